@@ -1,0 +1,56 @@
+"""Every error that AdcVSR raises on purpose.
+
+AdcvsrError
+├── UsageError(ValueError)      an argument: what was given, what is allowed, what to do
+├── FormatError(ValueError)     a frame or clip that the model cannot take
+├── WeightsError                unknown name, missing file, wrong sum, foreign file
+├── BackendError                not installed, no such device, failed run
+├── MediaError                  a child process or a stream
+└── FarmError                   chunks that failed, each with its cause
+
+Each message is one line, fit to be shown to a user as it stands.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AdcvsrError(Exception):
+    """The root: catch this to catch everything that AdcVSR raises on purpose."""
+
+
+class UsageError(AdcvsrError, ValueError):
+    """An argument is outside what is allowed."""
+
+    @classmethod
+    def of(cls, name: str, given: object, allowed: str, hint: str = "") -> UsageError:
+        """The error for argument `name`, in the one form that all of them share."""
+        return cls(f"{name} is {given!r}, allowed: {allowed}" + (f"; {hint}" if hint else ""))
+
+
+class FormatError(AdcvsrError, ValueError):
+    """A frame, clip or file has a format that cannot be taken."""
+
+
+class WeightsError(AdcvsrError):
+    """A model cannot be found or its file cannot be trusted."""
+
+
+class BackendError(AdcvsrError):
+    """A backend is not installed, has no such device, or failed while running."""
+
+
+class MediaError(AdcvsrError):
+    """A child process or a media stream failed."""
+
+
+class FarmError(AdcvsrError):
+    """Chunks of a farm's work failed."""
+
+
+def near_misses(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'fast'?` for names that are close to a known one, else an empty string."""
+    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    return f"did you mean {' or '.join(repr(item) for item in close)}?" if close else ""

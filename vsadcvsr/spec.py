@@ -1,0 +1,48 @@
+"""Frozen facts about a model: what every other room may know of a network without holding it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsadcvsr.errors import UsageError
+
+type Array = NDArray[np.float32]
+type Precision = Literal["auto", "fp32", "fp16", "bf16"]
+type ColorFix = Literal["none", "frame"]
+
+SCALE = 4
+"""Every network of the family upscales by this factor in both directions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What the engine must know of a network.
+
+    `lookahead` is the number of frames after n that frame n needs, which is also the number of frames before it
+    (DESIGN: one per temporal convolution). `multiple` divides the height and width that the network takes.
+    `reach` is the spatial reach in input pixels, 0 for none; None means global (attention): tiles then only approximate.
+    """
+
+    name: str
+    lookahead: int
+    multiple: int = 2
+    reach: int | None = 0
+    color_fix: ColorFix = "none"
+    precisions: tuple[str, ...] = ("fp32",)
+
+    def __post_init__(self) -> None:
+        if self.lookahead < 0:
+            raise UsageError.of("lookahead", self.lookahead, "0 or more")
+        if self.multiple < 1:
+            raise UsageError.of("multiple", self.multiple, "1 or more")
+        if self.reach is not None and self.reach < 0:
+            raise UsageError.of("reach", self.reach, "0 or more, or None")
+
+    def padded(self, height: int, width: int) -> tuple[int, int]:
+        """The smallest (height, width) that hold the given one and divide by `multiple`."""
+        up = self.multiple
+        return -(-height // up) * up, -(-width // up) * up
