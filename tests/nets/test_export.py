@@ -1,0 +1,66 @@
+"""ONNX files made by the export compute what torch computes, and weights files come back as they went."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from tests.nets.test_temporal import TINY, clip, student
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.nets.export import KEY, export, load_weights, save_weights
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "tiny.onnx"
+    export(student(), path)
+    return path
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("size", [(8, 12), (20, 4)])
+def test_onnx_equals_torch_for_any_step_and_size(exported: Path, count: int, size: tuple[int, int]) -> None:
+    net = student()
+    run = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    x, links = clip(6, {2}, size=size)
+    state = net.fresh_state(*size)
+    fed = [part.detach().numpy() for part in state]
+    for at in range(0, 6, count):
+        frames, linked = x[at : at + count], links[at : at + count]
+        with torch.inference_mode():
+            expected, state = net.step(frames, linked, state)
+        held = {f"state_{index}": part for index, part in enumerate(fed)}
+        made, *fed = run.run(None, {"frames": frames.numpy(), "links": linked.numpy(), **held})
+        np.testing.assert_allclose(made, expected.numpy(), atol=1e-5)
+
+
+def test_the_file_states_its_facts(exported: Path) -> None:
+    noted = {note.key: note.value for note in onnx.load(exported).metadata_props}
+    facts = json.loads(noted[KEY])
+    assert facts["lookahead"] == TINY.spec.lookahead == 4
+    assert facts["multiple"] == 4
+    assert facts["state"][0] == {"frames": 4, "channels": 3, "divisor": 1}
+    assert facts["state"][1] == {"frames": 2, "channels": 6, "divisor": 4}
+    assert facts["state"][2] == {"frames": 1, "channels": 0}
+
+
+def test_weights_come_back_as_they_went(tmp_path: Path) -> None:
+    net, path = student(), tmp_path / "w.safetensors"
+    save_weights(net, path)
+    again = load_weights(path)
+    assert again.dims == net.dims
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
+
+
+def test_foreign_weights_are_refused_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    path.write_bytes(b"not weights at all")
+    with pytest.raises(WeightsError, match="cannot be read as safetensors"):
+        load_weights(path)

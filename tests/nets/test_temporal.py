@@ -1,0 +1,127 @@
+"""The step form of a network is its clip form, whatever the cuts, steps and seeks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vsadcvsr.errors import UsageError
+from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent
+from vsadcvsr.nets.temporal import TemporalBlock
+
+TINY = CompactDims(name="tiny", width=4, quarter_width=6, blocks=2, refine=1, sites=(0, 1))
+TOLERANCE = 2e-5  # fp32 sums in another order, through a dozen layers of random weights
+
+
+def student(seed: int = 0, dims: CompactDims = TINY) -> CompactStudent:
+    """A student whose every weight is random: nothing is zero, so that no path hides."""
+    torch.manual_seed(seed)
+    net = CompactStudent(dims).eval()
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.copy_(torch.randn_like(weight) * 0.2)
+    return net
+
+
+def clip(frames: int, cuts: set[int], seed: int = 1, size: tuple[int, int] = (8, 12)) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(seed)
+    links = torch.tensor([0.0 if index == 0 or index in cuts else 1.0 for index in range(frames)])
+    return torch.rand(frames, 3, *size), links
+
+
+def streamed(net: CompactStudent, frames: Tensor, links: Tensor, steps: list[int]) -> Tensor:
+    """The whole clip through the step form: `steps` frames at a time, then the flush."""
+    late, size = net.spec.lookahead, frames.shape[2:]
+    frames = torch.cat([frames, torch.rand(late, 3, *size)])
+    links = torch.cat([links, torch.zeros(late)])
+    state, out, at = net.fresh_state(*size), [], 0
+    while at < len(frames):
+        count = steps[len(out) % len(steps)]
+        made, state = net.step(frames[at : at + count], links[at : at + count], state)
+        out.append(made)
+        at += count
+    return torch.cat(out)[late:]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    frames=st.integers(1, 14),
+    cuts=st.sets(st.integers(0, 13), max_size=5),
+    steps=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    size=st.tuples(st.sampled_from([4, 8, 12]), st.sampled_from([4, 8, 16])),
+)
+def test_streaming_equals_the_whole_clip(
+    frames: int, cuts: set[int], steps: list[int], size: tuple[int, int]
+) -> None:
+    net = student()
+    x, links = clip(frames, cuts, size=size)
+    with torch.inference_mode():
+        torch.testing.assert_close(streamed(net, x, links, steps), net(x, links), atol=TOLERANCE, rtol=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(frames=st.integers(2, 12), cut=st.integers(1, 11))
+def test_nothing_crosses_a_cut(frames: int, cut: int) -> None:
+    cut = min(cut, frames - 1)
+    net = student()
+    x, links = clip(frames, {cut})
+    with torch.inference_mode():
+        apart = torch.cat([net(x[:cut], links[:cut]), net(x[cut:], links[cut:])])
+        torch.testing.assert_close(net(x, links), apart, atol=TOLERANCE, rtol=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(target=st.integers(0, 11), seed=st.integers(0, 99))
+def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) -> None:
+    net = student()
+    x, links = clip(12, {5})
+    start = max(target - net.spec.lookahead, 0)
+    with torch.inference_mode():
+        whole = net(x, links)
+        torch.manual_seed(seed)
+        rubbish = tuple(torch.rand_like(part) for part in net.fresh_state(8, 12))
+        late = net.spec.lookahead
+        tail = torch.cat([x[start:], torch.rand(late, 3, 8, 12)])
+        linked = torch.cat([links[start:], torch.zeros(late)])
+        made, _ = net.step(tail, linked, rubbish)
+    if start == 0 or target - start >= late:
+        torch.testing.assert_close(made[late + target - start], whole[target], atol=TOLERANCE, rtol=0)
+
+
+def test_temporal_blocks_start_as_the_identity() -> None:
+    block, x = TemporalBlock(5), torch.rand(4, 5, 3, 3)
+    torch.testing.assert_close(block(x, torch.ones(4)), x)
+
+
+def test_a_new_student_is_the_bilinear_upscale() -> None:
+    x = torch.rand(2, 3, 8, 8)
+    expected = torch.nn.functional.interpolate(x, scale_factor=4, mode="bilinear")
+    with torch.inference_mode():
+        torch.testing.assert_close(CompactStudent(TINY)(x, torch.zeros(2)), expected)
+
+
+@pytest.mark.parametrize("dims", [TINY, FAST], ids=lambda dims: dims.name)
+def test_the_stated_reach_covers_the_real_one(dims: CompactDims) -> None:
+    net = student(dims=dims)
+    size, at = 4 * (net.dims.spec.reach or 0) // 2 // 4 * 4 + 32, 0
+    x = torch.rand(1, 3, 8, size)
+    changed = x.clone()
+    changed[..., at : at + 4] = torch.rand(1, 3, 8, 4)
+    with torch.inference_mode():
+        gap = (net(x, torch.zeros(1)) - net(changed, torch.zeros(1))).abs().amax((0, 1, 2))
+    touched = gap.nonzero().max().item() // 4
+    assert touched - 3 <= (net.spec.reach or 0)
+
+
+def test_sizes_of_the_family() -> None:
+    count = {dims.name: sum(p.numel() for p in CompactStudent(dims).parameters()) for dims in (FAST, BASE)}
+    assert count["fast"] == 379_372
+    assert count["base"] * 2 <= 16 * 2**20  # bytes in fp16
+
+
+def test_sites_outside_the_body_are_refused() -> None:
+    with pytest.raises(UsageError, match="sites is"):
+        CompactDims(name="x", width=4, quarter_width=4, blocks=1, refine=0, sites=(1,))

@@ -1,0 +1,142 @@
+"""The compact student: `fast` and `base` are two sets of its dimensions.
+
+Most of the work is done at a quarter of the input's size, where a 3x3 layer of 64 channels costs what one of 32 costs at
+half, sees twice as far, and where neighbouring frames are nearly aligned for the convolutions along time. The frame
+itself meets the result at half size, and a pixel head makes luma detail at x8 of that; colour is corrected at the input's
+size and follows the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video.
+
+Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vsadcvsr.errors import UsageError
+from vsadcvsr.nets.temporal import State, TemporalBlock, delay
+from vsadcvsr.spec import ModelSpec
+
+_DETAIL = 64  # 8x8 luma values for each place at half size
+_TONE = 12  # 2x2 RGB values for each place at half size
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompactDims:
+    """The dimensions of a compact student. `sites` are the blocks after which a temporal block stands (0 is the first)."""
+
+    name: str
+    width: int  # C
+    quarter_width: int  # Q
+    blocks: int
+    refine: int  # 3x3 layers at half size before the head
+    sites: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if any(not 0 <= site < self.blocks for site in self.sites):
+            raise UsageError.of("sites", self.sites, f"block numbers from 0 to {self.blocks - 1}")
+        if sorted(set(self.sites)) != list(self.sites):
+            raise UsageError.of("sites", self.sites, "rising block numbers, each once")
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The facts of a network of these dimensions."""
+        return ModelSpec(
+            name=self.name,
+            lookahead=TemporalBlock.delay * len(self.sites),
+            multiple=4,
+            reach=self._reach,
+            precisions=("fp32", "bf16", "fp16"),
+        )
+
+    @property
+    def _reach(self) -> int:
+        # Each 3x3 layer reaches one place of its grid: 4 input pixels at quarter size, 2 at half; 3 more end at the far
+        # side of the outermost place.
+        return 4 * 2 * self.blocks + 2 * (self.refine + 2) + 4 + 3
+
+
+FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=4, refine=2, sites=(1,))
+BASE = CompactDims(name="base", width=64, quarter_width=160, blocks=12, refine=4, sites=(1, 4, 7, 10))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with ReLU between, added to the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner: Tensor = self.second(torch.relu(self.first(x)))
+        return x + inner
+
+
+class CompactStudent(nn.Module):
+    """Upscales RGB frames in 0..1 by four; H and W must be multiples of 4.
+
+    The result is not clamped. `forward` is the clip form, `step` the step form, `fresh_state` begins a stream.
+    """
+
+    def __init__(self, dims: CompactDims = FAST) -> None:
+        super().__init__()
+        self.dims = dims
+        self.spec = dims.spec
+        self.enter = nn.Conv2d(_TONE, dims.quarter_width, 3, stride=2, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(dims.quarter_width) for _ in range(dims.blocks))
+        self.temporal = nn.ModuleDict({str(site): TemporalBlock(dims.quarter_width) for site in dims.sites})
+        self.rise = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1)
+        self.meet = nn.Conv2d(_TONE, dims.width, 3, padding=1)
+        self.refine = nn.ModuleList(nn.Conv2d(dims.width, dims.width, 3, padding=1) for _ in range(dims.refine))
+        self.head = nn.Conv2d(dims.width, _DETAIL + _TONE, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # starts as the plain bilinear upscale
+
+    def forward(self, frames: Tensor, links: Tensor) -> Tensor:
+        """The clip form: frames (T, 3, H, W) and links (T,) in, (T, 3, 4H, 4W) out."""
+        y = self._enter(frames)
+        for index, block in enumerate(self.blocks):
+            y = block(y)
+            if str(index) in self.temporal:
+                y = self.temporal[str(index)](y, links)
+        return self._leave(y, frames)
+
+    def fresh_state(self, height: int, width: int) -> State:
+        """The state of a stream of (height, width) frames that has seen nothing: the delay line, then each site's."""
+        line = self.head.weight.new_zeros(self.spec.lookahead, 3, height, width)
+        sites = (self._site(site).fresh(height // 4, width // 4) for site in self.dims.sites)
+        return (line, *(part for state in sites for part in state))
+
+    def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[Tensor, State]:
+        """The step form: the next T frames in, T upscaled frames out that are `spec.lookahead` behind them."""
+        late, line = delay(frames, state[0])
+        following, parts = [line], list(state[1:])
+        y = self._enter(frames)
+        for index, block in enumerate(self.blocks):
+            y = block(y)
+            if str(index) in self.temporal:
+                y, links, part = self._site(index).step(y, links, tuple(parts[:4]))
+                following += part
+                parts = parts[4:]
+        return self._leave(y, late), tuple(following)
+
+    def _site(self, index: int) -> TemporalBlock:
+        block = self.temporal[str(index)]
+        assert isinstance(block, TemporalBlock)
+        return block
+
+    def _enter(self, frames: Tensor) -> Tensor:
+        return torch.relu(self.enter(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
+
+    def _leave(self, y: Tensor, frames: Tensor) -> Tensor:
+        y = F.pixel_shuffle(self.rise(y), 2) + self.meet(F.pixel_unshuffle(frames, 2))  # (T, C, H/2, W/2)
+        y = torch.relu(y)
+        for layer in self.refine:
+            y = torch.relu(layer(y))
+        detail, tone = self.head(y).split([_DETAIL, _TONE], 1)
+        base = frames + F.pixel_shuffle(tone, 2)  # (T, 3, H, W)
+        return F.interpolate(base, scale_factor=4.0, mode="bilinear") + F.pixel_shuffle(detail, 8)

@@ -1,0 +1,143 @@
+"""The step form as an ONNX file, and the weights it is made from.
+
+The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives `upscaled` (T, 3, 4H, 4W), `next_0`… in the same
+order. T, H and W are free. What a backend must know stands in the file's metadata under `adcvsr`, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.nets.compact import CompactDims, CompactStudent
+from vsadcvsr.nets.temporal import State
+
+if TYPE_CHECKING:
+    import onnx
+
+FORMAT = 1
+"""The version of the convention above; a reader refuses any other."""
+
+KEY = "adcvsr"
+"""The metadata key, in ONNX and in safetensors files alike."""
+
+_OPSET = 17
+_EXAMPLE = (16, 24)  # the (H, W) that the graph is traced at; any other works as well
+
+
+class _Step(nn.Module):
+    """The step form with a flat signature, as ONNX wants it."""
+
+    def __init__(self, student: CompactStudent) -> None:
+        super().__init__()
+        self.student = student
+
+    def forward(self, frames: Tensor, links: Tensor, *state: Tensor) -> State:
+        upscaled, following = self.student.step(frames, links, state)
+        return (upscaled, *following)
+
+
+def save_weights(student: CompactStudent, path: Path) -> None:
+    """Writes weights and dimensions as safetensors, replacing the file in one move."""
+    fresh = path.with_name(path.name + ".part")
+    tensors = {name: value.detach().float().contiguous() for name, value in student.state_dict().items()}
+    safetensors.torch.save_file(tensors, fresh, {KEY: json.dumps({"format": FORMAT, "dims": asdict(student.dims)})})
+    os.replace(fresh, path)
+
+
+def load_weights(path: Path) -> CompactStudent:
+    """The student of a file that `save_weights` made, in evaluation mode; WeightsError for any other file."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as held:
+            noted = json.loads((held.metadata() or {}).get(KEY, "{}"))
+            tensors = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118  # not a dict
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}); give a file that AdcVSR's training made") from error
+    if noted.get("format") != FORMAT:
+        raise WeightsError(f"{path} holds no AdcVSR weights of format {FORMAT}; give a file that AdcVSR's training made")
+    dims = noted["dims"]
+    student = CompactStudent(CompactDims(**{**dims, "sites": tuple(dims["sites"])}))
+    try:
+        student.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not fit its own dimensions: {str(error).splitlines()[-1].strip()}") from error
+    return student.eval()
+
+
+def facts(student: CompactStudent) -> str:
+    """The JSON that travels in the file: what `spec` says, and the shape of each state tensor."""
+    spec, (height, width) = student.spec, _EXAMPLE
+    state = [_slot(part, height) for part in student.fresh_state(height, width)]
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "name": spec.name,
+            "lookahead": spec.lookahead,
+            "multiple": spec.multiple,
+            "reach": spec.reach,
+            "color_fix": spec.color_fix,
+            "precisions": list(spec.precisions),
+            "state": state,
+        }
+    )
+
+
+def _slot(part: Tensor, height: int) -> dict[str, int]:
+    if part.ndim == 1:
+        return {"frames": part.shape[0], "channels": 0}
+    return {"frames": part.shape[0], "channels": part.shape[1], "divisor": height // part.shape[2]}
+
+
+def export(student: CompactStudent, path: Path) -> None:
+    """Writes the step form of `student` to `path`, replacing it in one move; needs the `onnx` package."""
+    import onnx
+
+    height, width = _EXAMPLE
+    example = (torch.zeros(2, 3, height, width), torch.ones(2), *student.fresh_state(height, width))
+    count = len(example) - 2
+    inputs = ["frames", "links", *(f"state_{index}" for index in range(count))]
+    outputs = ["upscaled", *(f"next_{index}" for index in range(count))]
+    free = {name: _free_axes(name, tensor) for name, tensor in zip(inputs, example, strict=True)}
+    free |= {"upscaled": {0: "T", 2: "H4", 3: "W4"}}
+    free |= {f"next_{index}": free[f"state_{index}"] for index in range(count)}
+    fresh = path.with_name(path.name + ".part")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of its own successor
+        torch.onnx.export(
+            _Step(student).eval(),
+            example,
+            str(fresh),
+            dynamo=False,
+            opset_version=_OPSET,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_axes=free,
+        )
+    graph = onnx.load(str(fresh))
+    _note(graph, facts(student))
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(fresh))
+    os.replace(fresh, path)
+
+
+def _free_axes(name: str, tensor: Tensor) -> dict[int, str]:
+    if tensor.ndim == 1:
+        return {0: "T"} if name == "links" else {}
+    if name == "frames":
+        return {0: "T", 2: "H", 3: "W"}
+    return {2: f"{name}_H", 3: f"{name}_W"}
+
+
+def _note(graph: onnx.ModelProto, text: str) -> None:
+    note = graph.metadata_props.add()
+    note.key, note.value = KEY, text
