@@ -1,0 +1,60 @@
+# make demo     upscale a short clip, see demo/
+# make test     the tests; make check: the tests and all other checks
+# make lint | types | imports      one check alone
+# make wheels   one wheel per platform, in dist/
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -q
+NATIVE := $(wildcard vsadcvsr/native/*)
+TARGETS := linux-x86_64 linux-aarch64 macos-x86_64 macos-arm64 windows-x86_64
+TEST := tests
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check lint types imports wheels clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+# The stamps change with what they are made from, so set-up is done once.
+$(VENV)/python.stamp: .python-version
+	@python=$$(.ci/find-python) && "$$python" -m venv $(VENV) && $(PIP) install --upgrade pip
+	@touch $@
+
+$(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
+	@echo "Installing into $(VENV): VapourSynth, ONNX Runtime, PyAV …"
+	@$(PIP) install -e ".[ffmpeg]"
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
+	@echo "Installing into $(VENV): the above, and torch and the checkers …"
+	@$(PIP) install -e ".[dev,train]"
+	@touch $@ $(VENV)/demo.stamp
+
+venv: $(VENV)/dev.stamp
+
+demo: $(VENV)/demo.stamp
+	@$(PY) examples/demo.py
+
+test: venv
+	@$(PY) -m pytest $(TEST)
+
+check:
+	@.ci/run
+
+lint: venv
+	@$(PY) -m ruff check .
+
+types: venv
+	@$(PY) -m mypy
+
+imports: venv
+	@$(VENV)/bin/lint-imports
+
+wheels: venv
+	@for target in $(TARGETS); do ADCVSR_TARGET=$$target $(PIP) wheel --no-deps --no-build-isolation -w dist . || exit 1; done
+	@ls dist/*.whl
+
+clean:
+	@rm -rf $(VENV) build dist

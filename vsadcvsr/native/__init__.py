@@ -1,0 +1,1 @@
+"""The native part: the VapourSynth plugin in C, and the hooks that put it into a wheel."""

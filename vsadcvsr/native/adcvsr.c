@@ -1,0 +1,89 @@
+/* core.adcvsr: Upscale and Version, answered by the Python package vsadcvsr, and the filters that Python builds with.
+
+   Only a VSFunction crosses safely between the C and the Python side of VapourSynth. So Upscale asks Python to hand one over:
+   the package calls core.adcvsr.Bind(func), on the same thread, and the shim then calls that function with Upscale's arguments. */
+#include "filters.h"
+#include "python.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef ADCVSR_MAJOR
+#define ADCVSR_MAJOR 0
+#define ADCVSR_MINOR 0
+#endif
+
+#define UPSCALE_ARGUMENTS                                                                                                   \
+    "clip:vnode;model:data:opt;scale:int:opt;width:int:opt;height:int:opt;format:int:opt;matrix:int:opt;backend:data:opt;" \
+    "device:data:opt;device_index:int:opt;precision:data:opt;tile:int[]:opt;tile_pad:int:opt;sc_threshold:float:opt;"       \
+    "strength:float:opt;color_fix:data:opt;threads:int:opt;"
+
+typedef struct {
+    const char *name;
+    const char *binder; /* in vsadcvsr.plugin: calls Bind with the function that answers */
+} Question;
+
+static const Question upscale = {"Upscale", "bind_upscale"};
+static const Question version = {"Version", "bind_version"};
+
+static _Thread_local VSFunction *bound;
+static _Thread_local VSCore *bound_core;
+
+static void VS_CC bind(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    (void)out, (void)data;
+    if (bound)
+        vsapi->freeFunction(bound);
+    bound = vsapi->mapGetFunction(in, "func", 0, NULL);
+    bound_core = core;
+}
+
+static VSFunction *take_bound(void) {
+    VSFunction *function = bound;
+    bound = NULL;
+    return function;
+}
+
+static void fail(VSMap *out, const char *name, const char *why, const VSAPI *vsapi) {
+    char line[1024];
+    snprintf(line, sizeof line, "%s: %s", name, why);
+    vsapi->mapSetError(out, line);
+}
+
+/* Python says {"error": "Upscale: …"} for what a user can get wrong; a raised exception would be shown as a traceback. */
+static void raise_error_key(VSMap *out, const VSAPI *vsapi) {
+    int missing;
+    const char *error = vsapi->mapGetError(out) ? NULL : vsapi->mapGetData(out, "error", 0, &missing);
+    char *line = error ? malloc(strlen(error) + 1) : NULL; /* setting an error frees the map's own text */
+    if (line) {
+        vsapi->mapSetError(out, strcpy(line, error));
+        free(line);
+    }
+}
+
+static void VS_CC forward(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    const Question *question = data;
+    char why[768];
+    int reached = python_call("vsadcvsr.plugin", question->binder, why, sizeof why);
+    VSFunction *function = take_bound();
+    if (!reached)
+        fail(out, question->name, why, vsapi);
+    else if (!function || bound_core != core)
+        fail(out, question->name, "the active VapourSynth environment belongs to another core", vsapi);
+    else {
+        vsapi->callFunction(function, in, out); /* takes the interpreter lock by itself */
+        raise_error_key(out, vsapi);
+    }
+    if (function)
+        vsapi->freeFunction(function);
+}
+
+VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *vspapi) {
+    vspapi->configPlugin("org.adcvsr.upscale", "adcvsr", "AdcVSR: streaming video super-resolution",
+                         VS_MAKE_VERSION(ADCVSR_MAJOR, ADCVSR_MINOR), VAPOURSYNTH_API_VERSION, 0, plugin);
+    vspapi->registerFunction("Upscale", UPSCALE_ARGUMENTS, "clip:vnode;", forward, (void *)&upscale, plugin);
+    vspapi->registerFunction("Version", "", "any", forward, (void *)&version, plugin);
+    vspapi->registerFunction("Bind", "func:func;", "", bind, NULL, plugin);
+    vspapi->registerFunction("Door", DOOR_ARGUMENTS, "clip:vnode;", door_create, NULL, plugin);
+    vspapi->registerFunction("Stream", STREAM_ARGUMENTS, "clip:vnode;", stream_create, NULL, plugin);
+}

@@ -1,0 +1,119 @@
+"""The build hook: compiles the shim and puts it where VapourSynth finds plugins by itself.
+
+`ADCVSR_TARGET=windows-x86_64 pip wheel .` builds for another machine with the `zig` of the ziglang wheel; without it the
+compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.config import BuilderConfig
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCES = ("adcvsr.c", "door.c", "stream.c", "python.c")
+FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared")
+PAYLOAD = "vapoursynth/plugins/adcvsr"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of machine: its wheel tag, its library's suffix, and zig's name for it (empty: the compiler of this machine)."""
+
+    tag: str
+    suffix: str = ".so"
+    triple: str = ""
+
+
+TARGETS: Mapping[str, Target] = {
+    "linux-x86_64": Target("manylinux_2_28_x86_64", triple="x86_64-linux-gnu.2.28"),
+    "linux-aarch64": Target("manylinux_2_28_aarch64", triple="aarch64-linux-gnu.2.28"),
+    "macos-x86_64": Target("macosx_11_0_x86_64", ".dylib", "x86_64-macos.11.0"),
+    "macos-arm64": Target("macosx_11_0_arm64", ".dylib", "aarch64-macos.11.0"),
+    "windows-x86_64": Target("win_amd64", ".dll", "x86_64-windows-gnu"),
+}
+
+
+def target_of(environment: Mapping[str, str]) -> Target:
+    """The machine to build for: `ADCVSR_TARGET`, or this one."""
+    name = environment.get("ADCVSR_TARGET", "")
+    if not name:
+        suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+        return Target(sysconfig.get_platform().replace("-", "_").replace(".", "_"), suffix)
+    if name not in TARGETS:
+        raise SystemExit(f"ADCVSR_TARGET is {name!r}, allowed: {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+def compiler_for(target: Target, environment: Mapping[str, str]) -> list[str]:
+    """The command that compiles C for the target."""
+    zig = [sys.executable, "-m", "ziglang", "cc"]
+    if target.triple:
+        return [*zig, "-target", target.triple]
+    if environment.get("CC"):
+        return shlex.split(environment["CC"])
+    for name in ("cc", "gcc", "clang"):
+        if found := shutil.which(name):
+            return [found]
+    if find_spec("ziglang"):
+        return zig
+    raise SystemExit("no C compiler found: install gcc or clang, or `pip install ziglang`, or set CC")
+
+
+def headers() -> Path:
+    """The folder of VapourSynth4.h, inside the vapoursynth wheel."""
+    spec = find_spec("vapoursynth")  # found, not imported: its native half may not fit the building machine
+    if spec is None or spec.origin is None:
+        raise SystemExit("the vapoursynth wheel, which carries the headers, is not installed")
+    return Path(spec.origin).parent / "include"
+
+
+def compile_command(target: Target, version: str, native: Path, library: Path) -> list[str]:
+    """The whole compiler call."""
+    major, minor = version.split(".")[:2]
+    command = [*compiler_for(target, os.environ), *FLAGS, f"-DADCVSR_MAJOR={major}", f"-DADCVSR_MINOR={minor}"]
+    if target.suffix != ".dll":
+        command.append("-fPIC")
+    command += ["-I", str(headers()), *(str(native / name) for name in SOURCES), "-o", str(library)]
+    return command + (["-ldl"] if target.suffix == ".so" else [])
+
+
+def run(command: Sequence[str]) -> None:
+    """Runs the compiler; its words end up in the error."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"the shim does not compile: {shlex.join(command)}\n{done.stderr.strip()}")
+
+
+class ShimHook(BuildHookInterface[BuilderConfig]):
+    """Adds the compiled plugin and its manifest to the wheel, and tags the wheel with the platform alone."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """`version` is hatchling's kind of wheel: "standard" or "editable"; both carry the plugin."""
+        root = Path(self.root)
+        target = target_of(os.environ)
+        place = root / "build" / "native" / target.tag
+        place.mkdir(parents=True, exist_ok=True)
+        library = place / f"libadcvsr{target.suffix}"
+        run(compile_command(target, self.metadata.version, root / "vsadcvsr" / "native", library))
+        payload = {
+            str(library): f"{PAYLOAD}/{library.name}",
+            str(root / "vsadcvsr" / "native" / "manifest.vs"): f"{PAYLOAD}/manifest.vs",
+        }
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{target.tag}"
+        if version == "editable":
+            # What is named here replaces the default list, so the packages' own link file is not touched by it.
+            build_data["force_include_editable"] = payload
+        else:
+            build_data["force_include"].update(payload)

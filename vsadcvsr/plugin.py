@@ -1,0 +1,125 @@
+"""The VapourSynth face: `core.adcvsr.Upscale` and its typed twin."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import vapoursynth as vs
+
+from vsadcvsr.engine import Engine
+from vsadcvsr.errors import AdcvsrError, BackendError, UsageError
+from vsadcvsr.plugin_formats import check_clip, enter, leave, matrix_for, shape_of
+from vsadcvsr.plugin_frames import Screening, one_line
+from vsadcvsr.spec import SCALE
+
+_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+_PLUGIN = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_SUFFIX}")
+_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
+
+
+def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
+    clip: vs.VideoNode,
+    *,
+    model: str = "fast",
+    scale: int = SCALE,
+    width: int | None = None,
+    height: int | None = None,
+    format: int | None = None,
+    matrix: int | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    device_index: int = 0,
+    precision: str = "auto",
+    tile: Sequence[int] | None = None,
+    tile_pad: int | None = None,
+    sc_threshold: float | None = None,
+    strength: float = 1.0,
+    color_fix: str | None = None,
+    threads: int = 0,
+) -> vs.VideoNode:
+    """The clip upscaled, in its own format unless `format` says otherwise, with every frame property kept.
+
+    `model` is a name or the path of a weights file. The network makes x4; `scale` 1 to 3, or `width` and `height`, resize
+    that. `matrix` is for frames without `_Matrix`, else their height decides. `tile` is (width, height) in source pixels.
+    Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError or BackendError.
+    """
+    load()
+    check_clip(clip)
+    shape = shape_of(clip, scale=scale, width=width, height=height, format=format)
+    matrix_for(clip.height, matrix)
+    engine = Engine.open(
+        model, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads,
+        tile=_pair(tile), tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
+    )  # fmt: skip
+    door, rgb = enter(clip, matrix)
+    big = vs.core.adcvsr.Stream(rgb, func=Screening(rgb, engine), scale=engine.scale, ahead=engine.lookahead)
+    return leave(big, door, shape, matrix)
+
+
+def _pair(tile: Sequence[int] | None) -> tuple[int, int] | None:
+    if tile is None:
+        return None
+    if len(tile) != 2:
+        raise UsageError.of("tile", list(tile), "[width, height] in source pixels")
+    return tile[0], tile[1]
+
+
+def load() -> None:
+    """Loads the plugin into the current core, unless it is there: for installs that VapourSynth does not search."""
+    if not hasattr(vs.core, "adcvsr"):
+        vs.core.std.LoadPlugin(str(library()))
+
+
+def library() -> Path:
+    """The plugin's file: `ADCVSR_PLUGIN`, else inside the installed package, else beside VapourSynth itself."""
+    if named := os.environ.get("ADCVSR_PLUGIN"):
+        return Path(named)
+    roots = [Path(__file__).parents[1], Path(vs.__file__).parents[1]]
+    try:
+        roots.append(Path(str(metadata.distribution("vsadcvsr").locate_file(""))))
+    except metadata.PackageNotFoundError:
+        pass
+    for root in roots:
+        if (root / _PLUGIN).is_file():
+            return root / _PLUGIN
+    raise BackendError(f"the VapourSynth plugin {_PLUGIN.name} is not installed; run `pip install .`, or set ADCVSR_PLUGIN")
+
+
+def version() -> dict[str, str]:
+    """Versions of what is installed, by name, and the plugin's file; names that are not installed are left out."""
+    found = {"python": platform.python_version()}
+    for name in _REPORTED:
+        try:
+            found[name.replace("-", "_")] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    loaded = getattr(vs.core, "adcvsr", None)
+    return {**found, "plugin": str(loaded.plugin_path if loaded else library())}
+
+
+def bind_upscale() -> None:
+    """Hands the plugin the function that answers Upscale; the plugin itself calls this, on the thread that waits."""
+    vs.core.adcvsr.Bind(func=_upscale)
+
+
+def bind_version() -> None:
+    """As `bind_upscale`, for Version."""
+    vs.core.adcvsr.Bind(func=version)
+
+
+def _upscale(clip: vs.VideoNode, **arguments: object) -> dict[str, object]:
+    """Upscale as the plugin calls it: what a user can get wrong comes back as text, for a raised error would be shown as a
+    whole traceback."""
+    tile = arguments.get("tile")
+    if isinstance(tile, int):  # a list of one arrives as its element
+        arguments["tile"] = [tile]
+    answer: Callable[..., vs.VideoNode] = upscale
+    try:
+        return {"clip": answer(clip, **arguments)}
+    except (AdcvsrError, vs.Error) as error:
+        return {"error": one_line(error)}

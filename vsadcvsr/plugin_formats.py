@@ -1,0 +1,176 @@
+"""From any VapourSynth clip to RGBS and back: sizes, formats, matrices; all that the network never sees.
+
+Colour is described by frame properties, and they may change inside a clip. On the way in `resize` reads them by itself, once
+every frame has a matrix; on the way out there is one `resize` node for each description that has been met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import vapoursynth as vs
+
+from vsadcvsr.errors import FormatError, UsageError
+from vsadcvsr.spec import SCALE
+
+MATRICES = {
+    1: "709", 4: "fcc", 5: "470bg", 6: "170m", 7: "240m", 8: "ycgco", 9: "2020ncl", 10: "2020cl",
+    12: "chromancl", 13: "chromacl", 14: "ictcp",
+}  # fmt: skip
+CHROMA_LOCATIONS = range(6)
+RANGES = range(2)
+LARGEST = 1 << 16
+
+type Properties = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What comes out: size in pixels and format."""
+
+    width: int
+    height: int
+    format: vs.VideoFormat
+
+
+class Color(NamedTuple):
+    """How the output is to be encoded; None leaves it to `resize`."""
+
+    matrix: int | None
+    range: int | None
+    chromaloc: int | None
+
+
+def check_clip(clip: vs.VideoNode) -> vs.VideoFormat:
+    """The clip's format, if it is one that can be taken."""
+    if not isinstance(clip, vs.VideoNode):
+        raise UsageError.of("clip", clip, "a VapourSynth video clip")
+    if clip.format is None or not clip.format.color_family or not clip.width or not clip.height:
+        raise FormatError("clip has a variable format or size, allowed: constant ones; resize it to one, or split it")
+    check_format(clip.format)
+    return clip.format
+
+
+def check_format(given: vs.VideoFormat) -> None:
+    """Refuses what `resize` has no pixels for."""
+    if given.sample_type == vs.INTEGER and given.bits_per_sample > 16:
+        raise FormatError(f"format is {given.name}, allowed: 8 to 16 bit integer, 16 or 32 bit float")
+
+
+def shape_of(clip: vs.VideoNode, *, scale: int, width: int | None, height: int | None, format: int | None) -> Shape:
+    """The output's shape. With one of width and height the other keeps the aspect; without them `scale` counts."""
+    if scale not in range(1, SCALE + 1):
+        raise UsageError.of("scale", scale, "1, 2, 3 or 4", "width and height give any other size")
+    out = check_clip(clip) if format is None else _format_of(format)
+    for name, value in (("width", width), ("height", height)):
+        if value is not None and not 0 < value <= LARGEST:
+            raise UsageError.of(name, value, f"1 to {LARGEST}")
+    size = _size(clip, scale, width, height, out)
+    for name, value, step in (("width", size[0], 1 << out.subsampling_w), ("height", size[1], 1 << out.subsampling_h)):
+        if value % step:
+            raise UsageError.of(name, value, f"multiples of {step} for {out.name}", "choose another size or format")
+    return Shape(width=size[0], height=size[1], format=out)
+
+
+def _format_of(given: int) -> vs.VideoFormat:
+    try:
+        out = vs.core.get_video_format(given)
+    except (vs.Error, ValueError):
+        out = None
+    if out is None or out.color_family not in {vs.GRAY, vs.RGB, vs.YUV}:
+        raise UsageError.of("format", given, "the id of a YUV, RGB or GRAY format")
+    check_format(out)
+    return out
+
+
+def _size(clip: vs.VideoNode, scale: int, width: int | None, height: int | None, out: vs.VideoFormat) -> tuple[int, int]:
+    if width is None and height is None:
+        return clip.width * scale, clip.height * scale
+    if width is None:
+        assert height is not None
+        return _near(clip.width * height / clip.height, 1 << out.subsampling_w), height
+    return width, _near(clip.height * width / clip.width, 1 << out.subsampling_h) if height is None else height
+
+
+def _near(length: float, step: int) -> int:
+    """The multiple of `step` next to a length, at least one."""
+    return max(step, round(length / step) * step)
+
+
+def matrix_for(height: int, given: int | None) -> int:
+    """The matrix of a picture that has none: the one given, else by its height.
+
+    Over 576 lines 709; 576 or 288 lines (PAL) 470bg; all others 170m.
+    """
+    if given is not None:
+        if given not in MATRICES:
+            names = ", ".join(f"{number} ({name})" for number, name in MATRICES.items())
+            raise UsageError.of("matrix", given, names)
+        return given
+    return 1 if height > 576 else 5 if height in {576, 288} else 6
+
+
+def enter(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
+    """The clip with a matrix on every frame, and that as RGBS."""
+    door = vs.core.adcvsr.Door(clip, matrix=matrix_for(clip.height, matrix))
+    return door, door.resize.Bicubic(format=vs.RGBS)
+
+
+def leave(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, matrix: int | None) -> vs.VideoNode:
+    """RGBS pictures of any size in the wanted shape, each encoded and described as the source frame of its number."""
+    source = check_clip(door)
+    fallback = matrix_for(shape.height, matrix)
+    known: dict[Color, vs.VideoNode] = {}
+
+    def encoded(color: Color) -> vs.VideoNode:
+        if color not in known:
+            known[color] = _encode(big, door, shape, color)
+        return known[color]
+
+    def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:
+        return encoded(color_of(f.props, source, shape.format, fallback))
+
+    template = encoded(color_of({}, source, shape.format, fallback))
+    chosen: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
+    return vs.core.std.FrameEval(template, chosen, prop_src=door)
+
+
+def color_of(properties: Properties, source: vs.VideoFormat, out: vs.VideoFormat, matrix: int) -> Color:
+    """How to encode a frame in format `out`, from the properties of the source frame."""
+    alike = _is_rgb(source) == _is_rgb(out)
+    return Color(
+        matrix=None if _is_rgb(out) else (_known(properties, "_Matrix", MATRICES) if alike else None) or matrix,
+        range=_known(properties, "_Range", RANGES) if alike else None,
+        chromaloc=_known(properties, "_ChromaLocation", CHROMA_LOCATIONS) if _is_subsampled(out) else None,
+    )
+
+
+def _known(properties: Properties, name: str, allowed: Mapping[int, str] | range) -> int | None:
+    value = properties.get(name)
+    return int(value) if isinstance(value, int) and value in allowed else None
+
+
+def _is_rgb(given: vs.VideoFormat) -> bool:
+    return given.color_family == vs.RGB
+
+
+def _is_subsampled(given: vs.VideoFormat) -> bool:
+    return bool(given.subsampling_w or given.subsampling_h)
+
+
+def _encode(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, color: Color) -> vs.VideoNode:
+    options = {name: value for name, value in color._asdict().items() if value is not None}
+    made = big.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options)
+    return made.std.CopyFrameProps(door, props=_kept(check_clip(door), shape.format))
+
+
+def _kept(source: vs.VideoFormat, out: vs.VideoFormat) -> list[str]:
+    """The properties that `resize` writes anew and that yet hold as they were; all others come through by themselves."""
+    names = ["_Primaries", "_Transfer", "_FieldBased"]
+    if _is_rgb(source) == _is_rgb(out):
+        names += ["_Matrix", "_Range"]
+    if _is_subsampled(source) or not _is_subsampled(out):
+        names.append("_ChromaLocation")
+    return names

@@ -1,0 +1,101 @@
+"""Frames of VapourSynth to frames of the engine and back, one request at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import vapoursynth as vs
+
+from vsadcvsr.engine import EndOfClip, Engine, Source
+from vsadcvsr.errors import AdcvsrError, MediaError
+from vsadcvsr.spec import Array
+
+UNBOUNDED = 60_000_000
+"""Clips at least this long have no known end (mpv declares 134 million frames): their frames past the real end fail."""
+
+_log = logging.getLogger(__name__)
+
+
+def one_line(error: BaseException) -> str:
+    """What VapourSynth is to show of an error."""
+    return "Upscale: " + " ".join(str(error).split())
+
+
+def pixels_of(frame: vs.VideoFrame) -> Array:
+    """An RGBS frame in the house format; a copy."""
+    pixels = np.empty((3, frame.height, frame.width), np.float32)
+    for plane in range(3):
+        np.copyto(pixels[plane], np.asarray(frame[plane]))
+    return pixels
+
+
+def frame_of(picture: Array) -> vs.VideoFrame:
+    """A new RGBS frame without properties, from the house format."""
+    frame = vs.core.create_video_frame(vs.RGBS, picture.shape[2], picture.shape[1])
+    for plane in range(3):
+        np.copyto(np.asarray(frame[plane]), picture[plane])
+    return frame
+
+
+def source_of(frame: vs.VideoFrame) -> Source:
+    """A frame and what the clip says of a cut before it."""
+    cut = frame.props.get("_SceneChangePrev")
+    return Source(pixels_of(frame), bool(cut) if isinstance(cut, int) else None)
+
+
+class Screening:
+    """The pictures of one clip, made when the plugin's filter asks for them; one request at a time."""
+
+    def __init__(self, clip: vs.VideoNode, engine: Engine) -> None:
+        self.clip = clip
+        self.engine = engine
+
+    def __call__(
+        self, n: int, at: int | Sequence[int], frames: vs.VideoFrame | Sequence[vs.VideoFrame]
+    ) -> dict[str, vs.VideoFrame | str]:
+        """Picture n, given the source frames that have arrived, and their numbers; a lone one comes without its list."""
+        held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))  # type: ignore[arg-type]
+        try:
+            return {"frame": frame_of(self.engine.render(n, Window(self.clip, n, held).fetch))}  # type: ignore[arg-type]
+        except (AdcvsrError, vs.Error) as error:
+            _log.debug("frame %d failed", n, exc_info=True)
+            return {"error": one_line(error)}
+        except MemoryError:
+            return {"error": f"Upscale: no memory for frame {n}; try tile=[256, 256], or smaller ones"}
+
+    def __del__(self) -> None:
+        self.engine.close()
+
+
+class Window:
+    """The source frames around one picture: those that have arrived, and the others on demand."""
+
+    def __init__(self, clip: vs.VideoNode, n: int, held: Mapping[int, vs.VideoFrame]) -> None:
+        self.clip = clip
+        self.n = n
+        self.held = held
+        self.cold = False
+
+    def fetch(self, i: int) -> Source:
+        """Source frame i; raises EndOfClip past the last one."""
+        if i >= self.clip.num_frames:
+            raise EndOfClip
+        if i not in self.held:
+            return self._pull(i)
+        source = source_of(self.held[i])
+        return Source(source.pixels, cut=True) if self.cold and i == self.n else source
+
+    def _pull(self, i: int) -> Source:
+        try:
+            with self.clip.get_frame(i) as frame:
+                return source_of(frame)
+        except vs.Error as error:
+            if self.clip.num_frames < UNBOUNDED:
+                raise MediaError(f"frame {i} of the clip, needed for frame {self.n}, failed: {error}") from error
+            if i > self.n:
+                raise EndOfClip from error
+        # A player has thrown away what lies before n: the scene begins at n, whatever stands in for the lost frame.
+        self.cold = True
+        return source_of(self.held[self.n])
