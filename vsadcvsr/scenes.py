@@ -1,0 +1,128 @@
+"""Cuts, decided from two neighbouring frames alone, so that a seek decides as a linear run does.
+
+Both frames become luma pictures of about 32x18. Three explanations of the second by the first are tried, each of which leaves
+brightness and contrast free: nothing moved; everything moved alike (a pan, a jolt); every block moved a little by itself (people,
+zooms). The distance is the share of structure that the best of them leaves unexplained: 0 for the same picture, about 0.5 and more
+for unrelated ones. A picture that comes out of an even field, or ends in one, is a cut as well.
+
+Everything is float64 inside and independent of the memory layout, so that the same pixels give the same answer everywhere.
+Calibrated by `python -m vsadcvsr.evaluate.cuts`.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from vsadcvsr.spec import Array
+
+DEFAULT_THRESHOLD = 0.22
+"""Above this, two frames belong to different scenes."""
+
+_COLUMNS, _ROWS = 32, 18
+_LUMA = (0.2126, 0.7152, 0.0722)
+_OBVIOUS = 0.08
+"""Where this little is left unexplained, the dearer explanations are not tried."""
+_BLOCK, _SEARCH = 6, 4
+_NOISE = 1e-4
+"""Variance that counts as no structure: about 2.5 steps of 255."""
+_EVEN, _BUSY = 0.01, 0.1
+"""Standard deviations of an even field, and of a picture that cannot have come out of one by a fade."""
+
+type _Picture = NDArray[np.float64]
+
+
+def small_luma(frame: Array) -> Array:
+    """The luma of a frame (3, H, W), area averaged to about 32x18 (never enlarged): float32 (h, w)."""
+    _, height, width = frame.shape
+    down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
+    rows, columns = height // down, width // right
+    top, left = (height - rows * down) // 2, (width - columns * right) // 2
+    lines = frame[:, top : top + rows * down : down].astype(np.float32)
+    for step in range(1, down):
+        lines += frame[:, top + step : top + rows * down : down]
+    luma = sum(np.float32(weight) * line for weight, line in zip(_LUMA, lines, strict=True))
+    luma = luma[:, left : left + columns * right]
+    small = luma[:, ::right].copy()
+    for step in range(1, right):
+        small += luma[:, step::right]
+    return np.asarray(small / np.float32(down * right), dtype=np.float32)
+
+
+def distance(previous_small: Array, current_small: Array) -> float:
+    """The share of structure, 0 to 1, in which two pictures of one size differ beyond light and motion."""
+    previous, current = previous_small.astype(np.float64), current_small.astype(np.float64)
+    spreads = sorted((float(previous.std()), float(current.std())))
+    if spreads[0] < _EVEN and spreads[1] > _BUSY:
+        return 1.0
+    left = 1.0
+    for explanation in (_unmoved, _shifted, _scattered):
+        left = min(left, explanation(previous, current))
+        if left < _OBVIOUS:
+            return left
+    return min(left, _scattered(current, previous))
+
+
+def is_cut(previous: Array, current: Array, threshold: float = DEFAULT_THRESHOLD) -> bool:
+    """Whether frame `current` begins a new scene after frame `previous`, both (3, H, W). A threshold of 0 or less finds no cuts."""
+    return threshold > 0 and distance(small_luma(previous), small_luma(current)) > threshold
+
+
+def _unmoved(one: _Picture, other: _Picture) -> float:
+    """1 minus the correlation of the two as they lie."""
+    one, other = one - one.mean(), other - other.mean()
+    noise = _NOISE * one.size
+    together = float((one * other).sum()) + noise
+    return 1.0 - max(0.0, together / float(np.sqrt(((one * one).sum() + noise) * ((other * other).sum() + noise))))
+
+
+def _shifted(one: _Picture, other: _Picture) -> float:
+    """1 minus the best correlation over all shifts that leave at least half of the picture in view."""
+    shape, view, enough = _overlaps(*one.shape)
+    one, other = one - one.mean(), other - other.mean()
+    spectrum = np.fft.rfft2(other, shape)
+    shared = np.fft.irfft2(np.fft.rfft2(one, shape).conj() * spectrum, shape)[enough]
+    kept = np.fft.irfft2(np.fft.rfft2(one * one, shape).conj() * view, shape)[enough]
+    seen = np.fft.irfft2(view.conj() * np.fft.rfft2(other * other, shape), shape)[enough]
+    noise = _NOISE * one.size
+    return 1.0 - float(
+        np.max((shared + noise) / np.sqrt((np.maximum(kept, 0) + noise) * (np.maximum(seen, 0) + noise)))
+    )
+
+
+@lru_cache(maxsize=8)
+def _overlaps(rows: int, columns: int) -> tuple[tuple[int, int], NDArray[np.complex128], NDArray[np.bool_]]:
+    """The padded shape, the spectrum of the field of view in it, and which shifts keep half of the view."""
+    shape = (rows + (rows + 1) // 2, columns + (columns + 1) // 2)
+    view = np.fft.rfft2(np.ones((rows, columns)), shape)
+    return shape, view, np.fft.irfft2(view.conj() * view, shape) >= 0.5 * rows * columns
+
+
+def _scattered(one: _Picture, other: _Picture) -> float:
+    """The share of the structure in the blocks of `one` that is found nowhere near in `other`, whatever its contrast."""
+    side = min(_BLOCK, *one.shape)
+    rows, columns = one.shape[0] // side, one.shape[1] // side
+    blocks = one[: rows * side, : columns * side].reshape(rows, side, columns, side).transpose(0, 2, 1, 3)
+    blocks = (blocks - blocks.mean(axis=(2, 3), keepdims=True)).reshape(rows, columns, 1, side * side)
+    windows = _neighbourhoods(other, rows, columns, side)  # (rows, columns, shifts, side * side)
+    energy = (blocks * blocks).sum(axis=-1)[..., 0]
+    noise = _NOISE * side * side
+    matched = np.maximum((windows * blocks).sum(axis=-1), 0) ** 2 / ((windows * windows).sum(axis=-1) + noise)
+    lost = (energy - matched.max(axis=-1)) / (energy + noise)
+    weights = np.sqrt(energy / (side * side))
+    return float((weights * lost).sum() / (weights.sum() + weights.size * 0.03))
+
+
+def _neighbourhoods(picture: _Picture, rows: int, columns: int, side: int) -> _Picture:
+    """For every block, all windows of its size within the search range, each without its mean."""
+    reach = 2 * _SEARCH + 1
+    windows = sliding_window_view(np.pad(picture, _SEARCH, mode="symmetric"), (side, side))
+    windows = windows - windows.mean(axis=(2, 3), keepdims=True)
+    near = sliding_window_view(windows, (reach, reach), axis=(0, 1))[
+        ::side, ::side
+    ]  # (.., .., side, side, reach, reach)
+    near = near[:rows, :columns].transpose(0, 1, 4, 5, 2, 3)
+    return near.reshape(rows, columns, reach * reach, side * side)
