@@ -1,0 +1,109 @@
+"""The `adcvsr` command: what is installed, which models there are, how fast it runs, how models are made and judged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from vsadcvsr.errors import AdcvsrError, BackendError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+_SIGNS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "failed": "[red]failed[/]"}
+
+
+def main() -> None:
+    """Runs the command; an error that a user can mend is one line on stderr and exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except AdcvsrError as error:
+        Console(stderr=True).print(f"adcvsr: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(1) from None
+
+
+@app.command()
+def doctor() -> None:
+    """What is installed, which providers work, whether the plugin loads; exit code 1 if something is broken."""
+    from vsadcvsr.doctor import examine
+
+    console, broken = Console(), False
+    for finding in examine():
+        broken |= finding.verdict == "failed"
+        console.print(f"{_SIGNS[finding.verdict]:<24} [bold]{finding.name}[/]: ", end="", highlight=False)
+        console.print(finding.detail, markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(int(broken))
+
+
+@app.command()
+def models() -> None:
+    """The models that ship, with their facts."""
+    from vsadcvsr.weights.catalog import shipped
+
+    table = Table("name", "file", "lookahead", "sha256", "about")
+    for model in shipped():
+        table.add_row(model.name, model.file, str(model.spec.lookahead), model.sha256[:12], model.about)
+    Console().print(table)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def bench(context: typer.Context) -> None:
+    """Speed of each part at 480x270 to 1920x1080; `adcvsr bench --help` lists its options."""
+    from vsadcvsr.bench.__main__ import main as run
+
+    raise typer.Exit(run(context.args) or 0)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def evaluate(context: typer.Context) -> None:
+    """PSNR, SSIM and warping error of models and of plain resizing; `adcvsr evaluate --help` lists its options."""
+    from vsadcvsr.evaluate.__main__ import main as run
+
+    raise typer.Exit(run(context.args) or 0)
+
+
+@app.command()
+def export(
+    weights: Annotated[Path, typer.Argument(help="A .safetensors file that training made.")],
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+) -> None:
+    """Writes the step form of a trained network as ONNX, for `Upscale(clip, model="OUT.onnx")`."""
+    try:
+        from vsadcvsr.nets.export import export as write
+        from vsadcvsr.nets.export import load_weights
+    except ImportError as error:
+        raise BackendError(f"export needs {error.name}; pip install 'vsadcvsr[train]'") from error
+    write(load_weights(weights), out)
+    Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False)
+
+
+@app.command()
+def train(
+    pool: Annotated[Path, typer.Option(help="The pool of samples that `python -m vsadcvsr.train.pool` made.")],
+    out: Annotated[Path, typer.Option(help="The folder for checkpoints, weights and the model card.")],
+    model: Annotated[str, typer.Option(help="The student: fast or base.")] = "fast",
+    steps: Annotated[int, typer.Option(help="Steps in all.")] = 20_000,
+    batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
+    seed: Annotated[int, typer.Option(help="Decides weights and samples.")] = 0,
+) -> None:
+    """Trains a compact student by regression; the same command again takes up where it stopped."""
+    try:
+        from vsadcvsr.train.regress import Regression
+        from vsadcvsr.train.settings import TrainSettings
+        from vsadcvsr.train.ship import ship
+    except ImportError as error:
+        raise BackendError(f"training needs {error.name}; pip install 'vsadcvsr[train]'") from error
+    run = Regression(TrainSettings(model=model, pool=pool, out=out, steps=steps, batch=batch, seed=seed))
+    run.resume()
+    run.run()
+    for path in ship(run, out):
+        Console().print(str(path), highlight=False)
+
+
+if __name__ == "__main__":
+    main()
