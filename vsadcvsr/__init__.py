@@ -1,6 +1,7 @@
 """AdcVSR: video super-resolution that streams, for VapourSynth, FFmpeg and farms.
 
-Importing it loads neither a model nor VapourSynth nor a runtime; each name brings in what it needs when it is first used.
+Importing it loads neither a model nor VapourSynth nor a runtime; each name brings in what it needs when
+it is first used.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -44,9 +45,9 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
 ) -> vs.VideoNode:
     """The clip upscaled, in its own format unless `format` says otherwise, with every frame property kept.
 
-    `model` is a name or the path of a weights file. The network makes x4; `scale` 1 to 3, or `width` and `height`, resize
-    that. `matrix` is for frames without `_Matrix`, else their height decides. `tile` is (width, height) in source pixels.
-    Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError or BackendError.
+    `model` is a name or the path of a weights file. The network makes x4; `scale` 1 to 3, or `width` and `height`,
+    resize that. `matrix` is for frames without `_Matrix`, else their height decides. `tile` is (width, height) in
+    source pixels. Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError or BackendError.
     """
     load()
     check_clip(clip)
@@ -80,14 +81,12 @@ def library() -> Path:
     if named := os.environ.get("ADCVSR_PLUGIN"):
         return Path(named)
     roots = [Path(__file__).parents[1], Path(vs.__file__).parents[1]]
-    try:
+    with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
         roots.append(Path(str(metadata.distribution("vsadcvsr").locate_file(""))))
-    except metadata.PackageNotFoundError:
-        pass
     for root in roots:
         if (root / _PLUGIN).is_file():
             return root / _PLUGIN
-    raise BackendError(f"the VapourSynth plugin {_PLUGIN.name} is not installed; run `pip install .`, or set ADCVSR_PLUGIN")
+    raise BackendError(f"the VapourSynth plugin {_PLUGIN.name} is missing; `pip install .` it, or set ADCVSR_PLUGIN")
 
 
 def version() -> dict[str, str]:
@@ -113,8 +112,9 @@ def bind_version() -> None:
 
 
 def _upscale(clip: vs.VideoNode, **arguments: object) -> dict[str, object]:
-    """Upscale as the plugin calls it: what a user can get wrong comes back as text, for a raised error would be shown as a
-    whole traceback."""
+    """Upscale as the plugin calls it. What a user can get wrong comes back as text: a raised error would be shown as a
+    whole traceback.
+    """
     tile = arguments.get("tile")
     if isinstance(tile, int):  # a list of one arrives as its element
         arguments["tile"] = [tile]

@@ -1,7 +1,7 @@
 """From any VapourSynth clip to RGBS and back: sizes, formats, matrices; all that the network never sees.
 
-Colour is described by frame properties, and they may change inside a clip. On the way in `resize` reads them by itself, once
-every frame has a matrix; on the way out there is one `resize` node for each description that has been met.
+Colour is described by frame properties, and they may change inside a clip. On the way in `resize` reads them by itself,
+once every frame has a matrix; on the way out there is one `resize` node for each description that has been met.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def _format_of(given: int) -> vs.VideoFormat:
     return out
 
 
-def _size(clip: vs.VideoNode, scale: int, width: int | None, height: int | None, out: vs.VideoFormat) -> tuple[int, int]:
+def _size(
+    clip: vs.VideoNode, scale: int, width: int | None, height: int | None, out: vs.VideoFormat
+) -> tuple[int, int]:
     if width is None and height is None:
         return clip.width * scale, clip.height * scale
     if width is None:
@@ -153,7 +155,7 @@ def _known(properties: Properties, name: str, allowed: Mapping[int, str] | range
 
 
 def _is_rgb(given: vs.VideoFormat) -> bool:
-    return given.color_family == vs.RGB
+    return bool(given.color_family == vs.RGB)
 
 
 def _is_subsampled(given: vs.VideoFormat) -> bool:
@@ -167,7 +169,7 @@ def _encode(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, color: Color) -
 
 
 def _kept(source: vs.VideoFormat, out: vs.VideoFormat) -> list[str]:
-    """The properties that `resize` writes anew and that yet hold as they were; all others come through by themselves."""
+    """The properties that `resize` writes anew and that yet hold as they were; all others come through."""
     names = ["_Primaries", "_Transfer", "_FieldBased"]
     if _is_rgb(source) == _is_rgb(out):
         names += ["_Matrix", "_Range"]

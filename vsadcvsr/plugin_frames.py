@@ -55,10 +55,10 @@ class Screening:
     def __call__(
         self, n: int, at: int | Sequence[int], frames: vs.VideoFrame | Sequence[vs.VideoFrame]
     ) -> dict[str, vs.VideoFrame | str]:
-        """Picture n, given the source frames that have arrived, and their numbers; a lone one comes without its list."""
-        held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))  # type: ignore[arg-type]
+        """Picture n, given the source frames that have arrived and their numbers; a lone one has no list."""
+        held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))
         try:
-            return {"frame": frame_of(self.engine.render(n, Window(self.clip, n, held).fetch))}  # type: ignore[arg-type]
+            return {"frame": frame_of(self.engine.render(n, Window(self.clip, n, held).fetch))}
         except (AdcvsrError, vs.Error) as error:
             _log.debug("frame %d failed", n, exc_info=True)
             return {"error": one_line(error)}

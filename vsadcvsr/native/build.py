@@ -1,22 +1,22 @@
 """The build hook: compiles the shim and puts it where VapourSynth finds plugins by itself.
 
-`ADCVSR_TARGET=windows-x86_64 pip wheel .` builds for another machine with the `zig` of the ziglang wheel; without it the
-compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig.
+`ADCVSR_TARGET=windows-x86_64 pip wheel .` builds for another machine with the `zig` of the ziglang wheel; without it
+the compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -26,9 +26,8 @@ FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared"
 PAYLOAD = "vapoursynth/plugins/adcvsr"
 
 
-@dataclass(frozen=True)
-class Target:
-    """A kind of machine: its wheel tag, its library's suffix, and zig's name for it (empty: the compiler of this machine)."""
+class Target(NamedTuple):  # no dataclass: hatchling runs this file without a place among the modules, which those need
+    """A kind of machine: its wheel tag, its library's suffix, and zig's name for it (empty: build as on this one)."""
 
     tag: str
     suffix: str = ".so"
@@ -48,18 +47,25 @@ def target_of(environment: Mapping[str, str]) -> Target:
     """The machine to build for: `ADCVSR_TARGET`, or this one."""
     name = environment.get("ADCVSR_TARGET", "")
     if not name:
-        suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-        return Target(sysconfig.get_platform().replace("-", "_").replace(".", "_"), suffix)
+        return this_machine()
     if name not in TARGETS:
         raise SystemExit(f"ADCVSR_TARGET is {name!r}, allowed: {', '.join(TARGETS)}")
     return TARGETS[name]
+
+
+def this_machine() -> Target:
+    """What the compiler of this machine builds for."""
+    if sys.platform == "darwin":  # a universal Python says universal2, and the compiler builds for one processor
+        return Target(f"macosx_{platform.mac_ver()[0].split('.')[0]}_0_{platform.machine()}", ".dylib")
+    suffix = ".dll" if sys.platform == "win32" else ".so"
+    return Target(sysconfig.get_platform().replace("-", "_").replace(".", "_"), suffix)
 
 
 def compiler_for(target: Target, environment: Mapping[str, str]) -> list[str]:
     """The command that compiles C for the target."""
     zig = [sys.executable, "-m", "ziglang", "cc"]
     if target.triple:
-        return [*zig, "-target", target.triple]
+        return [*zig, "-target", target.triple, "-s"]
     if environment.get("CC"):
         return shlex.split(environment["CC"])
     for name in ("cc", "gcc", "clang"):

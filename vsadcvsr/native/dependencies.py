@@ -1,4 +1,4 @@
-"""The metadata hook: which ONNX Runtime this build depends on, chosen by `ADCVSR_RUNTIME` (pyproject.toml has the lists)."""
+"""The metadata hook: which ONNX Runtime a build depends on, by `ADCVSR_RUNTIME` (pyproject.toml has the lists)."""
 
 from __future__ import annotations
 
