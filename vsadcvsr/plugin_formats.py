@@ -77,7 +77,7 @@ def shape_of(clip: vs.VideoNode, *, scale: int, width: int | None, height: int |
 def _format_of(given: int) -> vs.VideoFormat:
     try:
         out = vs.core.get_video_format(given)
-    except (vs.Error, ValueError):
+    except (vs.Error, ValueError, OverflowError):
         out = None
     if out is None or out.color_family not in {vs.GRAY, vs.RGB, vs.YUV}:
         raise UsageError.of("format", given, "the id of a YUV, RGB or GRAY format")

@@ -1,0 +1,56 @@
+"""An engine that a test can predict: picture n is the mean of source frames n-2 to n+2 of its scene, enlarged x4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+import numpy as np
+
+from vsadcvsr.engine import EndOfClip, Source
+from vsadcvsr.spec import Array
+
+REACH = 2
+
+
+class MeanEngine:
+    """Stateless, so that whatever the plugin does wrong shows; looks `REACH` frames back and ahead, up to cuts."""
+
+    scale = 4
+    lookahead = REACH
+    opened: ClassVar[list[dict[str, object]]] = []
+    closed: ClassVar[int] = 0
+
+    @classmethod
+    def open(cls, model: str, **options: object) -> Self:
+        cls.opened.append({"model": model, **options})
+        return cls()
+
+    def render(self, n: int, fetch: Callable[[int], Source]) -> Array:
+        sources = [_tried(fetch, i) for i in range(max(0, n - REACH), n)]
+        middle = fetch(n)
+        sources = _scene_before([*sources, middle])
+        for i in range(n + 1, n + REACH + 1):
+            source = _tried(fetch, i)
+            if source is None or source.cut:
+                break
+            sources.append(source)
+        mean = np.mean([source.pixels for source in sources], axis=0, dtype=np.float32)
+        return mean.repeat(4, axis=1).repeat(4, axis=2)
+
+    def close(self) -> None:
+        type(self).closed += 1
+
+
+def _tried(fetch: Callable[[int], Source], i: int) -> Source | None:
+    try:
+        return fetch(i)
+    except EndOfClip:
+        return None
+
+
+def _scene_before(sources: list[Source | None]) -> list[Source]:
+    """The last sources, from the last cut on."""
+    kept = [source for source in sources if source is not None]
+    starts = [i for i, source in enumerate(kept) if source.cut]
+    return kept[starts[-1] if starts else 0 :]

@@ -1,0 +1,71 @@
+"""Every format goes in and comes out as it was."""
+
+from __future__ import annotations
+
+import pytest
+import vapoursynth as vs
+
+from tests.plugin.clips import means, moving, planes
+
+FORMATS = [
+    vs.YUV420P8, vs.YUV422P8, vs.YUV444P8, vs.YUV410P8, vs.YUV411P8, vs.YUV440P8, vs.YUV420P9, vs.YUV420P10,
+    vs.YUV422P12, vs.YUV444P14, vs.YUV420P16, vs.YUV420PH, vs.YUV444PS, vs.RGB24, vs.RGB30, vs.RGB48, vs.RGBH, vs.RGBS,
+    vs.GRAY8, vs.GRAY10, vs.GRAY16, vs.GRAYH, vs.GRAYS,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: vs.PresetVideoFormat(format).name)
+def test_a_clip_keeps_its_format_and_its_mean_colour(format: int) -> None:
+    clip = moving(format, length=2)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
+    assert (upscaled.format.id, upscaled.width, upscaled.height, len(upscaled)) == (format, 96, 64, 2)
+    plain = clip.resize.Bicubic(96, 64)
+    with upscaled.get_frame(1) as ours, plain.get_frame(1) as theirs:
+        assert means(ours) == pytest.approx(means(theirs), abs=1 / 255)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (1, 1), (1, 9), (33, 3)])
+def test_odd_sizes_are_taken(size: tuple[int, int]) -> None:
+    clip = moving(vs.RGB24, *size, length=1)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
+    assert (upscaled.width, upscaled.height) == (4 * size[0], 4 * size[1])
+    with upscaled.get_frame(0) as ours, clip.get_frame(0) as source:
+        for big, small in zip(planes(ours), planes(source), strict=True):
+            assert (big[::4, ::4] == small).all()
+
+
+def test_a_clip_of_one_frame_is_a_clip() -> None:
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model="nearest")
+    assert len(upscaled) == 1
+    assert upscaled.get_frame(0).width == 96
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_scale_gives_the_size(scale: int) -> None:
+    clip = moving(length=1)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest", scale=scale)
+    assert (upscaled.width, upscaled.height) == (24 * scale, 16 * scale)
+    with upscaled.get_frame(0) as ours, clip.get_frame(0) as source:
+        assert means(ours) == pytest.approx(means(source), abs=1.5 / 255)
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"), [({"width": 60}, (60, 40)), ({"height": 40}, (60, 40)), ({"width": 50, "height": 30}, (50, 30))]
+)
+def test_width_and_height_give_the_size_and_one_alone_keeps_the_aspect(
+    asked: dict[str, int], size: tuple[int, int]
+) -> None:
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model="nearest", **asked)
+    assert (upscaled.width, upscaled.height) == size
+    assert (upscaled.get_frame(0).width, upscaled.get_frame(0).height) == size
+
+
+@pytest.mark.parametrize("source", [vs.YUV420P8, vs.RGB24, vs.GRAY8])
+@pytest.mark.parametrize("out", [vs.YUV444P16, vs.RGB48, vs.GRAY16])
+def test_another_format_can_be_asked_for(source: int, out: int) -> None:
+    clip = moving(source, length=1)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest", format=out)
+    plain = clip.resize.Bicubic(96, 64, format=out, matrix=None if out == vs.RGB48 else 6)
+    with upscaled.get_frame(0) as ours, plain.get_frame(0) as theirs:
+        assert ours.format.id == out
+        assert means(ours) == pytest.approx(means(theirs), abs=1 / 255)

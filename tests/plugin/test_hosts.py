@@ -1,0 +1,90 @@
+"""The plugin in programs of their own: vspipe, the stub generator, several environments."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import vapoursynth as vs
+
+SCRIPT = """
+import vapoursynth as vs
+import vsadcvsr
+vsadcvsr.load()
+clip = vs.core.std.BlankClip(width=40, height=30, format=vs.YUV420P8, length=25, color=[100, 90, 160])
+clip.std.SetFrameProps(_Matrix=6).adcvsr.Upscale(model="nearest").set_output()
+"""
+BIN = Path(sys.executable).parent
+
+
+def environment(tmp_path: Path, plugin: Path) -> dict[str, str]:
+    """VapourSynth finds its Python by what it writes below XDG_CONFIG_HOME, with the help of PATH."""
+    return {
+        **os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "XDG_CONFIG_HOME": str(tmp_path),
+        "ADCVSR_PLUGIN": str(plugin), "PYTHONPATH": str(Path(__file__).parents[2]),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def vspipe() -> Path:
+    found = BIN / "vspipe"
+    if not found.exists():
+        if "vspipe" in os.environ.get("ADCVSR_REQUIRE", ""):
+            pytest.fail("vspipe is required and not installed")
+        pytest.skip("vspipe is not installed")
+    return found
+
+
+def test_vspipe_writes_pictures_and_nothing_else(tmp_path: Path, plugin: Path, vspipe: Path) -> None:
+    script = tmp_path / "script.vpy"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [vspipe, "-c", "y4m", script, "-"], capture_output=True, env=environment(tmp_path, plugin), check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    header, pictures = done.stdout.split(b"\n", 1)
+    assert header.startswith(b"YUV4MPEG2 C420 W160 H120 ") or b" W160 H120 " in header
+    picture = b"FRAME\n" + bytes([100]) * 19200 + bytes([90]) * 4800 + bytes([160]) * 4800
+    assert pictures == picture * 25
+
+
+def test_an_error_in_vspipe_is_one_line(tmp_path: Path, plugin: Path, vspipe: Path) -> None:
+    script = tmp_path / "script.vpy"
+    script.write_text(SCRIPT.replace('model="nearest"', "scale=5"))
+    done = subprocess.run([vspipe, script, "-"], capture_output=True, env=environment(tmp_path, plugin), check=False)
+    assert done.returncode != 0
+    assert not done.stdout
+    assert b"Upscale: scale is 5, allowed: 1, 2, 3 or 4" in done.stderr
+
+
+def test_stubs_come_out_right(tmp_path: Path, plugin: Path) -> None:
+    stubs = tmp_path / "stubs.pyi"
+    loading = [] if vs.core.adcvsr.plugin_path.find("vapoursynth/plugins") > 0 else ["--load", str(plugin)]
+    subprocess.run(
+        [BIN / "vsstubs", *loading, "--quiet", "-o", stubs, "add", "adcvsr"],
+        env=environment(tmp_path, plugin), check=True, capture_output=True,
+    )  # fmt: skip
+    text = " ".join(stubs.read_text().split())
+    assert "def Upscale(self, clip: VideoNode, model:" in text
+    assert "tile: " in text
+    assert "threads: int | None = None" in text
+
+
+def test_importing_the_package_loads_no_host_and_no_runtime() -> None:
+    code = "import vsadcvsr, sys; print(*{'torch', 'onnxruntime', 'vapoursynth', 'numpy'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_a_second_filter_is_made_in_no_time(tmp_path: Path) -> None:
+    clip = vs.core.std.BlankClip(width=480, height=270, format=vs.YUV420P8, length=100)
+    clip.adcvsr.Upscale(model="nearest")
+    import time
+
+    began = time.perf_counter()
+    for _ in range(10):
+        clip.adcvsr.Upscale(model="nearest")
+    assert (time.perf_counter() - began) / 10 < 0.05

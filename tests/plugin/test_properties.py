@@ -1,0 +1,87 @@
+"""Frame properties: kept, and obeyed, frame by frame."""
+
+from __future__ import annotations
+
+import pytest
+import vapoursynth as vs
+
+from tests.plugin.clips import means, moving
+from vsadcvsr.plugin_formats import matrix_for
+
+COLOURS = {
+    "_Matrix": 9, "_Range": 1, "_Primaries": 9, "_Transfer": 16, "_ChromaLocation": 2, "_FieldBased": 0,
+    "_SARNum": 64, "_SARDen": 45, "_AbsoluteTime": 1.5, "_PictType": "B", "_SceneChangePrev": 0, "_SceneChangeNext": 1,
+    "_ColorSpace": 9, "mine": [1, 2, 3],
+}  # fmt: skip
+
+
+def flat(matrix: int, full: int, length: int = 3) -> vs.VideoNode:
+    """One colour, described as told."""
+    clip = vs.core.std.BlankClip(width=16, height=16, format=vs.YUV420P8, length=length, color=[110, 90, 160])
+    return clip.std.SetFrameProps(_Matrix=matrix, _Range=full)
+
+
+def test_every_property_of_the_source_is_kept() -> None:
+    clip = moving(length=3).std.SetFrameProps(**COLOURS)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
+    assert dict(upscaled.get_frame(2).props) == dict(clip.get_frame(2).props)
+
+
+def test_a_clip_without_properties_gets_the_matrix_that_was_used_and_no_other() -> None:
+    clip = vs.core.std.BlankClip(width=16, height=16, format=vs.YUV420P8, length=1)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
+    assert dict(upscaled.get_frame(0).props) == {**clip.get_frame(0).props, "_Matrix": 6}
+
+
+@pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("full", [0, 1])
+def test_colours_come_back_in_every_matrix_and_range(matrix: int, full: int) -> None:
+    upscaled = vs.core.adcvsr.Upscale(flat(matrix, full), model="nearest")
+    assert [round(255 * value) for value in means(upscaled.get_frame(0))] == [110, 90, 160]
+
+
+def test_descriptions_may_change_inside_a_clip() -> None:
+    kinds = [(1, 0), (6, 1), (9, 0), (1, 1)]
+    clip = vs.core.std.Splice([flat(*kind, length=1) for kind in kinds])
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
+    for n, (matrix, full) in enumerate(kinds):
+        with upscaled.get_frame(n) as frame:
+            assert (frame.props["_Matrix"], frame.props["_Range"]) == (matrix, full)
+            assert [round(255 * value) for value in means(frame)] == [110, 90, 160]
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(480, 6), (270, 6), (288, 5), (576, 5), (720, 1), (1080, 1), (2160, 1)])
+def test_the_height_decides_where_there_is_no_matrix(height: int, matrix: int) -> None:
+    assert matrix_for(height, None) == matrix
+
+
+def rgb_mean(clip: vs.VideoNode) -> list[float]:
+    return means(clip.get_frame(0))
+
+
+@pytest.mark.parametrize("missing", [None, 0, 2])
+def test_the_matrix_argument_is_for_frames_that_have_none(missing: int | None) -> None:
+    bare = flat(1, 0).std.RemoveFrameProps("_Matrix")
+    clip = bare if missing is None else bare.std.SetFrameProps(_Matrix=missing)
+    told = vs.core.adcvsr.Upscale(clip, model="nearest", matrix=9, format=vs.RGBS)
+    known = vs.core.adcvsr.Upscale(flat(9, 0), model="nearest", matrix=1, format=vs.RGBS)
+    assert rgb_mean(told) == rgb_mean(known)
+
+
+def test_the_colour_space_that_mpv_writes_is_read() -> None:
+    clip = flat(1, 0).std.RemoveFrameProps("_Matrix").std.SetFrameProps(_ColorSpace=9)
+    told = vs.core.adcvsr.Upscale(clip, model="nearest", format=vs.RGBS)
+    assert rgb_mean(told) == rgb_mean(vs.core.adcvsr.Upscale(flat(9, 0), model="nearest", format=vs.RGBS))
+
+
+def test_the_pixel_aspect_follows_a_change_of_shape() -> None:
+    clip = moving(width=24, height=16, length=1).std.SetFrameProps(_SARNum=4, _SARDen=3)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest", width=64, height=32)
+    props = upscaled.get_frame(0).props
+    assert props["_SARNum"] * 64 * 3 * 16 == props["_SARDen"] * 32 * 4 * 24
+
+
+def test_interlaced_frames_are_refused_in_words() -> None:
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1).std.SetFieldBased(2), model="nearest")
+    with pytest.raises(vs.Error, match=r"^Upscale: frame 0 is interlaced .* deinterlace first"):
+        upscaled.get_frame(0)
