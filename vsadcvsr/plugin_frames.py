@@ -76,26 +76,18 @@ class Window:
         self.clip = clip
         self.n = n
         self.held = held
-        self.cold = False
 
     def fetch(self, i: int) -> Source:
-        """Source frame i; raises EndOfClip past the last one."""
+        """Source frame i; raises EndOfClip past the last one, and where a player has thrown it away."""
         if i >= self.clip.num_frames:
             raise EndOfClip
-        if i not in self.held:
-            return self._pull(i)
-        source = source_of(self.held[i])
-        return Source(source.pixels, cut=True) if self.cold and i == self.n else source
+        return source_of(self.held[i]) if i in self.held else self._pull(i)
 
     def _pull(self, i: int) -> Source:
         try:
             with self.clip.get_frame(i) as frame:
                 return source_of(frame)
         except vs.Error as error:
-            if self.clip.num_frames < UNBOUNDED:
-                raise MediaError(f"frame {i} of the clip, needed for frame {self.n}, failed: {error}") from error
-            if i > self.n:
+            if self.clip.num_frames >= UNBOUNDED:
                 raise EndOfClip from error
-        # A player has thrown away what lies before n: the scene begins at n, whatever stands in for the lost frame.
-        self.cold = True
-        return source_of(self.held[self.n])
+            raise MediaError(f"frame {i} of the clip, needed for frame {self.n}, failed: {error}") from error

@@ -84,8 +84,8 @@ def test_the_python_face_makes_the_same_pictures_and_raises_our_own_errors() -> 
 
 def test_arguments_reach_the_engine_as_they_were_given(mean_engine: type[MeanEngine]) -> None:
     vs.core.adcvsr.Upscale(
-        moving(), model="base", backend="ort", device="cpu", device_index=1, precision="fp32", tile=[64, 32], tile_pad=8,
-        sc_threshold=0.25, strength=0.5, color_fix="frame", threads=3,
+        moving(), model="base", backend="ort", device="cpu", device_index=1, precision="fp32", tile=[64, 32],
+        tile_pad=8, sc_threshold=0.25, strength=0.5, color_fix="frame", threads=3,
     )  # fmt: skip
     assert mean_engine.opened[-1] == {
         "model": "base", "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32", "tile": (64, 32),

@@ -75,7 +75,9 @@ def test_two_filters_on_one_clip_do_not_disturb_each_other(mean_engine: Engines)
 
 
 def test_cuts_named_by_the_clip_are_obeyed(mean_engine: Engines) -> None:
-    dark, light = (vs.core.std.BlankClip(format=vs.RGBS, width=8, height=8, length=4, color=[c] * 3) for c in (0.2, 0.8))
+    dark, light = (
+        vs.core.std.BlankClip(format=vs.RGBS, width=8, height=8, length=4, color=[c] * 3) for c in (0.2, 0.8)
+    )
     joined = dark + light[0].std.SetFrameProps(_SceneChangePrev=1) + light[1:]
     upscaled = vs.core.adcvsr.Upscale(joined)
     values = [round(upscaled.get_frame(n)[0][0, 0], 5) for n in range(8)]
