@@ -1,0 +1,135 @@
+"""What runs a network. Each backend is imported when it is first asked for; a loaded model is shared by all who use it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+from weakref import WeakValueDictionary
+
+from vsadcvsr.errors import UsageError, WeightsError, near_misses
+from vsadcvsr.spec import Array, ModelSpec
+
+TABLE = {
+    "ort": "vsadcvsr.backends.ort:OnnxRuntime",
+    "torch": "vsadcvsr.backends.eager:Eager",
+    "nearest": "vsadcvsr.backends.nearest:Nearest",
+}
+
+TAKES = {".onnx": "ort", ".safetensors": "torch", "": "nearest"}
+"""Which backend runs which kind of file; models without a suffix are built in."""
+
+DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+
+
+class Backend(Protocol):
+    """A loaded network. One instance serves many streams and threads; what a stream has seen is in its state."""
+
+    spec: ModelSpec
+    label: str
+    """What runs where, such as "ort/cpu/fp32"."""
+
+    def start(self, height: int, width: int) -> object:
+        """The state of a stream that has seen nothing. The size must divide by `spec.multiple`."""
+
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+        """Feeds frames (T, 3, H, W) with links (T,), both float32; gives T pictures and the next state.
+
+        The pictures (T, 3, 4H, 4W) are `spec.lookahead` frames behind, not clamped, and belong to the caller. `state` is
+        used up: only the one returned is good for the next step. Raises MemoryError when there is not enough memory,
+        BackendError for any other failure.
+        """
+
+    def close(self) -> None:
+        """Frees the network at once, for all who share it. To leave it to the others, drop the reference instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Where and how to run; the same for every backend. `threads` counts CPU threads, 0 for all cores."""
+
+    device: str = "auto"
+    device_index: int = 0
+    precision: str = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        _check_name("device", self.device, DEVICES)
+        _check_name("precision", self.precision, PRECISIONS)
+        if self.device_index < 0:
+            raise UsageError.of("device_index", self.device_index, "0 or more")
+        if self.threads < 0:
+            raise UsageError.of("threads", self.threads, "0 (all cores) or more")
+
+
+class _Maker(Protocol):
+    def __call__(self, path: Path, options: Options) -> Backend: ...
+
+
+# Weak, so that a model goes when its last user has gone: nobody has to count.
+_loaded: WeakValueDictionary[tuple[object, ...], Backend] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def suffixes(backend: str) -> tuple[str, ...]:
+    """The kinds of file that `backend` runs, in order of preference."""
+    _check_name("backend", backend, ("auto", *TABLE))
+    return tuple(suffix for suffix, name in TAKES.items() if backend in {"auto", name})
+
+
+def load(
+    path: Path,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    device_index: int = 0,
+    precision: str = "auto",
+    threads: int = 0,
+) -> Backend:
+    """The model of a weights file, shared by all who load the same file in the same way, until the last one drops it.
+
+    Raises UsageError, WeightsError or BackendError.
+    """
+    options = Options(device=device, device_index=device_index, precision=precision, threads=threads)
+    name = _backend_for(path, backend)
+    with _lock:
+        key = (name, options, *_identity(path))
+        if (known := _loaded.get(key)) is not None:
+            return known
+        module, maker = TABLE[name].split(":")
+        made = cast(_Maker, getattr(import_module(module), maker))(path, options)
+        _loaded[key] = made
+        return made
+
+
+def forget(backend: Backend) -> None:
+    """Sees to it that nobody is handed `backend` any more: for those who close one."""
+    with _lock:
+        for key in [key for key, value in _loaded.items() if value is backend]:
+            del _loaded[key]
+
+
+def _backend_for(path: Path, backend: str) -> str:
+    if path.suffix not in (fitting := suffixes(backend)):
+        takes = " or ".join(filter(None, fitting)) or "built-in models"
+        raise WeightsError(f"{path} does not run on backend {backend!r}, allowed: {takes}")
+    return TAKES[path.suffix]
+
+
+def _identity(path: Path) -> tuple[object, ...]:
+    """What changes when the file is written anew."""
+    if not path.suffix:
+        return (path.name,)
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    return path.resolve(), stat.st_mtime_ns, stat.st_size
+
+
+def _check_name(argument: str, given: str, allowed: tuple[str, ...]) -> None:
+    if given not in allowed:
+        raise UsageError.of(argument, given, ", ".join(allowed), near_misses(str(given), allowed))

@@ -1,0 +1,70 @@
+"""The trivial networks: pixels repeated four times. They cost nothing and are exact, which is what tests want."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from vsadcvsr.backends import Options, forget
+from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.spec import SCALE, Array, ModelSpec
+
+TAPS = (1.0, 2.0, 4.0, 3.0, 1.0)
+"""How `nearest-temporal` weighs the frames from two before to two after; lopsided, so that a turned order shows."""
+
+_SPECS = {
+    "nearest": ModelSpec(name="nearest", lookahead=0, multiple=1),
+    "nearest-temporal": ModelSpec(name="nearest-temporal", lookahead=len(TAPS) // 2, multiple=4),
+}
+
+
+class Nearest:
+    """`nearest`, frame by frame, or `nearest-temporal`, a weighted mean of five frames of a scene, enlarged."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        if path.name not in _SPECS:
+            raise WeightsError(f"model {path.name!r} is not built in, allowed: {', '.join(_SPECS)}")
+        if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "fp32"}:
+            given = f"device={options.device!r}, precision={options.precision!r}"
+            raise BackendError(f"backend 'nearest' was given {given}, allowed: 'cpu', 'fp32'")
+        self.spec = _SPECS[path.name]
+        self.label = "nearest/cpu/fp32"
+        self._mix: Callable[[Array, Array], Array] = _mean if self.spec.lookahead else _last
+
+    def start(self, height: int, width: int) -> object:
+        past = 2 * self.spec.lookahead
+        return np.zeros((past, 3, height, width), np.float32), np.zeros(past, np.float32)
+
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+        assert isinstance(state, tuple)
+        count, past = len(frames), len(state[0])
+        seen, linked = np.concatenate([state[0], frames]), np.concatenate([state[1], links])
+        mixed = [self._mix(seen[t : t + past + 1], linked[t : t + past + 1]) for t in range(count)]
+        large = np.stack(mixed).repeat(SCALE, axis=2).repeat(SCALE, axis=3)
+        return large, (seen[count:], linked[count:])
+
+    def close(self) -> None:
+        forget(self)
+
+
+def _last(frames: Array, links: Array) -> Array:
+    del links
+    last: Array = frames[-1]
+    return last
+
+
+def _mean(frames: Array, links: Array) -> Array:
+    """The weighted mean of those of the (5, 3, H, W) frames that share the middle one's scene."""
+    weights = np.array(TAPS, np.float32)
+    middle = len(TAPS) // 2
+    for t in range(1, middle + 1):
+        weights[:t] *= links[t]
+    for t in range(middle + 1, len(TAPS)):
+        weights[t:] *= links[t]
+    total = np.zeros_like(frames[0])
+    for weight, frame in zip(weights, frames, strict=True):
+        total += weight * frame
+    mean: Array = total / weights.sum()
+    return mean

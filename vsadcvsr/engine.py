@@ -1,0 +1,166 @@
+"""The engine: frames in, pictures out, for one clip, in one go or in any order. It knows no network and no host."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from vsadcvsr import backends, scenes, tiling
+from vsadcvsr.backends import Backend
+from vsadcvsr.errors import UsageError
+from vsadcvsr.forward import Entrance, Forward, Given, Manner, Source
+from vsadcvsr.spec import SCALE, Array, ModelSpec
+from vsadcvsr.stream import Course, Ring, usual_capacity, warm_up_from
+from vsadcvsr.weights import store
+
+__all__ = ["EndOfClip", "Engine", "Manner", "Source"]
+
+type Fetch = Callable[[int], Source]
+
+
+class EndOfClip(Exception):  # noqa: N818 - an answer rather than an error
+    """Raised by `fetch(i)` for a frame that is not there: past the last one, or one before n that the host has thrown away."""
+
+
+class Engine:
+    """One clip's way through a network. All methods may be called from any thread; `render` does one picture at a time.
+
+    Picture n is the network applied to the whole scene that contains frame n, as one clip: the same bits in any order.
+    """
+
+    scale = SCALE
+
+    def __init__(self, backend: Backend, manner: Manner | None = None) -> None:
+        self._backend: Backend | None = backend
+        self._manner = manner or Manner()
+        self.spec: ModelSpec = backend.spec
+        self.label = backend.label
+        self._lock = threading.Lock()
+        self._run: Forward | None = None
+        self._ring: Ring | None = None
+
+    @classmethod
+    def open(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
+        cls,
+        model: str | Path = "fast",
+        *,
+        backend: str = "auto",
+        device: str = "auto",
+        device_index: int = 0,
+        precision: str = "auto",
+        threads: int = 0,
+        tile: tuple[int, int] | None = None,
+        tile_pad: int | None = None,
+        sc_threshold: float | None = None,
+        strength: float = 1.0,
+        color_fix: str | None = None,
+        capacity: int | None = None,
+    ) -> Engine:
+        """An engine on the model of that name or file, which is loaded unless another engine has it already.
+
+        `capacity` is the number of finished pictures that `render` keeps; by default what fits into 256 MiB, 4 to 32.
+        Raises UsageError, WeightsError or BackendError.
+        """
+        path = store.find(model, backends.suffixes(backend))
+        loaded = backends.load(
+            path, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads
+        )
+        manner = Manner(
+            tiles=tiling.Tiling.checked(loaded.spec, tile, tile_pad),
+            threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,
+            strength=strength,
+            color_fix=loaded.spec.color_fix if color_fix is None else color_fix,
+            capacity=capacity,
+        )
+        return cls(loaded, manner)
+
+    @property
+    def lookahead(self) -> int:
+        """How many frames after n, and before it, picture n depends on."""
+        return self.spec.lookahead
+
+    def stream(self, sources: Iterable[Source | Array]) -> Iterator[Array]:
+        """The picture of each frame, in order: (3, 4H, 4W), clamped to 0..1. Independent of `render`, and of other streams."""
+        run = self._forward(Course(self.lookahead, 0, 0))
+        for given in sources:
+            source = given if isinstance(given, Source) else Source(given)
+            if made := run.feed(run.entrance.admit(source)):
+                yield made[1]
+        run.course.end = run.course.position
+        for _ in range(self.lookahead):
+            if made := run.flush():
+                yield made[1]
+
+    def render(self, n: int, fetch: Fetch) -> Array:
+        """Picture n: (3, 4H, 4W), clamped to 0..1, read-only.
+
+        `fetch(i)` gives frame i; it is called on this thread, once for each frame in linear use, from n - lookahead to
+        n + lookahead after a seek. It raises EndOfClip past the last frame. Where it does so for a frame before n (players
+        keep few), the run begins cold behind that frame, and pictures less than `lookahead` after it are made without what
+        is lost. Raises UsageError for an n past the end.
+        """
+        if n < 0:
+            raise UsageError.of("n", n, "0 or more")
+        with self._lock:
+            picture = self._ring.get(n) if self._ring else None
+            return self._make(n, fetch) if picture is None else picture
+
+    def close(self) -> None:
+        """Forgets pictures and state, and leaves the model to other engines."""
+        with self._lock:
+            self._backend = self._run = self._ring = None
+
+    def _make(self, n: int, fetch: Fetch) -> Array:
+        run, self._run = self._run, None  # stays None if anything fails, for a step that failed has used the state up
+        if run is None or not run.course.leads_to(n, slack=self._ring.capacity - 1 if self._ring else 0):
+            run = self._begin(n, fetch)
+        wanted = None
+        while wanted is None:
+            made = self._advance(run, fetch)
+            if run.course.end is not None and run.course.end <= n:
+                run = self._begin(n, fetch)  # a frame between the last picture and this one is gone
+            elif made and made[0] >= run.course.good_from:
+                self._keep(*made)
+                wanted = made[1] if made[0] == n else None
+        self._run = run
+        return wanted
+
+    def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Array] | None:
+        if run.waiting:
+            return run.feed(run.waiting.popleft())
+        if not run.course.flushing:
+            try:
+                return run.feed(run.entrance.admit(fetch(run.course.position)))
+            except EndOfClip:
+                run.course.end = run.course.position
+        return run.flush()
+
+    def _begin(self, n: int, fetch: Fetch) -> Forward:
+        """A run that has picture n's scene waiting, as far as n depends on it."""
+        entrance, waiting = Entrance(self._manner.threshold), list[Given]()
+        for i in range(warm_up_from(n, self.lookahead), n + 1):
+            try:
+                given = entrance.admit(fetch(i))
+            except EndOfClip:
+                if i == n:
+                    raise UsageError.of("n", n, "the numbers of the clip's frames") from None
+                entrance, waiting = Entrance(self._manner.threshold), []
+                continue
+            waiting = [given] if given.cut or i == 0 else [*waiting, given]
+        begin = n + 1 - len(waiting)
+        opening = waiting[0].cut or begin == 0
+        run = self._forward(Course(self.lookahead, begin, begin if opening else n), entrance)
+        run.waiting.extend(waiting)
+        return run
+
+    def _forward(self, course: Course, entrance: Entrance | None = None) -> Forward:
+        if self._backend is None:
+            raise UsageError("the engine is closed; open another one")
+        return Forward(self._backend, self._manner, course, entrance or Entrance(self._manner.threshold))
+
+    def _keep(self, n: int, picture: Array) -> None:
+        picture.flags.writeable = False
+        if self._ring is None:
+            self._ring = Ring(self._manner.capacity or usual_capacity(picture))
+        self._ring.put(n, picture)

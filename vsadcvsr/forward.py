@@ -1,0 +1,192 @@
+"""A forward run: frames go through the network in order, pictures come out, and no more is kept than that takes."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from vsadcvsr import finishing, scenes, tiling
+from vsadcvsr.backends import Backend
+from vsadcvsr.errors import BackendError, FormatError, UsageError
+from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.stream import Course
+
+_COLOR_FIXES = ("none", "frame")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A frame (3, H, W), RGB, 0 to 1, and whether it begins a new scene; None lets the detector decide."""
+
+    pixels: Array
+    cut: bool | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """A frame that has been checked; `cut` is None where nothing is known of what was before it."""
+
+    pixels: Array
+    cut: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How pictures are made, beside the network. `threshold` 0 turns the cut detector off."""
+
+    tiles: tiling.Tiling | None = None
+    threshold: float = scenes.DEFAULT_THRESHOLD
+    strength: float = 1.0
+    color_fix: str = "none"
+    capacity: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.threshold) and self.threshold >= 0):
+            raise UsageError.of("sc_threshold", self.threshold, "0 (no detection) or more")
+        if not 0 <= self.strength <= 1:
+            raise UsageError.of("strength", self.strength, "0 (plain bicubic) to 1 (the network)")
+        if self.color_fix not in _COLOR_FIXES:
+            raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES))
+        if self.capacity is not None and self.capacity < 1:
+            raise UsageError.of("capacity", self.capacity, "1 or more")
+
+    @property
+    def needs_source(self) -> bool:
+        """Whether a picture cannot be finished without its source frame."""
+        return self.strength != 1 or self.color_fix != "none"
+
+
+class _Seen:
+    """A frame whose small picture is made once, if at all."""
+
+    def __init__(self, pixels: Array) -> None:
+        self.pixels = pixels
+
+    @cached_property
+    def small(self) -> Array:
+        return scenes.small_luma(self.pixels)
+
+
+class Entrance:
+    """Checks the frames of one run in their order and says which begin a scene, each by itself and the one before it."""
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self._before: _Seen | None = None
+
+    def admit(self, source: Source) -> Given:
+        """The frame, if it can be taken. Raises FormatError."""
+        pixels = source.pixels
+        if pixels.ndim != 3 or pixels.shape[0] != 3 or not pixels.size or pixels.dtype != np.float32:
+            raise FormatError(f"a frame is {pixels.dtype} {pixels.shape}, allowed: float32 (3, height, width)")
+        before, self._before = self._before, _Seen(pixels)
+        if before and before.pixels.shape != pixels.shape:
+            raise FormatError(f"a frame is {_size(pixels)} after one of {_size(before.pixels)}, allowed: one size in a clip")
+        if not np.isfinite(pixels.sum(dtype=np.float64)):
+            raise FormatError("a frame holds NaN or infinity, allowed: numbers from 0 to 1")
+        return Given(pixels, self._begins_scene(source.cut, before, self._before))
+
+    def _begins_scene(self, told: bool | None, before: _Seen | None, now: _Seen) -> bool | None:
+        if told is not None or before is None:
+            return told
+        return self.threshold > 0 and scenes.distance(before.small, now.small) > self.threshold
+
+
+class Forward:
+    """One run through a clip, which `course` keeps the count of. Its memory does not grow."""
+
+    def __init__(self, backend: Backend, manner: Manner, course: Course, entrance: Entrance) -> None:
+        self.course = course
+        self.entrance = entrance
+        self.waiting: deque[Given] = deque()
+        """Frames that have been fetched and are to be fed first."""
+        self._backend = backend
+        self._manner = manner
+        self._sources: deque[Array] = deque()  # of the pictures that are still to come, where finishing needs them
+        self._tiles: _Tiles | None = None
+
+    def feed(self, given: Given) -> tuple[int, Array] | None:
+        """Frame `course.position` goes in: the number of the picture that comes out, and the picture, once warm."""
+        if self._manner.needs_source:
+            self._sources.append(given.pixels)
+        return self._pass(given.pixels, linked=given.cut is False and self.course.position > self.course.begin)
+
+    def flush(self) -> tuple[int, Array] | None:
+        """A blank goes in, after the last frame."""
+        return self._pass(None, linked=False)
+
+    def _pass(self, frame: Array | None, *, linked: bool) -> tuple[int, Array] | None:
+        try:
+            if self._tiles is None:
+                assert frame is not None, "a run begins with a frame"
+                self._tiles = _Tiles(self._backend, frame, self._manner.tiles)
+            picture = self._tiles.step(frame, linked=linked)
+            number = self.course.feed()
+            return None if number is None else (number, self._finished(number, picture))
+        except MemoryError as error:
+            raise BackendError(self._too_big()) from error
+
+    def _finished(self, number: int, picture: Array) -> Array:
+        source = self._sources.popleft() if self._manner.needs_source else None
+        if number < self.course.good_from:
+            return picture
+        if source is not None and self._manner.color_fix == "frame":
+            picture = finishing.match_frame(picture, source)
+        if source is not None and self._manner.strength != 1:
+            picture = finishing.temper(picture, source, self._manner.strength)
+        finishing.clamp(picture)
+        return picture
+
+    def _too_big(self) -> str:
+        spec, tiles = self._backend.spec, self._manner.tiles
+        if tiles:
+            now, pad = (tiles.width, tiles.height), tiles.pad
+        else:
+            assert self._tiles is not None, "a plan needs no memory to speak of"
+            now, pad = (self._tiles.plan.width, self._tiles.plan.height), tiling.default_pad(spec)
+        tried = tiling.smaller(spec, now, pad)
+        advice = f"try tile=[{tried[0]}, {tried[1]}]" if tried else "no smaller tiles are allowed"
+        return f"no memory for {now[0]}x{now[1]} pixels at a time with model {spec.name!r} on {self._backend.label}; {advice}"
+
+
+class _Tiles:
+    """The network over whole frames: one state for each tile."""
+
+    def __init__(self, backend: Backend, frame: Array, tiles: tiling.Tiling | None) -> None:
+        self.height, self.width = frame.shape[1:]
+        self.plan = tiling.plan(backend.spec, self.height, self.width, tiles)
+        self._backend = backend
+        self._blank = np.zeros((3, self.plan.height, self.plan.width), np.float32)
+        self._states: list[object] = []
+
+    def step(self, frame: Array | None, *, linked: bool) -> Array:
+        """The upscaled frame that comes out, as large as the frames are; None feeds a blank."""
+        if not self._states:
+            sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.plan]
+            self._states = [self._backend.start(height, width) for height, width in sizes]
+        padded = self._blank if frame is None else self._padded(frame)
+        links = np.array([linked], np.float32)
+        whole = self._one(padded, links, 0) if len(self.plan) == 1 else self._joined(padded, links)
+        return whole[:, : self.height * SCALE, : self.width * SCALE]
+
+    def _joined(self, padded: Array, links: Array) -> Array:
+        canvas = self.plan.canvas()
+        for index in range(len(self.plan)):
+            self.plan.place(canvas, index, self._one(self.plan.cut(padded, index), links, index))
+        return canvas
+
+    def _one(self, tile: Array, links: Array, index: int) -> Array:
+        pictures, self._states[index] = self._backend.step(np.ascontiguousarray(tile)[None], links, self._states[index])
+        return pictures[0]
+
+    def _padded(self, frame: Array) -> Array:
+        below, right = self.plan.height - self.height, self.plan.width - self.width
+        return np.pad(frame, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else frame
+
+
+def _size(pixels: Array) -> str:
+    return f"{pixels.shape[2]}x{pixels.shape[1]}"

@@ -1,0 +1,76 @@
+"""From what a user calls a model to a file that can be trusted. Never touches the network."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from vsadcvsr.errors import WeightsError, near_misses
+from vsadcvsr.weights import catalog
+
+SUFFIXES = (".onnx", ".safetensors")
+
+
+def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, table: Path = catalog.TABLE) -> Path:
+    """The file of a model: a name of the catalogue, else the path of a file of the user's own.
+
+    `suffixes` are the kinds of file that will do, in order of preference; "" stands for built-in models, whose path is
+    just their name. The files of the catalogue are beside `table` and must have their sums. Raises WeightsError.
+    """
+    known = catalog.entries(table)
+    if str(model) in known:
+        return _shipped(str(model), known[str(model)], suffixes, table.parent)
+    path = Path(model)
+    if path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists():
+        return _own(path)
+    hint = near_misses(str(model), known)
+    raise WeightsError(
+        f"model {str(model)!r} is not known, allowed: {', '.join(known)}, or the path of an .onnx or .safetensors file"
+        + (f"; {hint}" if hint else "")
+    )
+
+
+def _shipped(name: str, entry: catalog.Entry, suffixes: tuple[str, ...], folder: Path) -> Path:
+    if entry.builtin and "" in suffixes:
+        return Path(name)
+    for suffix in suffixes:
+        for file, wanted in entry.files:
+            if Path(file).suffix == suffix:
+                return _verified(folder / file, wanted, name)
+    kinds = " or ".join(filter(None, suffixes)) or "built-in"
+    has = ", ".join(file for file, _ in entry.files) or ("none, it is built in" if entry.builtin else "none in this build")
+    raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; its files: {has}")
+
+
+def _own(path: Path) -> Path:
+    if not path.exists():
+        raise WeightsError(f"{path} does not exist; give the path of an .onnx or .safetensors file, or a model's name")
+    if not path.is_file():
+        raise WeightsError(f"{path} is not a file; give the path of an .onnx or .safetensors file")
+    if path.suffix not in SUFFIXES:
+        raise WeightsError(f"{path} is a {path.suffix or 'nameless'} file, allowed: .onnx and .safetensors made by `adcvsr export`")
+    if not path.stat().st_size:
+        raise WeightsError(f"{path} is empty; copy or export it again")
+    return path
+
+
+def _verified(path: Path, wanted: str, name: str) -> Path:
+    try:
+        stat = path.stat()
+        found = _sum(path, stat.st_mtime_ns, stat.st_size)
+    except OSError as error:
+        raise WeightsError(f"model {name!r}: {path.name} is missing ({error.strerror}); install vsadcvsr again") from error
+    if found != wanted:
+        raise WeightsError(
+            f"model {name!r}: {path.name} has the wrong checksum ({found[:12]}…, expected {wanted[:12]}…); install vsadcvsr again"
+        )
+    return path
+
+
+@lru_cache(maxsize=64)
+def _sum(path: Path, changed: int, size: int) -> str:
+    """The SHA-256 of a file, read once for each change of it."""
+    del changed, size
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
