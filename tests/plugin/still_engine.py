@@ -27,9 +27,8 @@ class MeanEngine:
         return cls()
 
     def render(self, n: int, fetch: Callable[[int], Source]) -> Array:
-        sources = [_tried(fetch, i) for i in range(max(0, n - REACH), n)]
-        middle = fetch(n)
-        sources = _scene_before([*sources, middle])
+        before = [_tried(fetch, i) for i in range(max(0, n - REACH), n)]
+        sources = _scene_before([*before, fetch(n)])
         for i in range(n + 1, n + REACH + 1):
             source = _tried(fetch, i)
             if source is None or source.cut:

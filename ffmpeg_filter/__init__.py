@@ -1,0 +1,1 @@
+"""AdcVSR in FFmpeg command lines."""
