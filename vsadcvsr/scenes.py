@@ -1,11 +1,11 @@
 """Cuts, decided from two neighbouring frames alone, so that a seek decides as a linear run does.
 
-Both frames become luma pictures of about 32x18. Three explanations of the second by the first are tried, each of which leaves
-brightness and contrast free: nothing moved; everything moved alike (a pan, a jolt); every block moved a little by itself (people,
-zooms). The distance is the share of structure that the best of them leaves unexplained: 0 for the same picture, about 0.5 and more
-for unrelated ones. A picture that comes out of an even field, or ends in one, is a cut as well.
+Both frames become luma pictures of about 32x18. Three explanations of the second by the first are tried, each of which
+leaves brightness and contrast free: nothing moved; everything moved alike (a pan, a jolt); every block moved a little
+by itself (people, zooms). The distance is the share of structure that the best of them leaves unexplained: 0 for the
+same picture, about 0.45 for unrelated ones. A picture that comes out of an even field, or ends in one, is a cut too.
 
-Everything is float64 inside and independent of the memory layout, so that the same pixels give the same answer everywhere.
+The sums run in a fixed order whatever the memory layout, and in float64, so that the same pixels give the same answer.
 Calibrated by `python -m vsadcvsr.evaluate.cuts`.
 """
 
@@ -67,7 +67,7 @@ def distance(previous_small: Array, current_small: Array) -> float:
 
 
 def is_cut(previous: Array, current: Array, threshold: float = DEFAULT_THRESHOLD) -> bool:
-    """Whether frame `current` begins a new scene after frame `previous`, both (3, H, W). A threshold of 0 or less finds no cuts."""
+    """Whether frame `current` begins a new scene after frame `previous`. A threshold of 0 or less finds no cuts."""
     return threshold > 0 and distance(small_luma(previous), small_luma(current)) > threshold
 
 
@@ -102,7 +102,7 @@ def _overlaps(rows: int, columns: int) -> tuple[tuple[int, int], NDArray[np.comp
 
 
 def _scattered(one: _Picture, other: _Picture) -> float:
-    """The share of the structure in the blocks of `one` that is found nowhere near in `other`, whatever its contrast."""
+    """The share of the structure in the blocks of `one` found nowhere near in `other`, whatever its contrast."""
     side = min(_BLOCK, *one.shape)
     rows, columns = one.shape[0] // side, one.shape[1] // side
     blocks = one[: rows * side, : columns * side].reshape(rows, side, columns, side).transpose(0, 2, 1, 3)

@@ -9,23 +9,13 @@ import av
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
 
 from vsadcvsr.errors import MediaError
 from vsadcvsr.spec import Array
 
 VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".ts", ".flv")
 PHOTO_ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
-
-_KR, _KB = 0.2126, 0.0722
-_BT709 = np.array(
-    [
-        [1.0, 0.0, 2.0 * (1.0 - _KR)],
-        [1.0, -2.0 * _KB * (1.0 - _KB) / (1.0 - _KR - _KB), -2.0 * _KR * (1.0 - _KR) / (1.0 - _KR - _KB)],
-        [1.0, 2.0 * (1.0 - _KB), 0.0],
-    ],
-    dtype=np.float32,
-)
-"""From (Y 0..1, Cb -0.5..0.5, Cr -0.5..0.5) to RGB."""
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
@@ -37,9 +27,9 @@ def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 
 
 def frames_of(path: Path, *, limit: int | None = None) -> Iterator[Array]:
-    """The frames of a clip in order, as BT.709 limited range whatever its tags say; at most `limit` of them."""
+    """The frames of a clip in order, through 8-bit RGB, as BT.709 whatever its tags say; at most `limit` of them."""
     for frame in _decoded(path, limit):
-        yield _rgb_of(frame)
+        yield house(frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray())
 
 
 def small_frames_of(path: Path, width: int, *, limit: int | None = None) -> Iterator[Array]:
@@ -72,11 +62,3 @@ def _decoded(path: Path, limit: int | None) -> Iterator[VideoFrame]:
                 yield frame
     except (av.FFmpegError, IndexError) as cause:
         raise MediaError(f"{path} cannot be decoded: {cause}") from cause
-
-
-def _rgb_of(frame: VideoFrame) -> Array:
-    planes = frame.reformat(format="yuv444p").to_ndarray().astype(np.float32)  # (3, H, W), chroma upsampled bicubically
-    planes -= np.array([16.0, 128.0, 128.0], dtype=np.float32)[:, None, None]
-    planes /= np.array([219.0, 224.0, 224.0], dtype=np.float32)[:, None, None]
-    rgb: Array = np.einsum("ij,jhw->ihw", _BT709, planes)
-    return np.clip(rgb, 0.0, 1.0, out=rgb)

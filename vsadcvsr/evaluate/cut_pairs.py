@@ -1,7 +1,7 @@
 """Pairs of neighbouring frames whose truth is known: real cuts, and everything that only looks like one.
 
-A *shot* is a list of frames of one size. Every kind is a function `(shots, photos, rng) -> Iterator[(previous, current)]`; the tables
-`CUTS` and `CONTINUOUS` name them. Frames are house frames of `SIZE`.
+Every kind is a function `(material, rng) -> Iterator[(previous, current)]`, in the tables `CUTS` and `CONTINUOUS`.
+Frames are house frames of `SIZE`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ type Kind = Callable[["Material", np.random.Generator], Iterator[Pair]]
 
 @dataclass(frozen=True)
 class Shot:
-    """Frames without a cut. Shots of one `scene` show the same place; names of different scenes are different pictures."""
+    """Frames without a cut. Shots of one `scene` show the same place."""
 
     scene: str
     frames: tuple[Array, ...]

@@ -1,7 +1,7 @@
 """How often the cut detector is right: `python -m vsadcvsr.evaluate.cuts --clips DIR --images DIR`.
 
-Prints hits and misses for every kind of cut, false alarms for everything that only looks like one, and both over a sweep of
-thresholds. The odd and the even scenes give two independent halves, so that a threshold fitted on one shows what it costs on the other.
+Prints hits and misses for every kind of cut, false alarms for everything that only looks like one, and both over a
+sweep of thresholds. Every second scene goes into either of two halves: a threshold fitted on one is tried on the other.
 """
 
 from __future__ import annotations
@@ -142,10 +142,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     halves = [scores_of(half_of(material, half)) for half in (0, 1)]
     for fitted, tried in (halves, halves[::-1]):
         threshold = best_threshold(fitted)
-        held_out = totals(tried, threshold)
-        print(
-            f"fitted on one half of the scenes: {threshold}; on the other: {held_out[0]:.2f} % missed, {held_out[1]:.2f} % false alarms"
-        )
+        held_out = "{:.2f} % missed, {:.2f} % false alarms".format(*totals(tried, threshold))
+        print(f"fitted on one half of the scenes: {threshold}; on the other: {held_out}")
     for path in (path for folder in given.whole for path in files_in(folder, VIDEO_ENDINGS)):
         print(f"{path.name}: {detections(path, given.threshold)}")
     if given.json:
