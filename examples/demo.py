@@ -1,4 +1,4 @@
-"""The demo: upscales the clip that ships beside it, and shows bicubic and AdcVSR side by side. python examples/demo.py [OUT_DIR]"""
+"""Upscales the clip that ships, and shows bicubic and AdcVSR side by side: python examples/demo.py [OUT_DIR]"""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,17 @@ CLIP = Path(__file__).parent / "media" / "clip.mp4"
 SHOWN = (8, 30)  # one frame of each shot
 
 
-def pixels(frame: vs.VideoFrame) -> np.ndarray:
+type Picture = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+def pixels(frame: vs.VideoFrame) -> Picture:
     return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
-def save(path: Path, pictures: list[np.ndarray], codec: str, rate: int, **options: str) -> None:
+def save(path: Path, pictures: list[Picture], codec: str, rate: int, **options: str) -> None:
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=rate, options=options)
+        assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "rgb24" if codec == "png" else "yuv420p"
         for picture in pictures:
@@ -30,9 +34,14 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     clip = vs.core.bs.VideoSource(str(CLIP), cachemode=0)
     large = vs.core.adcvsr.Upscale(clip, format=vs.RGB24)
-    plain = vs.core.resize.Bicubic(clip, large.width, large.height, format=vs.RGB24, matrix_in=1)
-    made = []
-    columns = (TextColumn("upscaling"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.speed:.1f} fps"), TimeRemainingColumn())
+    plain = vs.core.resize.Bicubic(clip, large.width, large.height, format=vs.RGB24)
+    columns = (
+        TextColumn("upscaling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.speed:.1f} fps"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         made = [pixels(frame) for frame in progress.track(large.frames(close=True), total=len(large))]
     save(out / "upscaled.mp4", made, "libx264", 20, crf="16")

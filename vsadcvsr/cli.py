@@ -43,11 +43,12 @@ def doctor() -> None:
 @app.command()
 def models() -> None:
     """The models that ship, with their facts."""
-    from vsadcvsr.weights.catalog import shipped
+    from vsadcvsr.weights.catalog import entries
 
-    table = Table("name", "file", "lookahead", "sha256", "about")
-    for model in shipped():
-        table.add_row(model.name, model.file, str(model.spec.lookahead), model.sha256[:12], model.about)
+    table = Table("name", "files", "lookahead", "precisions", "about")
+    for name, entry in entries().items():
+        files = "built in" if entry.builtin else "\n".join(f"{file} {checksum[:12]}" for file, checksum in entry.files)
+        table.add_row(name, files, str(entry.spec.lookahead), ", ".join(entry.spec.precisions), entry.summary)
     Console().print(table)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 
 from vsadcvsr import backends
 from vsadcvsr.errors import AdcvsrError, BackendError
+from vsadcvsr.weights import store
 
 type Verdict = Literal["ok", "absent", "failed"]
 
@@ -76,10 +77,14 @@ def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _in_python() -> Finding:
-    ask = "import vapoursynth as vs; v = vs.core.adcvsr.Version(); print(vs.core.core_version.release_major, v['plugin'])"
+    ask = (
+        "import vapoursynth as vs; v = vs.core.adcvsr.Version(); print(vs.core.core_version.release_major, v['plugin'])"
+    )
     done = _run([sys.executable, "-c", ask])
     if done.returncode:
-        return Finding("plugin in Python", "failed", f"{_last_words(done)}; vsadcvsr.load() or a new `pip install` may help")
+        return Finding(
+            "plugin in Python", "failed", f"{_last_words(done)}; vsadcvsr.load() or a new `pip install` may help"
+        )
     release, _, plugin = done.stdout.decode().strip().partition(" ")
     return Finding("plugin in Python", "ok", f"VapourSynth R{release}, {Path(plugin).name}")
 
@@ -100,7 +105,9 @@ def _in_vspipe() -> Finding:
     if done.returncode:
         return Finding(name, "failed", f"{_last_words(done)}; `vapoursynth config` tells vspipe which Python to use")
     if len(done.stdout) != _VIDEO_BYTES:
-        return Finding(name, "failed", f"{len(done.stdout)} bytes came, {_VIDEO_BYTES} were due: something else writes to stdout")
+        return Finding(
+            name, "failed", f"{len(done.stdout)} bytes came, {_VIDEO_BYTES} were due: something else writes to stdout"
+        )
     return Finding(name, "ok", "2 frames, and nothing but pictures on stdout")
 
 
@@ -115,24 +122,20 @@ def _ffmpeg() -> Finding:
 def _step(backend: str, device: str) -> Finding:
     name = f"a step on {backend}, {device}"
     try:
-        with_model = backends.load("fast", backend=backend, device=device)
-        state = with_model.start(*_SIZE)
+        path = store.find("fast", backends.suffixes(backend))
+        model = backends.load(path, backend=backend, device=device)
+        state = model.start(*_SIZE)
     except BackendError as error:
         return Finding(name, "absent", str(error))
     except AdcvsrError as error:
         return Finding(name, "failed", str(error))
     frames, links = np.full((1, 3, *_SIZE), 0.5, np.float32), np.ones(1, np.float32)
+    took = []
     try:
-        took = _fastest(lambda: with_model.step(frames, links, state))
+        for _ in range(3):
+            began = time.perf_counter()
+            _, state = model.step(frames, links, state)
+            took.append(time.perf_counter() - began)
     except AdcvsrError as error:
         return Finding(name, "failed", str(error))
-    return Finding(name, "ok", f"{with_model.label}: {took * 1e3:.0f} ms a frame at {_SIZE[1]}x{_SIZE[0]}")
-
-
-def _fastest(act: Callable[[], object], times: int = 3) -> float:
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        act()
-        took.append(time.perf_counter() - began)
-    return min(took)
+    return Finding(name, "ok", f"{model.label}: {min(took) * 1e3:.0f} ms a frame at {_SIZE[1]}x{_SIZE[0]}")

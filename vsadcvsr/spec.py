@@ -24,7 +24,7 @@ class ModelSpec:
 
     `lookahead` is the number of frames after n that frame n needs, which is also the number of frames before it
     (DESIGN: one per temporal convolution). `multiple` divides the height and width that the network takes.
-    `reach` is the spatial reach in input pixels, 0 for none; None means global (attention): tiles then only approximate.
+    `reach` is the spatial reach in input pixels, 0 for none; None means global (attention): tiles then approximate.
     """
 
     name: str

@@ -37,7 +37,8 @@ def streamed(net: CompactStudent, frames: Tensor, links: Tensor, steps: list[int
     late, size = net.spec.lookahead, frames.shape[2:]
     frames = torch.cat([frames, torch.rand(late, 3, *size)])
     links = torch.cat([links, torch.zeros(late)])
-    state, out, at = net.fresh_state(*size), [], 0
+    state, at = net.fresh_state(*size), 0
+    out: list[Tensor] = []
     while at < len(frames):
         count = steps[len(out) % len(steps)]
         made, state = net.step(frames[at : at + count], links[at : at + count], state)
@@ -53,9 +54,7 @@ def streamed(net: CompactStudent, frames: Tensor, links: Tensor, steps: list[int
     steps=st.lists(st.integers(1, 5), min_size=1, max_size=3),
     size=st.tuples(st.sampled_from([4, 8, 12]), st.sampled_from([4, 8, 16])),
 )
-def test_streaming_equals_the_whole_clip(
-    frames: int, cuts: set[int], steps: list[int], size: tuple[int, int]
-) -> None:
+def test_streaming_equals_the_whole_clip(frames: int, cuts: set[int], steps: list[int], size: tuple[int, int]) -> None:
     net = student()
     x, links = clip(frames, cuts, size=size)
     with torch.inference_mode():

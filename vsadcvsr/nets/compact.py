@@ -1,9 +1,9 @@
 """The compact student: `fast` and `base` are two sets of its dimensions.
 
-Most of the work is done at a quarter of the input's size, where a 3x3 layer of 64 channels costs what one of 32 costs at
-half, sees twice as far, and where neighbouring frames are nearly aligned for the convolutions along time. The frame
-itself meets the result at half size, and a pixel head makes luma detail at x8 of that; colour is corrected at the input's
-size and follows the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video.
+Most of the work is done at a quarter of the input's size, where a 3x3 layer of 64 channels costs what one of 32 costs
+at half, sees twice as far, and where neighbouring frames are nearly aligned for the convolutions along time. The frame
+itself meets the result at half size, and a pixel head makes luma detail at x8 of that; colour is corrected at the
+input's size and follows the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video.
 
 Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size.
 """
@@ -26,7 +26,7 @@ _TONE = 12  # 2x2 RGB values for each place at half size
 
 @dataclass(frozen=True, kw_only=True)
 class CompactDims:
-    """The dimensions of a compact student. `sites` are the blocks after which a temporal block stands (0 is the first)."""
+    """The dimensions of a compact student. `sites` are the blocks (0 is the first) that a temporal block follows."""
 
     name: str
     width: int  # C

@@ -1,13 +1,12 @@
 """The step form as an ONNX file, and the weights it is made from.
 
-The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives `upscaled` (T, 3, 4H, 4W), `next_0`… in the same
-order. T, H and W are free. What a backend must know stands in the file's metadata under `adcvsr`, as JSON.
+The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives `upscaled` (T, 3, 4H, 4W), `next_0`… in the
+same order. T, H and W are free. What a backend must know stands in the file's metadata under `adcvsr`, as JSON.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +51,7 @@ def save_weights(student: CompactStudent, path: Path) -> None:
     fresh = path.with_name(path.name + ".part")
     tensors = {name: value.detach().float().contiguous() for name, value in student.state_dict().items()}
     safetensors.torch.save_file(tensors, fresh, {KEY: json.dumps({"format": FORMAT, "dims": asdict(student.dims)})})
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def load_weights(path: Path) -> CompactStudent:
@@ -62,9 +61,13 @@ def load_weights(path: Path) -> CompactStudent:
             noted = json.loads((held.metadata() or {}).get(KEY, "{}"))
             tensors = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118  # not a dict
     except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors ({error}); give a file that AdcVSR's training made") from error
+        raise WeightsError(
+            f"{path} cannot be read as safetensors ({error}); give a file that AdcVSR's training made"
+        ) from error
     if noted.get("format") != FORMAT:
-        raise WeightsError(f"{path} holds no AdcVSR weights of format {FORMAT}; give a file that AdcVSR's training made")
+        raise WeightsError(
+            f"{path} holds no AdcVSR weights of format {FORMAT}; give a file that AdcVSR's training made"
+        )
     dims = noted["dims"]
     student = CompactStudent(CompactDims(**{**dims, "sites": tuple(dims["sites"])}))
     try:
@@ -127,7 +130,7 @@ def export(student: CompactStudent, path: Path) -> None:
     _note(graph, facts(student))
     onnx.checker.check_model(graph)
     onnx.save(graph, str(fresh))
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def _free_axes(name: str, tensor: Tensor) -> dict[int, str]:

@@ -6,8 +6,8 @@ and 0 at the start of a clip and at every cut, so that a cut acts as a zero pad:
     y[t] = links[t] * Wprev x[t-1]  +  Wcur x[t]  +  links[t+1] * Wnext x[t+1]  +  b
 
 - clip form: `forward(x, links)` sees a whole clip. Clips laid end to end, each beginning with link 0, are a batch.
-- step form: `step(x, links, state)` sees the next T frames and gives T frames *delayed by one*, with their links. Any state
-  may start a stream: whatever is wrong in it cannot reach beyond the frames that it delays.
+- step form: `step(x, links, state)` sees the next T frames and gives T frames *delayed by one*, with their links. Any
+  state may start a stream: whatever is wrong in it cannot reach beyond the frames that it delays.
 
 The layout (dense, kernel 3, bias, second convolution zero at the start) follows the AdcVSR paper, arXiv 2603.00458.
 """

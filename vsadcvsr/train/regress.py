@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from vsadcvsr.train.pool import Pool
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import BASE, FAST, CompactStudent
 from vsadcvsr.train.losses import regression
-from vsadcvsr.train.pool import Pool
 from vsadcvsr.train.settings import TrainSettings
 
 _log = logging.getLogger(__name__)
@@ -90,7 +89,7 @@ class Regression:
         }
         fresh = self.checkpoint.with_suffix(".part")
         torch.save(held, fresh)
-        os.replace(fresh, self.checkpoint)
+        fresh.replace(self.checkpoint)
 
     def resume(self) -> bool:
         """Takes up the checkpoint in `settings.out`, if there is one."""
@@ -118,7 +117,9 @@ class Regression:
             difference_weight=settings.difference,
         )
         if not torch.isfinite(loss):
-            raise WeightsError(f"the loss of step {step} is {loss.item()}; the last checkpoint stands: {self.checkpoint}")
+            raise WeightsError(
+                f"the loss of step {step} is {loss.item()}; the last checkpoint stands: {self.checkpoint}"
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self.student.parameters(), 1.0)
@@ -139,7 +140,9 @@ class Regression:
             losses.append(self.learn(step, hr, lr))
             if self.done % report_every == 0:
                 pace = len(losses) / (time.monotonic() - began)
-                _log.info("step %d of %d  loss %.5f  %.1f steps/s", self.done, self.settings.steps, np.mean(losses), pace)
+                _log.info(
+                    "step %d of %d  loss %.5f  %.1f steps/s", self.done, self.settings.steps, np.mean(losses), pace
+                )
                 losses, began = [], time.monotonic()
             if self.done % self.settings.save_every == 0 or self.done == self.settings.steps:
                 self.save()

@@ -34,8 +34,8 @@ def _card(run: Regression, files: list[Path]) -> str:
     lines = [
         f"# {run.settings.model}",
         "",
-        f"A compact student of {count:,} parameters, {student.spec.lookahead} frames of lookahead, after {run.done:,} steps of",
-        "regression to the ground truth.",
+        f"A compact student of {count:,} parameters, {student.spec.lookahead} frames of lookahead,",
+        f"after {run.done:,} steps of regression to the ground truth.",
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",
