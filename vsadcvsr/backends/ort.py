@@ -1,0 +1,220 @@
+"""ONNX Runtime: runs files that our export made, on CPUs and on what else its build can use.
+
+A step writes straight into its results: the picture into a fresh array, the state into the one of two sets of buffers that the
+step before did not write. On a GPU the state never leaves it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsadcvsr.backends import Options, forget
+from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.spec import SCALE, Array, ModelSpec
+
+try:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as failures
+except ImportError as error:
+    raise BackendError(f"backend 'ort' needs ONNX Runtime ({error}); run `pip install onnxruntime`") from error
+
+_KEY, _FORMAT = "adcvsr", 1
+
+_PROVIDERS = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+_PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32")}
+"""What each device can do with a file in fp32; the first is what "auto" means."""
+
+_AUTO = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
+
+_FAILURES = (failures.Fail, failures.RuntimeException, failures.InvalidArgument, failures.EPFail, failures.NotImplemented)
+_REFUSALS = (failures.InvalidProtobuf, failures.InvalidGraph, failures.NoModel, failures.NoSuchFile, *_FAILURES)
+_NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
+
+type _Session = Any  # onnxruntime has no types
+type _Value = Any
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """One state tensor: (frames,) where `channels` is 0, else (frames, channels, H / divisor, W / divisor)."""
+
+    frames: int
+    channels: int
+    divisor: int = 1
+
+    def zeros(self, height: int, width: int) -> Array:
+        spatial = (self.channels, height // self.divisor, width // self.divisor) if self.channels else ()
+        return np.zeros((self.frames, *spatial), np.float32)
+
+
+class _State:
+    """Two sets of state buffers with a binding for each way between them; `turn` says which set is to be read next."""
+
+    def __init__(self, session: _Session, slots: tuple[_Slot, ...], size: tuple[int, int], place: tuple[str, int]) -> None:
+        self.size = size
+        self.turn = 0
+        sets = [[_value(slot.zeros(*size), place) for slot in slots] for _ in range(2)]
+        self.bindings = [_bound(session, sets[0], sets[1]), _bound(session, sets[1], sets[0])]
+
+
+class OnnxRuntime:
+    """A session and what its file says of the network."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        self._device = _device(options.device)
+        precision = _precision(options.precision, self._device)
+        self._place = ("cpu" if self._device == "cpu" else "cuda", options.device_index if self._device != "cpu" else 0)
+        self._session: _Session | None = _session(path, self._device, precision, options)
+        self.spec, self._slots = _facts(path, self._session)
+        self.label = f"ort/{self._device}/{precision}"
+
+    def start(self, height: int, width: int) -> object:
+        try:
+            return _State(self._running(), self._slots, (height, width), self._place)
+        except _FAILURES as error:
+            raise _failure(error) from error
+
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+        assert isinstance(state, _State)
+        session, binding = self._running(), state.bindings[state.turn]
+        count, _, height, width = frames.shape
+        if (height, width) != state.size:
+            raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
+        pictures = np.empty((count, 3, height * SCALE, width * SCALE), np.float32)
+        frames, links = np.ascontiguousarray(frames, np.float32), np.ascontiguousarray(links, np.float32)
+        for name, array in (("frames", frames), ("links", links)):
+            binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        binding.bind_output("upscaled", "cpu", 0, np.float32, pictures.shape, pictures.ctypes.data)
+        try:
+            session.run_with_iobinding(binding)
+        except _FAILURES as error:
+            raise _failure(error) from error
+        state.turn = 1 - state.turn
+        return pictures, state
+
+    def close(self) -> None:
+        forget(self)
+        self._session = None
+
+    def _running(self) -> _Session:
+        if self._session is None:
+            raise BackendError("the model has been closed; load it again")
+        return self._session
+
+
+def _value(array: Array, place: tuple[str, int]) -> _Value:
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array, *place)
+
+
+def _bound(session: _Session, read: list[_Value], written: list[_Value]) -> Any:  # noqa: ANN401 - no types
+    binding = session.io_binding()
+    for index, (before, after) in enumerate(zip(read, written, strict=True)):
+        binding.bind_ortvalue_input(f"state_{index}", before)
+        binding.bind_ortvalue_output(f"next_{index}", after)
+    return binding
+
+
+def _device(wanted: str) -> str:
+    """The device to use. Raises BackendError that names those which this build has."""
+    provided = onnxruntime.get_available_providers()
+    present = [device for device, (provider, *_) in _PROVIDERS.items() if provider in provided]
+    if wanted == "auto":
+        return next(device for device in _AUTO if device in present)
+    if wanted not in present:
+        raise BackendError(
+            f"device {wanted!r} is not available to backend 'ort', available: {', '.join(present)}; "
+            "other devices need onnxruntime-gpu instead of onnxruntime, in a fresh environment"
+        )
+    return wanted
+
+
+def _precision(wanted: str, device: str) -> str:
+    able = _PRECISIONS[device]
+    if wanted == "auto":
+        return able[0]
+    if wanted not in able:
+        raise BackendError(f"precision {wanted!r} is not available to backend 'ort' on {device}, available: {', '.join(able)}")
+    return wanted
+
+
+def _session(path: Path, device: str, precision: str, options: Options) -> _Session:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads or _cores()
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 3
+    # Hosts have work of their own for the cores that a spinning pool would hold.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if device != "cpu" and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
+    providers = [(name, _provider_options(name, precision, options)) for name in _PROVIDERS[device]]
+    try:
+        session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+    except _REFUSALS as error:
+        raise WeightsError(f"{path} cannot be read as ONNX ({_words(error)}); it is truncated or no ONNX file") from error
+    if session.get_providers()[0] != _PROVIDERS[device][0]:
+        raise BackendError(f"device {device!r} did not start, allowed here: 'cpu'; check the driver, CUDA and cuDNN")
+    return session
+
+
+def _provider_options(provider: str, precision: str, options: Options) -> Mapping[str, str]:
+    device = {"device_id": str(options.device_index)}
+    if provider == "CUDAExecutionProvider":
+        strict = {"use_tf32": "0"} if options.precision == "fp32" else {}
+        return {**device, **strict, "cudnn_conv_algo_search": "HEURISTIC"}
+    if provider == "TensorrtExecutionProvider":
+        return {**device, "trt_fp16_enable": str(int(precision == "fp16"))}
+    return {}
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _facts(path: Path, session: _Session) -> tuple[ModelSpec, tuple[_Slot, ...]]:
+    """What the export wrote into the file, checked against the graph."""
+    try:
+        noted = json.loads(session.get_modelmeta().custom_metadata_map[_KEY])
+        if noted["format"] != _FORMAT:
+            raise WeightsError(f"{path} has format {noted['format']!r}, allowed: {_FORMAT}; export it again")
+        slots = tuple(_Slot(**slot) for slot in noted["state"])
+        spec = ModelSpec(
+            name=str(noted["name"]),
+            lookahead=noted["lookahead"],
+            multiple=noted["multiple"],
+            reach=noted["reach"],
+            color_fix=noted["color_fix"],
+            precisions=tuple(noted["precisions"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} was not made by `adcvsr export`; export the weights with it") from error
+    inputs = ["frames", "links", *(f"state_{index}" for index in range(len(slots)))]
+    outputs = ["upscaled", *(f"next_{index}" for index in range(len(slots)))]
+    graph = [[node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())]
+    if graph != [inputs, outputs]:
+        raise WeightsError(f"{path} does not fit its own description; export the weights again")
+    return spec, slots
+
+
+def _failure(error: Exception) -> Exception:
+    """MemoryError or BackendError, as the words of ONNX Runtime suggest."""
+    words = _words(error)
+    if any(sign in words.lower() for sign in _NO_MEMORY):
+        return MemoryError(words)
+    return BackendError(f"ONNX Runtime failed: {words}")
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
