@@ -20,7 +20,7 @@ type Fetch = Callable[[int], Source]
 
 
 class EndOfClip(Exception):  # noqa: N818 - an answer rather than an error
-    """Raised by `fetch(i)` for a frame that is not there: past the last one, or one before n that the host has thrown away."""
+    """Raised by `fetch(i)` for a frame that is not there: past the last one, or before n and lost to the host."""
 
 
 class Engine:
@@ -81,7 +81,7 @@ class Engine:
         return self.spec.lookahead
 
     def stream(self, sources: Iterable[Source | Array]) -> Iterator[Array]:
-        """The picture of each frame, in order: (3, 4H, 4W), clamped to 0..1. Independent of `render`, and of other streams."""
+        """The picture of each frame, in order: (3, 4H, 4W), clamped to 0..1. Apart from `render` and other streams."""
         run = self._forward(Course(self.lookahead, 0, 0))
         for given in sources:
             source = given if isinstance(given, Source) else Source(given)
@@ -96,9 +96,10 @@ class Engine:
         """Picture n: (3, 4H, 4W), clamped to 0..1, read-only.
 
         `fetch(i)` gives frame i; it is called on this thread, once for each frame in linear use, from n - lookahead to
-        n + lookahead after a seek. It raises EndOfClip past the last frame. Where it does so for a frame before n (players
-        keep few), the run begins cold behind that frame, and pictures less than `lookahead` after it are made without what
-        is lost. Raises UsageError for an n past the end.
+        n + lookahead after a seek. It raises EndOfClip past the last frame. Where it does so for a frame before n
+        (players keep few), the run begins cold behind that frame: the pictures up to `lookahead` after it are made
+        without what is lost. Raises UsageError for an n past the end, FormatError for a frame that cannot be taken,
+        BackendError where there is no memory (with the tile to try) or the network fails.
         """
         if n < 0:
             raise UsageError.of("n", n, "0 or more")

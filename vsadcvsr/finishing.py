@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError
 from vsadcvsr.spec import SCALE, Array
@@ -24,7 +25,7 @@ def match_frame(picture: Array, source: Array) -> Array:
     return matched
 
 
-def _statistics(frame: Array) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _statistics(frame: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     flat = frame.reshape(frame.shape[0], -1)
     return flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, ddof=min(1, flat.shape[1] - 1), dtype=np.float64)
 
@@ -54,7 +55,7 @@ def _enlarged(frame: Array, axis: int) -> Array:
 
 @lru_cache(maxsize=1)
 def _phases() -> tuple[tuple[int, tuple[float, ...]], ...]:
-    """For each of the pixels that one becomes: the first line it is made of, counted from two before, and the weights."""
+    """For each of the pixels that one becomes: its first line, counted from two before, and the weights."""
     phases = []
     for phase in range(SCALE):
         at = (phase + 0.5) / SCALE - 0.5  # between -1/2 and 1/2 of the source pixel's centre

@@ -72,7 +72,7 @@ class _Seen:
 
 
 class Entrance:
-    """Checks the frames of one run in their order and says which begin a scene, each by itself and the one before it."""
+    """Checks the frames of one run, in order, and says which begin a scene: from each and the one before it alone."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
@@ -85,7 +85,7 @@ class Entrance:
             raise FormatError(f"a frame is {pixels.dtype} {pixels.shape}, allowed: float32 (3, height, width)")
         before, self._before = self._before, _Seen(pixels)
         if before and before.pixels.shape != pixels.shape:
-            raise FormatError(f"a frame is {_size(pixels)} after one of {_size(before.pixels)}, allowed: one size in a clip")
+            raise FormatError(f"a frame is {_size(pixels)}, allowed: {_size(before.pixels)} as the ones before it")
         if not np.isfinite(pixels.sum(dtype=np.float64)):
             raise FormatError("a frame holds NaN or infinity, allowed: numbers from 0 to 1")
         return Given(pixels, self._begins_scene(source.cut, before, self._before))
@@ -150,7 +150,9 @@ class Forward:
             now, pad = (self._tiles.plan.width, self._tiles.plan.height), tiling.default_pad(spec)
         tried = tiling.smaller(spec, now, pad)
         advice = f"try tile=[{tried[0]}, {tried[1]}]" if tried else "no smaller tiles are allowed"
-        return f"no memory for {now[0]}x{now[1]} pixels at a time with model {spec.name!r} on {self._backend.label}; {advice}"
+        return (
+            f"no memory for model {spec.name!r} on {now[0]}x{now[1]} pixels at a time ({self._backend.label}); {advice}"
+        )
 
 
 class _Tiles:
@@ -185,7 +187,8 @@ class _Tiles:
 
     def _padded(self, frame: Array) -> Array:
         below, right = self.plan.height - self.height, self.plan.width - self.width
-        return np.pad(frame, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else frame
+        padded: Array = np.pad(frame, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else frame
+        return padded
 
 
 def _size(pixels: Array) -> str:

@@ -1,7 +1,7 @@
 """The order of work, without pictures: where a run stands, which frames it owes, when it is cheaper to begin anew.
 
-With a lookahead of D, picture n comes out when frame n + D goes in. So a run that is to give picture n begins at n - D or at the
-start of n's scene, and ends by feeding D frames that are not there.
+With a lookahead of D, picture n comes out when frame n + D goes in. So a run that is to give picture n begins at n - D
+or at the start of n's scene, and ends by feeding D blanks.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Course:
         return n if n >= self.begin else None
 
     def leads_to(self, n: int, slack: int) -> bool:
-        """Whether running on is the way to picture n: it skips `slack` pictures at most, or beginning anew is no shorter."""
+        """Whether to run on to picture n: that skips `slack` pictures at most, or beginning anew is no shorter."""
         if n < max(self.due, self.good_from) or (self.end is not None and n >= self.end):
             return False
         return n - self.due <= slack or self.position >= warm_up_from(n, self.lookahead)

@@ -1,8 +1,8 @@
 """Frames in tiles: planned once a clip, cut with their real neighbours, joined with weights that sum to one.
 
-A network that reaches r pixels far is exact r pixels away from an edge that is not the frame's own. So tiles overlap by twice
-that, and each gives up to its neighbour in the middle of the overlap. Where the reach is unknown or the overlap smaller, the
-overlap is blended instead.
+A network that reaches r pixels far is exact r pixels away from an edge that is not the frame's own. So tiles overlap by
+twice that, and each gives way to its neighbour in the middle of the overlap. Where the reach is unknown or the overlap
+smaller, the overlap is blended instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GLOBAL_PAD = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """What a user may say of tiles: the size of one in input pixels, as the network sees it, and the rim that is for context only.
+    """What a user may say of tiles: their size in input pixels, as the network sees it, and the rim that is context.
 
     `pad` is a multiple of the model's, and `width` and `height` are at least one such multiple more than two rims.
     """
@@ -43,9 +43,8 @@ class Tiling:
         pad = _up(default_pad(spec) if tile_pad is None else tile_pad, spec.multiple)
         least = 2 * pad + spec.multiple
         if min(tile) < least:
-            raise UsageError.of(
-                "tile", tuple(tile), f"width and height of {least} or more", f"each tile overlaps its neighbours by {pad} pixels"
-            )
+            hint = f"{pad} pixels on each side are context, see tile_pad"
+            raise UsageError.of("tile", tuple(tile), f"width and height of {least} or more", hint)
         return cls(width=_up(tile[0], spec.multiple), height=_up(tile[1], spec.multiple), pad=pad)
 
 
@@ -56,8 +55,10 @@ def default_pad(spec: ModelSpec) -> int:
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis, in input pixels: `begin` to `end` go in, and it fades in and out over the two ramps, each
-    (from, to). A ramp without length is a step."""
+    """One tile along one axis, in input pixels: `begin` to `end` go in; it fades in over `rise` and out over `fall`.
+
+    Both are (from, to); one without length is a step.
+    """
 
     begin: int
     end: int
@@ -106,12 +107,14 @@ class Plan:
         """Adds the upscaled tile `index` to the canvas; when each has been placed once, the canvas is the picture."""
         row, column = self._at(index)
         if self.exact:
-            top, bottom, left, right = (SCALE * edge for edge in (row.rise[0], row.fall[0], column.rise[0], column.fall[0]))
-            inner = picture[:, top - row.begin * SCALE : bottom - row.begin * SCALE]
-            canvas[:, top:bottom, left:right] = inner[:, :, left - column.begin * SCALE : right - column.begin * SCALE]
+            canvas[:, _large(row.rise[0], row.fall[0]), _large(column.rise[0], column.fall[0])] = picture[
+                :,
+                _large(row.rise[0] - row.begin, row.fall[0] - row.begin),
+                _large(column.rise[0] - column.begin, column.fall[0] - column.begin),
+            ]
             return
         weights = row.weights()[:, None] * column.weights()[None, :]
-        canvas[:, row.begin * SCALE : row.end * SCALE, column.begin * SCALE : column.end * SCALE] += weights * picture
+        canvas[:, _large(row.begin, row.end), _large(column.begin, column.end)] += weights * picture
 
     def _at(self, index: int) -> tuple[Span, Span]:
         row, column = divmod(index, len(self.columns))
@@ -119,10 +122,10 @@ class Plan:
 
 
 def plan(spec: ModelSpec, height: int, width: int, tiling: Tiling | None) -> Plan:
-    """The tiles for frames of (height, width) before padding; one tile without `tiling`, or where the frame fits into one."""
+    """The tiles for frames of (height, width) before padding; one where the frame fits, or without `tiling`."""
     height, width = spec.padded(height, width)
     if tiling is None:
-        return Plan(height, width, _spans(height, height, 0, 1, step=True), _spans(width, width, 0, 1, step=True), exact=True)
+        tiling = Tiling(width=width, height=height, pad=0)
     exact = spec.reach is not None and tiling.pad >= spec.reach
     rows = _spans(height, tiling.height, tiling.pad, spec.multiple, step=exact)
     columns = _spans(width, tiling.width, tiling.pad, spec.multiple, step=exact)
@@ -130,7 +133,7 @@ def plan(spec: ModelSpec, height: int, width: int, tiling: Tiling | None) -> Pla
 
 
 def smaller(spec: ModelSpec, size: tuple[int, int], pad: int) -> tuple[int, int] | None:
-    """The (width, height) of tiles to try where `size` needs too much memory; None where no smaller ones are allowed."""
+    """The (width, height) of tiles to try where `size` needs too much memory; None where none is smaller."""
     least = 2 * pad + spec.multiple
     width, height = (max(least, _up(side // 2, spec.multiple)) for side in size)
     return (width, height) if width * height < size[0] * size[1] else None
@@ -157,6 +160,11 @@ def _joint(begin: int, end: int, step: bool) -> tuple[int, int]:
 def _ramp(at: Array, ramp: tuple[int, int]) -> Array:
     begin, end = (edge * SCALE for edge in ramp)
     return np.clip((at - begin) / (end - begin), 0, 1) if end > begin else (at > begin).astype(np.float32)
+
+
+def _large(begin: int, end: int) -> slice:
+    """The output pixels of some input pixels."""
+    return slice(begin * SCALE, end * SCALE)
 
 
 def _up(value: int, multiple: int) -> int:

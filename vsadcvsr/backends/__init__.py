@@ -1,4 +1,4 @@
-"""What runs a network. Each backend is imported when it is first asked for; a loaded model is shared by all who use it."""
+"""What runs a network. Each backend is imported when first asked for; a loaded model is shared by all who use it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Backend(Protocol):
     def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
         """Feeds frames (T, 3, H, W) with links (T,), both float32; gives T pictures and the next state.
 
-        The pictures (T, 3, 4H, 4W) are `spec.lookahead` frames behind, not clamped, and belong to the caller. `state` is
-        used up: only the one returned is good for the next step. Raises MemoryError when there is not enough memory,
+        The pictures (T, 3, 4H, 4W) are `spec.lookahead` frames behind, not clamped, and belong to the caller. `state`
+        is used up: only the one returned is good for the next step. Raises MemoryError when there is not enough memory,
         BackendError for any other failure.
         """
 

@@ -16,7 +16,8 @@ try:
 
     from vsadcvsr.nets.export import load_weights
 except ImportError as error:
-    raise BackendError(f"backend 'torch' needs more than is installed ({error}); run `pip install vsadcvsr[torch]`") from error
+    words = f"backend 'torch' needs more than is installed ({error}); run `pip install vsadcvsr[torch]`"
+    raise BackendError(words) from error
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _AUTO = {"cpu": "fp32", "cuda": "fp16"}
@@ -38,7 +39,7 @@ class Eager:
         self._device, self._type = device, _TYPES[precision]
         if options.threads and device.type == "cpu":
             torch.set_num_threads(options.threads)
-        self._net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+        self._net = net.to(device).to(memory_format=torch.channels_last)
 
     def start(self, height: int, width: int) -> object:
         try:

@@ -1,7 +1,7 @@
 """ONNX Runtime: runs files that our export made, on CPUs and on what else its build can use.
 
-A step writes straight into its results: the picture into a fresh array, the state into the one of two sets of buffers that the
-step before did not write. On a GPU the state never leaves it.
+A step writes straight into its results: pictures into a fresh array, the state into that one of two sets of buffers which
+it does not read. On a GPU the state never leaves it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,13 @@ _PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32")
 
 _AUTO = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
 
-_FAILURES = (failures.Fail, failures.RuntimeException, failures.InvalidArgument, failures.EPFail, failures.NotImplemented)
+_FAILURES = (
+    failures.Fail,
+    failures.RuntimeException,
+    failures.InvalidArgument,
+    failures.EPFail,
+    failures.NotImplemented,
+)
 _REFUSALS = (failures.InvalidProtobuf, failures.InvalidGraph, failures.NoModel, failures.NoSuchFile, *_FAILURES)
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
 
@@ -61,7 +67,9 @@ class _Slot:
 class _State:
     """Two sets of state buffers with a binding for each way between them; `turn` says which set is to be read next."""
 
-    def __init__(self, session: _Session, slots: tuple[_Slot, ...], size: tuple[int, int], place: tuple[str, int]) -> None:
+    def __init__(
+        self, session: _Session, slots: tuple[_Slot, ...], size: tuple[int, int], place: tuple[str, int]
+    ) -> None:
         self.size = size
         self.turn = 0
         sets = [[_value(slot.zeros(*size), place) for slot in slots] for _ in range(2)]
@@ -72,12 +80,10 @@ class OnnxRuntime:
     """A session and what its file says of the network."""
 
     def __init__(self, path: Path, options: Options) -> None:
-        self._device = _device(options.device)
-        precision = _precision(options.precision, self._device)
-        self._place = ("cpu" if self._device == "cpu" else "cuda", options.device_index if self._device != "cpu" else 0)
-        self._session: _Session | None = _session(path, self._device, precision, options)
+        device, precision, self._session = _opened(path, options)
+        self._place = ("cpu", 0) if device == "cpu" else ("cuda", options.device_index)
         self.spec, self._slots = _facts(path, self._session)
-        self.label = f"ort/{self._device}/{precision}"
+        self.label = f"ort/{device}/{precision}"
 
     def start(self, height: int, width: int) -> object:
         try:
@@ -125,18 +131,29 @@ def _bound(session: _Session, read: list[_Value], written: list[_Value]) -> Any:
     return binding
 
 
-def _device(wanted: str) -> str:
-    """The device to use. Raises BackendError that names those which this build has."""
+def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:
+    """A session on the first device that works: its device, its precision, itself."""
+    devices = _devices(options.device)
+    for device in devices:
+        precision = _precision(options.precision, device)
+        session = _session(path, device, precision, options)
+        if session.get_providers()[0] == _PROVIDERS[device][0]:
+            return device, precision, session
+    raise BackendError(f"device {devices[-1]!r} did not start, available: cpu; look at the driver, CUDA and cuDNN")
+
+
+def _devices(wanted: str) -> list[str]:
+    """The devices to try. Raises BackendError that names those which this build has."""
     provided = onnxruntime.get_available_providers()
     present = [device for device, (provider, *_) in _PROVIDERS.items() if provider in provided]
     if wanted == "auto":
-        return next(device for device in _AUTO if device in present)
+        return [device for device in _AUTO if device in present]
     if wanted not in present:
         raise BackendError(
             f"device {wanted!r} is not available to backend 'ort', available: {', '.join(present)}; "
             "other devices need onnxruntime-gpu instead of onnxruntime, in a fresh environment"
         )
-    return wanted
+    return [wanted]
 
 
 def _precision(wanted: str, device: str) -> str:
@@ -144,7 +161,8 @@ def _precision(wanted: str, device: str) -> str:
     if wanted == "auto":
         return able[0]
     if wanted not in able:
-        raise BackendError(f"precision {wanted!r} is not available to backend 'ort' on {device}, available: {', '.join(able)}")
+        offer = f"available: {', '.join(able)}"
+        raise BackendError(f"precision {wanted!r} is not available to backend 'ort' on {device}, {offer}")
     return wanted
 
 
@@ -160,12 +178,11 @@ def _session(path: Path, device: str, precision: str, options: Options) -> _Sess
         onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
     providers = [(name, _provider_options(name, precision, options)) for name in _PROVIDERS[device]]
     try:
-        session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
     except _REFUSALS as error:
-        raise WeightsError(f"{path} cannot be read as ONNX ({_words(error)}); it is truncated or no ONNX file") from error
-    if session.get_providers()[0] != _PROVIDERS[device][0]:
-        raise BackendError(f"device {device!r} did not start, allowed here: 'cpu'; check the driver, CUDA and cuDNN")
-    return session
+        raise WeightsError(
+            f"{path} cannot be read as ONNX ({_words(error)}); it is truncated or no ONNX file"
+        ) from error
 
 
 def _provider_options(provider: str, precision: str, options: Options) -> Mapping[str, str]:

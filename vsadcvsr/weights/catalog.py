@@ -1,4 +1,4 @@
-"""The table of models that can be asked for by name: what they are, which files they are in, what those files must add up to."""
+"""The table of models that can be asked for by name: their facts, their files, and what those must add up to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from vsadcvsr.spec import ModelSpec
 
@@ -15,12 +16,31 @@ TABLE = Path(__file__).with_name("catalog.toml")
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A model of the catalogue. `files` maps file names to their SHA-256; built-in models have none."""
+    """A model of the catalogue. `files` are pairs of a name and a SHA-256; built-in models have none."""
 
     spec: ModelSpec
-    summary: str
+    about: str
     files: tuple[tuple[str, str], ...]
     builtin: bool
+
+
+class Shipped(NamedTuple):
+    """A file that ships, and the model in it."""
+
+    name: str
+    file: str
+    sha256: str
+    spec: ModelSpec
+    about: str
+
+
+def shipped(table: Path = TABLE) -> list[Shipped]:
+    """Every file of the catalogue."""
+    return [
+        Shipped(name, file, total, entry.spec, entry.about)
+        for name, entry in entries(table).items()
+        for file, total in entry.files
+    ]
 
 
 @cache
@@ -37,7 +57,7 @@ def _entry(name: str, row: Mapping[str, object]) -> Entry:
     assert isinstance(files, dict)
     return Entry(
         spec=ModelSpec(name=name, precisions=tuple(precisions), **facts),  # type: ignore[arg-type]  # checked by ModelSpec
-        summary=str(row["summary"]),
+        about=str(row["about"]),
         files=tuple(files.items()),
         builtin=bool(row.get("builtin", False)),
     )

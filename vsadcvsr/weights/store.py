@@ -39,8 +39,8 @@ def _shipped(name: str, entry: catalog.Entry, suffixes: tuple[str, ...], folder:
             if Path(file).suffix == suffix:
                 return _verified(folder / file, wanted, name)
     kinds = " or ".join(filter(None, suffixes)) or "built-in"
-    has = ", ".join(file for file, _ in entry.files) or ("none, it is built in" if entry.builtin else "none in this build")
-    raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; its files: {has}")
+    has = "it is built in" if entry.builtin else f"its files: {', '.join(file for file, _ in entry.files) or 'none'}"
+    raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; {has}")
 
 
 def _own(path: Path) -> Path:
@@ -49,7 +49,7 @@ def _own(path: Path) -> Path:
     if not path.is_file():
         raise WeightsError(f"{path} is not a file; give the path of an .onnx or .safetensors file")
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is a {path.suffix or 'nameless'} file, allowed: .onnx and .safetensors made by `adcvsr export`")
+        raise WeightsError(f"{path} is no model, allowed: .onnx and .safetensors files made by `adcvsr export`")
     if not path.stat().st_size:
         raise WeightsError(f"{path} is empty; copy or export it again")
     return path
@@ -60,11 +60,11 @@ def _verified(path: Path, wanted: str, name: str) -> Path:
         stat = path.stat()
         found = _sum(path, stat.st_mtime_ns, stat.st_size)
     except OSError as error:
-        raise WeightsError(f"model {name!r}: {path.name} is missing ({error.strerror}); install vsadcvsr again") from error
+        words = f"model {name!r}: {path.name} is missing ({error.strerror}); install vsadcvsr again"
+        raise WeightsError(words) from error
     if found != wanted:
-        raise WeightsError(
-            f"model {name!r}: {path.name} has the wrong checksum ({found[:12]}…, expected {wanted[:12]}…); install vsadcvsr again"
-        )
+        sums = f"{found[:12]}…, expected {wanted[:12]}…"
+        raise WeightsError(f"model {name!r}: {path.name} has the wrong checksum ({sums}); install vsadcvsr again")
     return path
 
 
