@@ -104,3 +104,11 @@ def test_eight_bit_pixels_become_a_frame() -> None:
     pixels = np.zeros((2, 3, 3), dtype=np.uint8)
     pixels[0, 1] = (255, 0, 51)
     assert house(pixels)[:, 0, 1].tolist() == pytest.approx([1, 0, 0.2])
+
+
+@pytest.mark.parametrize("name", ["nearest", "nearest#no-temporal"])
+def test_a_model_is_measured_by_name(data: Path, name: str) -> None:
+    out = data / "out.json"
+    assert main(["--data", str(data), "--set", "lr_small", "--model", name, "--json", str(out)]) == 0
+    rows = {row["method"]: row for row in json.loads(out.read_text())}
+    assert rows[name]["mean"]["psnr_y"] > 10

@@ -81,8 +81,8 @@ def _error(first: Array, second: Array, path: Path) -> float:
 
 
 def _flow(dis: cv2.DISOpticalFlow, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
-    start = np.zeros((*first.shape, 2), dtype=np.float32)  # DIS starts its search from what it is given
-    return np.asarray(dis.calc(first, second, start), dtype=np.float32)
+    # None is what OpenCV wants for "no flow to begin with"; its type stubs leave it out
+    return np.asarray(dis.calc(first, second, None), dtype=np.float32)  # type: ignore[call-overload]
 
 
 def _square(field: Flow) -> NDArray[np.float32]:

@@ -1,0 +1,85 @@
+"""The clock of the bench, and the command on a model that costs nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from vsadcvsr.bench import __main__ as bench
+from vsadcvsr.bench.machine import this_machine
+from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
+from vsadcvsr.bench.timing import Timing, compared, timed
+
+
+def test_a_timing_is_a_median_and_a_distance_of_quartiles() -> None:
+    timing = Timing.of([1, 2, 3, 4, 100])
+    assert (timing.median, timing.spread, timing.count) == (3, 2, 5)
+    assert timing.rate == pytest.approx(1e3 / 3)
+
+
+def test_burning_in_does_not_count() -> None:
+    calls = 0
+
+    def act() -> None:
+        nonlocal calls
+        calls += 1
+
+    assert timed(act, rounds=5, burn_in=2).count == 5
+    assert calls == 7
+
+
+def test_time_is_told_for_each_frame() -> None:
+    timing = timed(lambda: time.sleep(0.02), rounds=2, frames=4, burn_in=0)
+    assert 5 <= timing.median < 20
+
+
+def test_two_that_are_compared_take_turns() -> None:
+    order: list[str] = []
+    compared(lambda: order.append("one"), lambda: order.append("other"), rounds=2)
+    assert order == ["one", "other"] * 5
+
+
+def test_the_ratio_is_of_the_first_to_the_second() -> None:
+    assert compared(lambda: time.sleep(0.02), lambda: time.sleep(0.002), rounds=3)[2] > 2
+
+
+def test_the_machine_is_plain_data() -> None:
+    machine = this_machine()
+    assert machine.cores >= 1
+    assert "numpy" in machine.packages
+
+
+def test_step_and_stream_run_on_from_call_to_call() -> None:
+    choice = Choice(model="nearest", width=17, height=9)
+    backend, engine = opened(choice)
+    frames = noise(choice, 3)
+    for act in (stepping(backend, frames), streaming(engine, frames)):
+        act()
+        act()
+
+
+def test_the_command_writes_the_parts_and_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "host.py"
+    broken.write_text("raise SystemExit('ImportError: no host here')")
+    monkeypatch.setattr(bench, "HOST", broken)
+    words = ["--model", "nearest", "--size", "32x18", "--count", "2", "--rounds", "2"]
+    assert bench.main([*words, "--json", str(tmp_path / "found.json")]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert set(found["parts"]) == {"model step", "engine around it", "cut detector"}
+    assert found["machine"]["cores"] >= 1
+    assert "left out: VapourSynth: no host here" in capsys.readouterr().out
+
+
+def test_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.main(["--model", "nearets"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_size_that_is_none_is_refused_in_words() -> None:
+    with pytest.raises(SystemExit, match="--size is '480'"):
+        bench.main(["--model", "nearest", "--size", "480"])

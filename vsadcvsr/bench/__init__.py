@@ -1,0 +1,1 @@
+"""How fast each part is, as data: `python -m vsadcvsr.bench`."""

@@ -1,0 +1,119 @@
+"""`python -m vsadcvsr.bench`: what a frame costs on its way through each part, at 480x270 to 1920x1080.
+
+The bare model step and the engine around it take turns in this process; the parts that need VapourSynth run in one of
+their own (`host.vpy`), where the whole filter takes turns with the bare step. What cannot run is said and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vsadcvsr.bench.machine import this_machine
+from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
+from vsadcvsr.bench.timing import Timing, compared, timed
+from vsadcvsr.errors import AdcvsrError
+from vsadcvsr.scenes import distance, small_luma
+
+HOST = Path(__file__).with_name("host.vpy")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Timings by part; the engine and the whole filter as multiples of the bare step; what was left out, and why."""
+
+    label: str
+    parts: dict[str, Timing]
+    ratios: dict[str, float]
+    left_out: dict[str, str]
+
+
+def without_host(choice: Choice, *, count: int, rounds: int) -> Report:
+    """The step, the engine around it, and the cut detector. Raises UsageError, WeightsError or BackendError."""
+    backend, engine = opened(choice)
+    frames = noise(choice, count)
+    around, step, ratio = compared(streaming(engine, frames), stepping(backend, frames), rounds=rounds, frames=count)
+    small = [small_luma(frame) for frame in frames[:2]]
+    detector = timed(lambda: (small_luma(frames[0]), distance(small[0], small[1])), rounds=rounds * count)
+    engine.close()
+    parts = {"model step": step, "engine around it": around, "cut detector": detector}
+    return Report(backend.label, parts, {"engine / step": ratio}, {})
+
+
+def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
+    """The parts that need VapourSynth; all of them are left out where its process fails."""
+    order = json.dumps({"choice": asdict(choice), "count": count, "rounds": rounds})
+    run = subprocess.run(
+        [sys.executable, str(HOST), order],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    if run.returncode:
+        words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
+        return Report("", {}, {}, {"VapourSynth": words[-1].rpartition("Error: ")[2]})
+    found = json.loads(run.stdout.splitlines()[-1])
+    ratio = found.pop("ratio")
+    return Report("", {name: Timing(**timing) for name, timing in found.items()}, {"filter / step": ratio}, {})
+
+
+def text(report: Report, choice: Choice) -> str:
+    """The report for people."""
+    lines = [f"{choice.model} on {report.label}, {choice.width}x{choice.height} x4", ""]
+    lines.append(f"{'part':26}{'ms a frame':>11}{'spread':>9}{'frames/s':>10}")
+    for name, timing in report.parts.items():
+        lines.append(f"{name:26}{timing.median:11.2f}{timing.spread:9.2f}{timing.rate:10.1f}")
+    lines += ["", *(f"{name}: {ratio:.3f}" for name, ratio in report.ratios.items())]
+    lines += [f"left out: {name}: {why}" for name, why in report.left_out.items()]
+    return "\n".join(lines)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m vsadcvsr.bench", description="What each part of a frame's way costs."
+    )
+    for name in ("model", "backend", "device", "precision"):
+        parser.add_argument(f"--{name}", default=getattr(Choice, name))
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model, 0 for all")
+    parser.add_argument("--size", default="480x270", help="of the source, WIDTHxHEIGHT")
+    parser.add_argument("--count", type=int, default=16, help="frames in a round")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--json", type=Path, help="write the timings, with the machine, here")
+    return parser.parse_args(argv)
+
+
+def _choice(given: argparse.Namespace) -> Choice:
+    width, _, height = given.size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise SystemExit(f"bench: --size is {given.size!r}, allowed: WIDTHxHEIGHT, such as 480x270")
+    names = ("model", "backend", "device", "precision", "threads")
+    return Choice(**{name: getattr(given, name) for name in names}, width=int(width), height=int(height))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints, and returns the exit status."""
+    given = _arguments(argv)
+    choice = _choice(given)
+    try:
+        inner = without_host(choice, count=given.count, rounds=given.rounds)
+    except AdcvsrError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    outer = with_host(choice, count=given.count, rounds=given.rounds)
+    report = Report(inner.label, inner.parts | outer.parts, inner.ratios | outer.ratios, outer.left_out)
+    print(text(report, choice))
+    if given.json:
+        written = {"choice": asdict(choice), "machine": asdict(this_machine()), **asdict(report)}
+        given.json.write_text(json.dumps(written, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

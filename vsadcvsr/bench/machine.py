@@ -1,0 +1,48 @@
+"""What the numbers were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The processor and its cores that this process may use, the system, what else was running, and versions."""
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    load: float | None
+    packages: dict[str, str]
+
+
+def this_machine() -> Machine:
+    """The machine that this runs on. `load` is the one-minute average when asked, None where there is none."""
+    packages = {}
+    for name in _REPORTED:
+        with suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
+    return Machine(
+        processor=_processor(),
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        system=platform.platform(terse=True),
+        python=platform.python_version(),
+        load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        packages=packages,
+    )
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
