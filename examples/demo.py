@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import vapoursynth as vs
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import track
 
 CLIP = Path(__file__).parent / "media" / "clip.mp4"
 SHOWN = (8, 30)  # one frame of each shot
@@ -32,18 +32,10 @@ def save(path: Path, pictures: list[Picture], codec: str, rate: int, **options: 
 
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    clip = vs.core.bs.VideoSource(str(CLIP), cachemode=0)
+    clip = vs.core.bs.VideoSource(str(CLIP), cachemode=0, showprogress=False)
     large = vs.core.adcvsr.Upscale(clip, format=vs.RGB24)
     plain = vs.core.resize.Bicubic(clip, large.width, large.height, format=vs.RGB24)
-    columns = (
-        TextColumn("upscaling"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.speed:.1f} fps"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        made = [pixels(frame) for frame in progress.track(large.frames(close=True), total=len(large))]
+    made = [pixels(frame) for frame in track(large.frames(close=True), "upscaling", total=len(large))]
     save(out / "upscaled.mp4", made, "libx264", 20, crf="16")
     pairs = [np.concatenate([pixels(plain.get_frame(n)), made[n]], axis=1) for n in SHOWN]
     save(out / "side_by_side.png", [np.concatenate(pairs)], "png", 1)

@@ -10,7 +10,7 @@ import vsadcvsr
 
 
 def main(source: str, number: int, out: str) -> None:
-    clip = vs.core.bs.VideoSource(source, cachemode=0)
+    clip = vs.core.bs.VideoSource(source, cachemode=0, showprogress=False)
     large = vsadcvsr.upscale(clip, scale=3, format=vs.RGB24)
     with large.get_frame(number) as frame:
         pixels = np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
