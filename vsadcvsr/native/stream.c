@@ -6,17 +6,19 @@
 
 /* Hosts without an end in sight declare an enormous clip (mpv: 134 million frames) whose frames past the real end
    fail. Nothing but frame n may be required there, or the last pictures would be lost; Python tries for the others. */
-enum { UNBOUNDED = 60000000, NEAR = 64 };
+enum { UNBOUNDED = 60000000, NEAR = 32 };
 
 typedef struct {
     VSNode *clip;
     VSFunction *func;
     VSVideoInfo out;
     int ahead;
-    atomic_int latest; /* the frame asked for last: only a hint at what is new, results never depend on it */
+    /* Hints that save work; results never depend on them. */
+    atomic_int latest; /* the frame asked for last */
+    int due;           /* the frame after the one that was made last; only touched while a picture is made */
 } Stream;
 
-/* Frames n and first..last are needed; frames between n and first were asked for shortly before. Asking for all of a long
+/* Frames n and first..last are asked for; frames between n and first were asked for shortly before. Asking for all of a long
    window again with each n would compute them many times over where it does not fit the upstream cache. */
 static int first_new(Stream *stream, int n, int last) {
     if (stream->out.numFrames >= UNBOUNDED)
@@ -24,7 +26,21 @@ static int first_new(Stream *stream, int n, int last) {
     int latest = atomic_exchange(&stream->latest, n);
     if (latest < 0 || n > latest + NEAR || n < latest - NEAR)
         return n + 1;
-    return n > latest && n < latest + stream->ahead ? latest + stream->ahead + 1 : n > latest ? n + 1 : last + 1;
+    int first = n > latest ? latest + stream->ahead + 1 : last; /* frame n + ahead is always needed */
+    return first <= n ? n + 1 : first < last ? first : last;
+}
+
+/* A frame whose inputs came before those of its forerunners would make the engine run ahead, and its ring too small. So it
+   waits once for their inputs as well: by then they are ready too, and VapourSynth takes the oldest request first. */
+static int overtakes(Stream *stream, int n) {
+    return stream->out.numFrames < UNBOUNDED && n > stream->due && n <= stream->due + NEAR;
+}
+
+static void request_forerunners(Stream *stream, int n, VSFrameContext *context, const VSAPI *vsapi) {
+    for (int i = stream->due; i < n; i++) {
+        vsapi->requestFrameFilter(i, stream->clip, context);
+        vsapi->requestFrameFilter(i + stream->ahead, stream->clip, context); /* clamped to the clip */
+    }
 }
 
 static void give(VSMap *in, int n, VSNode *clip, VSFrameContext *context, const VSAPI *vsapi) {
@@ -61,19 +77,26 @@ static const VSFrame *VS_CC stream_frame(int n, int reason, void *instance, void
     int last = n > end - stream->ahead ? end : n + stream->ahead;
     if (reason == arInitial) {
         int first = first_new(stream, n, last);
-        *frame_data = (void *)(intptr_t)first;
+        *frame_data = (void *)(intptr_t)(first + 1);
         vsapi->requestFrameFilter(n, stream->clip, context);
         for (int i = first; i <= last; i++)
             vsapi->requestFrameFilter(i, stream->clip, context);
     }
     if (reason != arAllFramesReady)
         return NULL;
+    intptr_t first = (intptr_t)*frame_data;
+    if (first > 0 && overtakes(stream, n)) {
+        *frame_data = (void *)-first; /* not twice */
+        request_forerunners(stream, n, context, vsapi);
+        return NULL;
+    }
     VSMap *in = vsapi->createMap(), *out = vsapi->createMap();
     vsapi->mapSetInt(in, "n", n, maReplace);
     give(in, n, stream->clip, context, vsapi);
-    for (int i = (int)(intptr_t)*frame_data; i <= last; i++)
+    for (int i = (int)(first < 0 ? -first : first) - 1; i <= last; i++)
         give(in, i, stream->clip, context, vsapi);
     *frame_data = NULL;
+    stream->due = n + 1;
     vsapi->callFunction(stream->func, in, out);
     const VSFrame *source = vsapi->getFrameFilter(n, stream->clip, context);
     const VSFrame *result = answer(out, source, context, core, vsapi);
@@ -106,6 +129,7 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     stream->out.width *= scale;
     stream->out.height *= scale;
     atomic_init(&stream->latest, -1);
+    stream->due = 0;
     VSFilterDependency needs = {stream->clip, stream->ahead ? rpGeneral : rpStrictSpatial};
     /* Parallel requests: upstream goes on while a picture is made, and pictures are made one at a time. */
     vsapi->createVideoFilter(out, "Upscale", &stream->out, stream_frame, stream_free, fmParallelRequests, &needs, 1, stream,
