@@ -15,7 +15,7 @@ typedef struct {
     int ahead;
     /* Hints that save work; results never depend on them. */
     atomic_int latest; /* the frame asked for last */
-    int due;           /* the frame after the one that was made last; only touched while a picture is made */
+    int due;           /* the frame after the one that was made last, or -1; only touched while a picture is made */
 } Stream;
 
 /* Frames n and first..last are asked for; frames between n and first were asked for shortly before. Asking for all of a long
@@ -33,7 +33,7 @@ static int first_new(Stream *stream, int n, int last) {
 /* A frame whose inputs came before those of its forerunners would make the engine run ahead, and its ring too small. So it
    waits once for their inputs as well: by then they are ready too, and VapourSynth takes the oldest request first. */
 static int overtakes(Stream *stream, int n) {
-    return stream->out.numFrames < UNBOUNDED && n > stream->due && n <= stream->due + NEAR;
+    return stream->out.numFrames < UNBOUNDED && stream->due >= 0 && n > stream->due && n <= stream->due + NEAR;
 }
 
 static void request_forerunners(Stream *stream, int n, VSFrameContext *context, const VSAPI *vsapi) {
@@ -129,7 +129,7 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     stream->out.width *= scale;
     stream->out.height *= scale;
     atomic_init(&stream->latest, -1);
-    stream->due = 0;
+    stream->due = -1;
     VSFilterDependency needs = {stream->clip, stream->ahead ? rpGeneral : rpStrictSpatial};
     /* Parallel requests: upstream goes on while a picture is made, and pictures are made one at a time. */
     vsapi->createVideoFilter(out, "Upscale", &stream->out, stream_frame, stream_free, fmParallelRequests, &needs, 1, stream,
