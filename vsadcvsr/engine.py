@@ -88,7 +88,7 @@ class Engine:
             if made := run.feed(run.entrance.admit(source)):
                 yield made[1]
         run.course.end = run.course.position
-        for _ in range(self.lookahead):
+        for _ in range(self.lookahead if run.course.end else 0):
             if made := run.flush():
                 yield made[1]
 

@@ -162,7 +162,6 @@ class _Tiles:
         self.height, self.width = frame.shape[1:]
         self.plan = tiling.plan(backend.spec, self.height, self.width, tiles)
         self._backend = backend
-        self._blank = np.zeros((3, self.plan.height, self.plan.width), np.float32)
         self._states: list[object] = []
 
     def step(self, frame: Array | None, *, linked: bool) -> Array:
@@ -170,7 +169,7 @@ class _Tiles:
         if not self._states:
             sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.plan]
             self._states = [self._backend.start(height, width) for height, width in sizes]
-        padded = self._blank if frame is None else self._padded(frame)
+        padded = np.zeros((3, self.plan.height, self.plan.width), np.float32) if frame is None else self._padded(frame)
         links = np.array([linked], np.float32)
         whole = self._one(padded, links, 0) if len(self.plan) == 1 else self._joined(padded, links)
         return whole[:, : self.height * SCALE, : self.width * SCALE]

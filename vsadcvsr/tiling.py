@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise, product
 
 import numpy as np
@@ -121,6 +122,7 @@ class Plan:
         return self.rows[row], self.columns[column]
 
 
+@lru_cache(maxsize=16)
 def plan(spec: ModelSpec, height: int, width: int, tiling: Tiling | None) -> Plan:
     """The tiles for frames of (height, width) before padding; one where the frame fits, or without `tiling`."""
     height, width = spec.padded(height, width)

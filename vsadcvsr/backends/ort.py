@@ -1,6 +1,6 @@
 """ONNX Runtime: runs files that our export made, on CPUs and on what else its build can use.
 
-A step writes straight into its results: pictures into a fresh array, the state into that one of two sets of buffers which
+A step writes straight into its results: pictures into a fresh array, the state into the one of two sets of buffers that
 it does not read. On a GPU the state never leaves it.
 """
 

@@ -1,0 +1,169 @@
+"""Models are loaded once, shared, and let go; what cannot be loaded is refused in one line that names what can."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.backends.test_contract import run
+from tests.backends.tiny import FACTS, write_onnx
+from tests.engine.reference import clip_of
+from vsadcvsr import backends
+from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.tiling import Tiling
+
+
+def test_a_second_engine_shares_the_model_and_opens_at_once(files: dict[str, Path]) -> None:
+    first = backends.load(files["ort"])
+    began = time.perf_counter()
+    second = Engine.open(files["ort"])
+    assert time.perf_counter() - began < 0.05
+    assert backends.load(files["ort"]) is first
+    assert second.label == first.label
+
+
+def test_a_model_goes_with_its_last_user(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "own.onnx")
+    engines = [Engine.open(path), Engine.open(path)]
+    before = len(backends._loaded)
+    engines[0].close()
+    assert len(backends._loaded) == before
+    engines[1].close()
+    gc.collect()
+    assert len(backends._loaded) == before - 1
+
+
+def test_a_file_that_was_written_anew_is_loaded_anew(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "own.onnx")
+    first = backends.load(path)
+    write_onnx(path, {**FACTS, "name": "another"}, width=8)
+    assert backends.load(path).spec.name == "another" != first.spec.name
+
+
+def test_a_closed_model_is_not_handed_out_again(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "own.onnx")
+    first = backends.load(path)
+    first.close()
+    assert backends.load(path) is not first
+    with pytest.raises(BackendError, match="closed"):
+        first.start(4, 4)
+
+
+def test_any_number_of_threads_gives_the_same_bits(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "own.onnx", width=48)
+    frames = clip_of(3, size=(64, 96))
+    one, two, four = (run(backends.load(path, threads=threads), frames, set()) for threads in (1, 2, 4))
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, four)
+
+
+@pytest.mark.parametrize("kind", ["ort", "torch"])
+def test_tiles_with_a_rim_of_the_networks_reach_change_nothing_to_see(kind: str, files: dict[str, Path]) -> None:
+    backend, frames = backends.load(files[kind], device="cpu", precision="fp32"), clip_of(4, size=(90, 107))
+    side = 2 * Tiling.checked(backend.spec, (400, 400), None).pad + 16  # type: ignore[union-attr]  # a tile was given
+    manner = Manner(tiles=Tiling.checked(backend.spec, (side, side), None))
+    whole = Engine(backend).stream(frames)
+    for tiled, picture in zip(Engine(backend, manner).stream(frames), whole, strict=True):
+        np.testing.assert_allclose(tiled, picture, atol=2e-6)
+
+
+def test_an_onnx_file_describes_its_model(files: dict[str, Path]) -> None:
+    spec = backends.load(files["ort"]).spec
+    assert (spec.name, spec.lookahead, spec.multiple, spec.reach) == ("tiny", 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no protobuf at all", "truncated or no ONNX"),
+        (b"\x08\x09", "truncated or no ONNX"),
+        (None, "truncated or no ONNX"),
+    ],
+)
+def test_damaged_files_are_refused(content: bytes | None, words: str, tmp_path: Path, files: dict[str, Path]) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(files["ort"].read_bytes()[:-40] if content is None else content)
+    with pytest.raises(WeightsError, match=words):
+        Engine.open(path)
+
+
+@pytest.mark.parametrize(
+    ("facts", "key", "words"),
+    [
+        (FACTS, "somebody", "not made by `adcvsr export`"),
+        ({"format": 1}, "adcvsr", "not made by `adcvsr export`"),
+        ([], "adcvsr", "not made by `adcvsr export`"),
+        ({**FACTS, "format": 2}, "adcvsr", "format 2, allowed: 1"),
+        ({**FACTS, "state": []}, "adcvsr", "does not fit its own description"),
+        ({**FACTS, "lookahead": -1}, "adcvsr", "not made by"),
+    ],
+)
+def test_foreign_onnx_files_are_refused(facts: object, key: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=words):
+        Engine.open(write_onnx(tmp_path / "foreign.onnx", facts, key=key))
+
+
+def test_damaged_safetensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(b"not weights")
+    with pytest.raises(WeightsError, match="safetensors"):
+        Engine.open(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        ("ort", {"precision": "fp16", "device": "cpu"}, "precision 'fp16' .*on cpu, available: fp32"),
+        ("torch", {"device": "tensorrt"}, "device 'tensorrt' .* available: cpu"),
+        ("nearest", {"device": "cuda"}, "allowed: 'cpu', 'fp32'"),
+    ],
+)
+def test_what_a_backend_cannot_do_is_answered_with_what_it_can(
+    kind: str, options: dict[str, str], words: str, files: dict[str, Path]
+) -> None:
+    with pytest.raises(BackendError, match=words):
+        Engine.open(files.get(kind, Path(kind)), **options)  # type: ignore[arg-type]  # all of them text
+
+
+def test_a_provider_that_is_not_there_is_answered_with_those_that_are(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(
+        BackendError, match=r"'cuda' is not available to backend 'ort', available: cpu; .*onnxruntime-gpu"
+    ):
+        Engine.open(files["ort"], device="cuda")
+
+
+def test_a_file_of_the_wrong_kind_for_a_backend_is_refused(files: dict[str, Path]) -> None:
+    with pytest.raises(WeightsError, match=r"does not run on backend 'torch', allowed: \.safetensors"):
+        Engine.open(files["ort"], backend="torch")
+
+
+@pytest.mark.parametrize(
+    ("missing", "kind", "words"), [("torch", "torch", r"vsadcvsr\[torch\]"), ("onnxruntime", "ort", "onnxruntime")]
+)
+def test_a_backend_whose_library_is_absent_names_what_to_install(
+    missing: str, kind: str, words: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name in {"vsadcvsr.backends.eager", "vsadcvsr.backends.ort"}]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(BackendError, match=words):
+        backends.load(files[kind], threads=3)
+
+
+def test_the_engine_brings_in_neither_torch_nor_onnxruntime() -> None:
+    ask = (
+        "import sys, vsadcvsr.engine as e; e.Engine.open('nearest');"
+        "print({'torch', 'onnxruntime', 'vapoursynth'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,92 @@
+"""Models are found by name or path, and what cannot be trusted is refused in words."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.weights import catalog, store
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A catalogue with one model in one file."""
+    content = b"weights"
+    (tmp_path / "little.onnx").write_bytes(content)
+    table = tmp_path / "catalog.toml"
+    table.write_text(
+        '[little]\nabout = "A test"\nlookahead = 4\nmultiple = 4\nreach = 9\n'
+        f'[little.files]\n"little.onnx" = "{hashlib.sha256(content).hexdigest()}"\n'
+    )
+    return table
+
+
+def test_a_name_finds_its_file(table: Path) -> None:
+    assert store.find("little", table=table) == table.with_name("little.onnx")
+
+
+def test_a_changed_file_has_the_wrong_checksum(table: Path) -> None:
+    table.with_name("little.onnx").write_bytes(b"tampered")
+    with pytest.raises(WeightsError, match=r"'little': little\.onnx has the wrong checksum .* install"):
+        store.find("little", table=table)
+
+
+def test_a_file_that_changes_after_it_was_found_is_summed_again(table: Path) -> None:
+    store.find("little", table=table)
+    table.with_name("little.onnx").write_bytes(b"other weights")
+    with pytest.raises(WeightsError, match="checksum"):
+        store.find("little", table=table)
+
+
+def test_a_missing_file_of_the_catalogue_is_named(table: Path) -> None:
+    table.with_name("little.onnx").unlink()
+    with pytest.raises(WeightsError, match=r"little\.onnx is missing .* install"):
+        store.find("little", table=table)
+
+
+def test_a_model_without_a_file_for_a_backend_says_which_it_has(table: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no \.safetensors file, .* its files: little\.onnx"):
+        store.find("little", (".safetensors",), table=table)
+
+
+def test_an_unknown_name_is_answered_with_near_ones() -> None:
+    with pytest.raises(WeightsError, match=r"'fats' is not known, allowed: fast, .*did you mean 'fast'"):
+        store.find("fats")
+
+
+def test_a_built_in_model_has_no_file() -> None:
+    assert store.find("nearest") == Path("nearest")
+
+
+def test_a_file_of_the_users_own_is_taken_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(b"something")
+    assert store.find(str(path)) == store.find(path) == path
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("gone.onnx", None, "does not exist"),
+        ("sub/gone", None, "does not exist"),
+        ("empty.onnx", b"", "is empty"),
+        ("model.pth", b"x", "is no model, allowed: .onnx and .safetensors"),
+        (".", None, "is not a file"),
+    ],
+)
+def test_files_that_cannot_be_models_are_refused(name: str, content: bytes | None, words: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=words):
+        store.find(tmp_path / name)
+
+
+def test_every_file_that_ships_has_its_sum_and_says_what_the_catalogue_says() -> None:
+    from vsadcvsr import backends
+
+    for model in catalog.shipped():
+        path = store.find(model.name, (Path(model.file).suffix,))
+        assert backends.load(path, device="cpu").spec == model.spec
