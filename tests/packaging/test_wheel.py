@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import vapoursynth as vs
 
-from vsadcvsr.native.build import TARGETS, compile_command, target_of
+from vsadcvsr.native.build import TARGETS, compile_command, run, target_of
 
 ROOT = Path(__file__).parents[2]
 OUTER = Path(sysconfig.get_paths()["purelib"])
@@ -129,3 +129,7 @@ def test_other_platforms_are_built_with_zig(name: str) -> None:
 def test_an_unknown_platform_is_refused_in_words() -> None:
     with pytest.raises(SystemExit, match="ADCVSR_TARGET is 'amiga', allowed: linux-x86_64"):
         target_of({"ADCVSR_TARGET": "amiga"})
+
+
+def test_the_shim_compiles_without_a_warning(tmp_path: Path) -> None:
+    run([*compile_command(target_of({}), "0.1.0", ROOT / "vsadcvsr" / "native", tmp_path / "out"), "-Werror"])

@@ -132,6 +132,13 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     stream->due = -1;
     VSFilterDependency needs = {stream->clip, stream->ahead ? rpGeneral : rpStrictSpatial};
     /* Parallel requests: upstream goes on while a picture is made, and pictures are made one at a time. */
-    vsapi->createVideoFilter(out, "Upscale", &stream->out, stream_frame, stream_free, fmParallelRequests, &needs, 1, stream,
-                             core);
+    VSNode *node = vsapi->createVideoFilter2("Upscale", &stream->out, stream_frame, stream_free, fmParallelRequests, &needs, 1,
+                                             stream, core);
+    if (!node) {
+        vsapi->mapSetError(out, "Upscale: the filter cannot be made");
+        return;
+    }
+    /* The engine keeps what it finished last; a second store of float pictures would grow to gigabytes when one seeks. */
+    vsapi->setCacheMode(node, cmForceDisable);
+    vsapi->mapConsumeNode(out, "clip", node, maReplace);
 }
