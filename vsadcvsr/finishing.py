@@ -11,7 +11,7 @@ from vsadcvsr.errors import BackendError
 from vsadcvsr.spec import SCALE, Array
 
 _TAPS = 4
-_BLOCK = 1 << 16
+_BLOCK = 1 << 18
 """Pixels that are clamped and checked at a time, so that they stay in the cache between the two."""
 
 
@@ -77,5 +77,5 @@ def clamp(picture: Array) -> None:
         for top in range(0, picture.shape[1], rows):
             block = channel[top : top + rows]
             np.clip(block, 0, 1, out=block)
-            if np.isnan(block.sum()):
+            if np.isnan(block.max()):
                 raise BackendError("the network gave NaN; try precision='fp32', else the weights are damaged")

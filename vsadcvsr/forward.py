@@ -182,7 +182,8 @@ class _Tiles:
 
     def _one(self, tile: Array, links: Array, index: int) -> Array:
         pictures, self._states[index] = self._backend.step(np.ascontiguousarray(tile)[None], links, self._states[index])
-        return pictures[0]
+        picture: Array = pictures[0]
+        return picture
 
     def _padded(self, frame: Array) -> Array:
         below, right = self.plan.height - self.height, self.plan.width - self.width

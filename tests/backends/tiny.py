@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from vsadcvsr.nets.compact import CompactDims, CompactStudent
@@ -29,7 +31,12 @@ FACTS = {
 def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width: int = 24) -> Path:
     """The model that `facts` describe, with `width` channels between the convolutions."""
     nodes, constants = _graph(width)
-    sides = {"frames": ["T", 3, "H", "W"], "links": ["T"], "state_0": [2, 3, "H", "W"], "state_1": [1]}
+    sides: dict[str, list[int | str | None]] = {
+        "frames": ["T", 3, "H", "W"],
+        "links": ["T"],
+        "state_0": [2, 3, "H", "W"],
+        "state_1": [1],
+    }
     given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
     sides = {"upscaled": ["T", 3, "H4", "W4"], "next_0": [2, 3, "H", "W"], "next_1": [1]}
     made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
@@ -43,7 +50,7 @@ def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width:
 
 def _graph(width: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     random = np.random.default_rng(5)
-    values = {
+    values: dict[str, NDArray[Any]] = {
         "first": random.normal(0, 0.2, (width, 3, 3, 3)).astype(np.float32),
         "second": random.normal(0, 0.1, (3, width, 3, 3)).astype(np.float32),
         "scales": np.array([1, 1, 4, 4], np.float32),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.engine.reference import REACH, Boxes, Clip, clip_of, detected, even, expected
 from vsadcvsr.engine import Engine, Manner, Source
 from vsadcvsr.errors import FormatError, UsageError
+from vsadcvsr.spec import Array
 
 TEMPORAL = "nearest-temporal"
 
@@ -213,7 +214,7 @@ def test_a_fetch_that_fails_is_passed_on_and_leaves_the_engine_sound() -> None:
         (np.zeros((3, 4, 6), np.float32), "6x4, allowed: 4x4"),
     ],
 )
-def test_frames_that_cannot_be_taken_are_refused(frame: np.ndarray, words: str) -> None:  # type: ignore[type-arg]
+def test_frames_that_cannot_be_taken_are_refused(frame: Array, words: str) -> None:
     whole = np.zeros((3, 4, 4), np.float32)
     with pytest.raises(FormatError, match=words):
         list(Engine.open("nearest").stream([whole, frame]))
