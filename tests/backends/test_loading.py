@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tests.backends.test_contract import run
 from tests.backends.tiny import FACTS, write_onnx
 from tests.engine.reference import clip_of
 from vsadcvsr import backends
+from vsadcvsr.backends.ort import OnnxRuntime
 from vsadcvsr.engine import Engine, Manner
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.tiling import Tiling
@@ -72,6 +74,27 @@ def test_tiles_with_a_rim_of_the_networks_reach_change_nothing_to_see(kind: str,
     whole = Engine(backend).stream(frames)
     for tiled, picture in zip(Engine(backend, manner).stream(frames), whole, strict=True):
         np.testing.assert_allclose(tiled, picture, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("Failed to allocate memory for requested buffer", r"try tile=\[600, 400\]"),
+        ("Conv went wrong", "Conv went wrong"),
+    ],
+)
+def test_a_step_that_fails_is_told_in_the_words_of_the_engine(words: str, shown: str, tmp_path: Path) -> None:
+    class Failing:
+        def __init__(self, session: Any) -> None:
+            self.io_binding = session.io_binding
+
+        def run_with_iobinding(self, binding: object) -> None:
+            raise RuntimeError(words)
+
+    backend = OnnxRuntime(write_onnx(tmp_path / "own.onnx"), backends.Options())
+    backend._session = Failing(backend._session)
+    with pytest.raises(BackendError, match=shown):
+        list(Engine(backend).stream(clip_of(1, size=(800, 1200))))
 
 
 def test_an_onnx_file_describes_its_model(files: dict[str, Path]) -> None:

@@ -38,6 +38,7 @@ _PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32")
 _AUTO = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
 
 _FAILURES = (
+    RuntimeError,  # what a run with a binding raises
     failures.Fail,
     failures.RuntimeException,
     failures.InvalidArgument,
@@ -170,7 +171,7 @@ def _session(path: Path, device: str, precision: str, options: Options) -> _Sess
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or _cores()
     settings.inter_op_num_threads = 1
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4  # what fails is raised as well
     # Hosts have work of their own for the cores that a spinning pool would hold.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
