@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from tests.backends.test_contract import run
@@ -88,7 +89,7 @@ def test_a_step_that_fails_is_told_in_the_words_of_the_engine(words: str, shown:
         def __init__(self, session: Any) -> None:
             self.io_binding = session.io_binding
 
-        def run_with_iobinding(self, binding: object) -> None:
+        def run_with_iobinding(self, _: object) -> None:
             raise RuntimeError(words)
 
     backend = OnnxRuntime(write_onnx(tmp_path / "own.onnx"), backends.Options())
@@ -163,6 +164,34 @@ def test_a_provider_that_is_not_there_is_answered_with_those_that_are(
         BackendError, match=r"'cuda' is not available to backend 'ort', available: cpu; .*onnxruntime-gpu"
     ):
         Engine.open(files["ort"], device="cuda")
+
+
+class _Claiming:
+    """A session on a GPU that is not there."""
+
+    def __init__(self, path: str, *_: object, providers: list[tuple[str, object]]) -> None:
+        if providers[0][0] == "CUDAExecutionProvider":
+            raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+        self._session = REAL_SESSION(path, providers=["CPUExecutionProvider"])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+REAL_SESSION = onnxruntime.InferenceSession
+
+
+def test_a_gpu_that_does_not_start_is_an_error_unless_any_device_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_onnx(tmp_path / "own.onnx")
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None)
+    monkeypatch.setattr("onnxruntime.InferenceSession", _Claiming)
+    with pytest.raises(BackendError, match=r"device 'cuda' \(index 0\) did not start, available: cpu"):
+        Engine.open(path, device="cuda")
+    assert Engine.open(path).label == "ort/cpu/fp32"
 
 
 def test_a_file_of_the_wrong_kind_for_a_backend_is_refused(files: dict[str, Path]) -> None:

@@ -7,6 +7,7 @@ it does not read. On a GPU the state never leaves it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,8 +46,20 @@ _FAILURES = (
     failures.EPFail,
     failures.NotImplemented,
 )
-_REFUSALS = (failures.InvalidProtobuf, failures.InvalidGraph, failures.NoModel, failures.NoSuchFile, *_FAILURES)
+_REFUSALS = (
+    failures.InvalidProtobuf,
+    failures.InvalidGraph,
+    failures.InvalidArgument,
+    failures.NoModel,
+    failures.NoSuchFile,
+    failures.NotImplemented,
+    failures.Fail,
+)
+"""What a file that is not to be trusted brings about."""
+
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
+
+_log = logging.getLogger(__name__)
 
 type _Session = Any  # onnxruntime has no types
 type _Value = Any
@@ -138,9 +151,10 @@ def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:
     for device in devices:
         precision = _precision(options.precision, device)
         session = _session(path, device, precision, options)
-        if session.get_providers()[0] == _PROVIDERS[device][0]:
+        if session and session.get_providers()[0] == _PROVIDERS[device][0]:
             return device, precision, session
-    raise BackendError(f"device {devices[-1]!r} did not start, available: cpu; look at the driver, CUDA and cuDNN")
+    words = f"device {devices[-1]!r} (index {options.device_index}) did not start"
+    raise BackendError(f"{words}, available: cpu; look at the driver, CUDA and cuDNN")
 
 
 def _devices(wanted: str) -> list[str]:
@@ -167,7 +181,8 @@ def _precision(wanted: str, device: str) -> str:
     return wanted
 
 
-def _session(path: Path, device: str, precision: str, options: Options) -> _Session:
+def _session(path: Path, device: str, precision: str, options: Options) -> _Session | None:
+    """A session; None where the device fails it. Raises WeightsError where the file does."""
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or _cores()
     settings.inter_op_num_threads = 1
