@@ -196,9 +196,11 @@ def _session(path: Path, device: str, precision: str, options: Options) -> _Sess
     try:
         return onnxruntime.InferenceSession(str(path), settings, providers=providers)
     except _REFUSALS as error:
-        raise WeightsError(
-            f"{path} cannot be read as ONNX ({_words(error)}); it is truncated or no ONNX file"
-        ) from error
+        words = f"{path} cannot be read as ONNX ({_words(error)}); it is truncated or no ONNX file"
+        raise WeightsError(words) from error
+    except _FAILURES:
+        _log.warning("%s did not start", device, exc_info=True)
+        return None
 
 
 def _provider_options(provider: str, precision: str, options: Options) -> Mapping[str, str]:
