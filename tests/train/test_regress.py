@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from vsadcvsr.nets import compact
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train import regress
 from vsadcvsr.train.losses import luma, motion, regression
+from vsadcvsr.train.pool import Pool
 from vsadcvsr.train.regress import Regression, links, rate
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.ship import ship
@@ -49,7 +51,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(settings: TrainSettings) -> N
     whole.run()
     stopped = Regression(settings)
     stopped.save()
-    for step, hr, lr in itertools.islice(regress._batches(settings, Stripes(settings.pool), 0), 3):
+    for step, hr, lr in itertools.islice(regress._batches(settings, cast(Pool, Stripes(settings.pool)), 0), 3):
         stopped.learn(step, hr, lr)
     stopped.save()
     again = Regression(settings)

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from vsadcvsr.train.pool import Pool
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import BASE, FAST, CompactStudent
 from vsadcvsr.train.losses import regression
+from vsadcvsr.train.pool import Pool
 from vsadcvsr.train.settings import TrainSettings
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,115 @@
+"""Clips to learn from: windows of videos, and photographs that a camera seems to move over.
+
+Frames are uint8 (H, W, 3) RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsadcvsr.errors import MediaError
+
+type Pixels = NDArray[np.uint8]
+
+IMAGES = (".webp", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".m4v")
+_CUT = 0.18  # mean absolute difference of small frames, of 1: above it no window may reach across
+
+
+def files(folders: Sequence[Path], endings: tuple[str, ...]) -> list[Path]:
+    """The files of these endings below the folders, sorted."""
+    return sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in endings)
+
+
+def read_image(path: Path) -> Pixels:
+    """A photograph; MediaError if it cannot be read."""
+    held = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if held is None:
+        raise MediaError(f"{path} cannot be read as a picture; remove it or convert it to PNG")
+    return np.asarray(cv2.cvtColor(held, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def read_video(path: Path, *, limit: int = 600) -> list[Pixels]:
+    """The first frames of a video; a matrix that the file does not name is taken as BT.709."""
+    try:
+        with av.open(str(path)) as file:
+            return list(_rgb(file, limit))
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"{path} cannot be read as video ({error}); remove it or encode it anew") from error
+
+
+def _rgb(file: av.container.InputContainer, limit: int) -> Iterator[Pixels]:
+    for number, frame in enumerate(file.decode(video=0)):
+        if number == limit:
+            return
+        matrix = None if frame.colorspace not in (2, None) else "ITU709"
+        yield np.asarray(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray(), np.uint8)
+
+
+def cuts_of(video: Sequence[Pixels]) -> list[int]:
+    """The numbers of frames that begin a new shot."""
+    small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for frame in video]
+    return [index for index in range(1, len(small)) if np.abs(small[index] - small[index - 1]).mean() > _CUT]
+
+
+def shots(video: Sequence[Pixels], *, shortest: int) -> list[list[Pixels]]:
+    """The video divided at its cuts; shots of fewer than `shortest` frames are left out."""
+    ends = [0, *cuts_of(video), len(video)]
+    return [list(video[a:b]) for a, b in pairwise(ends) if b - a >= shortest]
+
+
+def window(shot: Sequence[Pixels], frames: int, size: int, rng: np.random.Generator) -> Pixels:
+    """A crop (frames, size, size, 3) of a shot, now and then every second frame, now and then from a wider crop."""
+    stride = int(rng.integers(1, 3))
+    if (frames - 1) * stride >= len(shot):
+        stride = 1
+    if len(shot) < frames:
+        raise MediaError(f"a shot of {len(shot)} frames is too short for a clip of {frames}")
+    first = int(rng.integers(0, len(shot) - (frames - 1) * stride))
+    height, width = shot[0].shape[:2]
+    side = size + size // 2 if min(height, width) >= size + size // 2 and rng.random() < 1 / 3 else size
+    if min(height, width) < side:
+        raise MediaError(f"a frame of {width}x{height} is too small for crops of {size}x{size}")
+    top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
+    crops = [frame[top : top + side, left : left + side] for frame in shot[first : first + frames * stride : stride]]
+    if side != size:
+        return np.stack(
+            [np.asarray(cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)) for crop in crops[:frames]]
+        )
+    return np.stack(crops[:frames])
+
+
+def camera_motion(image: Pixels, frames: int, size: int, rng: np.random.Generator) -> Pixels:
+    """A clip (frames, size, size, 3) as a camera over a photograph sees it: pans that gain speed, turns, zooms, shakes,
+    or nothing at all. A photograph smaller than the crop is mirrored at its edges."""
+    height, width = image.shape[:2]
+    zoom, shake = rng.uniform(0.6, 1.0), rng.choice([0, 0.3, 1.0])
+    speed = rng.normal(0, 1, 2) * rng.choice([0, 0.5, 2, 5])
+    gain = rng.normal(0, 0.3, 2)
+    turn, growth = rng.normal(0, 0.004) * rng.integers(0, 2), rng.normal(0, 0.005) * rng.integers(0, 2)
+    margin = size / zoom * 0.75
+    centre = np.array([_between(rng, margin, width), _between(rng, margin, height)])
+    made = []
+    for time in range(frames):
+        at = centre + speed * time + gain * time * time / 2 + rng.normal(0, 1, 2) * shake
+        made.append(_seen(image, at, turn * time, zoom * (1 + growth * time), size))
+    return np.stack(made)
+
+
+def _between(rng: np.random.Generator, margin: float, length: int) -> float:
+    return float(rng.uniform(min(margin, length / 2), max(length - margin, length / 2)))
+
+
+def _seen(image: Pixels, at: NDArray[np.float64], angle: float, zoom: float, size: int) -> Pixels:
+    place = np.zeros((2, 3))
+    place[:, :2] = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
+    place[:, 2] = at - place[:, :2] @ np.full(2, size / 2 - 0.5)
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(image, place, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101))
