@@ -24,7 +24,7 @@ $(VENV)/python.stamp: .python-version
 
 $(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
 	@echo "Installing into $(VENV): VapourSynth, ONNX Runtime, PyAV …"
-	@$(PIP) install -e ".[ffmpeg]"
+	@$(PIP) install -e ".[demo]"
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)

@@ -14,6 +14,7 @@ from rich.table import Table
 from vsadcvsr.errors import AdcvsrError, BackendError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _SIGNS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "failed": "[red]failed[/]"}
 
 
@@ -48,11 +49,11 @@ def models() -> None:
     table = Table("name", "files", "lookahead", "precisions", "about")
     for name, entry in entries().items():
         files = "built in" if entry.builtin else "\n".join(f"{file} {checksum[:12]}" for file, checksum in entry.files)
-        table.add_row(name, files, str(entry.spec.lookahead), ", ".join(entry.spec.precisions), entry.summary)
+        table.add_row(name, files, str(entry.spec.lookahead), ", ".join(entry.spec.precisions), entry.about)
     Console().print(table)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(add_help_option=False, context_settings=_PASSED_ON)
 def bench(context: typer.Context) -> None:
     """Speed of each part at 480x270 to 1920x1080; `adcvsr bench --help` lists its options."""
     from vsadcvsr.bench.__main__ import main as run
@@ -60,7 +61,7 @@ def bench(context: typer.Context) -> None:
     raise typer.Exit(run(context.args) or 0)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
     """PSNR, SSIM and warping error of models and of plain resizing; `adcvsr evaluate --help` lists its options."""
     from vsadcvsr.evaluate.__main__ import main as run

@@ -20,7 +20,7 @@ from vsadcvsr.spec import SCALE
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 _PLUGIN = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_SUFFIX}")
-_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
+_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
 def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name

@@ -70,7 +70,7 @@ def test_the_command_writes_the_parts_and_the_machine(
     words = ["--model", "nearest", "--size", "32x18", "--count", "2", "--rounds", "2"]
     assert bench.main([*words, "--json", str(tmp_path / "found.json")]) == 0
     found = json.loads((tmp_path / "found.json").read_text())
-    assert set(found["parts"]) == {"model step", "engine around it", "cut detector"}
+    assert set(found["parts"]) == {"model step", "engine around it", "cut detector", "reference step"}
     assert found["machine"]["cores"] >= 1
     assert "left out: VapourSynth: no host here" in capsys.readouterr().out
 

@@ -11,12 +11,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from vsadcvsr import backends
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
+from vsadcvsr.bench.reference import write_reference
 from vsadcvsr.bench.timing import Timing, compared, timed
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.scenes import distance, small_luma
@@ -46,6 +49,22 @@ def without_host(choice: Choice, *, count: int, rounds: int) -> Report:
     return Report(backend.label, parts, {"engine / step": ratio}, {})
 
 
+def beside_reference(choice: Choice, *, count: int, rounds: int) -> Report:
+    """The step beside that of the reference network, on ONNX Runtime and the CPU whatever runs the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "reference.onnx")
+        try:
+            write_reference(path)
+        except AdcvsrError as error:
+            return Report("", {}, {}, {"reference network": str(error)})
+        yardstick = backends.load(path, backend="ort", device="cpu", threads=choice.threads)
+        frames = noise(choice, count)
+        _, reference, ratio = compared(
+            stepping(opened(choice)[0], frames), stepping(yardstick, frames), rounds=rounds, frames=count
+        )
+    return Report("", {"reference step": reference}, {"step / reference step": ratio}, {})
+
+
 def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
     """The parts that need VapourSynth; all of them are left out where its process fails."""
     order = json.dumps({"choice": asdict(choice), "count": count, "rounds": rounds})
@@ -62,6 +81,15 @@ def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
     found = json.loads(run.stdout.splitlines()[-1])
     ratio = found.pop("ratio")
     return Report("", {name: Timing(**timing) for name, timing in found.items()}, {"filter / step": ratio}, {})
+
+
+def joined(first: Report, *others: Report) -> Report:
+    """All parts, ratios and omissions, under the first one's label."""
+    for other in others:
+        first = Report(
+            first.label, first.parts | other.parts, first.ratios | other.ratios, first.left_out | other.left_out
+        )
+    return first
 
 
 def text(report: Report, choice: Choice) -> str:
@@ -106,8 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AdcvsrError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
-    outer = with_host(choice, count=given.count, rounds=given.rounds)
-    report = Report(inner.label, inner.parts | outer.parts, inner.ratios | outer.ratios, outer.left_out)
+    others = [make(choice, count=given.count, rounds=given.rounds) for make in (beside_reference, with_host)]
+    report = joined(inner, *others)
     print(text(report, choice))
     if given.json:
         written = {"choice": asdict(choice), "machine": asdict(this_machine()), **asdict(report)}

@@ -1,0 +1,71 @@
+"""The `adcvsr` command, as a person types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.nets.test_temporal import student
+from vsadcvsr import cli, doctor
+from vsadcvsr.nets.export import save_weights
+
+
+def adcvsr(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vsadcvsr.cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+
+def test_models_lists_what_ships() -> None:
+    told = CliRunner().invoke(cli.app, ["models"]).stdout
+    assert "fast" in told
+    assert "fp32" in told
+
+
+def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:
+    weights, graph = tmp_path / "tiny.safetensors", tmp_path / "tiny.onnx"
+    save_weights(student(), weights)
+    done = adcvsr("export", str(weights), str(graph))
+    assert done.returncode == 0, done.stderr
+    ask = f"import numpy as np; from vsadcvsr import Engine; e = Engine.open({str(graph)!r}); "
+    ask += "print(sum(p.shape == (3, 32, 48) for p in e.stream([np.zeros((3, 8, 12), np.float32)] * 3)))"
+    ran = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=110, check=False)
+    assert ran.stdout.strip() == "3", ran.stderr
+
+
+def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:
+    done = adcvsr("export", str(tmp_path / "none.safetensors"), str(tmp_path / "out.onnx"))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "cannot be read" in done.stderr
+    assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize("command", ["bench", "evaluate"])
+def test_help_of_the_commands_that_are_passed_on(command: str) -> None:
+    done = adcvsr(command, "--help")
+    assert done.returncode == 0
+    assert "--model" in done.stdout
+
+
+def test_the_doctor_finds_this_machine_well() -> None:
+    found = {finding.name: finding for finding in doctor.examine()}
+    for name in ("ONNX Runtime", "plugin in Python", "plugin in vspipe", "a step on ort, cpu"):
+        assert found[name].verdict == "ok", found[name]
+    assert all(finding.verdict != "failed" for finding in found.values())
+
+
+def test_both_runtimes_at_once_are_found_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_installed", lambda _: "1.0")
+    finding = doctor._runtimes()
+    assert finding.verdict == "failed"
+    assert "pip uninstall both" in finding.detail
+
+
+def test_a_runtime_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_installed", lambda _: None)
+    assert doctor._runtimes().verdict == "failed"
