@@ -91,6 +91,7 @@ def train(
     model: Annotated[str, typer.Option(help="The student: fast or base.")] = "fast",
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 20_000,
     batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
+    crop: Annotated[int, typer.Option(help="Side of a low-resolution crop in pixels, a multiple of 4.")] = 48,
     seed: Annotated[int, typer.Option(help="Decides weights and samples.")] = 0,
 ) -> None:
     """Trains a compact student by regression; the same command again takes up where it stopped."""
@@ -100,7 +101,7 @@ def train(
         from vsadcvsr.train.ship import ship
     except ImportError as error:
         raise BackendError(f"training needs {error.name}; pip install 'vsadcvsr[train]'") from error
-    run = Regression(TrainSettings(model=model, pool=pool, out=out, steps=steps, batch=batch, seed=seed))
+    run = Regression(TrainSettings(model=model, pool=pool, out=out, steps=steps, batch=batch, lr_size=crop, seed=seed))
     run.resume()
     run.run()
     for path in ship(run, out):
