@@ -18,13 +18,13 @@ SHOWN = range(CUT - 6, CUT + 6)
 @pytest.fixture
 def clip() -> vs.VideoNode:
     held = vs.core.bs.VideoSource(str(CLIP), cachemode=0, showprogress=False)
-    return vs.core.std.Crop(held, bottom=4)  # type: ignore[no-any-return]  # 176 lines: a quarter of them is even
+    return vs.core.std.Crop(held, bottom=4)  # 176 lines: a quarter of them is even
 
 
 @pytest.fixture
 def small(clip: vs.VideoNode) -> vs.VideoNode:
     """The clip at a quarter of its size, so that the clip itself is the truth."""
-    return vs.core.resize.Bicubic(clip, clip.width // 4, clip.height // 4)  # type: ignore[no-any-return]
+    return vs.core.resize.Bicubic(clip, clip.width // 4, clip.height // 4)
 
 
 def luma(clip: vs.VideoNode, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
