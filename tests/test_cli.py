@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,9 @@ def test_help_of_the_commands_that_are_passed_on(command: str) -> None:
     assert "--model" in done.stdout
 
 
-def test_the_doctor_finds_this_machine_well() -> None:
+def test_the_doctor_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in an activated environment: vspipe asks the `vapoursynth` command on PATH which Python to use.
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     found = {finding.name: finding for finding in doctor.examine()}
     for name in ("ONNX Runtime", "plugin in Python", "plugin in vspipe", "a step on ort, cpu"):
         assert found[name].verdict == "ok", found[name]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from inspect import signature
 from pathlib import Path
 
+import av
+import cv2
+import numpy as np
 import pytest
 import vapoursynth as vs
 
@@ -63,3 +68,68 @@ def test_the_table_names_every_argument() -> None:
     )
     asked = set(signature(vsadcvsr.upscale).parameters) - {"clip"}
     assert named == asked
+
+
+def lines_with(word: str) -> list[list[str]]:
+    """The README's shell lines that begin with a command, without their comments, as words."""
+    shown = "\n".join(blocks("sh")).splitlines()
+    return [shlex.split(line, comments=True) for line in shown if line.startswith(word)]
+
+
+def run(words: list[str], folder: Path) -> None:
+    """A README command, with this Python in place of the installed commands, in a folder of the user's own."""
+    replaced = {"python": [sys.executable], "adcvsr": [sys.executable, "-m", "vsadcvsr.cli"]}
+    command = [*replaced[words[0]], *words[1:]]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def with_numbers(words: list[str], **numbers: str) -> list[str]:
+    """The command with other numbers, for a test has no hours."""
+    for name, number in numbers.items():
+        if f"--{name}" in words:
+            words[words.index(f"--{name}") + 1] = number
+        else:
+            words += [f"--{name}", number]
+    return words
+
+
+def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("MY_PICTURES", "MY_VIDEOS"):
+        (tmp_path / folder).mkdir()
+    cv2.imwrite(str(tmp_path / "MY_PICTURES" / "one.png"), rng.integers(0, 255, (90, 90, 3)).astype(np.uint8))
+    shutil.copy(ROOT / "examples" / "media" / "clip.mp4", tmp_path / "MY_VIDEOS")
+    (fill,) = lines_with("python -m vsadcvsr.train.pool")
+    run(with_numbers(fill, count="1", size="64"), tmp_path)
+    (learn,) = lines_with("adcvsr train")
+    run(with_numbers(learn, steps="2", crop="8", batch="1"), tmp_path)
+    model = re.search(r'model="(run/[^"]+)"', README)
+    assert model
+    engine = vsadcvsr.Engine.open(tmp_path / model[1])
+    pictures = list(engine.stream([np.zeros((3, 8, 8), np.float32)] * 3))
+    assert [picture.shape for picture in pictures] == [(3, 32, 32)] * 3
+
+
+def test_measuring_as_shown(tmp_path: Path) -> None:
+    first, second = lines_with("adcvsr bench")
+    small = {"size": "16x16", "count": "1", "rounds": "1"}
+    run(with_numbers(first, **small), tmp_path)
+    run(with_numbers(second, **small), tmp_path)
+    (judge,) = lines_with("adcvsr evaluate")
+    assert judge[2:4] == ["--data", "EVAL_DIR"]
+    for folder, size in (("gt", "64:48"), ("lr", "16:12")):
+        (tmp_path / "EVAL_DIR" / "clips" / folder).mkdir(parents=True)
+        made = tmp_path / "EVAL_DIR" / "clips" / folder / "one.mkv"
+        with av.open(str(made), "w") as file:
+            stream = file.add_stream("ffv1", rate=25)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height = map(int, size.split(":"))
+            stream.pix_fmt = "yuv444p"
+            for _ in range(3):
+                black = np.zeros((stream.height, stream.width, 3), np.uint8)
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(black, format="rgb24")))
+            file.mux(stream.encode(None))
+    run(judge, tmp_path)

@@ -43,7 +43,7 @@ def without_host(choice: Choice, *, count: int, rounds: int) -> Report:
     frames = noise(choice, count)
     around, step, ratio = compared(streaming(engine, frames), stepping(backend, frames), rounds=rounds, frames=count)
     small = [small_luma(frame) for frame in frames[:2]]
-    detector = timed(lambda: (small_luma(frames[0]), distance(small[0], small[1])), rounds=rounds * count)
+    detector = timed(lambda: (small_luma(frames[0]), distance(small[0], small[-1])), rounds=rounds * count)
     engine.close()
     parts = {"model step": step, "engine around it": around, "cut detector": detector}
     return Report(backend.label, parts, {"engine / step": ratio}, {})
