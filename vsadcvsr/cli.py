@@ -92,6 +92,9 @@ def train(
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 20_000,
     batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
     crop: Annotated[int, typer.Option(help="Side of a low-resolution crop in pixels, a multiple of 4.")] = 48,
+    difference: Annotated[float, typer.Option(help="Weight of the loss on changes from frame to frame.")] = 0.3,
+    begin: Annotated[Path | None, typer.Option(help="A .safetensors file to start from.")] = None,
+    temporal_only: Annotated[bool, typer.Option(help="Train the temporal blocks alone.")] = False,
     seed: Annotated[int, typer.Option(help="Decides weights and samples.")] = 0,
 ) -> None:
     """Trains a compact student by regression; the same command again takes up where it stopped."""
@@ -101,7 +104,12 @@ def train(
         from vsadcvsr.train.ship import ship
     except ImportError as error:
         raise BackendError(f"training needs {error.name}; pip install 'vsadcvsr[train]'") from error
-    run = Regression(TrainSettings(model=model, pool=pool, out=out, steps=steps, batch=batch, lr_size=crop, seed=seed))
+    run = Regression(
+        TrainSettings(
+            model=model, pool=pool, out=out, steps=steps, batch=batch, lr_size=crop, seed=seed, difference=difference,
+            begin=begin, temporal_only=temporal_only,
+        )
+    )  # fmt: skip
     run.resume()
     run.run()
     for path in ship(run, out):

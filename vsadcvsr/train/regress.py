@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import BASE, FAST, CompactStudent
+from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train.losses import regression
 from vsadcvsr.train.pool import Pool
 from vsadcvsr.train.settings import TrainSettings
@@ -60,6 +61,16 @@ def _batches(settings: TrainSettings, pool: Pool, first: int) -> Iterator[tuple[
             yield step, hr, lr
 
 
+def _first_student(settings: TrainSettings) -> CompactStudent:
+    dims = _STUDENTS[settings.model]
+    student = load_weights(settings.begin).train() if settings.begin else CompactStudent(dims)
+    if student.dims != dims:
+        raise UsageError.of("begin", str(settings.begin), f"weights of a student like {settings.model!r}")
+    if settings.temporal_only:
+        student.requires_grad_(requires_grad=False).temporal.requires_grad_()
+    return student
+
+
 class Regression:
     """A run: the student, its running mean (what ships), the optimiser and the number of steps done."""
 
@@ -70,9 +81,10 @@ class Regression:
         torch.set_num_threads(settings.threads)
         self.settings = settings
         self.done = 0
-        self.student = CompactStudent(_STUDENTS[settings.model]).to(memory_format=torch.channels_last)
+        self.student = _first_student(settings).to(memory_format=torch.channels_last)
         self.mean = {name: value.detach().clone() for name, value in self.student.state_dict().items()}
-        self.optimiser = torch.optim.Adam(self.student.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
+        learning = [value for value in self.student.parameters() if value.requires_grad]
+        self.optimiser = torch.optim.Adam(learning, lr=settings.learning_rate, betas=(0.9, 0.99))
 
     @property
     def checkpoint(self) -> Path:

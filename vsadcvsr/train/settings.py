@@ -14,7 +14,8 @@ class TrainSettings:
 
     `lr_size` is the side of a low-resolution crop in pixels, `frames` the length of a clip. The learning rate rises for
     `warmup` steps, stays, and falls along a cosine over the last `decay` share of the `steps`. `difference` weighs the
-    loss on frame-to-frame differences, `luma` that on luma, beside a weight of 1 on RGB.
+    loss on frame-to-frame differences, `luma` that on luma, beside a weight of 1 on RGB. `begin` is a weights file to
+    start from; `temporal_only` then leaves all but the temporal blocks as they are.
     """
 
     model: str = "fast"
@@ -31,6 +32,8 @@ class TrainSettings:
     ema: float = 0.999
     luma: float = 0.5
     difference: float = 0.3
+    begin: Path | None = None
+    temporal_only: bool = False
     seed: int = 0
     bf16: bool = True
     threads: int = 2
