@@ -1,0 +1,11 @@
+"""The model card speaks of the files that ship."""
+
+from __future__ import annotations
+
+from vsadcvsr.weights import catalog
+
+
+def test_the_card_names_the_sums_of_the_catalogue() -> None:
+    card = catalog.TABLE.with_name("fast.md").read_text("utf-8")
+    for model in catalog.shipped():
+        assert model.sha256 in card
