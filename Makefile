@@ -6,7 +6,7 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
-NATIVE := $(wildcard vsadcvsr/native/*)
+NATIVE := $(filter-out %__pycache__,$(wildcard vsadcvsr/native/*))
 TARGETS := linux-x86_64 linux-aarch64 macos-x86_64 macos-arm64 windows-x86_64
 TEST := tests
 export PYTHON
