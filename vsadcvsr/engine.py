@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from vsadcvsr import backends, scenes, tiling
+from vsadcvsr import backends, finishing, scenes, tiling
 from vsadcvsr.backends import Backend
 from vsadcvsr.errors import UsageError
 from vsadcvsr.forward import Entrance, Forward, Given, Manner, Source
+from vsadcvsr.picture import Parts, Picture, arrays, whole
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 from vsadcvsr.stream import Course, Ring, usual_capacity, warm_up_from
 from vsadcvsr.weights import store
@@ -82,6 +83,11 @@ class Engine:
 
     def stream(self, sources: Iterable[Source | Array]) -> Iterator[Array]:
         """The picture of each frame, in order: (3, 4H, 4W), clamped to 0..1. Apart from `render` and other streams."""
+        for picture in self.pictures(sources):
+            yield _joined(picture)
+
+    def pictures(self, sources: Iterable[Source | Array]) -> Iterator[Picture]:
+        """As `stream`, for hosts that join pictures themselves: in parts, where the network makes them so."""
         run = self._forward(Course(self.lookahead, 0, 0))
         for given in sources:
             source = given if isinstance(given, Source) else Source(given)
@@ -92,6 +98,11 @@ class Engine:
             if made := run.flush():
                 yield made[1]
 
+    @property
+    def parts(self) -> bool:
+        """Whether `pictures` and `picture` give pictures in parts."""
+        return self.spec.parts and not self._manner.needs_source
+
     def render(self, n: int, fetch: Fetch) -> Array:
         """Picture n: (3, 4H, 4W), clamped to 0..1, read-only.
 
@@ -101,6 +112,12 @@ class Engine:
         without what is lost. Raises UsageError for an n past the end, FormatError for a frame that cannot be taken,
         BackendError where there is no memory (with the tile to try) or the network fails.
         """
+        picture = _joined(self.picture(n, fetch))
+        picture.flags.writeable = False
+        return picture
+
+    def picture(self, n: int, fetch: Fetch) -> Picture:
+        """As `render`, for hosts that join pictures themselves: in parts, where the network makes them so."""
         if n < 0:
             raise UsageError.of("n", n, "0 or more")
         with self._lock:
@@ -112,7 +129,7 @@ class Engine:
         with self._lock:
             self._backend = self._run = self._ring = None
 
-    def _make(self, n: int, fetch: Fetch) -> Array:
+    def _make(self, n: int, fetch: Fetch) -> Picture:
         run, self._run = self._run, None  # stays None if anything fails, for a step that failed has used the state up
         if run is None or not run.course.leads_to(n, slack=self._ring.capacity - 1 if self._ring else 0):
             run = self._begin(n, fetch)
@@ -127,7 +144,7 @@ class Engine:
         self._run = run
         return wanted
 
-    def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Array] | None:
+    def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Picture] | None:
         if run.waiting:
             return run.feed(run.waiting.popleft())
         if not run.course.flushing:
@@ -160,8 +177,17 @@ class Engine:
             raise UsageError("the engine is closed; open another one")
         return Forward(self._backend, self._manner, course, entrance or Entrance(self._manner.threshold))
 
-    def _keep(self, n: int, picture: Array) -> None:
-        picture.flags.writeable = False
+    def _keep(self, n: int, picture: Picture) -> None:
+        for part in arrays(picture):
+            part.flags.writeable = False
         if self._ring is None:
             self._ring = Ring(self._manner.capacity or usual_capacity(picture))
         self._ring.put(n, picture)
+
+
+def _joined(picture: Picture) -> Array:
+    """The whole picture, clamped."""
+    if isinstance(picture, Parts):
+        picture = whole(picture)
+        finishing.settle(picture)
+    return picture

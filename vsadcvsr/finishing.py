@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError
+from vsadcvsr.picture import Parts, Picture
 from vsadcvsr.spec import SCALE, Array
 
 _TAPS = 4
@@ -70,12 +72,27 @@ def _catmull_rom(x: float) -> float:
     return ((-0.5 * x + 2.5) * x - 4) * x + 2 if x < 2 else 0.0
 
 
-def clamp(picture: Array) -> None:
-    """Clamps to 0..1 in place; raises BackendError where the network made something that is not a number."""
+def settle(picture: Picture) -> None:
+    """Clamps a whole picture to 0..1 in place, for parts have no bounds of their own; looks for NaN in either.
+
+    Raises BackendError where the network made something that is not a number.
+    """
+    if isinstance(picture, Parts):
+        sound = all(np.isfinite(part.sum()) for part in picture)
+    else:
+        sound = sum(map(_unsound, _blocks(picture))) == 0
+    if not sound:
+        raise BackendError("the network gave NaN; try precision='fp32', else the weights are damaged")
+
+
+def _blocks(picture: Array) -> Iterator[Array]:
     rows = max(1, _BLOCK // picture.shape[2])
     for channel in picture:
         for top in range(0, picture.shape[1], rows):
-            block = channel[top : top + rows]
-            np.clip(block, 0, 1, out=block)
-            if np.isnan(block.max()):
-                raise BackendError("the network gave NaN; try precision='fp32', else the weights are damaged")
+            yield channel[top : top + rows]
+
+
+def _unsound(block: Array) -> bool:
+    """Clamps a block; says whether it holds anything but numbers."""
+    np.clip(block, 0, 1, out=block)
+    return bool(np.isnan(block.max()))

@@ -9,10 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
-from vsadcvsr import finishing, scenes, tiling
+from vsadcvsr import finishing, picture, scenes, tiling
 from vsadcvsr.backends import Backend
 from vsadcvsr.errors import BackendError, FormatError, UsageError
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.picture import Parts, Picture
+from vsadcvsr.spec import Array
 from vsadcvsr.stream import Course
 
 _COLOR_FIXES = ("none", "frame")
@@ -109,37 +110,41 @@ class Forward:
         self._sources: deque[Array] = deque()  # of the pictures that are still to come, where finishing needs them
         self._tiles: _Tiles | None = None
 
-    def feed(self, given: Given) -> tuple[int, Array] | None:
+    def feed(self, given: Given) -> tuple[int, Picture] | None:
         """Frame `course.position` goes in: the number of the picture that comes out, and the picture, once warm."""
         if self._manner.needs_source:
             self._sources.append(given.pixels)
         return self._pass(given.pixels, linked=given.cut is False and self.course.position > self.course.begin)
 
-    def flush(self) -> tuple[int, Array] | None:
+    def flush(self) -> tuple[int, Picture] | None:
         """A blank goes in, after the last frame."""
         return self._pass(None, linked=False)
 
-    def _pass(self, frame: Array | None, *, linked: bool) -> tuple[int, Array] | None:
+    def _pass(self, frame: Array | None, *, linked: bool) -> tuple[int, Picture] | None:
         try:
             if self._tiles is None:
                 assert frame is not None, "a run begins with a frame"
                 self._tiles = _Tiles(self._backend, frame, self._manner.tiles)
-            picture = self._tiles.step(frame, linked=linked)
+            made = self._tiles.step(frame, linked=linked)
             number = self.course.feed()
-            return None if number is None else (number, self._finished(number, picture))
+            return None if number is None else (number, self._finished(number, made))
         except MemoryError as error:
             raise BackendError(self._too_big()) from error
 
-    def _finished(self, number: int, picture: Array) -> Array:
+    def _finished(self, number: int, made: Picture) -> Picture:
         source = self._sources.popleft() if self._manner.needs_source else None
         if number < self.course.good_from:
-            return picture
-        if source is not None and self._manner.color_fix == "frame":
-            picture = finishing.match_frame(picture, source)
-        if source is not None and self._manner.strength != 1:
-            picture = finishing.temper(picture, source, self._manner.strength)
-        finishing.clamp(picture)
-        return picture
+            return made
+        if source is None:
+            finishing.settle(made)
+            return made
+        finished = picture.whole(made)
+        if self._manner.color_fix == "frame":
+            finished = finishing.match_frame(finished, source)
+        if self._manner.strength != 1:
+            finished = finishing.temper(finished, source, self._manner.strength)
+        finishing.settle(finished)
+        return finished
 
     def _too_big(self) -> str:
         spec, tiles = self._backend.spec, self._manner.tiles
@@ -164,7 +169,7 @@ class _Tiles:
         self._backend = backend
         self._states: list[object] = []
 
-    def step(self, frame: Array | None, *, linked: bool) -> Array:
+    def step(self, frame: Array | None, *, linked: bool) -> Picture:
         """The upscaled frame that comes out, as large as the frames are; None feeds a blank."""
         if not self._states:
             sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.plan]
@@ -172,18 +177,21 @@ class _Tiles:
         padded = np.zeros((3, self.plan.height, self.plan.width), np.float32) if frame is None else self._padded(frame)
         links = np.array([linked], np.float32)
         whole = self._one(padded, links, 0) if len(self.plan) == 1 else self._joined(padded, links)
-        return whole[:, : self.height * SCALE, : self.width * SCALE]
+        return picture.cropped(whole, self.height, self.width)
 
-    def _joined(self, padded: Array, links: Array) -> Array:
-        canvas = self.plan.canvas()
+    def _joined(self, padded: Array, links: Array) -> Picture:
+        canvases: tuple[Array, ...] = ()
         for index in range(len(self.plan)):
-            self.plan.place(canvas, index, self._one(self.plan.cut(padded, index), links, index))
-        return canvas
+            made = self._one(self.plan.cut(padded, index), links, index)
+            parts = picture.arrays(made)
+            canvases = canvases or tuple(map(self.plan.canvas, parts))
+            for canvas, part in zip(canvases, parts, strict=True):
+                self.plan.place(canvas, index, part)
+        return Parts(*canvases) if len(canvases) > 1 else canvases[0]
 
-    def _one(self, tile: Array, links: Array, index: int) -> Array:
-        pictures, self._states[index] = self._backend.step(np.ascontiguousarray(tile)[None], links, self._states[index])
-        picture: Array = pictures[0]
-        return picture
+    def _one(self, tile: Array, links: Array, index: int) -> Picture:
+        made, self._states[index] = self._backend.step(np.ascontiguousarray(tile)[None], links, self._states[index])
+        return picture.at(made, 0)
 
     def _padded(self, frame: Array) -> Array:
         below, right = self.plan.height - self.height, self.plan.width - self.width

@@ -15,7 +15,7 @@ import vapoursynth as vs
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import AdcvsrError, BackendError, UsageError
 from vsadcvsr.plugin_formats import check_clip, enter, leave, matrix_for, shape_of
-from vsadcvsr.plugin_frames import Screening, one_line
+from vsadcvsr.plugin_frames import Screening, format_of, one_line
 from vsadcvsr.spec import SCALE
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -58,7 +58,8 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
         tile=_pair(tile), tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
     )  # fmt: skip
     door, rgb = enter(clip, matrix)
-    big = vs.core.adcvsr.Stream(rgb, func=Screening(rgb, engine), scale=engine.scale, ahead=engine.lookahead)
+    screening, format_made = Screening(rgb, engine), format_of(engine)
+    big = vs.core.adcvsr.Stream(rgb, func=screening, format=format_made, scale=engine.scale, ahead=engine.lookahead)
     return leave(big, door, shape, matrix)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import vapoursynth as vs
 
 from vsadcvsr.errors import FormatError, UsageError
+from vsadcvsr.plugin_join import base_of, join
 from vsadcvsr.spec import SCALE
 
 MATRICES = {
@@ -121,14 +122,18 @@ def enter(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.Vide
 
 
 def leave(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, matrix: int | None) -> vs.VideoNode:
-    """RGBS pictures of any size in the wanted shape, each encoded and described as the source frame of its number."""
+    """Pictures of any size in the wanted shape, each encoded and described as the source frame of its number.
+
+    They come whole, in RGBS, or in parts, as `plugin_join` has them.
+    """
     source = check_clip(door)
+    base = base_of(big, door.width, door.height) if check_clip(big).color_family == vs.GRAY else None
     fallback = matrix_for(shape.height, matrix)
     known: dict[Color, vs.VideoNode] = {}
 
     def encoded(color: Color) -> vs.VideoNode:
         if color not in known:
-            known[color] = _encode(big, door, shape, color)
+            known[color] = _encode(big, base, door, shape, color)
         return known[color]
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:
@@ -162,8 +167,12 @@ def _is_subsampled(given: vs.VideoFormat) -> bool:
     return bool(given.subsampling_w or given.subsampling_h)
 
 
-def _encode(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, color: Color) -> vs.VideoNode:
+def _encode(
+    big: vs.VideoNode, base: vs.VideoNode | None, door: vs.VideoNode, shape: Shape, color: Color
+) -> vs.VideoNode:
     options = {name: value for name, value in color._asdict().items() if value is not None}
+    if base is not None:
+        big = join(big, base, shape.format, matrix=color.matrix, chromaloc=color.chromaloc)
     made = big.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options)
     return made.std.CopyFrameProps(door, props=_kept(check_clip(door), shape.format))
 

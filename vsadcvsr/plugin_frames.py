@@ -10,6 +10,8 @@ import vapoursynth as vs
 
 from vsadcvsr.engine import EndOfClip, Engine, Source
 from vsadcvsr.errors import AdcvsrError, MediaError
+from vsadcvsr.picture import Parts, Picture
+from vsadcvsr.plugin_join import BASE
 from vsadcvsr.spec import Array
 
 UNBOUNDED = 60_000_000
@@ -31,11 +33,24 @@ def pixels_of(frame: vs.VideoFrame) -> Array:
     return pixels
 
 
-def frame_of(picture: Array) -> vs.VideoFrame:
-    """A new RGBS frame without properties, from the house format."""
-    frame = vs.core.create_video_frame(vs.RGBS, picture.shape[2], picture.shape[1])
-    for plane in range(3):
-        np.copyto(np.asarray(frame[plane]), picture[plane])
+def frame_of(picture: Picture) -> vs.VideoFrame:
+    """A new frame of a picture: whole, RGBS without properties; in parts, the detail as GRAYS with its base."""
+    if not isinstance(picture, Parts):
+        return _filled(vs.RGBS, picture)
+    frame = _filled(vs.GRAYS, picture.detail[None])
+    frame.props[BASE] = _filled(vs.RGBS, picture.base)
+    return frame
+
+
+def format_of(engine: Engine) -> int:
+    """The format of the frames that the engine's pictures become."""
+    return int(vs.GRAYS if engine.parts else vs.RGBS)
+
+
+def _filled(format: int, planes: Array) -> vs.VideoFrame:
+    frame = vs.core.create_video_frame(format, planes.shape[2], planes.shape[1])
+    for index, plane in enumerate(planes):
+        np.copyto(np.asarray(frame[index]), plane)
     return frame
 
 
@@ -58,7 +73,7 @@ class Screening:
         """Picture n, given the source frames that have arrived and their numbers; a lone one has no list."""
         held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))
         try:
-            return {"frame": frame_of(self.engine.render(n, Window(self.clip, n, held).fetch))}
+            return {"frame": frame_of(self.engine.picture(n, Window(self.clip, n, held).fetch))}
         except (AdcvsrError, vs.Error) as error:
             _log.debug("frame %d failed", n, exc_info=True)
             return {"error": one_line(error)}

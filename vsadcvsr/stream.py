@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from vsadcvsr.spec import Array
+from vsadcvsr.picture import Picture, arrays
 
 _RING_BYTES = 256 << 20
 _RING_LENGTHS = (4, 32)
@@ -63,19 +63,19 @@ class Ring:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._pictures: OrderedDict[int, Array] = OrderedDict()
+        self._pictures: OrderedDict[int, Picture] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pictures)
 
-    def get(self, n: int) -> Array | None:
+    def get(self, n: int) -> Picture | None:
         """Picture n, if it is there still."""
         if n not in self._pictures:
             return None
         self._pictures.move_to_end(n)
         return self._pictures[n]
 
-    def put(self, n: int, picture: Array) -> None:
+    def put(self, n: int, picture: Picture) -> None:
         """Keeps picture n."""
         self._pictures[n] = picture
         self._pictures.move_to_end(n)
@@ -86,7 +86,7 @@ class Ring:
         self._pictures.clear()
 
 
-def usual_capacity(picture: Array) -> int:
+def usual_capacity(picture: Picture) -> int:
     """How many pictures of this size a ring keeps: what fits into 256 MiB, but 4 to 32."""
     least, most = _RING_LENGTHS
-    return min(most, max(least, _RING_BYTES // max(picture.nbytes, 1)))
+    return min(most, max(least, _RING_BYTES // max(1, sum(part.nbytes for part in arrays(picture)))))

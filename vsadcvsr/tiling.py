@@ -15,7 +15,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.spec import SCALE, Array, ModelSpec
+from vsadcvsr.spec import Array, ModelSpec
 
 _GLOBAL_PAD = 32
 """The overlap, on each side, for networks whose reach has no end."""
@@ -66,9 +66,9 @@ class Span:
     rise: tuple[int, int]
     fall: tuple[int, int]
 
-    def weights(self) -> Array:
-        """The weight of each output pixel of the tile along this axis, 0 to 1."""
-        at = np.arange(self.begin * SCALE, self.end * SCALE, dtype=np.float32) + np.float32(0.5)
+    def weights(self, scale: int) -> Array:
+        """The weight of each pixel of the tile along this axis, at `scale` times the input's size, 0 to 1."""
+        at = (np.arange(self.begin * scale, self.end * scale, dtype=np.float32) + np.float32(0.5)) / np.float32(scale)
         return _ramp(at, self.rise) - _ramp(at, self.fall)
 
 
@@ -84,9 +84,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         for length, spans in ((self.height, self.rows), (self.width, self.columns)):
-            total = np.zeros(length * SCALE, np.float32)
+            total = np.zeros(length, np.float32)
             for span in spans:
-                total[span.begin * SCALE : span.end * SCALE] += span.weights()
+                total[span.begin : span.end] += span.weights(1)
             assert np.allclose(total, 1, atol=1e-5), "tiles do not cover the frame"
 
     def __len__(self) -> int:
@@ -100,22 +100,26 @@ class Plan:
         row, column = self._at(index)
         return frame[:, row.begin : row.end, column.begin : column.end]
 
-    def canvas(self) -> Array:
-        """Where `place` puts the tiles of one picture."""
-        return np.zeros((3, self.height * SCALE, self.width * SCALE), np.float32)
+    def canvas(self, tile: Array) -> Array:
+        """Where `place` puts the tiles of one picture, given any of them, (…, s * h, s * w) for a scale s of 1 or 4."""
+        row, _ = self._at(0)
+        scale = tile.shape[-2] // (row.end - row.begin)
+        return np.zeros((*tile.shape[:-2], self.height * scale, self.width * scale), np.float32)
 
-    def place(self, canvas: Array, index: int, picture: Array) -> None:
-        """Adds the upscaled tile `index` to the canvas; when each has been placed once, the canvas is the picture."""
+    def place(self, canvas: Array, index: int, tile: Array) -> None:
+        """Adds tile `index` to the canvas; when each has been placed once, the canvas is the picture."""
         row, column = self._at(index)
+        scale = canvas.shape[-2] // self.height
         if self.exact:
-            canvas[:, _large(row.rise[0], row.fall[0]), _large(column.rise[0], column.fall[0])] = picture[
-                :,
-                _large(row.rise[0] - row.begin, row.fall[0] - row.begin),
-                _large(column.rise[0] - column.begin, column.fall[0] - column.begin),
+            here = (..., _scaled(scale, row.rise[0], row.fall[0]), _scaled(scale, column.rise[0], column.fall[0]))
+            canvas[here] = tile[
+                ...,
+                _scaled(scale, row.rise[0] - row.begin, row.fall[0] - row.begin),
+                _scaled(scale, column.rise[0] - column.begin, column.fall[0] - column.begin),
             ]
             return
-        weights = row.weights()[:, None] * column.weights()[None, :]
-        canvas[:, _large(row.begin, row.end), _large(column.begin, column.end)] += weights * picture
+        weights = row.weights(scale)[:, None] * column.weights(scale)[None, :]
+        canvas[..., _scaled(scale, row.begin, row.end), _scaled(scale, column.begin, column.end)] += weights * tile
 
     def _at(self, index: int) -> tuple[Span, Span]:
         row, column = divmod(index, len(self.columns))
@@ -160,13 +164,13 @@ def _joint(begin: int, end: int, step: bool) -> tuple[int, int]:
 
 
 def _ramp(at: Array, ramp: tuple[int, int]) -> Array:
-    begin, end = (edge * SCALE for edge in ramp)
+    begin, end = ramp
     return np.clip((at - begin) / (end - begin), 0, 1) if end > begin else (at > begin).astype(np.float32)
 
 
-def _large(begin: int, end: int) -> slice:
-    """The output pixels of some input pixels."""
-    return slice(begin * SCALE, end * SCALE)
+def _scaled(scale: int, begin: int, end: int) -> slice:
+    """The pixels that some input pixels became."""
+    return slice(begin * scale, end * scale)
 
 
 def _up(value: int, multiple: int) -> int:

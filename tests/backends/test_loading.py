@@ -122,9 +122,9 @@ def test_damaged_files_are_refused(content: bytes | None, words: str, tmp_path: 
     ("facts", "key", "words"),
     [
         (FACTS, "somebody", "not made by `adcvsr export`"),
-        ({"format": 1}, "adcvsr", "not made by `adcvsr export`"),
+        ({"format": 2}, "adcvsr", "not made by `adcvsr export`"),
         ([], "adcvsr", "not made by `adcvsr export`"),
-        ({**FACTS, "format": 2}, "adcvsr", "format 2, allowed: 1"),
+        ({**FACTS, "format": 1}, "adcvsr", "format 1, allowed: 2"),
         ({**FACTS, "state": []}, "adcvsr", "does not fit its own description"),
         ({**FACTS, "lookahead": -1}, "adcvsr", "not made by"),
     ],

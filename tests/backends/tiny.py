@@ -16,13 +16,14 @@ from vsadcvsr.nets.compact import CompactDims, CompactStudent
 from vsadcvsr.nets.export import save_weights
 
 FACTS = {
-    "format": 1,
+    "format": 2,
     "name": "tiny",
     "lookahead": 1,
     "multiple": 2,
     "reach": 2,
     "color_fix": "none",
     "precisions": ["fp32"],
+    "pictures": ["upscaled"],
     "state": [{"frames": 2, "channels": 3, "divisor": 1}, {"frames": 1, "channels": 0}],
 }
 """A mean over three frames of a scene, two 3x3 convolutions, each pixel four by four times."""

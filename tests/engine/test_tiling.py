@@ -21,10 +21,10 @@ def spec_of(multiple: int, reach: int | None) -> ModelSpec:
 @settings(deadline=None, max_examples=150)
 @given(
     st.integers(1, 90), st.integers(1, 90), st.integers(4, 60), st.integers(4, 60), st.integers(0, 9),
-    st.sampled_from([1, 2, 4]), st.sampled_from([None, 0, 3, 8]),
+    st.sampled_from([1, 2, 4]), st.sampled_from([None, 0, 3, 8]), st.sampled_from([1, 4]),
 )  # fmt: skip
 def test_tiles_cover_each_pixel_with_weights_that_sum_to_one(
-    height: int, width: int, tall: int, wide: int, pad: int, multiple: int, reach: int | None
+    height: int, width: int, tall: int, wide: int, pad: int, multiple: int, reach: int | None, scale: int
 ) -> None:
     spec = spec_of(multiple, reach)
     try:
@@ -32,11 +32,14 @@ def test_tiles_cover_each_pixel_with_weights_that_sum_to_one(
     except UsageError:
         assume(False)
     plan = tiling.plan(spec, height, width, tiles)
-    canvas = plan.canvas()
+    canvas = None
     for index, (row, column) in enumerate(plan):
         assert (row.end - row.begin) % multiple == 0 == row.begin % multiple
-        ones = np.ones((3, 4 * (row.end - row.begin), 4 * (column.end - column.begin)), np.float32)
+        ones = np.ones((3, scale * (row.end - row.begin), scale * (column.end - column.begin)), np.float32)
+        canvas = plan.canvas(ones) if canvas is None else canvas
         plan.place(canvas, index, ones)
+    assert canvas is not None
+    assert canvas.shape == (3, scale * plan.height, scale * plan.width)
     np.testing.assert_allclose(canvas, 1, atol=1e-5)
 
 
@@ -56,7 +59,7 @@ def test_networks_without_a_known_reach_are_blended() -> None:
     spec = spec_of(2, None)
     plan = tiling.plan(spec, 100, 100, tiling.Tiling.checked(spec, (80, 80), 10))
     assert not plan.exact
-    weights = plan.rows[0].weights()
+    weights = plan.rows[0].weights(4)
     assert 0 < weights[-1] < 0.1
     assert weights.min() >= 0
 

@@ -18,6 +18,7 @@ class MeanEngine:
 
     scale = 4
     lookahead = REACH
+    parts = False
     opened: ClassVar[list[dict[str, object]]] = []
     closed: ClassVar[int] = 0
 
@@ -26,7 +27,7 @@ class MeanEngine:
         cls.opened.append({"model": model, **options})
         return cls()
 
-    def render(self, n: int, fetch: Callable[[int], Source]) -> Array:
+    def picture(self, n: int, fetch: Callable[[int], Source]) -> Array:
         before = [_tried(fetch, i) for i in range(max(0, n - REACH), n)]
         sources = _scene_before([*before, fetch(n)])
         for i in range(n + 1, n + REACH + 1):

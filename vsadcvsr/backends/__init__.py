@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Protocol, cast
 from weakref import WeakValueDictionary
 
-from vsadcvsr.errors import UsageError, WeightsError, near_misses
+from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
+from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array, ModelSpec
 
 TABLE = {
     "ort": "vsadcvsr.backends.ort:OnnxRuntime",
+    "openvino": "vsadcvsr.backends.openvino:OpenVino",
     "torch": "vsadcvsr.backends.eager:Eager",
     "nearest": "vsadcvsr.backends.nearest:Nearest",
 }
 
-TAKES = {".onnx": "ort", ".safetensors": "torch", "": "nearest"}
-"""Which backend runs which kind of file; models without a suffix are built in."""
+TAKES = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), "": ("nearest",)}
+"""Which backends run which kind of file; models without a suffix are built in."""
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
@@ -35,12 +37,12 @@ class Backend(Protocol):
     def start(self, height: int, width: int) -> object:
         """The state of a stream that has seen nothing. The size must divide by `spec.multiple`."""
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         """Feeds frames (T, 3, H, W) with links (T,), both float32; gives T pictures and the next state.
 
-        The pictures (T, 3, 4H, 4W) are `spec.lookahead` frames behind, not clamped, and belong to the caller. `state`
-        is used up: only the one returned is good for the next step. Raises MemoryError when there is not enough memory,
-        BackendError for any other failure.
+        The pictures, whole (T, 3, 4H, 4W) or in parts, are `spec.lookahead` frames behind, not clamped, and belong to
+        the caller. `state` is used up: only the one returned is good for the next step. Raises MemoryError when there
+        is not enough memory, BackendError for any other failure.
         """
 
     def close(self) -> None:
@@ -77,7 +79,7 @@ _lock = threading.Lock()
 def suffixes(backend: str) -> tuple[str, ...]:
     """The kinds of file that `backend` runs, in order of preference."""
     _check_name("backend", backend, ("auto", *TABLE))
-    return tuple(suffix for suffix, name in TAKES.items() if backend in {"auto", name})
+    return tuple(suffix for suffix, names in TAKES.items() if backend in {"auto", *names})
 
 
 def load(
@@ -91,10 +93,11 @@ def load(
 ) -> Backend:
     """The model of a weights file, shared by all who load the same file in the same way, until the last one drops it.
 
-    Raises UsageError, WeightsError or BackendError.
+    By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU counts in bf16, else
+    on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
     """
     options = Options(device=device, device_index=device_index, precision=precision, threads=threads)
-    name = _backend_for(path, backend)
+    name = _backend_for(path, backend, options)
     with _lock:
         key = (name, options, *_identity(path))
         if (known := _loaded.get(key)) is not None:
@@ -112,11 +115,24 @@ def forget(backend: Backend) -> None:
             del _loaded[key]
 
 
-def _backend_for(path: Path, backend: str) -> str:
+def _backend_for(path: Path, backend: str, options: Options) -> str:
     if path.suffix not in (fitting := suffixes(backend)):
         takes = " or ".join(filter(None, fitting)) or "built-in models"
         raise WeightsError(f"{path} does not run on backend {backend!r}, allowed: {takes}")
-    return TAKES[path.suffix]
+    if backend != "auto":
+        return backend
+    first, *others = TAKES[path.suffix]
+    return "openvino" if "openvino" in others and _suits_openvino(options) else first
+
+
+def _suits_openvino(options: Options) -> bool:
+    if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "bf16"}:
+        return False
+    try:
+        ours, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
+    except BackendError:  # one of them is not installed
+        return False
+    return bool(ours.counts_in_bf16()) and (options.device == "cpu" or not ort.has_gpu())
 
 
 def _identity(path: Path) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.errors import BackendError
+from vsadcvsr.picture import Parts, Picture
 from vsadcvsr.spec import Array
 
 try:
@@ -47,13 +48,13 @@ class Eager:
         except RuntimeError as error:
             raise _failure(error) from error
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, tuple)
         halves = self._type != torch.float32
         try:
             with torch.inference_mode(), torch.autocast(self._device.type, self._type, enabled=halves):
-                pictures, following = self._net.step(self._sent(frames), self._sent(links), state)
-                return np.ascontiguousarray(pictures.float().cpu().numpy()), following
+                made, following = self._net.step(self._sent(frames), self._sent(links), state)
+                return Parts(*map(_fetched, made)), following
         except RuntimeError as error:
             raise _failure(error) from error
 
@@ -63,6 +64,10 @@ class Eager:
     def _sent(self, array: Array) -> Tensor:
         tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
         return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _fetched(tensor: Tensor) -> Array:
+    return np.ascontiguousarray(tensor.float().cpu().numpy())
 
 
 def _device(options: Options) -> torch.device:

@@ -9,6 +9,7 @@ import numpy as np
 
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.picture import Picture
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 
 TAPS = (1.0, 2.0, 4.0, 3.0, 1.0)
@@ -37,7 +38,7 @@ class Nearest:
         past = 2 * self.spec.lookahead
         return np.zeros((past, 3, height, width), np.float32), np.zeros(past, np.float32)
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, tuple)
         count, past = len(frames), len(state[0])
         seen, linked = np.concatenate([state[0], frames]), np.concatenate([state[1], links])

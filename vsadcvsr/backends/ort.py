@@ -6,27 +6,25 @@ it does not read. On a GPU the state never leaves it.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vsadcvsr.backends import Options, forget
+from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
 from vsadcvsr.errors import BackendError, WeightsError
-from vsadcvsr.spec import SCALE, Array, ModelSpec
+from vsadcvsr.picture import Picture
+from vsadcvsr.spec import Array
 
 try:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as failures
 except ImportError as error:
     raise BackendError(f"backend 'ort' needs ONNX Runtime ({error}); run `pip install onnxruntime`") from error
-
-_KEY, _FORMAT = "adcvsr", 1
 
 _PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),
@@ -65,24 +63,11 @@ type _Session = Any  # onnxruntime has no types
 type _Value = Any
 
 
-@dataclass(frozen=True)
-class _Slot:
-    """One state tensor: (frames,) where `channels` is 0, else (frames, channels, H / divisor, W / divisor)."""
-
-    frames: int
-    channels: int
-    divisor: int = 1
-
-    def zeros(self, height: int, width: int) -> Array:
-        spatial = (self.channels, height // self.divisor, width // self.divisor) if self.channels else ()
-        return np.zeros((self.frames, *spatial), np.float32)
-
-
 class _State:
     """Two sets of state buffers with a binding for each way between them; `turn` says which set is to be read next."""
 
     def __init__(
-        self, session: _Session, slots: tuple[_Slot, ...], size: tuple[int, int], place: tuple[str, int]
+        self, session: _Session, slots: tuple[Slot, ...], size: tuple[int, int], place: tuple[str, int]
     ) -> None:
         self.size = size
         self.turn = 0
@@ -96,32 +81,34 @@ class OnnxRuntime:
     def __init__(self, path: Path, options: Options) -> None:
         device, precision, self._session = _opened(path, options)
         self._place = ("cpu", 0) if device == "cpu" else ("cuda", options.device_index)
-        self.spec, self._slots = _facts(path, self._session)
+        self._facts = _facts(path, self._session)
+        self.spec = self._facts.spec
         self.label = f"ort/{device}/{precision}"
 
     def start(self, height: int, width: int) -> object:
         try:
-            return _State(self._running(), self._slots, (height, width), self._place)
+            return _State(self._running(), self._facts.state, (height, width), self._place)
         except _FAILURES as error:
             raise _failure(error) from error
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, _State)
         session, binding = self._running(), state.bindings[state.turn]
         count, _, height, width = frames.shape
         if (height, width) != state.size:
             raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
-        pictures = np.empty((count, 3, height * SCALE, width * SCALE), np.float32)
+        made = [np.empty(shape, np.float32) for shape in self._facts.shapes(count, height, width)]
         frames, links = np.ascontiguousarray(frames, np.float32), np.ascontiguousarray(links, np.float32)
         for name, array in (("frames", frames), ("links", links)):
             binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        binding.bind_output("upscaled", "cpu", 0, np.float32, pictures.shape, pictures.ctypes.data)
+        for name, array in zip(self._facts.pictures, made, strict=True):
+            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         try:
             session.run_with_iobinding(binding)
         except _FAILURES as error:
             raise _failure(error) from error
         state.turn = 1 - state.turn
-        return pictures, state
+        return picture_of(made), state
 
     def close(self) -> None:
         forget(self)
@@ -155,6 +142,11 @@ def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:
             return device, precision, session
     words = f"device {devices[-1]!r} (index {options.device_index}) did not start"
     raise BackendError(f"{words}, available: cpu; look at the driver, CUDA and cuDNN")
+
+
+def has_gpu() -> bool:
+    """Whether this build of ONNX Runtime can use a GPU."""
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _devices(wanted: str) -> list[str]:
@@ -218,29 +210,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _facts(path: Path, session: _Session) -> tuple[ModelSpec, tuple[_Slot, ...]]:
+def _facts(path: Path, session: _Session) -> Facts:
     """What the export wrote into the file, checked against the graph."""
-    try:
-        noted = json.loads(session.get_modelmeta().custom_metadata_map[_KEY])
-        if noted["format"] != _FORMAT:
-            raise WeightsError(f"{path} has format {noted['format']!r}, allowed: {_FORMAT}; export it again")
-        slots = tuple(_Slot(**slot) for slot in noted["state"])
-        spec = ModelSpec(
-            name=str(noted["name"]),
-            lookahead=noted["lookahead"],
-            multiple=noted["multiple"],
-            reach=noted["reach"],
-            color_fix=noted["color_fix"],
-            precisions=tuple(noted["precisions"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} was not made by `adcvsr export`; export the weights with it") from error
-    inputs = ["frames", "links", *(f"state_{index}" for index in range(len(slots)))]
-    outputs = ["upscaled", *(f"next_{index}" for index in range(len(slots)))]
-    graph = [[node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())]
-    if graph != [inputs, outputs]:
-        raise WeightsError(f"{path} does not fit its own description; export the weights again")
-    return spec, slots
+    noted = session.get_modelmeta().custom_metadata_map.get(KEY)
+    names = [[node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())]
+    return read_facts(path, noted, *names)
 
 
 def _failure(error: Exception) -> Exception:

@@ -49,7 +49,11 @@ def write_reference(path: Path) -> None:
     outputs = [helper.make_tensor_value_info("upscaled", TensorProto.FLOAT, ["T", 3, "H4", "W4"])]
     graph = helper.make_graph(nodes, "reference", inputs, outputs, weights)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    facts = {"format": 1, "name": "reference", "lookahead": 0, "multiple": 2, "reach": 21, "color_fix": "none"}
+    facts = {"format": 2, "name": "reference", "lookahead": 0, "multiple": 2, "reach": 21, "color_fix": "none"}
+    ends = {"precisions": ["fp32"], "pictures": ["upscaled"], "state": []}
     note = model.metadata_props.add()
-    note.key, note.value = "adcvsr", json.dumps({**facts, "precisions": ["fp32"], "state": []})
+    note.key, note.value = (
+        "adcvsr",
+        json.dumps(facts | ends),
+    )
     onnx.save(model, str(path))

@@ -8,9 +8,9 @@
 #define DOOR_ARGUMENTS "clip:vnode;matrix:int;"
 void VS_CC door_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 
-/* Stream(clip, func, scale, ahead): frame n is func(n, at, frames)["frame"] with the properties of the clip's frame n;
+/* Stream(clip, func, format, scale, ahead): frame n is func(n, at, frames)["frame"] with the properties of the clip's frame n;
    `frames` are the clip's frames number `at`: n always, and as far as they are new to it those up to n + ahead. */
-#define STREAM_ARGUMENTS "clip:vnode;func:func;scale:int;ahead:int;"
+#define STREAM_ARGUMENTS "clip:vnode;func:func;format:int;scale:int;ahead:int;"
 void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 
 #endif

@@ -6,7 +6,7 @@
 
 /* Hosts without an end in sight declare an enormous clip (mpv: 134 million frames) whose frames past the real end
    fail. Nothing but frame n may be required there, or the last pictures would be lost; Python tries for the others. */
-enum { UNBOUNDED = 60000000, NEAR = 32 };
+enum { UNBOUNDED = 60000000, NEAR = 32, CACHED = 4 };
 
 typedef struct {
     VSNode *clip;
@@ -128,6 +128,7 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     stream->out = *vsapi->getVideoInfo(stream->clip);
     stream->out.width *= scale;
     stream->out.height *= scale;
+    vsapi->getVideoFormatByID(&stream->out.format, (uint32_t)vsapi->mapGetInt(in, "format", 0, NULL), core);
     atomic_init(&stream->latest, -1);
     stream->due = -1;
     VSFilterDependency needs = {stream->clip, stream->ahead ? rpGeneral : rpStrictSpatial};
@@ -138,7 +139,9 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
         vsapi->mapSetError(out, "Upscale: the filter cannot be made");
         return;
     }
-    /* The engine keeps what it finished last; a second store of float pictures would grow to gigabytes when one seeks. */
-    vsapi->setCacheMode(node, cmForceDisable);
+    /* The engine keeps what it finished last; a second store of float pictures would grow to gigabytes when one seeks.
+       Pictures in parts have two readers, though, the second of which comes a little later. */
+    vsapi->setCacheMode(node, cmForceEnable);
+    vsapi->setCacheOptions(node, 1, CACHED, 0);
     vsapi->mapConsumeNode(out, "clip", node, maReplace);
 }

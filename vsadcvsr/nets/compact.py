@@ -26,7 +26,12 @@ _TONE = 12  # 2x2 RGB values for each place at half size
 
 @dataclass(frozen=True, kw_only=True)
 class CompactDims:
-    """The dimensions of a compact student. `sites` are the blocks (0 is the first) that a temporal block follows."""
+    """The dimensions of a compact student.
+
+    `sites` are the blocks (0 is the first) that a temporal block follows. `settle` puts one more at half size, where
+    the frame itself has just met the result: without it a frame's noise has a way to the picture that no other frame
+    can correct.
+    """
 
     name: str
     width: int  # C
@@ -34,6 +39,7 @@ class CompactDims:
     blocks: int
     refine: int  # 3x3 layers at half size before the head
     sites: tuple[int, ...]
+    settle: bool = False
 
     def __post_init__(self) -> None:
         if any(not 0 <= site < self.blocks for site in self.sites):
@@ -46,11 +52,17 @@ class CompactDims:
         """The facts of a network of these dimensions."""
         return ModelSpec(
             name=self.name,
-            lookahead=TemporalBlock.delay * len(self.sites),
+            lookahead=self.early + TemporalBlock.delay * self.settle,
             multiple=4,
             reach=self._reach,
+            parts=True,
             precisions=("fp32", "bf16", "fp16"),
         )
+
+    @property
+    def early(self) -> int:
+        """Frames that the body is behind."""
+        return TemporalBlock.delay * len(self.sites)
 
     @property
     def _reach(self) -> int:
@@ -76,10 +88,16 @@ class ResidualBlock(nn.Module):
         return x + inner
 
 
+def joined(base: Tensor, detail: Tensor) -> Tensor:
+    """The picture (T, 3, 4H, 4W) of its base (T, 3, H, W) and detail (T, 4H, 4W)."""
+    return F.interpolate(base, scale_factor=4.0, mode="bilinear") + detail.unsqueeze(1)
+
+
 class CompactStudent(nn.Module):
     """Upscales RGB frames in 0..1 by four; H and W must be multiples of 4.
 
-    The result is not clamped. `forward` is the clip form, `step` the step form, `fresh_state` begins a stream.
+    The result is not clamped. `forward` is the clip form, `step` the step form, `fresh_state` begins a stream. The step
+    form leaves the picture in its two parts (see `vsadcvsr.picture`).
     """
 
     def __init__(self, dims: CompactDims = FAST) -> None:
@@ -91,6 +109,7 @@ class CompactStudent(nn.Module):
         self.temporal = nn.ModuleDict({str(site): TemporalBlock(dims.quarter_width) for site in dims.sites})
         self.rise = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1)
         self.meet = nn.Conv2d(_TONE, dims.width, 3, padding=1)
+        self.settle = TemporalBlock(dims.width) if dims.settle else None
         self.refine = nn.ModuleList(nn.Conv2d(dims.width, dims.width, 3, padding=1) for _ in range(dims.refine))
         self.head = nn.Conv2d(dims.width, _DETAIL + _TONE, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -103,17 +122,24 @@ class CompactStudent(nn.Module):
             y = block(y)
             if str(index) in self.temporal:
                 y = self.temporal[str(index)](y, links)
-        return self._leave(y, frames)
+        y = self._met(y, frames)
+        if self.settle is not None:
+            y = self.settle(y, links)
+        return joined(*self._leave(y, frames))
 
     def fresh_state(self, height: int, width: int) -> State:
-        """The state of a stream of (height, width) frames that has seen nothing: the delay line, then each site's."""
+        """The state of a stream of (height, width) frames that has seen nothing: the delay line, then each block's."""
         line = self.head.weight.new_zeros(self.spec.lookahead, 3, height, width)
         sites = (self._site(site).fresh(height // 4, width // 4) for site in self.dims.sites)
-        return (line, *(part for state in sites for part in state))
+        last = self.settle.fresh(height // 2, width // 2) if self.settle is not None else ()
+        return (line, *(part for state in sites for part in state), *last)
 
-    def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[Tensor, State]:
-        """The step form: the next T frames in, T upscaled frames out that are `spec.lookahead` behind them."""
+    def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[tuple[Tensor, Tensor], State]:
+        """The step form: the next T frames in; out come the base (T, 3, H, W) and the detail (T, 4H, 4W) of T pictures
+        that are `spec.lookahead` frames behind, and the next state.
+        """
         late, line = delay(frames, state[0])
+        met, _ = delay(frames, state[0][self.spec.lookahead - self.dims.early :])
         following, parts = [line], list(state[1:])
         y = self._enter(frames)
         for index, block in enumerate(self.blocks):
@@ -122,6 +148,10 @@ class CompactStudent(nn.Module):
                 y, links, part = self._site(index).step(y, links, tuple(parts[:4]))
                 following += part
                 parts = parts[4:]
+        y = self._met(y, met)
+        if self.settle is not None:
+            y, _, part = self.settle.step(y, links, tuple(parts))
+            following += part
         return self._leave(y, late), tuple(following)
 
     def _site(self, index: int) -> TemporalBlock:
@@ -132,11 +162,12 @@ class CompactStudent(nn.Module):
     def _enter(self, frames: Tensor) -> Tensor:
         return torch.relu(self.enter(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
 
-    def _leave(self, y: Tensor, frames: Tensor) -> Tensor:
-        y = F.pixel_shuffle(self.rise(y), 2) + self.meet(F.pixel_unshuffle(frames, 2))  # (T, C, H/2, W/2)
-        y = torch.relu(y)
+    def _met(self, y: Tensor, frames: Tensor) -> Tensor:
+        met = F.pixel_shuffle(self.rise(y), 2) + self.meet(F.pixel_unshuffle(frames, 2))  # (T, C, H/2, W/2)
+        return torch.relu(met)
+
+    def _leave(self, y: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         for layer in self.refine:
             y = torch.relu(layer(y))
         detail, tone = self.head(y).split([_DETAIL, _TONE], 1)
-        base = frames + F.pixel_shuffle(tone, 2)  # (T, 3, H, W)
-        return F.interpolate(base, scale_factor=4.0, mode="bilinear") + F.pixel_shuffle(detail, 8)
+        return frames + F.pixel_shuffle(tone, 2), F.pixel_shuffle(detail, 8).squeeze(1)

@@ -1,7 +1,8 @@
 """The step form as an ONNX file, and the weights it is made from.
 
-The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives `upscaled` (T, 3, 4H, 4W), `next_0`… in the
-same order. T, H and W are free. What a backend must know stands in the file's metadata under `adcvsr`, as JSON.
+The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives the pictures, `next_0`… in the same order: as
+`base` (T, 3, H, W) and `detail` (T, 4H, 4W), see `vsadcvsr.picture`. T, H and W are free. What a
+backend must know stands in the file's metadata under `adcvsr`, as JSON.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
     import onnx
 
 FORMAT = 1
-"""The version of the convention above; a reader refuses any other."""
+"""The version of the weights file; a reader refuses any other."""
+
+GRAPH_FORMAT = 2
+"""The same for the convention above."""
 
 KEY = "adcvsr"
 """The metadata key, in ONNX and in safetensors files alike."""
 
 _OPSET = 17
+_PICTURES = ("base", "detail")
 _EXAMPLE = (16, 24)  # the (H, W) that the graph is traced at; any other works as well
 
 
@@ -42,8 +47,8 @@ class _Step(nn.Module):
         self.student = student
 
     def forward(self, frames: Tensor, links: Tensor, *state: Tensor) -> State:
-        upscaled, following = self.student.step(frames, links, state)
-        return (upscaled, *following)
+        parts, following = self.student.step(frames, links, state)
+        return (*parts, *following)
 
 
 def save_weights(student: CompactStudent, path: Path) -> None:
@@ -83,13 +88,14 @@ def facts(student: CompactStudent) -> str:
     state = [_slot(part, height) for part in student.fresh_state(height, width)]
     return json.dumps(
         {
-            "format": FORMAT,
+            "format": GRAPH_FORMAT,
             "name": spec.name,
             "lookahead": spec.lookahead,
             "multiple": spec.multiple,
             "reach": spec.reach,
             "color_fix": spec.color_fix,
             "precisions": list(spec.precisions),
+            "pictures": list(_PICTURES),
             "state": state,
         }
     )
@@ -109,9 +115,9 @@ def export(student: CompactStudent, path: Path) -> None:
     example = (torch.zeros(2, 3, height, width), torch.ones(2), *student.fresh_state(height, width))
     count = len(example) - 2
     inputs = ["frames", "links", *(f"state_{index}" for index in range(count))]
-    outputs = ["upscaled", *(f"next_{index}" for index in range(count))]
+    outputs = [*_PICTURES, *(f"next_{index}" for index in range(count))]
     free = {name: _free_axes(name, tensor) for name, tensor in zip(inputs, example, strict=True)}
-    free |= {"upscaled": {0: "T", 2: "H4", 3: "W4"}}
+    free |= {"base": {0: "T", 2: "H", 3: "W"}, "detail": {0: "T", 1: "H4", 2: "W4"}}
     free |= {f"next_{index}": free[f"state_{index}"] for index in range(count)}
     fresh = path.with_name(path.name + ".part")
     with warnings.catch_warnings():

@@ -50,7 +50,7 @@ def entries(table: Path = TABLE) -> Mapping[str, Entry]:
 
 
 def _entry(name: str, row: Mapping[str, object]) -> Entry:
-    facts = {key: row[key] for key in ("lookahead", "multiple", "reach", "color_fix") if key in row}
+    facts = {key: row[key] for key in ("lookahead", "multiple", "reach", "parts", "color_fix") if key in row}
     precisions = row.get("precisions", ["fp32"])
     files = row.get("files", {})
     assert isinstance(precisions, list)
