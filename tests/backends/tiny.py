@@ -39,7 +39,7 @@ def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width:
         "state_1": [1],
     }
     given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
-    sides = {"upscaled": ["T", 3, "H4", "W4"], "next_0": [2, 3, "H", "W"], "next_1": [1]}
+    sides = {"upscaled": ["T", 3, "H4", "W4"], "fresh_0": ["T", 3, "H", "W"], "fresh_1": ["T"]}
     made = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
     graph = helper.make_graph(nodes, "tiny", given, made, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -76,8 +76,8 @@ def _graph(width: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         helper.make_node("Conv", ["lit", "second"], ["small"], pads=[1, 1, 1, 1]),
         helper.make_node("Resize", ["small", "", "scales"], ["upscaled"], mode="nearest", nearest_mode="floor",
                          coordinate_transformation_mode="asymmetric"),
-        _slice("seen", "minus_two", "end", "next_0"),
-        _slice("linked", "minus_one", "end", "next_1"),
+        helper.make_node("Identity", ["frames"], ["fresh_0"]),
+        helper.make_node("Identity", ["links"], ["fresh_1"]),
     ]  # fmt: skip
     return nodes, [numpy_helper.from_array(value, name) for name, value in values.items()]
 

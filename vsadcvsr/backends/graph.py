@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.picture import Parts, Picture
 from vsadcvsr.spec import SCALE, Array, ModelSpec
@@ -23,16 +21,18 @@ _PICTURES = (("upscaled",), ("base", "detail"))
 
 @dataclass(frozen=True)
 class Slot:
-    """One state tensor: (frames,) where `channels` is 0, else (frames, channels, H / divisor, W / divisor)."""
+    """One state tensor: (frames,) where `channels` is 0, else (frames, channels, H / divisor, W / divisor).
+
+    A step reads it as `state_i` and writes what it takes in as `fresh_i`.
+    """
 
     frames: int
     channels: int
     divisor: int = 1
 
-    def zeros(self, height: int, width: int) -> Array:
-        """The tensor of a stream of (height, width) frames that has seen nothing."""
-        spatial = (self.channels, height // self.divisor, width // self.divisor) if self.channels else ()
-        return np.zeros((self.frames, *spatial), np.float32)
+    def shape(self, count: int, height: int, width: int) -> tuple[int, ...]:
+        """The shape of `count` frames of it in a stream of (height, width) frames."""
+        return (count, *((self.channels, height // self.divisor, width // self.divisor) if self.channels else ()))
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Facts:
 
     @property
     def outputs(self) -> list[str]:
-        return [*self.pictures, *(f"next_{index}" for index in range(len(self.state)))]
+        return [*self.pictures, *(f"fresh_{index}" for index in range(len(self.state)))]
 
     def shapes(self, count: int, height: int, width: int) -> list[tuple[int, ...]]:
         """The shapes of `pictures` for `count` frames of (height, width)."""

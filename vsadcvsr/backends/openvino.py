@@ -21,21 +21,51 @@ from vsadcvsr.spec import Array
 
 try:
     import openvino
+    from openvino.preprocess import PrePostProcessor
 except ImportError as error:
     words = f"backend 'openvino' needs more than is installed ({error}); run `pip install vsadcvsr[openvino]`"
     raise BackendError(words) from error
 
 _TYPES = {"fp32": "f32", "bf16": "bf16"}
+_WIDE = 8  # channels from which a state is a feature map
+_SPARE = 7  # steps until what is held moves to the front
 _NO_MEMORY = ("alloc", "out of memory")
 
 
-class _State:
-    """Two sets of state buffers; one is read while the other is written. `request` runs the graph of one size."""
+class _Belt:
+    """The memory of one state tensor. A step reads the frames that are held and writes behind them; only when there is
+    no room left do those move to the front.
+    """
 
-    def __init__(self, request: Any, size: tuple[int, int], sets: tuple[list[Any], list[Any]]) -> None:  # noqa: ANN401 - no types
+    def __init__(self, held: int, end: Any) -> None:  # noqa: ANN401 - no types
+        frame = [*end.shape][1:]
+        self._held = held
+        self._memory = openvino.Tensor(end.element_type, openvino.Shape([held + _SPARE, *frame]))
+        self._memory.data[:] = 0
+        self._frame = frame
+        self._at = 0
+
+    def turn(self) -> tuple[Any, Any]:
+        """The tensors to read and to write in the next step, which must follow."""
+        if self._at == _SPARE:
+            self._part(self._at, self._held).copy_to(self._part(0, self._held))
+            self._at = 0
+        read, written = self._part(self._at, self._held), self._part(self._at + self._held, 1)
+        self._at += 1
+        return read, written
+
+    def _part(self, begin: int, count: int) -> Any:  # noqa: ANN401 - no types
+        zeros = [0] * len(self._frame)
+        return openvino.Tensor(self._memory, [begin, *zeros], [begin + count, *self._frame])
+
+
+class _State:
+    """The belts of a stream. `request` runs the graph of one size."""
+
+    def __init__(self, request: Any, size: tuple[int, int], belts: list[_Belt]) -> None:  # noqa: ANN401 - no types
         self.request = request
         self.size = size
-        self.sets = sets
+        self.belts = belts
 
 
 class OpenVino:
@@ -51,8 +81,9 @@ class OpenVino:
         self.spec = self._facts.spec
         precision = _precision(options.precision, self.spec.precisions)
         self.label = f"openvino/cpu/{precision}"
+        self._type = _TYPES[precision]
         self._settings = {
-            "INFERENCE_PRECISION_HINT": _TYPES[precision],
+            "INFERENCE_PRECISION_HINT": self._type,
             "PERFORMANCE_HINT": "LATENCY",
             "EXECUTION_MODE_HINT": "PERFORMANCE",
         }
@@ -66,12 +97,12 @@ class OpenVino:
             with self._lock:
                 if (height, width) not in self._compiled:
                     self._compiled[height, width] = self._compile(height, width)
-                request = self._compiled[height, width].create_infer_request()
-            slots = self._facts.state
-            sets = tuple([_shared(slot.zeros(height, width)) for slot in slots] for _ in range(2))
+                compiled = self._compiled[height, width]
+            ends = [compiled.input(f"state_{index}") for index in range(len(self._facts.state))]
+            belts = [_Belt(slot.frames, end) for slot, end in zip(self._facts.state, ends, strict=True)]
+            return _State(compiled.create_infer_request(), (height, width), belts)
         except RuntimeError as error:
             raise _failure(error) from error
-        return _State(request, (height, width), (sets[0], sets[1]))
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, _State)
@@ -96,29 +127,40 @@ class OpenVino:
         if self._model is None:
             raise BackendError("the model has been closed; load it again")
         model = self._model.clone()
-        shapes = [[1, 3, height, width], [1], *([*slot.zeros(height, width).shape] for slot in self._facts.state)]
+        held = [[*slot.shape(slot.frames, height, width)] for slot in self._facts.state]
+        shapes = [[1, 3, height, width], [1], *held]
         model.reshape(dict(zip(self._facts.inputs, shapes, strict=True)))
-        return _core().compile_model(model, "CPU", self._settings)
+        wide = [index for index, slot in enumerate(self._facts.state) if slot.channels >= _WIDE]
+        return _core().compile_model(_in_its_own_layout(model, wide, self._type), "CPU", self._settings)
 
     def _one(self, state: _State, frame: Array, link: Array, made: list[Array]) -> None:
-        """One frame in; what comes out is written into `made`, and the state's two sets change places."""
-        read, written = state.sets
+        """One frame in; what comes out is written into `made`, and what is fresh behind the state."""
+        parts = [belt.turn() for belt in state.belts]
         given = [_shared(np.ascontiguousarray(array, np.float32)) for array in (frame, link)]
-        taken = [_shared(array) for array in made]
-        for name, tensor in zip(self._facts.inputs, [*given, *read], strict=True):
+        for name, tensor in zip(self._facts.inputs, [*given, *(read for read, _ in parts)], strict=True):
             state.request.set_tensor(name, tensor)
-        for name, tensor in zip(self._facts.outputs, [*taken, *written], strict=True):
+        taken = map(_shared, made)
+        for name, tensor in zip(self._facts.outputs, [*taken, *(fresh for _, fresh in parts)], strict=True):
             state.request.set_tensor(name, tensor)
         try:
             state.request.infer()
         except RuntimeError as error:
             raise _failure(error) from error
-        state.sets = (written, read)
 
 
 @cache
 def _core() -> Any:  # noqa: ANN401 - no types
     return openvino.Core()
+
+
+def _in_its_own_layout(model: Any, wide: list[int], kind: str) -> Any:  # noqa: ANN401 - no types
+    """The model with its wide states in the order and the type that convolutions keep them in, to save conversions."""
+    steps = PrePostProcessor(model)
+    for index in wide:
+        for side in (steps.input(f"state_{index}"), steps.output(f"fresh_{index}")):
+            side.tensor().set_element_type(getattr(openvino.Type, kind)).set_layout(openvino.Layout("NHWC"))
+            side.model().set_layout(openvino.Layout("NCHW"))
+    return steps.build()
 
 
 def _shared(array: Array) -> Any:  # noqa: ANN401 - no types

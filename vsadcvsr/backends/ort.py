@@ -1,7 +1,7 @@
 """ONNX Runtime: runs files that our export made, on CPUs and on what else its build can use.
 
-A step writes straight into its results: pictures into a fresh array, the state into the one of two sets of buffers that
-it does not read. On a GPU the state never leaves it.
+A step writes straight into its results: pictures into a fresh array, the state behind what it reads of it. On a GPU the
+state leaves it only when a belt is full.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ _REFUSALS = (
 )
 """What a file that is not to be trusted brings about."""
 
+_SPARE = 7  # steps until what is held moves to the front
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
 
 _log = logging.getLogger(__name__)
@@ -63,16 +64,54 @@ type _Session = Any  # onnxruntime has no types
 type _Value = Any
 
 
-class _State:
-    """Two sets of state buffers with a binding for each way between them; `turn` says which set is to be read next."""
+class _Belt:
+    """The memory of one state tensor. A step reads the frames that are held and writes behind them; only when there is
+    no room left do those move to the front. Such a place is an address, so that it may be a GPU's.
+    """
 
-    def __init__(
-        self, session: _Session, slots: tuple[Slot, ...], size: tuple[int, int], place: tuple[str, int]
-    ) -> None:
+    def __init__(self, slot: Slot, size: tuple[int, int], place: tuple[str, int]) -> None:
+        self.slot = slot
         self.size = size
-        self.turn = 0
-        sets = [[_value(slot.zeros(*size), place) for slot in slots] for _ in range(2)]
-        self.bindings = [_bound(session, sets[0], sets[1]), _bound(session, sets[1], sets[0])]
+        self.place = place
+        self._move(np.zeros(slot.shape(slot.frames, *size), np.float32), 1)
+
+    def bind(self, binding: _Value, index: int, count: int) -> None:
+        """As what is read and written in a step of `count` frames."""
+        held = self.slot.frames
+        if (self.at + held + count) * self._frame_bytes > self._memory.nbytes:
+            memory = self._memory if self.place[0] == "cpu" else self._value.numpy()
+            self._move(memory[self.at : self.at + held], count)
+        for name, take, begin, frames in (
+            (f"state_{index}", binding.bind_input, self.at, held),
+            (f"fresh_{index}", binding.bind_output, self.at + held, count),
+        ):
+            address = self._value.data_ptr() + begin * self._frame_bytes
+            take(name, *self.place, np.float32, self.slot.shape(frames, *self.size), address)
+
+    def _move(self, held: Array, count: int) -> None:
+        """To new memory, with room for some steps of `count` frames."""
+        self._memory = np.zeros((len(held) + _SPARE * count, *held.shape[1:]), np.float32)
+        self._memory[: len(held)] = held
+        self._value = onnxruntime.OrtValue.ortvalue_from_numpy(self._memory, *self.place)  # shared, on a CPU
+        self._frame_bytes = self._memory[0].nbytes
+        self.at = 0
+
+
+class _State:
+    """The belts of a stream, and the binding that each step fills in anew."""
+
+    def __init__(self, binding: _Value, belts: list[_Belt], size: tuple[int, int]) -> None:
+        self.binding = binding
+        self.belts = belts
+        self.size = size
+
+    def bind(self, count: int) -> None:
+        for index, belt in enumerate(self.belts):
+            belt.bind(self.binding, index, count)
+
+    def advance(self, count: int) -> None:
+        for belt in self.belts:
+            belt.at += count
 
 
 class OnnxRuntime:
@@ -87,13 +126,14 @@ class OnnxRuntime:
 
     def start(self, height: int, width: int) -> object:
         try:
-            return _State(self._running(), self._facts.state, (height, width), self._place)
+            belts = [_Belt(slot, (height, width), self._place) for slot in self._facts.state]
+            return _State(self._running().io_binding(), belts, (height, width))
         except _FAILURES as error:
             raise _failure(error) from error
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, _State)
-        session, binding = self._running(), state.bindings[state.turn]
+        session, binding = self._running(), state.binding
         count, _, height, width = frames.shape
         if (height, width) != state.size:
             raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
@@ -104,10 +144,11 @@ class OnnxRuntime:
         for name, array in zip(self._facts.pictures, made, strict=True):
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         try:
+            state.bind(count)
             session.run_with_iobinding(binding)
         except _FAILURES as error:
             raise _failure(error) from error
-        state.turn = 1 - state.turn
+        state.advance(count)
         return picture_of(made), state
 
     def close(self) -> None:
@@ -118,18 +159,6 @@ class OnnxRuntime:
         if self._session is None:
             raise BackendError("the model has been closed; load it again")
         return self._session
-
-
-def _value(array: Array, place: tuple[str, int]) -> _Value:
-    return onnxruntime.OrtValue.ortvalue_from_numpy(array, *place)
-
-
-def _bound(session: _Session, read: list[_Value], written: list[_Value]) -> Any:  # noqa: ANN401 - no types
-    binding = session.io_binding()
-    for index, (before, after) in enumerate(zip(read, written, strict=True)):
-        binding.bind_ortvalue_input(f"state_{index}", before)
-        binding.bind_ortvalue_output(f"next_{index}", after)
-    return binding
 
 
 def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:

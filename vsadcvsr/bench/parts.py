@@ -72,7 +72,7 @@ def streaming(engine: Engine, frames: list[Array]) -> Act:
         while True:
             yield from frames
 
-    stream = engine.stream(endless())
+    stream = engine.pictures(endless())
 
     def act() -> None:
         for _ in frames:

@@ -1,8 +1,9 @@
 """The step form as an ONNX file, and the weights it is made from.
 
-The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives the pictures, `next_0`… in the same order: as
-`base` (T, 3, H, W) and `detail` (T, 4H, 4W), see `vsadcvsr.picture`. T, H and W are free. What a
-backend must know stands in the file's metadata under `adcvsr`, as JSON.
+The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives the pictures as `base` (T, 3, H, W) and
+`detail` (T, 4H, 4W), see `vsadcvsr.picture`, and `fresh_0`…: what each state takes in, T frames of it. The next state
+is the end of the old one and that, as many frames as it has; a backend that writes what is fresh behind what is held
+need move nothing. T, H and W are free. What a backend must know stands in the file's metadata under `adcvsr`, as JSON.
 """
 
 from __future__ import annotations
@@ -118,7 +119,6 @@ def export(student: CompactStudent, path: Path) -> None:
     outputs = [*_PICTURES, *(f"next_{index}" for index in range(count))]
     free = {name: _free_axes(name, tensor) for name, tensor in zip(inputs, example, strict=True)}
     free |= {"base": {0: "T", 2: "H", 3: "W"}, "detail": {0: "T", 1: "H4", 2: "W4"}}
-    free |= {f"next_{index}": free[f"state_{index}"] for index in range(count)}
     fresh = path.with_name(path.name + ".part")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of its own successor
@@ -133,10 +133,41 @@ def export(student: CompactStudent, path: Path) -> None:
             dynamic_axes=free,
         )
     graph = onnx.load(str(fresh))
+    _give_what_is_fresh(graph.graph, count)
     _note(graph, facts(student))
     onnx.checker.check_model(graph)
     onnx.save(graph, str(fresh))
     fresh.replace(path)
+
+
+def _give_what_is_fresh(graph: onnx.GraphProto, count: int) -> None:
+    """Each `next_i` is the end of `state_i` and something: gives that instead, and drops what only made ends."""
+    import onnx
+    from onnx import helper
+
+    kept = [output for output in graph.output if output.name in _PICTURES]
+    for index in range(count):
+        joint = next(node for node in graph.node if node.op_type == "Concat" and node.input[0] == f"state_{index}")
+        graph.node.append(helper.make_node("Identity", [joint.input[1]], [f"fresh_{index}"]))
+        kept.append(_like_frames(next(one for one in graph.input if one.name == f"state_{index}"), f"fresh_{index}"))
+    del graph.output[:]
+    graph.output.extend(kept)
+    wanted, needed = {output.name for output in kept}, list[onnx.NodeProto]()
+    for node in reversed(graph.node):
+        if not wanted.isdisjoint(node.output):
+            needed.append(node)
+            wanted.update(node.input)
+    del graph.node[:]
+    graph.node.extend(reversed(needed))
+
+
+def _like_frames(one: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
+    """An output of the same shape, but of T frames."""
+    other = type(one)()
+    other.CopyFrom(one)
+    other.name = name
+    other.type.tensor_type.shape.dim[0].dim_param = "T"
+    return other
 
 
 def _free_axes(name: str, tensor: Tensor) -> dict[int, str]:
