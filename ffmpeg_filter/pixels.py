@@ -8,36 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from ffmpeg_filter.raw import Format
 from vsadcvsr.errors import FormatError, near_misses
-
-type Family = Literal["YUV", "RGB", "GRAY"]
-
-
-class Format(NamedTuple):
-    """What the planes of a frame hold, however they lie in memory. Float formats have 16 or 32 bits."""
-
-    family: Family
-    bits: int
-    subsampling: tuple[int, int] = (0, 0)
-    """Powers of two by which chroma is (narrower, lower)."""
-    is_float: bool = False
-
-    @property
-    def planes(self) -> int:
-        """How many there are, without alpha."""
-        return 1 if self.family == "GRAY" else 3
-
-    @property
-    def dtype(self) -> str:
-        """The samples' type in numpy's words, in the machine's byte order."""
-        return f"f{self.bits // 8}" if self.is_float else "u1" if self.bits == 8 else "u2"
-
-    def size(self, plane: int, width: int, height: int) -> tuple[int, int]:
-        """Width and height of a plane, rounded up as FFmpeg does."""
-        across, down = self.subsampling if plane in {1, 2} else (0, 0)
-        return -(-width >> across), -(-height >> down)
 
 
 class Component(NamedTuple):
@@ -60,6 +34,10 @@ class Layout(NamedTuple):
     @property
     def has_alpha(self) -> bool:
         return len(self.components) > self.format.planes
+
+    def has_gaps(self, plane: int) -> bool:
+        """Whether some bytes of a plane are no component's."""
+        return sum(1 / component.step for component in self.components if component.plane == plane) < 1
 
 
 def layout_of(pixel_format: str) -> Layout:
@@ -130,10 +108,11 @@ def _half_planar_yuv() -> Iterator[tuple[str, Layout]]:
 
 
 def _rgb() -> Iterator[tuple[str, Layout]]:
-    for bits, name, alpha in itertools.product((8, 9, 10, 12, 14, 16), ("gbrp", "gbrap"), (3,)):
-        if (bits, name) != (9, "gbrap"):
-            planes = (2, 0, 1, alpha) if name == "gbrap" else (2, 0, 1)
-            yield from _variants(f"{name}{'' if bits == 8 else bits}", Format("RGB", bits), *_in_planes(*planes))
+    for bits in (8, 9, 10, 12, 14, 16):
+        depth = "" if bits == 8 else str(bits)
+        yield from _variants(f"gbrp{depth}", Format("RGB", bits), *_in_planes(2, 0, 1))
+        if bits != 9:
+            yield from _variants(f"gbrap{depth}", Format("RGB", bits), *_in_planes(2, 0, 1, 3))
     for bits in (16, 32):
         yield from _variants(f"gbrpf{bits}", Format("RGB", bits, is_float=True), *_in_planes(2, 0, 1))
         yield from _variants(f"gbrapf{bits}", Format("RGB", bits, is_float=True), *_in_planes(2, 0, 1, 3))
