@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Unpack, cast
 
@@ -12,7 +12,7 @@ import numpy as np
 from ffmpeg_filter import passage
 from ffmpeg_filter.pixels import Component, Layout, layout_of
 from ffmpeg_filter.raw import Plane, Property, Raw
-from vsadcvsr.errors import BackendError, UsageError
+from vsadcvsr.errors import BackendError
 
 try:
     import av
@@ -27,9 +27,6 @@ _COLOURS = {"_Matrix": "colorspace", "_Primaries": "color_primaries", "_Transfer
 _UNSPECIFIED = 2
 _LAST = 22
 """The last number of H.273; FFmpeg has some of its own far above."""
-
-_OF_ONE_SIZE = {"MOTION_VECTORS", "REGIONS_OF_INTEREST", "VIDEO_ENC_PARAMS", "DETECTION_BBOXES"}
-"""Side data that speaks of pixels, and is wrong at another size."""
 
 
 class Options(passage.Model, passage.Resizing, total=False):
@@ -49,34 +46,26 @@ def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[Options]) 
     another thread. Raises UsageError, WeightsError or BackendError at once, FormatError for frames that cannot be
     taken or are not like the first, and whatever `frames` raises.
     """
-    name, active = options.get("format"), options.get("active")
-    layout = layout_of(name) if name else None
-    if name and layout and layout.full_range:
-        raise UsageError.of("format", name, repr(name.replace("j", "")), "the range stays as it is")
-    given = {
-        **options,
-        "format": layout and layout.format,
-        "active": active and (lambda raw: active(_source(raw))),
-    }
-    raws = _read(frames, keep_alpha=layout is None or layout.has_alpha)
-    return _written(passage.upscale(raws, **cast(passage.Options, given)), name)
+    active = options.get("active")
+    given = {**options, "active": active and (lambda raw: active(_source(raw)))}
+    return _written(passage.upscale(_read(frames), **cast(passage.Options, given)), options.get("format"))
 
 
-def _read(frames: Iterable[av.VideoFrame], *, keep_alpha: bool) -> Iterator[Raw]:
+def _read(frames: Iterable[av.VideoFrame]) -> Iterator[Raw]:
     warned = False
     for n, frame in enumerate(frames):
         if frame.interlaced_frame and not warned:
             _log.warning("frame %d is interlaced and is upscaled as if it were not; deinterlace first (bwdif)", n)
             warned = True
-        yield raw_of(frame, keep_alpha=keep_alpha)
+        yield raw_of(frame)
 
 
-def raw_of(frame: av.VideoFrame, *, keep_alpha: bool = True) -> Raw:
+def raw_of(frame: av.VideoFrame) -> Raw:
     """The frame's own memory, with the frame as tag; samples that do not start at bit 0 are a copy."""
     layout = layout_of(frame.format.name)
     views = [view >> layout.shift if layout.shift else view for view in _views(frame, layout)]  # type: ignore[operator]
     count = layout.format.planes
-    alpha = views[count] if layout.has_alpha and keep_alpha else None
+    alpha = views[count] if layout.has_alpha else None
     return Raw(layout.format, frame.width, frame.height, tuple(views[:count]), alpha, _props(frame, layout), frame)
 
 
@@ -107,8 +96,8 @@ def _props(frame: av.VideoFrame, layout: Layout) -> dict[str, Property]:
     return props
 
 
-def _written(made: Iterator[Raw], name: str | None) -> Iterator[av.VideoFrame]:
-    with closing(made):  # type: ignore[type-var]
+def _written(made: Generator[Raw], name: str | None) -> Iterator[av.VideoFrame]:
+    with closing(made):
         for raw in made:
             name = name or _source(raw).format.name
             yield _frame_of(raw, name)
@@ -134,9 +123,9 @@ def _frame_of(raw: Raw, name: str) -> av.VideoFrame:
 
 def _alike(source: av.VideoFrame, raw: Raw, name: str) -> av.VideoFrame:
     """A frame with all that the source says, but for colour and pixels."""
-    kinds = {source.side_data[index].type.name for index in range(len(source.side_data))}
-    if kinds and not kinds & _OF_ONE_SIZE and (source.width, source.height) != (raw.width, raw.height):
-        frame = source.reformat(raw.width, raw.height, name, interpolation="POINT")  # the way to side data
+    if len(source.side_data) and (source.width, source.height) != (raw.width, raw.height):
+        # PyAV has no other way to side data; it leaves out what is bound to the old size.
+        frame = source.reformat(raw.width, raw.height, name, interpolation="POINT")
         frame.pict_type = 0
         return frame
     frame = av.VideoFrame(raw.width, raw.height, name)

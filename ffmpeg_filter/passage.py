@@ -6,7 +6,7 @@ A pixel is copied four times on its way: into VapourSynth, into the house format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple, TypedDict, Unpack, cast
 
@@ -22,7 +22,8 @@ from ffmpeg_filter.conversion import (
     raw_of,
     shapes,
 )
-from ffmpeg_filter.raw import Format, Property, Raw
+from ffmpeg_filter.pixels import wanted_layout
+from ffmpeg_filter.raw import Property, Raw
 from vsadcvsr.engine import Engine, Source
 from vsadcvsr.errors import FormatError
 from vsadcvsr.picture import Picture
@@ -61,11 +62,12 @@ class Resizing(TypedDict, total=False):
 
 
 class Target(Resizing, total=False):
-    """What is to come out. `active` says of which frames the network's pictures are wanted: the others, though it sees
-    them, come as a plain bicubic upscale.
+    """What is to come out. `format` is FFmpeg's name of a pixel format, whose samples are wanted, in planes; alpha that
+    it has no room for is left out. `active` says of which frames the network's pictures are wanted: the others, though
+    it sees them, come as a plain bicubic upscale.
     """
 
-    format: Format | None
+    format: str | None
     active: Callable[[Raw], bool] | None
 
 
@@ -73,7 +75,7 @@ class Options(Model, Target, total=False):
     """The arguments of `core.adcvsr.Upscale`, and `active`."""
 
 
-def upscale(frames: Iterable[Raw], **options: Unpack[Options]) -> Iterator[Raw]:
+def upscale(frames: Iterable[Raw], **options: Unpack[Options]) -> Generator[Raw]:
     """The frames upscaled, in order, one for each; made as they are asked for, and a few ahead.
 
     `frames` is read on another thread. Raises UsageError, WeightsError or BackendError at once, FormatError for frames
@@ -81,10 +83,11 @@ def upscale(frames: Iterable[Raw], **options: Unpack[Options]) -> Iterator[Raw]:
     """
     target = {name: value for name, value in options.items() if name in Target.__annotations__}
     model = {name: value for name, value in options.items() if name not in target}
+    wanted_layout(options.get("format"))
     return _upscale(iter(frames), Engine.open(**cast(Model, model)), cast(Target, target))
 
 
-def _upscale(frames: Iterator[Raw], engine: Engine, target: Target) -> Iterator[Raw]:
+def _upscale(frames: Iterator[Raw], engine: Engine, target: Target) -> Generator[Raw]:
     first = next(frames, None)
     if first is not None:
         yield from Passage(first, engine, **target).stream(chain([first], frames))
@@ -101,7 +104,7 @@ class Passage:
         scale: int = SCALE,
         width: int | None = None,
         height: int | None = None,
-        format: Format | None = None,
+        format: str | None = None,
         matrix: int | None = None,
         active: Callable[[Raw], bool] | None = None,
     ) -> None:
@@ -115,7 +118,9 @@ class Passage:
         self._padded = padded(first)
         with in_words():
             clip = self._sources.clip(format_id(first.format), *self._padded)
-        shape, self.size = shapes(clip, first, scale=scale, width=width, height=height, format=format)
+        layout = wanted_layout(format)
+        out = layout.format if layout else None
+        shape, self.size = shapes(clip, first, scale=scale, width=width, height=height, format=out)
         matrix_for(first.height, matrix)
         door, self._entered = enter(clip, matrix)
         door.std.SetVideoCache(0)
@@ -123,7 +128,8 @@ class Passage:
         self._left = leave(self._pictures.clip(format_of(engine), *large), door, shape, matrix)
         self._plain = leave(self._entered.resize.Bicubic(*large), door, shape, matrix)
         beside = self._alphas.clip(format_id(alpha_of(first.format)), *self._padded)
-        self._alpha = None if first.alpha is None else enlarged_alpha(beside, shape)
+        keep = first.alpha is not None and (layout is None or layout.has_alpha)
+        self._alpha = enlarged_alpha(beside, shape) if keep else None
 
     def stream(self, frames: Iterable[Raw]) -> Iterator[Raw]:
         """The frames upscaled, in order, one for each. Conversions and the engine have a thread each; closing this
@@ -137,7 +143,7 @@ class Passage:
             if not raw.is_like(self.first):
                 raise FormatError(f"frame {n} is {raw}, allowed: {self.first}, as the first one; make them alike first")
             self._sources[n] = filled(raw.format, self._padded, raw.planes, raw.props)
-            if raw.alpha is not None:
+            if self._alpha and raw.alpha is not None:
                 self._alphas[n] = filled(alpha_of(raw.format), self._padded, (raw.alpha,), {})
             active = self._active is None or self._active(raw)
             with in_words(), self._entered.get_frame(n) as frame:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ffmpeg_filter.raw import Format
-from vsadcvsr.errors import FormatError, near_misses
+from vsadcvsr.errors import FormatError, UsageError, near_misses
 
 
 class Component(NamedTuple):
@@ -49,6 +49,16 @@ def layout_of(pixel_format: str) -> Layout:
             f" {hint or 'convert it first, with format=… in FFmpeg or reformat() in PyAV'}"
         )
     return LAYOUTS[pixel_format]
+
+
+def wanted_layout(pixel_format: str | None) -> Layout | None:
+    """The layout to make, if one is named. Raises FormatError, and UsageError for one that would change the range."""
+    if pixel_format is None:
+        return None
+    layout = layout_of(pixel_format)
+    if layout.full_range:
+        raise UsageError.of("format", pixel_format, repr(pixel_format.replace("j", "")), "the range stays as it is")
+    return layout
 
 
 _SUBSAMPLINGS = {"420p": (1, 1), "422p": (1, 0), "444p": (0, 0), "440p": (0, 1), "411p": (2, 0), "410p": (2, 2)}

@@ -1,0 +1,32 @@
+"""The ffmpeg-python operator: importing this adds `adcvsr` to its streams, and `run_adcvsr` to its outputs.
+
+    ffmpeg.input("in.mp4").adcvsr(scale=2).output("out.mp4").run_adcvsr()
+
+`run_adcvsr()` is `run(cmd="ffadcvsr")`: ffmpeg-python's own run, run_async and compile take that `cmd` too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsadcvsr.errors import BackendError
+
+try:
+    import ffmpeg
+    from ffmpeg.nodes import FilterNode, filter_operator, output_operator
+except ImportError as error:
+    words = f"the operator needs ffmpeg-python ({error}); run `pip uninstall typed-ffmpeg; pip install ffmpeg-python`,"
+    raise BackendError(f"{words} for typed-ffmpeg is another package of the same name `ffmpeg`") from error
+
+
+@filter_operator()  # type: ignore[untyped-decorator, unused-ignore]
+def adcvsr(stream: Any, **options: object) -> Any:  # noqa: ANN401 - ffmpeg-python has no types
+    """The stream upscaled by AdcVSR. Options are those of `adcvsr=…` in a filter graph."""
+    return FilterNode(stream, "adcvsr", kwargs=options).stream()
+
+
+@output_operator()  # type: ignore[untyped-decorator, unused-ignore]
+def run_adcvsr(stream: Any, **arguments: Any) -> tuple[bytes, bytes]:  # noqa: ANN401 - as above
+    """As ffmpeg-python's `run`, with its arguments, for graphs in which there is `adcvsr`."""
+    out: tuple[bytes, bytes] = ffmpeg.run(stream, cmd="ffadcvsr", **arguments)
+    return out

@@ -1,0 +1,103 @@
+"""YUV4MPEG2, the format of pipes between video programs: bytes in, frames out, and back.
+
+It names no matrix, primaries or transfer. Whoever reads what comes out should be told them, for what a reader guesses
+from the height may be right for the source alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from itertools import chain
+from typing import BinaryIO, Unpack
+
+import numpy as np
+
+from ffmpeg_filter import passage
+from ffmpeg_filter.raw import Plane, Raw
+from ffmpeg_filter.y4m_header import Header
+from vsadcvsr.errors import MediaError
+
+_log = logging.getLogger(__name__)
+
+_LONGEST = 4096
+"""Bytes of a header line."""
+
+
+def read(stream: BinaryIO) -> tuple[Header, Iterator[Raw]]:
+    """The header and the frames, which are read as they are asked for; their tags are what FRAME lines say.
+
+    Raises FormatError for a header that is not understood; MediaError for an empty stream, and later for a torn one.
+    """
+    line = stream.readline(_LONGEST)
+    if not line:
+        raise MediaError("the input is empty; what should have written YUV4MPEG2 has failed, its own words say why")
+    header = Header.parse(line.decode("latin-1").rstrip("\n"))
+    return header, _frames(stream, header)
+
+
+def _frames(stream: BinaryIO, header: Header) -> Iterator[Raw]:
+    form, props = header.format, header.props
+    sizes = [form.size(plane, header.width, header.height) for plane in range(form.planes + header.has_alpha)]
+    ends = np.cumsum([width * height for width, height in sizes])
+    dtype = np.dtype(form.dtype).newbyteorder("<")
+    n = 0
+    while line := stream.readline(_LONGEST):
+        if not line.startswith(b"FRAME") or not line.endswith(b"\n"):
+            raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; the input is torn or damaged")
+        samples = np.frombuffer(_exactly(stream, int(ends[-1]) * dtype.itemsize, n), dtype)
+        flat = np.split(samples, ends[:-1])
+        planes = [part.reshape(height, width) for part, (width, height) in zip(flat, sizes, strict=True)]
+        alpha = planes.pop() if header.has_alpha else None
+        yield Raw(form, header.width, header.height, tuple(planes), alpha, props, line[5:-1].decode("latin-1"))
+        n += 1
+
+
+def _exactly(stream: BinaryIO, size: int, n: int) -> bytes:
+    """The next bytes: a single read, from a stream that has a buffer."""
+    taken = stream.read(size)
+    while len(taken) < size:
+        more = stream.read(size - len(taken))
+        if not more:
+            raise MediaError(f"frame {n} is torn: the input ends after {len(taken)} of its {size} bytes")
+        taken += more
+    return taken
+
+
+def write(stream: BinaryIO, header: Header, frames: Iterable[Raw]) -> int:
+    """Writes all frames, each flushed, and says how many. The stream has a buffer, as `sys.stdout.buffer` has."""
+    stream.write(f"{header}\n".encode("latin-1"))
+    count = 0
+    for raw in frames:
+        stream.write(b"FRAME" + str(raw.tag or "").encode("latin-1") + b"\n")
+        for plane in (*raw.planes, *([] if raw.alpha is None else [raw.alpha])):
+            stream.write(_bytes(plane))
+        stream.flush()
+        count += 1
+    return count
+
+
+def _bytes(plane: Plane) -> memoryview:
+    """The plane as it stands in the stream; its own memory, where lines follow each other."""
+    return np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data
+
+
+def run(stdin: BinaryIO, stdout: BinaryIO, **options: Unpack[passage.Options]) -> None:
+    """Upscales YUV4MPEG2 from one stream to another. Where the reader goes away early, that ends it quietly.
+
+    Raises MediaError, and what `passage.upscale` does.
+    """
+    header, frames = read(stdin)
+    if header.interlacing[:1] in {"t", "b", "m"}:
+        _log.warning("the input is interlaced (I%s) and is upscaled as if it were not; deinterlace first (bwdif)",
+                     header.interlacing)  # fmt: skip
+    with closing(passage.upscale(frames, **options)) as made:
+        first = next(made, None)
+        if first is None:
+            raise MediaError("the input has a header and no frame; what should have written them has failed")
+        try:
+            write(stdout, header.of(first), chain([first], made))
+        except BrokenPipeError:
+            with suppress(BrokenPipeError):
+                stdout.close()  # else the interpreter tries to flush it once more
