@@ -24,7 +24,14 @@ type Verdict = Literal["ok", "absent", "failed"]
 
 _SIZE = (272, 480)  # height and width of the one real step
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
-_PLACES = (("ort", "cpu"), ("ort", "cuda"), ("ort", "tensorrt"), ("torch", "cpu"), ("torch", "cuda"))
+_PLACES = (
+    ("openvino", "cpu"),
+    ("ort", "cpu"),
+    ("ort", "cuda"),
+    ("ort", "tensorrt"),
+    ("torch", "cpu"),
+    ("torch", "cuda"),
+)
 _SCRIPT = """import vapoursynth as vs
 clip = vs.core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=2, keep=True)
 vs.core.adcvsr.Upscale(clip).set_output()

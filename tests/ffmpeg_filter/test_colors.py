@@ -1,0 +1,57 @@
+"""What the pipe loses is put back in the words of the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from ffmpeg_filter import colors
+from ffmpeg_filter.shown import Mastering, Shown
+
+OLD, NEW = (57, 28), (61, 1)
+PLAIN = Shown(
+    pts=0, duration=1, time_base=Fraction(1, 25), format="yuv420p", width=64, height=48, sar=Fraction(4, 3), field="P",
+    location="topleft", range="tv", matrix="bt709", primaries="bt709", transfer="bt709",
+)  # fmt: skip
+DISPLAY = Mastering((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329), 0.0001, 1000)
+HDR10 = replace(PLAIN, transfer="smpte2084", mastering=DISPLAY, light=(1000, 400))
+
+
+def test_colour_and_shape_are_put_back_by_filters() -> None:
+    assert colors.filters(PLAIN, NEW) == [
+        "setsar=4/3",
+        "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709:chroma_location=topleft",
+    ]
+
+
+def test_what_is_unknown_is_not_claimed() -> None:
+    bare = replace(PLAIN, sar=None, location=None, range=None, matrix=None, primaries=None, transfer=None)
+    assert colors.filters(bare, NEW) == []
+
+
+def test_older_releases_take_the_chroma_location_as_an_option() -> None:
+    assert "chroma" not in colors.filters(PLAIN, OLD)[1]
+    assert colors.encoder_options(PLAIN, "libx264", OLD) == ["-chroma_sample_location", "topleft"]
+    assert colors.encoder_options(PLAIN, "libx264", NEW) == []
+
+
+def test_hdr10_metadata_are_written_in_each_encoders_steps() -> None:
+    assert colors.encoder_options(HDR10, "libx265", NEW) == [
+        "-x265-params",
+        (
+            "hdr10=1:repeat-headers=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
+            "L(10000000,1):max-cll=1000,400"
+        ),
+    ]
+    (_, svt) = colors.encoder_options(HDR10, "libsvtav1", NEW)
+    assert svt == (
+        "mastering-display=G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(1000,0.0001):content-light=1000,400"
+    )
+
+
+@pytest.mark.parametrize(("codec", "count"), [("libx264", 2), ("libx265", 1)])
+def test_what_is_lost_is_said(codec: str, count: int) -> None:
+    assert len(colors.lost(HDR10, codec)) == count
+    assert colors.lost(PLAIN, codec) == []
