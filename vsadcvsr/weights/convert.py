@@ -1,0 +1,145 @@
+"""Checkpoints made into weights files: the official ones of AdcSR, and those of our own training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.spec import Array
+from vsadcvsr.weights import official
+from vsadcvsr.weights.unpickle import Stored, TorchFile
+
+if TYPE_CHECKING:
+    from vsadcvsr.nets.files import Dims
+
+_OFFICIAL = "net_params_200.pkl and halfDecoder.ckpt of AdcSR"
+_OWN = ("mean", "student", "state_dict", "model")
+"""Where a checkpoint has its weights, best first; "" would be the checkpoint itself."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A tensor, and how to read it."""
+
+    stored: Stored
+    file: TorchFile
+
+    def array(self) -> Array:
+        return self.file.array(self.stored)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What has been written."""
+
+    name: str
+    tensors: int
+    values: int
+
+
+def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = ()) -> Converted:
+    """Writes the weights file `out` from AdcSR's two files, in any order, or from one checkpoint of our training.
+
+    A checkpoint's network is the one of `candidates` that its tensors fit; by default all that have a name. The
+    official network is the first of them. Runs nothing that a file says. Raises WeightsError, which names what is
+    missing, not known, of another shape, not a number, or not the same as its repetition; then `out` is left as it was.
+    """
+    from vsadcvsr.nets import files
+
+    candidates = candidates or _named()
+    if out.suffix != ".safetensors":
+        raise UsageError.of("out", str(out), "the name of a .safetensors file")
+    with ExitStack() as stack:
+        opened = [stack.enter_context(TorchFile(path)) for path in sources]
+        found = _official(opened) if len(opened) == 2 else _own(opened)
+        dims = candidates[0] if len(opened) == 2 else _fitting(found, candidates)
+        told = " and ".join(path.name for path in sources)
+        _expect(files.misfits({key: one.stored.shape for key, one in found.items()}, files.shapes(dims)), told)
+        arrays = {key: one.array() for key, one in found.items()}
+    _expect([f"{key} holds NaN or infinity" for key, array in arrays.items() if not np.isfinite(array).all()], told)
+    files.write(arrays, dims, out)
+    return Converted(dims.name, len(arrays), sum(array.size for array in arrays.values()))
+
+
+def _named() -> tuple[Dims, ...]:
+    from vsadcvsr.nets.compact import BASE, FAST
+    from vsadcvsr.nets.paper_dims import IMAGE, PAPER
+
+    return (IMAGE, PAPER, BASE, FAST)
+
+
+def _expect(problems: list[str], told: str) -> None:
+    from vsadcvsr.nets import files
+
+    if problems:
+        raise WeightsError(f"{told}: {files.told(problems)}; get the files anew, they must be {_OFFICIAL}, or our own")
+
+
+def _official(opened: Sequence[TorchFile]) -> dict[str, _Found]:
+    """The tensors of the two files of AdcSR by their names here."""
+    nets, decoders = (
+        [file for file in opened if fits(_weights(file))] for fits in (official.is_net, official.is_decoder)
+    )
+    if len(nets) != 1 or len(decoders) != 1:
+        given = " and ".join(file.path.name for file in opened)
+        raise WeightsError(f"{given} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
+    net, decoder = nets[0], decoders[0]
+    kept, again = official.once(_weights(net))
+    _expect(_differences(net, kept, again), net.path.name)
+    return _renamed(net, kept, official.net_name) | _renamed(decoder, _weights(decoder), official.decoder_name)
+
+
+def _renamed(file: TorchFile, tensors: Mapping[str, Stored], name: Callable[[str], str | None]) -> dict[str, _Found]:
+    return {ours: _Found(value, file) for theirs, value in tensors.items() if (ours := name(theirs)) is not None}
+
+
+def _differences(file: TorchFile, kept: Mapping[str, Stored], again: Mapping[str, str]) -> list[str]:
+    """Which repetitions are not what they repeat. Where they are the same numbers of the file, nothing is read."""
+    problems, tensors = list[str](), _weights(file)
+    for name, first in again.items():
+        if first not in kept:
+            problems.append(f"{name} repeats {first}, which is missing")
+        elif tensors[name] != kept[first] and not _same(file, tensors[name], kept[first]):
+            problems.append(f"{name} differs from {first}")
+    return problems
+
+
+def _same(file: TorchFile, one: Stored, other: Stored) -> bool:
+    return one.shape == other.shape and np.array_equal(file.array(one), file.array(other), equal_nan=True)
+
+
+def _own(opened: Sequence[TorchFile]) -> dict[str, _Found]:
+    """The tensors of a checkpoint of our own; a distributed run's names lose their prefix."""
+    if len(opened) != 1:
+        raise UsageError.of("files", [file.path.name for file in opened], f"{_OFFICIAL}, or one checkpoint of our own")
+    file = opened[0]
+    tensors = _weights(file)
+    if official.is_net(tensors) or official.is_decoder(tensors):
+        raise WeightsError(f"{file.path.name} is one of two; give both {_OFFICIAL}")
+    return _renamed(file, tensors, lambda name: name.removeprefix("module."))
+
+
+def _weights(file: TorchFile) -> dict[str, Stored]:
+    """The tensors by name, wherever a checkpoint has them."""
+    content = file.content
+    if isinstance(content, dict):
+        content = next((content[key] for key in _OWN if isinstance(content.get(key), dict)), content)
+    tensors = content if isinstance(content, dict) else {}
+    found = {name: value for name, value in tensors.items() if isinstance(name, str) and isinstance(value, Stored)}
+    if not found:
+        raise WeightsError(f"{file.path.name} holds no tensors by name; give {_OFFICIAL}, or a checkpoint of our own")
+    return found
+
+
+def _fitting(found: Mapping[str, _Found], candidates: Sequence[Dims]) -> Dims:
+    """The dimensions that the tensors fit best."""
+    from vsadcvsr.nets import files
+
+    shapes = {key: one.stored.shape for key, one in found.items()}
+    return min(candidates, key=lambda dims: len(files.misfits(shapes, files.shapes(dims))))

@@ -1,0 +1,193 @@
+"""What is in a file of torch's, without running anything that it says.
+
+Such a file is a zip archive: one pickle, and the numbers of each tensor beside it. A pickle can call any function by
+name; here it gets those alone that put tensors together, and ours at that. Training frameworks leave objects of their
+own in checkpoints: in their place it gets one that takes anything and does nothing. Any other name is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.spec import Array
+
+_MOST = 64 << 20
+"""Bytes of the largest pickle that is looked at; those of real checkpoints have less than one MiB."""
+
+_FLOATS = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2"}
+_BRAIN = "BFloat16Storage"  # the upper halves of fp32; numpy has no such type
+_OTHERS = (_BRAIN, "LongStorage", "IntStorage", "ShortStorage", "CharStorage", "ByteStorage", "BoolStorage")
+
+_INERT = {
+    ("_codecs", "encode"),
+    ("numpy", "dtype"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("torch", "device"),
+}
+_INERT_PACKAGES = ("pytorch_lightning", "lightning", "lightning_fabric")
+
+_DAMAGE = (
+    pickle.UnpicklingError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError,
+    OverflowError, RecursionError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What a file that is cut off or made up brings about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor that is still in its file: which numbers of which storage. Equal ones are the same numbers."""
+
+    storage: str
+    kind: str
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @property
+    def last(self) -> int:
+        """One past the last number that it has of its storage."""
+        reach = sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
+        return self.offset + reach + 1 if prod(self.shape) else self.offset
+
+
+class _Inert:
+    """In the place of an object that is of no use here."""
+
+    def __new__(cls, *_: object, **__: object) -> Self:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, pickled: bytes, path: Path) -> None:
+        super().__init__(io.BytesIO(pickled))
+        self._path = path
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - whatever a pickle asks for
+        if module == "torch" and name in {*_FLOATS, *_OTHERS}:
+            return name
+        if (known := _KNOWN.get((module, name))) is not None:
+            return known
+        if (module, name) in _INERT or module.partition(".")[0] in _INERT_PACKAGES:
+            return _Inert
+        raise WeightsError(
+            f"{self._path} asks for {module}.{name}, which weights have no use for; nothing of it has been run, "
+            "get the file anew from those who made it"
+        )
+
+    def persistent_load(self, pid: Any) -> tuple[str, str]:  # noqa: ANN401 - whatever a pickle asks for
+        word, kind, key, _, _ = pid
+        if word != "storage" or not isinstance(kind, str) or not isinstance(key, str):
+            raise ValueError(f"{pid} is no storage")
+        return key, kind
+
+
+def _tensor(storage: tuple[str, str], offset: int, shape: Sequence[int], strides: Sequence[int], *_: object) -> Stored:
+    key, kind = storage
+    return Stored(key, kind, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+
+
+def _parameter(tensor: Stored, *_: object) -> Stored:
+    return tensor
+
+
+_KNOWN = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+}
+
+
+class TorchFile:
+    """A file that `torch.save` made: `content` is what was saved, with a `Stored` for each tensor.
+
+    Raises WeightsError for any other file, and for one that asks for more than weights need.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+        except zipfile.BadZipFile as error:
+            raise WeightsError(
+                f"{path} is no file that torch 1.6 or later saved, or has lost its end; give the .pkl or .ckpt as it "
+                "was published"
+            ) from error
+        try:
+            self._root, self.content = self._opened()
+        except _DAMAGE as error:
+            self.close()
+            raise self._damaged(error) from error
+        except WeightsError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._archive.close()
+
+    def array(self, stored: Stored) -> Array:
+        """The numbers of a tensor, in memory order. Raises WeightsError if they are not there, or no fractions."""
+        try:
+            held = self._archive.read(f"{self._root}data/{stored.storage}")
+            flat = _numbers(held, stored.kind)
+            if min(stored.offset, *stored.shape, *stored.strides, 0) < 0 or stored.last > len(flat):
+                raise ValueError(f"a tensor of {stored.shape} is beyond its {len(flat)} numbers")
+            steps = [stride * flat.itemsize for stride in stored.strides]
+            view = np.lib.stride_tricks.as_strided(flat[stored.offset :], stored.shape, steps, writeable=False)
+            return np.ascontiguousarray(view, np.float32)
+        except _DAMAGE as error:
+            raise self._damaged(error) from error
+
+    def _opened(self) -> tuple[str, object]:
+        names = [name for name in self._archive.namelist() if name.endswith("data.pkl")]
+        if len(names) != 1:
+            raise ValueError(f"it has {len(names)} data.pkl inside, not one")
+        root = names[0].removesuffix("data.pkl")
+        if self._archive.getinfo(names[0]).file_size > _MOST:
+            raise ValueError(f"its data.pkl is larger than {_MOST >> 20} MiB")
+        order = f"{root}byteorder"
+        if order in self._archive.namelist() and self._archive.read(order) != b"little":
+            raise ValueError("its numbers are not in little-endian order")
+        return root, _Unpickler(self._archive.read(names[0]), self.path).load()
+
+    def _damaged(self, error: Exception) -> WeightsError:
+        words = " ".join(str(error).split())[:200] or type(error).__name__
+        return WeightsError(f"{self.path} is damaged or no weights file ({words}); get it anew")
+
+
+def _numbers(held: bytes, kind: str) -> Array:
+    if kind == _BRAIN:
+        return (np.frombuffer(held, "<u2").astype("<u4") << 16).view("<f4")
+    if kind not in _FLOATS:
+        raise ValueError(f"a tensor of {kind}, where fractions are meant")
+    flat: Array = np.frombuffer(held, _FLOATS[kind])
+    return flat
