@@ -17,7 +17,7 @@ class _End:
     error: BaseException | None = None
 
 
-def ahead[T](items: Iterator[T], depth: int) -> Iterator[T]:
+def ahead[T](items: Iterator[T], depth: int) -> Generator[T]:
     """The items, made on a thread of their own, up to `depth` of them before they are asked for, beside the one in
     the making. What they raise is raised here. Closing this closes them, on their thread, and waits for that.
     """

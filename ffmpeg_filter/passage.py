@@ -131,7 +131,7 @@ class Passage:
         keep = first.alpha is not None and (layout is None or layout.has_alpha)
         self._alpha = enlarged_alpha(beside, shape) if keep else None
 
-    def stream(self, frames: Iterable[Raw]) -> Iterator[Raw]:
+    def stream(self, frames: Iterable[Raw]) -> Generator[Raw]:
         """The frames upscaled, in order, one for each. Conversions and the engine have a thread each; closing this
         ends them. Once only.
         """

@@ -46,7 +46,7 @@ def layout_of(pixel_format: str) -> Layout:
         hint = near_misses(pixel_format, LAYOUTS)
         raise FormatError(
             f"pixel format is {pixel_format!r}, allowed: planar and packed YUV, RGB and grey of 8 to 16 bit or float;"
-            f" {hint or 'convert it first, with format=… in FFmpeg or reformat() in PyAV'}"
+            f" convert it first, with format=… in FFmpeg or reformat() in PyAV{hint and '; '}{hint}"
         )
     return LAYOUTS[pixel_format]
 

@@ -1,0 +1,45 @@
+"""Small clips as frames in memory and as frames of PyAV, and what the VapourSynth filter makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av
+import numpy as np
+import vapoursynth as vs
+
+from ffmpeg_filter.conversion import Size, raw_of
+from ffmpeg_filter.raw import Raw
+from tests.plugin.clips import moving
+
+
+def raws(clip: vs.VideoNode) -> Iterator[Raw]:
+    """Its frames, which have their numbers as tags."""
+    for n, frame in enumerate(clip.frames()):
+        yield raw_of(frame, None, Size(clip.width, clip.height), n)
+
+
+def filtered(clip: vs.VideoNode, **options: object) -> list[Raw]:
+    """What `core.adcvsr.Upscale` makes."""
+    return list(raws(vs.core.adcvsr.Upscale(clip, **options)))
+
+
+def same(one: Raw, other: Raw) -> bool:
+    """Whether two frames have the same bits and properties."""
+    planes = zip(one.planes, other.planes, strict=True)
+    return one.is_like(other) and one.props == other.props and all(bool((a == b).all()) for a, b in planes)
+
+
+def video_frames(length: int = 4, width: int = 24, height: int = 16) -> list[av.VideoFrame]:
+    """The moving clip in yuv420p, at irregular times, described as BT.709."""
+    frames = []
+    for raw in raws(moving(vs.YUV420P8, width, height, length, matrix=1)):
+        packed = np.concatenate([plane.ravel() for plane in raw.planes]).reshape(-1, width)
+        frame = av.VideoFrame.from_ndarray(packed, format="yuv420p")
+        assert isinstance(raw.tag, int)
+        frame.pts, frame.duration, frame.time_base = 100 * raw.tag**2 + 7, 30 + raw.tag, Fraction(1, 1000)
+        frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc = 1, 1, 9, 16
+        frame.chroma_location = 3
+        frames.append(frame)
+    return frames
