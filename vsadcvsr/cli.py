@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from vsadcvsr.errors import AdcvsrError, BackendError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+models_app = typer.Typer(invoke_without_command=True)
+app.add_typer(models_app, name="models")
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _SIGNS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "failed": "[red]failed[/]"}
 
@@ -41,16 +44,36 @@ def doctor() -> None:
     raise typer.Exit(int(broken))
 
 
-@app.command()
-def models() -> None:
-    """The models that ship, with their facts."""
+@models_app.callback()
+def models(context: typer.Context) -> None:
+    """The models that can be asked for by name, with their facts."""
     from vsadcvsr.weights.catalog import entries
 
+    if context.invoked_subcommand:
+        return
     table = Table("name", "files", "lookahead", "precisions", "about")
     for name, entry in entries().items():
         files = "built in" if entry.builtin else "\n".join(f"{file} {checksum[:12]}" for file, checksum in entry.files)
         table.add_row(name, files, str(entry.spec.lookahead), ", ".join(entry.spec.precisions), entry.about)
     Console().print(table)
+
+
+@models_app.command("fetch")
+def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list that does not ship.")]) -> None:
+    """Brings a model that is too big to ship from its public home; the same command again goes on where it stopped."""
+    from vsadcvsr.weights.fetch import fetch
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        lines: dict[str, TaskID] = {}
+
+        def show(file: str, there: int, total: int) -> None:
+            if file not in lines:
+                lines[file] = bars.add_task(file)
+            bars.update(lines[file], completed=there, total=total)
+
+        made = fetch(name, progress=show)
+    for path in made:
+        Console().print(str(path), highlight=False, soft_wrap=True)
 
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
@@ -82,6 +105,23 @@ def export(
         raise BackendError(f"export needs {error.name}; pip install 'vsadcvsr[train]'") from error
     write(load_weights(weights), out)
     Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False)
+
+
+@app.command()
+def convert(
+    files: Annotated[
+        list[Path], typer.Argument(help="AdcSR's net_params_200.pkl and halfDecoder.ckpt, or one of ours.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
+) -> None:
+    """Writes the official AdcSR checkpoints, or one of our training, as a weights file; runs nothing in them."""
+    try:
+        from vsadcvsr.weights.convert import convert as write
+
+        made = write(files, out)
+    except ImportError as error:
+        raise BackendError(f"conversion needs {error.name}; pip install 'vsadcvsr[torch]'") from error
+    Console().print(f"{out}: {made.name}, {made.tensors:,} tensors, {made.values:,} values", highlight=False)
 
 
 @app.command()

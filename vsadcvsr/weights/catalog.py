@@ -16,12 +16,16 @@ TABLE = Path(__file__).with_name("catalog.toml")
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A model of the catalogue. `files` are pairs of a name and a SHA-256; built-in models have none."""
+    """A model of the catalogue. `files` are pairs of a name and a SHA-256; built-in models have none.
+
+    `url` is the folder on the net that the files are fetched from; where there is none, they ship.
+    """
 
     spec: ModelSpec
     about: str
     files: tuple[tuple[str, str], ...]
     builtin: bool
+    url: str = ""
 
 
 class Shipped(NamedTuple):
@@ -35,11 +39,12 @@ class Shipped(NamedTuple):
 
 
 def shipped(table: Path = TABLE) -> list[Shipped]:
-    """Every file of the catalogue."""
+    """Every file of the catalogue that is beside it."""
     return [
         Shipped(name, file, total, entry.spec, entry.about)
         for name, entry in entries(table).items()
         for file, total in entry.files
+        if not entry.url
     ]
 
 
@@ -60,4 +65,5 @@ def _entry(name: str, row: Mapping[str, object]) -> Entry:
         about=str(row["about"]),
         files=tuple(files.items()),
         builtin=bool(row.get("builtin", False)),
+        url=str(row.get("url", "")),
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,28 +18,53 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, tabl
     """The file of a model: a name of the catalogue, else the path of a file of the user's own.
 
     `suffixes` are the kinds of file that will do, in order of preference; "" stands for built-in models, whose path is
-    just their name. The files of the catalogue are beside `table` and must have their sums. Raises WeightsError.
+    just their name. The files of the catalogue are beside `table`, or in `cache()` where they are fetched, and must
+    have their sums. Raises WeightsError.
     """
-    known = catalog.entries(table)
-    if str(model) in known:
-        return _shipped(str(model), known[str(model)], suffixes, table.parent)
     path = Path(model)
-    if path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists():
+    named = str(model) in catalog.entries(table)
+    if not named and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
         return _own(path)
-    hint = near_misses(str(model), known)
+    entry = known(str(model), table)
+    return _catalogued(str(model), entry, suffixes, cache() if entry.url else table.parent)
+
+
+def known(model: str, table: Path = catalog.TABLE) -> catalog.Entry:
+    """What the catalogue says of a model; WeightsError, with near misses, where it says nothing."""
+    entries = catalog.entries(table)
+    if model in entries:
+        return entries[model]
+    hint = near_misses(model, entries)
     raise WeightsError(
-        f"model {str(model)!r} is not known, allowed: {', '.join(known)}, or the path of an .onnx or .safetensors file"
+        f"model {model!r} is not known, allowed: {', '.join(entries)}, or the path of an .onnx or .safetensors file"
         + (f"; {hint}" if hint else "")
     )
 
 
-def _shipped(name: str, entry: catalog.Entry, suffixes: tuple[str, ...], folder: Path) -> Path:
+def cache() -> Path:
+    """The folder for what has been fetched: `ADCVSR_CACHE`, else where the platform has such things."""
+    if own := os.environ.get("ADCVSR_CACHE"):
+        return Path(own)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "adcvsr" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "adcvsr"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adcvsr"
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, read once for each change of it. Raises OSError."""
+    stat = path.stat()
+    return _sum(path, stat.st_mtime_ns, stat.st_size)
+
+
+def _catalogued(name: str, entry: catalog.Entry, suffixes: tuple[str, ...], folder: Path) -> Path:
     if entry.builtin and "" in suffixes:
         return Path(name)
     for suffix in suffixes:
         for file, wanted in entry.files:
             if Path(file).suffix == suffix:
-                return _verified(folder / file, wanted, name)
+                return _verified(folder / file, wanted, name, entry)
     kinds = " or ".join(filter(None, suffixes)) or "built-in"
     has = "it is built in" if entry.builtin else f"its files: {', '.join(file for file, _ in entry.files) or 'none'}"
     raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; {has}")
@@ -55,16 +82,15 @@ def _own(path: Path) -> Path:
     return path
 
 
-def _verified(path: Path, wanted: str, name: str) -> Path:
+def _verified(path: Path, wanted: str, name: str, entry: catalog.Entry) -> Path:
+    hint = f"run `adcvsr models fetch {name}`" if entry.url else "install vsadcvsr again"
     try:
-        stat = path.stat()
-        found = _sum(path, stat.st_mtime_ns, stat.st_size)
+        found = checksum(path)
     except OSError as error:
-        words = f"model {name!r}: {path.name} is missing ({error.strerror}); install vsadcvsr again"
-        raise WeightsError(words) from error
+        raise WeightsError(f"model {name!r}: {path.name} is missing ({error.strerror}); {hint}") from error
     if found != wanted:
         sums = f"{found[:12]}…, expected {wanted[:12]}…"
-        raise WeightsError(f"model {name!r}: {path.name} has the wrong checksum ({sums}); install vsadcvsr again")
+        raise WeightsError(f"model {name!r}: {path.name} has the wrong checksum ({sums}); {hint}")
     return path
 
 
