@@ -12,6 +12,7 @@ from torch import Tensor
 
 from tests.nets import small_paper, test_temporal
 from vsadcvsr.errors import WeightsError
+from vsadcvsr.nets import export
 from vsadcvsr.nets.files import KEY, Student, load_weights, save_weights
 from vsadcvsr.nets.paper_dims import PaperDims
 
@@ -89,6 +90,12 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     told = r"unet\.stem\.bias is missing, left\.over is not known, unet\.head\.bias is \(5,\), not \(4,\)"
     with pytest.raises(WeightsError, match=told):
         load_weights(path)
+
+
+def test_what_wants_a_compact_student_refuses_another(tmp_path: Path) -> None:
+    save_weights(small_paper.student(SMALL), tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match="holds 'x', which is no compact student"):
+        export.load_weights(tmp_path / "w.safetensors")
 
 
 @pytest.mark.parametrize("content", [b"not weights at all", b""])

@@ -10,30 +10,25 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.nets.compact import CompactDims, CompactStudent
+from vsadcvsr.nets import files
+from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.files import KEY, save_weights
 from vsadcvsr.nets.temporal import State
 
 if TYPE_CHECKING:
     import onnx
 
-FORMAT = 1
-"""The version of the weights file; a reader refuses any other."""
+__all__ = ["GRAPH_FORMAT", "KEY", "export", "facts", "load_weights", "save_weights"]
 
 GRAPH_FORMAT = 2
-"""The same for the convention above."""
-
-KEY = "adcvsr"
-"""The metadata key, in ONNX and in safetensors files alike."""
+"""The version of the convention above; a reader refuses any other."""
 
 _OPSET = 17
 _PICTURES = ("base", "detail")
@@ -52,35 +47,14 @@ class _Step(nn.Module):
         return (*parts, *following)
 
 
-def save_weights(student: CompactStudent, path: Path) -> None:
-    """Writes weights and dimensions as safetensors, replacing the file in one move."""
-    fresh = path.with_name(path.name + ".part")
-    tensors = {name: value.detach().float().contiguous() for name, value in student.state_dict().items()}
-    safetensors.torch.save_file(tensors, fresh, {KEY: json.dumps({"format": FORMAT, "dims": asdict(student.dims)})})
-    fresh.replace(path)
-
-
 def load_weights(path: Path) -> CompactStudent:
-    """The student of a file that `save_weights` made, in evaluation mode; WeightsError for any other file."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as held:
-            noted = json.loads((held.metadata() or {}).get(KEY, "{}"))
-            tensors = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118  # not a dict
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
+    """The compact student of a weights file, in evaluation mode; WeightsError for any other file."""
+    student = files.load_weights(path)
+    if not isinstance(student, CompactStudent):
         raise WeightsError(
-            f"{path} cannot be read as safetensors ({error}); give a file that AdcVSR's training made"
-        ) from error
-    if noted.get("format") != FORMAT:
-        raise WeightsError(
-            f"{path} holds no AdcVSR weights of format {FORMAT}; give a file that AdcVSR's training made"
+            f"{path} holds {student.spec.name!r}, which is no compact student; only the torch backend runs it"
         )
-    dims = noted["dims"]
-    student = CompactStudent(CompactDims(**{**dims, "sites": tuple(dims["sites"])}))
-    try:
-        student.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit its own dimensions: {str(error).splitlines()[-1].strip()}") from error
-    return student.eval()
+    return student
 
 
 def facts(student: CompactStudent) -> str:

@@ -1,0 +1,71 @@
+"""The paper's network under the engine: frames of any size, whole pictures in the colours of their source."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tests.nets.small_paper import SHALLOW, student
+from vsadcvsr.engine import EndOfClip, Engine
+from vsadcvsr.forward import Manner, Source
+from vsadcvsr.nets.paper import PaperStudent
+from vsadcvsr.spec import Array
+
+
+class Direct:
+    """The least of a backend: the network as it is."""
+
+    label = "direct"
+
+    def __init__(self, net: PaperStudent) -> None:
+        self.net = net
+        self.spec = net.spec
+
+    def start(self, height: int, width: int) -> object:
+        return self.net.fresh_state(height, width)
+
+    def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
+        assert isinstance(state, tuple)
+        with torch.inference_mode():
+            made, following = self.net.step(torch.from_numpy(frames), torch.from_numpy(links), state)
+        return made.numpy(), following
+
+    def close(self) -> None:
+        pass
+
+
+def clip(frames: int, height: int, width: int) -> Array:
+    return np.random.default_rng(4).random((frames, 3, height, width), np.float32)
+
+
+def in_colours_of(picture: Tensor, source: Tensor) -> Tensor:
+    """As AdcSR does it: each channel's mean and deviation over the whole picture, before it is clamped."""
+    flat, wanted = picture.flatten(2), source.flatten(2)
+    even = (flat - flat.mean(2, keepdim=True)) / flat.std(2, keepdim=True)
+    return (even * wanted.std(2, keepdim=True) + wanted.mean(2, keepdim=True)).view_as(picture).clamp(0, 1)
+
+
+def test_frames_of_odd_size_equal_the_clip_form_of_padded_ones() -> None:
+    net, frames = student(SHALLOW), clip(5, 7, 9)
+    engine = Engine(Direct(net), Manner(color_fix=net.spec.color_fix))
+    made = np.stack(list(engine.stream(Source(frame, index == 3) for index, frame in enumerate(frames))))
+    padded = torch.from_numpy(np.pad(frames, ((0, 0), (0, 0), (0, 1), (0, 3)), mode="edge"))
+    with torch.inference_mode():
+        pictures = net(padded, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0]))[..., :28, :36]
+    wanted = in_colours_of(pictures, torch.from_numpy(frames))
+    np.testing.assert_allclose(made, wanted.numpy(), atol=5e-5)
+
+
+def test_a_picture_asked_for_alone_has_the_bits_of_the_stream() -> None:
+    frames = clip(30, 4, 8)
+    engine = Engine(Direct(student(SHALLOW)), Manner(color_fix="frame", threshold=0))
+    streamed = list(engine.stream(frames))
+
+    def fetch(index: int) -> Source:
+        if index >= len(frames):
+            raise EndOfClip
+        return Source(frames[index])
+
+    alone = engine.render(27, fetch)
+    np.testing.assert_array_equal(alone, streamed[27])
