@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 
 import av
 
@@ -23,6 +24,7 @@ from ffmpeg_filter.children import Child
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.frames import upscale_frames
 from ffmpeg_filter.nut import Words, Writer, exact, read
+from ffmpeg_filter.plan import Start
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.shown import Reader, Shown
 from vsadcvsr.errors import MediaError
@@ -35,12 +37,14 @@ INTERRUPTED = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is to be run. `encoder` makes the encoder's arguments from filters and options that only frames tell."""
+    """What is to be run. `encoder` makes the encoder's arguments from what only the first frame tells, `options` those
+    of `upscale_frames` from its width and height.
+    """
 
     binary: Binary
     decoder: Sequence[str]
-    encoder: Callable[[Sequence[str], Sequence[str]], Sequence[str]]
-    options: dict[str, object]
+    encoder: Callable[[Start], Sequence[str]]
+    options: Callable[[int, int], dict[str, object]]
     active: Callable[[Fraction | None, int], bool] | None = None
     codec: str = ""
     rate: Fraction | None = None
@@ -88,7 +92,9 @@ class Transcode:
 
     def _through(self, readable: int, decoder: Child) -> None:
         encoder: _Encoder | None = None
-        made = upscale_frames(self._decoded(readable), active=self._chosen, **self.job.options)  # type: ignore[arg-type]
+        frames = self._decoded(readable)
+        first = next(frames, None)
+        made = self._upscaled(first, frames) if first else _nothing()
         try:
             with closing(made):  # type: ignore[type-var]
                 for frame in made:
@@ -107,6 +113,10 @@ class Transcode:
         finally:
             if encoder:
                 encoder.kill()
+
+    def _upscaled(self, first: av.VideoFrame, others: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        options = self.job.options(first.width, first.height)
+        return upscale_frames(chain([first], others), active=self._chosen, **options)  # type: ignore[arg-type]
 
     def _decoded(self, readable: int) -> Iterator[av.VideoFrame]:
         for frame, shown in read(readable, self._words):
@@ -163,8 +173,11 @@ class _Encoder:
     def __init__(self, job: Job, shown: Shown | None, first: av.VideoFrame, reporter: Reporter) -> None:
         assert shown is not None, "a picture has come out, so a frame has gone in"
         version = job.binary.version
-        extra = colors.encoder_options(shown, job.codec, version)
-        argv = [job.binary.path, *job.encoder(colors.filters(shown, version), extra)]
+        start = Start(
+            colors.filters(shown, version), colors.encoder_options(shown, job.codec, version), _time(first),
+            shown.time_base,
+        )  # fmt: skip
+        argv = [job.binary.path, *job.encoder(start)]
         readable, self._writable = _pipe()
         stdout = sys.stdout.fileno() if job.writes_stdout else subprocess.DEVNULL
         self._child = Child("encoder", argv, heard=self._heard, stdin=readable, stdout=stdout)
@@ -215,6 +228,10 @@ class _Encoder:
     def _heard(self, line: str) -> bool:
         self._reporter.say(line)
         return True
+
+
+def _nothing() -> Iterator[av.VideoFrame]:
+    yield from ()
 
 
 def _time(frame: av.VideoFrame) -> Fraction | None:

@@ -1,0 +1,154 @@
+"""An ffmpeg command line as a typed value, and back. Pure; what is not known stays verbatim and in order.
+
+FFmpeg's options belong to the next file: to an input if that comes after `-i`, else to an output. Some are global and
+may stand anywhere. All take one value but for those in `FLAGS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+_SWITCHES = (
+    "an vn sn dn re copyts start_at_zero copy_unknown ignore_unknown recast_media shortest bitexact accurate_seek "
+    "find_stream_info autorotate autoscale xerror stats stdin hide_banner report debug_ts benchmark benchmark_all dump "
+    "hex psnr vstats intra fix_sub_duration fix_sub_duration_heartbeat display_hflip display_vflip drop_changed "
+    "auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata"
+)
+_QUESTIONS = (
+    "version L license buildconf formats muxers demuxers devices codecs decoders encoders bsfs protocols filters "
+    "pix_fmts layouts sample_fmts dispositions colors hwaccels"
+)
+FLAGS = frozenset(
+    [*_SWITCHES.split(), *(f"no{name}" for name in _SWITCHES.split() if name not in {"y", "n"}), *_QUESTIONS.split()]
+)
+"""Options without a value, checked by hand: FFmpeg's own help shows others so that do take one."""
+
+_GLOBAL = (
+    "y n nostdin stdin hide_banner loglevel v report stats nostats stats_period progress debug_ts benchmark "
+    "benchmark_all cpuflags cpucount max_alloc filter_complex lavfi filter_complex_script filter_threads "
+    "filter_complex_threads copyts start_at_zero copytb dts_delta_threshold dts_error_threshold xerror abort_on "
+    "max_error_rate vsync timelimit dump hex init_hw_device filter_hw_device sdp_file copy_unknown ignore_unknown "
+    "vstats vstats_file vstats_version auto_conversion_filters print_graphs print_graphs_file print_graphs_format "
+    "adcvsr_dry_run adcvsr_metadata adcvsr_on_corrupt farm"
+)
+GLOBALS = frozenset(_GLOBAL.split())
+OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", "farm"})
+"""Options that FFmpeg does not know."""
+
+_ALIASES = {
+    "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",
+    "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",
+    "/filter_complex": "filter_complex_script",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as it was written: its word, and its value unless it is a flag or the command broke off."""
+
+    word: str
+    value: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is, without the dash and with one name for each thing: `c:v` for `-vcodec` and `-codec:v`."""
+        name, colon, specifier = self.word.removeprefix("-").partition(":")
+        return _ALIASES.get(name + colon + specifier, _ALIASES.get(name, name) + colon + specifier)
+
+    @property
+    def name(self) -> str:
+        """The key without its stream specifier."""
+        return self.key.partition(":")[0]
+
+    @property
+    def specifier(self) -> str:
+        return self.key.partition(":")[2]
+
+    def words(self) -> list[str]:
+        return [self.word] if self.value is None else [self.word, self.value]
+
+
+@dataclass(frozen=True)
+class File:
+    """An input or an output: the options before it, and where it is."""
+
+    options: tuple[Option, ...]
+    url: str
+    is_input: bool
+
+    def words(self) -> list[str]:
+        return [*_flat(self.options), *(["-i", self.url] if self.is_input else [self.url])]
+
+    def last(self, key: str) -> str | None:
+        """The value of the last option that is written so."""
+        return next((option.value for option in reversed(self.options) if option.key == key), None)
+
+    def without(self, unwanted: Callable[[Option], bool]) -> File:
+        return replace(self, options=tuple(option for option in self.options if not unwanted(option)))
+
+
+@dataclass(frozen=True)
+class Command:
+    """Everything after the program's name. `rest` are options that no file follows."""
+
+    files: tuple[File, ...]
+    rest: tuple[Option, ...] = ()
+
+    @property
+    def inputs(self) -> list[File]:
+        return [file for file in self.files if file.is_input]
+
+    @property
+    def outputs(self) -> list[File]:
+        return [file for file in self.files if not file.is_input]
+
+    def options(self) -> Iterator[Option]:
+        """All of them, in order."""
+        for file in self.files:
+            yield from file.options
+        yield from self.rest
+
+    def globals(self) -> list[Option]:
+        """The options that belong to no file."""
+        return [option for option in self.options() if option.name in GLOBALS or option.key in GLOBALS]
+
+    def has(self, name: str) -> bool:
+        return any(option.name == name for option in self.options())
+
+    def value(self, name: str) -> str | None:
+        """The value of the last global option of that name."""
+        return next((option.value for option in reversed(self.globals()) if option.name == name), None)
+
+    def words(self) -> list[str]:
+        """The command line again."""
+        return [word for file in self.files for word in file.words()] + _flat(self.rest)
+
+
+def parse(words: Sequence[str]) -> Command:
+    """The command of any words at all; `Command.words` gives the same words back."""
+    files: list[File] = []
+    options: list[Option] = []
+    left = iter(words)
+    for word in left:
+        if word == "-i":
+            url = next(left, None)
+            if url is None:
+                options.append(Option(word))
+            else:
+                files.append(File(tuple(options), url, is_input=True))
+                options = []
+        elif not word.startswith("-") or word == "-":
+            files.append(File(tuple(options), word, is_input=False))
+            options = []
+        else:
+            options.append(Option(word, None if _is_flag(word) else next(left, None)))
+    return Command(tuple(files), tuple(options))
+
+
+def _is_flag(word: str) -> bool:
+    return word.removeprefix("-").partition(":")[0] in FLAGS
+
+
+def _flat(options: Iterable[Option]) -> list[str]:
+    return [word for option in options for word in option.words()]

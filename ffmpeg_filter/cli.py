@@ -1,0 +1,182 @@
+"""`ffadcvsr`: an ffmpeg command line in, FFmpeg's exit status out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+from ffmpeg_filter import options, verify
+from ffmpeg_filter.argv import OURS, Command, File, Option, parse
+from ffmpeg_filter.binary import Binary, find
+from ffmpeg_filter.facts import Input, is_pipe, probe
+from ffmpeg_filter.filtergraph import mentions
+from ffmpeg_filter.pipeline import Job, Outcome, ProgramError, Transcode
+from ffmpeg_filter.plan import Plan, Start, plan
+from ffmpeg_filter.progress import reporter
+from vsadcvsr.errors import AdcvsrError, UsageError
+
+USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
+       ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
+       ffadcvsr -h filter=adcvsr             the filter's options
+
+Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be run
+                         -adcvsr_on_corrupt P   warn (default) or fail, if the source is damaged
+                         -adcvsr_metadata       note model and settings in the output's metadata
+"""
+_FAILED = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command of `argv` (the program's own by default); the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.WARNING, format="ffadcvsr: %(message)s", stream=sys.stderr)
+    try:
+        return _run(words)
+    except ProgramError as error:
+        print(f"ffadcvsr: {error}", file=sys.stderr)
+        return error.status
+    except (AdcvsrError, OSError) as error:
+        print(f"ffadcvsr: {' '.join(str(error).split())}", file=sys.stderr)
+        return _FAILED
+
+
+def _run(words: list[str]) -> int:
+    if not words:
+        print(USAGE, file=sys.stderr)
+        return _FAILED
+    if words[0] == "y4m":
+        return _y4m(words[1:])
+    if words[0] in {"-h", "-help", "--help", "-?"} and words[1:] in ([], ["filter=adcvsr"]):
+        print(options.help_text() if words[1:] else USAGE)
+        return 0
+    command = parse(_with_scripts(words))
+    inputs = [probe(file) for file in command.inputs] if any(mentions(word) for word in words) else []
+    binary = find()
+    made = plan(command, inputs, version=binary.version)
+    if made is None:
+        return _plain(binary, command)
+    if command.has("farm"):
+        raise UsageError.of("-farm", command.value("farm"), "nothing yet", "this version runs on one machine")
+    noted = _with_note(command, made, inputs, binary) if command.has("adcvsr_metadata") else made
+    if command.has("adcvsr_dry_run"):
+        _show(binary, noted)
+        return 0
+    return _transcode(binary, command, noted, inputs)
+
+
+def _y4m(words: Sequence[str]) -> int:
+    from ffmpeg_filter import y4m
+
+    if len(words) > 1:
+        raise UsageError.of("y4m", " ".join(words), "one argument, such as model=fast:scale=2")
+    chosen = options.parse(words[0] if words else "")
+    y4m.run(sys.stdin.buffer, sys.stdout.buffer, **chosen.upscaling(0, 0))  # type: ignore[arg-type]
+    return 0
+
+
+def _with_scripts(words: list[str]) -> list[str]:
+    """Graphs that are kept in files, read in, so that a filter of ours in one is found."""
+    read: list[str] = []
+    left = iter(words)
+    for word in left:
+        if word in {"-filter_complex_script", "-/filter_complex"}:
+            path = Path(next(left, ""))
+            if not path.is_file():
+                raise UsageError.of(word, str(path), "the path of a file with a filter graph")
+            text = path.read_text()
+            read += ["-filter_complex", text] if mentions(text) else [word, str(path)]
+        else:
+            read.append(word)
+    return read
+
+
+def _plain(binary: Binary, command: Command) -> int:
+    """FFmpeg itself, for a command that does not need us."""
+    ours = [option.word for option in command.options() if option.name in OURS]
+    if ours:
+        raise UsageError.of(ours[0], "without adcvsr in the command", "with -vf adcvsr or in -filter_complex")
+    sys.stdout.flush()
+    os.execv(binary.path, [binary.path, *command.words()])
+
+
+def _with_note(command: Command, made: Plan, inputs: Sequence[Input], binary: Binary) -> Plan:
+    """The plan with a metadata line in the output: in MP4 the comment, for it keeps no names of one's own."""
+    name = "comment" if made.output.url.rpartition(".")[2] in {"mp4", "m4v", "mov"} else "ADCVSR"
+    note = Option("-metadata", f"{name}=adcvsr {made.options.described()}")
+    files = tuple(_noted(file, note) if file is made.output else file for file in command.files)
+    again = plan(Command(files, command.rest), inputs, version=binary.version)
+    assert again is not None
+    return again
+
+
+def _noted(file: File, note: Option) -> File:
+    return File((*file.options, note), file.url, file.is_input)
+
+
+def _show(binary: Binary, made: Plan) -> None:
+    print(shlex.join([binary.path, *made.decoder]))
+    print(f"# adcvsr {made.options.described()}")
+    print(shlex.join([binary.path, *made.encoder(Start((), (), None, Fraction(1, 90000)))]))
+
+
+def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input]) -> int:
+    _check_output(command, made)
+    source = inputs[made.source]
+    video = source.best_video()
+    total = (video.frames if video else 0) or _estimate(source)
+    policy = command.value("adcvsr_on_corrupt") or "warn"
+    if policy not in {"warn", "fail"}:
+        raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
+    job = Job(
+        binary=binary,
+        decoder=made.decoder,
+        encoder=made.encoder,
+        options=made.options.upscaling,
+        active=made.options.active(),
+        codec=made.codec,
+        rate=video.rate if video else None,
+        strict=policy == "fail",
+        reads_stdin=made.reads_stdin,
+        writes_stdout=any(is_pipe(file.url) for file in command.outputs),
+    )
+    quiet = command.has("nostats") or command.has("stats") or command.value("loglevel") in {"quiet", "fatal", "panic"}
+    with reporter(total or None, wanted=False if quiet else None) as live:
+        outcome = Transcode(job, live).run()
+        _finish(made, outcome)
+        for words in verify.findings(made, outcome):
+            live.say(f"warning: {words}")
+    return outcome.status
+
+
+def _check_output(command: Command, made: Plan) -> None:
+    """Before anything is done: as FFmpeg, nothing is overwritten unasked."""
+    if made.part is None:
+        return
+    path = Path(made.output.url.removeprefix("file:"))
+    if path.exists() and not command.has("y"):
+        raise UsageError.of("output", str(path), "a file that does not exist yet", "or -y to overwrite it")
+    if not path.parent.is_dir():
+        raise UsageError.of("output", str(path), "a file in a folder that exists")
+    Path(made.part).unlink(missing_ok=True)
+
+
+def _finish(made: Plan, outcome: Outcome) -> None:
+    """Gives the output its name, now that it is whole, or as whole as Ctrl-C left it."""
+    if made.part is not None and Path(made.part).exists():
+        Path(made.part).replace(made.output.url.removeprefix("file:"))
+    del outcome
+
+
+def _estimate(source: Input) -> int:
+    video = source.best_video()
+    return round(source.seconds * video.rate) if video and video.rate and source.seconds else 0
+
+
+def run() -> None:
+    """The console script."""
+    raise SystemExit(main())

@@ -1,0 +1,100 @@
+"""What an input holds, as far as FFmpeg's own choices depend on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import av
+
+from ffmpeg_filter.argv import File
+from ffmpeg_filter.nut import exact
+
+_BITMAPS = {"dvdsub", "pgssub", "dvbsub", "xsub", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"}
+_MADE_BY_MUXERS = {"encoder", "duration", "rotate", "bps", "number_of_frames", "number_of_bytes", "creation_time"}
+_DEFAULT, _ATTACHED = 0x1, 0x400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """One stream: `kind` is video, audio, subtitle, data or attachment; rates in frames a second."""
+
+    index: int
+    kind: str
+    codec: str = ""
+    is_default: bool = False
+    is_cover: bool = False
+    pixels: int = 0
+    channels: int = 0
+    frames: int = 0
+    rate: Fraction | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_bitmap(self) -> bool:
+        """Whether subtitles are pictures."""
+        return self.codec in _BITMAPS
+
+
+@dataclass(frozen=True)
+class Input:
+    """The streams of a file, in order; none where it could not be looked into. `seconds` is its length, if known."""
+
+    streams: tuple[Stream, ...] = ()
+    seconds: float | None = None
+
+    def of_kind(self, kind: str) -> list[Stream]:
+        return [stream for stream in self.streams if stream.kind == kind]
+
+    def best_video(self) -> Stream | None:
+        """The one that FFmpeg takes by itself: the largest, covers last."""
+        return max(self.of_kind("video"), key=_video_rank, default=None)
+
+    def best_audio(self) -> Stream | None:
+        """The one that FFmpeg takes by itself: the default one, else that with the most channels."""
+        return max(self.of_kind("audio"), key=lambda one: (one.is_default, one.channels, -one.index), default=None)
+
+
+def _video_rank(stream: Stream) -> tuple[bool, int, int]:
+    return not stream.is_cover, stream.pixels + 5_000_000 * stream.is_default, -stream.index
+
+
+def probe(file: File) -> Input:
+    """The facts of an input of a command, none if it cannot be opened twice, or at all."""
+    if is_pipe(file.url):
+        return Input()
+    given = {option.name: option.value for option in file.options if option.value is not None}
+    form = given.pop("f", None)
+    kept = {name: value for name, value in given.items() if name in {"framerate", "video_size", "pixel_format"}}
+    try:
+        with av.open(file.url, format=form, options=kept) as opened:
+            seconds = opened.duration / av.time_base if opened.duration else None
+            return Input(tuple(_stream(one) for one in opened.streams), seconds)
+    except (av.FFmpegError, OSError, ValueError):
+        return Input()
+
+
+def is_pipe(url: str) -> bool:
+    """Whether a URL is standard input or output, which can be read but once."""
+    return url == "-" or url.startswith(("pipe:", "fd:"))
+
+
+def _stream(one: av.stream.Stream) -> Stream:
+    disposition = int(one.disposition)
+    facts = Stream(
+        index=one.index,
+        kind=str(one.type),
+        is_default=bool(disposition & _DEFAULT),
+        is_cover=bool(disposition & _ATTACHED),
+        frames=one.frames,
+        tags={name: value for name, value in one.metadata.items() if not _is_made(name)},
+    )
+    if isinstance(one, av.VideoStream):
+        return replace(facts, codec=one.name or "", pixels=one.width * one.height, rate=exact(one.average_rate))
+    if isinstance(one, av.AudioStream):
+        return replace(facts, codec=one.name or "", channels=one.channels)
+    return replace(facts, codec=one.name or "")
+
+
+def _is_made(name: str) -> bool:
+    return name.lower().lstrip("_").partition("-")[0] in _MADE_BY_MUXERS or name.startswith("_STATISTICS")

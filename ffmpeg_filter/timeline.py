@@ -1,0 +1,75 @@
+"""FFmpeg's timeline expressions, as far as `enable` needs them: numbers, t, n, comparisons and arithmetic. Pure."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from fractions import Fraction
+
+from vsadcvsr.errors import UsageError
+
+type _Value = float
+type _Env = dict[str, float]
+
+_FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
+    "between": (3, lambda x, low, high: float(low <= x <= high)),
+    "gt": (2, lambda x, y: float(x > y)),
+    "gte": (2, lambda x, y: float(x >= y)),
+    "lt": (2, lambda x, y: float(x < y)),
+    "lte": (2, lambda x, y: float(x <= y)),
+    "eq": (2, lambda x, y: float(x == y)),
+    "not": (1, lambda x: float(x == 0)),
+    "if": (3, lambda test, then, other: then if test else other),
+    "mod": (2, lambda x, y: x - y * int(x / y) if y else 0.0),
+    "min": (2, min),
+    "max": (2, max),
+    "abs": (1, abs),
+    "floor": (1, lambda x: float(x // 1)),
+}
+_OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: lambda x, y: x / y if y else 0.0,
+}
+_RENAMED = {"not": "not_", "if": "if_"}
+
+
+def condition(text: str) -> Callable[[Fraction | None, int], bool]:
+    """The expression as a function of time (seconds) and frame number. Raises UsageError for what it does not know."""
+    words = text
+    for name, safe in _RENAMED.items():
+        words = words.replace(f"{name}(", f"{safe}(")
+    try:
+        tree = ast.parse(words.replace(";", ","), mode="eval").body
+        evaluate = _compiled(tree, text)
+    except SyntaxError:
+        raise UsageError.of("enable", text, "an expression of t and n, such as between(t,10,20)") from None
+
+    def active(time: Fraction | None, number: int) -> bool:
+        return evaluate({"t": float(time or 0), "n": float(number)}) != 0
+
+    return active
+
+
+def _compiled(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            value = float(number)
+            return lambda _: value
+        case ast.Name(id="t" | "n" as name):
+            return lambda env: env[name]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            inner = _compiled(operand, text)
+            return lambda env: -inner(env)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            first, second, act = _compiled(left, text), _compiled(right, text), _OPERATORS[type(op)]
+            return lambda env: act(first(env), second(env))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+            known = _FUNCTIONS.get(name.removesuffix("_"))
+            if known and known[0] == len(arguments):
+                parts, call = [_compiled(one, text) for one in arguments], known[1]
+                return lambda env: call(*(part(env) for part in parts))
+    allowed = f"numbers, t, n, + - * /, {', '.join(_FUNCTIONS)}"
+    raise UsageError.of("enable", text, allowed, "with as many arguments as FFmpeg has them take")
