@@ -43,8 +43,8 @@ def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[Options]) 
 
     Timestamps, time bases, durations, colours, `opaque` and side data are the source frame's. The picture type is not,
     so that encoders choose. The pixels have the same bits as those of `core.adcvsr.Upscale`. `frames` is read on
-    another thread. Raises UsageError, WeightsError or BackendError at once, FormatError for frames that cannot be
-    taken or are not like the first, and whatever `frames` raises.
+    another thread. Raises UsageError, WeightsError or BackendError at once, and behind the pictures of the frames
+    before it FormatError for one that cannot be taken or is not like the first, or whatever `frames` raises.
     """
     active = options.get("active")
     given = {**options, "active": active and (lambda raw: active(_source(raw)))}

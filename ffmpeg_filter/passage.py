@@ -1,7 +1,8 @@
 """From frames in any pixel format to the engine and back, bit for bit as `core.adcvsr.Upscale` does it.
 
 VapourSynth converts, in this process: a frame handed in becomes frame n of an endless clip, and so does each picture.
-A pixel is copied four times on its way: into VapourSynth, into the house format, out of it, out of VapourSynth.
+A pixel is copied three times, beside being converted twice: into VapourSynth, out of it to the engine, and back. What
+comes out is VapourSynth's own memory.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ def upscale(frames: Iterable[Raw], **options: Unpack[Options]) -> Generator[Raw]
     """The frames upscaled, in order, one for each; made as they are asked for, and a few ahead.
 
     `frames` is read on another thread. Raises UsageError, WeightsError or BackendError at once, FormatError for frames
-    that cannot be taken or are not like the first, and whatever `frames` raises.
+    that cannot be taken or are not like the first, and whatever `frames` raises: behind the pictures of all frames
+    before.
     """
     target = {name: value for name, value in options.items() if name in Target.__annotations__}
     model = {name: value for name, value in options.items() if name not in target}
@@ -115,6 +117,7 @@ class Passage:
         self._active = active
         self._sources, self._pictures, self._alphas = Held(), Held(), Held()
         self._waiting: dict[int, _Waiting] = {}
+        self._failure: Exception | None = None
         self._padded = padded(first)
         with in_words():
             clip = self._sources.clip(format_id(first.format), *self._padded)
@@ -139,17 +142,22 @@ class Passage:
         return ahead(self._leave(ahead(self.engine.pictures(sources), _AHEAD)), _AHEAD)
 
     def _enter(self, frames: Iterable[Raw]) -> Iterator[Source]:
-        for n, raw in enumerate(frames):
-            if not raw.is_like(self.first):
-                raise FormatError(f"frame {n} is {raw}, allowed: {self.first}, as the first one; make them alike first")
-            self._sources[n] = filled(raw.format, self._padded, raw.planes, raw.props)
-            if self._alpha and raw.alpha is not None:
-                self._alphas[n] = filled(alpha_of(raw.format), self._padded, (raw.alpha,), {})
-            active = self._active is None or self._active(raw)
-            with in_words(), self._entered.get_frame(n) as frame:
-                source = source_of(frame)
-                self._waiting[n] = _Waiting(raw.tag, dict(frame.props), active)
-            yield source
+        try:
+            for n, raw in enumerate(frames):
+                yield self._source(n, raw)
+        except Exception as error:  # noqa: BLE001 - raised when the pictures of the frames before it are out
+            self._failure = error
+
+    def _source(self, n: int, raw: Raw) -> Source:
+        if not raw.is_like(self.first):
+            raise FormatError(f"frame {n} is {raw}, allowed: {self.first}, as the first one; make them alike first")
+        self._sources[n] = filled(raw.format, self._padded, raw.planes, raw.props)
+        if self._alpha and raw.alpha is not None:
+            self._alphas[n] = filled(alpha_of(raw.format), self._padded, (raw.alpha,), {})
+        active = self._active is None or self._active(raw)
+        with in_words(), self._entered.get_frame(n) as frame:
+            self._waiting[n] = _Waiting(raw.tag, dict(frame.props), active)
+            return source_of(frame)
 
     def _leave(self, pictures: Iterable[Picture]) -> Iterator[Raw]:
         for n, picture in enumerate(pictures):
@@ -162,6 +170,8 @@ class Passage:
             for held in (self._sources, self._pictures, self._alphas):
                 held.pop(n, None)
             yield raw_of(frame, alpha, self.size, waiting.tag)
+        if self._failure is not None:
+            raise self._failure
 
 
 class _Waiting(NamedTuple):

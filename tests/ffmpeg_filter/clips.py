@@ -40,6 +40,7 @@ def video_frames(length: int = 4, width: int = 24, height: int = 16) -> list[av.
         assert isinstance(raw.tag, int)
         frame.pts, frame.duration, frame.time_base = 100 * raw.tag**2 + 7, 30 + raw.tag, Fraction(1, 1000)
         frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc = 1, 1, 9, 16
-        frame.chroma_location = 3
+        if hasattr(frame, "chroma_location"):  # PyAV 19 and later
+            frame.chroma_location = 3
         frames.append(frame)
     return frames

@@ -72,7 +72,8 @@ def test_every_format_comes_back_as_itself(name: str) -> None:
 @pytest.mark.parametrize("model", ["nearest", "fast"])
 def test_the_bits_are_those_of_the_filter(model: str) -> None:
     made = list(upscale_frames(video_frames(), model=model))
-    clip = moving(length=4, matrix=1).std.SetFrameProps(_ChromaLocation=2, _Primaries=9, _Transfer=16)
+    location = 2 if hasattr(av.VideoFrame, "chroma_location") else 0
+    clip = moving(length=4, matrix=1).std.SetFrameProps(_ChromaLocation=location, _Primaries=9, _Transfer=16)
     for frame, theirs in zip(made, filtered(clip, model=model), strict=True):
         assert all((a == b).all() for a, b in zip(planes(frame), theirs.planes, strict=True))
 

@@ -104,13 +104,22 @@ def test_no_frames_are_no_pictures() -> None:
     assert list(upscale([], model="nearest")) == []
 
 
-def test_what_reading_raises_is_raised_where_pictures_are_taken() -> None:
+def test_what_reading_raises_is_raised_behind_the_pictures_of_what_was_read() -> None:
     def failing() -> Iterator[Raw]:
-        yield grey()
+        yield from (grey(tag=n) for n in range(5))
         raise OSError("the disk is gone")
 
+    made = upscale(failing(), model="nearest-temporal")
+    assert [next(made).tag for _ in range(5)] == list(range(5))
     with pytest.raises(OSError, match="the disk is gone"):
-        list(upscale(failing(), model="nearest-temporal"))
+        next(made)
+    assert not ours_of_all_threads()
+
+
+def test_what_the_network_raises_is_raised() -> None:
+    unsound = Raw(Format("GRAY", 32, is_float=True), 4, 4, (np.full((4, 4), np.nan, np.float32),))
+    with pytest.raises(FormatError, match="NaN"):
+        list(upscale([unsound], model="nearest"))
     assert not ours_of_all_threads()
 
 
