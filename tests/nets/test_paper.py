@@ -53,12 +53,12 @@ def test_a_temporal_block_follows_every_resnet_and_transformer_of_the_unet() -> 
 
 def test_streaming_the_whole_topology_equals_the_whole_clip() -> None:
     net = student(WHOLE)
-    x, links = clip(20, {1, 9}, (16, 32))
+    x, links = clip(12, {1, 9}, (16, 32))
     with torch.inference_mode():
-        torch.testing.assert_close(streamed(net, x, links, [7, 1, 20]), net(x, links), atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(streamed(net, x, links, [40, 1, 9]), net(x, links), atol=TOLERANCE, rtol=0)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     frames=st.integers(1, 30),
     cuts=st.sets(st.integers(0, 29), max_size=4),
@@ -72,7 +72,7 @@ def test_streaming_equals_the_whole_clip(frames: int, cuts: set[int], steps: lis
         torch.testing.assert_close(streamed(net, x, links, steps), net(x, links), atol=TOLERANCE, rtol=0)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(target=st.integers(24, 31), seed=st.integers(0, 99))
 def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) -> None:
     net, late = student(SHALLOW), SHALLOW.spec.lookahead
