@@ -38,7 +38,7 @@ class Options(passage.Model, passage.Resizing, total=False):
     active: Callable[[av.VideoFrame], bool] | None
 
 
-def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[Options]) -> Iterator[av.VideoFrame]:
+def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[Options]) -> Generator[av.VideoFrame]:
     """The frames upscaled, in order, one for each, in their own pixel format unless `format` says otherwise.
 
     Timestamps, time bases, durations, colours, `opaque` and side data are the source frame's. The picture type is not,
@@ -96,7 +96,7 @@ def _props(frame: av.VideoFrame, layout: Layout) -> dict[str, Property]:
     return props
 
 
-def _written(made: Generator[Raw], name: str | None) -> Iterator[av.VideoFrame]:
+def _written(made: Generator[Raw], name: str | None) -> Generator[av.VideoFrame]:
     with closing(made):
         for raw in made:
             name = name or _source(raw).format.name
