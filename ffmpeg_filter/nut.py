@@ -5,7 +5,6 @@ Everything else that a frame has to say is read from `shown` and put back into t
 
 from __future__ import annotations
 
-import logging
 import queue
 from collections.abc import Iterator
 from fractions import Fraction
@@ -15,8 +14,6 @@ import av
 
 from ffmpeg_filter.shown import LOCATIONS, MATRICES, PRIMARIES, TRANSFERS, Shown
 from vsadcvsr.errors import MediaError
-
-_log = logging.getLogger(__name__)
 
 _UNSPECIFIED = 2
 _RANGES = {"tv": 1, "pc": 2}
@@ -39,21 +36,38 @@ class Words:
 
     def __init__(self) -> None:
         self._said: queue.SimpleQueue[Shown] = queue.SimpleQueue()
-        self.count = 0
+        self._held: Shown | None = None
 
     def put(self, shown: Shown) -> None:
-        self.count += 1
         self._said.put(shown)
 
     def of(self, time: Fraction | None, tick: Fraction) -> Shown:
-        """The words on the frame at `time` (seconds), given the pipe's tick; those on frames before it are dropped."""
-        while True:
-            try:
-                shown = self._said.get(timeout=_PATIENCE)
-            except queue.Empty as error:
-                raise MediaError("the decoder sent a frame and no word on it: please report its command") from error
-            if time is None or shown.pts is None or shown.pts * shown.time_base > time - tick:
+        """The words on the frame at `time` (seconds), given the pipe's tick.
+
+        Words on frames before it are dropped. Where timestamps were not in order, the pipe has changed them: then those
+        next to it must do.
+        """
+        shown, self._held = self._held or self._next(_PATIENCE), None
+        while shown is not None and time is not None and _time(shown, time) <= time - tick:
+            following = self._next(0)
+            if following is None:
                 return shown
+            shown = following
+        if shown is None:
+            raise MediaError("the decoder sent a frame and no word on it: please report its command")
+        if time is not None and _time(shown, time) >= time + tick:
+            self._held = shown
+        return shown
+
+    def _next(self, patience: float) -> Shown | None:
+        try:
+            return self._said.get(timeout=patience) if patience else self._said.get_nowait()
+        except queue.Empty:
+            return None
+
+
+def _time(shown: Shown, otherwise: Fraction) -> Fraction:
+    return otherwise if shown.pts is None else shown.pts * shown.time_base
 
 
 def read(descriptor: int, words: Words) -> Iterator[tuple[av.VideoFrame, Shown]]:
@@ -67,6 +81,9 @@ def read(descriptor: int, words: Words) -> Iterator[tuple[av.VideoFrame, Shown]]
             tick = exact(frame.time_base) or Fraction(1, 90000)
             time = None if frame.pts is None else frame.pts * tick
             shown = words.of(time, tick)
+            if time is not None and shown.pts is not None and abs(_time(shown, time) - time) < tick:
+                frame.pts, frame.time_base = shown.pts, shown.time_base
+                frame.duration = shown.duration or 0
             _dress(frame, shown)
             yield frame, shown
 
@@ -77,10 +94,7 @@ def exact(ratio: Ratio | None) -> Fraction | None:
 
 
 def _dress(frame: av.VideoFrame, shown: Shown) -> None:
-    """Gives a frame its exact timestamp and its colours again."""
-    if shown.pts is not None:
-        frame.pts, frame.time_base = shown.pts, shown.time_base
-        frame.duration = shown.duration or 0
+    """Gives a frame its colours again."""
     frame.colorspace = MATRICES.get(shown.matrix or "", _UNSPECIFIED)
     frame.color_primaries = PRIMARIES.get(shown.primaries or "", _UNSPECIFIED)
     frame.color_trc = TRANSFERS.get(shown.transfer or "", _UNSPECIFIED)

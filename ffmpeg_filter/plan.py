@@ -26,8 +26,8 @@ _NOT_AGAIN = {"lavfi", "image2", "v4l2", "x11grab", "gdigrab", "avfoundation", "
 _FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "libxvid", "msmpeg4", "h263", "h263p", "dvvideo", "gif"}
 _SAME_TIMES = {
     "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
-    "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar", "setparams",
-    "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
+    "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar",
+    "setparams", "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
 }  # fmt: skip
 _RETIMED = {"r", "fps_mode", "vsync", "enc_time_base", "force_fps"}
 _MANY_FILES = {"segment", "hls", "dash", "tee", "image2", "null", "stream_segment", "ssegment", "smoothstreaming"}

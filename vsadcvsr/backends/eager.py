@@ -15,7 +15,7 @@ try:
     import torch
     from torch import Tensor
 
-    from vsadcvsr.nets.export import load_weights
+    from vsadcvsr.nets.files import load_weights
 except ImportError as error:
     words = f"backend 'torch' needs more than is installed ({error}); run `pip install vsadcvsr[torch]`"
     raise BackendError(words) from error
@@ -54,7 +54,7 @@ class Eager:
         try:
             with torch.inference_mode(), torch.autocast(self._device.type, self._type, enabled=halves):
                 made, following = self._net.step(self._sent(frames), self._sent(links), state)
-                return Parts(*map(_fetched, made)), following
+                return Parts(*map(_fetched, made)) if isinstance(made, tuple) else _fetched(made), following
         except RuntimeError as error:
             raise _failure(error) from error
 
