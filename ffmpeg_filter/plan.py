@@ -22,7 +22,7 @@ _LABEL = "adcvsr"
 _FIRST_TOO = frozenset(
     ["init_hw_device", "filter_hw_device", "filter_threads", "filter_complex_threads", "copyts", "start_at_zero"]
 )
-_NOT_AGAIN = {"lavfi", "image2", "v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
+_NOT_AGAIN = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
 _FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "libxvid", "msmpeg4", "h263", "h263p", "dvvideo", "gif"}
 _SAME_TIMES = {
     "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
@@ -260,7 +260,7 @@ class _Second:
 
 def _again(file: File) -> bool:
     """Whether an input is opened a second time, for what else it holds."""
-    return not is_pipe(file.url) and file.last("f") not in _NOT_AGAIN and "%" not in file.url
+    return not is_pipe(file.url) and file.last("f") not in _NOT_AGAIN
 
 
 def _without_ours(file: File) -> File:
