@@ -1,4 +1,6 @@
-"""Upscales the clip that ships, and shows bicubic and AdcVSR side by side: python examples/demo.py [OUT_DIR]"""
+"""Upscales the clip that ships, once in VapourSynth and once in an ffmpeg command, and shows bicubic and AdcVSR side by
+side: python examples/demo.py [OUT_DIR]
+"""
 
 import sys
 from pathlib import Path
@@ -7,6 +9,8 @@ import av
 import numpy as np
 import vapoursynth as vs
 from rich.progress import track
+
+from ffmpeg_filter.cli import main as ffadcvsr
 
 CLIP = Path(__file__).parent / "media" / "clip.mp4"
 SHOWN = (8, 30)  # one frame of each shot
@@ -39,7 +43,11 @@ def main(out: Path) -> None:
     save(out / "upscaled.mp4", made, "libx264", 20, crf="16")
     pairs = [np.concatenate([pixels(plain.get_frame(n)), made[n]], axis=1) for n in SHOWN]
     save(out / "side_by_side.png", [np.concatenate(pairs)], "png", 1)
+    command = f"-y -i {CLIP} -f lavfi -i sine=330:d=2 -vf adcvsr -map 0:v -map 1:a -c:v libx264 -crf 16"
+    if ffadcvsr([*command.split(), str(out / "with_sound.mp4")]):
+        raise SystemExit(1)
     print(f"{out / 'upscaled.mp4'}: {len(made)} frames of {large.width}x{large.height}")
+    print(f"{out / 'with_sound.mp4'}: the same by `ffadcvsr {command}`")
     print(f"{out / 'side_by_side.png'}: bicubic left, AdcVSR right")
 
 
