@@ -114,10 +114,8 @@ def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
 
 
 def test_measuring_as_shown(tmp_path: Path) -> None:
-    first, second = lines_with("adcvsr bench")
-    small = {"size": "16x16", "count": "1", "rounds": "1"}
-    run(with_numbers(first, **small), tmp_path)
-    run(with_numbers(second, **small), tmp_path)
+    for words in lines_with("adcvsr bench"):
+        run(with_numbers(words, size="16x16", count="1", rounds="1"), tmp_path)
     (judge,) = lines_with("adcvsr evaluate")
     assert judge[2:4] == ["--data", "EVAL_DIR"]
     for folder, size in (("gt", "64:48"), ("lr", "16:12")):

@@ -20,6 +20,7 @@ from vsadcvsr import backends
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
 from vsadcvsr.bench.reference import write_reference
+from vsadcvsr.bench.rival import running
 from vsadcvsr.bench.timing import Timing, compared, timed
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.scenes import distance, small_luma
@@ -63,6 +64,18 @@ def beside_reference(choice: Choice, *, count: int, rounds: int) -> Report:
             stepping(opened(choice)[0], frames), stepping(yardstick, frames), rounds=rounds, frames=count
         )
     return Report("", {"reference step": reference}, {"step / reference step": ratio}, {})
+
+
+def beside_rival(choice: Choice, *, rounds: int) -> Report:
+    """The step beside the network of Real-ESRGAN general x4 v3 under ncnn on the CPU, a frame at a time."""
+    backend, frames = opened(choice)[0], noise(choice, 1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            other = running(Path(folder), frames[0], choice.threads)
+    except AdcvsrError as error:
+        return Report("", {}, {}, {"Real-ESRGAN": str(error)})
+    rival, _, ratio = compared(other, stepping(backend, frames), rounds=rounds)
+    return Report("", {"Real-ESRGAN general v3": rival}, {"Real-ESRGAN / step": ratio}, {})
 
 
 def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
@@ -113,6 +126,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", default="480x270", help="of the source, WIDTHxHEIGHT")
     parser.add_argument("--count", type=int, default=16, help="frames in a round")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rival", action="store_true", help="beside Real-ESRGAN under ncnn too: takes a minute")
     parser.add_argument("--json", type=Path, help="write the timings, with the machine, here")
     return parser.parse_args(argv)
 
@@ -135,6 +149,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     others = [make(choice, count=given.count, rounds=given.rounds) for make in (beside_reference, with_host)]
+    if given.rival:
+        others.append(beside_rival(choice, rounds=3))
     report = joined(inner, *others)
     print(text(report, choice))
     if given.json:
