@@ -131,12 +131,12 @@ def parse(words: Sequence[str]) -> Command:
     options: list[Option] = []
     left = iter(words)
     for word in left:
-        if word == "-i":
+        if word in {"-i", "--"}:
             url = next(left, None)
-            if url is None:
+            if word == "--" or url is None:
                 options.append(Option(word))
-            else:
-                files.append(File(tuple(options), url, is_input=True))
+            if url is not None:
+                files.append(File(tuple(options), url, is_input=word == "-i"))
                 options = []
         elif not word.startswith("-") or word == "-":
             files.append(File(tuple(options), word, is_input=False))
