@@ -14,16 +14,31 @@ from vsadcvsr.errors import UsageError
 
 NAME = "adcvsr"
 _SWS = re.compile(r"\s*sws_flags=[^;]*;")
-_LABEL = re.compile(r"\s*\[([^\[\]]*)\]\s*")
+_LABEL = re.compile(r"\s*\[[^\[\]]*\]\s*")
+_SPACES = " \n\t\r"
 
 
 @dataclass(frozen=True)
 class Node:
-    """One filter. `body` is its name and arguments as they stand; labels are without brackets."""
+    """One filter: its name and arguments, and the labels around it, all as they stand."""
 
     body: str
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    labels_in: tuple[str, ...] = ()
+    labels_out: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, body: str, inputs: Sequence[str] = (), outputs: Sequence[str] = ()) -> Node:
+        """The filter with labels given by their names."""
+        return cls(body, _bracketed(inputs), _bracketed(outputs))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the labels before it."""
+        return tuple(_name(label) for label in self.labels_in)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(_name(label) for label in self.labels_out)
 
     @property
     def name(self) -> str:
@@ -35,18 +50,27 @@ class Node:
         return unescaped(self.body.partition("=")[2])
 
     def __str__(self) -> str:
-        return "".join(f"[{label}]" for label in self.inputs) + self.body + "".join(f"[{one}]" for one in self.outputs)
+        return "".join((*self.labels_in, self.body, *self.labels_out))
+
+
+def _name(label: str) -> str:
+    return label.strip()[1:-1].strip()
+
+
+def _bracketed(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"[{name}]" for name in names)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Chains of filters. `head` is what stands before the first, such as `sws_flags=…;`."""
+    """Chains of filters. `head` is what stands before the first, such as `sws_flags=…;`, `tail` a last semicolon."""
 
     chains: tuple[tuple[Node, ...], ...]
     head: str = ""
+    tail: str = ""
 
     def __str__(self) -> str:
-        return self.head + ";".join(",".join(map(str, chain)) for chain in self.chains)
+        return self.head + ";".join(",".join(map(str, chain)) for chain in self.chains) + self.tail
 
     def nodes(self) -> Iterator[tuple[int, int, Node]]:
         """Each filter with the number of its chain and its place in it."""
@@ -78,12 +102,13 @@ def parse(text: str) -> Graph:
     chain: list[Node] = []
     while True:
         chain.append(scan.node())
-        end = scan.separator()
-        if end != ",":
-            chains.append(tuple(chain))
-            chain = []
-        if not end or (end == ";" and scan.is_done()):
-            return Graph(tuple(chains), head)
+        tail = scan.rest_if_last()
+        if tail is None and scan.separator() == ",":
+            continue
+        chains.append(tuple(chain))
+        chain = []
+        if tail is not None:
+            return Graph(tuple(chains), head, tail)
 
 
 class _Scan:
@@ -95,27 +120,29 @@ class _Scan:
 
     def node(self) -> Node:
         inputs = tuple(self._labels())
-        body = self.text[self.at : (end := _token_end(self.text, self.at, "[,;"))]
+        body = self.text[self.at : (end := _token_end(self.text, self.at, "[],;"))]
         self.at = end
         if not body.strip():
             raise UsageError.of("filter graph", self.text, "a filter's name between separators", f"at {end}")
         return Node(body, inputs, tuple(self._labels()))
 
     def separator(self) -> str:
-        """`,` or `;`, or nothing at the end."""
-        mark = self.text[self.at : self.at + 1]
-        if mark and mark not in ",;":
+        """`,` or `;`."""
+        mark = self.text[self.at]
+        if mark not in ",;":
             raise UsageError.of("filter graph", self.text, "`,` or `;` between filters", f"at {self.at}")
-        self.at += len(mark)
+        self.at += 1
         return mark
 
-    def is_done(self) -> bool:
-        return not self.text[self.at :].strip()
+    def rest_if_last(self) -> str | None:
+        """What is left if no filter is."""
+        rest = self.text[self.at :]
+        return rest if rest.strip(_SPACES) in {"", ";"} else None
 
     def _labels(self) -> Iterator[str]:
         while found := _LABEL.match(self.text, self.at):
             self.at = found.end()
-            yield found[1]
+            yield found[0]
 
 
 def _token_end(text: str, at: int, ends: str) -> int:
@@ -133,14 +160,24 @@ def _token_end(text: str, at: int, ends: str) -> int:
 
 
 def unescaped(text: str) -> str:
-    """One level of quoting undone: `'…'` is taken as it is, elsewhere a backslash guards the next character."""
-    found = re.finditer(r"'([^']*)'?|\\(.)|(.)", text, re.DOTALL)
-    return "".join(next(part for part in (*one.groups(), "") if part is not None) for one in found)
+    """One level of quoting undone: `'…'` is taken as it is, elsewhere a backslash guards the next character.
+
+    Spaces at either end go, unless they are quoted or guarded.
+    """
+    found = re.finditer(r"'([^']*)'?|\\(.)|(.)", text.lstrip(_SPACES), re.DOTALL)
+    parts = [(plain, quoted or guarded or plain or "") for quoted, guarded, plain in (one.groups() for one in found)]
+    while parts and parts[-1][0] and parts[-1][0] in _SPACES:
+        parts.pop()
+    return "".join(part for _, part in parts)
 
 
 def escaped(text: str, special: str) -> str:
-    """The text with a backslash before quotes, backslashes and `special`."""
-    return re.sub(rf"[\\'{re.escape(special)}]", lambda found: "\\" + found[0], text)
+    """The text with a backslash before quotes, backslashes, `special`, and spaces at either end."""
+    last = len(text) - 1
+    return "".join(
+        "\\" + one if one in "\\'" + special or (one in _SPACES and at in {0, last}) else one
+        for at, one in enumerate(text)
+    )
 
 
 def fields(text: str) -> list[str]:
@@ -167,7 +204,8 @@ def cut(graph: Graph) -> Cut | None:
     if len(places) > 1:
         raise UsageError.of(NAME, f"{len(places)} times in one graph", "once", "chain two commands with a pipe")
     number, place, node = places[0]
-    if len(node.inputs) > 1 or len(node.outputs) > 1:
+    follows, leads = place > 0, place + 1 < len(graph.chains[number])
+    if len(node.inputs) + follows > 1 or len(node.outputs) + leads > 1:
         raise UsageError.of(NAME, str(node), "one input and one output")
     if any(re.match(r"\d+:a", label) for label in node.inputs):
         raise UsageError.of(NAME, f"on audio, [{node.inputs[0]}]", "video")
@@ -177,7 +215,7 @@ def cut(graph: Graph) -> Cut | None:
         for index, chain in enumerate(graph.chains)
         if index != number
     ]
-    own = graph.chains[number][:place] or (Node("null", node.inputs),)
+    own = graph.chains[number][:place] or (Node("null", node.labels_in),)
     after, after_chain = _after(graph, number, place, node, upstream)
     return Cut(node, Graph((*filter(None, before), own), graph.head), after, after_chain)
 
@@ -189,7 +227,7 @@ def _after(graph: Graph, number: int, place: int, node: Node, upstream: set[tupl
         if index == number:
             own = len(chains)
             rest = chain[place + 1 :]
-            chains.append(rest or (Node("null", (), node.outputs),))
+            chains.append(rest or (Node("null", (), node.labels_out),))
         elif kept := tuple(one for at, one in enumerate(chain) if (index, at) not in upstream):
             chains.append(kept)
     return Graph(tuple(chains), graph.head), own
@@ -219,19 +257,21 @@ def _check_nothing_else_needs(graph: Graph, upstream: set[tuple[int, int]], own:
     takers = {label: (index, at) for index, at, one in graph.nodes() for label in one.inputs}
     for index, at in upstream:
         one = graph.chains[index][at]
-        follower = (index, at + 1) if at + 1 < len(graph.chains[index]) else None
-        for taker in [*(takers.get(label) for label in one.outputs), follower]:
-            if (taker is None and one.outputs) or (taker and taker not in upstream and taker != own):
-                raise UsageError.of(
-                    NAME, f"behind {one.body!r}, whose pictures go elsewhere too", "filters of its own before it",
-                    "write them out in a second chain from the input",
-                )  # fmt: skip
+        following = [takers.get(label) for label in one.outputs]
+        if at + 1 < len(graph.chains[index]):
+            following.append((index, at + 1))
+        if any(taker != own and taker not in upstream for taker in following):
+            raise UsageError.of(
+                NAME, f"behind {one.body!r}, whose pictures go elsewhere too", "filters of its own before it",
+                "write them out in a second chain from the input",
+            )  # fmt: skip
 
 
 def relabelled(graph: Graph, new: Callable[[str], str]) -> Graph:
     """The graph with other names for its inputs."""
     chains = tuple(
-        tuple(replace(node, inputs=tuple(map(new, node.inputs))) for node in chain) for chain in graph.chains
+        tuple(replace(node, labels_in=_bracketed([new(name) for name in node.inputs])) for node in chain)
+        for chain in graph.chains
     )
     return replace(graph, chains=chains)
 
@@ -241,9 +281,9 @@ def begun(graph: Graph, chain: int, inputs: Sequence[str], bodies: Sequence[str]
     old = graph.chains[chain]
     nodes = [Node(body) for body in bodies]
     if nodes:
-        nodes[0] = replace(nodes[0], inputs=tuple(inputs))
+        nodes[0] = Node.of(nodes[0].body, inputs)
     else:
-        old = (replace(old[0], inputs=(*inputs, *old[0].inputs)), *old[1:])
+        old = (replace(old[0], labels_in=(*_bracketed(inputs), *old[0].labels_in)), *old[1:])
     chains = [*graph.chains]
     chains[chain] = (*nodes, *old)
     return replace(graph, chains=tuple(chains))
@@ -252,4 +292,4 @@ def begun(graph: Graph, chain: int, inputs: Sequence[str], bodies: Sequence[str]
 def ended(graph: Graph, body: str, outputs: Sequence[str]) -> Graph:
     """The graph with a filter put behind its last chain."""
     *others, last = graph.chains
-    return replace(graph, chains=(*others, (*last, Node(body, (), tuple(outputs)))))
+    return replace(graph, chains=(*others, (*last, Node.of(body, (), outputs))))
