@@ -62,11 +62,13 @@ class Options:
         """The exact size, None for both if the scale counts."""
         across, down = self.width or 0, self.height or 0
         if across <= 0 and down <= 0:
-            return None, None
+            if min(across, down) > -2:
+                return None, None
+            return _fitting(across, width * self.scale), _fitting(down, height * self.scale)
         if across <= 0:
-            across = _fitting(across, Fraction(width * down, height), width * self.scale)
-        if down <= 0:
-            down = _fitting(down, Fraction(height * across, width), height * self.scale)
+            across = _fitting(across, Fraction(width * down, height) if across else width * self.scale)
+        elif down <= 0:
+            down = _fitting(down, Fraction(height * across, width) if down else height * self.scale)
         return across, down
 
     def active(self) -> Callable[[Fraction | None, int], bool] | None:
@@ -74,11 +76,11 @@ class Options:
         return None if self.enable is None else timeline.condition(self.enable)
 
     def described(self) -> str:
-        """What differs from the defaults, and the model, for a metadata line."""
+        """What differs from the defaults, and the model, as `parse` reads it: for a metadata line."""
         plain = Options()
         changed = {one.name: getattr(self, one.name) for one in fields(self)}
         return ":".join(
-            f"{name}={_text(value)}"
+            f"{name}={filtergraph.escaped(_text(value), ':')}"
             for name, value in changed.items()
             if name == "model" or value != getattr(plain, name)
         )
@@ -96,7 +98,7 @@ def parse(text: str) -> Options:
         name = _ALIASES.get(key.strip(), key.strip())
         if name not in _HELP:
             raise UsageError.of("adcvsr", f"{key}=…", ", ".join(_HELP), near_misses(name, _HELP))
-        given[name] = _typed(name, filtergraph.unescaped(value))
+        given[name] = _checked(name, _typed(name, filtergraph.unescaped(value)))
     options = Options(**given)  # type: ignore[arg-type]  # as `_typed` made them
     options.active()
     return options
@@ -118,7 +120,7 @@ def _typed(name: str, value: str) -> object:
     kind = _HELP[name][0]
     try:
         if kind == "<int>":
-            return _checked(name, int(value))
+            return int(value)
         if kind == "<float>":
             return float(value)
         if kind.startswith("<width>"):
@@ -129,17 +131,16 @@ def _typed(name: str, value: str) -> object:
     return value
 
 
-def _checked(name: str, value: int) -> int:
-    if name in {"width", "height"} and not -2 <= value <= LARGEST:
+def _checked(name: str, value: object) -> object:
+    if name in {"width", "height"} and value not in range(-2, LARGEST + 1):
         raise UsageError.of(name, value, f"-2 to {LARGEST}")
     return value
 
 
-def _fitting(asked: int, length: Fraction, by_scale: int) -> int:
-    if not asked:
-        return by_scale
-    step = -asked
-    return max(step, round(length / step) * step)
+def _fitting(asked: int, length: Fraction | int) -> int:
+    """The nearest length in the steps that -1 and -2 ask for."""
+    step = max(1, -asked)
+    return max(step, int(Fraction(length) / step + Fraction(1, 2)) * step)
 
 
 def _text(value: object) -> str:

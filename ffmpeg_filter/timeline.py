@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -21,7 +22,7 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     "eq": (2, lambda x, y: float(x == y)),
     "not": (1, lambda x: float(x == 0)),
     "if": (3, lambda test, then, other: then if test else other),
-    "mod": (2, lambda x, y: x - y * int(x / y) if y else 0.0),
+    "mod": (2, lambda x, y: x - x // y * y if y else 0.0),
     "min": (2, min),
     "max": (2, max),
     "abs": (1, abs),
@@ -33,6 +34,8 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: lambda x, y: x / y if y else 0.0,
 }
+_ON = 0.5
+"""From here on FFmpeg takes a value for yes."""
 _RENAMED = {"not": "not_", "if": "if_"}
 
 
@@ -40,22 +43,22 @@ def condition(text: str) -> Callable[[Fraction | None, int], bool]:
     """The expression as a function of time (seconds) and frame number. Raises UsageError for what it does not know."""
     words = text
     for name, safe in _RENAMED.items():
-        words = words.replace(f"{name}(", f"{safe}(")
+        words = re.sub(rf"\b{name}\s*\(", f"{safe}(", words)
     try:
-        tree = ast.parse(words.replace(";", ","), mode="eval").body
+        tree = ast.parse(words, mode="eval").body
         evaluate = _compiled(tree, text)
     except SyntaxError:
         raise UsageError.of("enable", text, "an expression of t and n, such as between(t,10,20)") from None
 
     def active(time: Fraction | None, number: int) -> bool:
-        return evaluate({"t": float(time or 0), "n": float(number)}) != 0
+        return abs(evaluate({"t": float(time or 0), "n": float(number)})) >= _ON
 
     return active
 
 
 def _compiled(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
     match node:
-        case ast.Constant(value=int() | float() as number):
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             value = float(number)
             return lambda _: value
         case ast.Name(id="t" | "n" as name):
