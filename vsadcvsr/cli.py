@@ -132,7 +132,7 @@ def train(
     steps: Annotated[int, typer.Option(help="Steps in all.")] = 20_000,
     batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
     crop: Annotated[int, typer.Option(help="Side of a low-resolution crop in pixels, a multiple of 4.")] = 48,
-    difference: Annotated[float, typer.Option(help="Weight of the loss on changes from frame to frame.")] = 0.3,
+    difference: Annotated[float, typer.Option(help="Weight of the loss on changes from frame to frame.")] = 1.2,
     begin: Annotated[Path | None, typer.Option(help="A .safetensors file to start from.")] = None,
     temporal_only: Annotated[bool, typer.Option(help="Train the temporal blocks alone.")] = False,
     seed: Annotated[int, typer.Option(help="Decides weights and samples.")] = 0,

@@ -71,8 +71,8 @@ class CompactDims:
         return 4 * 2 * self.blocks + 2 * (self.refine + 2) + 4 + 3
 
 
-FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=4, refine=2, sites=(1,))
-BASE = CompactDims(name="base", width=64, quarter_width=160, blocks=12, refine=4, sites=(1, 4, 7, 10))
+FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=4, refine=2, sites=(1,), settle=True)
+BASE = CompactDims(name="base", width=64, quarter_width=160, blocks=12, refine=4, sites=(1, 4, 7, 10), settle=True)
 
 
 class ResidualBlock(nn.Module):

@@ -31,7 +31,7 @@ class TrainSettings:
     decay: float = 0.4
     ema: float = 0.999
     luma: float = 0.5
-    difference: float = 0.3
+    difference: float = 1.2
     begin: Path | None = None
     temporal_only: bool = False
     seed: int = 0
