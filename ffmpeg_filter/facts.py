@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -12,6 +13,20 @@ from ffmpeg_filter.nut import exact
 
 _BITMAPS = {"dvdsub", "pgssub", "dvbsub", "xsub", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"}
 _MADE_BY_MUXERS = {"encoder", "duration", "rotate", "bps", "number_of_frames", "number_of_bytes", "creation_time"}
+_VIDEO_ALONE = {
+    "yuv4mpegpipe",
+    "rawvideo",
+    "image2pipe",
+    "h264",
+    "hevc",
+    "obu",
+    "ivf",
+    "mjpeg",
+    "m4v",
+    "mpegvideo",
+    "vc1",
+}
+"""Formats that hold one video stream and nothing else."""
 _DEFAULT, _ATTACHED = 0x1, 0x400
 
 
@@ -48,21 +63,25 @@ class Input:
 
     def best_video(self) -> Stream | None:
         """The one that FFmpeg takes by itself: the largest, covers last."""
-        return max(self.of_kind("video"), key=_video_rank, default=None)
-
-    def best_audio(self) -> Stream | None:
-        """The one that FFmpeg takes by itself: the default one, else that with the most channels."""
-        return max(self.of_kind("audio"), key=lambda one: (one.is_default, one.channels, -one.index), default=None)
+        return max(self.of_kind("video"), key=lambda one: (_video_rank(one), -one.index), default=None)
 
 
-def _video_rank(stream: Stream) -> tuple[bool, int, int]:
-    return not stream.is_cover, stream.pixels + 5_000_000 * stream.is_default, -stream.index
+def _video_rank(stream: Stream) -> int:
+    return 1 if stream.is_cover else stream.pixels + 5_000_000 * stream.is_default
+
+
+def _audio_rank(stream: Stream) -> int:
+    return stream.channels + 5_000_000 * stream.is_default
+
+
+RANKS: dict[str, Callable[[Stream], int]] = {"video": _video_rank, "audio": _audio_rank}
+"""By which FFmpeg takes one stream of a kind by itself, the highest."""
 
 
 def probe(file: File) -> Input:
     """The facts of an input of a command, none if it cannot be opened twice, or at all."""
     if is_pipe(file.url):
-        return Input()
+        return Input((Stream(index=0, kind="video"),) if _is_video_alone(file.last("f") or "") else ())
     given = {option.name: option.value for option in file.options if option.value is not None}
     form = given.pop("f", None)
     kept = {name: value for name, value in given.items() if name in {"framerate", "video_size", "pixel_format"}}
@@ -72,6 +91,10 @@ def probe(file: File) -> Input:
             return Input(tuple(_stream(one) for one in opened.streams), seconds)
     except (av.FFmpegError, OSError, ValueError):
         return Input()
+
+
+def _is_video_alone(form: str) -> bool:
+    return form in _VIDEO_ALONE or form.endswith("_pipe")
 
 
 def is_pipe(url: str) -> bool:

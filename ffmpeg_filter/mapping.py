@@ -6,16 +6,22 @@ There, input 0 is our pictures, and the user's inputs come after it. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ffmpeg_filter.argv import File
-from ffmpeg_filter.facts import Input, Stream
+from ffmpeg_filter import containers
+from ffmpeg_filter.argv import File, Option
+from ffmpeg_filter.facts import RANKS, Input, Stream
 from vsadcvsr.errors import UsageError
 
+PICTURES = "0:v:0"
+"""Our stream in the second command."""
 _MAP = re.compile(r"(-?)(\d+)(?::(.*?))?(\??)$")
 _KINDS = {"v": "video", "V": "video", "a": "audio", "s": "subtitle", "d": "data", "t": "attachment"}
-_SUBTITLES = {"mkv": "text", "mp4": "text", "m4v": "text", "mov": "text", "webm": "text", "nut": "", "ts": "bitmap"}
+_FIRST_VIDEO = {"v", "V", "0", "v:0", "V:0", ""}
+"""What a stream that nothing is known of may be called, if it is to be the video."""
+
+type _Found = tuple[int, Stream | None]
 
 
 @dataclass(frozen=True)
@@ -30,17 +36,22 @@ class Numbers:
             raise UsageError.of(what, number, f"inputs 0 to {len(self.at) - 1}")
         found = self.at[number]
         if found is None:
-            hint = "leave its other streams out (-an, -sn), or save it to a file first"
+            hint = "leave its other streams out (-an, or -map 0:v), or save it to a file first"
             raise UsageError.of(what, f"input {number}", "inputs that can be read twice, which a pipe cannot", hint)
         return found
 
 
 @dataclass(frozen=True)
 class Ours:
-    """The stream that goes through the engine: its input's number, and itself if that could be looked into."""
+    """The stream that goes through the engine: its input's number, and itself if that could be looked into.
+
+    `place` is its place among the output's video streams, `repeats` how often it is there before as it is.
+    """
 
     number: int
     stream: Stream | None
+    place: int = 0
+    repeats: int = 0
 
     @property
     def specifier(self) -> str:
@@ -48,107 +59,150 @@ class Ours:
         return f"0:{self.stream.index}" if self.stream else "0:v:0"
 
 
-def ours_of(output: File, inputs: Sequence[Input]) -> Ours:
-    """The stream whose pictures a plain filter of `output` gets. Raises UsageError where there is none."""
-    maps = [option.value or "" for option in output.options if option.name == "map"]
-    for number, stream in (found for value in maps for found in _matched(value, inputs)):
-        if stream is None or (stream.kind == "video" and not stream.is_cover):
-            return Ours(number, stream)
-    if maps:
-        raise UsageError.of("-map", " ".join(maps), "a video stream for adcvsr among what is mapped")
-    known = [(number, best) for number, one in enumerate(inputs) if (best := one.best_video())]
-    if known:
-        number, stream = max(known, key=lambda found: (not found[1].is_cover, found[1].pixels, -found[0]))
-        return Ours(number, stream)
-    unknown = [number for number, one in enumerate(inputs) if not one.streams]
-    if unknown:
-        return Ours(unknown[0], None)
-    raise UsageError.of("adcvsr", "without a video stream in the inputs", "an input with video")
+def ours_of(option: Option, output: File, inputs: Sequence[Input]) -> Ours:
+    """The stream whose pictures the filter `option` of `output` gets. Raises UsageError where that is not one."""
+    if any(one.name == "vn" for one in output.options):
+        raise UsageError.of("-vn", "beside adcvsr", "an output with video")
+    maps = [one.value or "" for one in output.options if one.name == "map"]
+    videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
+    if not videos:
+        given = f"-map {' '.join(maps)}" if maps else "inputs without video"
+        raise UsageError.of("adcvsr", given, "a video stream among what is mapped")
+    place = _place(option, videos)
+    number, stream = videos[place]
+    return Ours(number, stream, place, sum(one == videos[place] for one in videos[:place]))
 
 
-def mapped(value: str, ours: Ours | None, inputs: Sequence[Input], numbers: Numbers) -> list[str]:
-    """The values of `-map` in the second command for one in the first."""
-    found = _MAP.match(value)
-    if not found or value.startswith("["):
-        return [value]
-    minus, number, specifier, doubt = found.groups()
-    streams = [stream for _, stream in _matched(value.removeprefix("-"), inputs)]
-    if ours is None or int(number) != ours.number or not any(_is_ours(stream, ours) for stream in streams):
-        colon = "" if specifier is None else f":{specifier}"
-        return [f"{minus}{numbers.of(int(number), '-map')}{colon}{doubt}"]
-    if minus:
-        raise UsageError.of("-map", value, "maps that leave the stream of adcvsr in")
-    return ["0:v:0" if _is_ours(one, ours) else _single(one, int(number), numbers) for one in streams]
+def _place(option: Option, videos: Sequence[_Found]) -> int:
+    """Which of an output's video streams the filter is for; covers are passed by."""
+    wanted = option.specifier.partition(":")[2]
+    if wanted.isdecimal():
+        if int(wanted) >= len(videos):
+            raise UsageError.of(option.word, wanted, f"0 to {len(videos) - 1}, the output's video streams")
+        return int(wanted)
+    films = [place for place, (_, stream) in enumerate(videos) if not stream or not stream.is_cover] or [0]
+    if len(films) > 1:
+        hint = f"name the one: -filter:v:{films[0]}"
+        raise UsageError.of(option.word, f"for {len(films)} video streams", "one stream", hint)
+    return films[0]
 
 
-def _single(stream: Stream | None, number: int, numbers: Numbers) -> str:
-    assert stream is not None
-    return f"{numbers.of(number, '-map')}:{stream.index}"
+def _best_video(inputs: Sequence[Input]) -> list[_Found]:
+    if best := _best(inputs, "video"):
+        return [best]
+    unknown: list[_Found] = [(number, None) for number, one in enumerate(inputs) if not one.streams]
+    return unknown[:1]
 
 
-def chosen(output: File, ours: Ours | None, inputs: Sequence[Input], numbers: Numbers) -> list[str]:
+def _mapped_videos(maps: Sequence[str], inputs: Sequence[Input]) -> list[_Found]:
+    """The video streams of an output, in order."""
+    found: list[_Found] = []
+    for value in maps:
+        streams = _matched(value, inputs)
+        if value.startswith("-"):
+            found = [one for one in found if one not in streams]
+        else:
+            found += [one for one in streams if one[1] is None or one[1].kind == "video"]
+    return found
+
+
+class Maps:
+    """The values of `-map` of one output in the second command, one after the other."""
+
+    def __init__(self, ours: Ours | None, inputs: Sequence[Input], numbers: Numbers) -> None:
+        self._ours, self._inputs, self._numbers = ours, inputs, numbers
+        self._repeats = ours.repeats if ours else 0
+
+    def of(self, value: str) -> list[str]:
+        """The values there for one here; labels stay."""
+        found = _MAP.match(value)
+        if not found:
+            return [value]
+        minus, number, specifier, doubt = found.groups()
+        ours = self._ours
+        streams = _matched(value, self._inputs)
+        if not ours or (ours.number, ours.stream) not in streams:
+            colon = "" if specifier is None else f":{specifier}"
+            return [f"{minus}{self._numbers.of(int(number), '-map')}{colon}{doubt}"]
+        if minus:
+            raise UsageError.of("-map", value, "maps that leave the stream of adcvsr in")
+        if ours.stream is None:
+            return self._unknown(int(number), specifier or "")
+        return [self._single(number, stream) for number, stream in streams]
+
+    def _unknown(self, number: int, specifier: str) -> list[str]:
+        if specifier:
+            return [PICTURES]
+        at = self._numbers.of(number, "-map")
+        return [PICTURES, str(at), f"-{at}:v:0"]
+
+    def _single(self, number: int, stream: Stream | None) -> str:
+        assert stream is not None, "its input has been looked into"
+        assert self._ours is not None
+        if stream == self._ours.stream:
+            self._repeats -= 1
+            if self._repeats == -1:
+                return PICTURES
+        return f"{self._numbers.of(number, '-map')}:{stream.index}"
+
+
+def chosen(output: File, ours: Ours | None, inputs: Sequence[Input], numbers: Numbers) -> Iterator[str]:
     """What FFmpeg would map by itself: one video, one audio, and one subtitle stream that the container takes."""
     off = {option.name for option in output.options}
-    values = []
     if ours:
-        values.append("0:v:0")
-    elif "vn" not in off and (video := _best(inputs, "video")):
-        values.append(f"{numbers.of(video[0], 'input')}:{video[1].index}")
-    if "an" not in off:
-        if audio := _best(inputs, "audio"):
-            values.append(f"{numbers.of(audio[0], 'input')}:{audio[1].index}")
-        _check_unknown(ours, inputs, numbers)
+        yield PICTURES
+    elif "vn" not in off and containers.holds(output, "video"):
+        yield from _one("video", inputs, numbers)
+    if "an" not in off and containers.holds(output, "audio"):
+        yield from _one("audio", inputs, numbers)
     if "sn" not in off and (subtitle := _subtitle(output, inputs)):
-        values.append(f"{numbers.of(subtitle[0], 'input')}:{subtitle[1].index}")
-    return values
+        yield f"{numbers.of(subtitle[0], 'subtitles')}:{subtitle[1].index}"
 
 
-def _check_unknown(ours: Ours | None, inputs: Sequence[Input], numbers: Numbers) -> None:
-    """A pipe may hold audio that would be left out without a word."""
+def check_pipes(output: File, inputs: Sequence[Input], numbers: Numbers) -> None:
+    """Raises UsageError where FFmpeg would take audio from a pipe by itself, which would be lost without a word."""
+    if containers.holds(output, "audio") and not any(option.name == "an" for option in output.options):
+        list(_one("audio", inputs, numbers))
+
+
+def _one(kind: str, inputs: Sequence[Input], numbers: Numbers) -> Iterator[str]:
     for number, one in enumerate(inputs):
-        if not one.streams and ours and ours.number == number:
-            numbers.of(number, "audio")
+        if not one.streams:
+            at = numbers.of(number, kind)
+            if not _best(inputs, kind):
+                yield f"{at}:{kind[0]}:0?"
+                return
+    if best := _best(inputs, kind):
+        yield f"{numbers.of(best[0], kind)}:{best[1].index}"
 
 
 def _best(inputs: Sequence[Input], kind: str) -> tuple[int, Stream] | None:
-    found = [
-        (number, best)
-        for number, one in enumerate(inputs)
-        if (best := one.best_video() if kind == "video" else one.best_audio())
-    ]
-    return max(found, key=lambda one: (one[1].pixels, one[1].is_default, one[1].channels), default=None)
+    found = [(number, stream) for number, one in enumerate(inputs) for stream in one.of_kind(kind)]
+    return max(found, key=lambda one: (RANKS[kind](one[1]), -one[0], -one[1].index), default=None)
 
 
 def _subtitle(output: File, inputs: Sequence[Input]) -> tuple[int, Stream] | None:
-    codec = output.last("c:s") or output.last("c")
-    kind = _SUBTITLES.get(output.url.rpartition(".")[2].lower(), "")
     for number, one in enumerate(inputs):
         for stream in one.of_kind("subtitle"):
-            if codec or kind == ("bitmap" if stream.is_bitmap else "text"):
+            if containers.takes_subtitles(output, bitmaps=stream.is_bitmap):
                 return number, stream
     return None
 
 
-def _is_ours(stream: Stream | None, ours: Ours) -> bool:
-    return stream is None or ours.stream is None or stream.index == ours.stream.index
-
-
-def _matched(value: str, inputs: Sequence[Input]) -> list[tuple[int, Stream | None]]:
+def _matched(value: str, inputs: Sequence[Input]) -> list[_Found]:
     """The streams that a value of `-map` speaks of; None for one that nothing is known of but that it is video."""
     found = _MAP.match(value)
-    if not found or found[1] or int(found[2]) >= len(inputs):
+    if not found or int(found[2]) >= len(inputs):
         return []
-    number, specifier = int(found[2]), found[3]
-    kind, _, place = (specifier or "").partition(":")
-    one = inputs[number]
-    if not one.streams:
-        return [(number, None)] if kind in {"v", "V", "", "0"} else []
-    streams: Sequence[Stream] = one.streams
+    number, specifier = int(found[2]), found[3] or ""
+    streams: Sequence[Stream] = inputs[number].streams
+    if not streams:
+        return [(number, None)] if specifier in _FIRST_VIDEO else []
+    kind, _, place = specifier.partition(":")
     if kind in _KINDS:
-        streams = [stream for stream in one.of_kind(_KINDS[kind]) if kind != "V" or not stream.is_cover]
-        kind = place
-    if kind.isdecimal():
-        streams = [stream for index, stream in enumerate(streams) if index == int(kind)]
-    elif kind:
-        return []
-    return [(number, stream) for stream in streams]
+        streams = [one for one in inputs[number].of_kind(_KINDS[kind]) if kind != "V" or not one.is_cover]
+    else:
+        place = specifier
+    if place.isdecimal():
+        streams = streams[int(place) : int(place) + 1]
+    return [(number, stream) for stream in streams] if place.isdecimal() or not place else []

@@ -9,9 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 
-from ffmpeg_filter import filtergraph, mapping, options
+from ffmpeg_filter import containers, filtergraph, mapping, options
 from ffmpeg_filter.argv import OURS, Command, File, Option
 from ffmpeg_filter.facts import Input, is_pipe
 from ffmpeg_filter.filtergraph import Cut
@@ -19,19 +18,20 @@ from ffmpeg_filter.shown import NAME as SHOWINFO
 from vsadcvsr.errors import UsageError
 
 _LABEL = "adcvsr"
-_FIRST_TOO = frozenset(
-    ["init_hw_device", "filter_hw_device", "filter_threads", "filter_complex_threads", "copyts", "start_at_zero"]
-)
+_FIRST_TOO = {
+    "init_hw_device", "filter_hw_device", "filter_threads", "filter_complex_threads", "copyts", "start_at_zero",
+    "xerror", "max_error_rate", "dts_delta_threshold", "dts_error_threshold",
+}  # fmt: skip
+"""Global options that say how inputs are read, too."""
 _NOT_AGAIN = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
-_FIXED_RATE = {"mpeg1video", "mpeg2video", "mpeg4", "libxvid", "msmpeg4", "h263", "h263p", "dvvideo", "gif"}
 _SAME_TIMES = {
     "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
     "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar",
     "setparams", "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
 }  # fmt: skip
-_RETIMED = {"r", "fps_mode", "vsync", "enc_time_base", "force_fps"}
-_MANY_FILES = {"segment", "hls", "dash", "tee", "image2", "null", "stream_segment", "ssegment", "smoothstreaming"}
-PART = ".adcvsr-part"
+_RETIMED = {"r", "fpsmax", "fps_mode", "vsync", "enc_time_base", "force_fps"}
+_JOINED = {"x265-params", "x264-params", "svtav1-params"}
+"""Options that are lists with colons, in which what comes last wins."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Plan:
     @property
     def part(self) -> str | None:
         """The name of the output until it is whole; None for what is no single file."""
-        return _part_of(self.output)
+        return containers.part_of(self.output)
 
 
 def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int]) -> Plan | None:
@@ -75,18 +75,18 @@ def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int])
     option, output = found
     cut = filtergraph.cut(filtergraph.parse(option.value or ""))
     assert cut is not None, "it was found there"
-    codec = _codec(output)
+    ours = None if option.name == "filter_complex" else mapping.ours_of(option, output, inputs)
+    codec = _codec(output, ours.place if ours else 0)
     if codec == "copy":
         raise UsageError.of("-c:v", "copy", "an encoder, since adcvsr makes new pictures")
-    ours = None if option.name == "filter_complex" else mapping.ours_of(output, inputs)
     second = _Second(command, inputs, option, output, cut, ours, codec)
     return Plan(
-        decoder=_decoder(command, cut, ours),
+        decoder=_decoder(command, output, cut, ours),
         encoder=second.words,
         options=options.parse(cut.node.arguments),
         output=output,
         codec=codec,
-        source=ours.number if ours else 0,
+        source=ours.number if ours else _source(cut),
         keeps_times=second.keeps_times,
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
     )
@@ -94,39 +94,48 @@ def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int])
 
 def _found(command: Command) -> tuple[Option, File] | None:
     """The option that holds our filter and the output that it speaks of."""
-    places = [
-        (option, output)
-        for output in command.outputs
-        for option in output.options
-        if option.name in {"filter", "filter_complex"} and filtergraph.mentions(option.value)
-    ]
-    everywhere = [
-        option for option in command.options() if option.name == "filter_complex" and filtergraph.mentions(option.value)
-    ]
-    if not places and everywhere:
-        if not command.outputs:
-            raise UsageError.of("command", "without an output", "an output file at the end")
-        places = [(everywhere[0], command.outputs[0])]
-    real = [(option, output) for option, output in places if _holds(option)]
-    if len(real) > 1:
-        raise UsageError.of("adcvsr", f"in {len(real)} filter options", "one", "run one command for each")
-    return real[0] if real else None
+    graphs = [one for one in command.options() if one.name == "filter_complex" and _holds(one)]
+    simple = [(one, file) for file in command.outputs for one in file.options if one.name == "filter" and _holds(one)]
+    if len(graphs) + len(simple) > 1:
+        raise UsageError.of("adcvsr", f"in {len(graphs) + len(simple)} filter options", "one", "run a command for each")
+    if simple:
+        return simple[0]
+    return (graphs[0], _taker(command, graphs[0])) if graphs else None
 
 
 def _holds(option: Option) -> bool:
-    if option.key == "filter:a":
-        raise UsageError.of("adcvsr", "on audio, -filter:a", "video")
-    return filtergraph.cut(filtergraph.parse(option.value or "")) is not None
+    if not filtergraph.mentions(option.value) or filtergraph.cut(filtergraph.parse(option.value or "")) is None:
+        return False
+    if option.specifier.startswith("a"):
+        raise UsageError.of("adcvsr", f"on audio, {option.word}", "video")
+    return True
 
 
-def _codec(output: File) -> str:
-    for option in reversed(output.options):
-        if option.key in {"c:v", "c:v:0", "c"}:
-            return option.value or ""
-    return ""
+def _taker(command: Command, option: Option) -> File:
+    """The output that a graph's pictures go to: that which maps one of its labels, else the first."""
+    if not command.outputs:
+        raise UsageError.of("command", "without an output", "an output file at the end")
+    cut = filtergraph.cut(filtergraph.parse(option.value or ""))
+    labels = {f"[{label}]" for _, _, node in cut.after.nodes() for label in node.outputs} if cut else set()
+    takers = [
+        file for file in command.outputs if any(one.name == "map" and one.value in labels for one in file.options)
+    ]
+    return takers[0] if takers else command.outputs[0]
 
 
-def _decoder(command: Command, cut: Cut, ours: mapping.Ours | None) -> list[str]:
+def _codec(output: File, place: int) -> str:
+    """The encoder of the output's video stream at that place, if it is named: the last that fits."""
+    fitting = {"c", "c:v", "c:V", f"c:v:{place}", f"c:V:{place}"}
+    return next((one.value or "" for one in reversed(output.options) if one.key in fitting), "")
+
+
+def _source(cut: Cut) -> int:
+    """The first input that a graph takes before our filter."""
+    labels = (label for _, _, node in cut.before.nodes() for label in node.inputs)
+    return next((int(found[0]) for label in labels if (found := re.match(r"\d+", label))), 0)
+
+
+def _decoder(command: Command, output: File, cut: Cut, ours: mapping.Ours | None) -> list[str]:
     """Up to the filter. Only what the pictures come from is opened."""
     files = command.inputs if ours is None else [command.inputs[ours.number]]
     stdin = any(is_pipe(file.url) for file in files)
@@ -139,6 +148,7 @@ def _decoder(command: Command, cut: Cut, ours: mapping.Ours | None) -> list[str]
         words += ["-map", ours.specifier, "-filter:v", str(graph)]
     else:
         words += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
+    words += [word for one in output.options if one.name == "sws_flags" for word in one.words()]
     words += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
     return [*words, "-avoid_negative_ts", "disabled", "-c:v", "rawvideo", "-f", "nut", "pipe:1"]
 
@@ -164,7 +174,7 @@ class _Second:
         self.numbers = mapping.Numbers(tuple(next(count) if one else None for one in again))
         names = {node.name for _, _, node in cut.after.nodes()}
         retimed = any(one.name in _RETIMED for one in (*output.options, *command.globals()))
-        self.keeps_times = names <= _SAME_TIMES and not retimed and codec not in _FIXED_RATE
+        self.keeps_times = names <= _SAME_TIMES and not retimed and not containers.has_fixed_rate(output, codec)
         self.words(Start((), (), None, Fraction(1, 90000)))  # so that what cannot be is refused at once
 
     def words(self, start: Start) -> list[str]:
@@ -202,60 +212,55 @@ class _Second:
     def _file(self, file: File, start: Start) -> File:
         is_target = file is self.output
         ours = self.ours if is_target else None
-        kept = [self._option(one, file) for one in _without_ours(file).options if not self._is_replaced(one)]
-        made = [one for group in kept for one in group]
-        if not any(one.name == "map" for one in file.options) and (ours or not is_target):
-            values = mapping.chosen(file, ours, self.inputs, self.numbers)
-            made = [*(Option("-map", value) for value in values), *made]
+        maps = mapping.Maps(ours, self.inputs, self.numbers)
+        kept = [one for one in _without_ours(file).options if not self._is_replaced(one)]
+        made = [one for option in kept for one in self._option(option, maps)]
+        if not any(one.name == "map" for one in file.options):
+            made = [*self._chosen(file, ours, is_target), *made]
+        first = self.numbers.at[0]
+        if first is not None and not any(one.key in {"map_metadata", "map_metadata:g"} for one in made):
+            made = [Option("-map_metadata", str(first)), *made]
         if not is_target:
             return replace(file, options=tuple(made))
-        return replace(file, options=(*self._beside(made, start), *made), url=_part_of(file) or file.url)
+        return replace(file, options=tuple(self._beside(made, start)), url=containers.part_of(file) or file.url)
+
+    def _chosen(self, file: File, ours: mapping.Ours | None, is_target: bool) -> list[Option]:
+        """The maps that FFmpeg would make by itself; a graph's own ends it finds here as there."""
+        if is_target and not ours:
+            mapping.check_pipes(file, self.inputs, self.numbers)
+            return []
+        return [Option("-map", value) for value in mapping.chosen(file, ours, self.inputs, self.numbers)]
 
     def _is_replaced(self, option: Option) -> bool:
         return option is self.option or (option.name == "filter_complex" and self.option.name == "filter_complex")
 
-    def _option(self, option: Option, file: File) -> list[Option]:
+    def _option(self, option: Option, maps: mapping.Maps) -> list[Option]:
         """An option of an output as it stands in the second command."""
         value = option.value or ""
         if option.name == "map":
-            ours = self.ours if file is self.output else None
-            return [replace(option, value=one) for one in mapping.mapped(value, ours, self.inputs, self.numbers)]
+            return [replace(option, value=one) for one in maps.of(value)]
         if option.name in {"map_metadata", "map_chapters"} and (found := re.match(r"(\d+)(.*)", value)):
             return [replace(option, value=f"{self.numbers.of(int(found[1]), option.word)}{found[2]}")]
         return [option]
 
     def _beside(self, made: Sequence[Option], start: Start) -> list[Option]:
-        """What a single command would have done by itself; the user's own options come after it and win."""
+        """With what a single command would have done by itself; the user's own options come after it and win."""
         words = list[Option]()
-        first = self.numbers.at[0]
-        if first is not None and not any(one.name == "map_metadata" for one in made):
-            words.append(Option("-map_metadata", str(first)))
         if self.keeps_times:
             words += [Option("-fps_mode", "passthrough"), Option("-enc_time_base", _ratio(start.tick))]
         if self.ours:
-            place = self._place(made)
-            graph = str(self._graph(start))
-            words.append(Option(f"-filter:v:{place}", graph))
-            words += self._tags(place)
+            words.append(Option(f"-filter:v:{self.ours.place}", str(self._graph(start))))
+            words += self._tags(self.ours, made)
         return [*words, *_merged(start.options, made)]
 
-    def _place(self, made: Sequence[Option]) -> int:
-        """Ours is this one among the output's video streams."""
-        before = [one.value or "" for one in made if one.name == "map"]
-        before = before[: before.index("0:v:0")] if "0:v:0" in before else []
-        videos = {
-            f"{self.numbers.at[number]}:{stream.index}"
-            for number, one in enumerate(self.inputs)
-            for stream in one.of_kind("video")
-        }
-        return sum(value in videos for value in before)
-
-    def _tags(self, place: int) -> list[Option]:
-        stream = self.ours.stream if self.ours else None
-        if stream is None:
+    def _tags(self, ours: mapping.Ours, made: Sequence[Option]) -> list[Option]:
+        """The stream's own metadata, unless the user says which there are to be."""
+        if ours.stream is None:
             return []
-        tags = [Option(f"-metadata:s:v:{place}", f"{name}={value}") for name, value in stream.tags.items()]
-        return tags + ([Option(f"-disposition:v:{place}", "default")] if stream.is_default else [])
+        mapped = any(one.name == "map_metadata" and (one.value == "-1" or ":s" in one.key) for one in made)
+        tags = {} if mapped else ours.stream.tags
+        words = [Option(f"-metadata:s:v:{ours.place}", f"{name}={value}") for name, value in tags.items()]
+        return words + ([Option(f"-disposition:v:{ours.place}", "default")] if ours.stream.is_default else [])
 
 
 def _again(file: File) -> bool:
@@ -268,20 +273,15 @@ def _without_ours(file: File) -> File:
 
 
 def _merged(extra: Sequence[str], made: Sequence[Option]) -> list[Option]:
-    """Our options for an encoder; joined with the user's where both give a list of parameters."""
-    pairs = [Option(word, value) for word, value in zip(extra[::2], extra[1::2], strict=True)]
-    own = {one.word for one in made}
-    return [one for one in pairs if one.word not in own]
-
-
-def _part_of(output: File) -> str | None:
-    url = output.url.removeprefix("file:")
-    if is_pipe(url) or "://" in url or "%" in url or output.last("f") in _MANY_FILES:
-        return None
-    path = Path(url)
-    if path.exists() and not path.is_file():
-        return None  # a device, such as /dev/null
-    return str(path.with_name(path.stem + PART + path.suffix)) if path.suffix or output.last("f") else None
+    """The user's options with ours before them, joined where both give a list of parameters."""
+    merged = [*made]
+    for word, value in zip(reversed(extra[::2]), reversed(extra[1::2]), strict=True):
+        ours = Option(word, value)
+        if ours.name not in _JOINED or not any(one.name == ours.name for one in merged):
+            merged = [ours, *merged]
+        else:
+            merged = [replace(one, value=f"{value}:{one.value}") if one.name == ours.name else one for one in merged]
+    return merged
 
 
 def _seconds(time: Fraction) -> str:
