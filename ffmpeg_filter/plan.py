@@ -247,7 +247,8 @@ class _Second:
         """With what a single command would have done by itself; the user's own options come after it and win."""
         words = list[Option]()
         if self.keeps_times:
-            words += [Option("-fps_mode", "passthrough"), Option("-enc_time_base", _ratio(start.tick))]
+            which = f":v:{self.ours.place}" if self.ours else ""
+            words += [Option(f"-fps_mode{which}", "passthrough"), Option(f"-enc_time_base{which}", _ratio(start.tick))]
         if self.ours:
             words.append(Option(f"-filter:v:{self.ours.place}", str(self._graph(start))))
             words += self._tags(self.ours, made)

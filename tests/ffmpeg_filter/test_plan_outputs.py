@@ -100,7 +100,7 @@ def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
         f"-i in.mkv -vf adcvsr {option} out.mkv" if name == "-fps_mode" else f"{option} -i in.mkv -vf adcvsr out.mkv"
     )
     made = planned(words, FILM).encoder(START)
-    assert [word for word in made if word in {"-vsync", "-fps_mode", "-enc_time_base"}] == [name]
+    assert [word for word in made if word.startswith(("-vsync", "-fps_mode", "-enc_time_base"))] == [name]
     assert not planned(words, FILM).keeps_times
     assert "-vsync" not in planned(words, FILM).decoder
 
@@ -115,7 +115,15 @@ def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
 def test_timestamps_are_kept_where_they_can_be(words: str, *, keeps: bool) -> None:
     made = planned(f"-i in.mkv {words}", FILM)
     assert made.keeps_times is keeps
-    assert ("-enc_time_base" in made.encoder(START)) is keeps
+    assert ("-enc_time_base:v:0" in made.encoder(START)) is keeps
+
+
+def test_a_cover_keeps_its_own_clock() -> None:
+    film = Input((Stream(index=0, kind="video", is_cover=True), Stream(index=1, kind="video")))
+    made = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder(START)
+    assert made[made.index("-fps_mode:v:1") :][:6] == [
+        "-fps_mode:v:1", "passthrough", "-enc_time_base:v:1", "1/1000", "-filter:v:1", "null",
+    ]  # fmt: skip
 
 
 def test_with_copyts_nothing_is_shifted() -> None:
