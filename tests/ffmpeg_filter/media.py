@@ -1,0 +1,84 @@
+"""Files made with FFmpeg's own test pictures, the command under test, and what is in the files that it makes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import imageio_ffmpeg
+
+from ffmpeg_filter.cli import main
+from ffmpeg_filter.frames import raw_of
+from ffmpeg_filter.nut import exact
+from ffmpeg_filter.raw import Plane
+
+ROOT = Path(__file__).parents[2]
+FFMPEG = str(imageio_ffmpeg.get_ffmpeg_exe())
+PICTURES = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.4"
+SOUND = "-f lavfi -i sine=330:d=0.4"
+NEAREST = "adcvsr=model=nearest:scale=2"
+
+
+def words_of(given: Sequence[str | Path]) -> list[str]:
+    """Texts split at spaces, paths as they are."""
+    return [word for one in given for word in ([str(one)] if isinstance(one, Path) else one.split())]
+
+
+def ffmpeg(*words: str | Path) -> str:
+    """FFmpeg itself; what it wrote on standard output."""
+    command = [FFMPEG, "-v", "error", "-nostdin", "-y", *words_of(words)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def ffadcvsr(*words: str | Path) -> int:
+    """Our command, in this process; its exit status."""
+    return main(words_of(words))
+
+
+def command(*words: str | Path) -> list[str]:
+    """Our command as another process runs it."""
+    return [sys.executable, "-c", "from ffmpeg_filter.cli import run; run()", *words_of(words)]
+
+
+def surroundings(**more: str) -> dict[str, str]:
+    """The environment of such a process."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+def decoded(path: Path) -> list[av.VideoFrame]:
+    with av.open(str(path)) as file:
+        return list(file.decode(video=0))
+
+
+def planes(path: Path) -> list[tuple[Plane, ...]]:
+    """The samples of each frame, alpha last."""
+    raws = [raw_of(frame) for frame in decoded(path)]
+    return [(*raw.planes, *([] if raw.alpha is None else [raw.alpha])) for raw in raws]
+
+
+def alike(one: Path, other: Path) -> bool:
+    """Whether the pictures of two files have the same bits."""
+    pairs = list(zip(planes(one), planes(other), strict=True))
+    return bool(pairs) and all(
+        bool((a == b).all()) for before, after in pairs for a, b in zip(before, after, strict=True)
+    )
+
+
+def times(path: Path) -> list[Fraction]:
+    """When each frame begins, in seconds."""
+    return [frame.pts * (exact(frame.time_base) or 0) for frame in decoded(path) if frame.pts is not None]
+
+
+def streams(path: Path) -> list[str]:
+    with av.open(str(path)) as file:
+        return [f"{one.type} {one.name}" if one.type != "attachment" else one.type for one in file.streams]
+
+
+def copied(path: Path, specifier: str = "a") -> str:
+    """Hashes of the coded streams."""
+    return ffmpeg("-i", path, f"-map 0:{specifier} -c copy -f streamhash -")
