@@ -19,7 +19,7 @@ from ffmpeg_filter.raw import Plane
 
 ROOT = Path(__file__).parents[2]
 FFMPEG = str(imageio_ffmpeg.get_ffmpeg_exe())
-PICTURES = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.4"
+PICTURES = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.4,noise=alls=9:allf=t"  # no two alike
 SOUND = "-f lavfi -i sine=330:d=0.4"
 NEAREST = "adcvsr=model=nearest:scale=2"
 
