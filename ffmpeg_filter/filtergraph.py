@@ -268,12 +268,13 @@ def _check_nothing_else_needs(graph: Graph, upstream: set[tuple[int, int]], own:
 
 
 def relabelled(graph: Graph, new: Callable[[str], str]) -> Graph:
-    """The graph with other names for its inputs."""
-    chains = tuple(
-        tuple(replace(node, labels_in=_bracketed([new(name) for name in node.inputs])) for node in chain)
-        for chain in graph.chains
-    )
-    return replace(graph, chains=chains)
+    """The graph with other names for those of its inputs that are not its own filters' outputs."""
+    own = {label for _, _, node in graph.nodes() for label in node.outputs}
+
+    def renamed(node: Node) -> Node:
+        return replace(node, labels_in=_bracketed([name if name in own else new(name) for name in node.inputs]))
+
+    return replace(graph, chains=tuple(tuple(map(renamed, chain)) for chain in graph.chains))
 
 
 def begun(graph: Graph, chain: int, inputs: Sequence[str], bodies: Sequence[str]) -> Graph:

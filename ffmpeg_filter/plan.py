@@ -6,7 +6,7 @@ Pure. Both see each input's timestamps as one command would; what only the first
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -182,14 +182,23 @@ class _Second:
         words = [*self._opening(), *begin, "-f", "nut", "-i", "pipe:0"]
         for number, file in enumerate(self.command.inputs):
             if self.numbers.at[number] is not None:
-                words += _without_ours(file).words()
+                words += replace(file, options=self._kept(file.options)).words()
             else:
-                words += [word for one in Command((file,)).globals() if one.name not in OURS for word in one.words()]
+                words += [word for one in self._kept(Command((file,)).globals()) for word in one.words()]
         if self.option.name == "filter_complex":
             words += ["-filter_complex", str(self._graph(start))]
         for file in self.command.outputs:
             words += self._file(file, start).words()
-        return words + [word for one in self.command.rest if one.name not in OURS for word in one.words()]
+        return words + [word for one in self._kept(self.command.rest) for word in one.words()]
+
+    def _kept(self, options: Iterable[Option]) -> tuple[Option, ...]:
+        """Without what only we understand, and with the inputs of other graphs renumbered."""
+        kept = [one for one in options if one is not self.option and one.name not in OURS]
+        return tuple(self._renumbered(one) if one.name == "filter_complex" else one for one in kept)
+
+    def _renumbered(self, option: Option) -> Option:
+        graph = filtergraph.relabelled(filtergraph.parse(option.value or ""), self._pad)
+        return replace(option, value=str(graph))
 
     def _opening(self) -> list[str]:
         words = ["-nostdin"]
@@ -213,8 +222,7 @@ class _Second:
         is_target = file is self.output
         ours = self.ours if is_target else None
         maps = mapping.Maps(ours, self.inputs, self.numbers)
-        kept = [one for one in _without_ours(file).options if not self._is_replaced(one)]
-        made = [one for option in kept for one in self._option(option, maps)]
+        made = [one for option in self._kept(file.options) for one in self._option(option, maps)]
         if not any(one.name == "map" for one in file.options):
             made = [*self._chosen(file, ours, is_target), *made]
         first = self.numbers.at[0]
@@ -230,9 +238,6 @@ class _Second:
             mapping.check_pipes(file, self.inputs, self.numbers)
             return []
         return [Option("-map", value) for value in mapping.chosen(file, ours, self.inputs, self.numbers)]
-
-    def _is_replaced(self, option: Option) -> bool:
-        return option is self.option or (option.name == "filter_complex" and self.option.name == "filter_complex")
 
     def _option(self, option: Option, maps: mapping.Maps) -> list[Option]:
         """An option of an output as it stands in the second command."""
@@ -267,10 +272,6 @@ class _Second:
 def _again(file: File) -> bool:
     """Whether an input is opened a second time, for what else it holds."""
     return not is_pipe(file.url) and file.last("f") not in _NOT_AGAIN
-
-
-def _without_ours(file: File) -> File:
-    return file.without(lambda option: option.name in OURS)
 
 
 def _merged(extra: Sequence[str], made: Sequence[Option]) -> list[Option]:

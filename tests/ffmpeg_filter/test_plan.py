@@ -123,3 +123,19 @@ def test_image_sequences_go_in_and_out() -> None:
     assert decoder(words, PICTURE).startswith("-framerate 25 -start_number 3 -i in%03d.png -map 0:0")
     assert encoder(words, PICTURE).endswith("… -filter:v:0 null -map_metadata 1 -map 0:v:0 out%03d.png")
     assert planned(words, PICTURE).part is None
+
+
+def test_a_label_that_is_a_number_is_no_input_if_a_filter_makes_it() -> None:
+    words = "-i a -filter_complex '[0:v]adcvsr[1];[1][0:v]hstack[2]' -map [2] out.mkv"
+    assert "'[0:v]null[1];[1][1:v]hstack[2]'" in encoder(words)
+
+
+def test_other_graphs_are_renumbered() -> None:
+    words = "-filter_complex [0:v]adcvsr[u] -i a -filter_complex [0:a]volume=2[s] -map [u] -map [s] out.mkv"
+    assert decoder(words) == f"-i a -filter_complex '[0:v]null,{SHOWN}[adcvsr]' -map '[adcvsr]'"
+    assert encoder(words) == (
+        "-i a -filter_complex '[0:v]null[u]' … -map_metadata 1 -filter_complex '[1:a]volume=2[s]' -map '[u]' "
+        "-map '[s]' out.adcvsr-part.mkv"
+    )
+    words = "-i a -filter_complex [0:a]volume=2[s] -map 0:v -vf adcvsr -map [s] out.mkv"
+    assert "-filter_complex '[1:a]volume=2[s]' -map 0:v:0 -map '[s]'" in encoder(words)

@@ -1,0 +1,69 @@
+"""The output is looked at again: what is missing or late is said in words."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from ffmpeg_filter.damage import Damage
+from ffmpeg_filter.pipeline import Outcome
+from ffmpeg_filter.verify import findings
+from tests.ffmpeg_filter.planning import FILM, planned
+
+TIMES = [Fraction(number, 25) for number in range(5)]
+
+
+def clip(path: Path, times: list[Fraction]) -> None:
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width = stream.height = 16
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for time in times:
+            frame = av.VideoFrame(16, 16, "yuv420p")
+            frame.pts, frame.time_base = int(time * 1000), Fraction(1, 1000)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+
+
+def found(path: Path, outcome: Outcome, *options: str) -> list[str]:
+    return list(findings(planned(["-i", "in.mkv", "-vf", "adcvsr", *options, str(path)], FILM), outcome))
+
+
+def test_an_output_with_each_frame_at_its_time_needs_no_words(tmp_path: Path) -> None:
+    clip(tmp_path / "out.mkv", TIMES)
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == []
+
+
+def test_a_start_at_another_time_is_the_containers_affair(tmp_path: Path) -> None:
+    clip(tmp_path / "out.mkv", TIMES)
+    assert found(tmp_path / "out.mkv", Outcome(times=[time + 1 for time in TIMES])) == []
+
+
+def test_missing_frames_are_counted(tmp_path: Path) -> None:
+    clip(tmp_path / "out.mkv", TIMES[:3])
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["5 frames were passed on, out.mkv has 3"]
+
+
+def test_a_shifted_frame_is_measured(tmp_path: Path) -> None:
+    clip(tmp_path / "out.mkv", [*TIMES[:4], TIMES[4] + Fraction(1, 50)])
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["timestamps in out.mkv are off by up to 20 ms"]
+
+
+def test_an_output_that_is_no_film_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out.mkv").write_bytes(b"nothing")
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["out.mkv cannot be opened again to be checked"]
+
+
+@pytest.mark.parametrize("options", [["-t", "1"], ["-frames:v", "3"], ["-r", "10"], ["-shortest"]])
+def test_what_the_user_shortened_is_not_counted(tmp_path: Path, options: list[str]) -> None:
+    clip(tmp_path / "out.mkv", TIMES[:3])
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES]), *options) == []
+
+
+def test_damage_is_always_told(tmp_path: Path) -> None:
+    damage = Damage()
+    assert damage.read("[vist#0:0] [warning] corrupt decoded frame")
+    assert found(tmp_path / "none.mkv", Outcome(damage=damage)) == [str(damage)]
