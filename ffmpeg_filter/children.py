@@ -1,25 +1,85 @@
-"""FFmpeg processes: started so that none outlives us, with everything that they say read and the last of it kept."""
+"""FFmpeg processes: started so that none outlives us, with everything that they say read, and errors held back until it
+is known whether they are the end.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import io
+import re
 import signal
 import subprocess
 import sys
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
 
-_KEPT = 12
+_KEPT = 50
+_HELD = 1.0  # seconds
 _PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug|trace)\] ")
+_ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")
+_SEVERE = {"panic", "fatal", "error"}
+_SEQUEL = re.compile(
+    r"Conversion failed|Nothing was written|Error opening (in|out)put file|Error selecting an encoder|Error while |"
+    r"Error sending |Error reinitializing|Terminating thread|Task finished|Could not open encoder|Failed to set value|"
+    r"Error initializing|Error parsing|Error applying|Last message repeated|Error muxing|Error submitting"
+)
+"""What FFmpeg says after it has said what is wrong."""
+_INPUT = re.compile(r"Error opening input file (.+?)\.?$")
+
+
+class Speech:
+    """What a process has said, line by line: errors are held for a while, `say` is given everything else at once."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._held: list[tuple[float, str]] = []
+        self._last = ""
+        self._lock = threading.Lock()
+
+    def take(self, line: str) -> None:
+        level = _LEVEL.search(line)
+        self._last = words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
+        if not level or level[1] not in _SEVERE:
+            self._say(words)
+            return
+        with self._lock:
+            if len(self._held) < _KEPT:
+                self._held.append((time.monotonic(), words))
+
+    def let_out(self, held: float = _HELD) -> None:
+        """Says the errors that were held for that long (seconds): the process goes on in spite of them."""
+        before = time.monotonic() - held
+        with self._lock:
+            old = [words for at, words in self._held if at <= before]
+            self._held = self._held[len(old) :]
+        for words in old:
+            self._say(words)
+
+    def reason(self) -> str:
+        """The first error that is not the sequel of another, else the last line of all."""
+        with self._lock:
+            errors = [words for _, words in self._held]
+        first = next((words for words in errors if not _SEQUEL.search(words)), None)
+        named = next((found[1] for words in errors if (found := _INPUT.search(words))), "")
+        words = first or (errors[0] if errors else self._last) or "it said nothing"
+        return words if named in words else f"{named}: {words}"
+
+
+def levelled(argv: Sequence[str]) -> list[str]:
+    """The arguments of FFmpeg with `-loglevel` so changed that each line tells its level."""
+    told, before = list[str](), ""
+    for word in argv:
+        told.append(f"level+{word}" if before in {"-v", "-loglevel"} and "level" not in word else word)
+        before = word
+    return told
 
 
 class Child:
     """One process. `heard` is called with each line of its standard error, on a thread of its own; it says whether the
-    line may be worth telling in an error message.
+    line is dealt with. All others go to `speech`. Standard input and output are ours if None.
 
     It is in a process group of its own, so that Ctrl-C reaches us alone and we decide in which order things end.
     """
@@ -30,19 +90,17 @@ class Child:
         argv: Sequence[str],
         *,
         heard: Callable[[str], bool],
-        stdin: int = subprocess.DEVNULL,
-        stdout: int = subprocess.DEVNULL,
-        pass_fds: Sequence[int] = (),
+        say: Callable[[str], None],
+        stdin: int | None = subprocess.DEVNULL,
+        stdout: int | None = subprocess.DEVNULL,
     ) -> None:
-        self.name = name
-        self.tail: deque[str] = deque(maxlen=_KEPT)
+        self.speech = Speech(say)
         self._heard = heard
         self._process = subprocess.Popen(
             argv,
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            pass_fds=pass_fds,
             process_group=0,
             preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509 - one call into a library that is loaded
         )
@@ -59,29 +117,23 @@ class Child:
         """The exit status, or None while it runs."""
         return self._process.poll()
 
-    def kill(self) -> None:
-        """Ends it at once; what it was writing stays as it is."""
+    def end(self) -> None:
+        """Tells it to end at once, and does not wait."""
         if self._process.poll() is None:
             self._process.kill()
+
+    def kill(self) -> None:
+        """Ends it at once; what it was writing stays as it is."""
+        self.end()
         self.wait()
-
-    def last_words(self) -> str:
-        """What it said last, for an error message."""
-        return self.tail[-1] if self.tail else "it said nothing"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.kill()
 
     def _read(self) -> None:
         assert self._process.stderr is not None
-        with self._process.stderr as stream:
-            for line in stream:
-                words = line.decode(errors="replace").rstrip()
-                if words and self._heard(words):
-                    self.tail.append(words)
+        with io.TextIOWrapper(self._process.stderr, errors="replace") as lines:  # a carriage return ends one as well
+            for line in lines:
+                words = line.rstrip()
+                if words and not self._heard(words):
+                    self.speech.take(words)
 
 
 def _die_with_parent() -> None:

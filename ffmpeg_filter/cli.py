@@ -13,9 +13,10 @@ from pathlib import Path
 from ffmpeg_filter import options, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
-from ffmpeg_filter.facts import Input, is_pipe, probe
+from ffmpeg_filter.encoder import ProgramError
+from ffmpeg_filter.facts import Input, probe
 from ffmpeg_filter.filtergraph import mentions
-from ffmpeg_filter.pipeline import Job, Outcome, ProgramError, Transcode
+from ffmpeg_filter.pipeline import INTERRUPTED, Job, Transcode
 from ffmpeg_filter.plan import Plan, Start, plan
 from ffmpeg_filter.progress import reporter
 from vsadcvsr.errors import AdcvsrError, UsageError
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProgramError as error:
         print(f"ffadcvsr: {error}", file=sys.stderr)
         return error.status
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except (AdcvsrError, OSError) as error:
         print(f"ffadcvsr: {' '.join(str(error).split())}", file=sys.stderr)
         return _FAILED
@@ -142,12 +145,11 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         rate=video.rate if video else None,
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,
-        writes_stdout=any(is_pipe(file.url) for file in command.outputs),
     )
     quiet = command.has("nostats") or command.has("stats") or command.value("loglevel") in {"quiet", "fatal", "panic"}
     with reporter(total or None, wanted=False if quiet else None) as live:
         outcome = Transcode(job, live).run()
-        _finish(made, outcome)
+        _finish(made)
         for words in verify.findings(made, outcome):
             live.say(f"warning: {words}")
     return outcome.status
@@ -165,11 +167,10 @@ def _check_output(command: Command, made: Plan) -> None:
     Path(made.part).unlink(missing_ok=True)
 
 
-def _finish(made: Plan, outcome: Outcome) -> None:
+def _finish(made: Plan) -> None:
     """Gives the output its name, now that it is whole, or as whole as Ctrl-C left it."""
     if made.part is not None and Path(made.part).exists():
         Path(made.part).replace(made.output.url.removeprefix("file:"))
-    del outcome
 
 
 def _estimate(source: Input) -> int:

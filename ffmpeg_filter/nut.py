@@ -71,13 +71,16 @@ def _time(shown: Shown, otherwise: Fraction) -> Fraction:
 
 
 def read(descriptor: int, words: Words) -> Iterator[tuple[av.VideoFrame, Shown]]:
-    """The frames that a decoder writes into a pipe, dressed again, with what was said of each. Ends where they end."""
+    """The frames that a decoder writes into a pipe, dressed again, with what was said of each. Ends where they end.
+
+    Raises MediaError for a stream that cannot be read on.
+    """
     try:
         source = av.open(f"pipe:{descriptor}", format="nut")
     except (av.FFmpegError, EOFError):
         return  # the decoder ended without a frame, and its status says why
     with source:
-        for frame in source.decode(video=0):
+        for frame in _decoded(source):
             tick = exact(frame.time_base) or Fraction(1, 90000)
             time = None if frame.pts is None else frame.pts * tick
             shown = words.of(time, tick)
@@ -86,6 +89,13 @@ def read(descriptor: int, words: Words) -> Iterator[tuple[av.VideoFrame, Shown]]
                 frame.duration = shown.duration or 0
             _dress(frame, shown)
             yield frame, shown
+
+
+def _decoded(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
+    try:
+        yield from source.decode(video=0)
+    except av.FFmpegError as error:
+        raise MediaError(f"the decoder's pictures break off: {error}") from error
 
 
 def exact(ratio: Ratio | None) -> Fraction | None:
@@ -111,15 +121,12 @@ class Writer:
         self._stream = self._file.add_stream("rawvideo", rate=rate or Fraction(25))
         context = self._stream.codec_context
         context.width, context.height, context.pix_fmt = first.width, first.height, first.format.name
-        self._time_base = exact(first.time_base) or Fraction(1, 90000)
-        context.time_base = self._stream.time_base = self._time_base
-        self.count = 0
+        context.time_base = self._stream.time_base = exact(first.time_base) or Fraction(1, 90000)
 
     def write(self, frame: av.VideoFrame) -> None:
         """Raises BrokenPipeError (or another OSError of the pipe) when the encoder reads no more."""
         for packet in self._stream.encode(frame):
             self._file.mux(packet)
-        self.count += 1
 
     def close(self) -> None:
         """Ends the film. Without it, the encoder sees a torn one."""

@@ -1,0 +1,113 @@
+"""The second FFmpeg of a transcode, and the pipe to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from fractions import Fraction
+from queue import Full, Queue
+
+import av
+
+from ffmpeg_filter.children import Child, levelled
+from ffmpeg_filter.nut import Writer
+from vsadcvsr.errors import MediaError
+
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031
+_PATIENCE = 0.1
+"""Seconds between two looks at whether anybody still takes frames."""
+
+
+class ProgramError(MediaError):
+    """A program failed; `status` is what it ended with."""
+
+    def __init__(self, words: str, status: int) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class Encoder:
+    """Started with the first frame, which is given again to `take`. Frames are written on a thread of their own, one
+    behind what is taken.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], first: av.VideoFrame, rate: Fraction | None, say: Callable[[str], None]
+    ) -> None:
+        readable, writable = pipe()
+        self._child = Child("encoder", levelled(argv), heard=lambda _: False, say=say, stdin=readable, stdout=None)
+        os.close(readable)
+        self._frames: Queue[av.VideoFrame | None] = Queue(1)
+        self._failure: Exception | None = None
+        self._count = 0
+        self._feeding = threading.Thread(target=self._feed, args=(writable, first, rate), name="to encoder")
+        self._feeding.start()
+        self.satisfied = False
+        """Whether it has ended by itself, and well, before the frames did (`-t`, `-frames`)."""
+
+    def take(self, frame: av.VideoFrame) -> bool:
+        """Whether the encoder still takes frames. Raises ProgramError if it ended badly."""
+        self._child.speech.let_out()
+        if self._put(frame):
+            return True
+        self._check()
+        self.satisfied = True
+        return False
+
+    def finish(self) -> None:
+        """Ends the film and waits for the encoder. Raises ProgramError if it ends badly."""
+        self._put(None)
+        self._feeding.join()
+        self._check()
+        self._child.speech.let_out(0)
+
+    def kill(self) -> None:
+        """Ends it at once, if it has not ended; what it was writing is not finished."""
+        self._child.kill()  # before its pipe is closed, which would be the end of the film to it
+        self._put(None)
+        self._feeding.join()
+
+    def _put(self, frame: av.VideoFrame | None) -> bool:
+        while self._feeding.is_alive():
+            with suppress(Full):
+                self._frames.put(frame, timeout=_PATIENCE)
+                return True
+        return False
+
+    def _feed(self, writable: int, first: av.VideoFrame, rate: Fraction | None) -> None:
+        try:
+            writer = Writer(writable, first, rate)
+            while (frame := self._frames.get()) is not None:
+                writer.write(frame)
+                self._count += 1
+            writer.close()
+        except BrokenPipeError:
+            pass  # it has ended, and its status says why
+        except Exception as error:  # noqa: BLE001 - it crosses over
+            self._failure = error
+        finally:
+            os.close(writable)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            self._child.end()
+            raise MediaError(f"frame {self._count} cannot be written to the encoder: {self._failure}")
+        status = self._child.wait()
+        if status < 0:
+            raise MediaError(f"the encoder was killed by signal {-status} after {self._count} frames")
+        if status:
+            raise ProgramError(f"the encoder failed: {self._child.speech.reason()}", status)
+
+
+def pipe() -> tuple[int, int]:
+    """A pipe, as wide as the system lets us make it."""
+    readable, writable = os.pipe()
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)
+    return readable, writable
