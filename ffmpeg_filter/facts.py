@@ -28,6 +28,7 @@ _VIDEO_ALONE = {
 }
 """Formats that hold one video stream and nothing else."""
 _DEFAULT, _ATTACHED = 0x1, 0x400
+_TS_DISCONT = 0x200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +54,15 @@ class Stream:
 
 @dataclass(frozen=True)
 class Input:
-    """The streams of a file, in order; none where it could not be looked into. `seconds` is its length, if known."""
+    """The streams of a file, in order; none where it could not be looked into. `seconds` is its length, if known.
+
+    `may_jump` is for formats such as MPEG-TS: their clock FFmpeg sets to zero where the first stream begins that it
+    reads.
+    """
 
     streams: tuple[Stream, ...] = ()
     seconds: float | None = None
+    may_jump: bool = False
 
     def of_kind(self, kind: str) -> list[Stream]:
         return [stream for stream in self.streams if stream.kind == kind]
@@ -88,7 +94,8 @@ def probe(file: File) -> Input:
     try:
         with av.open(file.url, format=form, options=kept) as opened:
             seconds = opened.duration / av.time_base if opened.duration else None
-            return Input(tuple(_stream(one) for one in opened.streams), seconds)
+            jumps = bool(opened.format.flags & _TS_DISCONT)
+            return Input(tuple(_stream(one) for one in opened.streams), seconds, jumps)
     except (av.FFmpegError, OSError, ValueError):
         return Input()
 

@@ -81,7 +81,7 @@ def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int])
         raise UsageError.of("-c:v", "copy", "an encoder, since adcvsr makes new pictures")
     second = _Second(command, inputs, option, output, cut, ours, codec)
     return Plan(
-        decoder=_decoder(command, output, cut, ours),
+        decoder=[*_decoder(command, output, cut, ours), *second.read_beside(first=True)],
         encoder=second.words,
         options=options.parse(cut.node.arguments),
         output=output,
@@ -189,7 +189,36 @@ class _Second:
             words += ["-filter_complex", str(self._graph(start))]
         for file in self.command.outputs:
             words += self._file(file, start).words()
+        words += self.read_beside(first=False)
         return words + [word for one in self._kept(self.command.rest) for word in one.words()]
+
+    def read_beside(self, *, first: bool) -> list[str]:
+        """An output to nowhere, with what the other command reads of inputs whose clock begins with what is read: both
+        must set it alike. `first` is for the command that decodes.
+        """
+        words: list[str] = []
+        for number, (one, at) in enumerate(zip(self.inputs, self.numbers.at, strict=True)):
+            if not one.may_jump or at is None or (first and self.ours and number != self.ours.number):
+                continue
+            maps = self._sounds(at, 0 if self.ours else number) if first else self._pictures(number, at)
+            words += [word for value in maps for word in ("-map", value)]
+        limits = [word for one in self.output.options if one.name in {"t", "to"} for word in one.words()]
+        return [*words, *limits, "-c", "copy", "-f", "null", "-"] if words else []
+
+    def _sounds(self, at: int, number: int) -> list[str]:
+        """What the second command maps of its input `at`, for input `number` of the first."""
+        start = Start((), (), None, Fraction(1, 90000))
+        options = [one for file in self.command.outputs for one in self._file(file, start).options]
+        values = [one.value or "" for one in options if one.name == "map"]
+        return [f"{number}{value.removeprefix(str(at))}" for value in values if value.startswith(f"{at}:")]
+
+    def _pictures(self, number: int, at: int) -> list[str]:
+        """What the first command decodes of input `number`, for input `at` of the second."""
+        if self.ours:
+            which = self.ours.specifier.partition(":")[2]
+            return [f"{at}:{which}"] if number == self.ours.number else []
+        labels = {label for _, _, node in self.cut.before.nodes() for label in node.inputs}
+        return sorted(f"{at}{label.removeprefix(str(number))}" for label in labels if label.startswith(f"{number}:"))
 
     def _kept(self, options: Iterable[Option]) -> tuple[Option, ...]:
         """Without what only we understand, and with the inputs of other graphs renumbered."""

@@ -139,3 +139,13 @@ def test_other_graphs_are_renumbered() -> None:
     )
     words = "-i a -filter_complex [0:a]volume=2[s] -map 0:v -vf adcvsr -map [s] out.mkv"
     assert "-filter_complex '[1:a]volume=2[s]' -map 0:v:0 -map '[s]'" in encoder(words)
+
+
+def test_where_a_clock_begins_with_what_is_read_both_commands_read_the_same() -> None:
+    broadcast = replace(FILM, may_jump=True)
+    made = planned("-i a.ts -vf adcvsr -map 0:v -map 0:a -t 9 out.mkv", broadcast)
+    assert shlex.join(made.decoder).endswith("-f nut pipe:1 -map 0:a -t 9 -c copy -f null -")
+    assert shlex.join(made.encoder(START)).endswith("out.adcvsr-part.mkv -map 1:0 -t 9 -c copy -f null -")
+    graph = planned("-i a.ts -filter_complex [0:v]adcvsr[u] -map [u] -map 0:a out.mkv", broadcast)
+    assert shlex.join(graph.decoder).endswith("-f nut pipe:1 -map 0:a -c copy -f null -")
+    assert shlex.join(graph.encoder(START)).endswith("-map 1:v -c copy -f null -")
