@@ -30,6 +30,8 @@ Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be
                          -adcvsr_metadata       note model and settings in the output's metadata
 """
 _FAILED = 1
+_INVALID = 183
+"""FFmpeg's status for a file that holds nothing it knows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -128,6 +130,7 @@ def _show(binary: Binary, made: Plan) -> None:
 
 
 def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input]) -> int:
+    _check_inputs(command)
     _check_output(command, made)
     source = inputs[made.source]
     video = source.best_video()
@@ -153,6 +156,14 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         for words in verify.findings(made, outcome):
             live.say(f"warning: {words}")
     return outcome.status
+
+
+def _check_inputs(command: Command) -> None:
+    """FFmpeg has no plain word for a file without a byte."""
+    for file in command.inputs:
+        path = Path(file.url.removeprefix("file:"))
+        if path.is_file() and not path.stat().st_size:
+            raise ProgramError(f"{path} is empty", _INVALID)
 
 
 def _check_output(command: Command, made: Plan) -> None:

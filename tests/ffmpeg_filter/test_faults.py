@@ -1,0 +1,145 @@
+"""What goes wrong ends with one clear line and a status, never with a file that looks finished."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.ffmpeg_filter.media import (
+    NEAREST,
+    PICTURES,
+    SOUND,
+    command,
+    decoded,
+    ffadcvsr,
+    ffmpeg,
+    surroundings,
+)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("source") / "clip.mkv"
+    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", made)
+    return made
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.mkv"
+
+
+def fails(capfd: pytest.CaptureFixture[str], *words: str | Path, status: int = 1) -> str:
+    """What is said by a command that must fail with that status: one line."""
+    assert ffadcvsr("-nostats", *words) == status
+    said = [line for line in capfd.readouterr().err.splitlines() if "no matrix" not in line]
+    assert len(said) == 1, said
+    assert said[0].startswith("ffadcvsr: ")
+    return said[0]
+
+
+def test_an_ffmpeg_that_is_not_there_is_named(
+    clip: Path, out: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADCVSR_FFMPEG", "/nowhere/ffmpeg")
+    assert "ADCVSR_FFMPEG is '/nowhere/ffmpeg'" in fails(capfd, "-i", clip, f"-vf {NEAREST}", out)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("-vf adcvsr=modell=fast", "did you mean 'model'?"),
+        ("-vf adcvsr=model=nowhere", "nowhere"),
+        ("-vf adcvsr=scale=9", "scale is 9"),
+        ("-vf adcvsr=scale", "scale"),
+        ("-vf adcvsr=width=many", "'many'"),
+        ("-vf [in]adcvsr[", "["),
+        ("-vf adcvsr,adcvsr", "2 times"),
+        ("-vf adcvsr=enable=random(1)", "enable"),
+        ("-filter:a adcvsr", "audio"),
+        ("-vf adcvsr -c:v copy", "copy"),
+        ("-vf adcvsr -map 0:a", "video stream"),
+        ("-vf adcvsr=model=nearest -adcvsr_on_corrupt often", "warn, fail"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words(
+    words: str, said: str, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert said in fails(capfd, "-i", clip, words, out)
+    assert not list(out.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-c:v libnothing", 8, "Unknown encoder 'libnothing'"),
+        ("-c:v libx264 -crf high", None, "crf"),
+        ("-nonsense 1", None, "nonsense"),
+        ("-c:v ffv1 -f matrsoka", None, "matrsoka"),
+    ],
+)
+def test_ffmpegs_own_complaints_come_through_with_its_status(
+    words: str, status: int | None, said: str, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as plain:
+        ffmpeg("-i", clip, words, out.with_name("plain.mkv"))
+    assert status in {None, plain.value.returncode}
+    line = fails(capfd, "-i", clip, f"-vf {NEAREST}", words, out, status=plain.value.returncode)
+    assert said in line
+    assert not out.exists()
+
+
+def test_a_filter_of_ffmpegs_that_does_not_exist_is_named(
+    clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert "No such filter: 'sharper'" in fails(capfd, "-i", clip, f"-vf sharper,{NEAREST}", out, status=8)
+    assert "No such filter: 'sharper'" in fails(capfd, "-i", clip, f"-vf {NEAREST},sharper", out, status=8)
+
+
+def test_an_input_that_is_not_there_is_named(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    line = fails(capfd, "-i", out.with_name("no.mkv"), f"-vf {NEAREST}", out, status=254)
+    assert "no.mkv: " in line
+    assert "No such file or directory" in line
+
+
+def test_an_empty_input_is_said_to_be_none(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    empty = out.with_name("empty.mkv")
+    empty.touch()
+    assert "empty.mkv is empty" in fails(capfd, "-i", empty, f"-vf {NEAREST}", out, status=183)
+
+
+def test_a_source_without_pictures_is_said_to_be_that(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sound = out.with_name("sound.mkv")
+    ffmpeg(SOUND, sound)
+    assert "without video" in fails(capfd, "-i", sound, f"-vf {NEAREST}", out)
+
+
+def test_nothing_is_overwritten_unasked(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out.write_text("mine")
+    assert "-y" in fails(capfd, "-i", clip, f"-vf {NEAREST}", out)
+    assert out.read_text() == "mine"
+    assert ffadcvsr("-y -i", clip, f"-vf {NEAREST} -c:v ffv1", out) == 0
+    assert len(decoded(out)) == 10
+
+
+def test_an_output_in_no_folder_is_refused_before_anything_is_done(
+    clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert "a folder that exists" in fails(capfd, "-i", clip, f"-vf {NEAREST}", out / "a" / "b.mkv")
+
+
+def test_a_full_disk_is_an_error_and_no_wait(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "No space left on device" in fails(
+        capfd, "-y -i", clip, f"-vf {NEAREST} -c:v rawvideo -f matroska /dev/full", status=228
+    )
+
+
+def test_a_file_that_may_not_grow_is_an_error_and_not_finished(clip: Path, out: Path) -> None:
+    words = ["bash", "-c", 'ulimit -f 64; exec "$@"', "-"]
+    given = command("-nostats -i", clip, f"-vf {NEAREST} -c:v rawvideo", out)
+    done = subprocess.run([*words, *given], env=surroundings(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert not out.exists()
