@@ -6,14 +6,15 @@ may stand anywhere. All take one value but for those in `FLAGS`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 _SWITCHES = (
     "an vn sn dn re copyts start_at_zero copy_unknown ignore_unknown recast_media shortest bitexact accurate_seek "
     "find_stream_info autorotate autoscale xerror stats stdin hide_banner report debug_ts benchmark benchmark_all dump "
-    "hex psnr vstats intra fix_sub_duration fix_sub_duration_heartbeat display_hflip display_vflip drop_changed "
-    "auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata"
+    "hex psnr qphist vstats intra force_fps copyinkf fix_sub_duration fix_sub_duration_heartbeat display_hflip "
+    "display_vflip auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata"
 )
 _QUESTIONS = (
     "version L license buildconf formats muxers demuxers devices codecs decoders encoders bsfs protocols filters "
@@ -22,7 +23,9 @@ _QUESTIONS = (
 FLAGS = frozenset(
     [*_SWITCHES.split(), *(f"no{name}" for name in _SWITCHES.split() if name not in {"y", "n"}), *_QUESTIONS.split()]
 )
-"""Options without a value, checked by hand: FFmpeg's own help shows others so that do take one."""
+"""Options without a value, checked on FFmpeg 5.1 and 9.0: their help shows others so that do take one."""
+_ONCE_VALUED = {"autorotate", "autoscale"}
+"""Flags that took 0 or 1 up to FFmpeg 5.1, and do so in scripts of that time."""
 
 _GLOBAL = (
     "y n nostdin stdin hide_banner loglevel v report stats nostats stats_period progress debug_ts benchmark "
@@ -84,6 +87,9 @@ class File:
         """The value of the last option that is written so."""
         return next((option.value for option in reversed(self.options) if option.key == key), None)
 
+    def has(self, name: str) -> bool:
+        return any(option.name == name for option in self.options)
+
     def without(self, unwanted: Callable[[Option], bool]) -> File:
         return replace(self, options=tuple(option for option in self.options if not unwanted(option)))
 
@@ -129,25 +135,26 @@ def parse(words: Sequence[str]) -> Command:
     """The command of any words at all; `Command.words` gives the same words back."""
     files: list[File] = []
     options: list[Option] = []
-    left = iter(words)
-    for word in left:
-        if word in {"-i", "--"}:
-            url = next(left, None)
-            if word == "--" or url is None:
-                options.append(Option(word))
-            if url is not None:
-                files.append(File(tuple(options), url, is_input=word == "-i"))
-                options = []
+    left = deque(words)
+    while left:
+        word = left.popleft()
+        if word in {"-i", "--"} and left:
+            options += [Option(word)] if word == "--" else []
+            files.append(File(tuple(options), left.popleft(), is_input=word == "-i"))
+            options = []
         elif not word.startswith("-") or word == "-":
             files.append(File(tuple(options), word, is_input=False))
             options = []
         else:
-            options.append(Option(word, None if _is_flag(word) else next(left, None)))
+            options.append(Option(word, _value(word, left)))
     return Command(tuple(files), tuple(options))
 
 
-def _is_flag(word: str) -> bool:
-    return word.removeprefix("-").partition(":")[0] in FLAGS
+def _value(word: str, left: deque[str]) -> str | None:
+    """The value of an option, taken from the words that are left."""
+    name = word.removeprefix("-").partition(":")[0]
+    is_flag = name in FLAGS and not (name in _ONCE_VALUED and left and left[0] in {"0", "1"})
+    return None if is_flag or not left else left.popleft()
 
 
 def _flat(options: Iterable[Option]) -> list[str]:

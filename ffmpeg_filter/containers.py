@@ -16,8 +16,7 @@ _PICTURES = {
 _SOUNDS = {"aac", "ac3", "adts", "eac3", "flac", "mka", "mp2", "mp3", "oga", "opus", "wav"}
 _WORDS = {"ass", "srt", "ssa", "vtt", "webvtt"}
 _SUBTITLES = {
-    "mkv": "text", "matroska": "text", "webm": "text", "ts": "bitmap", "mpegts": "bitmap", "m2ts": "bitmap",
-    **dict.fromkeys(_WORDS, "text"),
+    "mkv": "text", "matroska": "text", "webm": "text", "hls": "text", "m3u8": "text", **dict.fromkeys(_WORDS, "text"),
 }  # fmt: skip
 _ENCODERS = {
     "3gp": "h263", "avi": "mpeg4", "mpeg": "mpeg1video", "mpg": "mpeg1video", "mpegts": "mpeg2video", "nut": "mpeg4",

@@ -21,7 +21,8 @@ _KINDS = {"v": "video", "V": "video", "a": "audio", "s": "subtitle", "d": "data"
 _FIRST_VIDEO = {"v", "V", "0", "v:0", "V:0", ""}
 """What a stream that nothing is known of may be called, if it is to be the video."""
 
-type _Found = tuple[int, Stream | None]
+type Found = tuple[int, Stream | None]
+"""A stream and the number of its input; None for one that nothing is known of but that it is video."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def ours_of(option: Option, output: File, inputs: Sequence[Input]) -> Ours:
     return Ours(number, stream, place, sum(one == videos[place] for one in videos[:place]))
 
 
-def _place(option: Option, videos: Sequence[_Found]) -> int:
+def _place(option: Option, videos: Sequence[Found]) -> int:
     """Which of an output's video streams the filter is for; covers are passed by."""
     wanted = option.specifier.partition(":")[2]
     if wanted.isdecimal():
@@ -87,18 +88,18 @@ def _place(option: Option, videos: Sequence[_Found]) -> int:
     return films[0]
 
 
-def _best_video(inputs: Sequence[Input]) -> list[_Found]:
+def _best_video(inputs: Sequence[Input]) -> list[Found]:
     if best := _best(inputs, "video"):
         return [best]
-    unknown: list[_Found] = [(number, None) for number, one in enumerate(inputs) if not one.streams]
+    unknown: list[Found] = [(number, None) for number, one in enumerate(inputs) if not one.streams]
     return unknown[:1]
 
 
-def _mapped_videos(maps: Sequence[str], inputs: Sequence[Input]) -> list[_Found]:
+def _mapped_videos(maps: Sequence[str], inputs: Sequence[Input]) -> list[Found]:
     """The video streams of an output, in order."""
-    found: list[_Found] = []
+    found: list[Found] = []
     for value in maps:
-        streams = _matched(value, inputs)
+        streams = matched(value, inputs)
         if value.startswith("-"):
             found = [one for one in found if one not in streams]
         else:
@@ -120,7 +121,9 @@ class Maps:
             return [value]
         minus, number, specifier, doubt = found.groups()
         ours = self._ours
-        streams = _matched(value, self._inputs)
+        streams = matched(value, self._inputs)
+        if ours and ours.number == int(number):
+            self._check(value, specifier or "")
         if not ours or (ours.number, ours.stream) not in streams:
             colon = "" if specifier is None else f":{specifier}"
             return [f"{minus}{self._numbers.of(int(number), '-map')}{colon}{doubt}"]
@@ -129,6 +132,15 @@ class Maps:
         if ours.stream is None:
             return self._unknown(int(number), specifier or "")
         return [self._single(number, stream) for number, stream in streams]
+
+    def _check(self, value: str, specifier: str) -> None:
+        """Raises UsageError where our stream may be meant and would go past us."""
+        assert self._ours is not None
+        streams = self._inputs[self._ours.number].streams
+        if streams and _specified(specifier, streams) is None:
+            raise UsageError.of(
+                "-map", value, "streams by number, kind or metadata, such as 0:v, 0:a:1, 0:m:language:eng"
+            )
 
     def _unknown(self, number: int, specifier: str) -> list[str]:
         if specifier:
@@ -189,20 +201,31 @@ def _subtitle(output: File, inputs: Sequence[Input]) -> tuple[int, Stream] | Non
     return None
 
 
-def _matched(value: str, inputs: Sequence[Input]) -> list[_Found]:
-    """The streams that a value of `-map` speaks of; None for one that nothing is known of but that it is video."""
+def matched(value: str, inputs: Sequence[Input]) -> list[Found]:
+    """The streams that a value of `-map` speaks of, as far as that can be told."""
     found = _MAP.match(value)
     if not found or int(found[2]) >= len(inputs):
         return []
     number, specifier = int(found[2]), found[3] or ""
-    streams: Sequence[Stream] = inputs[number].streams
-    if not streams:
+    if not inputs[number].streams:
         return [(number, None)] if specifier in _FIRST_VIDEO else []
-    kind, _, place = specifier.partition(":")
+    return [(number, stream) for stream in _specified(specifier, inputs[number].streams) or ()]
+
+
+def _specified(specifier: str, streams: Sequence[Stream]) -> Sequence[Stream] | None:
+    """Those of the streams that a stream specifier means; None for one that is not understood here."""
+    kind, _, rest = specifier.partition(":")
+    if not specifier:
+        return streams
+    if specifier.isdecimal():
+        return streams[int(specifier) : int(specifier) + 1]
     if kind in _KINDS:
-        streams = [one for one in inputs[number].of_kind(_KINDS[kind]) if kind != "V" or not one.is_cover]
-    else:
-        place = specifier
-    if place.isdecimal():
-        streams = streams[int(place) : int(place) + 1]
-    return [(number, stream) for stream in streams] if place.isdecimal() or not place else []
+        return _specified(rest, [one for one in streams if one.kind == _KINDS[kind] and not _is_passed(kind, one)])
+    if kind == "m":
+        key, colon, wanted = rest.partition(":")
+        return [one for one in streams if key in one.tags and (not colon or one.tags[key] == wanted)]
+    return None
+
+
+def _is_passed(kind: str, stream: Stream) -> bool:
+    return kind == "V" and stream.is_cover

@@ -88,3 +88,14 @@ def test_global_options_are_found_wherever_they_stand() -> None:
 def test_a_command_that_breaks_off_is_kept() -> None:
     assert parse(["-i"]).rest == (Option("-i"),)
     assert parse(["-c:v"]).rest == (Option("-c:v"),)
+
+
+@pytest.mark.parametrize("flag", ["force_fps", "copyinkf", "qphist", "autorotate"])
+def test_flags_of_any_release_take_no_value(flag: str) -> None:
+    assert parse([f"-{flag}", "out.mkv"]).outputs[0].options == (Option(f"-{flag}"),)
+
+
+def test_flags_that_once_had_a_value_may_still_have_one() -> None:
+    [file] = parse(["-autorotate", "0", "-i", "in.mkv"]).inputs
+    assert file.options == (Option("-autorotate", "0"),)
+    assert "drop_changed" not in FLAGS

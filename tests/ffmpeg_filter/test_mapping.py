@@ -141,7 +141,7 @@ def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> No
         ("out.mp4", "0:v:0 1:2"),
         ("-c:s mov_text out.mp4", "0:v:0 1:2 1:3"),
         ("-c copy out.mp4", "0:v:0 1:2"),
-        ("out.ts", "0:v:0 1:2 1:4"),
+        ("out.ts", "0:v:0 1:2"),
         ("-f matroska -", "0:v:0 1:2 1:3"),
         ("-an out.mkv", "0:v:0 1:3"),
         ("-an -sn out.mkv", "0:v:0"),
