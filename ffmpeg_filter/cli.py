@@ -80,7 +80,9 @@ def _y4m(words: Sequence[str]) -> int:
     if len(words) > 1:
         raise UsageError.of("y4m", " ".join(words), "one argument, such as model=fast:scale=2")
     chosen = options.parse(words[0] if words else "")
-    y4m.run(sys.stdin.buffer, sys.stdout.buffer, **chosen.upscaling(0, 0))  # type: ignore[arg-type]
+    if chosen.enable is not None:
+        raise UsageError.of("y4m", f"enable={chosen.enable}", "options that hold for all frames", "use -vf adcvsr")
+    y4m.run(sys.stdin.buffer, sys.stdout.buffer, sized=chosen.upscaling)
     return 0
 
 

@@ -7,10 +7,10 @@ from the height may be right for the source alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import chain
-from typing import BinaryIO, Unpack
+from typing import BinaryIO, Unpack, cast
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from ffmpeg_filter.y4m_header import Header
 from vsadcvsr.errors import MediaError
 
 _log = logging.getLogger(__name__)
+
+type Sized = Callable[[int, int], dict[str, object]]
 
 _LONGEST = 4096
 """Bytes of a header line."""
@@ -83,12 +85,14 @@ def _bytes(plane: Plane) -> memoryview:
     return np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data
 
 
-def run(stdin: BinaryIO, stdout: BinaryIO, **options: Unpack[passage.Options]) -> None:
+def run(stdin: BinaryIO, stdout: BinaryIO, *, sized: Sized | None = None, **options: Unpack[passage.Options]) -> None:
     """Upscales YUV4MPEG2 from one stream to another. Where the reader goes away early, that ends it quietly.
 
-    Raises MediaError, and what `passage.upscale` does.
+    `sized` gives options that depend on the source's width and height. Raises MediaError, and what `passage.upscale` does.
     """
     header, frames = read(stdin)
+    if sized:
+        options |= cast(passage.Options, sized(header.width, header.height))
     if header.interlacing[:1] in {"t", "b", "m"}:
         _log.warning("the input is interlaced (I%s) and is upscaled as if it were not; deinterlace first (bwdif)",
                      header.interlacing)  # fmt: skip

@@ -198,3 +198,10 @@ def test_depths_above_eight_are_little_endian() -> None:
     header = Header(width=1, height=1, chroma="mono10")
     raw = Raw(Format("GRAY", 10), 1, 1, (np.array([[0x0102]], ">u2"),))
     assert written(header, raw).endswith(b"FRAME\n\x02\x01")
+
+
+def test_options_may_depend_on_the_size_that_the_header_tells() -> None:
+    out = BytesIO()
+    run(BytesIO(clip_y4m()), out, model="nearest", sized=lambda width, height: {"width": width, "height": 2 * height})
+    source, made = (read(BytesIO(data))[0] for data in (clip_y4m(), out.getvalue()))
+    assert (made.width, made.height) == (source.width, 2 * source.height)
