@@ -88,7 +88,8 @@ def _bytes(plane: Plane) -> memoryview:
 def run(stdin: BinaryIO, stdout: BinaryIO, *, sized: Sized | None = None, **options: Unpack[passage.Options]) -> None:
     """Upscales YUV4MPEG2 from one stream to another. Where the reader goes away early, that ends it quietly.
 
-    `sized` gives options that depend on the source's width and height. Raises MediaError, and what `passage.upscale` does.
+    `sized` gives options that depend on the source's width and height. Raises MediaError, and what `passage.upscale`
+    does.
     """
     header, frames = read(stdin)
     if sized:
