@@ -24,7 +24,7 @@ _SEVERE = {"panic", "fatal", "error"}
 _SEQUEL = re.compile(
     r"Conversion failed|Nothing was written|Error opening (in|out)put file|Error selecting an encoder|Error while |"
     r"Error sending |Error reinitializing|Terminating thread|Task finished|Could not open encoder|Failed to set value|"
-    r"^\[Eval\]|Error initializing|Error parsing|Error applying|Last message repeated|Error muxing|Error submitting"
+    r"\[Eval\]|Error initializing|Error parsing|Error applying|Last message repeated|Error muxing|Error submitting"
 )
 """What FFmpeg says after it has said what is wrong."""
 _INPUT = re.compile(r"Error opening input file (.+?)\.?$")

@@ -121,7 +121,7 @@ def starts(path: Path) -> list[Fraction]:
 @pytest.mark.parametrize(
     ("before", "after"),
     [("-ss 0.16", ""), ("-t 0.2", ""), ("-ss 0.12 -t 0.12", ""), ("", "-ss 0.16"), ("", "-t 0.2"), ("", "-frames:v 3"),
-     ("-ss 0.08", "-ss 0.08 -t 0.12"), ("-itsoffset 1", "")],
+     ("-ss 0.08", "-ss 0.08 -t 0.12"), ("-to 0.24", "-to 0.16"), ("-itsoffset 1", "")],
 )  # fmt: skip
 def test_cutting_options_take_the_frames_that_ffmpeg_takes(before: str, after: str, clip: Path, tmp_path: Path) -> None:
     out, plain = tmp_path / "out.mkv", tmp_path / "plain.mkv"
