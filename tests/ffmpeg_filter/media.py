@@ -71,7 +71,7 @@ def alike(one: Path, other: Path) -> bool:
 
 def times(path: Path) -> list[Fraction]:
     """When each frame begins, in seconds."""
-    return [frame.pts * (exact(frame.time_base) or 0) for frame in decoded(path) if frame.pts is not None]
+    return [frame.pts * (exact(frame.time_base) or Fraction(0)) for frame in decoded(path) if frame.pts is not None]
 
 
 def streams(path: Path) -> list[str]:

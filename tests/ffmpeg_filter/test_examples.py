@@ -13,17 +13,20 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CLIP = ROOT / "examples" / "media" / "clip.mp4"
-SCRIPTS = [ROOT / "examples" / name for name in ("ffmpeg_python.py", "pyav_loop.py")]
+SCRIPTS = [ROOT / "examples" / name for name in ("ffmpeg_python.py", "pyav_loop.py", "batch.py")]
 STAND_IN = f"#!{sys.executable}\nimport json, sys\njson.dump(sys.argv, open(sys.argv[-2], 'w'))\n"
 
 
-def run(script: Path, *arguments: str, path: str = "") -> None:
+def run(script: Path, *arguments: str, path: str = "", **more: str) -> str:
+    """What the script says."""
     found = os.pathsep.join([path, str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, str(script), *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PATH": found, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False
-    )
+        command, cwd=ROOT, env={**os.environ, "PATH": found, "PYTHONPATH": str(ROOT), **more}, capture_output=True,
+        check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
 def short_clip(path: Path, length: int) -> list[tuple[int | None, int]]:
@@ -67,3 +70,21 @@ def test_the_ffmpeg_python_chain_calls_ffadcvsr(tmp_path: Path) -> None:
     assert graph == "[0:v]hqdn3d=2[s0];[s0]adcvsr=model=fast:scale=2[s1];[s1]format=yuv420p10le[s2]"
     assert called[called.index("-map") + 1] == "[s2]"
     assert called[-1] == "-y"
+
+
+def test_the_batch_does_every_episode_once(tmp_path: Path) -> None:
+    episodes, larger, programs = tmp_path / "episodes", tmp_path / "larger", tmp_path / "bin"
+    episodes.mkdir()
+    programs.mkdir()
+    kept = [short_clip(episodes / f"{n}.mkv", 2 + n) for n in (1, 2)]
+    (episodes / "words.txt").write_text("no film")
+    (programs / "ffadcvsr").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "from ffmpeg_filter.cli import run; run()" "$@"\n'
+    )
+    (programs / "ffadcvsr").chmod(0o755)
+    said = [
+        run(SCRIPTS[2], str(episodes), str(larger), path=str(programs), ADCVSR_MODEL="nearest").splitlines()
+        for _ in range(2)
+    ]
+    assert said == [["1.mkv: done", "2.mkv: done"], ["1.mkv: done before", "2.mkv: done before"]]
+    assert [times(larger / f"{n}.mkv") for n in (1, 2)] == kept

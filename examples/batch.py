@@ -1,0 +1,44 @@
+"""Every episode in a folder through ffadcvsr, sound and subtitles untouched: python examples/batch.py IN_DIR OUT_DIR
+
+What is done already is left alone, so that a batch goes on where it was cut off. ADCVSR_MODEL chooses the model.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+KINDS = {".mkv", ".mp4", ".m4v", ".mov", ".avi", ".ts", ".webm"}
+MODEL = os.environ.get("ADCVSR_MODEL", "fast")
+FILTERS = f"adcvsr=model={MODEL}:scale=2,format=yuv420p10le"
+ENCODER = "-c:v libx265 -preset medium -crf 17 -tune animation -x265-params log-level=error"
+
+
+def upscale(episode: Path, out: Path) -> int:
+    """FFmpeg's exit status. The output has its name only if that is 0: Ctrl-C leaves a playable part of another."""
+    part = out.with_suffix(".part.mkv")
+    command = ["ffadcvsr", "-y", "-hide_banner", "-i", str(episode), "-vf", FILTERS, "-map", "0", "-c", "copy"]
+    status = subprocess.run([*command, *ENCODER.split(), str(part)], check=False).returncode
+    if status == 0:
+        part.replace(out)
+    return status
+
+
+def main(source: Path, target: Path) -> int:
+    target.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for episode in sorted(path for path in source.iterdir() if path.suffix.lower() in KINDS):
+        out = target / f"{episode.stem}.mkv"
+        if out.exists():
+            print(f"{out.name}: done before")
+            continue
+        status = upscale(episode, out)
+        failed += status != 0
+        print(f"{out.name}: {'done' if status == 0 else f'failed with status {status}'}", flush=True)
+        if status == 255:  # Ctrl-C
+            return status
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1]), Path(sys.argv[2])))
