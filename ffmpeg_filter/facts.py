@@ -123,7 +123,7 @@ def _stream(one: av.stream.Stream) -> Stream:
         return replace(facts, codec=one.name or "", pixels=one.width * one.height, rate=exact(one.average_rate))
     if isinstance(one, av.AudioStream):
         return replace(facts, codec=one.name or "", channels=one.channels)
-    return replace(facts, codec=one.name or "")
+    return replace(facts, codec=getattr(one, "name", None) or "")  # a stream of no known kind has none
 
 
 def _is_made(name: str) -> bool:
