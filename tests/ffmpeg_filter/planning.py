@@ -44,5 +44,5 @@ def encoder(words: str | list[str], *inputs: Input, start: Start = START) -> str
     head, found, tail = text.partition("-itsoffset 0.023000 -f nut -i pipe:0 ")
     assert found, text
     assert head == "-nostdin -hide_banner -loglevel warning -nostats ", head
-    tail = re.sub(r"-fps_mode((?::v:\d)?) passthrough -enc_time_base\1 1/1000", "…", tail)
+    tail = re.sub(r"-fps_mode(:v(?::\d)?) passthrough -enc_time_base\1 1/1000", "…", tail)
     return tail.replace("-metadata:s:v:0 language=ger -disposition:v:0 default", "#")

@@ -1,0 +1,197 @@
+"""The command that goes on from `adcvsr`: its input 0 is our pictures, and the user's inputs come after it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from ffmpeg_filter import clocks, containers, filtergraph, mapping
+from ffmpeg_filter.argv import OURS, Command, File, Option
+from ffmpeg_filter.facts import Input, is_pipe
+from ffmpeg_filter.filtergraph import Cut
+
+_NOT_AGAIN = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
+_SAME_TIMES = {
+    "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
+    "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar",
+    "setparams", "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
+}  # fmt: skip
+_RETIMED = {"r", "fpsmax", "fps_mode", "vsync", "enc_time_base", "force_fps"}
+_JOINED = {"x265-params", "x264-params", "svtav1-params"}
+"""Options that are lists with colons, in which what comes last wins."""
+
+
+_NUMBERED = {"map_metadata", "map_chapters", "map_channel"}
+"""Options whose value begins with the number of an input."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the first frame tells: filters and options for the encoder, its time (seconds) and the tick of its clock."""
+
+    filters: Sequence[str]
+    options: Sequence[str]
+    begin: Fraction | None
+    tick: Fraction
+
+
+class Second:
+    """The second command. `delay` (seconds) is what our pictures' times have too much. Raises UsageError when made."""
+
+    def __init__(
+        self, command: Command, inputs: Sequence[Input], option: Option, output: File, cut: Cut,
+        ours: mapping.Ours | None, codec: str, delay: Fraction,
+    ) -> None:  # fmt: skip
+        self.command, self.inputs, self.option, self.output = command, inputs, option, output
+        self.cut, self.ours, self.delay = cut, ours, delay
+        again = [_again(file) for file in command.inputs]
+        count = iter(range(1, len(again) + 1))
+        self.numbers = mapping.Numbers(tuple(next(count) if one else None for one in again))
+        self.is_steady = {node.name for _, _, node in cut.after.nodes()} <= _SAME_TIMES
+        retimed = any(one.name in _RETIMED for one in (*output.options, *command.globals()))
+        self.keeps_times = self.is_steady and not retimed and not containers.has_fixed_rate(output, codec)
+        self.words(Start((), (), None, Fraction(1, 90000)))  # so that what cannot be is refused at once
+
+    def words(self, start: Start) -> list[str]:
+        begin = Fraction(0) if start.begin is None or self.command.has("copyts") else start.begin
+        offset = ["-itsoffset", clocks.text(begin - self.delay)] if begin or self.delay else []
+        words = [*self._opening(), *offset, "-f", "nut", "-i", "pipe:0"]
+        for number, file in enumerate(self.command.inputs):
+            if self.numbers.at[number] is not None:
+                words += replace(file, options=self._kept(file.options)).words()
+            else:
+                words += [word for one in self._kept(Command((file,)).globals()) for word in one.words()]
+        if self.option.name == "filter_complex":
+            words += ["-filter_complex", str(self._graph(start))]
+        for file in self.command.outputs:
+            words += self._file(file, start).words()
+        words += self.read_beside(first=False)
+        return words + [word for one in self._kept(self.command.rest) for word in one.words()]
+
+    def read_beside(self, *, first: bool) -> list[str]:
+        """An output to nowhere, with what the other command reads of inputs whose clock begins with what is read: both
+        must set it alike. `first` is for the command that decodes.
+        """
+        words: list[str] = []
+        for number, (one, at) in enumerate(zip(self.inputs, self.numbers.at, strict=True)):
+            if not one.may_jump or at is None or (first and self.ours and number != self.ours.number):
+                continue
+            maps = self._sounds(at, 0 if self.ours else number) if first else self._pictures(number, at)
+            words += [word for value in maps for word in ("-map", value)]
+        limits = [word for one in self.output.options if one.name in {"t", "to", "frames"} for word in one.words()]
+        return [*words, *limits, "-c", "copy", "-f", "null", "-"] if words else []
+
+    def _sounds(self, at: int, number: int) -> list[str]:
+        """What the second command maps of its input `at`, for input `number` of the first."""
+        start = Start((), (), None, Fraction(1, 90000))
+        options = [one for file in self.command.outputs for one in self._file(file, start).options]
+        values = [one.value or "" for one in options if one.name == "map"]
+        return [f"{number}{value.removeprefix(str(at))}" for value in values if value.startswith(f"{at}:")]
+
+    def _pictures(self, number: int, at: int) -> list[str]:
+        """What the first command decodes of input `number`, for input `at` of the second."""
+        if self.ours:
+            which = self.ours.specifier.partition(":")[2]
+            return [f"{at}:{which}"] if number == self.ours.number else []
+        labels = {label for _, _, node in self.cut.before.nodes() for label in node.inputs}
+        return sorted(f"{at}{label.removeprefix(str(number))}" for label in labels if label.startswith(f"{number}:"))
+
+    def _kept(self, options: Iterable[Option]) -> tuple[Option, ...]:
+        """Without what only we understand, and with the inputs of other graphs renumbered."""
+        kept = [one for one in options if one is not self.option and one.name not in OURS]
+        return tuple(self._renumbered(one) if one.name == "filter_complex" else one for one in kept)
+
+    def _renumbered(self, option: Option) -> Option:
+        graph = filtergraph.relabelled(filtergraph.parse(option.value or ""), self._pad)
+        return replace(option, value=str(graph))
+
+    def _opening(self) -> list[str]:
+        words = ["-nostdin"]
+        if not self.command.has("hide_banner"):
+            words.append("-hide_banner")
+        if not self.command.has("loglevel"):
+            words += ["-loglevel", "warning"]
+        return words + ([] if self.command.has("stats") else ["-nostats"])
+
+    def _graph(self, start: Start) -> filtergraph.Graph:
+        """What follows the filter, with what the pipe lost put back at its head."""
+        after = filtergraph.relabelled(self.cut.after, self._pad)
+        inputs = ["0:v"] if self.ours is None else []
+        return filtergraph.begun(after, self.cut.after_chain, inputs, start.filters)
+
+    def _pad(self, label: str) -> str:
+        found = re.match(r"(\d+)(:.*)?$", label)
+        return f"{self.numbers.of(int(found[1]), f'[{label}]')}{found[2] or ''}" if found else label
+
+    def _file(self, file: File, start: Start) -> File:
+        is_target = file is self.output
+        ours = self.ours if is_target else None
+        maps = mapping.Maps(ours, self.inputs, self.numbers)
+        made = [one for option in self._kept(file.options) for one in self._option(option, maps)]
+        if not any(one.name == "map" for one in file.options):
+            made = [*self._chosen(file, ours, is_target), *made]
+        first = self.numbers.at[0]
+        if first is not None and not any(one.key in {"map_metadata", "map_metadata:g"} for one in made):
+            made = [Option("-map_metadata", str(first)), *made]
+        if not is_target:
+            return replace(file, options=tuple(made))
+        return replace(file, options=tuple(self._beside(made, start)), url=containers.part_of(file) or file.url)
+
+    def _chosen(self, file: File, ours: mapping.Ours | None, is_target: bool) -> list[Option]:
+        """The maps that FFmpeg would make by itself; a graph's own ends it finds here as there."""
+        if is_target and not ours:
+            mapping.check_pipes(file, self.inputs, self.numbers)
+            return []
+        return [Option("-map", value) for value in mapping.chosen(file, ours, self.inputs, self.numbers)]
+
+    def _option(self, option: Option, maps: mapping.Maps) -> list[Option]:
+        """An option of an output as it stands in the second command."""
+        value = option.value or ""
+        if option.name == "map":
+            return [replace(option, value=one) for one in maps.of(value)]
+        if option.name in _NUMBERED and (found := re.match(r"(\d+)(.*)", value)):
+            return [replace(option, value=f"{self.numbers.of(int(found[1]), option.word)}{found[2]}")]
+        return [option]
+
+    def _beside(self, made: Sequence[Option], start: Start) -> list[Option]:
+        """With what a single command would have done by itself; the user's own options come after it and win."""
+        words = list[Option]()
+        if self.keeps_times:
+            which = f":v:{self.ours.place}" if self.ours else ":v"
+            words += [Option(f"-fps_mode{which}", "passthrough"), Option(f"-enc_time_base{which}", _ratio(start.tick))]
+        if self.ours:
+            words.append(Option(f"-filter:v:{self.ours.place}", str(self._graph(start))))
+            words += self._tags(self.ours, made)
+        return [*words, *_merged(start.options, made)]
+
+    def _tags(self, ours: mapping.Ours, made: Sequence[Option]) -> list[Option]:
+        """The stream's own metadata, unless the user says which there are to be."""
+        if ours.stream is None:
+            return []
+        mapped = any(one.name == "map_metadata" and (one.value == "-1" or ":s" in one.key) for one in made)
+        tags = {} if mapped else ours.stream.tags
+        words = [Option(f"-metadata:s:v:{ours.place}", f"{name}={value}") for name, value in tags.items()]
+        return words + ([Option(f"-disposition:v:{ours.place}", "default")] if ours.stream.is_default else [])
+
+
+def _again(file: File) -> bool:
+    """Whether an input is opened a second time, for what else it holds."""
+    return not is_pipe(file.url) and file.last("f") not in _NOT_AGAIN
+
+
+def _merged(extra: Sequence[str], made: Sequence[Option]) -> list[Option]:
+    """The user's options with ours before them, joined where both give a list of parameters."""
+    merged = [*made]
+    for word, value in zip(reversed(extra[::2]), reversed(extra[1::2]), strict=True):
+        ours = Option(word, value)
+        if ours.name not in _JOINED or not any(one.name == ours.name for one in merged):
+            merged = [ours, *merged]
+        else:
+            merged = [replace(one, value=f"{value}:{one.value}") if one.name == ours.name else one for one in merged]
+    return merged
+
+
+def _ratio(tick: Fraction) -> str:
+    return f"{tick.numerator}/{tick.denominator}"
