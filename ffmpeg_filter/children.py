@@ -1,5 +1,5 @@
-"""FFmpeg processes: started so that none outlives us, with everything that they say read, and errors held back until it
-is known whether they are the end.
+"""FFmpeg processes: started so that none outlives us, with everything that they say read, and complaints held back
+until it is known whether they are the end.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 _KEPT = 50
 _HELD = 1.0  # seconds
@@ -31,40 +32,47 @@ _INPUT = re.compile(r"Error opening input file (.+?)\.?$")
 
 
 class Speech:
-    """What a process has said, line by line: errors are held for a while, `say` is given everything else at once."""
+    """What a process has said, line by line. Warnings and errors are held for a while; once there is a line of a lower
+    level, for the user wants to read all, and whatever has no level, `say` is given at once.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._held: list[tuple[float, str]] = []
-        self._last = ""
+        self._errors: list[str] = []
+        self._is_full = False
         self._lock = threading.Lock()
 
     def take(self, line: str) -> None:
         level = _LEVEL.search(line)
-        self._last = words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
-        if not level or level[1] not in _SEVERE:
-            self._say(words)
-            return
+        words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
         with self._lock:
-            if len(self._held) < _KEPT:
+            self._is_full |= level is not None and level[1] not in {"warning", *_SEVERE}
+            is_held = level is not None and not self._is_full
+            if is_held and len(self._held) < _KEPT:
                 self._held.append((time.monotonic(), words))
+            if level and level[1] in _SEVERE and len(self._errors) < _KEPT:
+                self._errors.append(words)
+        if not is_held:
+            self._say(words)
 
     def let_out(self, held: float = _HELD) -> None:
-        """Says the errors that were held for that long (seconds): the process goes on in spite of them."""
+        """Says what was held for that long (seconds): the process goes on in spite of it."""
         before = time.monotonic() - held
         with self._lock:
             old = [words for at, words in self._held if at <= before]
             self._held = self._held[len(old) :]
+            self._errors = [words for words in self._errors if words not in old]
         for words in old:
             self._say(words)
 
     def reason(self) -> str:
-        """The first error that is not the sequel of another, else the last line of all."""
+        """The first error that is not the sequel of another, else the last warning that has not been said."""
         with self._lock:
-            errors = [words for _, words in self._held]
+            errors = self._errors or [words for _, words in self._held[-1:]]
         first = next((words for words in errors if not _SEQUEL.search(words)), None)
         named = next((found[1] for words in errors if (found := _INPUT.search(words))), "")
-        words = first or (errors[0] if errors else self._last) or "it said nothing"
+        words = first or (errors[0] if errors else "it said nothing")
         return words if named in words else f"{named}: {words}"
 
 
@@ -113,9 +121,11 @@ class Child:
         self._reading.join()
         return status
 
-    def poll(self) -> int | None:
-        """The exit status, or None while it runs."""
-        return self._process.poll()
+    def poll(self, patience: float = 0.2) -> int | None:
+        """The exit status, or None if it still runs after that long (seconds): its pipes are closed before it ends."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(patience)
+        return None
 
     def end(self) -> None:
         """Tells it to end at once, and does not wait."""

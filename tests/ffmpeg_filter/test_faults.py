@@ -116,6 +116,15 @@ def test_a_source_without_pictures_is_said_to_be_that(out: Path, capfd: pytest.C
     assert "without video" in fails(capfd, "-i", sound, f"-vf {NEAREST}", out)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_start_behind_the_end_is_said_once(
+    place: int, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words: list[str | Path] = ["-i", clip]
+    words.insert(2 * place, "-ss 5")
+    assert "no video frame came" in fails(capfd, *words, f"-vf {NEAREST}", out)
+
+
 def test_nothing_is_overwritten_unasked(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out.write_text("mine")
     assert "-y" in fails(capfd, "-i", clip, f"-vf {NEAREST}", out)
