@@ -4,10 +4,9 @@ until it is known whether they are the end.
 
 from __future__ import annotations
 
-import ctypes
 import io
+import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -17,8 +16,13 @@ from contextlib import suppress
 
 _KEPT = 50
 _HELD = 1.0  # seconds
-_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_LAUNCH = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Not done between fork and exec, where Python code can wait for ever for a lock that another thread held."""
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug|trace)\] ")
 _ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")
 _SEVERE = {"panic", "fatal", "error"}
@@ -105,12 +109,11 @@ class Child:
         self.speech = Speech(say)
         self._heard = heard
         self._process = subprocess.Popen(
-            argv,
+            _bound_to_us(argv),
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
             process_group=0,
-            preexec_fn=_die_with_parent if _LIBC else None,  # noqa: PLW1509 - one call into a library that is loaded
         )
         self._reading = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
         self._reading.start()
@@ -146,9 +149,8 @@ class Child:
                     self.speech.take(words)
 
 
-def _die_with_parent() -> None:
-    """A parent that is killed can end nothing: the encoder would take the end of its pipe for the end of the film, and
-    finish a file that is not.
+def _bound_to_us(argv: Sequence[str]) -> list[str]:
+    """The command so started that it ends when we are killed, where the system can do that. Else the encoder would take
+    the end of its pipe for the end of the film, and finish a file that is not.
     """
-    assert _LIBC is not None
-    _LIBC.prctl(_PDEATHSIG, signal.SIGKILL)
+    return [sys.executable, "-ISc", _LAUNCH, str(os.getpid()), *argv] if sys.platform == "linux" else list(argv)
