@@ -23,6 +23,7 @@ _JOINED = {"x265-params", "x264-params", "svtav1-params"}
 """Options that are lists with colons, in which what comes last wins."""
 
 
+_LIMITS = {"t", "to", "frames"}
 _NUMBERED = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with the number of an input."""
 
@@ -71,24 +72,32 @@ class Second:
         return words + [word for one in self._kept(self.command.rest) for word in one.words()]
 
     def read_beside(self, *, first: bool) -> list[str]:
-        """An output to nowhere, with what the other command reads of inputs whose clock begins with what is read: both
-        must set it alike. `first` is for the command that decodes.
+        """An output to nowhere, with what the other command reads of an input that both read: FFmpeg seeks by what is
+        read, and begins the clocks of some formats with it. `first` is for the command that decodes.
         """
         words: list[str] = []
         for number, (one, at) in enumerate(zip(self.inputs, self.numbers.at, strict=True)):
-            if not one.may_jump or at is None or (first and self.ours and number != self.ours.number):
+            file = self.command.inputs[number]
+            if at is None or not (one.may_jump or (file.has("ss") and not first)) or _may_be_endless(file):
                 continue
-            maps = self._sounds(at, 0 if self.ours else number) if first else self._pictures(number, at)
-            words += [word for value in maps for word in ("-map", value)]
-        limits = [word for one in self.output.options if one.name in {"t", "to", "frames"} for word in one.words()]
+            sounds = self._sounds(at, 0 if self.ours else number)
+            maps = sounds if first else self._pictures(number, at)
+            if sounds and (not self.ours or number == self.ours.number):
+                words += [word for value in maps for word in ("-map", value)]
+        limits = [word for one in self.output.options if one.name in _LIMITS for word in one.words()]
         return [*words, *limits, "-c", "copy", "-f", "null", "-"] if words else []
 
     def _sounds(self, at: int, number: int) -> list[str]:
-        """What the second command maps of its input `at`, for input `number` of the first."""
+        """What the second command takes of its input `at`, for input `number` of the first."""
         start = Start((), (), None, Fraction(1, 90000))
         options = [one for file in self.command.outputs for one in self._file(file, start).options]
+        graphs = [filtergraph.parse(one.value or "") for one in options if one.name == "filter_complex"]
         values = [one.value or "" for one in options if one.name == "map"]
-        return [f"{number}{value.removeprefix(str(at))}" for value in values if value.startswith(f"{at}:")]
+        values += [
+            name for graph in (self._graph(start), *graphs) for _, _, node in graph.nodes() for name in node.inputs
+        ]
+        taken = dict.fromkeys(value for value in values if value.partition(":")[0] == str(at))
+        return [f"{number}{value.removeprefix(str(at))}" for value in taken]
 
     def _pictures(self, number: int, at: int) -> list[str]:
         """What the first command decodes of input `number`, for input `at` of the second."""
@@ -174,6 +183,11 @@ class Second:
         tags = {} if mapped else ours.stream.tags
         words = [Option(f"-metadata:s:v:{ours.place}", f"{name}={value}") for name, value in tags.items()]
         return words + ([Option(f"-disposition:v:{ours.place}", "default")] if ours.stream.is_default else [])
+
+
+def _may_be_endless(file: File) -> bool:
+    """Whether an input may go on when all that is wanted of it is written."""
+    return file.has("stream_loop") or file.has("loop")
 
 
 def _again(file: File) -> bool:
