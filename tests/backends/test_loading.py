@@ -219,3 +219,12 @@ def test_the_engine_brings_in_neither_torch_nor_onnxruntime() -> None:
     )
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_openvino_tells_nobody_that_it_runs(files: dict[str, Path]) -> None:
+    ask = "import sys; from vsadcvsr import backends; from pathlib import Path\n"
+    ask += "backends.load(Path(sys.argv[1]), backend='openvino'); print(sys.modules['openvino_telemetry'])"
+    done = subprocess.run(
+        [sys.executable, "-c", ask, str(files["ort"])], capture_output=True, text=True, check=True, timeout=100
+    )
+    assert done.stdout.strip() == "None"

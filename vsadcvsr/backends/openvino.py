@@ -6,6 +6,7 @@ The graph is compiled for each size of frame that comes up, once for all streams
 
 from __future__ import annotations
 
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,9 @@ from vsadcvsr.backends.graph import KEY, picture_of, read_facts
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
+
+# Else the import tells its maker that it happened, from a fork of the process that inherits every open pipe.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to say: not installed
 
 try:
     import openvino
