@@ -51,10 +51,9 @@ def planes(frame: av.VideoFrame) -> list[Plane]:
 
 @pytest.mark.parametrize("name", ALIKE)
 def test_packed_formats_are_read_as_ffmpeg_reads_them(name: str) -> None:
-    planar = noise(ALIKE[name])
+    planar = noise(ALIKE[name], height=2)  # one slice: where libswscale's threads meet, a few samples may be wrong
     for ours, theirs in zip(planes(planar.reformat(format=name)), planes(planar), strict=True):
-        # libswscale rounds otherwise where a buffer happens not to be aligned; what is misread is far off
-        np.testing.assert_allclose(ours.astype(np.int64), theirs.astype(np.int64), atol=1)
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
