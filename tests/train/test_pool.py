@@ -10,7 +10,8 @@ import pytest
 
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.train import clips, pool
-from vsadcvsr.train.pool import Library, Pool, make_shard
+from vsadcvsr.train.pool import Library, make_shard
+from vsadcvsr.train.shards import Batch, Pool, shard_numbers, write_shard
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,9 @@ def filled(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_batch_fits_its_truth(filled: Path) -> None:
-    hr, lr = Pool(filled).batch(np.random.default_rng(0), 4, frames=2, lr_size=12)
+    drawn = Pool(filled).batch(np.random.default_rng(0), 4, frames=2, lr_size=12)
+    hr, lr = drawn.truth, drawn.low
+    assert np.array_equal(drawn.target, hr)
     assert hr.shape == (4, 2, 3, 48, 48)
     assert lr.shape == (4, 2, 3, 12, 12)
     assert hr.dtype == lr.dtype == np.float32
@@ -48,7 +51,23 @@ def test_a_batch_fits_its_truth(filled: Path) -> None:
 
 def test_batches_repeat_with_their_seed(filled: Path) -> None:
     first, again = (Pool(filled).batch(np.random.default_rng(7), 2, frames=3, lr_size=8) for _ in range(2))
-    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert np.array_equal(first.low, again.low)
+    assert np.array_equal(first.truth, again.truth)
+
+
+def test_a_teachers_answer_is_cut_and_turned_with_its_truth(filled: Path, tmp_path: Path) -> None:
+    for path in filled.glob("*.npy"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for number in shard_numbers(tmp_path):
+        truth = np.load(tmp_path / f"{number:04d}.hr.npy")
+        write_shard(tmp_path, number, "inverse", 255 - truth)
+    drawn: Batch = Pool(tmp_path, teacher="inverse").batch(np.random.default_rng(3), 3, frames=2, lr_size=8)
+    assert np.abs(drawn.target - (1 - drawn.truth)).max() < 1e-6
+
+
+def test_a_teacher_that_has_not_answered_is_refused(filled: Path) -> None:
+    with pytest.raises(UsageError, match=r"teacher is 'dove'.*0000\.dove\.npy"):
+        Pool(filled, teacher="dove")
 
 
 def test_a_half_written_shard_is_not_seen(filled: Path, tmp_path: Path) -> None:
@@ -103,4 +122,4 @@ def test_the_command_fills_a_pool(pictures: Path, tmp_path: Path) -> None:
     assert (
         pool.main([str(pictures), "--out", str(tmp_path / "p"), "--count", "1", "--frames", "2", "--size", "32"]) == 0
     )
-    assert Pool(tmp_path / "p").batch(np.random.default_rng(0), 1, frames=2, lr_size=8)[0].shape == (1, 2, 3, 32, 32)
+    assert Pool(tmp_path / "p").batch(np.random.default_rng(0), 1, frames=2, lr_size=8).truth.shape == (1, 2, 3, 32, 32)

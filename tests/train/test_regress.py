@@ -15,9 +15,9 @@ from vsadcvsr.nets import compact
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train import regress
 from vsadcvsr.train.losses import luma, motion, regression
-from vsadcvsr.train.pool import Pool
 from vsadcvsr.train.regress import Regression, links, rate
 from vsadcvsr.train.settings import TrainSettings
+from vsadcvsr.train.shards import Batch, Pool
 from vsadcvsr.train.ship import ship
 
 TINY = compact.CompactDims(name="tiny", width=4, quarter_width=4, blocks=1, refine=1, sites=(0,))
@@ -29,11 +29,9 @@ class Stripes:
     def __init__(self, _: Path) -> None:
         pass
 
-    def batch(
-        self, rng: np.random.Generator, batch: int, *, frames: int, lr_size: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, rng: np.random.Generator, batch: int, *, frames: int, lr_size: int) -> Batch:
         hr = rng.random((batch, frames, 3, 4 * lr_size, 4 * lr_size), np.float32)
-        return hr, np.ascontiguousarray(hr[..., ::4, ::4])
+        return Batch(hr, np.ascontiguousarray(hr[..., ::4, ::4]), hr)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Samples made ahead of training, so that two cores can spend themselves on learning.
 
-A pool is a folder of shards: NNNN.hr.npy (N, T, S, S, 3) and NNNN.lr.npy (N, T, S/4, S/4, 3), uint8 RGB. A shard
-depends on the seed and its number alone, and is renamed into place when it is whole: several processes may fill one
-pool, and the same command again makes what is missing. `python -m vsadcvsr.train.pool --help` fills one.
+A shard (see `vsadcvsr.train.shards`) depends on the seed and its number alone: several processes may fill one pool,
+and the same command again makes what is missing. `python -m vsadcvsr.train.pool --help` fills one.
 """
 
 from __future__ import annotations
@@ -16,14 +15,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from vsadcvsr.errors import AdcvsrError, MediaError, UsageError
+from vsadcvsr.errors import AdcvsrError, MediaError
 from vsadcvsr.train import clips, degrade
-from vsadcvsr.train.degrade import SCALE
-
-type Pixels = NDArray[np.uint8]
-type Values = NDArray[np.float32]
+from vsadcvsr.train.shards import TRUTH, Pixels, detail, shard_file, write_shard
 
 SHARD = 16
 MIX = {"clean": 0.15, "light": 0.45, "soft": 0.2, "heavy": 0.2}
@@ -63,11 +58,6 @@ class Library:
         return max(first, self.clip(frames, size, rng), key=detail)
 
 
-def detail(clip: Pixels) -> float:
-    """The mean step between neighbouring pixels of the first frame's green, 0 to 255."""
-    return float(np.abs(np.diff(clip[0, ..., 1].astype(np.int16), axis=1)).mean())
-
-
 def sample(library: Library, frames: int, size: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
     """A clip and what is left of it at a quarter of its size."""
     truth = library.detailed_clip(frames, size, rng)
@@ -80,67 +70,13 @@ def sample(library: Library, frames: int, size: int, rng: np.random.Generator) -
 
 def make_shard(library: Library, folder: Path, number: int, *, frames: int, size: int, seed: int) -> bool:
     """Writes shard `number` unless it is there; whether it wrote."""
-    hr, lr = (folder / f"{number:04d}.{kind}.npy" for kind in ("hr", "lr"))
-    if hr.exists() and lr.exists():
+    if shard_file(folder, number, TRUTH).exists() and shard_file(folder, number, "low").exists():
         return False
     rng = np.random.default_rng((seed, number))
     truths, worn = zip(*(sample(library, frames, size, rng) for _ in range(SHARD)), strict=True)
-    for path, made in ((lr, worn), (hr, truths)):
-        fresh = path.with_suffix(".part")
-        with fresh.open("wb") as file:
-            np.save(file, np.stack(made))
-        fresh.replace(path)
+    write_shard(folder, number, "low", np.stack(worn))
+    write_shard(folder, number, TRUTH, np.stack(truths))
     return True
-
-
-class Pool:
-    """The shards of a folder, mapped into memory."""
-
-    def __init__(self, folder: Path) -> None:
-        whole = [path for path in sorted(folder.glob("*.hr.npy")) if _partner(path).exists()]
-        self._shards = [(np.load(path, mmap_mode="r"), np.load(_partner(path), mmap_mode="r")) for path in whole]
-        if not self._shards:
-            raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.pool` has filled")
-
-    def batch(self, rng: np.random.Generator, batch: int, *, frames: int, lr_size: int) -> tuple[Values, Values]:
-        """Ground truth (B, T, 3, 4s, 4s) and degraded (B, T, 3, s, s), 0..1: random crops, turned and mirrored."""
-        pairs = [self._crop(rng, frames, lr_size) for _ in range(batch)]
-        hr, lr = (np.stack([_planar(pair[side]) for pair in pairs]) for side in range(2))
-        return hr, lr
-
-    def _crop(self, rng: np.random.Generator, frames: int, side: int) -> tuple[Pixels, Pixels]:
-        hr, lr = self._shards[int(rng.integers(len(self._shards)))]
-        index = rng.integers(len(lr))
-        if frames > lr.shape[1] or side > lr.shape[2]:
-            allowed = f"up to {lr.shape[1]} frames of {lr.shape[2]} pixels, as in the pool"
-            raise UsageError.of("frames and lr_size", (frames, side), allowed)
-        first = rng.integers(0, lr.shape[1] - frames + 1)
-        places = rng.integers(0, lr.shape[2] - side + 1, (1 if rng.random() < 0.5 else 3, 2))
-        crops = [_cut(hr[index], first, frames, SCALE * place, SCALE * side) for place in places]
-        best = max(range(len(crops)), key=lambda number: detail(crops[number]))
-        return _turned(crops[best], _cut(lr[index], first, frames, places[best], side), rng)
-
-
-def _partner(path: Path) -> Path:
-    return path.with_name(path.name.replace(".hr.", ".lr."))
-
-
-def _cut(clip: Pixels, first: int, frames: int, place: NDArray[np.int64], side: int) -> Pixels:
-    top, left = place
-    return clip[first : first + frames, top : top + side, left : left + side]
-
-
-def _turned(hr: Pixels, lr: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    for axis in range(3):  # time, height, width
-        if rng.random() < 0.5:
-            hr, lr = np.flip(hr, axis), np.flip(lr, axis)
-    if rng.random() < 0.5:
-        hr, lr = hr.swapaxes(1, 2), lr.swapaxes(1, 2)
-    return hr, lr
-
-
-def _planar(clip: Pixels) -> Values:
-    return np.ascontiguousarray(np.moveaxis(clip, -1, 1)).astype(np.float32) * np.float32(1 / 255)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

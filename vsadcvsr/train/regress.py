@@ -21,8 +21,8 @@ from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import BASE, FAST, CompactStudent
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train.losses import regression
-from vsadcvsr.train.pool import Pool
 from vsadcvsr.train.settings import TrainSettings
+from vsadcvsr.train.shards import Pool
 
 _log = logging.getLogger(__name__)
 _STUDENTS = {dims.name: dims for dims in (FAST, BASE)}
@@ -47,8 +47,8 @@ def links(batch: int, frames: int) -> Tensor:
 def draw(settings: TrainSettings, pool: Pool, step: int) -> tuple[Tensor, Tensor]:
     """The batch of a step: ground truth (B, T, 3, 4s, 4s) and degraded (B, T, 3, s, s), 0..1."""
     rng = np.random.default_rng((settings.seed, step))
-    hr, lr = pool.batch(rng, settings.batch, frames=settings.frames, lr_size=settings.lr_size)
-    return torch.from_numpy(hr), torch.from_numpy(lr)
+    drawn = pool.batch(rng, settings.batch, frames=settings.frames, lr_size=settings.lr_size)
+    return torch.from_numpy(drawn.target), torch.from_numpy(drawn.low)
 
 
 def _batches(settings: TrainSettings, pool: Pool, first: int) -> Iterator[tuple[int, Tensor, Tensor]]:
