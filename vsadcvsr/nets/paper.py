@@ -23,6 +23,7 @@ from vsadcvsr.nets.paper_blocks import (
     ResNet,
     Transformer,
     halved,
+    lit,
     normalisation,
 )
 from vsadcvsr.nets.paper_dims import PAPER, UNSHUFFLED, PaperDims
@@ -110,7 +111,7 @@ class UNet(nn.Module):
             x = layer(x, time)
         for stage in self.up:
             x = stage(x, time)
-        features: Tensor = self.head(F.silu(self.norm(x)))
+        features: Tensor = self.head(lit(self.norm(x)))
         return features
 
 
@@ -148,7 +149,7 @@ class Decoder(nn.Module):
 
     def forward(self, middle: Tensor) -> Tensor:
         """The tail: pictures of what the middle has made."""
-        pictures: Tensor = self.head(F.silu(self.norm(self.stages(middle))))
+        pictures: Tensor = self.head(lit(self.norm(self.stages(middle))))
         return pictures
 
 
@@ -172,7 +173,7 @@ class PaperStudent(nn.Module):
 
     def features(self, frames: Tensor, links: Tensor) -> Tensor:
         """The first half of the clip form: what the decoder's middle makes, (T, F, H/2, W/2)."""
-        return self._features(frames, Clip(links))
+        return self.features_in(Clip(links), frames)
 
     def pictures(self, features: Tensor) -> Tensor:
         """The second half, which is the same in both forms."""
@@ -195,9 +196,10 @@ class PaperStudent(nn.Module):
         if not self.dims.temporal:
             return self(frames, links), ()
         time = Stream(links, state)
-        return self.pictures(self._features(frames, time)), time.following
+        return self.pictures(self.features_in(time, frames)), time.following
 
-    def _features(self, frames: Tensor, time: Time) -> Tensor:
+    def features_in(self, time: Time, frames: Tensor) -> Tensor:
+        """The first half in any form, which `time` decides."""
         made: Tensor = self.decoder.middle(self.unet(F.pixel_unshuffle(frames * 2 - 1, 2), time))
         return made
 

@@ -5,6 +5,7 @@ Symbols: T frames; C channels; (h, w) the size of the grid; N = h * w places; G 
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,6 +22,11 @@ def normalisation(dims: PaperDims, channels: int, eps: float) -> nn.GroupNorm:
     return nn.GroupNorm(dims.groups_of(channels), channels, eps)
 
 
+def lit(x: Tensor) -> Tensor:
+    """SiLU of what nobody else needs: in its own place, unless slopes are wanted, since `x` is often the widest map."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
+
+
 class ResNet(nn.Module):
     """Two 3x3 convolutions, each of what is normalised and lit, added to the input: (T, C, h, w) to (T, C', h, w)."""
 
@@ -33,8 +39,8 @@ class ResNet(nn.Module):
         self.shortcut = nn.Conv2d(entering, leaving, 1) if entering != leaving else None
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.conv1(F.silu(self.norm1(x)))
-        inner = self.conv2(F.silu(self.norm2(inner)))
+        inner = self.conv1(lit(self.norm1(x)))
+        inner = self.conv2(lit(self.norm2(inner)))
         added: Tensor = inner + (x if self.shortcut is None else self.shortcut(x))
         return added
 

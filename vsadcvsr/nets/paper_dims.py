@@ -20,11 +20,14 @@ _STAGES = 4  # of the decoder; between them the grid doubles three times, from h
 class Part(NamedTuple):
     """One tensor of the step form's state: the last `frames` links where `channels` is 0, else frames of a map with
     the input's sides divided by `divisor`. It takes new frames in at its end and loses as many at its front.
+
+    `reads` says how many frames behind the newest a delay line is read; it is () for what is no delay line.
     """
 
     frames: int
     channels: int
     divisor: int = 1
+    reads: tuple[int, ...] = ()
 
     def shape(self, height: int, width: int) -> tuple[int, ...]:
         """The shape in a stream of (height, width) frames."""
@@ -71,7 +74,7 @@ class PaperDims:
             multiple=2 * self.divisors[-1] // self.divisors[0],
             reach=None,  # attention is global
             color_fix="frame",  # as AdcSR does
-            precisions=("fp32", "bf16"),
+            precisions=("fp32", "bf16", "fp16"),
         )
 
     @property
@@ -132,7 +135,8 @@ class _Plan:
     def _take(self) -> None:
         index, since = self._aside.pop()
         held = self._parts[index]
-        self._parts[index] = held._replace(frames=max(held.frames, self.delay - since))
+        behind = self.delay - since
+        self._parts[index] = held._replace(frames=max(held.frames, behind), reads=(*held.reads, behind))
 
 
 PAPER = PaperDims()
