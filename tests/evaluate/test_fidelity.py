@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.fidelity import fidelity, luma, psnr, ssim, ssim7
+from vsadcvsr.evaluate.fidelity import fidelity, luma, ms_ssim, psnr, scales_of, ssim, ssim7
 from vsadcvsr.spec import Array
 
 
@@ -76,3 +76,31 @@ def test_frames_of_different_sizes_are_refused(other: Array) -> None:
 def test_frames_smaller_than_the_window_are_refused() -> None:
     with pytest.raises(FormatError, match="after cropping 4"):
         fidelity(noise(0, 16, 18), noise(1, 16, 18))
+
+
+def test_ms_ssim_of_a_frame_with_itself_is_1() -> None:
+    assert ms_ssim(noise(0, 200, 220), noise(0, 200, 220)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("side", "scales"), [(18, 0), (19, 1), (29, 1), (30, 2), (183, 4), (184, 5), (2000, 5)])
+def test_a_scale_needs_a_whole_window(side: int, scales: int) -> None:
+    assert scales_of((3, side, 3000)) == scales
+
+
+def test_ms_ssim_of_one_scale_is_ssim() -> None:
+    one, other = noise(0, 24, 28), np.maximum(noise(0, 24, 28), noise(1, 24, 28))
+    assert ms_ssim(one, other) == pytest.approx(fidelity(one, other).ssim_y)
+
+
+def test_ms_ssim_weighs_coarse_scales_more_than_ssim_does() -> None:
+    """Fine noise disappears in the coarse scales, so five of them forgive it."""
+    smooth = noise(0, 25, 25).repeat(8, axis=1).repeat(8, axis=2)
+    dirty = smooth + np.float32(0.4) * noise(1, 200, 200) - np.float32(0.2)
+    assert fidelity(dirty, smooth).ssim_y < 0.9 * ms_ssim(dirty, smooth)
+    blurred = np.full(smooth.shape, 0.5, dtype=np.float32)
+    assert ms_ssim(blurred, smooth) < 0.1
+
+
+def test_ms_ssim_refuses_what_has_no_room() -> None:
+    with pytest.raises(FormatError, match="cannot compare"):
+        ms_ssim(noise(0, 18, 40), noise(1, 18, 40))

@@ -1,90 +1,111 @@
-"""The command over a small data folder, and its parts."""
+"""Tables and JSON from scores."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import math
 
-import av
-import cv2
 import numpy as np
 import pytest
 
+from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.__main__ import Case, main
-from vsadcvsr.evaluate.clips import frames_of, house, photo_of
-from vsadcvsr.evaluate.report import score_of
-from vsadcvsr.evaluate.temporal import paths_of
+from vsadcvsr.evaluate.cases import Protocol
+from vsadcvsr.evaluate.measures import measures_for
+from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
+from vsadcvsr.evaluate.temporal import Footage
 from vsadcvsr.evaluate.upscalers import PLAIN, shown, shrunk
-from vsadcvsr.spec import Array
+
+NAN = math.nan
+MEASURES = measures_for(("psnr_y", "warp", "detail"))
 
 
-def picture(height: int, width: int, shift: int = 0) -> Array:
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    waves = [np.sin((columns + shift) / speed) * np.cos(rows / speed) for speed in (3, 5, 9)]
-    return shown(np.stack([0.5 + 0.4 * wave for wave in waves]).astype(np.float32))
+def row(method: str, psnr: float, warp: float, set_name: str = "soft") -> Row:
+    values = {"psnr_y": (psnr - 1, psnr + 1), "warp": (NAN, warp), "detail": (NAN, NAN)}
+    return Row(method, set_name, {"wave": Score(values, 0.5)})
 
 
-def write_clip(path: Path, frames: list[Array]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264rgb", rate=25, options={"qp": "0", "threads": "1"})
-        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[1:], "rgb24"
-        for frame in frames:
-            pixels = np.ascontiguousarray(np.rint(frame.transpose(1, 2, 0) * 255).astype(np.uint8))
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        out.mux(stream.encode())
+REPORT = Report(
+    (row("a", 20, 0.3), row("b", 24, 0.5), row(TRUTH, math.inf, 0.1)), MEASURES, Protocol(2, 64), ("a remark",)
+)
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    truth = [picture(64, 80, shift) for shift in range(3)]
-    write_clip(tmp_path / "clips/gt/wave.mkv", truth)
-    write_clip(tmp_path / "clips/lr_small/wave.mkv", [shrunk(frame) for frame in truth])
-    (tmp_path / "photos_hr").mkdir()
-    pixels = np.rint(picture(65, 83).transpose(1, 2, 0)[..., ::-1] * 255).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / "photos_hr/wave.png"), np.ascontiguousarray(pixels))
-    return tmp_path
+def test_the_mean_leaves_out_frames_without_a_number() -> None:
+    assert row("a", 20, 0.3).mean("psnr_y") == 20
+    assert row("a", 20, 0.3).mean("warp") == 0.3
+    assert math.isnan(row("a", 20, 0.3).mean("detail"))
 
 
-def test_the_table_has_a_row_for_every_method(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(data), "--set", "lr_small,photos", "--json", str(data / "out.json")]) == 0
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in ("bicubic", "lanczos", "ground truth", "PSNR-Y", "E*warp"))
-    rows = json.loads((data / "out.json").read_text())
-    assert [(row["set"], row["method"]) for row in rows[:3]] == [
-        ("lr_small", "bicubic"), ("lr_small", "lanczos"), ("lr_small", "ground truth"),
+def test_every_clip_counts_the_same() -> None:
+    long, short = Score({"psnr_y": (10.0,) * 9}), Score({"psnr_y": (20.0,)})
+    assert Row("a", "soft", {"long": long, "short": short}).mean("psnr_y") == 15
+
+
+def test_the_table_has_a_line_for_every_method() -> None:
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text(REPORT).splitlines()]
+    assert lines[0] == ["set", "method", "PSNR-Y", "E*warp", "detail"]
+    assert lines[2:] == [
+        ["soft", "a", "20.00", "0.30", "-"], ["soft", "b", "24.00", "0.50", "-"], ["soft", TRUTH, "inf", "0.10", "-"],
     ]  # fmt: skip
-    assert rows[0]["clips"]["wave"]["psnr_y"] > 15
-    assert rows[2]["mean"]["psnr_y"] is None
-    assert rows[2]["mean"]["ssim_y"] == pytest.approx(1)
-    assert rows[3]["mean"]["warp"] is None
 
 
-def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+def test_every_clip_has_its_own_line() -> None:
+    assert len(text_by_clip(REPORT).splitlines()) == 5
+    assert "wave" in text_by_clip(REPORT)
 
 
-def test_a_lossless_clip_is_read_as_it_was_written(tmp_path: Path) -> None:
-    frames = [picture(32, 48, shift) for shift in range(2)]
-    write_clip(tmp_path / "clip.mkv", frames)
-    assert np.array_equal(np.stack(list(frames_of(tmp_path / "clip.mkv"))), np.stack(frames))
+def test_the_papers_table_has_metrics_down_and_the_best_bold_but_not_the_truth() -> None:
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text_of_paper(REPORT).splitlines()]
+    assert lines[0] == ["soft", "a", "b", TRUTH]
+    assert lines[2:] == [
+        ["PSNR-Y ↑", "20.00", "**24.00**", "inf"], ["E*warp ↓", "**0.30**", "0.50", "0.10"], ["detail", "-", "-", "-"],
+    ]  # fmt: skip
 
 
-def test_photographs_come_as_rgb(data: Path) -> None:
-    assert np.allclose(photo_of(data / "photos_hr/wave.png"), picture(65, 83), atol=1e-6)
+def test_methods_that_print_the_same_are_best_together() -> None:
+    rows = (row("a", 20.001, 0.3), row("b", 20.004, 0.4))
+    assert text_of_paper(Report(rows, MEASURES, Protocol())).count("**20.00**") == 2
 
 
-def test_a_case_whose_sizes_do_not_fit_is_refused() -> None:
-    with pytest.raises(FormatError, match="do not fit"):
-        Case("odd", (picture(8, 8),), (picture(32, 36),))
+def test_every_set_has_a_table_of_the_papers_kind() -> None:
+    rows = (row("a", 20, 0.3), row("a", 21, 0.3, "hard"))
+    tables = text_of_paper(Report(rows, MEASURES, Protocol())).split("\n\n")
+    assert [table.split("|")[1].strip() for table in tables] == ["soft", "hard"]
+
+
+def test_the_notes_name_the_flow_and_carry_remarks_and_reasons() -> None:
+    notes = REPORT.notes()
+    assert (
+        notes[0] == "E*warp: x1e3, OpenCV DIS (medium), flow of the truth, at full size, squares averaged over channels"
+    )
+    assert notes[1:] == ["a remark"]
+    (reason,) = Report((), measures_for(("warp_raft",)), Protocol()).notes()
+    assert reason.startswith("not measured: E*warp along RAFT needs --raft")
+
+
+def test_json_has_every_frame_and_how_it_was_measured() -> None:
+    plain = json.loads(json.dumps(REPORT.as_json(), allow_nan=False))
+    assert plain["settings"]["crop"] == 64
+    assert plain["settings"]["scale"] == 4
+    assert plain["settings"]["warp"]["warp"] == {
+        "flow": "OpenCV DIS (medium)", "of": "the truth", "resolution": 1.0, "normaliser": "elements", "unit": 1e-3,
+    }  # fmt: skip
+    assert plain["settings"]["versions"]["numpy"] == np.__version__
+    assert plain["columns"]["warp"] == {"head": "E*warp", "better": -1}
+    clip = plain["rows"][0]["clips"]["wave"]
+    assert clip["frames"] == {"psnr_y": [19, 21], "warp": [None, 0.3], "detail": [None, None]}
+    assert clip["seconds"] == 0.5
+    assert plain["rows"][2]["mean"]["psnr_y"] is None
 
 
 def test_clips_of_different_lengths_are_not_compared() -> None:
-    truth = [picture(32, 40)] * 3
-    with pytest.raises(FormatError, match="2 frames"):
-        score_of(truth[:2], truth, paths_of(truth))
+    with pytest.raises(FormatError, match="a clip of 2 frames cannot be compared with a truth of 3"):
+        score_of(moving(2), Footage(moving(3)), MEASURES)
+
+
+def test_frames_of_another_size_are_not_compared() -> None:
+    with pytest.raises(FormatError, match=r"a frame of \(3, 32, 44\) cannot be compared"):
+        score_of(moving(2, 32, 44), Footage(moving(2, 32, 40)), MEASURES)
 
 
 def test_shrinking_keeps_an_even_field_and_the_place_of_things() -> None:
@@ -100,15 +121,5 @@ def test_plain_resizing_keeps_an_even_field_and_makes_four_of_one() -> None:
         assert large == pytest.approx(0.4, abs=1e-6)
 
 
-def test_eight_bit_pixels_become_a_frame() -> None:
-    pixels = np.zeros((2, 3, 3), dtype=np.uint8)
-    pixels[0, 1] = (255, 0, 51)
-    assert house(pixels)[:, 0, 1].tolist() == pytest.approx([1, 0, 0.2])
-
-
-@pytest.mark.parametrize("name", ["nearest", "nearest#no-temporal"])
-def test_a_model_is_measured_by_name(data: Path, name: str) -> None:
-    out = data / "out.json"
-    assert main(["--data", str(data), "--set", "lr_small", "--model", name, "--json", str(out)]) == 0
-    rows = {row["method"]: row for row in json.loads(out.read_text())}
-    assert rows[name]["mean"]["psnr_y"] > 10
+def test_what_is_shown_is_in_steps_of_a_byte() -> None:
+    assert np.array_equal(shown(picture(8, 8) + np.float32(0.001)), picture(8, 8))

@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.temporal import Path, paths_of, visible, warped, warping_error
+from vsadcvsr.evaluate.temporal import (
+    DIS,
+    VARIANTS,
+    Flow,
+    FlowNet,
+    Footage,
+    Path,
+    flicker,
+    halved,
+    paths_of,
+    variant_of,
+    visible,
+    warped,
+    warping_error,
+)
 from vsadcvsr.spec import Array
 
 HEIGHT, WIDTH = 72, 96
@@ -90,3 +104,55 @@ def test_a_wrong_number_of_paths_is_refused() -> None:
 def test_paths_of_another_size_are_refused() -> None:
     with pytest.raises(FormatError, match="cannot be measured along"):
         warping_error([frame[:, :40] for frame in sliding(2, 0)], still(1))
+
+
+class Counting:
+    """A flow net that sees no motion and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.net = FlowNet("counting", self.between)
+
+    def between(self, first: Array, second: Array) -> Flow:
+        assert first.shape == second.shape
+        self.calls += 1
+        return np.zeros((*first.shape[1:], 2), np.float32)
+
+
+def test_evalcrafters_error_sums_over_channels_at_half_size() -> None:
+    dark = np.full((3, HEIGHT, WIDTH), 0.4, dtype=np.float32)
+    clip, net = Footage((dark, dark + np.float32(0.1))), Counting().net
+    assert clip.paths(net, 2)[0].flow.shape == (HEIGHT // 2, WIDTH // 2, 2)
+    assert variant_of(VARIANTS["warp_ec"], net, clip, None) == pytest.approx([30], rel=1e-4)
+    assert variant_of(VARIANTS["warp_own"], net, clip, None) == pytest.approx([10], rel=1e-4)
+
+
+def test_the_truths_paths_are_taken_where_a_variant_wants_them() -> None:
+    moving, standing = Footage(tuple(sliding(2, 3))), Footage(tuple(sliding(1, 0) * 2))
+    (along_truth,) = variant_of(VARIANTS["warp"], DIS, moving, standing)
+    (along_own,) = variant_of(VARIANTS["warp_own"], DIS, moving, standing)
+    assert along_own < 0.05 * along_truth
+    assert variant_of(VARIANTS["warp"], DIS, moving, None) == []
+
+
+def test_halving_averages_two_by_two() -> None:
+    frame = np.arange(48, dtype=np.float32).reshape(3, 4, 4)
+    assert np.allclose(halved(frame, 2), frame.reshape(3, 2, 2, 2, 2).mean(axis=(2, 4)))
+    assert halved(frame, 1) is frame
+
+
+def test_paths_are_found_once() -> None:
+    counting, clip = Counting(), Footage(tuple(sliding(3, 1)))
+    assert clip.paths(counting.net) is clip.paths(counting.net)
+    assert counting.calls == 4
+
+
+def test_flicker_counts_what_comes_back_and_not_what_moves_on() -> None:
+    levels = [0, 10, 0, 20, 25, 30]
+    frames = [np.full((3, 8, 8), level / 255, dtype=np.float32) for level in levels]
+    assert flicker(frames) == pytest.approx([10, 10, 0, 0])
+
+
+def test_a_still_clip_does_not_flicker() -> None:
+    assert flicker(sliding(1, 0) * 3) == [0]
+    assert flicker(sliding(2, 1)) == []

@@ -1,7 +1,9 @@
-"""`python -m vsadcvsr.evaluate --data DIR [--model fast …]`: how good and how steady, beside plain resizing.
+"""How good and how steady upscalers are: `adcvsr evaluate --data DIR [--model fast …] [--videos NAME=FOLDER …]`.
 
-DIR holds `clips/gt`, and beside it one folder for each degraded set (`lr_real`, `lr_bicubic`, …) with files of the same
-names at a quarter of the size; and `photos_hr`, which the set `photos` shrinks by antialiased bicubic.
+DIR holds sets of clips, each clip a video or a folder of pictures: `clips/gt` and beside it, a quarter of the size,
+a folder for each set; or, for each set, `SET/lr` and `SET/gt`; or just `lr` and `gt`. Without `gt` only what needs no
+truth is measured. `photos_hr`, if there, is the set `photos`, shrunk by antialiased bicubic. Where `lr` and `gt` are of
+one size `lr` is shrunk as well.
 """
 
 from __future__ import annotations
@@ -10,94 +12,125 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import cv2
 
-from vsadcvsr.errors import AdcvsrError, FormatError
-from vsadcvsr.evaluate.clips import PHOTO_ENDINGS, VIDEO_ENDINGS, files_in, frames_of, photo_of
-from vsadcvsr.evaluate.report import Row, Score, as_json, score_of, text, text_by_clip
-from vsadcvsr.evaluate.temporal import paths_of
-from vsadcvsr.evaluate.upscalers import PLAIN, Upscaler, model_named, shown, shrunk
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.errors import AdcvsrError, UsageError
+from vsadcvsr.evaluate.cases import PROTOCOLS, Case, Protocol, cases_of, sets_in
+from vsadcvsr.evaluate.external import Method, of_command, of_script, of_upscaler, of_videos
+from vsadcvsr.evaluate.fidelity import scales_of
+from vsadcvsr.evaluate.measures import Measures, columns_named, measures_for
+from vsadcvsr.evaluate.report import TABLES, TRUTH, Report, Row, Score, score_of, text_by_clip
+from vsadcvsr.evaluate.temporal import Footage
+from vsadcvsr.evaluate.upscalers import PLAIN, model_named, shown
 
-TRUTH = "ground truth"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A degraded clip beside its truth, frame by frame."""
-
-    name: str
-    low: tuple[Array, ...]
-    truth: tuple[Array, ...]
-
-    def __post_init__(self) -> None:
-        low, high = self.low[0].shape[1:], self.truth[0].shape[1:]
-        if len(self.low) != len(self.truth) or (low[0] * SCALE, low[1] * SCALE) != high:
-            raise FormatError(
-                f"{self.name}: {len(self.low)} frames of {low} do not fit {len(self.truth)} of {high} at x{SCALE}"
-            )
+_KINDS: dict[str, Callable[[str], Method]] = {
+    "videos": lambda folder: of_videos(Path(folder)),
+    "script": lambda script: of_script(Path(script)),
+    "command": of_command,
+}
 
 
-def cases_of(data: Path, name: str) -> Iterator[Case]:
-    """The cases of one set. Raises MediaError where a file is missing, FormatError where a pair does not fit."""
-    if name == "photos":
-        for path in files_in(data / "photos_hr", PHOTO_ENDINGS):
-            photo = photo_of(path)
-            truth = photo[:, : photo.shape[1] // SCALE * SCALE, : photo.shape[2] // SCALE * SCALE]
-            yield Case(path.stem, (shrunk(truth),), (truth,))
-        return
-    for path in files_in(data / "clips" / name, VIDEO_ENDINGS):
-        yield Case(path.stem, tuple(frames_of(path)), tuple(frames_of(data / "clips" / "gt" / path.name)))
-
-
-def measure(cases: Iterator[Case], methods: dict[str, Upscaler]) -> dict[str, dict[str, Score]]:
-    """Scores by method and clip. What a method makes is measured as 8-bit pixels hold it."""
-    scores: dict[str, dict[str, Score]] = {name: {} for name in (*methods, TRUTH)}
+def measure(
+    cases: Iterator[Case], methods: Mapping[str, Method], measures: Measures
+) -> tuple[dict[str, dict[str, Score]], list[str]]:
+    """Scores by method and clip, and remarks. What a method makes is measured as 8-bit pixels hold it."""
+    scores: dict[str, dict[str, Score]] = {}
+    remarks: dict[str, None] = {}
     for case in cases:
-        paths = paths_of(case.truth)
-        for name, upscale in methods.items():
+        truth = Footage(case.truth) if case.truth else None
+        for name, method in methods.items():
             began = time.perf_counter()
-            scores[name][case.name] = score_of((shown(frame) for frame in upscale(case.low)), case.truth, paths)
-            print(f"{case.name}: {name}, {time.perf_counter() - began:.1f} s", file=sys.stderr)
-        scores[TRUTH][case.name] = score_of(case.truth, case.truth, paths)
-    return scores
+            frames = tuple(shown(frame) for frame in method(case))
+            made = time.perf_counter() - began
+            scores.setdefault(name, {})[case.name] = score_of(frames, truth, measures, seconds=made)
+            print(f"{case.name}: {name}, {made:.1f} s, {time.perf_counter() - began:.1f} s in all", file=sys.stderr)
+        if truth:
+            scores.setdefault(TRUTH, {})[case.name] = score_of(truth.frames, truth, measures)
+        remarks |= dict.fromkeys(_remarks(case, measures))
+    # the truth comes last, also where the first clips of a set have none
+    return {name: scores[name] for name in sorted(scores, key=lambda name: name == TRUTH)}, list(remarks)
+
+
+def _remarks(case: Case, measures: Measures) -> Iterator[str]:
+    if case.reduced:
+        yield f"{case.set}: the clips have the size of the truth and were shrunk to a quarter first"
+    scales = scales_of((case.size[1], case.size[0]))
+    if "ms_ssim" in measures.columns and scales < 5 and case.truth:
+        yield f"{case.set}: {case.name} has room for {scales} scales of MS-SSIM instead of 5"
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m vsadcvsr.evaluate", description="Fidelity and steadiness.")
-    parser.add_argument("--data", type=Path, required=True, help="a folder with clips/gt, clips/lr_…, photos_hr")
+    parser = argparse.ArgumentParser(prog="adcvsr evaluate", description=__doc__.partition("\n\n")[2])
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--set", metavar="SETS", help="sets, with commas between them; all by default")
     parser.add_argument(
         "--model", nargs="*", default=[], help="names or paths of models; `NAME#no-temporal` runs every frame alone"
     )
-    parser.add_argument("--set", default="lr_real,lr_bicubic,photos", help="sets, with commas between them")
+    parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=of_videos.__doc__)
+    parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=of_script.__doc__)
+    parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND", help=of_command.__doc__)
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="whole", help="paper: --first 25 --crop 512")
+    parser.add_argument("--first", type=int, metavar="N", help="no more than N frames of each clip")
+    parser.add_argument("--crop", type=int, metavar="N", help="the middle N x N pixels of the result")
+    parser.add_argument("--metrics", default="fast", help="fast, all, or columns with commas between them")
+    parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="torchvision's raft_large, for E*warp along RAFT")
+    parser.add_argument("--table", choices=TABLES, default="methods", help="paper: metrics down, methods across")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--by-clip", action="store_true", help="a line for every clip as well")
-    parser.add_argument("--json", type=Path, help="write everything here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything here, frame by frame")
     return parser.parse_args(argv)
 
 
+def _methods(given: argparse.Namespace) -> dict[str, Method]:
+    methods = {name: of_upscaler(upscale) for name, upscale in PLAIN.items()}
+    for name in given.model:
+        methods[name] = of_upscaler(model_named(name, backend=given.backend, threads=given.threads))
+    for kind, make in _KINDS.items():
+        for argument in getattr(given, kind):
+            name, equals, value = argument.partition("=")
+            if not (name and equals and value):
+                raise UsageError.of(kind, argument, "NAME=VALUE")
+            if name in methods or name == TRUTH:
+                raise UsageError.of(kind, argument, "a name that no other row has")
+            methods[name] = make(value)
+    return methods
+
+
+def _report(given: argparse.Namespace) -> Report:
+    if given.json and not given.json.parent.is_dir():
+        raise UsageError.of("json", str(given.json), "a file in a folder that is there")
+    usual = PROTOCOLS[given.protocol]
+    protocol = Protocol(
+        usual.first if given.first is None else given.first, usual.crop if given.crop is None else given.crop
+    )
+    measures = measures_for(columns_named(given.metrics), raft=given.raft, threads=given.threads)
+    methods = _methods(given)
+    rows: list[Row] = []
+    remarks: list[str] = []
+    for name in given.set.split(",") if given.set else sets_in(given.data):
+        scores, said = measure(cases_of(given.data, name, protocol), methods, measures)
+        rows += [Row(method, name, clips) for method, clips in scores.items()]
+        remarks += said
+    return Report(tuple(rows), measures, protocol, tuple(remarks))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures, prints the table, and returns the exit status."""
+    """Measures, prints the table and what has to be known of it, and returns the exit status."""
     given = _arguments(argv)
     cv2.setNumThreads(1)
     try:
-        models = {name: model_named(name, backend=given.backend, threads=given.threads) for name in given.model}
-        rows = [
-            Row(method, name, clips)
-            for name in given.set.split(",")
-            for method, clips in measure(cases_of(given.data, name), PLAIN | models).items()
-        ]
+        report = _report(given)
     except AdcvsrError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    print(*([text_by_clip(rows), ""] if given.by_clip else []), text(rows), sep="\n")
+    print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
+    print(*report.notes(), sep="\n")
     if given.json:
-        given.json.write_text(json.dumps(as_json(rows), indent=1))
+        given.json.write_text(json.dumps(report.as_json(), indent=1))
     return 0
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -24,6 +27,30 @@ def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     if not found:
         raise MediaError(f"{folder} holds no file that ends in {', '.join(endings)}")
     return found
+
+
+def items_in(folder: Path) -> dict[str, Path]:
+    """The clips of `folder` by name: its videos and its folders of pictures, or else each of its pictures as a frame.
+
+    Raises MediaError where there are none.
+    """
+    inside = sorted(folder.glob("*"))
+    clips = {path.stem: path for path in inside if path.suffix.lower() in VIDEO_ENDINGS}
+    clips |= {path.name: path for path in inside if path.is_dir() and _pictures(path)}
+    clips = clips or {path.stem: path for path in _pictures(folder)}
+    if not clips:
+        raise MediaError(f"{folder} holds no video, no folder of pictures and no picture")
+    return dict(sorted(clips.items()))
+
+
+def frames_at(path: Path, *, limit: int | None = None) -> Iterator[Array]:
+    """The frames of a video, of a folder of pictures in the order of their numbers, or of one picture."""
+    if not path.is_dir() and path.suffix.lower() not in PHOTO_ENDINGS:
+        return frames_of(path, limit=limit)
+    pictures = _pictures(path) if path.is_dir() else [path]
+    if not pictures:
+        raise MediaError(f"{path} holds no picture")
+    return map(photo_of, islice(pictures, limit))
 
 
 def frames_of(path: Path, *, limit: int | None = None) -> Iterator[Array]:
@@ -48,9 +75,45 @@ def photo_of(path: Path) -> Array:
     return house(pixels[..., ::-1])
 
 
+def write_video(path: Path, frames: Sequence[Array], *, rate: int = 25) -> None:
+    """Writes a clip in 8-bit RGB without loss, as FFV1."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("ffv1", rate=rate, options={"threads": "1"})
+        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[1:], "bgr0"
+        for number, frame in enumerate(frames):
+            picture = VideoFrame.from_ndarray(pixels_of(frame), format="rgb24").reformat(format="bgr0")
+            picture.pts, picture.time_base = number, Fraction(1, rate)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode())
+
+
+def write_pictures(folder: Path, frames: Sequence[Array]) -> None:
+    """Writes a clip as `00000001.png`, `00000002.png` and so on into `folder`, which is made."""
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(frames, start=1):
+        path = folder / f"{number:08d}.png"
+        if not cv2.imwrite(str(path), np.ascontiguousarray(pixels_of(frame)[..., ::-1])):
+            raise MediaError(f"{path} cannot be written")
+
+
+def pixels_of(frame: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A frame as 8-bit (H, W, 3) RGB."""
+    return np.ascontiguousarray(np.rint(frame.clip(0, 1).transpose(1, 2, 0) * 255).astype(np.uint8))
+
+
 def house(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Array:
     """8-bit (H, W, 3) RGB as a frame."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("*") if path.suffix.lower() in PHOTO_ENDINGS]
+    return sorted(found, key=_by_number)
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    """So that `2.png` comes before `10.png`."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.stem)]
 
 
 def _decoded(path: Path, limit: int | None) -> Iterator[VideoFrame]:

@@ -2,7 +2,8 @@
 
 Luma is that of the super-resolution literature: BT.601, studio range, so 16/255 to 235/255. The outer `CROP` pixels are
 left out on every side. SSIM comes in its two common forms: `ssim` with the Gaussian window of the original, and `ssim7`
-with a plain 7x7 window, sample covariance and the range of studio luma as its dynamic range.
+with a plain 7x7 window, sample covariance and the range of studio luma as its dynamic range. MS-SSIM has the Gaussian
+window and the five weights of Wang et al. (2003), the first few of them where a frame is too small for five scales.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from vsadcvsr.spec import Array
 CROP = 4
 _LUMA = np.array([65.481, 128.553, 24.966], dtype=np.float64) / 255
 _WINDOW, _SIGMA = 11, 1.5
+_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 type _Planes = NDArray[np.float64]
 
@@ -68,29 +70,59 @@ def ssim7(one: _Planes, other: _Planes) -> float:
     def blurred(plane: _Planes) -> _Planes:
         return np.asarray(cv2.blur(plane, (7, 7))[3:-3, 3:-3], dtype=np.float64)
 
-    return _similarity(one, other, blurred, reach=219 / 255, sample=sample)
+    light, structure = _similarity(one, other, blurred, reach=219 / 255, sample=sample)
+    return float(np.mean(light * structure))
+
+
+def scales_of(shape: tuple[int, ...], *, crop: int = CROP) -> int:
+    """How many of the five scales of MS-SSIM a frame (…, H, W) has room for; 0 where not even one."""
+    side = min(shape[-2:]) - 2 * crop
+    return sum(side >> scale >= _WINDOW for scale in range(len(_WEIGHTS)))
+
+
+def ms_ssim(frame: Array, truth: Array, *, crop: int = CROP) -> float:
+    """MS-SSIM on studio luma of frames (3, H, W). Raises FormatError where sizes differ or nothing is left."""
+    if frame.shape != truth.shape or not scales_of(frame.shape, crop=crop):
+        raise FormatError(f"cannot compare {frame.shape} with {truth.shape} after cropping {crop} pixels a side")
+    one, other = luma(_measured(frame, crop)), luma(_measured(truth, crop))
+    weights = _WEIGHTS[: scales_of(frame.shape, crop=crop)]
+    product = 1.0
+    for scale, weight in enumerate(weights):
+        light, structure = _similarity(one, other, _gaussian)
+        last = scale == len(weights) - 1
+        value = float(np.mean(light * structure if last else structure))
+        product *= max(value, 0.0) ** (weight / sum(weights))
+        one, other = _quartered(one), _quartered(other)
+    return product
+
+
+def _quartered(plane: _Planes) -> _Planes:
+    height, width = plane.shape[0] // 2 * 2, plane.shape[1] // 2 * 2
+    return np.asarray(plane[:height, :width].reshape(height // 2, 2, width // 2, 2).mean(axis=(1, 3)))
+
+
+def _gaussian(plane: _Planes) -> _Planes:
+    edge = _WINDOW // 2
+    soft = cv2.GaussianBlur(plane, (_WINDOW, _WINDOW), _SIGMA)
+    return np.asarray(soft[edge:-edge, edge:-edge], dtype=np.float64)
 
 
 def _ssim_of_plane(one: _Planes, other: _Planes) -> float:
-    edge = _WINDOW // 2
-
-    def blurred(plane: _Planes) -> _Planes:
-        soft = cv2.GaussianBlur(plane, (_WINDOW, _WINDOW), _SIGMA)
-        return np.asarray(soft[edge:-edge, edge:-edge], dtype=np.float64)
-
-    return _similarity(one, other, blurred)
+    light, structure = _similarity(one, other, _gaussian)
+    return float(np.mean(light * structure))
 
 
 def _similarity(
     one: _Planes, other: _Planes, blurred: Callable[[_Planes], _Planes], *, reach: float = 1.0, sample: float = 1.0
-) -> float:
+) -> tuple[_Planes, _Planes]:
+    """The two factors of SSIM for every window: light, and contrast with structure."""
     light, contrast = (0.01 * reach) ** 2, (0.03 * reach) ** 2
     mean, mean_other = blurred(one), blurred(other)
     spread = sample * (blurred(one * one) - mean * mean)
     spread_other = sample * (blurred(other * other) - mean_other * mean_other)
     shared = sample * (blurred(one * other) - mean * mean_other)
     structure = (2 * shared + contrast) / (spread + spread_other + contrast)
-    return float(np.mean(structure * (2 * mean * mean_other + light) / (mean * mean + mean_other * mean_other + light)))
+    return (2 * mean * mean_other + light) / (mean * mean + mean_other * mean_other + light), structure
 
 
 def _measured(frame: Array, crop: int) -> _Planes:

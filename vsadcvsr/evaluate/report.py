@@ -1,30 +1,36 @@
-"""The table: what was measured on every clip, and the means, as text, Markdown or JSON."""
+"""What was measured, on every frame and clip and in the mean, as tables or JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
 
 import numpy as np
 
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.fidelity import fidelity
-from vsadcvsr.evaluate.temporal import Path, paths_of, warping_error
-from vsadcvsr.spec import Array
+from vsadcvsr.evaluate.cases import Protocol
+from vsadcvsr.evaluate.fidelity import CROP
+from vsadcvsr.evaluate.measures import COLUMNS, RAFT_VARIANTS, Measures
+from vsadcvsr.evaluate.temporal import VARIANTS, FlowNet, Footage, Variant
+from vsadcvsr.spec import SCALE, Array
+
+TRUTH = "ground truth"
+_PACKAGES = ("vsadcvsr", "numpy", "opencv-python-headless", "opencv-python", "av", "torch", "torchvision", "pyiqa")
 
 
 @dataclass(frozen=True)
 class Score:
-    """The means over the frames of one clip. PSNR in dB; E*warp x 1e3, along the truth's flow and along its own."""
+    """One clip: for every column a number a frame, NaN where there is none; and what upscaling took, in seconds."""
 
-    psnr_y: float
-    ssim_y: float
-    ssim7_y: float
-    psnr_rgb: float
-    ssim_rgb: float
-    warp: float
-    warp_own: float
+    frames: Mapping[str, tuple[float, ...]]
+    seconds: float = math.nan
+
+    def mean(self, column: str) -> float:
+        """The mean over the frames that have a number; NaN where none has."""
+        return _mean(self.frames[column])
 
 
 @dataclass(frozen=True)
@@ -35,67 +41,180 @@ class Row:
     set: str
     clips: dict[str, Score]
 
-    @property
-    def mean(self) -> Score:
+    def mean(self, column: str) -> float:
         """The mean over clips, every clip counting the same."""
-        names = [field.name for field in fields(Score)]
-        return Score(*(float(np.mean([getattr(score, name) for score in self.clips.values()])) for name in names))
+        return _mean([score.mean(column) for score in self.clips.values()])
 
 
-COLUMNS: dict[str, tuple[str, str]] = {
-    "psnr_y": ("PSNR-Y", ".2f"),
-    "ssim_y": ("SSIM-Y", ".4f"),
-    "ssim7_y": ("SSIM-Y 7x7", ".4f"),
-    "warp": ("E*warp", ".2f"),
-    "warp_own": ("E*warp own flow", ".2f"),
-    "psnr_rgb": ("PSNR-RGB", ".2f"),
-    "ssim_rgb": ("SSIM-RGB", ".4f"),
-}
+@dataclass(frozen=True)
+class Report:
+    """Everything that was measured, how, and what stands in the way of the rest."""
+
+    rows: tuple[Row, ...]
+    measures: Measures
+    protocol: Protocol
+    remarks: tuple[str, ...] = field(default=())
+
+    def notes(self) -> list[str]:
+        """What a reader of the table has to know, a line each."""
+        lines = [f"{COLUMNS[name].head}: {_told(VARIANTS[_variant(name)], net)}" for name, net in self._nets()]
+        return [*lines, *self.remarks, *(f"not measured: {reason}" for reason in self.measures.reasons)]
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values; what is infinite or was not measured is null. Every frame has its number under `frames`."""
+        columns = {name: {"head": COLUMNS[name].head, "better": COLUMNS[name].better} for name in self.measures.columns}
+        return {
+            "settings": self._settings(),
+            "columns": columns,
+            "notes": self.notes(),
+            "rows": [_row_as_json(row, self.measures.columns) for row in self.rows],
+        }
+
+    def _settings(self) -> dict[str, object]:
+        return {
+            "scale": SCALE,
+            "first": self.protocol.first,
+            "crop": self.protocol.crop,
+            "border": CROP,
+            "warp": {name: _as_json(VARIANTS[_variant(name)], net) for name, net in self._nets()},
+            "versions": {"python": platform.python_version(), **_versions()},
+        }
+
+    def _nets(self) -> list[tuple[str, FlowNet]]:
+        return [(name, self.measures.nets[name]) for name in self.measures.columns if name in self.measures.nets]
 
 
-def score_of(frames: Iterable[Array], truth: Sequence[Array], paths: Sequence[Path]) -> Score:
-    """Measures a clip against its truth, frame n with frame n. Raises FormatError where their counts differ."""
-    clip = list(frames)
-    if len(clip) != len(truth):
-        raise FormatError(f"a clip of {len(clip)} frames cannot be compared with a truth of {len(truth)}")
-    found = [fidelity(frame, true) for frame, true in zip(clip, truth, strict=True)]
-    means = {name: float(np.mean([getattr(one, name) for one in found])) for name in asdict(found[0])}
-    own = warping_error(clip, paths_of(clip)) if len(clip) > 1 else math.nan
-    return Score(**means, warp=warping_error(clip, paths) if len(clip) > 1 else math.nan, warp_own=own)
+def score_of(frames: Iterable[Array], truth: Footage | None, measures: Measures, *, seconds: float = math.nan) -> Score:
+    """Measures a clip beside its truth, frame n with frame n. Raises FormatError where counts or sizes differ."""
+    clip = truth if truth is not None and frames is truth.frames else Footage(tuple(frames))
+    if truth is not None:
+        if len(clip.frames) != len(truth.frames):
+            counts = f"a clip of {len(clip.frames)} frames cannot be compared with a truth of {len(truth.frames)}"
+            raise FormatError(counts)
+        wrong = next((one.shape for one in clip.frames if one.shape != truth.frames[0].shape), None)
+        if wrong:
+            raise FormatError(f"a frame of {wrong} cannot be compared with a truth of {truth.frames[0].shape}")
+    return Score(measures.of(clip, truth), seconds)
 
 
-def text(rows: Sequence[Row]) -> str:
-    """The means as a Markdown table that also reads well as plain text, a set after the other."""
-    heads = ["set", "method", *(head for head, _ in COLUMNS.values())]
-    lines = [heads, *([row.set, row.method, *_cells(row.mean)] for row in rows)]
-    return _laid_out(lines)
+def text(report: Report) -> str:
+    """The means as a Markdown table that also reads well as plain text: a line for every set and method."""
+    columns = report.measures.columns
+    heads = ["set", "method", *(COLUMNS[name].head for name in columns)]
+    return _laid_out([heads, *([row.set, row.method, *_cells(row, columns)] for row in report.rows)])
 
 
-def text_by_clip(rows: Sequence[Row]) -> str:
+def text_by_clip(report: Report) -> str:
     """Every clip's own line."""
-    heads = ["set", "clip", "method", *(head for head, _ in COLUMNS.values())]
-    lines = ([row.set, clip, row.method, *_cells(score)] for row in rows for clip, score in row.clips.items())
+    columns = report.measures.columns
+    heads = ["set", "clip", "method", *(COLUMNS[name].head for name in columns)]
+    lines = (
+        [row.set, clip, row.method, *_cells(score, columns)] for row in report.rows for clip, score in row.clips.items()
+    )
     return _laid_out([heads, *lines])
 
 
-def as_json(rows: Sequence[Row]) -> list[dict[str, object]]:
-    """Plain values; what is infinite or was not measured is null."""
+def text_of_paper(report: Report) -> str:
+    """A table for every set in the shape of the paper's: a line for every metric, a column for every method.
 
-    def plain(score: Score) -> dict[str, float | None]:
-        return {name: round(value, 6) if math.isfinite(value) else None for name, value in asdict(score).items()}
+    The best is bold; the truth takes no part, and columns that are no contest have no best.
+    """
+    parts = []
+    for name in dict.fromkeys(row.set for row in report.rows):
+        rows = [row for row in report.rows if row.set == name]
+        lines = [_bold(rows, column) for column in report.measures.columns]
+        parts.append(_laid_out([[name, *(row.method for row in rows)], *lines]))
+    return "\n\n".join(parts)
 
-    clean: Callable[[Row], dict[str, object]] = lambda row: {  # noqa: E731
-        "method": row.method,
-        "set": row.set,
-        "mean": plain(row.mean),
-        "clips": {name: plain(score) for name, score in row.clips.items()},
+
+TABLES = {"methods": text, "paper": text_of_paper}
+
+
+def _bold(rows: Sequence[Row], name: str) -> list[str]:
+    column = COLUMNS[name]
+    cells = [_cell(row.mean(name), column.form) for row in rows]
+    values = {
+        cell: column.better * row.mean(name)
+        for cell, row in zip(cells, rows, strict=True)
+        if row.method != TRUTH and not math.isnan(row.mean(name))
     }
-    return [clean(row) for row in rows]
+    best = max(values, key=lambda cell: values[cell]) if values and column.better else None
+    marked = [
+        f"**{cell}**" if cell == best and row.method != TRUTH else cell for cell, row in zip(cells, rows, strict=True)
+    ]
+    return [column.head + {1: " ↑", -1: " ↓", 0: ""}[column.better], *marked]
 
 
-def _cells(score: Score) -> list[str]:
-    values = ((getattr(score, name), form) for name, (_, form) in COLUMNS.items())
-    return ["-" if math.isnan(value) else format(value, form) for value, form in values]
+def _cells(score: Row | Score, columns: Sequence[str]) -> list[str]:
+    return [_cell(score.mean(name), COLUMNS[name].form) for name in columns]
+
+
+def _cell(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _mean(values: Sequence[float]) -> float:
+    there = [value for value in values if not math.isnan(value)]
+    return float(np.mean(there)) if there else math.nan
+
+
+def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, object]:
+    def means(score: Row | Score) -> dict[str, float | None]:
+        return {name: _plain(score.mean(name)) for name in columns}
+
+    clips = {
+        name: {
+            "mean": means(score),
+            "seconds": _plain(score.seconds),
+            "frames": {column: [_plain(value) for value in score.frames[column]] for column in columns},
+        }
+        for name, score in row.clips.items()
+    }
+    return {"method": row.method, "set": row.set, "mean": means(row), "clips": clips}
+
+
+def _plain(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _variant(column: str) -> str:
+    return RAFT_VARIANTS.get(column, column)
+
+
+def _told(variant: Variant, net: FlowNet) -> str:
+    return (
+        f"x1e3, {net.name}, flow of {_whose(variant)}, at {_size(variant)}, squares "
+        + ("averaged" if variant.channels == 1 else "summed")
+        + " over channels"
+    )
+
+
+def _as_json(variant: Variant, net: FlowNet) -> dict[str, object]:
+    return {
+        "flow": net.name,
+        "of": _whose(variant),
+        "resolution": 1 / variant.shrink,
+        "normaliser": "elements" if variant.channels == 1 else "pixels",
+        "unit": 1e-3,
+    }
+
+
+def _whose(variant: Variant) -> str:
+    return "the measured clip" if variant.own else "the truth"
+
+
+def _size(variant: Variant) -> str:
+    return "full size" if variant.shrink == 1 else f"1/{variant.shrink} size, bilinear"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
 
 
 def _laid_out(lines: Sequence[Sequence[str]]) -> str:

@@ -1,16 +1,23 @@
-"""How steady a clip is: the warping error E*warp.
+"""How steady a clip is: the warping error E*warp in its published variants, and flicker.
 
 For every pair of neighbours the second frame is warped onto the first along the flow, and what differs where nothing is
 occluded is the error: the mean squared difference over visible pixels and pairs, times 1e3. The mask is that of Lai et
-al. (2018): flow and backward flow disagree, or the flow has an edge. Flow is OpenCV's DIS at full resolution, of the
-ground truth (all methods are measured along the same paths) or of the measured clip itself (no truth needed). Published
-numbers use other flows, scales and normalisers: compare only within one implementation.
+al. (2018): flow and backward flow disagree, or the flow has an edge. `VARIANTS` has what differs between papers:
+
+- `warp`, Lai et al.: flow of the truth (all methods are measured along the same paths), full resolution, mean over
+  elements;
+- `warp_own`: the same along the flow of the measured clip (no truth needed);
+- `warp_ec`, EvalCrafter: flow of the measured clip, frames halved bilinearly, squares summed over the three channels,
+  so three times as large.
+
+Both papers have flow nets of their own. Here it is OpenCV's DIS, or RAFT (`vsadcvsr.evaluate.perceptual.raft`), fed as
+it was trained; EvalCrafter feeds RAFT pictures that are 255 times too dark. Compare only within one implementation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import cv2
@@ -26,6 +33,14 @@ type Flow = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class FlowNet:
+    """What finds motion: `between(first, second)` is (H, W, 2) in pixels (x, y), from the first frame to the second."""
+
+    name: str
+    between: Callable[[Array, Array], Flow]
+
+
+@dataclass(frozen=True)
 class Path:
     """From one frame to the next: `flow` (H, W, 2) in pixels (x, y), and where it can be trusted, `visible` (H, W)."""
 
@@ -33,13 +48,52 @@ class Path:
     visible: NDArray[np.bool_]
 
 
-def paths_of(frames: Sequence[Array]) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Variant:
+    """One definition of E*warp: along whose flow, frames divided by what, squares summed over how many channels."""
+
+    own: bool
+    shrink: int
+    channels: int
+
+
+VARIANTS = {
+    "warp": Variant(own=False, shrink=1, channels=1),
+    "warp_own": Variant(own=True, shrink=1, channels=1),
+    "warp_ec": Variant(own=True, shrink=2, channels=3),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Footage:
+    """A clip that is measured, and the paths through it, each found once."""
+
+    frames: tuple[Array, ...]
+    _paths: dict[tuple[str, int], tuple[Path, ...]] = field(default_factory=dict, repr=False)
+
+    def paths(self, net: FlowNet, shrink: int = 1) -> tuple[Path, ...]:
+        """The paths between neighbours as `net` finds them, on frames divided by `shrink`."""
+        key = (net.name, shrink)
+        if key not in self._paths:
+            self._paths[key] = paths_of([halved(frame, shrink) for frame in self.frames], net)
+        return self._paths[key]
+
+
+def dis(first: Array, second: Array) -> Flow:
+    """OpenCV's DIS flow with the medium preset, on 8-bit gray."""
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    # None is what OpenCV wants for "no flow to begin with"; its type stubs leave it out
+    return np.asarray(finder.calc(_gray(first), _gray(second), None), dtype=np.float32)  # type: ignore[call-overload]
+
+
+DIS = FlowNet("OpenCV DIS (medium)", dis)
+
+
+def paths_of(frames: Sequence[Array], net: FlowNet = DIS) -> tuple[Path, ...]:
     """The paths between the neighbours of a clip: one fewer than frames."""
-    gray = [_gray(frame) for frame in frames]
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     paths = []
-    for first, second in pairwise(gray):
-        forward, backward = _flow(dis, first, second), _flow(dis, second, first)
+    for first, second in pairwise(frames):
+        forward, backward = net.between(first, second), net.between(second, first)
         paths.append(Path(forward, visible(forward, backward)))
     return tuple(paths)
 
@@ -63,12 +117,49 @@ def warped(picture: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
     return np.asarray(cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
-def warping_error(frames: Sequence[Array], paths: Sequence[Path]) -> float:
-    """E*warp x 1e3 of a clip along `paths`; 0 for a single frame. Raises FormatError where counts or sizes differ."""
+def warping_errors(frames: Sequence[Array], paths: Sequence[Path], *, channels: int = 1) -> list[float]:
+    """E*warp x 1e3 of every pair along `paths`. Raises FormatError where counts or sizes differ."""
     if len(paths) != max(0, len(frames) - 1):
         raise FormatError(f"{len(frames)} frames need {max(0, len(frames) - 1)} paths, {len(paths)} were given")
-    errors = [_error(first, second, path) for (first, second), path in zip(pairwise(frames), paths, strict=True)]
-    return UNIT * float(np.mean(errors)) if errors else 0.0
+    pairs = zip(pairwise(frames), paths, strict=True)
+    return [UNIT * channels * _error(first, second, path) for (first, second), path in pairs]
+
+
+def warping_error(frames: Sequence[Array], paths: Sequence[Path]) -> float:
+    """E*warp x 1e3 of a clip along `paths`, the mean over pairs; 0 for a single frame."""
+    return float(np.mean(warping_errors(frames, paths) or [0.0]))
+
+
+def variant_of(variant: Variant, net: FlowNet, clip: Footage, truth: Footage | None) -> list[float]:
+    """One of the `VARIANTS` for every pair of `clip`; empty where it needs a truth and there is none."""
+    source = clip if variant.own else truth
+    if source is None:
+        return []
+    frames = [halved(frame, variant.shrink) for frame in clip.frames]
+    return warping_errors(frames, source.paths(net, variant.shrink), channels=variant.channels)
+
+
+def flicker(frames: Iterable[Array]) -> list[float]:
+    """For every frame but the first and the last: how far it jumps out of its neighbours, in 8-bit steps.
+
+    Where gray goes up and then down again, or down and up, the smaller of the two steps counts, elsewhere 0; the mean
+    over pixels. Noise and crawling texture reverse like this, smooth motion seldom does: the truth is the yardstick.
+    """
+    gray = [_gray(frame).astype(np.int16) for frame in frames]
+    steps = [second - first for first, second in pairwise(gray)]
+    return [
+        float(np.mean(np.where((here > 0) != (there > 0), np.minimum(abs(here), abs(there)), 0)))
+        for here, there in pairwise(steps)
+    ]
+
+
+def halved(frame: Array, shrink: int) -> Array:
+    """A frame divided by `shrink` with plain bilinear interpolation; unchanged for 1."""
+    if shrink == 1:
+        return frame
+    size = (frame.shape[2] // shrink, frame.shape[1] // shrink)
+    small = cv2.resize(np.ascontiguousarray(frame.transpose(1, 2, 0)), size, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)
 
 
 def _error(first: Array, second: Array, path: Path) -> float:
@@ -78,11 +169,6 @@ def _error(first: Array, second: Array, path: Path) -> float:
     apart = ((moved - first.transpose(1, 2, 0)) ** 2).mean(axis=-1)
     seen = int(path.visible.sum())
     return float(apart[path.visible].sum(dtype=np.float64)) / seen if seen else 0.0
-
-
-def _flow(dis: cv2.DISOpticalFlow, first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
-    # None is what OpenCV wants for "no flow to begin with"; its type stubs leave it out
-    return np.asarray(dis.calc(first, second, None), dtype=np.float32)  # type: ignore[call-overload]
 
 
 def _square(field: Flow) -> NDArray[np.float32]:

@@ -1,0 +1,111 @@
+"""The command over a small data folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evaluate.waves import moving, write_set
+from vsadcvsr.evaluate.__main__ import main
+from vsadcvsr.evaluate.clips import write_pictures, write_video
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    write_set(tmp_path / "clips/soft", tmp_path / "clips/gt", moving(3))
+    write_pictures(tmp_path / "photos_hr", moving(1, 65, 83))
+    return tmp_path
+
+
+def rows_of(data: Path, *arguments: str) -> dict[str, dict[str, Any]]:
+    out = data / "out.json"
+    assert main(["--data", str(data), "--json", str(out), *arguments]) == 0
+    return {f"{row['set']} {row['method']}": row for row in json.loads(out.read_text())["rows"]}
+
+
+def test_the_table_has_a_row_for_every_method_and_set(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(data)
+    assert list(rows) == [f"{name} {method}" for name in ("soft", "photos") for method in (
+        "bicubic", "lanczos", "ground truth")]  # fmt: skip
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("bicubic", "lanczos", "ground truth", "PSNR-Y", "E*warp", "OpenCV DIS"))
+    assert rows["soft bicubic"]["clips"]["wave"]["mean"]["psnr_y"] > 15
+    assert len(rows["soft bicubic"]["clips"]["wave"]["frames"]["psnr_y"]) == 3
+    assert rows["soft ground truth"]["mean"]["psnr_y"] is None
+    assert rows["soft ground truth"]["mean"]["ssim_y"] == pytest.approx(1)
+    assert rows["photos bicubic"]["mean"]["warp"] is None
+
+
+@pytest.mark.parametrize("name", ["nearest", "nearest#no-temporal"])
+def test_a_model_is_measured_by_name(data: Path, name: str) -> None:
+    row = rows_of(data, "--set", "soft", "--model", name, "--metrics", "psnr_y")[f"soft {name}"]
+    assert row["mean"]["psnr_y"] > 10
+    assert row["clips"]["wave"]["seconds"] > 0
+
+
+def test_videos_and_commands_are_rows_like_any_other(data: Path) -> None:
+    (data / "perfect").mkdir()
+    write_video(data / "perfect/wave.mkv", moving(3))
+    command = f"doubled={sys.executable} -m tests.evaluate.doubling {{input}} {{output}}"
+    videos = f"perfect={data / 'perfect'}"
+    rows = rows_of(data, "--set", "soft", "--videos", videos, "--command", command, "--model", "nearest")
+    assert rows["soft perfect"]["mean"]["ssim_y"] == pytest.approx(1)
+    assert rows["soft doubled"]["mean"]["psnr_y"] == pytest.approx(rows["soft nearest"]["mean"]["psnr_y"], abs=1e-3)
+
+
+def test_a_protocol_cuts_frames_and_borders(data: Path) -> None:
+    out = data / "out.json"
+    assert main(["--data", str(data), "--set", "soft", "--protocol", "paper", "--crop", "48", "--json", str(out)]) == 0
+    report = json.loads(out.read_text())
+    assert (report["settings"]["first"], report["settings"]["crop"]) == (25, 48)
+    rows = rows_of(data, "--set", "soft", "--first", "2")
+    assert len(rows["soft bicubic"]["clips"]["wave"]["frames"]["psnr_y"]) == 2
+    assert rows["soft bicubic"]["mean"]["psnr_y"] != report["rows"][0]["mean"]["psnr_y"]
+
+
+def test_a_set_without_truth_has_no_row_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pictures(tmp_path / "VideoLQ/one", moving(3, 32, 40))
+    rows = rows_of(tmp_path, "--set", "VideoLQ", "--metrics", "psnr_y,warp_ec,flicker", "--table", "paper")
+    assert list(rows) == ["VideoLQ bicubic", "VideoLQ lanczos"]
+    assert rows["VideoLQ bicubic"]["mean"]["psnr_y"] is None
+    assert rows["VideoLQ bicubic"]["mean"]["warp_ec"] > 0
+    assert capsys.readouterr().out.startswith("| VideoLQ")
+
+
+def test_what_was_changed_or_cut_down_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("lr", "gt"):
+        write_pictures(tmp_path / "RealVSR" / folder / "one", moving(1))
+    rows_of(tmp_path, "--metrics", "ms_ssim")
+    printed = capsys.readouterr().out
+    assert "RealVSR: the clips have the size of the truth and were shrunk to a quarter first" in printed
+    assert "RealVSR: one has room for 3 scales of MS-SSIM instead of 5" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--videos", "only-a-name"], "videos is 'only-a-name', allowed: NAME=VALUE"),
+        (["--videos", "bicubic=x"], "a name that no other row has"),
+        (["--metrics", "beauty"], "metrics is 'beauty'"),
+        (["--crop", "511"], "crop is 511, allowed: a multiple of 4"),
+        (["--set", "none"], "holds no set 'none'"),
+        (["--videos", "mine=nowhere"], "nowhere holds no video"),
+        (["--script", "mine=none.vpy"], "script is 'none.vpy'"),
+        (["--json", "no/such/folder/out.json", "--set", "soft"], "out.json"),
+    ],
+)
+def test_a_mistake_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
+    assert main(["--data", str(data), *arguments]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("evaluate: ")]
+    assert len(told) == 1
+    assert says in told[0]
+
+
+def test_the_help_tells_how_others_take_part(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "NAME=FILE.vpy" in capsys.readouterr().out

@@ -1,0 +1,95 @@
+"""VMAF through FFmpeg's libvmaf, where a binary with that filter is at hand.
+
+What is compared is BT.709 studio luma in 8 bits, frame by frame, with the filter's built-in model (v0.6.1 since 2018);
+that model looks at luma alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vsadcvsr.errors import BackendError, MediaError
+from vsadcvsr.spec import Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32) * np.float32(219)
+_LOG = "vmaf.json"
+
+
+def opened(threads: int = 0) -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
+    """A function that gives VMAF for every frame of a clip beside its truth. Raises BackendError where none can."""
+    tried = list(dict.fromkeys(binaries()))
+    for ffmpeg in tried:
+        if "libvmaf" in _said(ffmpeg, "-hide_banner", "-filters").split():
+            return partial(scores, ffmpeg, threads=threads)
+    raise BackendError(
+        f"VMAF needs an ffmpeg with the filter libvmaf; {', '.join(tried) or 'no ffmpeg'} was found: "
+        "pip install imageio-ffmpeg, or name one in ADCVSR_FFMPEG"
+    )
+
+
+def binaries() -> Iterator[str]:
+    """The ffmpeg of ADCVSR_FFMPEG, of PATH, and of the wheel imageio-ffmpeg, as far as they exist."""
+    for named in (os.environ.get("ADCVSR_FFMPEG"), "ffmpeg"):
+        found = shutil.which(named) if named else None
+        if found:
+            yield found
+    try:
+        yield str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
+    except (ImportError, RuntimeError):
+        return
+
+
+def scores(ffmpeg: str, clip: Sequence[Array], truth: Sequence[Array], *, threads: int = 0) -> list[float]:
+    """VMAF, 0 to 100, of every frame. Raises MediaError where the program fails."""
+    height, width = truth[0].shape[1:]
+    with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
+        for name, frames in (("clip.yuv", clip), ("truth.yuv", truth)):
+            _write(Path(folder, name), frames)
+        command = arguments(ffmpeg, (width, height), threads)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            words = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+            raise MediaError(f"{ffmpeg} could not measure VMAF: {words[-1]}")
+        found = json.loads(Path(folder, _LOG).read_text())["frames"]
+    return [float(frame["metrics"]["vmaf"]) for frame in found]
+
+
+def arguments(ffmpeg: str, size: tuple[int, int], threads: int) -> list[str]:
+    """The command line that compares `clip.yuv` with `truth.yuv` of (width, height) in the folder it runs in."""
+    width, height = size
+    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{width}x{height}", "-framerate", "25"]
+    graph = f"[0:v][1:v]libvmaf=log_fmt=json:log_path={_LOG}:n_threads={threads}"
+    return [
+        ffmpeg, "-nostdin", "-v", "error", *raw, "-i", "clip.yuv", *raw, "-i", "truth.yuv",
+        "-lavfi", graph, "-f", "null", "-",
+    ]  # fmt: skip
+
+
+def _write(path: Path, frames: Sequence[Array]) -> None:
+    height, width = frames[0].shape[1:]
+    colour = bytes([128]) * (2 * ((height + 1) // 2) * ((width + 1) // 2))
+    with path.open("wb") as file:
+        for frame in frames:
+            luma = np.rint(np.tensordot(_LUMA, frame.clip(0, 1), axes=1) + 16)
+            file.write(luma.astype(np.uint8).tobytes() + colour)
+
+
+def _said(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
