@@ -86,7 +86,7 @@ def bench(context: typer.Context) -> None:
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
-    """PSNR, SSIM and warping error of models and of plain resizing; `adcvsr evaluate --help` lists its options."""
+    """How good and how steady any upscalers are, side by side; `adcvsr evaluate --help` lists its options."""
     from vsadcvsr.evaluate.__main__ import main as run
 
     raise typer.Exit(run(context.args) or 0)

@@ -69,9 +69,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", nargs="*", default=[], help="names or paths of models; `NAME#no-temporal` runs every frame alone"
     )
-    parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=of_videos.__doc__)
-    parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=of_script.__doc__)
-    parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND", help=of_command.__doc__)
+    parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=_told(of_videos))
+    parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=_told(of_script))
+    parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND", help=_told(of_command))
     parser.add_argument("--protocol", choices=PROTOCOLS, default="whole", help="paper: --first 25 --crop 512")
     parser.add_argument("--first", type=int, metavar="N", help="no more than N frames of each clip")
     parser.add_argument("--crop", type=int, metavar="N", help="the middle N x N pixels of the result")
@@ -83,6 +83,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--by-clip", action="store_true", help="a line for every clip as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything here, frame by frame")
     return parser.parse_args(argv)
+
+
+def _told(make: Callable[..., Method]) -> str:
+    """What a user has to know of a kind of method: its docstring without what it raises."""
+    return (make.__doc__ or "").partition("Raises")[0].strip()
 
 
 def _methods(given: argparse.Namespace) -> dict[str, Method]:
