@@ -33,10 +33,10 @@ _GLOBAL = (
     "filter_complex_threads copyts start_at_zero copytb dts_delta_threshold dts_error_threshold xerror abort_on "
     "max_error_rate vsync timelimit dump hex init_hw_device filter_hw_device sdp_file copy_unknown ignore_unknown "
     "vstats vstats_file vstats_version auto_conversion_filters print_graphs print_graphs_file print_graphs_format "
-    "adcvsr_dry_run adcvsr_metadata adcvsr_on_corrupt farm"
+    "adcvsr_dry_run adcvsr_metadata adcvsr_on_corrupt farm farm_intermediate"
 )
 GLOBALS = frozenset(_GLOBAL.split())
-OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", "farm"})
+OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", "farm", "farm_intermediate"})
 """Options that FFmpeg does not know."""
 
 _ALIASES = {

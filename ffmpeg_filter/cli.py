@@ -15,6 +15,7 @@ from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.facts import Input, probe
+from ffmpeg_filter.farm_recipe import Ordered
 from ffmpeg_filter.filtergraph import mentions
 from ffmpeg_filter.pipeline import INTERRUPTED, Job, Transcode
 from ffmpeg_filter.plan import Plan, Start, plan
@@ -23,6 +24,7 @@ from vsadcvsr.errors import AdcvsrError, UsageError
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
        ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
+       ffadcvsr farm plan|work|merge|status  one command, many machines; see ffadcvsr farm -h
        ffadcvsr -h filter=adcvsr             the filter's options
 
 Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be run
@@ -54,8 +56,8 @@ def _run(words: list[str]) -> int:
     if not words:
         print(USAGE, file=sys.stderr)
         return _FAILED
-    if words[0] == "y4m":
-        return _y4m(words[1:])
+    if words[0] in {"y4m", "farm"}:
+        return (_y4m if words[0] == "y4m" else _farm)(words[1:])
     if words[0] in {"-h", "-help", "--help", "-?"} and words[1:] in ([], ["filter=adcvsr"]):
         print(options.help_text() if words[1:] else USAGE)
         return 0
@@ -67,11 +69,34 @@ def _run(words: list[str]) -> int:
         return _plain(binary, command)
     if command.has("farm"):
         raise UsageError.of("-farm", command.value("farm"), "nothing yet", "this version runs on one machine")
-    noted = _with_note(command, made, inputs, binary) if command.has("adcvsr_metadata") else made
+    noted = made
+    if command.has("adcvsr_metadata"):
+        noted = plan(_with_note(command, made), inputs, version=binary.version) or made
     if command.has("adcvsr_dry_run"):
         _show(binary, noted)
         return 0
     return _transcode(binary, command, noted, inputs)
+
+
+def _farm(words: Sequence[str]) -> int:
+    from ffmpeg_filter import farm
+
+    return farm.main(words, ordered)
+
+
+def ordered(words: list[str]) -> Ordered:
+    """A farm's command, as it would be run here. Raises UsageError for one without adcvsr."""
+    command = parse(_with_scripts(words))
+    inputs = [probe(file) for file in command.inputs]
+    binary = find()
+    made = plan(command, inputs, version=binary.version)
+    if made is None:
+        raise UsageError.of("command", "without adcvsr", "with -vf adcvsr or in -filter_complex")
+    if command.has("adcvsr_metadata"):
+        command = _with_note(command, made)
+    made = plan(command, inputs, version=binary.version)
+    assert made is not None, "a note takes no filter away"
+    return Ordered(command, inputs, made, binary)
 
 
 def _y4m(words: Sequence[str]) -> int:
@@ -111,14 +136,12 @@ def _plain(binary: Binary, command: Command) -> int:
     os.execv(binary.path, [binary.path, *command.words()])
 
 
-def _with_note(command: Command, made: Plan, inputs: Sequence[Input], binary: Binary) -> Plan:
-    """The plan with a metadata line in the output: in MP4 the comment, for it keeps no names of one's own."""
+def _with_note(command: Command, made: Plan) -> Command:
+    """The command with a metadata line in the output: in MP4 the comment, for it keeps no names of one's own."""
     name = "comment" if made.output.url.rpartition(".")[2] in {"mp4", "m4v", "mov"} else "ADCVSR"
     note = Option("-metadata", f"{name}=adcvsr {made.options.described()}")
     files = tuple(_noted(file, note) if file is made.output else file for file in command.files)
-    again = plan(Command(files, command.rest), inputs, version=binary.version)
-    assert again is not None
-    return again
+    return Command(files, command.rest)
 
 
 def _noted(file: File, note: Option) -> File:
@@ -133,7 +156,7 @@ def _show(binary: Binary, made: Plan) -> None:
 
 def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input]) -> int:
     _check_inputs(command)
-    _check_output(command, made)
+    check_output(command, made)
     source = inputs[made.source]
     video = source.best_video()
     total = (video.frames if video else 0) or _estimate(source)
@@ -168,7 +191,7 @@ def _check_inputs(command: Command) -> None:
             raise ProgramError(f"{path} is empty", _INVALID)
 
 
-def _check_output(command: Command, made: Plan) -> None:
+def check_output(command: Command, made: Plan) -> None:
     """Before anything is done: as FFmpeg, nothing is overwritten unasked."""
     if made.part is None:
         return

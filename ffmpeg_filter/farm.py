@@ -1,0 +1,213 @@
+"""`ffadcvsr farm`: the work of one command for many machines, in a folder that all of them see.
+
+0    done, or done already
+64   a mistake in the command: do not try again
+65   what was planned with is not what is there, or cannot be taken: do not try again
+75   anything that another attempt, perhaps on another machine, may cure
+130  Ctrl-C
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from ffmpeg_filter import farm_plan
+from ffmpeg_filter.farm_merge import merge
+from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
+from ffmpeg_filter.progress import reporter
+from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError
+from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.ledger import Line, worker_name
+from vsadcvsr.farm.sources import ChangedError
+from vsadcvsr.farm.status import status_of
+from vsadcvsr.farm.work import Worker, finished
+
+OK, USAGE, GIVE_UP, RETRY, INTERRUPTED = 0, 64, 65, 75, 130
+
+type Order = Callable[[list[str]], Ordered]
+"""Makes of a command line, as words, what is planned with."""
+
+
+class _Stopped(Exception):  # noqa: N818 - no error: a scheduler wants its machine back
+    """Raised where a signal asks for the end."""
+
+
+def main(words: Sequence[str], order: Order) -> int:
+    """Runs a sub-command; the exit status. What went wrong is said on standard error in one line."""
+    ours, command = _split(words)
+    try:
+        given = _parser().parse_args(ours)
+        with _stoppable():
+            return int(given.run(given, command, order))
+    except SystemExit as error:  # argparse has said why
+        return OK if not error.code else USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (AdcvsrError, OSError, _Stopped) as error:
+        _say(" ".join(str(error).split()))
+        return status_for(error)
+
+
+def status_for(error: BaseException) -> int:
+    """The exit status that tells a scheduler what to do about an error."""
+    if isinstance(error, ChangedError | FormatError | WeightsError):
+        return GIVE_UP
+    return USAGE if isinstance(error, UsageError) else RETRY
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our own words, and the command after `--`."""
+    at = words.index("--") if "--" in words else len(words)
+    return list(words[:at]), list(words[at + 1 :])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ffadcvsr farm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(required=True, metavar="plan | work | merge | status")
+    plan = _verb(verbs, "plan", _plan, "divide a command into chunks: plan JOB -- -i in.mp4 -vf adcvsr … out.mkv")
+    plan.add_argument("--chunk-seconds", type=_seconds, default=Fraction(20), metavar="S", help="length; default 20")
+    work = _verb(verbs, "work", _work, "make chunks, all that nobody else makes by default")
+    which = work.add_mutually_exclusive_group()
+    which.add_argument("--chunk", type=int, metavar="N", help="this one, from 0 on")
+    which.add_argument("--next", action="store_true", help="the first that nobody makes, and no more")
+    _verb(verbs, "merge", _merge, "make the film of the chunks")
+    status = _verb(verbs, "status", _status, "what is done, and what is not")
+    status.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Callable[..., int], help: str
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=help, description=help)
+    verb.add_argument("job", type=lambda text: Path(text).resolve(), metavar="JOB", help="the job's folder")
+    verb.set_defaults(run=run)
+    return verb
+
+
+def _seconds(text: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+
+
+def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
+    if not command:
+        raise UsageError.of("farm plan", "without a command", "JOB -- and an ffmpeg command line with adcvsr")
+    with reporter(None, wanted=None) as live:
+        job = farm_plan.make(given.job, order(command), given.chunk_seconds, live)
+    _say(described(job))
+    return OK
+
+
+def described(job: Job) -> str:
+    """A plan in one line."""
+    frames, recipe = job.chunks[-1].end, job.recipe
+    how = "chunks are encoded by themselves and joined as they are"
+    if recipe["mode"] == "lossless":
+        how = f"chunks are kept without loss and encoded as one film at the merge ({recipe['why']})"
+    begin = "" if recipe["shift"] is not None else "; each chunk is decoded from the beginning of the film"
+    return f"{frames} frames in {len(job.chunks)} chunks in {job.folder}; {how}{begin}"
+
+
+def _work(given: argparse.Namespace, command: list[str], order: Order) -> int:
+    job = Job.read(given.job)
+    if given.chunk is not None:
+        job.chunk(given.chunk)
+    enter(job.request)
+    job.sweep()
+    if given.chunk is not None and job.checked(given.chunk) is not None:
+        _say(f"chunk {given.chunk} is done already")
+        return OK
+    if len(job.done()) == len(job.chunks):
+        return OK
+    return _render(job, given)
+
+
+def _render(job: Job, given: argparse.Namespace) -> int:
+    from ffmpeg_filter.farm_chunk import Renderer
+
+    left = sum(chunk.length for chunk in job.chunks if chunk.number not in job.done())
+    total = job.chunk(given.chunk).length if given.chunk is not None else left
+    with reporter(total if not given.next else None, wanted=None) as live:
+        renderer = Renderer(job, say=live.say, frame=live.frame)
+        worker = Worker(job, renderer.render, renderer.engine)
+        for line in _lines(worker, given):
+            live.say(f"chunk {line.chunk}: {line.frames} frames in {line.seconds:.1f} s")
+    return OK
+
+
+def _lines(worker: Worker, given: argparse.Namespace) -> Iterator[Line]:
+    if given.chunk is not None:
+        yield worker.make(given.chunk)
+    elif given.next:
+        yield from filter(None, [worker.make_next()])
+    else:
+        yield from worker.make_all()
+
+
+def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
+    from ffmpeg_filter import cli
+
+    job = Job.read(given.job)
+    enter(job.request)
+    kitchen = Kitchen(job)
+    output = Path(kitchen.plan.output.url.removeprefix("file:"))
+    if _is_merged(job, output):
+        _say(f"{output} is merged already")
+        return OK
+    lines = finished(job)
+    cli.check_output(kitchen.command, kitchen.plan)
+    begun = time.time()
+    with reporter(job.chunks[-1].end, wanted=None) as live:
+        merge(kitchen, lines, live)
+    size, now = output.stat().st_size if output.is_file() else 0, time.time()
+    merged = Line(event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - begun, 3))
+    job.ledger.append(merged)
+    return OK
+
+
+def _is_merged(job: Job, output: Path) -> bool:
+    """Whether the film is there, as it was merged."""
+    sizes = {line.bytes for line in job.lines() if line.event == "merged"}
+    return output.is_file() and output.stat().st_size in sizes
+
+
+def _status(given: argparse.Namespace, command: list[str], order: Order) -> int:
+    status = status_of(Job.read(given.job))
+    _print(json.dumps(status.plain(), indent=1) if given.json else str(status), sys.stdout)
+    return OK
+
+
+def _say(words: str) -> None:
+    _print(f"ffadcvsr: {words}", sys.stderr)
+
+
+def _print(words: str, stream: TextIO) -> None:
+    print(words, file=stream, flush=True)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Being asked to end is an exception, so that programs end and half-made files go."""
+
+    def stop(*_: object) -> NoReturn:
+        raise _Stopped("stopped by a signal; what is done stays done")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

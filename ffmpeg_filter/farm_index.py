@@ -1,0 +1,134 @@
+"""The frames of a film in front of the engine: their times, where scenes begin, and a sum of their pixels, so that who
+decodes a part of it knows for certain which frames these are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ffmpeg_filter.frames import raw_of
+from vsadcvsr import scenes
+from vsadcvsr.errors import FarmError, FormatError
+from vsadcvsr.spec import Array
+
+_HEAD = "adcvsr frames 1"
+
+
+@dataclass(frozen=True)
+class Index:
+    """Of each frame: its time and duration in units of `tick` seconds (0: unknown), and its sum. `cuts` are the frames
+    that begin a scene.
+    """
+
+    tick: Fraction
+    times: Sequence[int]
+    durations: Sequence[int]
+    sums: Sequence[int]
+    cuts: Sequence[int]
+
+    @property
+    def seconds(self) -> list[Fraction]:
+        return [time * self.tick for time in self.times]
+
+    @property
+    def rises(self) -> bool:
+        """Whether each frame is later than the one before it."""
+        return all(before < after for before, after in pairwise(self.times))
+
+    def text(self) -> str:
+        """As it is kept in a file: a line for each frame."""
+        cuts = set(self.cuts)
+        rows = zip(self.times, self.durations, self.sums, strict=True)
+        lines = [
+            f"{time} {duration} {total:08x}{' cut' if number in cuts else ''}"
+            for number, (time, duration, total) in enumerate(rows)
+        ]
+        return "\n".join([f"{_HEAD} {self.tick.numerator}/{self.tick.denominator}", *lines, ""])
+
+
+def parsed(text: str) -> Index:
+    """The index of a text. Raises ValueError for another text."""
+    head, *lines = text.splitlines()
+    if not head.startswith(f"{_HEAD} "):
+        raise ValueError(f"it begins with {head[:40]!r}")
+    rows = [line.split() for line in lines]
+    return Index(
+        Fraction(head.removeprefix(f"{_HEAD} ")),
+        [int(row[0]) for row in rows],
+        [int(row[1]) for row in rows],
+        [int(row[2], 16) for row in rows],
+        [number for number, row in enumerate(rows) if row[3:]],
+    )
+
+
+def name(total: str) -> str:
+    """The name of the file of an index whose text has that SHA-256."""
+    return f"frames-{total[:16]}.txt"
+
+
+def read(path: Path, total: str) -> Index:
+    """The index in a file whose SHA-256 is `total`. Raises FarmError where it is not."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise FarmError(f"the index of frames cannot be read: {error}") from error
+    if hashlib.sha256(content).hexdigest() != total:
+        raise FarmError(f"{path} is not the index that was planned with; plan anew in another folder")
+    return parsed(content.decode())
+
+
+class Indexer:
+    """Takes the frames of a film, in order."""
+
+    def __init__(self, threshold: float | None) -> None:
+        self._threshold = scenes.DEFAULT_THRESHOLD if threshold is None else threshold
+        self._tick: Fraction | None = None
+        self._rows: list[tuple[int, int, int]] = []
+        self._cuts: list[int] = []
+        self._before: Array | None = None
+
+    def take(self, frame: av.VideoFrame) -> None:
+        """One more frame. Raises FormatError for one without a time."""
+        number = len(self._rows)
+        tick = Fraction(frame.time_base.numerator, frame.time_base.denominator) if frame.time_base else None
+        if frame.pts is None or tick is None or self._tick not in {None, tick}:
+            raise FormatError(f"frame {number} has no time in the clock of the first; write the film anew with times")
+        self._tick = tick
+        self._rows.append((frame.pts, frame.duration or 0, sum_of(frame)))
+        if self._threshold > 0:
+            small = scenes.small_luma(_luma(frame))
+            if self._before is not None and scenes.distance(self._before, small) > self._threshold:
+                self._cuts.append(number)
+            self._before = small
+
+    def index(self) -> Index:
+        """Of all frames so far."""
+        times, durations, sums = zip(*self._rows, strict=True) if self._rows else ((), (), ())
+        return Index(self._tick or Fraction(1), times, durations, sums, self._cuts)
+
+
+def sum_of(frame: av.VideoFrame) -> int:
+    """A checksum of what the engine sees of a frame: its samples and its colours."""
+    raw = raw_of(frame)
+    total = zlib.crc32(repr((str(raw), sorted(raw.props.items()))).encode())
+    for plane in (*raw.planes, *([] if raw.alpha is None else [raw.alpha])):
+        total = zlib.crc32(np.ascontiguousarray(plane).data, total)
+    return total
+
+
+def _luma(frame: av.VideoFrame) -> Array:
+    """Three times the luma, or R, G and B, from 0 to 1: near enough for a place to divide at."""
+    raw = raw_of(frame)
+    peak = np.float32(1 if raw.format.is_float else (1 << raw.format.bits) - 1)
+    planes = raw.planes if raw.format.family == "RGB" else raw.planes[:1]
+    scaled: Array = np.stack([plane.astype(np.float32) / peak for plane in planes])
+    return np.broadcast_to(scaled, (3, *scaled.shape[1:]))

@@ -1,0 +1,84 @@
+"""Pictures of a chunk without loss: FFV1 in Matroska, or plain samples in NUT where FFV1 does not know their format.
+
+Times and colours are not kept: they are the index's, and those of the first frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import av
+
+from vsadcvsr.errors import MediaError
+
+_FFV1 = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "coder": "range_def"}
+_REPEATABLE = {"fflags": "+bitexact"}
+_RATE = 25
+_TURNED = {"0rgb32", "bgr0", "rgb32", "rgb48le", "rgba64le"}
+"""Formats that FFV1 takes and gives back as others."""
+
+
+@cache
+def _known() -> frozenset[str]:
+    formats = av.Codec("ffv1", "w").video_formats or []
+    return frozenset(one.name for one in formats) - _TURNED
+
+
+def suffix(pixels: str) -> str:
+    """The end of the name of a file for pictures in that pixel format."""
+    return ".mkv" if pixels in _known() else ".nut"
+
+
+def write(path: Path, pictures: Iterable[av.VideoFrame]) -> int:
+    """Writes pictures of one format into a file of their `suffix`; how many there were. Raises OSError."""
+    file: av.container.OutputContainer | None = None
+    count = 0
+    try:
+        for picture in pictures:
+            if file is None:
+                file = av.open(str(path), "w", options=_REPEATABLE)
+                stream = _stream(file, picture, path.suffix)
+            picture.pts, picture.dts, picture.time_base = count, None, Fraction(1, _RATE)
+            file.mux(stream.encode(picture))
+            count += 1
+        if file is not None:
+            file.mux(stream.encode(None))
+    finally:
+        if file is not None:
+            file.close()
+    return count
+
+
+def _stream(file: av.container.OutputContainer, first: av.VideoFrame, suffix: str) -> av.VideoStream:
+    stream = file.add_stream("ffv1", rate=_RATE, options=_FFV1) if suffix == ".mkv" else None
+    stream = stream or file.add_stream("rawvideo", rate=_RATE)
+    assert isinstance(stream, av.VideoStream)
+    stream.width, stream.height, stream.pix_fmt = first.width, first.height, first.format.name
+    stream.codec_context.time_base = Fraction(1, _RATE)
+    stream.codec_context.thread_type = "SLICE"
+    return stream
+
+
+def read(path: Path, pixels: str) -> Iterator[av.VideoFrame]:
+    """The pictures of a file, in order. Raises MediaError where it cannot be read, or has another pixel format."""
+    try:
+        with av.open(str(path)) as file:
+            for picture in file.decode(video=0):
+                if picture.format.name != pixels:
+                    raise MediaError(f"{path.name} has pictures in {picture.format.name}, allowed: {pixels}")
+                picture.pict_type = 0
+                yield picture
+    except av.FFmpegError as error:
+        raise MediaError(f"{path.name} cannot be read: {error}") from error
+
+
+def packets(path: Path) -> int:
+    """How many pictures a file holds, decoded or not. Raises MediaError where it cannot be opened."""
+    try:
+        with av.open(str(path)) as file:
+            return sum(1 for packet in file.demux(video=0) if packet.size)
+    except (av.FFmpegError, IndexError) as error:
+        raise MediaError(f"{path.name} cannot be opened again: {error}") from error

@@ -1,0 +1,167 @@
+"""The chunks of a job become its film: joined as they are, or encoded as the one film that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, verify
+from ffmpeg_filter.children import Child, levelled
+from ffmpeg_filter.encoder import Encoder, ProgramError
+from ffmpeg_filter.farm_recipe import Kitchen
+from ffmpeg_filter.pipeline import Outcome
+from ffmpeg_filter.progress import Reporter
+from vsadcvsr.errors import FarmError, MediaError
+from vsadcvsr.farm.ledger import Line, worker_name
+from vsadcvsr.farm.plan import Chunk
+
+_MILLISECOND = Fraction(1, 1000)
+_MATROSKA = {"matroska", "mkv"}
+_UNUSED = "has not been used for any stream"
+"""FFmpeg's complaint on options of an encoder that is not needed any more."""
+
+
+@dataclass(frozen=True)
+class _Coded:
+    """A chunk that was encoded: its codec's header, and of each packet the place of its picture in the chunk."""
+
+    path: Path
+    head: bytes
+    begin: int
+    order: Sequence[int]
+
+
+def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
+    """Makes the output of the command from the chunks of `lines`, which are all there.
+
+    Raises FarmError where they do not fit together or the film that came of them is not what was planned; the output
+    then keeps its temporary name.
+    """
+    plan = kitchen.plan
+    paths = [kitchen.job.store / line.file for line in lines]
+    if kitchen.recipe.mode == "direct":
+        _join(kitchen, paths, reporter)
+    else:
+        _encode(kitchen, paths, reporter)
+    if plan.part is None:
+        return
+    times: list[Fraction | None] = [*kitchen.index.seconds]
+    made = replace(plan, output=replace(plan.output, url=plan.part))
+    for words in verify.findings(made, Outcome(times=times)):
+        raise FarmError(f"the film is not what was planned: {words}")
+    Path(plan.part).replace(plan.output.url.removeprefix("file:"))
+
+
+def _encode(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
+    """The second command of a single run, with the pictures that are there already."""
+    encoder: Encoder | None = None
+    try:
+        for picture in _pictures(kitchen, paths):
+            words = [kitchen.binary.path, *kitchen.encoder]
+            encoder = encoder or Encoder(words, picture, kitchen.rate, reporter.say)
+            if not encoder.take(picture):
+                break
+            reporter.frame(float((picture.pts or 0) * kitchen.index.tick))
+        assert encoder is not None, "a film has pictures"
+        encoder.finish()
+    finally:
+        if encoder is not None:
+            encoder.kill()
+
+
+def _pictures(kitchen: Kitchen, paths: Sequence[Path]) -> Iterator[av.VideoFrame]:
+    """All pictures, in order, at their times. Raises MediaError where a chunk has not as many as it should."""
+    index = kitchen.index
+    for chunk, path in zip(kitchen.job.chunks, paths, strict=True):
+        kept = farm_lossless.read(path, kitchen.recipe.pixels)
+        number = chunk.begin
+        for number, picture in enumerate(kept, chunk.begin):
+            picture.pts, picture.dts, picture.time_base = index.times[number], None, index.tick
+            picture.duration = index.durations[number]
+            yield picture
+        if number + 1 != chunk.end:
+            raise MediaError(f"{path.name} has {number + 1 - chunk.begin} pictures instead of {chunk.length}")
+
+
+def _join(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
+    """The chunks' packets in one file, and that beside everything else, without encoding."""
+    form = containers.form(kitchen.plan.output)
+    ending = "mkv" if form in _MATROSKA else form
+    film = kitchen.job.folder / f"film.{worker_name().replace(':', '.')}.{ending}"
+    times, begin = _stamps(kitchen, in_milliseconds=ending == "mkv")
+    try:
+        _write(
+            film, [_coded(path, chunk) for path, chunk in zip(paths, kitchen.job.chunks, strict=True)], times, kitchen
+        )
+        _run([kitchen.binary.path, *farm_words.with_pictures(kitchen.encoder, str(film), begin)], reporter.say)
+    finally:
+        film.unlink(missing_ok=True)
+
+
+def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
+    child = Child("merge", levelled(argv), heard=lambda line: _UNUSED in line, say=say, stdout=None)
+    try:
+        status = child.wait()
+    finally:
+        child.kill()
+    if status < 0:
+        raise MediaError(f"the merging FFmpeg was killed by signal {-status}")
+    if status:
+        raise ProgramError(f"the merge failed: {child.speech.reason()}", status)
+    child.speech.let_out(0)
+
+
+def _stamps(kitchen: Kitchen, *, in_milliseconds: bool) -> tuple[list[int], Fraction]:
+    """The times of the pictures in a file of their own, in ticks, and when they begin in the film (seconds).
+
+    Where a container counts in milliseconds they stand in that file as in the film: so they are rounded but once.
+    """
+    index = kitchen.index
+    begin = farm_words.begin_of(kitchen.encoder, index.seconds[0])
+    if not in_milliseconds or begin < 0:
+        return [time - index.times[0] for time in index.times], begin
+    ahead = round((index.seconds[0] - begin) / index.tick)
+    return [time - ahead for time in index.times], round(begin * 1000) * _MILLISECOND
+
+
+def _coded(path: Path, chunk: Chunk) -> _Coded:
+    """A chunk looked into. Raises FarmError where it cannot stand in the middle of a film."""
+    try:
+        with av.open(str(path)) as file:
+            packets = [(packet.pts or 0, packet.is_keyframe) for packet in file.demux(video=0) if packet.size]
+            head = bytes(file.streams.video[0].codec_context.extradata or b"")
+    except (av.FFmpegError, IndexError) as error:
+        raise FarmError(f"{path.name} cannot be read: {error}") from error
+    order = farm_stamps.ranks([time for time, _ in packets])
+    if len(order) != chunk.length or not packets[0][1] or order[0] != 0:
+        raise FarmError(f"{path.name} does not begin with a key frame or has not {chunk.length} pictures")
+    return _Coded(path, head, chunk.begin, order)
+
+
+def _write(film: Path, chunks: Sequence[_Coded], times: Sequence[int], kitchen: Kitchen) -> None:
+    """A file with nothing but the pictures. Raises FarmError where the chunks were not encoded alike."""
+    other = [chunk.path.name for chunk in chunks if chunk.head != chunks[0].head]
+    if other:
+        raise FarmError(f"{', '.join(other[:5])} were encoded otherwise than {chunks[0].path.name}; is it one FFmpeg?")
+    index = kitchen.index
+    decoded_at = iter(farm_stamps.decoding_times(times, max(farm_stamps.delay(chunk.order) for chunk in chunks)))
+    with av.open(str(chunks[0].path)) as first, av.open(str(film), "w") as file:
+        stream = file.add_stream_from_template(first.streams.video[0], opaque=True)
+        stream.time_base = index.tick
+        for chunk in chunks:
+            for number, packet in _packets(chunk):
+                packet.stream = stream
+                packet.pts, packet.dts, packet.time_base = times[number], next(decoded_at), index.tick
+                packet.duration = index.durations[number]
+                file.mux(packet)
+
+
+def _packets(chunk: _Coded) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
+    """The packets of a chunk, each with its picture's number in the film."""
+    with av.open(str(chunk.path)) as file:
+        packets = (packet for packet in file.demux(video=0) if packet.size)
+        yield from zip((chunk.begin + rank for rank in chunk.order), packets, strict=True)

@@ -1,0 +1,201 @@
+"""A command becomes a job: its frames are counted, and what can go wrong is tried before anything else."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+
+from ffmpeg_filter import colors, farm_index, farm_lossless, farm_words
+from ffmpeg_filter.argv import Command, File, Option, parse
+from ffmpeg_filter.damage import Damage
+from ffmpeg_filter.encoder import Encoder, ProgramError
+from ffmpeg_filter.farm_frames import decoding
+from ffmpeg_filter.farm_index import Index, Indexer, sum_of
+from ffmpeg_filter.farm_modes import divided, run_up
+from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, request
+from ffmpeg_filter.nut import exact
+from ffmpeg_filter.plan import Plan
+from ffmpeg_filter.progress import Reporter
+from ffmpeg_filter.shown import Shown
+from vsadcvsr.engine import Engine
+from vsadcvsr.errors import MediaError, UsageError
+from vsadcvsr.farm.job import Job, write_once
+from vsadcvsr.farm.plan import plan as chunks
+from vsadcvsr.farm.sources import fingerprint
+
+_TRIAL = "0.2"
+"""Seconds of a film that is encoded to see whether it can be."""
+
+
+@dataclass(frozen=True)
+class _Film:
+    """What the first pass over the frames has found. `first` was said of the first frame, `shape` is its size."""
+
+    index: Index
+    first: Shown
+    pixels: str
+    shape: tuple[int, int]
+
+
+def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) -> Job:
+    """The job of a folder: as it was planned for the same command, else planned now.
+
+    Raises ChangedError where the folder holds a plan of something else, UsageError for what a farm cannot do, and
+    MediaError where a program does not do what it is told.
+    """
+    command, _, plan, binary = ordered
+    check_inputs(command)
+    asked = request(command.words(), binary, plan.options, seconds)
+    if (folder / "job.json").exists():
+        job = Job.read(folder)
+        job.check_request(asked)
+        job.check_sources()
+        return job
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [fingerprint(Path(file.url.removeprefix("file:")), file.url) for file in command.inputs]
+    film = _film(ordered, reporter)
+    recipe = _recipe(ordered, film)
+    _try(folder, ordered, recipe, film)
+    text = film.index.text().encode()
+    write_once(folder / farm_index.name(recipe.index), text)
+    margin = _lookahead(plan)
+    divided_film = chunks(film.index.seconds, film.index.cuts, seconds=seconds, margin=margin)
+    return Job(folder=folder, request=asked, recipe=recipe.plain(), sources=sources, chunks=divided_film).write()
+
+
+def _film(ordered: Ordered, reporter: Reporter) -> _Film:
+    """The first pass: everything is decoded, as a single run would, and nothing kept."""
+    _, _, plan, binary = ordered
+    indexer = Indexer(plan.options.sc_threshold)
+    first: tuple[Shown, str, tuple[int, int]] | None = None
+    with decoding(binary, plan.decoder, lambda words: reporter.say(f"decoder: {words}")) as running:
+        for frame, shown in running:
+            first = first or (shown, frame.format.name, (frame.width, frame.height))
+            if (frame.format.name, (frame.width, frame.height)) != first[1:]:
+                raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
+            indexer.take(frame)
+            reporter.frame(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
+        status = running.child.wait()
+        if first is None or status:
+            raise ProgramError(f"the source cannot be decoded: {running.child.speech.reason()}", status or 1)
+        running.child.speech.let_out(0)
+    _judge(ordered.command, running.damage, reporter)
+    for words in colors.lost(first[0], plan.codec):
+        reporter.say(f"warning: {words}")
+    return _Film(indexer.index(), *first)
+
+
+def _judge(command: Command, damage: Damage, reporter: Reporter) -> None:
+    if damage and command.value("adcvsr_on_corrupt") == "fail":
+        raise MediaError(f"{damage}; nothing is planned, as -adcvsr_on_corrupt fail says")
+    if damage:
+        reporter.say(f"warning: {damage}")
+
+
+def _recipe(ordered: Ordered, film: _Film) -> Recipe:
+    command, inputs, plan, binary = ordered
+    division = divided(command, plan, inputs, command.value("farm_intermediate"))
+    ahead = run_up(command, plan) if film.index.rises else None
+    shift = None if ahead is None else _shift(ordered, film.index)
+    return Recipe(
+        mode=division.mode,
+        why=division.why,
+        pixels=film.pixels,
+        index=hashlib.sha256(film.index.text().encode()).hexdigest(),
+        filters=colors.filters(film.first, binary.version),
+        options=colors.encoder_options(film.first, plan.codec, binary.version),
+        begin=str(film.index.seconds[0]),
+        tick=str(film.first.time_base),
+        shift=shift,
+        run_up=None if shift is None else ahead,
+    )
+
+
+def _shift(ordered: Ordered, index: Index) -> int | None:
+    """What the source's own times have more than the index's, in ticks; None where that is not to be found out."""
+    with decoding(ordered.binary, farm_words.raw(ordered.plan.decoder)) as running:
+        for frame, _ in running:
+            same = exact(frame.time_base) == index.tick and sum_of(frame) == index.sums[0]
+            return frame.pts - index.times[0] if same and frame.pts is not None else None
+    return None
+
+
+def _lookahead(plan: Plan) -> int:
+    """The frames to either side that a picture depends on; the model is loaded for it, on whatever is here."""
+    return Engine.open(plan.options.model, backend=plan.options.backend).lookahead
+
+
+def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:
+    """Encodes a moment of nothing in every way that will be needed. Raises ProgramError, UsageError or MediaError."""
+    _, _, plan, _ = ordered
+    words = plan.encoder(recipe.start)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as place:
+        if plan.part is not None:
+            _encode(ordered, _elsewhere(words, Path(place)), film)
+        if recipe.mode == "direct":
+            _encode(ordered, farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv"), film)
+        else:
+            _try_lossless(Path(place), film)
+
+
+def _elsewhere(words: Sequence[str], folder: Path) -> list[str]:
+    """The encoder's command for a moment of film, into other files."""
+    command = parse(words)
+
+    def moved(number: int, file: File) -> File:
+        options = (*file.options, Option("-t", _TRIAL), Option("-y"))
+        return replace(file, options=options, url=str(folder / f"{number}{Path(file.url).suffix}"))
+
+    files = [file if file.is_input else moved(number, file) for number, file in enumerate(command.files)]
+    return Command(tuple(files), command.rest).words()
+
+
+def _encode(ordered: Ordered, words: Sequence[str], film: _Film) -> None:
+    said: list[str] = []
+    blank = list(islice(_blank(ordered.plan, film), 2))
+    encoder = Encoder([ordered.binary.path, *words], blank[0], None, said.append)
+    try:
+        for frame in blank:
+            if not encoder.take(frame):
+                break
+        encoder.finish()
+    finally:
+        encoder.kill()
+
+
+def _blank(plan: Plan, film: _Film) -> list[av.VideoFrame]:
+    """Pictures of the size that is to come, at the first times of the film."""
+    width, height = _out_size(plan, film.shape)
+    made = []
+    for time in film.index.times[:2]:
+        frame = av.VideoFrame(width, height, film.pixels)
+        for plane in frame.planes:
+            plane.update(bytes(plane.buffer_size))
+        frame.pts, frame.time_base = time, film.index.tick
+        made.append(frame)
+    return made
+
+
+def _out_size(plan: Plan, shape: tuple[int, int]) -> tuple[int, int]:
+    chosen = plan.options.upscaling(*shape)
+    width, height = chosen.get("width"), chosen.get("height")
+    scale = plan.options.scale
+    return (int(str(width)), int(str(height))) if width and height else (shape[0] * scale, shape[1] * scale)
+
+
+def _try_lossless(folder: Path, film: _Film) -> None:
+    frame = av.VideoFrame(64, 48, film.pixels)
+    path = folder / f"pictures{farm_lossless.suffix(film.pixels)}"
+    try:
+        farm_lossless.write(path, [frame])
+        kept = list(farm_lossless.read(path, film.pixels))
+    except (MediaError, av.FFmpegError, ValueError) as error:
+        raise UsageError.of("pixel format", film.pixels, "one that can be kept; put format=… before adcvsr") from error
+    assert len(kept) == 1, "one was written"

@@ -1,0 +1,155 @@
+"""All that a machine has to know of a planned command beside the frames, and what it checks before it works on it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import vsadcvsr
+from ffmpeg_filter import farm_index
+from ffmpeg_filter.argv import Command, parse
+from ffmpeg_filter.binary import Binary, find
+from ffmpeg_filter.facts import Input, probe
+from ffmpeg_filter.farm_index import Index
+from ffmpeg_filter.farm_modes import Mode
+from ffmpeg_filter.options import Options
+from ffmpeg_filter.plan import Plan, Start, plan
+from vsadcvsr import backends
+from vsadcvsr.errors import FarmError, UsageError
+from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.sources import ChangedError
+from vsadcvsr.weights import store
+
+
+class Ordered(NamedTuple):
+    """A command that was parsed and planned for one machine."""
+
+    command: Command
+    inputs: Sequence[Input]
+    plan: Plan
+    binary: Binary
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How chunks are made. `shift` is what the source's own times have more than the index's, in ticks, and `run_up`
+    the frames before a chunk with which a decoder has to begin; None for both where it must begin with the film.
+    """
+
+    mode: Mode
+    why: str
+    pixels: str
+    """The pixel format before and behind the engine."""
+    index: str
+    """The SHA-256 of the index of frames."""
+    filters: Sequence[str]
+    options: Sequence[str]
+    begin: str
+    tick: str
+    shift: int | None
+    run_up: int | None
+
+    @property
+    def start(self) -> Start:
+        """What the first frame of the film told."""
+        return Start(list(self.filters), list(self.options), Fraction(self.begin), Fraction(self.tick))
+
+    def plain(self) -> dict[str, object]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def request(words: Sequence[str], binary: Binary, options: Options, seconds: Fraction) -> dict[str, object]:
+    """What is asked for, and with what: where one of these differs, so may the bits."""
+    return {
+        "command": list(words),
+        "folder": str(Path.cwd()),
+        "chunk length": str(seconds),
+        "vsadcvsr": vsadcvsr.__version__,
+        "ffmpeg": build(binary.path),
+        "model": model_sum(options),
+    }
+
+
+@lru_cache(maxsize=8)
+def build(path: str) -> str:
+    """Which build of FFmpeg a program is, in its own words."""
+    told = subprocess.run([path, "-version"], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    lines = told.stdout.splitlines()
+    parts = hashlib.sha256("\n".join(lines[1:]).encode()).hexdigest()[:12]
+    return f"{lines[0].partition(' Copyright')[0]} {parts}"
+
+
+def model_sum(options: Options) -> str:
+    """The SHA-256 of the model's file; the name of one that is built in."""
+    path = store.find(options.model, backends.suffixes(options.backend))
+    return store.checksum(path) if path.suffix else str(path)
+
+
+class Kitchen:
+    """A job on this machine: the commands made again, the index read. Raises ChangedError where this machine, or what
+    is on it, is not what was planned with.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.recipe = Recipe(**job.recipe)  # type: ignore[arg-type]  # as `plain` made it
+        self.binary = find()
+        words = job.request["command"]
+        assert isinstance(words, list), "as `request` made it"
+        self.command: Command = parse(words)
+        job.check_sources()
+        self.inputs: list[Input] = [probe(file) for file in self.command.inputs]
+        made = plan(self.command, self.inputs, version=self.binary.version)
+        assert made is not None, "it was planned with adcvsr in it"
+        self.plan: Plan = made
+        self._check(words)
+
+    def _check(self, words: Sequence[str]) -> None:
+        now = request(words, self.binary, self.plan.options, Fraction(str(self.job.request["chunk length"])))
+        now["folder"] = self.job.request["folder"]
+        for name, value in now.items():
+            if value != self.job.request.get(name):
+                raise ChangedError(
+                    f"{name} is {value} on this machine, the job was planned with {self.job.request.get(name)}; use "
+                    "the same on all machines"
+                )
+
+    @cached_property
+    def index(self) -> Index:
+        return farm_index.read(self.job.folder / farm_index.name(self.recipe.index), self.recipe.index)
+
+    @cached_property
+    def encoder(self) -> list[str]:
+        """The second command of a single run."""
+        return self.plan.encoder(self.recipe.start)
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The source's frames a second, as a single run tells the encoder."""
+        video = self.inputs[self.plan.source].best_video()
+        return video.rate if video else None
+
+
+def enter(request: Mapping[str, object]) -> None:
+    """Goes to the folder that the command was written in, for the names in it. Raises FarmError."""
+    folder = str(request["folder"])
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise FarmError(f"the folder of the command, {folder}, is not on this machine: {error.strerror}") from error
+
+
+def check_inputs(command: Command) -> None:
+    """Raises UsageError for inputs that other machines cannot read."""
+    for file in command.inputs:
+        path = Path(file.url.removeprefix("file:"))
+        if file.last("f") == "lavfi" or not path.is_file():
+            raise UsageError.of("input", file.url, "a file, since several machines read it")

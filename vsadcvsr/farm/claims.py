@@ -1,0 +1,105 @@
+"""Who works on which chunk, so that workers without a scheduler do not choose the same one.
+
+A claim saves work and protects nothing: a chunk that is made twice is made twice alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vsadcvsr.farm.ledger import worker_name
+
+_BEAT = 30.0
+_DEAD = 600.0
+"""Seconds between two signs of life, and without one until a worker counts as dead."""
+
+
+class Claims:
+    """The claims in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def held(self, chunk: int) -> Iterator[bool]:
+        """Whether the chunk is ours now; given back at the end."""
+        path, token = self._path(chunk), secrets.token_hex(8)
+        if not self._take(path, token):
+            yield False
+            return
+        ended = threading.Event()
+        beating = threading.Thread(target=_beat, args=(path, ended), daemon=True, name="claim")
+        beating.start()
+        try:
+            yield True
+        finally:
+            ended.set()
+            beating.join()
+            if _read(path).get("token") == token:
+                path.unlink(missing_ok=True)
+
+    def holder(self, chunk: int) -> str:
+        """The worker that has a chunk, as long as it shows signs of life; else an empty string."""
+        path = self._path(chunk)
+        return "" if _is_dead(path) else str(_read(path).get("worker", ""))
+
+    def _path(self, chunk: int) -> Path:
+        return self._folder / f"{chunk:05}.json"
+
+    def _take(self, path: Path, token: str) -> bool:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        own = path.with_name(f"{path.name}.{token}")
+        own.write_text(json.dumps({"worker": worker_name(), "token": token}))
+        try:
+            os.link(own, path)  # fails if it is there; unlike an exclusive creation, its content is never half there
+        except FileExistsError:
+            if not _is_dead(path):
+                return False
+            own.replace(path)
+        finally:
+            own.unlink(missing_ok=True)
+        return _read(path).get("token") == token
+
+
+def _beat(path: Path, ended: threading.Event) -> None:
+    while not ended.wait(_BEAT):
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        told = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _is_dead(path: Path) -> bool:
+    try:
+        silent = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return True
+    host, _, number = str(_read(path).get("worker", "")).rpartition(":")
+    return silent > _DEAD or (host == socket.gethostname() and not lives(number))
+
+
+def lives(number: str) -> bool:
+    """Whether a process of this machine is there still, as far as can be told."""
+    if os.name != "posix" or not number.isdecimal():
+        return True
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

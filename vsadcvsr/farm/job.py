@@ -1,0 +1,174 @@
+"""A job's folder: the frozen plan, the chunks that are made, and the ledger.
+
+job.json     the plan; written once
+chunks/      files of pictures; a name has the chunk's number and its content's sum
+ledger/      what happened; see `ledger`
+claims/      who works on what; see `claims`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from vsadcvsr.errors import FarmError, UsageError
+from vsadcvsr.farm.claims import Claims, lives
+from vsadcvsr.farm.ledger import Ledger, Line
+from vsadcvsr.farm.plan import Chunk
+from vsadcvsr.farm.sources import ChangedError, Fingerprint
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A plan in its folder. `request` is what was asked for, `recipe` what whoever makes chunks needs to know; both
+    are the host's, and plain JSON.
+    """
+
+    folder: Path
+    request: Mapping[str, object]
+    recipe: Mapping[str, object]
+    sources: Sequence[Fingerprint]
+    chunks: Sequence[Chunk]
+    key: str = field(default="", compare=False)
+    """What tells this plan from every other."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The job of a folder. Raises UsageError where there is none."""
+        path = folder / "job.json"
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise UsageError.of("job", str(folder), "the folder of a planned job", "ffadcvsr farm plan") from None
+        try:
+            told = json.loads(content)
+            version = told.pop("version")
+            if version != _VERSION:
+                raise ChangedError(f"{path} is of version {version}, allowed: {_VERSION}; plan it with this version")
+            told["sources"] = [Fingerprint(**one) for one in told["sources"]]
+            told["chunks"] = [Chunk(number, *bounds) for number, bounds in enumerate(told["chunks"])]
+            return cls(folder=folder, key=hashlib.sha256(content).hexdigest()[:16], **told)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ChangedError(f"{path} is damaged: {error}; plan it anew in another folder") from error
+
+    def write(self) -> Job:
+        """Puts the plan into its folder; the job as it is read from there. Another plan that is there stays and wins
+        if it asks for the same; ChangedError is raised if it does not.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        told = {
+            "version": _VERSION, "request": self.request, "recipe": self.recipe,
+            "sources": [asdict(one) for one in self.sources],
+            "chunks": [[one.begin, one.end, one.first, one.last] for one in self.chunks],
+        }  # fmt: skip
+        write_once(self.folder / "job.json", (json.dumps(told, indent=1) + "\n").encode())
+        there = self.read(self.folder)
+        there.check_request(self.request)
+        return there
+
+    def check_request(self, request: Mapping[str, object]) -> None:
+        """Raises ChangedError if this plan was made for something else."""
+        other = [name for name in {**self.request, **request} if self.request.get(name) != request.get(name)]
+        if other:
+            raise ChangedError(f"{self.folder} holds another plan ({', '.join(other)} differ); use another folder")
+
+    def check_sources(self) -> None:
+        """Raises ChangedError if one of them is not what it was, FarmError if it cannot be read."""
+        for one in self.sources:
+            one.check()
+
+    def chunk(self, number: int) -> Chunk:
+        """Raises UsageError for a number that there is not."""
+        if not 0 <= number < len(self.chunks):
+            raise UsageError.of("chunk", number, f"0 to {len(self.chunks) - 1}")
+        return self.chunks[number]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder / "ledger")
+
+    @cached_property
+    def claims(self) -> Claims:
+        return Claims(self.folder / "claims")
+
+    @property
+    def store(self) -> Path:
+        """The folder of chunks."""
+        return self.folder / "chunks"
+
+    def lines(self) -> list[Line]:
+        """What has happened."""
+        return self.ledger.read(self.key)
+
+    def done(self, lines: Sequence[Line] | None = None) -> dict[int, Line]:
+        """The chunks whose line is in the ledger and whose file is there in full, by its size."""
+        finished = [line for line in (self.lines() if lines is None else lines) if line.event == "done"]
+        return {line.chunk: line for line in finished if _size(self.store / line.file) == line.bytes}
+
+    def checked(self, number: int) -> Line | None:
+        """The line of a chunk that is done, once its file is read. One with another sum than its own is removed."""
+        line = self.done().get(number)
+        if line is None or checksum(self.store / line.file) == line.checksum:
+            return line
+        (self.store / line.file).unlink(missing_ok=True)
+        return None
+
+    def sweep(self) -> None:
+        """Removes what workers of this machine that are dead had half made."""
+        for path in self.store.glob("*.part.*"):
+            number, _, rest = path.name.partition(".")
+            host, _, process = rest.partition(".part.")[0].rpartition(".")
+            if number.isdecimal() and host == socket.gethostname() and not lives(process):
+                path.unlink(missing_ok=True)
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Makes a file that is there in full or not at all; one that is there already stays. Raises OSError."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            return
+    finally:
+        part.unlink(missing_ok=True)
+    settle(path.parent)
+
+
+def settle(folder: Path) -> None:
+    """Makes sure that the names in a folder are on the disk."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file. Raises FarmError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FarmError(f"{path} cannot be read: {error}") from error
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

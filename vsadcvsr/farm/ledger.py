@@ -1,0 +1,84 @@
+"""What has been done, line by line. Each worker appends to a file of its own and nothing is ever changed, so that many
+machines can write into one folder, and whatever ends a worker costs the line that it was writing, no other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+type Event = Literal["begun", "done", "failed", "merged"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One thing that happened. `plan` says to which plan it belongs; what an event has no use for stays empty.
+
+    `file` is a name inside the folder of chunks and `checksum` its SHA-256; `at` is Unix time, `seconds` how long it
+    took; `engine` is what made the pictures, such as "ort/cuda/fp16".
+    """
+
+    event: Event
+    plan: str
+    worker: str
+    at: float
+    chunk: int = -1
+    file: str = ""
+    checksum: str = ""
+    bytes: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+    engine: str = ""
+    cause: str = ""
+
+
+_NAMES = {field.name for field in fields(Line)}
+
+
+def worker_name() -> str:
+    """This process, in the words of the ledger."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Ledger:
+    """The lines in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._own: Path | None = None
+
+    def append(self, line: Line) -> None:
+        """Adds a line, which is on the disk when this returns. Raises OSError."""
+        own, self._own = self._own or self._new(), None
+        with own.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(line), sort_keys=True) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._own = own  # behind a line that was torn, the next one would be lost: it begins a new file
+
+    def read(self, plan: str) -> list[Line]:
+        """All lines of a plan by all workers, in the order of their times. Torn ones are left out."""
+        found = (line for path in sorted(self._folder.glob("*.jsonl")) for line in _lines(path.read_bytes()))
+        return sorted((line for line in found if line.plan == plan), key=lambda line: line.at)
+
+    def _new(self) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        return self._folder / f"{moment}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
+
+
+def _lines(content: bytes) -> Iterable[Line]:
+    for text in content.split(b"\n")[:-1]:
+        try:
+            told = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(told, dict) and {"event", "plan", "worker", "at"} <= told.keys() <= _NAMES:
+            yield Line(**told)

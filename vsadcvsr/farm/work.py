@@ -1,0 +1,137 @@
+"""Chunks made, one by one, by whatever is handed in to make them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from vsadcvsr.errors import AdcvsrError, FarmError
+from vsadcvsr.farm.job import Job, checksum, settle
+from vsadcvsr.farm.ledger import Line, worker_name
+from vsadcvsr.farm.plan import Chunk
+from vsadcvsr.farm.sources import ChangedError
+
+_TOO_MANY = 3
+"""Failures in a row after which a worker gives up."""
+
+type Render = Callable[[Chunk], Path]
+"""Makes a chunk: a whole file, looked at again, inside the job's folder of chunks, which is the caller's to rename."""
+
+
+class Worker:
+    """Makes chunks of a job with `render`, on the engine of that label. What it does may be done twice, or be cut short
+    anywhere.
+    """
+
+    def __init__(self, job: Job, render: Render, engine: str = "") -> None:
+        self.job = job
+        self.name = worker_name()
+        self._render = render
+        self._engine = engine
+
+    def make(self, number: int) -> Line:
+        """The ledger's line of a chunk that is done, by now at the latest.
+
+        Raises ChangedError where no new attempt can help, and whatever `render` raises; the ledger has the cause.
+        """
+        chunk = self.job.chunk(number)
+        if (line := self.job.checked(number)) is not None:
+            return line
+        begun = Line(event="begun", plan=self.job.key, worker=self.name, at=time.time(), chunk=number)
+        begun = replace(begun, engine=self._engine)
+        self.job.ledger.append(begun)
+        try:
+            self._check_engine()
+            line = self._adopt(self._render(chunk), chunk, begun)
+        except BaseException as error:
+            cause = " ".join(str(error).split()) or type(error).__name__
+            with suppress(OSError):  # a full disk, perhaps, which is the cause
+                self.job.ledger.append(replace(begun, event="failed", at=time.time(), cause=cause))
+            raise
+        self.job.ledger.append(line)
+        return line
+
+    def make_all(self) -> Iterator[Line]:
+        """Makes what is neither done nor claimed by others, until nothing is left; each line as it comes.
+
+        A chunk that fails is left for the end, at which FarmError says which and why. Raises ChangedError at once, and
+        so it does after several failures in a row, for these are not the chunks' fault.
+        """
+        failures: dict[int, str] = {}
+        in_a_row = 0
+        while in_a_row < _TOO_MANY and (number := self._next(failures)) is not None:
+            with self.job.claims.held(number) as ours:
+                if not ours or number in self.job.done():
+                    continue
+                try:
+                    yield self.make(number)
+                    in_a_row = 0
+                except ChangedError:
+                    raise
+                except (AdcvsrError, OSError) as error:
+                    failures[number] = " ".join(str(error).split())
+                    in_a_row += 1
+        if failures:
+            raise FarmError("; ".join(f"chunk {number} failed: {cause}" for number, cause in failures.items()))
+
+    def make_next(self) -> Line | None:
+        """Makes the first chunk that is neither done nor claimed by others; None where there is none."""
+        while (number := self._next(())) is not None:
+            with self.job.claims.held(number) as ours:
+                if ours and number not in self.job.done():
+                    return self.make(number)
+        return None
+
+    def _next(self, passed: Container[int]) -> int | None:
+        """The first chunk that waits for somebody."""
+        done = self.job.done()
+        for chunk in self.job.chunks:
+            if chunk.number not in done and chunk.number not in passed and not self.job.claims.holder(chunk.number):
+                return chunk.number
+        return None
+
+    def _adopt(self, made: Path, chunk: Chunk, begun: Line) -> Line:
+        """Gives a file the name of its content: one that is made twice overwrites none that is trusted."""
+        total = checksum(made)
+        with made.open("rb+") as file:
+            os.fsync(file.fileno())
+        name = f"{chunk.number:05}-{total[:16]}{made.suffix}"
+        size = made.stat().st_size
+        made.replace(self.job.store / name)
+        settle(self.job.store)
+        now = time.time()
+        return replace(
+            begun, event="done", at=now, file=name, checksum=total, bytes=size, frames=chunk.length,
+            seconds=round(now - begun.at, 3),
+        )  # fmt: skip
+
+    def _check_engine(self) -> None:
+        check_engines({self._engine, *(line.engine for line in self.job.done().values())})
+
+
+def check_engines(labels: set[str]) -> None:
+    """Raises ChangedError where pictures of different engines would be in one film: they differ in their last bits."""
+    if len(labels) > 1:
+        raise ChangedError(
+            f"machines of different kinds work on one film: {', '.join(sorted(labels))}; plan with backend, device and "
+            "precision set, so that all do the same"
+        )
+
+
+def finished(job: Job) -> list[Line]:
+    """The lines of all chunks, in order, each file read to its end and found whole.
+
+    Raises FarmError, which another run of the workers cures, where chunks are missing or damaged.
+    """
+    lines = [job.checked(chunk.number) for chunk in job.chunks]
+    missing = [str(number) for number, line in enumerate(lines) if line is None]
+    if missing:
+        shown = ", ".join(missing[:20]) + (" …" if len(missing) > 20 else "")
+        raise FarmError(f"{len(missing)} of {len(lines)} chunks are not done: {shown}; run ffadcvsr farm work")
+    there = [line for line in lines if line is not None]
+    check_engines({line.engine for line in there})
+    return there
