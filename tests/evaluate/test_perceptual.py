@@ -17,11 +17,13 @@ from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.evaluate import perceptual
 
 PYIQA = """
-import os, socket, torch
+import os, pickle, socket, torch
 def create_metric(name, device=None):
     print("Loading pretrained model")
     if name == "dists":
         socket.create_connection(("example.com", 443))
+    if name == "maniqa-pipal" and os.environ.get("TORN"):
+        raise pickle.UnpicklingError("invalid load key")
     if name == "musiq":
         raise RuntimeError("size mismatch\\nfor layer 1")
     assert os.environ["HF_HUB_OFFLINE"] == "1"
@@ -110,6 +112,13 @@ def test_a_download_is_refused_and_the_network_comes_back() -> None:
 def test_foreign_weights_are_one_line() -> None:
     with pytest.raises(BackendError, match=r"musiq cannot be opened: size mismatch$"):
         perceptual.opened("musiq")
+
+
+@pytest.mark.usefixtures("everything")
+def test_a_torn_file_of_weights_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORN", "1")
+    with pytest.raises(BackendError, match="maniqa-pipal cannot be opened: invalid load key"):
+        perceptual.opened("maniqa")
 
 
 @pytest.mark.usefixtures("everything")

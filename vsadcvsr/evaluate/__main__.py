@@ -129,13 +129,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)
     try:
         report = _report(given)
-    except AdcvsrError as error:
+        print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
+        print(*report.notes(), sep="\n")
+        if given.json:
+            given.json.write_text(json.dumps(report.as_json(), indent=1))
+    except (AdcvsrError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
-    print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
-    print(*report.notes(), sep="\n")
-    if given.json:
-        given.json.write_text(json.dumps(report.as_json(), indent=1))
     return 0
 
 

@@ -87,7 +87,8 @@ def cases_of(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
     """
     if name == PHOTOS and (data / "photos_hr").is_dir():
         for path in files_in(data / "photos_hr", PHOTO_ENDINGS):
-            yield _fitted(path.stem, (photo_of(path),), (photo_of(path),), name, protocol)
+            photo = (photo_of(path),)
+            yield _fitted(path.stem, photo, photo, name, protocol)
         return
     low, high = _folders(data, name)
     truths = items_in(high) if high else None

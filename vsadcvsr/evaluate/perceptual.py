@@ -70,7 +70,15 @@ def opened(name: str) -> Judge:
             net: Any = importlib.import_module("pyiqa").create_metric(metric.name, device=device)
         except ImportError as cause:
             raise BackendError(f"{metric.name} needs {cause.name or cause}; pip install pyiqa") from cause
-        except (OSError, RuntimeError, ValueError, KeyError, AssertionError) as cause:
+        except (
+            OSError,
+            RuntimeError,
+            ValueError,
+            LookupError,
+            AssertionError,
+            pickle.UnpicklingError,
+            EOFError,
+        ) as cause:
             raise BackendError(f"{metric.name} cannot be opened: {_first_line(cause)}") from cause
 
     def judge(frame: Array, truth: Array | None) -> float:
