@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from fractions import Fraction
@@ -37,7 +38,7 @@ class Renderer:
         self, job: Job, *, say: Callable[[str], None] = lambda _: None, frame: Callable[[float], None] = lambda _: None
     ) -> None:
         self._kitchen = kitchen = Kitchen(job)
-        self._say, self._frame = say, frame
+        self._say, self._frame = lambda words: None if _BANNER.match(words) else say(words), frame
         recipe = kitchen.recipe
         self._film = Film(kitchen.binary, kitchen.plan.decoder, kitchen.index, recipe.shift, recipe.run_up)
         chosen = kitchen.plan.options.upscaling(1, 1)
@@ -123,6 +124,8 @@ class Renderer:
 
 
 _OF_MODEL = Model.__annotations__
+_BANNER = re.compile(r"(Svt|x264|x265) ?\[(info|warn)")
+"""What encoders say of themselves, which they would with every chunk."""
 
 
 def _chained(first: av.VideoFrame, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,6 +14,7 @@ from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, ve
 from ffmpeg_filter.children import Child, levelled
 from ffmpeg_filter.encoder import Encoder, ProgramError
 from ffmpeg_filter.farm_recipe import Kitchen
+from ffmpeg_filter.nut import exact
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.progress import Reporter
 from vsadcvsr.errors import FarmError, MediaError
@@ -21,8 +23,8 @@ from vsadcvsr.farm.plan import Chunk
 
 _MILLISECOND = Fraction(1, 1000)
 _MATROSKA = {"matroska", "mkv"}
-_UNUSED = "has not been used for any stream"
-"""FFmpeg's complaint on options of an encoder that is not needed any more."""
+_MEANT = re.compile(r"has not been used for any stream|Overriding aspect ratio with stream copy")
+"""Complaints of FFmpeg's on options of an encoder that is not needed any more, and on what we know better."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,22 @@ def _join(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
         _write(
             film, [_coded(path, chunk) for path, chunk in zip(paths, kitchen.job.chunks, strict=True)], times, kitchen
         )
-        _run([kitchen.binary.path, *farm_words.with_pictures(kitchen.encoder, str(film), begin)], reporter.say)
+        words = farm_words.with_pictures(kitchen.encoder, str(film), begin, _aspect(paths[0], film))
+        _run([kitchen.binary.path, *words], reporter.say)
     finally:
         film.unlink(missing_ok=True)
 
 
+def _aspect(chunk: Path, film: Path) -> Fraction | None:
+    """The shape of the display, where that was said in a chunk's container and is lost in the film's."""
+    with av.open(str(chunk)) as before, av.open(str(film)) as after:
+        told, now = before.streams.video[0], after.streams.video[0]
+        ratio, there = exact(told.sample_aspect_ratio), exact(now.sample_aspect_ratio)
+        return ratio * Fraction(told.width, told.height) if ratio and ratio != there else None
+
+
 def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
-    child = Child("merge", levelled(argv), heard=lambda line: _UNUSED in line, say=say, stdout=None)
+    child = Child("merge", levelled(argv), heard=lambda line: _MEANT.search(line) is not None, say=say, stdout=None)
     try:
         status = child.wait()
     finally:
@@ -150,14 +161,21 @@ def _write(film: Path, chunks: Sequence[_Coded], times: Sequence[int], kitchen: 
     index = kitchen.index
     decoded_at = iter(farm_stamps.decoding_times(times, max(farm_stamps.delay(chunk.order) for chunk in chunks)))
     with av.open(str(chunks[0].path)) as first, av.open(str(film), "w") as file:
-        stream = file.add_stream_from_template(first.streams.video[0], opaque=True)
-        stream.time_base = index.tick
+        stream = _stream(file, first.streams.video[0], index.tick)
         for chunk in chunks:
             for number, packet in _packets(chunk):
                 packet.stream = stream
                 packet.pts, packet.dts, packet.time_base = times[number], next(decoded_at), index.tick
                 packet.duration = index.durations[number]
                 file.mux(packet)
+
+
+def _stream(file: av.container.OutputContainer, like: av.VideoStream, tick: Fraction) -> av.VideoStream:
+    """A stream for packets as in another."""
+    stream = file.add_stream_from_template(like, opaque=True)
+    stream.codec_context.framerate = like.average_rate or Fraction(0)
+    stream.time_base = tick
+    return stream
 
 
 def _packets(chunk: _Coded) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:

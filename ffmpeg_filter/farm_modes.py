@@ -29,24 +29,21 @@ _OF_TIME = re.compile(r"\b(n|t|pts|pos|random)\b")
 _SHORT = {"bwdif": 8, "yadif": 8, "w3fdif": 8, "estdif": 8}
 """Filters that look at neighbours, and the frames after which they have forgotten where they began."""
 
-_PINNED = {
-    "ffv1": "-threads 4 -slices 4",
-    "ffvhuff": "-threads 1",
-    "huffyuv": "-threads 1",
-    "libsvtav1": "",
-    "libx264": "-threads 4",
-    "libx264rgb": "-threads 4",
-    "libx265": "-x265-params frame-threads=2",
-    "png": "",
-    "prores": "",
-    "prores_aw": "",
-    "prores_ks": "",
-    "utvideo": "-threads 1",
+_ANY = ("m4v", "matroska", "mkv", "mov", "mp4")
+_MATROSKA = ("matroska", "mkv")
+_ENCODERS = {
+    "ffv1": (_MATROSKA, "-threads 4 -slices 4"),
+    "libsvtav1": (("m4v", "matroska", "mkv", "mp4"), ""),
+    "libx264": (_ANY, "-threads 4"),
+    "libx264rgb": (_ANY, "-threads 4"),
+    "libx265": (_ANY, "-x265-params frame-threads=2"),
+    "prores": (("matroska", "mkv", "mov"), ""),
+    "prores_aw": (("matroska", "mkv", "mov"), ""),
+    "prores_ks": (("matroska", "mkv", "mov"), ""),
 }
-"""Encoders of constant quality whose streams can be put one behind the other, and what makes their bits independent of
-the machine's number of cores.
+"""Encoders of constant quality whose streams can be put one behind the other: the containers in which that was tried,
+and what makes the bits independent of the machine's number of cores.
 """
-_FORMS = {"m4v", "matroska", "mkv", "mov", "mp4"}
 
 _VIDEO = {
     "alpha_bits", "alpha_quality", "aq-mode", "aq-strength", "b-pyramid", "b_strategy", "bf", "bits_per_mb",
@@ -106,10 +103,10 @@ def _obstacles(command: Command, plan: Plan, inputs: Sequence[Input]) -> Iterato
         yield "there are several outputs"
     if any(option.name == "filter_complex" for option in command.options()):
         yield "-filter_complex may look at other frames and inputs"
-    if plan.part is None or containers.form(output) not in _FORMS:
-        yield f"{output.url} is none of {', '.join(sorted(_FORMS))}"
-    if plan.codec not in _PINNED:
-        yield f"encoder {plan.codec or 'by default'} is none of {', '.join(_PINNED)}"
+    if plan.codec not in _ENCODERS:
+        yield f"encoder {plan.codec or 'by default'} is none of {', '.join(_ENCODERS)}"
+    elif plan.part is None or containers.form(output) not in _ENCODERS[plan.codec][0]:
+        yield f"{output.url} is no file of {', '.join(_ENCODERS[plan.codec][0])}"
     if not plan.keeps_times:
         yield "timestamps are changed behind adcvsr"
     graph = filtergraph.cut(filtergraph.parse(_graph(output)))
@@ -171,7 +168,7 @@ def _is_beside(option: Option) -> bool:
 
 def pins(codec: str) -> list[str]:
     """Options that make an encoder's bits independent of the machine's number of cores."""
-    return _PINNED[codec].split()
+    return _ENCODERS[codec][1].split()
 
 
 def run_up(command: Command, plan: Plan) -> int | None:

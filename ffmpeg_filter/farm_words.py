@@ -76,9 +76,9 @@ def begin_of(words: Sequence[str], first: Fraction) -> Fraction:
     return first if command.has("copyts") else clocks.seconds(command.inputs[0].last("itsoffset")) or Fraction(0)
 
 
-def with_pictures(words: Sequence[str], path: str, begin: Fraction) -> list[str]:
+def with_pictures(words: Sequence[str], path: str, begin: Fraction, aspect: Fraction | None) -> list[str]:
     """The encoder's command with finished pictures in the file at `path`, which are copied: their film begins at
-    `begin` (seconds).
+    `begin` (seconds), and `aspect` is that of the display, if the file does not say.
     """
     command = parse(words)
     pictures, output = command.inputs[0], command.outputs[0]
@@ -87,7 +87,8 @@ def with_pictures(words: Sequence[str], path: str, begin: Fraction) -> list[str]
     shift = [Option("-itsoffset", clocks.text(begin))] if begin and not command.has("copyts") else []
     opened = File((*opening, *shift), path, is_input=True)
     made = [one for one in output.options if not is_of_video(one)]
-    written = replace(output, options=(*made, Option("-c:v:0", "copy")))
+    shape = [Option("-aspect:v:0", f"{aspect.numerator}:{aspect.denominator}")] if aspect else []
+    written = replace(output, options=(*made, *shape, Option("-c:v:0", "copy")))
     changed = {id(pictures): opened, id(output): written}
     return Command(tuple(changed.get(id(file), file) for file in command.files), command.rest).words()
 
