@@ -18,6 +18,7 @@ import pytest
 import vapoursynth as vs
 
 import vsadcvsr
+from vsadcvsr.train.command import settings_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -104,13 +105,26 @@ def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "media" / "clip.mp4", tmp_path / "MY_VIDEOS")
     (fill,) = lines_with("python -m vsadcvsr.train.pool")
     run(with_numbers(fill, count="1", size="64"), tmp_path)
-    (learn,) = lines_with("adcvsr train")
-    run(with_numbers(learn, steps="2", crop="8", batch="1"), tmp_path)
+    short = [f"{stage}.{text}" for stage in ("regression", "adversarial") for text in ("batch=1", "crop=8", "frames=2")]
+    small = ["--set", *" --set ".join([*short[:3], "threads=1"]).split()]
+    quick, longer = lines_with("adcvsr train --")
+    run([*with_numbers(quick, steps="2"), *small], tmp_path)
+    less = ["adversarial.steps=1", "adversarial.encoder_steps=1", *short[3:]]
+    run([*with_numbers(longer, steps="1"), *small, *(word for text in less for word in ("--set", text))], tmp_path)
     model = re.search(r'model="(run/[^"]+)"', README)
     assert model
     engine = vsadcvsr.Engine.open(tmp_path / model[1])
     pictures = list(engine.stream([np.zeros((3, 8, 8), np.float32)] * 3))
     assert [picture.shape for picture in pictures] == [(3, 32, 32)] * 3
+
+
+def test_the_settings_file_that_is_shown_says_what_it_means(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "run.toml").write_text(text, encoding="utf-8")
+    settings, data = settings_of(tmp_path / "run.toml", [], {}, [])
+    assert settings.adversarial
+    assert (settings.regression.steps, settings.adversarial.steps) == (20000, 4000)
+    assert data == [tmp_path / "MY_PICTURES", tmp_path / "MY_VIDEOS"]
 
 
 def test_measuring_as_shown(tmp_path: Path) -> None:

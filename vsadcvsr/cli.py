@@ -126,34 +126,28 @@ def convert(
 
 @app.command()
 def train(
-    pool: Annotated[Path, typer.Option(help="The pool of samples that `python -m vsadcvsr.train.pool` made.")],
-    out: Annotated[Path, typer.Option(help="The folder for checkpoints, weights and the model card.")],
-    model: Annotated[str, typer.Option(help="The student: fast or base.")] = "fast",
-    steps: Annotated[int, typer.Option(help="Steps in all.")] = 20_000,
-    batch: Annotated[int, typer.Option(help="Clips in a step.")] = 4,
-    crop: Annotated[int, typer.Option(help="Side of a low-resolution crop in pixels, a multiple of 4.")] = 48,
-    difference: Annotated[float, typer.Option(help="Weight of the loss on changes from frame to frame.")] = 1.2,
-    begin: Annotated[Path | None, typer.Option(help="A .safetensors file to start from.")] = None,
-    temporal_only: Annotated[bool, typer.Option(help="Train the temporal blocks alone.")] = False,
-    seed: Annotated[int, typer.Option(help="Decides weights and samples.")] = 0,
+    settings: Annotated[Path | None, typer.Argument(help="A TOML file; options replace what it says.")] = None,
+    data: Annotated[list[Path] | None, typer.Option(help="A folder of pictures and videos; may be repeated.")] = None,
+    pool: Annotated[Path | None, typer.Option(help="Instead of data: a pool that is already filled.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder for checkpoints, weights and the model card.")] = None,
+    model: Annotated[str | None, typer.Option(help="The student: fast, base or paper.")] = None,
+    begin: Annotated[str | None, typer.Option(help="What to start from: a model's name or a weights file.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of stage 1, regression to the teacher.")] = None,
+    more: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as adversarial.steps=500.")] = None,
 ) -> None:
-    """Trains a compact student by regression; the same command again takes up where it stopped."""
+    """Trains a student; the same command again goes on where it stopped.
+
+    Stage 1 is regression; a setting of `adversarial` adds stage 2, dual-head adversarial distillation. On several
+    GPUs: torchrun --nproc-per-node N -m vsadcvsr.cli train …
+    """
     try:
-        from vsadcvsr.train.regress import Regression
-        from vsadcvsr.train.settings import TrainSettings
-        from vsadcvsr.train.ship import ship
+        from vsadcvsr.train.command import settings_of
+        from vsadcvsr.train.command import train as run
     except ImportError as error:
         raise BackendError(f"training needs {error.name}; pip install 'vsadcvsr[train]'") from error
-    run = Regression(
-        TrainSettings(
-            model=model, pool=pool, out=out, steps=steps, batch=batch, lr_size=crop, seed=seed, difference=difference,
-            begin=begin, temporal_only=temporal_only,
-        )
-    )  # fmt: skip
-    run.resume()
-    run.run()
-    for path in ship(run, out):
-        Console().print(str(path), highlight=False)
+    named = {"pool": pool, "out": out, "model": model, "begin": begin, "regression.steps": steps}
+    for path in run(*settings_of(settings, data or [], named, more or [])):
+        Console().print(str(path), highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

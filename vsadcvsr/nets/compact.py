@@ -117,15 +117,27 @@ class CompactStudent(nn.Module):
 
     def forward(self, frames: Tensor, links: Tensor) -> Tensor:
         """The clip form: frames (T, 3, H, W) and links (T,) in, (T, 3, 4H, 4W) out."""
-        y = self._enter(frames)
+        return self.pictures(self.features(frames, links), frames)
+
+    def features(self, frames: Tensor, links: Tensor) -> Tensor:
+        """The first half of the clip form: what the head draws from, (T, C, H/2, W/2)."""
+        return self.body(F.pixel_unshuffle(frames, 2), links)
+
+    def body(self, grid: Tensor, links: Tensor) -> Tensor:
+        """From the frames' 2x2 pixels (T, 12, H/2, W/2), or what `enter` and `meet` are made for, to features."""
+        y = torch.relu(self.enter(grid))
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
                 y = self.temporal[str(index)](y, links)
-        y = self._met(y, frames)
+        y = self._met(y, grid)
         if self.settle is not None:
             y = self.settle(y, links)
-        return joined(*self._leave(y, frames))
+        return self._refined(y)
+
+    def pictures(self, features: Tensor, frames: Tensor) -> Tensor:
+        """The second half, which is the same in both forms: the head's detail on the bilinear upscale."""
+        return joined(*self._drawn(features, frames))
 
     def fresh_state(self, height: int, width: int) -> State:
         """The state of a stream of (height, width) frames that has seen nothing: the delay line, then each block's."""
@@ -141,33 +153,32 @@ class CompactStudent(nn.Module):
         late, line = delay(frames, state[0])
         met, _ = delay(frames, state[0][self.spec.lookahead - self.dims.early :])
         following, parts = [line], list(state[1:])
-        y = self._enter(frames)
+        y = torch.relu(self.enter(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
                 y, links, part = self._site(index).step(y, links, tuple(parts[:4]))
                 following += part
                 parts = parts[4:]
-        y = self._met(y, met)
+        y = self._met(y, F.pixel_unshuffle(met, 2))
         if self.settle is not None:
             y, _, part = self.settle.step(y, links, tuple(parts))
             following += part
-        return self._leave(y, late), tuple(following)
+        return self._drawn(self._refined(y), late), tuple(following)
 
     def _site(self, index: int) -> TemporalBlock:
         block = self.temporal[str(index)]
         assert isinstance(block, TemporalBlock)
         return block
 
-    def _enter(self, frames: Tensor) -> Tensor:
-        return torch.relu(self.enter(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
+    def _met(self, y: Tensor, grid: Tensor) -> Tensor:
+        return torch.relu(F.pixel_shuffle(self.rise(y), 2) + self.meet(grid))  # (T, C, H/2, W/2)
 
-    def _met(self, y: Tensor, frames: Tensor) -> Tensor:
-        met = F.pixel_shuffle(self.rise(y), 2) + self.meet(F.pixel_unshuffle(frames, 2))  # (T, C, H/2, W/2)
-        return torch.relu(met)
-
-    def _leave(self, y: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def _refined(self, y: Tensor) -> Tensor:
         for layer in self.refine:
             y = torch.relu(layer(y))
-        detail, tone = self.head(y).split([_DETAIL, _TONE], 1)
+        return y
+
+    def _drawn(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        detail, tone = self.head(features).split([_DETAIL, _TONE], 1)
         return frames + F.pixel_shuffle(tone, 2), F.pixel_shuffle(detail, 8).squeeze(1)

@@ -1,4 +1,4 @@
-"""What a finished run leaves: weights, the ONNX step form and a model card, side by side."""
+"""What a finished run leaves: weights, for compact students the ONNX step form, and a model card, side by side."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import hashlib
 from pathlib import Path
 
 from vsadcvsr.nets.compact import CompactStudent
-from vsadcvsr.nets.export import export, save_weights
-from vsadcvsr.train.regress import Regression
+from vsadcvsr.nets.export import export
+from vsadcvsr.nets.files import blank, save_weights
+from vsadcvsr.train.distill import Run
+from vsadcvsr.train.settings import TrainSettings
+from vsadcvsr.train.students import Student
 
 
-def ship(run: Regression, folder: Path) -> list[Path]:
+def ship(run: Run, folder: Path) -> list[Path]:
     """Writes the running mean of `run` as NAME.safetensors, NAME.onnx and NAME.md to `folder`; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    student = CompactStudent(run.student.dims).eval()
-    student.load_state_dict(run.mean)
-    weights, graph, card = (folder / f"{run.settings.model}.{kind}" for kind in ("safetensors", "onnx", "md"))
-    save_weights(student, weights)
-    export(student, graph)
-    card.write_text(_card(run, [weights, graph]), encoding="utf-8")
-    return [weights, graph, card]
+    student = blank(run.student.dims)
+    student.load_state_dict(run.mean, assign=True)
+    name = run.settings.model
+    files = [folder / f"{name}.safetensors"]
+    save_weights(student, files[0])
+    if isinstance(student, CompactStudent):
+        files.append(folder / f"{name}.onnx")
+        export(student.cpu(), files[1])
+    card = folder / f"{name}.md"
+    card.write_text(_card(run.settings, student, files), encoding="utf-8")
+    return [*files, card]
 
 
 def checksum(path: Path) -> str:
@@ -28,14 +35,13 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _card(run: Regression, files: list[Path]) -> str:
-    student = run.student
+def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
     count = sum(parameter.numel() for parameter in student.parameters())
     lines = [
-        f"# {run.settings.model}",
+        f"# {settings.model}",
         "",
-        f"A compact student of {count:,} parameters, {student.spec.lookahead} frames of lookahead,",
-        f"after {run.done:,} steps of regression to the ground truth.",
+        f"A student of {count:,} parameters and {student.spec.lookahead} frames of lookahead,",
+        f"after {_history(settings)}.",
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",
@@ -45,6 +51,16 @@ def _card(run: Regression, files: list[Path]) -> str:
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in run.settings.described().items()),
+        *(f"| {name} | {value} |" for name, value in settings.described().items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _history(settings: TrainSettings) -> str:
+    done = [f"{settings.regression.steps:,} steps of regression to the {settings.teacher}"]
+    if settings.begin:
+        done.insert(0, "what the weights file that it began with had learned")
+    if (second := settings.adversarial) is not None:
+        judges = " and ".join(second.domains) or "no"
+        done.append(f"{second.steps:,} steps with {second.heads}-head discriminators in the {judges} domain")
+    return ", ".join(done)

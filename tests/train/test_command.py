@@ -1,0 +1,78 @@
+"""`adcvsr train`: words to settings, pictures to a model that runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import vsadcvsr
+from vsadcvsr.cli import app
+from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, WeightsError
+from vsadcvsr.train.command import settings_of
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (280, 300, 3)).astype(np.uint8)
+    cv2.imwrite(str(folder / "one.png"), cv2.GaussianBlur(noise, (0, 0), 2))
+    return folder
+
+
+def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('pool = "p"\nout = "o"\nseed = 3\n[regression]\nsteps = 9\nbatch = 2\n', encoding="utf-8")
+    more = ["adversarial.heads=single", "adversarial.domains=['pixel']", "ema=0.5"]
+    made, _ = settings_of(file, [], {"regression.steps": 7, "out": tmp_path / "other", "model": None}, more)
+    assert (made.pool, made.out, made.seed, made.ema) == (tmp_path / "p", tmp_path / "other", 3, 0.5)
+    assert (made.regression.steps, made.regression.batch) == (7, 2)
+    assert made.adversarial
+    assert (made.adversarial.heads, made.adversarial.domains) == ("single", ("pixel",))
+
+
+def test_a_model_by_name_is_a_beginning(tmp_path: Path) -> None:
+    made, _ = settings_of(None, [tmp_path], {"out": tmp_path, "begin": "fast"}, [])
+    assert made.begin
+    assert made.begin.suffix == ".safetensors"
+    assert made.pool == tmp_path / "pool"
+
+
+@pytest.mark.parametrize(
+    ("named", "data", "more", "told"),
+    [
+        ({}, ["d"], [], "--out"),
+        ({"out": "o"}, [], [], "--data"),
+        ({"out": "o", "pool": "p"}, ["d"], [], "either data or a pool"),
+        ({"out": "o"}, ["d"], ["steps"], "NAME=VALUE"),
+        ({"out": "o"}, ["d"], ["regression.sters=1"], "did you mean 'steps'"),
+        ({"out": "o"}, ["d"], ["seed=1", "seed.x=1"], "the name of a setting"),
+        ({"out": "o", "begin": "fats"}, ["d"], [], "did you mean 'fast'"),
+    ],
+)
+def test_a_wrong_command_is_one_clear_line(
+    named: dict[str, object], data: list[str], more: list[str], told: str
+) -> None:
+    with pytest.raises(AdcvsrError, match=told) as raised:
+        settings_of(None, [Path(folder) for folder in data], named, more)
+    assert isinstance(raised.value, UsageError | WeightsError)
+    assert "\n" not in str(raised.value)
+
+
+def test_pictures_become_a_model_that_runs(pictures: Path, tmp_path: Path) -> None:
+    words = ["train", "--data", str(pictures), "--out", str(tmp_path / "run"), "--steps", "2"]
+    small = ["regression.batch=1", "regression.crop=8", "regression.frames=2", "threads=1"]
+    done = CliRunner().invoke(app, [*words, *(word for text in small for word in ("--set", text))])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split() == [str(tmp_path / "run" / f"fast.{kind}") for kind in ("safetensors", "onnx", "md")]
+    engine = vsadcvsr.Engine.open(tmp_path / "run" / "fast.safetensors")
+    assert [picture.shape for picture in engine.stream([np.zeros((3, 8, 8), np.float32)] * 2)] == [(3, 32, 32)] * 2
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run")])
+    assert isinstance(done.exception, MediaError)

@@ -1,0 +1,48 @@
+"""Losses, and the rate at which they are followed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vsadcvsr.train.losses import judged, luma, motion, regression, structure
+from vsadcvsr.train.schedule import rate
+from vsadcvsr.train.settings import Regression
+from vsadcvsr.train.students import links
+
+
+def test_the_loss_sees_flicker_that_single_frames_hide() -> None:
+    still = torch.full((1, 4, 3, 4, 4), 0.5)
+    flicker = still + 0.1 * torch.tensor([1.0, -1, 1, -1]).view(1, 4, 1, 1, 1)
+    steady = still + 0.1
+    apart = [float(regression(clip, still, luma_weight=0, difference_weight=1)) for clip in (flicker, steady)]
+    assert apart[0] > 2 * apart[1]
+    assert luma(still).shape == (1, 4, 4, 4)
+    assert motion(still).abs().max() == 0
+
+
+def test_structure_is_lost_by_blur_and_not_by_nothing() -> None:
+    torch.manual_seed(0)
+    sharp = torch.rand(1, 2, 24, 24)
+    blurred = torch.nn.functional.avg_pool2d(sharp, 3, stride=1, padding=1)
+    assert float(structure(sharp, sharp)) == pytest.approx(0, abs=1e-5)
+    assert 0.2 < float(structure(blurred, sharp)) < 1
+
+
+def test_a_judgement_costs_where_it_errs() -> None:
+    sure = torch.full((1, 4, 2, 2), 5.0)
+    assert float(judged(sure, +1)) < 0.01
+    assert float(judged(sure, -1)) == pytest.approx(5, abs=0.01)
+    assert float(judged(torch.zeros(3), -1)) == pytest.approx(0.6931, abs=1e-3)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    stage = Regression(steps=1000, warmup=100, decay=0.5)
+    rates = [rate(stage, step) for step in range(1000)]
+    assert rates[0] < rates[50] < rates[99] == pytest.approx(stage.learning_rate)
+    assert rates[400] == pytest.approx(stage.learning_rate)
+    assert rates[999] < 1e-2 * stage.learning_rate
+
+
+def test_each_clip_of_a_batch_begins_anew() -> None:
+    assert links(2, 3).tolist() == [0, 1, 1, 0, 1, 1]

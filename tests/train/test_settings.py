@@ -1,0 +1,92 @@
+"""Settings: one frozen value, from code or TOML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vsadcvsr.errors import UsageError
+from vsadcvsr.train.settings import Adversarial, Regression, TrainSettings
+
+WHOLE = """
+model = "base"
+pool = "pool"
+out = "run"
+seed = 3
+
+[regression]
+steps = 10
+learning_rate = 1
+
+[adversarial]
+steps = 5
+domains = ["feature"]
+heads = "single"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "run.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_toml_and_code_say_the_same(tmp_path: Path) -> None:
+    assert TrainSettings.read(written(tmp_path, WHOLE)) == TrainSettings(
+        model="base", pool=tmp_path / "pool", out=tmp_path / "run", seed=3,
+        regression=Regression(steps=10, learning_rate=1.0),
+        adversarial=Adversarial(steps=5, domains=("feature",), heads="single"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pool = 'p'", "setting out is missing"),
+        ("pool = 'p'\nout = 'o'\nsede = 1", "did you mean 'seed'"),
+        ("pool = 'p'\nout = 'o'\n[regression]\nstep = 1", "regression.step"),
+        ("pool = 'p'\nout = 'o'\n[regression]\nsteps = 'many'", "regression.steps is 'many'"),
+        ("pool = 'p'\nout = 'o'\n[regression]\nsteps = true", "regression.steps is True"),
+        ("pool = 'p'\nout = 'o'\nadversarial = 3", "adversarial is 3"),
+        ("pool = ", "cannot be read as TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_line(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=told) as raised:
+        TrainSettings.read(written(tmp_path, text))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.toml cannot be read"):
+        TrainSettings.read(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": -1}, {"crop": 10}, {"decay": 0}, {"accumulate": 3}, {"batch": 0}, {"learning_rate": 0}]
+)
+def test_stages_that_contradict_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Regression(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"heads": "three"}, {"domains": ("sound",)}, {"detail_share": 1.0}, {"clips": 0}, {"frames": 1}]
+)
+def test_judges_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        Adversarial(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [{"ema": 1.0}, {"precision": "fp8"}, {"device": "tpu"}, {"threads": 0}])
+def test_runs_that_cannot_be_are_refused(wrong: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        TrainSettings(pool=tmp_path, out=tmp_path, **wrong)  # type: ignore[arg-type]
+
+
+def test_what_is_described_names_no_path(tmp_path: Path) -> None:
+    held = TrainSettings(pool=tmp_path, out=tmp_path, adversarial=Adversarial()).described()
+    assert held["adversarial.domains"] == "pixel, feature"
+    assert held["regression.crop"] == 48
+    assert str(tmp_path) not in str(held)

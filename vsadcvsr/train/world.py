@@ -1,0 +1,52 @@
+"""The processes that train together: one, or as many as `torchrun` has started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+
+from vsadcvsr.errors import BackendError
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's place among `size` processes, and the device it computes on."""
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def join(cls, device: str) -> World:
+        """The world that the environment tells of; BackendError where there is no such device."""
+        if device == "cuda" and not torch.cuda.is_available():
+            raise BackendError("device is 'cuda', but torch sees no CUDA device; set device to auto or cpu")
+        cuda = device != "cpu" and torch.cuda.is_available()
+        size = int(os.environ.get("WORLD_SIZE", "1"))
+        if size > 1 and not distributed.is_initialized():
+            distributed.init_process_group("nccl" if cuda else "gloo")
+        place = int(os.environ.get("LOCAL_RANK", "0"))
+        return cls(torch.device("cuda", place) if cuda else torch.device("cpu"), int(os.environ.get("RANK", "0")), size)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return self.rank == 0
+
+    def wait(self) -> None:
+        """Returns when every process has come this far."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def average(self, learning: Iterable[nn.Parameter]) -> None:
+        """Makes every process's gradients their mean."""
+        if self.size == 1:
+            return
+        for value in learning:
+            if value.grad is not None:
+                value.grad /= self.size
+                distributed.all_reduce(value.grad)
