@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from vsadcvsr import finishing, picture, scenes, tiling
-from vsadcvsr.backends import Backend
+from vsadcvsr.backends import Backend, Planner
 from vsadcvsr.errors import BackendError, FormatError, UsageError
 from vsadcvsr.picture import Parts, Picture
 from vsadcvsr.spec import Array
@@ -165,6 +165,8 @@ class _Tiles:
 
     def __init__(self, backend: Backend, frame: Array, tiles: tiling.Tiling | None) -> None:
         self.height, self.width = frame.shape[1:]
+        if isinstance(backend, Planner):
+            tiles = backend.plan(self.height, self.width, tiles)
         self.plan = tiling.plan(backend.spec, self.height, self.width, tiles)
         self._backend = backend
         self._states: list[object] = []

@@ -13,6 +13,8 @@ from vsadcvsr.errors import UsageError
 type Array = NDArray[np.float32]
 type Precision = Literal["auto", "fp32", "fp16", "bf16"]
 type ColorFix = Literal["none", "frame"]
+type Aside = Literal["none", "lines", "all"]
+"""What of a stream's state is in the host's memory instead of the device's: nothing, its delay lines, all of it."""
 
 SCALE = 4
 """Every network of the family upscales by this factor in both directions."""
@@ -48,3 +50,30 @@ class ModelSpec:
         """The smallest (height, width) that hold the given one and divide by `multiple`."""
         up = self.multiple
         return -(-height // up) * up, -(-width // up) * up
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """The memory that a network takes for frames of one size, in bytes.
+
+    `weights` and `working`, the most that a step has made and not yet dropped, are needed once; so is a desk for what
+    is aside, see `Aside`. `sites`, `lines` and `ends` (frames and pictures on their way) are each stream's own.
+    """
+
+    weights: int
+    working: int
+    sites: int
+    lines: int
+    sites_desk: int
+    lines_desk: int
+    ends: int
+
+    def on_device(self, streams: int, aside: Aside) -> int:
+        """For so many streams that take turns."""
+        desk = {"none": 0, "lines": self.lines_desk, "all": self.lines_desk + self.sites_desk}[aside]
+        each = {"none": self.sites + self.lines, "lines": self.sites, "all": 0}[aside]
+        return self.weights + self.working + desk + streams * (each + self.ends)
+
+    def on_host(self, streams: int, aside: Aside) -> int:
+        """As `on_device`, of pinned memory."""
+        return streams * (self.ends + {"none": 0, "lines": self.lines, "all": self.lines + self.sites}[aside])

@@ -13,15 +13,20 @@ from vsadcvsr.nets.paper import PaperStudent
 from vsadcvsr.nets.paper_dims import PAPER, PaperDims
 from vsadcvsr.nets.paper_rings import Rings
 from vsadcvsr.nets.temporal import State
+from vsadcvsr.spec import Aside
 
 CPU = torch.device("cpu")
+ASIDES: list[Aside] = ["none", "lines", "all"]
 
 
-def rings_of(dims: PaperDims, size: tuple[int, int], count: int = 1, *, aside: bool = False) -> Rings:
-    return Rings(dims, size, count, torch.float32, CPU, aside=aside)
+def rings_of(
+    dims: PaperDims, size: tuple[int, int], count: int = 1, *, aside: Aside = "none", again: bool = False
+) -> Rings:
+    return Rings(dims, size, count, torch.float32, CPU, aside=aside, again=again)
 
 
 def taken(net: PaperStudent, rings: Rings, frames: Tensor, links: Tensor) -> Tensor:
+    rings.load()
     return net.pictures(net.features_in(rings.begin(links), frames))
 
 
@@ -30,15 +35,17 @@ def last(state: State) -> State:
     return tuple(part.contiguous(memory_format=torch.channels_last) if part.ndim == 4 else part for part in state)
 
 
-def same_bits(dims: PaperDims, size: tuple[int, int], cuts: set[int], counts: list[int], *, aside: bool) -> None:
+def same_bits(
+    dims: PaperDims, size: tuple[int, int], cuts: set[int], counts: list[int], *, aside: Aside, again: bool = False
+) -> None:
     net = student(dims).to(memory_format=torch.channels_last)
     x, links = clip(sum(counts), cuts, size)
     x = x.contiguous(memory_format=torch.channels_last)
-    state, rings, at = net.fresh_state(*size), rings_of(dims, size, counts[0], aside=aside), 0
+    state, rings, at = net.fresh_state(*size), rings_of(dims, size, counts[0], aside=aside, again=again), 0
     with torch.inference_mode():
         for count in counts:
             if count != rings.count:
-                grown = rings_of(dims, size, count, aside=aside)
+                grown = rings_of(dims, size, count, aside=aside, again=again)
                 grown.take_over(rings)
                 rings = grown
             frames, linked = x[at : at + count], links[at : at + count]
@@ -48,8 +55,8 @@ def same_bits(dims: PaperDims, size: tuple[int, int], cuts: set[int], counts: li
             at += count
 
 
-@pytest.mark.parametrize("aside", [False, True])
-def test_the_whole_topology_has_the_bits_of_the_step_form(aside: bool) -> None:
+@pytest.mark.parametrize("aside", ASIDES)
+def test_the_whole_topology_has_the_bits_of_the_step_form(aside: Aside) -> None:
     same_bits(WHOLE, (16, 32), {3}, [1] * 6, aside=aside)
 
 
@@ -60,17 +67,18 @@ def test_the_whole_topology_has_the_bits_of_the_step_form(aside: bool) -> None:
         st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(28, 40).map(lambda count: [1] * count)
     ),
     size=st.tuples(st.sampled_from([4, 8]), st.sampled_from([4, 12])),
-    aside=st.booleans(),
+    aside=st.sampled_from(ASIDES),
+    again=st.booleans(),
 )
 def test_any_cuts_and_step_lengths_have_the_bits_of_the_step_form(
-    cuts: set[int], counts: list[int], size: tuple[int, int], aside: bool
+    cuts: set[int], counts: list[int], size: tuple[int, int], aside: Aside, again: bool
 ) -> None:
-    same_bits(SHALLOW, size, cuts, counts, aside=aside)
+    same_bits(SHALLOW, size, cuts, counts, aside=aside, again=again)
 
 
-@pytest.mark.parametrize("aside", [False, True])
-def test_a_step_that_is_taken_again_has_the_same_bits(aside: bool) -> None:
-    net, rings = student(SHALLOW), rings_of(SHALLOW, (4, 8), aside=aside)
+@pytest.mark.parametrize("aside", ASIDES)
+def test_a_step_that_is_taken_again_has_the_same_bits(aside: Aside) -> None:
+    net, rings = student(SHALLOW), rings_of(SHALLOW, (4, 8), aside=aside, again=True)
     x, links = clip(30, set(), (4, 8))
     with torch.inference_mode():
         for n in range(30):
@@ -80,8 +88,8 @@ def test_a_step_that_is_taken_again_has_the_same_bits(aside: bool) -> None:
             rings.advance()
 
 
-@pytest.mark.parametrize("aside", [False, True])
-def test_cleared_rings_are_as_new(aside: bool) -> None:
+@pytest.mark.parametrize("aside", ASIDES)
+def test_cleared_rings_are_as_new(aside: Aside) -> None:
     net, rings = student(SHALLOW), rings_of(SHALLOW, (4, 8), aside=aside)
     x, links = clip(30, set(), (4, 8))
 
@@ -121,12 +129,25 @@ def test_memory_does_not_move() -> None:
     assert places == [memory._memory.data_ptr() for memory in rings._memories]  # type: ignore[attr-defined]
 
 
-def test_delay_lines_aside_leave_the_rest_on_the_device() -> None:
-    near, none = rings_of(WHOLE, (32, 32)).nbytes
-    left, aside = rings_of(WHOLE, (32, 32), aside=True).nbytes
-    lines = sum((part.frames + 1) * part.channels * (32 // part.divisor) ** 2 for part in WHOLE.state if part.reads)
-    few = sum((1 + len(part.reads)) * part.channels * (32 // part.divisor) ** 2 for part in WHOLE.state if part.reads)
-    assert (none, aside, near - left) == (0, 4 * lines, 4 * (lines - few))
+def test_what_is_aside_is_not_on_the_device() -> None:
+    held = {aside: rings_of(WHOLE, (32, 32), aside=aside).nbytes for aside in ASIDES}
+    assert held["none"][1] == 0
+    assert held["none"][0] > held["lines"][0] > held["all"][0]
+    assert len({sum(both) for both in held.values()}) == 1
+
+
+def test_streams_that_take_turns_share_a_desk() -> None:
+    net, desk = student(SHALLOW), dict[int, Tensor]()
+    both = [Rings(SHALLOW, (4, 8), 1, torch.float32, CPU, aside="all", desk=desk) for _ in range(2)]
+    alone = [rings_of(SHALLOW, (4, 8)) for _ in range(2)]
+    clips = [clip(30, {7}, (4, 8), seed) for seed in (1, 2)]
+    with torch.inference_mode():
+        for n in range(30):
+            for rings, other, (x, links) in zip(both, alone, clips, strict=True):
+                wanted = taken(net, other, x[n : n + 1], links[n : n + 1])
+                assert torch.equal(taken(net, rings, x[n : n + 1], links[n : n + 1]), wanted)
+                rings.advance()
+                other.advance()
 
 
 def test_a_line_that_is_made_smaller_again_is_read_at_two_delays() -> None:

@@ -6,12 +6,13 @@ import threading
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array, ModelSpec
+from vsadcvsr.tiling import Tiling
 
 TABLE = {
     "ort": "vsadcvsr.backends.ort:OnnxRuntime",
@@ -47,6 +48,17 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Frees the network at once, for all who share it. To leave it to the others, drop the reference instead."""
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """A backend that plans its memory before it takes any."""
+
+    def plan(self, height: int, width: int, wanted: Tiling | None) -> Tiling | None:
+        """The tiles for frames of (height, width): those that are wanted, else what fits; None is whole frames.
+
+        Raises BackendError where nothing fits.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,73 +1,206 @@
-"""torch: runs the networks of `vsadcvsr.nets` as they are, from the files that training made."""
+"""torch: runs the networks of `vsadcvsr.nets` as they are, from the files that training made.
+
+On a GPU steps are recorded and replayed, and frames and pictures cross the bus beside them.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.errors import BackendError
+from vsadcvsr.memory import MemoryPlan, choose, settled, usable
 from vsadcvsr.picture import Parts, Picture
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import Array, Aside, Needs
+from vsadcvsr.tiling import Tiling
 
 try:
     import torch
-    from torch import Tensor
 
-    from vsadcvsr.nets.files import load_weights
+    from vsadcvsr.backends.eager_bus import Direct, Pinned
+    from vsadcvsr.backends.eager_graph import Graphs, Step
+    from vsadcvsr.backends.eager_stream import Machine, Stream
+    from vsadcvsr.nets.files import Student, load_weights
+    from vsadcvsr.nets.paper_rings import Desk
+    from vsadcvsr.nets.running import Keeping, needs_of, prepared, running
 except ImportError as error:
     words = f"backend 'torch' needs more than is installed ({error}); run `pip install vsadcvsr[torch]`"
     raise BackendError(words) from error
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_AUTO = {"cpu": "fp32", "cuda": "fp16"}
 _NO_MEMORY = ("allocate", "not enough memory", "out of memory")
+_SWITCH = "ADCVSR_CUDA_GRAPHS"
+"""The environment variable that turns recording off, with 0."""
+
+type Size = tuple[int, int]
+"""(height, width) of a stream's frames."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """How steps are taken. None of it changes a picture, but that `room` may lead to tiles.
+
+    `graphs` records them (CUDA only). `late` lets pictures come one frame later, so that they cross the bus during the
+    next step. `room` is the memory to plan with, in bytes; None plans nothing. `aside` is what of the state is in the
+    host's memory where nothing is planned.
+    """
+
+    graphs: bool = False
+    late: bool = False
+    room: int | None = None
+    aside: Aside = "none"
+
+    @classmethod
+    def usual(cls, device: torch.device) -> Ways:
+        """What suits a device."""
+        if device.type != "cuda":
+            return cls()
+        room = usable(torch.cuda.get_device_properties(device).total_memory)
+        return cls(graphs=os.environ.get(_SWITCH, "1") != "0", late=True, room=room)
 
 
 class Eager:
-    """A network in evaluation mode. In half precision the convolutions are, while pictures and sums stay in fp32.
+    """A network in evaluation mode.
 
-    `threads` is torch's own setting, so that it counts for the whole process.
+    In half precision the paper's network keeps its sums, statistics and ends in fp32, the compact ones all but their
+    convolutions. In fp16 a step that overflows is taken again in fp32. `threads` is torch's own setting, so that it
+    counts for the whole process.
     """
 
     def __init__(self, path: Path, options: Options) -> None:
         device = _device(options)
         net = load_weights(path)
-        self.spec = net.spec
-        precision = _precision(options.precision, device.type, self.spec.precisions)
-        self.label = f"torch/{device.type}/{precision}"
-        self._device, self._type = device, _TYPES[precision]
         if options.threads and device.type == "cpu":
             torch.set_num_threads(options.threads)
-        self._net = net.to(device).to(memory_format=torch.channels_last)
+        self._use(net, device, _precision(options.precision, device, net.spec.precisions), Ways.usual(device))
+
+    @classmethod
+    def of(cls, net: Student, device: torch.device, precision: str, ways: Ways | None = None) -> Eager:
+        """A backend on a network that is at hand, which belongs to it from now on."""
+        made = cls.__new__(cls)
+        made._use(net, device, precision, ways or Ways.usual(device))
+        return made
+
+    def _use(self, net: Student, device: torch.device, precision: str, ways: Ways) -> None:
+        self.spec = replace(net.spec, lookahead=net.spec.lookahead + ways.late)
+        self.label = f"torch/{device.type}/{precision}"
+        self._device, self._type, self._ways = device, _TYPES[precision], ways
+        self._narrow = self._type == torch.float16
+        with _failing():
+            self._net = prepared(net, self._type, device)
+            self._streams = _streams(device)
+            self._graphs = Graphs(self._streams[0]) if ways.graphs and self._streams else None
+        self._lock = threading.Lock()
+        self._warned = False
+        self._plans: dict[tuple[int, int, Tiling | None], MemoryPlan] = {}
+        self._aside: dict[Size, Aside] = {}
+        self._desks: dict[tuple[int, ...], Desk] = {}
+        self._idle: list[Machine] = []  # of streams that are gone, for those that come
+
+    def plan(self, height: int, width: int, wanted: Tiling | None) -> Tiling | None:
+        """As `backends.Planner` has it; what a stream of the tiles' size keeps where is settled by the way."""
+        if self._ways.room is None or needs_of(self._net, self.spec.padded(height, width), self._type) is None:
+            return wanted
+        asked = (height, width, wanted)
+        if asked not in self._plans:
+            self._plans[asked] = self._planned(height, width, wanted, self._ways.room)
+        planned = self._plans[asked]
+        self._aside[planned.size] = planned.aside
+        return planned.tiling
+
+    def _planned(self, height: int, width: int, wanted: Tiling | None, room: int) -> MemoryPlan:
+        if wanted is None:
+            made = choose(self.spec, self.needs, height, width, room)
+        else:
+            made = settled(self.spec, self.needs, height, width, room, wanted)
+        _log.info("model %r on %dx%d: %s", self.spec.name, width, height, made)
+        return made
+
+    def needs(self, height: int, width: int) -> Needs:
+        """The memory that a stream of such frames takes."""
+        found = needs_of(self._net, (height, width), self._type)
+        assert found is not None, "compact students are not planned"
+        return found
 
     def start(self, height: int, width: int) -> object:
-        try:
-            return self._net.fresh_state(height, width)
-        except RuntimeError as error:
-            raise _failure(error) from error
+        stream = Stream(
+            lambda count: self._machine((height, width), count),
+            late=self._ways.late,
+            alarm=self._alarm if self._narrow else None,
+        )
+        weakref.finalize(stream, _put_back, stream.machines, self._idle).atexit = False
+        return stream
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
-        assert isinstance(state, tuple)
-        halves = self._type != torch.float32
-        try:
-            with torch.inference_mode(), torch.autocast(self._device.type, self._type, enabled=halves):
-                made, following = self._net.step(self._sent(frames), self._sent(links), state)
-                return Parts(*map(_fetched, made)) if isinstance(made, tuple) else _fetched(made), following
-        except RuntimeError as error:
-            raise _failure(error) from error
+        assert isinstance(state, Stream)
+        with _failing(), self._at_work():
+            made = state.feed(frames, links)
+        return Parts(*made) if self.spec.parts else made[0], state
 
     def close(self) -> None:
         forget(self)
+        self._idle.clear()
+        self._desks.clear()
 
-    def _sent(self, array: Array) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
-        return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """One step at a time where steps share memory: recorded ones, and layers that may be widened."""
+        with ExitStack() as stack:
+            if self._streams or self._narrow or self._ways.aside != "none":
+                stack.enter_context(self._lock)
+            if self._streams:
+                stack.enter_context(torch.cuda.device(self._device))
+                stack.enter_context(torch.cuda.stream(self._streams[0]))
+            stack.enter_context(torch.inference_mode())
+            yield
+
+    def _machine(self, size: Size, count: int) -> Machine:
+        """One that is idle, which has forgotten all, or a new one; those of other sizes make room."""
+        fitting = [one for one in self._idle if (one.step.size, one.step.running.count) == (size, count)]
+        if fitting:
+            self._idle.remove(fitting[0])
+            fitting[0].step.running.clear()
+            return fitting[0]
+        self._idle.clear()
+        self._desks = {key: desk for key, desk in self._desks.items() if key == (*size, count)}
+        keeping = Keeping(
+            aside=self._aside.get(size, self._ways.aside),
+            again=self._narrow,
+            fixed=self._graphs is not None,
+            desk=self._desks.setdefault((*size, count), {}),
+        )
+        step = Step(running(self._net, size, count, self._type, keeping), size, self._device, self._graphs)
+        handed = torch.float32 if self._type == torch.float32 else torch.float16
+        return Machine(step, Pinned(*self._streams, handed) if self._streams else Direct())
+
+    def _alarm(self) -> None:
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "model %r overflows in fp16: such steps are taken again in fp32; precision='bf16' is faster where the "
+                "GPU has it", self.spec.name,
+            )  # fmt: skip
 
 
-def _fetched(tensor: Tensor) -> Array:
-    return np.ascontiguousarray(tensor.float().cpu().numpy())
+def _streams(device: torch.device) -> tuple[torch.cuda.Stream, torch.cuda.Stream] | None:
+    """One to count on, one for what crosses the bus meanwhile; None on a CPU."""
+    if device.type != "cuda":
+        return None
+    first, second = (torch.cuda.Stream(device) for _ in range(2))  # type: ignore[no-untyped-call]  # torch has none
+    return first, second
+
+
+def _put_back(machines: list[Machine], idle: list[Machine]) -> None:
+    idle += machines
 
 
 def _device(options: Options) -> torch.device:
@@ -81,11 +214,28 @@ def _device(options: Options) -> torch.device:
     return torch.device(kind, options.device_index) if kind == "cuda" else torch.device(kind)
 
 
-def _precision(wanted: str, device: str, able: tuple[str, ...]) -> str:
-    precision = (_AUTO[device] if _AUTO[device] in able else "fp32") if wanted == "auto" else wanted
+def _precision(wanted: str, device: torch.device, able: tuple[str, ...]) -> str:
+    precision = next(one for one in _usual(device) if one in able) if wanted == "auto" else wanted
     if precision not in able:
         raise BackendError(f"precision {precision!r} is not for this model, available: {', '.join(able)}")
     return precision
+
+
+def _usual(device: torch.device) -> tuple[str, ...]:
+    """The precisions that suit a device, best first."""
+    if device.type == "cpu":
+        return ("fp32",)
+    with torch.cuda.device(device):
+        return ("bf16", "fp32") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp16", "fp32")
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """What torch raises becomes MemoryError or BackendError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise _failure(error) from error
 
 
 def _failure(error: RuntimeError) -> Exception:

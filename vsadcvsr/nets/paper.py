@@ -116,7 +116,7 @@ class UNet(nn.Module):
 
 
 class DecoderStage(nn.Module):
-    """ResNets of one grid and, unless it is the last, what doubles it."""
+    """ResNets of one grid and, unless it is the last, what doubles it; run by the decoder, layer by layer."""
 
     def __init__(self, dims: PaperDims, index: int) -> None:
         super().__init__()
@@ -126,10 +126,9 @@ class DecoderStage(nn.Module):
         )
         self.sampler = Doubled(width) if index < len(dims.decoder) - 1 else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        for resnet in self.resnets:
-            x = resnet(x)
-        return x if self.sampler is None else self.sampler(x)
+    def layers(self) -> list[nn.Module]:
+        """In the order that they are run in."""
+        return [*self.resnets, *([] if self.sampler is None else [self.sampler])]
 
 
 class Decoder(nn.Module):
@@ -143,13 +142,17 @@ class Decoder(nn.Module):
             FeatureAttention(dims, features),
             ResNet(dims, features, features, DECODER_EPS),
         )
-        self.stages = nn.Sequential(*(DecoderStage(dims, index) for index in range(len(dims.decoder))))
+        self.stages = nn.ModuleList(DecoderStage(dims, index) for index in range(len(dims.decoder)))
         self.norm = normalisation(dims, finest, DECODER_EPS)
         self.head = nn.Conv2d(finest, 3, 3, padding=1)
 
-    def forward(self, middle: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """The tail: pictures of what the middle has made."""
-        pictures: Tensor = self.head(lit(self.norm(self.stages(middle))))
+        for stage in self.stages:
+            assert isinstance(stage, DecoderStage)
+            for layer in stage.layers():  # one loop, so that nothing holds a stage's input, which is the widest map
+                x = layer(x)
+        pictures: Tensor = self.head(lit(self.norm(x)))
         return pictures
 
 

@@ -2,11 +2,10 @@
 
 `Stream` joins each part of the state with the new frames and hands on the end of that; for the delay lines of a large
 frame this moves gigabytes a step. Here each part is a ring of as many frames as it holds and a step brings. Places are
-read from a table on the device, so that a recorded step (a CUDA graph) finds them too. A step overwrites nothing that
-it reads: until `advance`, it may be taken again.
+read from a table on the device, so that a recorded step (a CUDA graph) finds them too.
 
-Delay lines are most of the state, yet a step touches a frame or three of each. So they may live in the host's memory
-("aside"), and these few frames are carried there and back between steps.
+A step touches a frame or three of each part. So parts may live in the host's memory ("aside"): these few frames are
+laid on a desk before the step and taken from it after. Streams that take turns share a desk.
 """
 
 from __future__ import annotations
@@ -19,14 +18,21 @@ from torch import Tensor
 
 from vsadcvsr.nets.paper_dims import UNSHUFFLED, PaperDims, Part
 from vsadcvsr.nets.temporal import TemporalBlock, TemporalConv
+from vsadcvsr.spec import Aside
 
 type Layer = Callable[[Tensor], Tensor]
+type Desk = dict[int, Tensor]
+"""By part: (frames, h, w, C) on the device."""
+
+_SITE_READS = (2, 1)  # a convolution along time sees the frame before and the one after
 
 
 class Rings:
     """The state of one stream of (height, width) frames that takes `count` frames a step. It has seen nothing yet.
 
-    Maps are kept in `type`, the frames' own pixels and the links in fp32. Raises RuntimeError where memory lacks.
+    Maps are kept in `type`, the frames' own pixels and the links in fp32. What `aside` names lives in the host's memory
+    as far as steps of `count` frames allow it. A step may be taken again, until `advance`, only where `again` says so:
+    it takes a frame more of each part. Raises RuntimeError where memory lacks.
     """
 
     def __init__(
@@ -37,33 +43,41 @@ class Rings:
         type: torch.dtype,
         device: torch.device,
         *,
-        aside: bool = False,
+        aside: Aside = "none",
+        again: bool = False,
+        desk: Desk | None = None,
     ) -> None:
         links, *maps = dims.state
         self.count = count
-        self.clock = Clock([part.frames for part in dims.state], count, device)
-        self._links = torch.zeros(links.frames + count, device=device)
-        self._lead = links.frames
+        rooms = [Room(part.frames, _length(part, count, again=again)) for part in maps]
+        self._line = Room(links.frames, links.frames + count)
+        self.clock = Clock([self._line, *rooms], count, device)
+        self._links = torch.zeros(self._line.length, device=device)
         self._memories: list[_Memory] = []
-        for part in maps:
+        desk = {} if desk is None else desk
+        for index, (part, room) in enumerate(zip(maps, rooms, strict=True)):
             kind = torch.float32 if part.channels == UNSHUFFLED and part.reads else type
-            kept_aside = aside and part.reads and min(part.reads) >= count
-            maker = _Aside if kept_aside else _Near
-            self._memories.append(maker(part, size, self.clock, kind, device))
+            if _goes_aside(part, count, aside):
+                self._memories.append(_Aside(index, part, room, size, self.clock, kind, device, desk))
+            else:
+                self._memories.append(_Near(part, room, size, self.clock, kind, device))
 
     def begin(self, links: Tensor) -> Pass:
         """A pass over the next `count` frames, whose links (count,) these are."""
-        order = self.clock.order(self._lead)
-        self._links.index_copy_(0, order[self._lead :], links)
+        order = self.clock.order(self._line)
+        self._links.index_copy_(0, order[self._line.held :], links)
         return Pass(self._links.index_select(0, order), self._memories, self.count)
+
+    def load(self) -> None:
+        """Lays on the desk what the next pass reads."""
+        for memory in self._memories:
+            memory.load()
 
     def advance(self) -> None:
         """Makes the last pass count: what it took in is held from now on."""
         for memory in self._memories:
             memory.store()
         self.clock.advance()
-        for memory in self._memories:
-            memory.load()
 
     def clear(self) -> None:
         """Forgets all that was seen."""
@@ -73,48 +87,50 @@ class Rings:
 
     def take_over(self, other: Rings) -> None:
         """Takes over what another, of the same frames but another `count`, has seen."""
-        self._links.index_copy_(0, self.clock.held(self._lead), other._links[other.clock.held(self._lead)])
+        self._links.index_copy_(0, self.clock.held(self._line), other._links[other.clock.held(other._line)])
         for mine, theirs in zip(self._memories, other._memories, strict=True):
             mine.fill(theirs.held())
 
     @property
     def nbytes(self) -> tuple[int, int]:
-        """On the device, and aside."""
-        near = self._links.nbytes + self.clock.nbytes + sum(memory.near for memory in self._memories)
+        """On the device, without the desk, and aside."""
+        near = self._links.nbytes + sum(memory.near for memory in self._memories)
         return near, sum(memory.aside for memory in self._memories)
 
 
-class Clock:
-    """Where each ring is at: for those that hold so many frames, the places of held and new frames in order of age."""
+class Room(NamedTuple):
+    """The frames that a ring holds between steps, and all that it has place for."""
 
-    def __init__(self, holds: Iterable[int], count: int, device: torch.device) -> None:
+    held: int
+    length: int
+
+
+class Clock:
+    """Where each ring is at: the places of held and of new frames, in order of age."""
+
+    def __init__(self, rooms: Iterable[Room], count: int, device: torch.device) -> None:
         self.count = count
         self.position = 0
         """The number of the first new frame."""
-        lengths = {held: held + count for held in sorted(set(holds))}
-        ages = [torch.arange(length) - held for held, length in lengths.items()]
-        moduli = [torch.full((length,), length) for length in lengths.values()]
+        kinds = sorted(set(rooms))
+        ages = [torch.arange(-room.held, count) for room in kinds]
+        moduli = [torch.full_like(age, room.length) for age, room in zip(ages, kinds, strict=True)]
         self._ages, self._moduli = torch.cat(ages).to(device), torch.cat(moduli).to(device)
         self._table = torch.remainder(self._ages, self._moduli)
-        self._orders: dict[int, Tensor] = dict(
-            zip(lengths, torch.split(self._table, list(lengths.values())), strict=True)
-        )
+        orders = torch.split(self._table, [len(age) for age in ages])
+        self._orders: dict[Room, Tensor] = dict(zip(kinds, orders, strict=True))
 
-    @property
-    def nbytes(self) -> int:
-        return 3 * self._table.nbytes
-
-    def order(self, held: int) -> Tensor:
+    def order(self, room: Room) -> Tensor:
         """(held + count,): the last `count` places are for new frames. It changes in place."""
-        return self._orders[held]
+        return self._orders[room]
 
-    def held(self, held: int) -> Tensor:
+    def held(self, room: Room) -> Tensor:
         """(held,): the places of what is held, oldest first."""
-        return self._orders[held][:held]
+        return self._orders[room][: room.held]
 
-    def places(self, held: int, behind: int, frames: int) -> list[int]:
+    def places(self, room: Room, behind: int, frames: int) -> list[int]:
         """The places of `frames` frames that begin so far behind the new ones, without asking the device."""
-        return [(self.position - behind + index) % (held + self.count) for index in range(frames)]
+        return [(self.position - behind + index) % room.length for index in range(frames)]
 
     def advance(self) -> None:
         self.position += self.count
@@ -124,14 +140,13 @@ class Clock:
 class _Memory(Protocol):
     """The ring of one part. Maps come and go as (T, C, h, w) with channels last in memory."""
 
-    part: Part
     near: int
     aside: int
 
     def write(self, x: Tensor) -> None: ...
     def read(self, behind: int) -> Tensor: ...
-    def store(self) -> None: ...
     def load(self) -> None: ...
+    def store(self) -> None: ...
     def clear(self) -> None: ...
     def held(self) -> Tensor: ...
     def fill(self, frames: Tensor) -> None: ...
@@ -143,52 +158,57 @@ class _Near:
     aside = 0
 
     def __init__(
-        self, part: Part, size: tuple[int, int], clock: Clock, type: torch.dtype, device: torch.device
+        self, part: Part, room: Room, size: tuple[int, int], clock: Clock, type: torch.dtype, device: torch.device
     ) -> None:
-        self.part = part
+        self._room = room
         self._clock = clock
-        self._memory = torch.zeros(_shape(part, size, part.frames + clock.count), dtype=type, device=device)
+        self._memory = torch.zeros(_shape(part, size, room.length), dtype=type, device=device)
         self.near = self._memory.nbytes
 
     def write(self, x: Tensor) -> None:
-        order = self._clock.order(self.part.frames)
-        self._memory.index_copy_(0, order[self.part.frames :], _kept(x, self._memory.dtype))
+        new = self._clock.order(self._room)[self._room.held :]
+        self._memory.index_copy_(0, new, _kept(x, self._memory.dtype))
 
     def read(self, behind: int) -> Tensor:
-        begin = self.part.frames - behind
-        order = self._clock.order(self.part.frames)[begin : begin + self._clock.count]
+        begin = self._room.held - behind
+        order = self._clock.order(self._room)[begin : begin + self._clock.count]
         return _map(self._memory.index_select(0, order))
-
-    def store(self) -> None:
-        """Nothing: what was written is there."""
 
     def load(self) -> None:
         """Nothing: what will be read is there."""
+
+    def store(self) -> None:
+        """Nothing: what was written is there."""
 
     def clear(self) -> None:
         self._memory.zero_()
 
     def held(self) -> Tensor:
-        return self._memory[self._clock.held(self.part.frames)]
+        return self._memory[self._clock.held(self._room)]
 
     def fill(self, frames: Tensor) -> None:
-        self._memory.index_copy_(0, self._clock.held(self.part.frames), frames.to(self._memory.device))
+        self._memory.index_copy_(0, self._clock.held(self._room), frames.to(self._memory.device))
 
 
 class _Aside:
-    """A delay line in the host's memory; on the device are only the frames that the next step reads or writes."""
+    """A ring in the host's memory; on the desk are the frames that a step reads, and behind them those it writes."""
+
+    near = 0
 
     def __init__(
-        self, part: Part, size: tuple[int, int], clock: Clock, type: torch.dtype, device: torch.device
-    ) -> None:
-        self.part = part
+        self, index: int, part: Part, room: Room, size: tuple[int, int], clock: Clock, type: torch.dtype,
+        device: torch.device, desk: Desk,
+    ) -> None:  # fmt: skip
+        self._room = room
         self._clock = clock
-        shape = _shape(part, size, part.frames + clock.count)
+        shape = _shape(part, size, room.length)
         self._memory = torch.zeros(shape, dtype=type, pin_memory=device.type == "cuda")
-        few = (clock.count, *shape[1:])
-        self._new = torch.zeros(few, dtype=type, device=device)
-        self._read = {behind: torch.zeros(few, dtype=type, device=device) for behind in part.reads}
-        self.near = self._new.nbytes * (1 + len(self._read))
+        self._reads = part.reads or _SITE_READS
+        frames = (len(self._reads) + 1) * clock.count
+        if index not in desk:
+            desk[index] = torch.zeros((frames, *shape[1:]), dtype=type, device=device)
+        *read, self._new = torch.split(desk[index], clock.count)
+        self._read: dict[int, Tensor] = dict(zip(self._reads, read, strict=True))
         self.aside = self._memory.nbytes
 
     def write(self, x: Tensor) -> None:
@@ -197,36 +217,46 @@ class _Aside:
     def read(self, behind: int) -> Tensor:
         return _map(self._read[behind])
 
-    def store(self) -> None:
-        for place, frame in zip(self._places(0), self._new, strict=True):
-            self._memory[place].copy_(frame, non_blocking=True)
-
     def load(self) -> None:
         for behind, into in self._read.items():
             for place, frame in zip(self._places(behind), into, strict=True):
                 frame.copy_(self._memory[place], non_blocking=True)
 
+    def store(self) -> None:
+        for place, frame in zip(self._places(0), self._new, strict=True):
+            self._memory[place].copy_(frame, non_blocking=True)
+
     def clear(self) -> None:
         self._settle()
-        for tensor in (self._memory, self._new, *self._read.values()):
-            tensor.zero_()
+        self._memory.zero_()
 
     def held(self) -> Tensor:
         self._settle()
-        return self._memory[self._clock.places(self.part.frames, self.part.frames, self.part.frames)]
+        return self._memory[self._clock.places(self._room, self._room.held, self._room.held)]
 
     def fill(self, frames: Tensor) -> None:
         self._settle()
-        self._memory[self._clock.places(self.part.frames, self.part.frames, self.part.frames)] = frames.cpu()
-        self.load()
+        self._memory[self._clock.places(self._room, self._room.held, self._room.held)] = frames.cpu()
 
     def _places(self, behind: int) -> list[int]:
-        return self._clock.places(self.part.frames, behind, self._clock.count)
+        return self._clock.places(self._room, behind, self._clock.count)
 
     def _settle(self) -> None:
         """Waits for copies that are under way."""
         if self._new.is_cuda:
             torch.cuda.synchronize(self._new.device)
+
+
+def _length(part: Part, count: int, *, again: bool) -> int:
+    """The frames that a ring has place for. A convolution along time reads before it writes where a step is one frame,
+    so that the new one may take the place of the oldest, unless that is needed once more.
+    """
+    return part.frames + (0 if count == 1 and not part.reads and not again else count)
+
+
+def _goes_aside(part: Part, count: int, aside: Aside) -> bool:
+    """Whether a part lives in the host's memory: it must not be asked for frames that the same step brings."""
+    return aside != "none" and min(part.reads or _SITE_READS) >= count and (bool(part.reads) or aside == "all")
 
 
 class _Kept(NamedTuple):
@@ -273,11 +303,14 @@ class Pass:
     def _mixed(self, conv: TemporalConv, x: Tensor) -> tuple[Tensor, Tensor]:
         """What a convolution along time makes of the newest frames, one frame late; and its input, two frames late."""
         memory = next(self._memories)
-        memory.write(x)
         self._delay += 1
         begin = len(self._links) - self._count - self._delay
         gate = self._links[begin : begin + self._count + 1].view(-1, 1, 1, 1).to(x.dtype)
-        oldest, middle = (memory.read(behind).to(x.dtype) for behind in (2, 1))
+        if self._count > 1:  # the new frames are among those that are read
+            memory.write(x)
+        oldest, middle = (memory.read(behind).to(x.dtype) for behind in _SITE_READS)
+        if self._count == 1:  # the new frame may take the place of the oldest
+            memory.write(x)
         mixed: Tensor = conv.taps(torch.cat([oldest * gate[:-1], middle, x * gate[1:]], 1))
         return mixed, oldest
 

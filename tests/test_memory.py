@@ -1,0 +1,182 @@
+"""Memory is planned before it is taken: the formula against what a step really holds, and plans for real cards."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from tests.engine.test_paper import in_colours_of
+from tests.nets.small_paper import SHALLOW, WHOLE, student
+from vsadcvsr.backends.eager import Eager, Ways
+from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.errors import BackendError
+from vsadcvsr.memory import GIB, choose, settled, usable
+from vsadcvsr.nets.files import Student, blank
+from vsadcvsr.nets.paper_dims import PAPER, PaperDims
+from vsadcvsr.nets.paper_needs import needs
+from vsadcvsr.nets.running import Keeping, needs_of, prepared, running
+from vsadcvsr.spec import Aside, Needs
+from vsadcvsr.tiling import Tiling
+
+PARAMETERS = 572_935_443
+CPU = torch.device("cpu")
+IMAGE = replace(WHOLE, name="image", temporal=False)
+
+
+class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
+    """Counts the bytes of tensors that were made within, and the most that there were at once."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.most = 0
+        self._known: set[int] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {
+            tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
+        }
+        made = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
+                self._note(tensor.untyped_storage())
+        return made
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        if (place := storage._cdata) and place not in self._known:
+            self._known.add(place)
+            self.now += storage.nbytes()
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self._gone, place, storage.nbytes())
+
+    def _gone(self, place: int, count: int) -> None:
+        if place in self._known:
+            self._known.discard(place)
+            self.now -= count
+
+
+def held(net: Student, size: tuple[int, int], type: torch.dtype, device: str) -> tuple[Needs, int, int]:
+    """What is planned for a step, what it really holds at most, and the bytes of its state."""
+    net = prepared(net, type, torch.device(device))
+    stream = running(net, size, 1, type, Keeping())
+    frames = torch.zeros(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode(), Held() as counter:
+        stream.run(frames, torch.zeros(1, device=device))
+    planned = needs_of(net, size, type)
+    assert planned is not None
+    return planned, counter.most, stream.rings.nbytes[0]  # type: ignore[attr-defined]  # the paper's has rings
+
+
+@pytest.mark.parametrize("type", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dims", [WHOLE, SHALLOW, replace(WHOLE, widths=(32, 32, 32, 32))], ids=["whole", "", "wide"])
+def test_a_step_holds_what_was_planned(dims: PaperDims, type: torch.dtype) -> None:
+    planned, most, state = held(student(dims), (32, 64), type, "cpu")
+    assert planned.working == pytest.approx(most, rel=0.08)
+    assert planned.sites + planned.lines == pytest.approx(state, rel=0.01)
+
+
+def test_the_papers_own_step_holds_what_was_planned() -> None:
+    planned, most, state = held(blank(PAPER), (128, 128), torch.bfloat16, "meta")
+    assert planned.working == pytest.approx(most, rel=0.02)
+    assert planned.sites + planned.lines == pytest.approx(state, rel=0.001)
+    assert planned.weights == pytest.approx(2 * PARAMETERS, rel=0.001)
+
+
+def of_the_paper(height: int, width: int) -> Needs:
+    return needs(PAPER, (height, width), value=2, weights=2 * PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("size", "card", "streams", "aside"),
+    [
+        ((270, 480), 24, 1, "none"), ((270, 480), 12, 1, "none"), ((270, 480), 8, 1, "none"),
+        ((540, 960), 24, 1, "none"), ((540, 960), 12, 2, "lines"), ((540, 960), 8, 3, "all"),
+    ],
+)  # fmt: skip
+def test_outputs_of_1080p_and_4k_fit_common_cards(size: tuple[int, int], card: int, streams: int, aside: Aside) -> None:
+    plan = choose(PAPER.spec, of_the_paper, *size, usable(card * GIB))
+    assert (plan.streams, plan.aside) == (streams, aside)
+    assert plan.on_device <= 0.9 * card * GIB
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(16, 700), st.integers(16, 1200), st.integers(3, 40))
+def test_a_plan_fits_and_its_tiles_are_no_smaller_than_the_network_knows(height: int, width: int, card: int) -> None:
+    room = usable(card * GIB)
+    try:
+        plan = choose(PAPER.spec, of_the_paper, height, width, room)
+    except BackendError:
+        assert of_the_paper(128, 128).on_device(1, "all") + of_the_paper(height, width).ends > room or card < 4
+        return
+    assert plan.on_device <= room
+    padded = PAPER.spec.padded(height, width)
+    for side, whole in zip(plan.size, padded, strict=True):
+        assert side % 16 == 0
+        assert side >= min(128, whole)
+    assert (plan.tiling is None) == (plan.streams == 1)
+
+
+def test_where_nothing_fits_one_line_says_what_would() -> None:
+    with pytest.raises(BackendError, match=r"'paper' needs .* GiB for 960x540 in the smallest tiles, 1\.0 GiB can be"):
+        choose(PAPER.spec, of_the_paper, 540, 960, GIB)
+
+
+def test_tiles_of_the_users_own_are_kept_and_what_does_not_fit_goes_aside() -> None:
+    tiles = Tiling(width=256, height=256, pad=16)
+    asides = [settled(PAPER.spec, of_the_paper, 540, 960, usable(card * GIB), tiles) for card in (40, 12, 2)]
+    assert [plan.aside for plan in asides] == ["none", "lines", "all"]
+    assert {plan.tiling for plan in asides} == {tiles}
+
+
+def backend_with(room: int | None) -> Eager:
+    net = student(IMAGE)
+    with torch.no_grad():
+        net.decoder.head.weight.mul_(0.05)  # so that nothing is clamped
+    return Eager.of(net, CPU, "fp32", Ways(room=room))
+
+
+def least_room(height: int, width: int) -> int:
+    return backend_with(None).needs(height, width).on_device(1, "none")
+
+
+def test_a_frame_that_does_not_fit_is_made_of_tiles_in_the_colours_of_the_whole() -> None:
+    torch.set_num_threads(1)
+    frame = np.random.default_rng(2).random((1, 3, 128, 240), np.float32)
+    frame[..., 120:] *= 0.3  # tiles differ in colour
+    backend = backend_with(least_room(128, 240) - 1)
+    tiling = backend.plan(128, 240, None)
+    assert tiling is not None
+    assert (tiling.width, tiling.height) == (160, 128)
+    (tiled,) = Engine(backend, Manner(color_fix="frame")).stream(frame)
+    (whole,) = Engine(backend_with(None), Manner(color_fix="frame")).stream(frame)
+    apart = np.abs(tiled - whole)
+    assert 0 < apart.mean() < whole.std() / 2  # attention and normalisation see a tile instead of the frame
+    raw = next(Engine(backend_with(least_room(128, 240) - 1)).stream(frame))
+    wanted = in_colours_of(torch.from_numpy(raw[None]), torch.from_numpy(frame))[0].numpy()
+    assert 0 < raw.min() < raw.max() < 1
+    np.testing.assert_allclose(tiled, wanted, atol=1e-4)
+
+
+def test_a_frame_that_fits_is_whole() -> None:
+    assert backend_with(least_room(128, 240)).plan(128, 240, None) is None
+    assert backend_with(None).plan(128, 240, None) is None
+
+
+def test_what_is_planned_aside_is_put_aside() -> None:
+    net = student(SHALLOW)
+    whole = Eager.of(net, CPU, "fp32").needs(16, 16)
+    backend = Eager.of(net, CPU, "fp32", Ways(room=whole.on_device(1, "lines")))
+    assert backend.plan(16, 16, None) is None
+    stream = backend.start(16, 16)
+    backend.step(np.zeros((1, 3, 16, 16), np.float32), np.zeros(1, np.float32), stream)
+    (machine,) = stream.machines  # type: ignore[attr-defined]
+    assert machine.step.running.rings.nbytes[1] == whole.lines
