@@ -6,8 +6,10 @@ state leaves it only when a belt is full.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from vsadcvsr.backends import Options, forget
+from vsadcvsr.backends import ort_engines as engines
 from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
 from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.folders import cache
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
 
@@ -100,8 +104,9 @@ class _Belt:
 class _State:
     """The belts of a stream, and the binding that each step fills in anew."""
 
-    def __init__(self, binding: _Value, belts: list[_Belt], size: tuple[int, int]) -> None:
-        self.binding = binding
+    def __init__(self, session: _Session, belts: list[_Belt], size: tuple[int, int]) -> None:
+        self.session = session
+        self.binding = session.io_binding()
         self.belts = belts
         self.size = size
 
@@ -123,17 +128,22 @@ class OnnxRuntime:
         self._facts = _facts(path, self._session)
         self.spec = self._facts.spec
         self.label = f"ort/{device}/{precision}"
+        self._sized = _Sized(path, precision, options, self._facts) if device == "tensorrt" else None
 
     def start(self, height: int, width: int) -> object:
+        session = self._running()
+        if self._sized:
+            session = self._sized.session(height, width)
         try:
             belts = [_Belt(slot, (height, width), self._place) for slot in self._facts.state]
-            return _State(self._running().io_binding(), belts, (height, width))
+            return _State(session, belts, (height, width))
         except _FAILURES as error:
             raise _failure(error) from error
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, _State)
-        session, binding = self._running(), state.binding
+        self._running()
+        binding = state.binding
         count, _, height, width = frames.shape
         if (height, width) != state.size:
             raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
@@ -145,7 +155,7 @@ class OnnxRuntime:
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         try:
             state.bind(count)
-            session.run_with_iobinding(binding)
+            state.session.run_with_iobinding(binding)
         except _FAILURES as error:
             raise _failure(error) from error
         state.advance(count)
@@ -153,12 +163,55 @@ class OnnxRuntime:
 
     def close(self) -> None:
         forget(self)
-        self._session = None
+        self._session = self._sized = None
 
     def _running(self) -> _Session:
         if self._session is None:
             raise BackendError("the model has been closed; load it again")
         return self._session
+
+
+class _Sized:
+    """Sessions on TensorRT, whose engines are each built for one size of frames and kept in the cache."""
+
+    def __init__(self, path: Path, precision: str, options: Options, facts: Facts) -> None:
+        self._path, self._precision, self._options, self._facts = path, precision, options, facts
+        self._root = cache() / "tensorrt"
+        self._lock = threading.Lock()
+        self._made: dict[tuple[int, int], _Session] = {}
+
+    def session(self, height: int, width: int) -> _Session:
+        """The session for frames of (height, width); the first one of a size takes minutes. Raises BackendError."""
+        with self._lock:
+            if (height, width) not in self._made:
+                self._made = {(height, width): self._built(height, width)}
+            return self._made[height, width]
+
+    def _built(self, height: int, width: int) -> _Session:
+        built = self._for(height, width)
+        engines.prepare(built, self._root)
+        more = engines.engine_options(built, self._root)
+        for _ in range(2):
+            if session := _session(self._path, "tensorrt", self._precision, self._options, more):
+                return session
+            if not engines.drop(built, self._root):
+                break
+            engines.prepare(built, self._root)
+        raise BackendError(f"TensorRT built no engine for {width}x{height} frames; device='cuda' does without")
+
+    def _for(self, height: int, width: int) -> engines.Built:
+        gpu, capability = engines.card(self._options.device_index)
+        with self._path.open("rb") as file:
+            model = hashlib.file_digest(file, "sha256").hexdigest()
+        return engines.Built(
+            model=model,
+            gpu=gpu,
+            capability=capability,
+            onnxruntime=onnxruntime.__version__,
+            tensorrt=engines.tensorrt_version(),
+            precision=self._precision,
+            shapes=engines.ranges(self._facts, height, width),
+        )
 
 
 def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:
@@ -202,8 +255,13 @@ def _precision(wanted: str, device: str) -> str:
     return wanted
 
 
-def _session(path: Path, device: str, precision: str, options: Options) -> _Session | None:
-    """A session; None where the device fails it. Raises WeightsError where the file does."""
+def _session(
+    path: Path, device: str, precision: str, options: Options, engine: Mapping[str, str] | None = None
+) -> _Session | None:
+    """A session; None where the device fails it. Raises WeightsError where the file does.
+
+    Nothing is printed: builders of engines talk through the session's log, which is silent.
+    """
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or _cores()
     settings.inter_op_num_threads = 1
@@ -213,7 +271,7 @@ def _session(path: Path, device: str, precision: str, options: Options) -> _Sess
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     if device != "cpu" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
-    providers = [(name, _provider_options(name, precision, options)) for name in _PROVIDERS[device]]
+    providers = [(name, _provider_options(name, precision, options, engine or {})) for name in _PROVIDERS[device]]
     try:
         return onnxruntime.InferenceSession(str(path), settings, providers=providers)
     except _REFUSALS as error:
@@ -224,13 +282,14 @@ def _session(path: Path, device: str, precision: str, options: Options) -> _Sess
         return None
 
 
-def _provider_options(provider: str, precision: str, options: Options) -> Mapping[str, str]:
+def _provider_options(provider: str, precision: str, options: Options, engine: Mapping[str, str]) -> Mapping[str, str]:
     device = {"device_id": str(options.device_index)}
     if provider == "CUDAExecutionProvider":
         strict = {"use_tf32": "0"} if options.precision == "fp32" else {}
-        return {**device, **strict, "cudnn_conv_algo_search": "HEURISTIC"}
+        memory = {"arena_extend_strategy": "kSameAsRequested"}  # else it doubles what it has
+        return {**device, **strict, **memory, "cudnn_conv_algo_search": "HEURISTIC"}
     if provider == "TensorrtExecutionProvider":
-        return {**device, "trt_fp16_enable": str(int(precision == "fp16"))}
+        return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **engine}
     return {}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from functools import lru_cache
 from pathlib import Path
 
 from vsadcvsr.errors import WeightsError, near_misses
+from vsadcvsr.folders import cache
 from vsadcvsr.weights import catalog
+
+__all__ = ["SUFFIXES", "cache", "checksum", "find", "known"]
 
 SUFFIXES = (".onnx", ".safetensors")
 
@@ -39,17 +40,6 @@ def known(model: str, table: Path = catalog.TABLE) -> catalog.Entry:
         f"model {model!r} is not known, allowed: {', '.join(entries)}, or the path of an .onnx or .safetensors file"
         + (f"; {hint}" if hint else "")
     )
-
-
-def cache() -> Path:
-    """The folder for what has been fetched: `ADCVSR_CACHE`, else where the platform has such things."""
-    if own := os.environ.get("ADCVSR_CACHE"):
-        return Path(own)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "adcvsr" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "adcvsr"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adcvsr"
 
 
 def checksum(path: Path) -> str:

@@ -1,0 +1,18 @@
+"""Where on this machine things are kept that can be made or fetched again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache() -> Path:
+    """The folder for such things: `ADCVSR_CACHE`, else where the platform has them."""
+    if own := os.environ.get("ADCVSR_CACHE"):
+        return Path(own)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "adcvsr" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "adcvsr"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adcvsr"
