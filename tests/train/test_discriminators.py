@@ -70,6 +70,13 @@ def test_order_matters_to_a_judgement() -> None:
     assert not torch.allclose(there["consistency"], back["consistency"].flip(0), atol=1e-4)
 
 
+def test_the_detail_head_sees_no_motion() -> None:
+    network, clip = judge(CompactTrunk(CompactStudent(TINY))), torch.rand(4, 4, 8, 8)
+    there, back = network(clip, links(1, 4)), network(clip.flip(0), links(1, 4))
+    assert torch.allclose(there["detail"], back["detail"].flip(0), atol=1e-6)
+    assert list(network(clip, links(1, 4), ["consistency"])) == ["consistency"]
+
+
 def test_a_frozen_trunk_learns_in_its_first_layers_alone() -> None:
     student = CompactStudent(TINY)
     network = judge(feature_trunk(student))

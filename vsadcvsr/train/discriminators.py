@@ -11,7 +11,7 @@ link 0.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,11 @@ from vsadcvsr.nets.paper_time import Clip
 from vsadcvsr.nets.temporal import TemporalConv
 from vsadcvsr.train.convnext import ConvNextTrunk
 
+BY_FRAME = {"detail"}
+"""The heads that see each frame by itself."""
+
 _SLOPE = 0.2
+_AMPLIFIED = 8
 _COARSER = 4  # the compact family's pixels are judged on the grid of its input
 
 
@@ -43,25 +47,30 @@ class Tail(nn.Module):
         self.again = nn.Conv2d(width, width, 3, padding=1)
         self.heads = nn.ModuleDict({name: nn.Conv2d(width, count, 1) for name, count in heads.items()})
 
-    def forward(self, x: Tensor, links: Tensor) -> dict[str, Tensor]:
-        """(T, C, h, w) to a map of logits (T, channels of the head, h, w) for each head."""
+    def forward(self, x: Tensor, links: Tensor, heads: Iterable[str]) -> dict[str, Tensor]:
+        """(T, C, h, w) to a map of logits (T, channels of the head, h, w) for each of the heads."""
         x = F.leaky_relu(self.around(x), _SLOPE)
         x = F.leaky_relu(self.along(x, links), _SLOPE)
         x = F.leaky_relu(self.again(x), _SLOPE)
-        return {name: head(x) for name, head in self.heads.items()}
+        return {name: self.heads[name](x) for name in heads}
 
 
 class PixelTrunk(nn.Module):
-    """The compact family's: pictures (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable."""
+    """The compact family's: pictures (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable.
+
+    Each place sees its mean colour, and the rest amplified: detail is a tenth of what is seen of a picture at first.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.channels = width
-        self.enter = nn.Conv2d(3 * _COARSER**2, width, 3, padding=1)
+        self.enter = nn.Conv2d(3 + 3 * _COARSER**2, width, 3, padding=1)
         self.inner = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
-        x = F.leaky_relu(self.enter(F.pixel_unshuffle(pictures * 2 - 1, _COARSER)), _SLOPE)
+        mean = F.avg_pool2d(pictures, _COARSER)
+        rest = F.pixel_unshuffle(pictures - F.interpolate(mean, scale_factor=float(_COARSER)), _COARSER)
+        x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _AMPLIFIED], 1)), _SLOPE)
         return F.leaky_relu(self.inner(x), _SLOPE)
 
 
@@ -98,16 +107,27 @@ type Trunk = PixelTrunk | ConvNextTrunk | CompactTrunk | PaperTrunk
 
 
 class Discriminator(nn.Module):
-    """A trunk and its tail; `forward` takes clips laid end to end and their links, and gives each head's logits."""
+    """A trunk and its tail.
+
+    The detail head is shown every frame as a clip of its own. What it likes, by the paper's labels, stands still or is
+    a salad; what it does not like, the student's clips, moves as videos do. Shown whole clips, it learned to tell one
+    from the other by their motion, and drove the student to blur.
+    """
 
     def __init__(self, trunk: Trunk, width: int, heads: Mapping[str, int]) -> None:
         super().__init__()
         self.trunk = trunk
         self.tail = Tail(trunk.channels, width, heads)
 
-    def forward(self, clips: Tensor, links: Tensor) -> dict[str, Tensor]:
-        judgement: dict[str, Tensor] = self.tail(self.trunk(clips, links), links)
-        return judgement
+    def forward(self, clips: Tensor, links: Tensor, heads: Collection[str] | None = None) -> dict[str, Tensor]:
+        """Clips laid end to end and their links to the logits of `heads`, or of all."""
+        asked = self.tail.heads.keys() if heads is None else heads
+        frames, whole = [head for head in asked if head in BY_FRAME], [head for head in asked if head not in BY_FRAME]
+        logits: dict[str, Tensor] = {}
+        for some, linked in ((frames, torch.zeros_like(links)), (whole, links)):
+            if some:
+                logits |= self.tail(self.trunk(clips, linked), linked, some)
+        return logits
 
     def learning(self) -> list[nn.Parameter]:
         """What training may change: the first layer, the tail and the heads."""

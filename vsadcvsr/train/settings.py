@@ -66,11 +66,12 @@ class Regression(Stage):
 class Adversarial(Stage):
     """Stage 2: discriminators in the `domains` judge as well, with `heads` of their own for detail and consistency.
 
-    `pixel`, `feature` and `adversarial` are the paper's lambdas: the weight of each domain, and within it that of the
-    judgement beside the regression. `likeness` weighs the regression of features, 1 in the paper: the compact
-    family's are sparse, and the nearest to all that could be meant is none, which is a blur. The tails have `width`
-    channels; the `detail_share` of them is the detail head's. Discriminators see `clips` clips of each kind in a step
-    and learn at `judge_rate`. Before the first step the encoder of feature targets learns for `encoder_steps`.
+    `pixel`, `feature` and `adversarial` are the paper's lambdas, the weight of each domain and of the judgement in it,
+    but as shares: `pixel` x `adversarial` is how large the gradient of the judgement of pictures is beside that of the
+    regression. `likeness` is the share of the regression of features: the compact family's are sparse, and the nearest
+    to all that could be meant is none, which is a blur. The tails have `width` channels; the `detail_share` of them is
+    the detail head's. Discriminators see `clips` clips of each kind in a step and learn at `judge_rate`. Before the
+    first step the encoder of feature targets learns for `encoder_steps`.
     """
 
     steps: int = 4_000
@@ -80,12 +81,12 @@ class Adversarial(Stage):
     heads: str = "dual"
     pixel: float = 1.0
     feature: float = 1.0
-    likeness: float = 0.005
-    adversarial: float = 0.02
+    likeness: float = 0.05
+    adversarial: float = 0.3
     width: int = 64
     detail_share: float = 0.75
     clips: int = 1
-    judge_rate: float = 5e-4
+    judge_rate: float = 1e-3
     encoder_steps: int = 500
 
     def __post_init__(self) -> None:

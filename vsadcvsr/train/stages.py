@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.train.balance import gradient, joined
 from vsadcvsr.train.discriminators import Discriminator, PixelTrunk, feature_trunk, split_heads
 from vsadcvsr.train.kinds import KINDS, REALS, STUDENT, Kind
 from vsadcvsr.train.losses import judged, regression
@@ -199,8 +200,7 @@ class Distil(_Common):
             clips = Clips.of(drawn, self.device)
             made, losses = self._answered(clips)
             _finite(step, losses)
-            total = torch.stack(list(losses.values())).sum()
-            _backward(total / self.stage.accumulate)
+            self._pull(made, losses)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
         if self.judging is not None:
@@ -209,23 +209,38 @@ class Distil(_Common):
         return scalars
 
     def _answered(self, clips: Clips) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What the student makes in both domains, and its weighted losses."""
-        stage, low, target = self.stage, _laid_out(clips.low), clips.target.flatten(0, 1)
+        """What the student makes in both domains, and its losses: `regression`, `likeness`, and a domain's each."""
+        low, target = _laid_out(clips.low), clips.target.flatten(0, 1)
         with self._cast():
             features = self.student.features(low, clips.links)
-            shown = pictures(self.student, features, low)
-            made = {"pixel": shown, "feature": features / self.encoder.scale}
-            losses = {
-                "feature": stage.feature * stage.likeness * self.encoder.apart(features, self.encoder(target, low))
-            }
-            weights = {"pixel": stage.pixel, "feature": stage.feature}
+            made = {"pixel": pictures(self.student, features, low), "feature": features}
+            losses = {"likeness": self.encoder.apart(features, self.encoder(target, low))}
             for name, judge in self.judges.items():
-                heads = judge(made[name], clips.links).items()
-                for head, logits in heads:
-                    losses[f"{name} {head}"] = weights[name] * stage.adversarial * judged(logits, +1)
-        whole = shown.float().view(clips.target.shape)
-        losses["pixel"] = stage.pixel * self._fidelity(stage, whole, clips.target)
+                opinions = judge(self._shaped(name, made[name]), clips.links).values()
+                losses[name] = torch.stack([judged(logits, +1) for logits in opinions]).sum()
+        whole = made["pixel"].float().view(clips.target.shape)
+        losses["regression"] = self._fidelity(self.stage, whole, clips.target)
         return made, losses
+
+    def _shaped(self, domain: str, clips: Tensor) -> Tensor:
+        return clips / self.encoder.scale if domain == "feature" else clips
+
+    def _pull(self, made: Mapping[str, Tensor], losses: Mapping[str, Tensor]) -> None:
+        """Gathers the gradients of the student's weights: the regression's, and of the others their shares of it."""
+        stage, shown, features = self.stage, made["pixel"], made["feature"]
+        wanted = gradient(losses["regression"], shown)
+        (asked,) = torch.autograd.grad(shown, features, wanted, retain_graph=True)
+        at_shown: list[tuple[float, Tensor]] = []
+        at_features: list[tuple[float, Tensor]] = []
+        for name, share, place, held in (
+            ("likeness", stage.feature * stage.likeness, features, at_features),
+            ("feature", stage.feature * stage.adversarial, features, at_features),
+            ("pixel", stage.pixel * stage.adversarial, shown, at_shown),
+        ):
+            if share and name in losses:
+                held.append((share, gradient(losses[name], place)))
+        pulls = [joined(wanted, at_shown, wanted), joined(torch.zeros_like(features), at_features, asked)]
+        torch.autograd.backward([shown, features], [pull / stage.accumulate for pull in pulls])
 
     def _judges_hold_still(self, *, still: bool) -> None:
         for group in self.judging.param_groups if self.judging else ():
@@ -242,12 +257,12 @@ class Distil(_Common):
             held, linked = self._shown(kind, draws, made)
             count = min(len(linked) // frames, self.stage.clips) * frames
             for domain, judge in self.judges.items():
+                labels = {head: _label(kind, head) for head in judge.tail.heads if _label(kind, head)}
                 with self._cast():
-                    heads = judge(held[domain][:count], linked[:count])
+                    heads = judge(self._shaped(domain, held[domain][:count]), linked[:count], labels)
                 losses = {
-                    f"judge {domain} {head}": judged(logits, label) / _as_many(label, head)
+                    f"judge {domain} {head}": judged(logits, labels[head]) / _as_many(labels[head], head)
                     for head, logits in heads.items()
-                    if (label := _label(kind, head))
                 }
                 _finite(step, losses)
                 if losses:
@@ -270,8 +285,7 @@ class Distil(_Common):
         clips = Clips.of(draws[kind.name][0], self.device)
         truth = clips.truth.flatten(0, 1)
         with torch.no_grad(), self._cast():
-            features = self.encoder(truth, _laid_out(clips.low)) / self.encoder.scale
-            return {"pixel": truth, "feature": features}, clips.links
+            return {"pixel": truth, "feature": self.encoder(truth, _laid_out(clips.low))}, clips.links
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
