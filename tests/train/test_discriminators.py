@@ -65,13 +65,13 @@ def test_clips_of_a_batch_do_not_see_each_other() -> None:
 
 
 def test_order_matters_to_a_judgement() -> None:
-    network, clip = judge(PixelTrunk(8)), torch.rand(4, 3, 16, 16)
+    network, clip = judge(PixelTrunk(8)).eval(), torch.rand(4, 3, 16, 16)
     there, back = network(clip, links(1, 4)), network(clip.flip(0), links(1, 4))
     assert not torch.allclose(there["consistency"], back["consistency"].flip(0), atol=1e-4)
 
 
 def test_the_detail_head_sees_no_motion() -> None:
-    network, clip = judge(CompactTrunk(CompactStudent(TINY))), torch.rand(4, 4, 8, 8)
+    network, clip = judge(CompactTrunk(CompactStudent(TINY))).eval(), torch.rand(4, 4, 8, 8)
     there, back = network(clip, links(1, 4)), network(clip.flip(0), links(1, 4))
     assert torch.allclose(there["detail"], back["detail"].flip(0), atol=1e-6)
     assert list(network(clip, links(1, 4), ["consistency"])) == ["consistency"]

@@ -3,9 +3,9 @@
 A trunk makes a feature map of each frame; a tail of alternating 2D and 1D convolutions looks around each place and
 along time; 1x1 heads give dense maps of logits. At paper size the trunks are an OpenCLIP ConvNeXt and the stage-1
 UNet, frozen but for their first layers; the compact family has a small trainable trunk for pixels. Where the paper
-leaves it open: the tail is 2D, 1D, 2D with leaky ReLU between, the clips' edges in time are zero as in the students,
-and a head's opinion is the mean over its map and channels. Clips lie end to end as (B * T, …), each beginning with
-link 0.
+leaves it open: the tail is 2D, 1D, 2D with leaky ReLU between, spectrally normalised; the clips' edges in time are
+zero as in the students; and a head's opinion is the mean over its map and channels. Clips lie end to end as
+(B * T, …), each beginning with link 0.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.paper import PaperStudent, UNet
@@ -42,9 +43,10 @@ class Tail(nn.Module):
 
     def __init__(self, entering: int, width: int, heads: Mapping[str, int]) -> None:
         super().__init__()
-        self.around = nn.Conv2d(entering, width, 3, padding=1)
+        self.around = spectral_norm(nn.Conv2d(entering, width, 3, padding=1))
         self.along = TemporalConv(width)
-        self.again = nn.Conv2d(width, width, 3, padding=1)
+        spectral_norm(self.along.taps)
+        self.again = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
         self.heads = nn.ModuleDict({name: nn.Conv2d(width, count, 1) for name, count in heads.items()})
 
     def forward(self, x: Tensor, links: Tensor, heads: Iterable[str]) -> dict[str, Tensor]:
@@ -64,8 +66,8 @@ class PixelTrunk(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.channels = width
-        self.enter = nn.Conv2d(3 + 3 * _COARSER**2, width, 3, padding=1)
-        self.inner = nn.Conv2d(width, width, 3, padding=1)
+        self.enter = spectral_norm(nn.Conv2d(3 + 3 * _COARSER**2, width, 3, padding=1))
+        self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
         mean = F.avg_pool2d(pictures, _COARSER)

@@ -12,6 +12,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 from vsadcvsr.errors import UsageError, near_misses
 
 DOMAINS = ("pixel", "feature")
+_PATHS = {"pool", "out", "begin", "vae", "half_decoder", "tower"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,10 @@ class Adversarial(Stage):
     to all that could be meant is none, which is a blur. The tails have `width` channels; the `detail_share` of them is
     the detail head's. Discriminators see `clips` clips of each kind in a step and learn at `judge_rate`. Before the
     first step the encoder of feature targets learns for `encoder_steps`.
+
+    The paper's student needs three things that others have trained: `vae`, the folder of Stable Diffusion 2.1's VAE in
+    diffusers layout; `half_decoder`, AdcSR's halfDecoder.ckpt; and `tower`, OpenCLIP's convnext_xxlarge as a
+    .safetensors file.
     """
 
     steps: int = 4_000
@@ -88,6 +93,9 @@ class Adversarial(Stage):
     clips: int = 1
     judge_rate: float = 1e-3
     encoder_steps: int = 500
+    vae: Path | None = None
+    half_decoder: Path | None = None
+    tower: Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -151,9 +159,11 @@ class TrainSettings:
             held = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read as TOML ({error}); give a file of settings") from error
-        for name in ("pool", "out", "begin"):
-            if isinstance(held.get(name), str) and (name != "begin" or (path.parent / held[name]).exists()):
-                held[name] = path.parent / held[name]  # what is no file to begin with may be a model's name
+        judges = held.get("adversarial")
+        for table in (held, judges if isinstance(judges, dict) else {}):
+            for name in _PATHS & table.keys():
+                if isinstance(table[name], str) and (name != "begin" or (path.parent / table[name]).exists()):
+                    table[name] = path.parent / table[name]  # what is no file to begin with may be a model's name
         return held
 
     @classmethod
@@ -169,7 +179,7 @@ class TrainSettings:
         flat: dict[str, str | int | float | bool] = {}
         for key, value in asdict(self).items():
             if isinstance(value, dict):
-                flat |= {f"{key}.{name}": _plain(part) for name, part in value.items()}
+                flat |= {f"{key}.{name}": _plain(part) for name, part in value.items() if name not in _PATHS}
             elif value is not None and not isinstance(value, Path):
                 flat[key] = value
         return flat

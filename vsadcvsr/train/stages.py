@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.train.balance import gradient, joined
-from vsadcvsr.train.discriminators import Discriminator, PixelTrunk, feature_trunk, split_heads
+from vsadcvsr.train.domains import judges_of, targets_of
 from vsadcvsr.train.kinds import KINDS, REALS, STUDENT, Kind
 from vsadcvsr.train.losses import judged, regression
 from vsadcvsr.train.schedule import rate
@@ -143,18 +143,9 @@ class Distil(_Common):
         assert settings.adversarial is not None
         super().__init__(settings, settings.adversarial, student, world)
         self.stage: Adversarial = settings.adversarial
-        width = self.stage.width
-        heads = split_heads(width, self.stage.detail_share) if self.stage.heads == "dual" else {"both": width}
         torch.manual_seed(settings.seed + 1)
-        if not isinstance(student, CompactStudent):
-            raise UsageError.of("model", settings.model, "fast, base", "the paper's student has no stage 2 here yet")
-        self.encoder = Encoder(student.dims.width).to(self.device)
-        self.judges = {
-            name: Discriminator(PixelTrunk(width) if name == "pixel" else feature_trunk(student), width, heads)
-            for name in self.stage.domains
-        }
-        for judge in self.judges.values():
-            judge.to(self.device)
+        self.encoder = targets_of(self.stage, student).to(self.device)
+        self.judges = {name: judge.to(self.device) for name, judge in judges_of(self.stage, student).items()}
         learning = [value for judge in self.judges.values() for value in judge.learning()]
         self.judging = torch.optim.Adam(learning, lr=self.stage.judge_rate, betas=(0.5, 0.99)) if learning else None
         self._judges_hold_still(still=True)
@@ -162,10 +153,11 @@ class Distil(_Common):
     # --- before the first step ---------------------------------------------------------------------------------------
     def prepare(self, pool: Pool) -> None:
         """Teaches the encoder of feature targets what the stage-1 head draws from what."""
-        student = self.student
-        assert isinstance(student, CompactStudent)
+        encoder, student = self.encoder, self.student
+        if not isinstance(encoder, Encoder) or not isinstance(student, CompactStudent):
+            return  # the paper's has been trained by others
         steps = self.stage.encoder_steps
-        optimiser = torch.optim.Adam(self.encoder.parameters(), lr=_ENCODER_RATE)
+        optimiser = torch.optim.Adam(encoder.parameters(), lr=_ENCODER_RATE)
         falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, max(1, steps))
         for step in range(steps):
             drawn = pool.batch(self._rng(step, 0, _ENCODER_SEED), self.stage.batch, frames=2, lr_size=self.stage.crop)
@@ -173,14 +165,14 @@ class Distil(_Common):
             low = _laid_out(clips.low)
             if step == 0:
                 with torch.no_grad():
-                    self.encoder.measure(student.features(low, clips.links))
+                    encoder.measure(student.features(low, clips.links))
             with self._cast():
-                loss = inversion(self.encoder, student, clips.target.flatten(0, 1), low, clips.links)
+                loss = inversion(encoder, student, clips.target.flatten(0, 1), low, clips.links)
             optimiser.zero_grad(set_to_none=True)
             _backward(loss)
             optimiser.step()
             falling.step()
-        self.encoder.requires_grad_(requires_grad=False)
+        encoder.requires_grad_(requires_grad=False)
         student.zero_grad(set_to_none=True)
 
     # --- a step ------------------------------------------------------------------------------------------------------
@@ -291,14 +283,15 @@ class Distil(_Common):
     def state(self) -> dict[str, Any]:
         return {
             "optimiser": self.optimiser.state_dict(),
-            "encoder": self.encoder.state_dict(),
+            "encoder": self.encoder.state_dict() if isinstance(self.encoder, Encoder) else {},
             "judges": {name: judge.state_dict() for name, judge in self.judges.items()},
             "judging": self.judging.state_dict() if self.judging else {},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.optimiser.load_state_dict(state["optimiser"])
-        self.encoder.load_state_dict(state["encoder"])
+        if isinstance(self.encoder, Encoder):
+            self.encoder.load_state_dict(state["encoder"])
         self.encoder.requires_grad_(requires_grad=False)
         for name, judge in self.judges.items():
             judge.load_state_dict(state["judges"][name])

@@ -24,21 +24,32 @@ _RETURN = 0.05
 student has: at 0.01 the encoder's features lay four times as far from the student's."""
 
 
-class Encoder(nn.Module):
-    """Pictures (T, 3, 4H, 4W) of frames (T, 3, H, W) to features (T, C, H/2, W/2), each frame by itself.
+class Targets(nn.Module):
+    """Makes pictures (T, 3, 4H, 4W) of frames (T, 3, H, W) the features (T, C, H/2, W/2) that a student shall have.
 
-    `scale` (C, 1, 1) says how large each channel of the student's features gets.
+    `scale` (C, 1, 1) says how large each channel of a student's features gets.
     """
 
     scale: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.register_buffer("scale", torch.ones(channels, 1, 1))
+
+    def apart(self, features: Tensor, other: Tensor) -> Tensor:
+        """The mean absolute difference of two features, each channel in its scale."""
+        return ((features.float() - other.float()) / self.scale).abs().mean()
+
+
+class Encoder(Targets):
+    """The compact family's: what the head adds to the plain upscale, through three layers, each frame by itself."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
         self.enter = nn.Conv2d(3 * _PLACE**2, _HIDDEN, 3, padding=1)
         self.inner = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1)
         self.leave = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
         nn.init.constant_(self.leave.bias, 0.1)  # type: ignore[arg-type]  # no channel starts dead
-        self.register_buffer("scale", torch.ones(channels, 1, 1))
 
     def measure(self, features: Tensor) -> None:
         """Takes the scale of each channel from a student's features (T, C, H/2, W/2)."""
@@ -51,10 +62,6 @@ class Encoder(nn.Module):
         x = F.leaky_relu(self.enter(F.pixel_unshuffle(rest, _PLACE) * _PLACE), _SLOPE)
         x = F.leaky_relu(self.inner(x), _SLOPE)
         return torch.relu(self.leave(x)) * self.scale  # the student's features are what a ReLU has left, too
-
-    def apart(self, features: Tensor, other: Tensor) -> Tensor:
-        """The mean absolute difference of two features, each channel in its scale."""
-        return ((features.float() - other.float()) / self.scale).abs().mean()
 
 
 def inversion(encoder: Encoder, student: CompactStudent, target: Tensor, frames: Tensor, links: Tensor) -> Tensor:

@@ -84,15 +84,15 @@ def _expect(problems: list[str], told: str) -> None:
 def _official(opened: Sequence[TorchFile]) -> dict[str, _Found]:
     """The tensors of the two files of AdcSR by their names here."""
     nets, decoders = (
-        [file for file in opened if fits(_weights(file))] for fits in (official.is_net, official.is_decoder)
+        [file for file in opened if fits(weights_in(file))] for fits in (official.is_net, official.is_decoder)
     )
     if len(nets) != 1 or len(decoders) != 1:
         given = " and ".join(file.path.name for file in opened)
         raise WeightsError(f"{given} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
     net, decoder = nets[0], decoders[0]
-    kept, again = official.once(_weights(net))
+    kept, again = official.once(weights_in(net))
     _expect(_differences(net, kept, again), net.path.name)
-    return _renamed(net, kept, official.net_name) | _renamed(decoder, _weights(decoder), official.decoder_name)
+    return _renamed(net, kept, official.net_name) | _renamed(decoder, weights_in(decoder), official.decoder_name)
 
 
 def _renamed(file: TorchFile, tensors: Mapping[str, Stored], name: Callable[[str], str | None]) -> dict[str, _Found]:
@@ -101,7 +101,7 @@ def _renamed(file: TorchFile, tensors: Mapping[str, Stored], name: Callable[[str
 
 def _differences(file: TorchFile, kept: Mapping[str, Stored], again: Mapping[str, str]) -> list[str]:
     """Which repetitions are not what they repeat. Where they are the same numbers of the file, nothing is read."""
-    problems, tensors = list[str](), _weights(file)
+    problems, tensors = list[str](), weights_in(file)
     for name, first in again.items():
         if first not in kept:
             problems.append(f"{name} repeats {first}, which is missing")
@@ -119,13 +119,13 @@ def _own(opened: Sequence[TorchFile]) -> dict[str, _Found]:
     if len(opened) != 1:
         raise UsageError.of("files", [file.path.name for file in opened], f"{_OFFICIAL}, or one checkpoint of our own")
     file = opened[0]
-    tensors = _weights(file)
+    tensors = weights_in(file)
     if official.is_net(tensors) or official.is_decoder(tensors):
         raise WeightsError(f"{file.path.name} is one of two; give both {_OFFICIAL}")
     return _renamed(file, tensors, lambda name: name.removeprefix("module."))
 
 
-def _weights(file: TorchFile) -> dict[str, Stored]:
+def weights_in(file: TorchFile) -> dict[str, Stored]:
     """The tensors by name, wherever a checkpoint has them."""
     content = file.content
     if isinstance(content, dict):
