@@ -13,6 +13,7 @@ import argparse
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from ffmpeg_filter import farm_plan
+from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
 from ffmpeg_filter.progress import reporter
@@ -104,10 +106,19 @@ def _seconds(text: str) -> Fraction:
 
 
 def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
+    from ffmpeg_filter import cli
+
     if not command:
         raise UsageError.of("farm plan", "without a command", "JOB -- and an ffmpeg command line with adcvsr")
-    with reporter(None, wanted=None) as live:
-        job = farm_plan.make(given.job, order(command), given.chunk_seconds, live)
+    ordered = order(command)
+    if not (given.job / "job.json").exists():
+        cli.check_output(ordered.command, ordered.plan)
+    try:
+        with reporter(None, wanted=None) as live:
+            job = farm_plan.make(given.job, ordered, given.chunk_seconds, live)
+    except ProgramError as error:
+        _say(" ".join(str(error).split()))
+        return GIVE_UP
     _say(described(job))
     return OK
 
@@ -127,16 +138,18 @@ def _work(given: argparse.Namespace, command: list[str], order: Order) -> int:
     if given.chunk is not None:
         job.chunk(given.chunk)
     enter(job.request)
+    job.check_sources()
     job.sweep()
     if given.chunk is not None and job.checked(given.chunk) is not None:
         _say(f"chunk {given.chunk} is done already")
-        return OK
-    if len(job.done()) == len(job.chunks):
-        return OK
-    return _render(job, given)
+    elif len(job.done()) == len(job.chunks):
+        _say(f"all {len(job.chunks)} chunks are done already")
+    else:
+        _render(job, given)
+    return OK
 
 
-def _render(job: Job, given: argparse.Namespace) -> int:
+def _render(job: Job, given: argparse.Namespace) -> None:
     from ffmpeg_filter.farm_chunk import Renderer
 
     left = sum(chunk.length for chunk in job.chunks if chunk.number not in job.done())
@@ -146,7 +159,6 @@ def _render(job: Job, given: argparse.Namespace) -> int:
         worker = Worker(job, renderer.render, renderer.engine)
         for line in _lines(worker, given):
             live.say(f"chunk {line.chunk}: {line.frames} frames in {line.seconds:.1f} s")
-    return OK
 
 
 def _lines(worker: Worker, given: argparse.Namespace) -> Iterator[Line]:
@@ -206,6 +218,9 @@ def _stoppable() -> Iterator[None]:
     def stop(*_: object) -> NoReturn:
         raise _Stopped("stopped by a signal; what is done stays done")
 
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no signal is heard
+        return
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from itertools import islice
@@ -81,8 +81,10 @@ class Renderer:
                 part.unlink(missing_ok=True)
 
     def _make(self, chunk: Chunk, part: Path, at: Fraction | None) -> None:
-        with closing(self._film.frames(chunk.first, chunk.last, at)) as frames:
-            made = self._upscaled(frames, chunk)
+        with (
+            closing(self._film.frames(chunk.first, chunk.last, at)) as frames,
+            closing(self._upscaled(frames, chunk)) as made,
+        ):
             if self._is_direct:
                 self._encode(made, part)
             else:
@@ -91,7 +93,7 @@ class Renderer:
         if count != chunk.length:
             raise MediaError(f"chunk {chunk.number} came out with {count} pictures instead of {chunk.length}")
 
-    def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Iterator[av.VideoFrame]:
+    def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Generator[av.VideoFrame]:
         first = next(frames)
         options = self._kitchen.plan.options.upscaling(first.width, first.height)
         active = self._active(chunk.first)

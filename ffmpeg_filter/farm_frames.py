@@ -48,12 +48,15 @@ class Decoding:
         )  # fmt: skip
         os.close(writable)
 
+        self._frames = read(self._readable, self._words)
+
     def __iter__(self) -> Iterator[tuple[av.VideoFrame, Shown]]:
-        return read(self._readable, self._words)
+        return self._frames
 
     def close(self) -> None:
         """Ends it."""
         self.child.kill()
+        self._frames.close()
         os.close(self._readable)
 
     def _heard(self, reader: Reader, line: str) -> bool:

@@ -59,12 +59,16 @@ def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
 
 
 def _encode(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
-    """The second command of a single run, with the pictures that are there already."""
+    """The second command of a single run, in as many passes as it takes, with the pictures that are there already."""
+    for words in farm_words.passes(kitchen.encoder, str(kitchen.job.folder / "pass")):
+        _encode_once(kitchen, words, paths, reporter)
+
+
+def _encode_once(kitchen: Kitchen, words: Sequence[str], paths: Sequence[Path], reporter: Reporter) -> None:
     encoder: Encoder | None = None
     try:
         for picture in _pictures(kitchen, paths):
-            words = [kitchen.binary.path, *kitchen.encoder]
-            encoder = encoder or Encoder(words, picture, kitchen.rate, reporter.say)
+            encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.rate, reporter.say)
             if not encoder.take(picture):
                 break
             reporter.frame(float((picture.pts or 0) * kitchen.index.tick))

@@ -52,6 +52,7 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
     """
     command, _, plan, binary = ordered
     check_inputs(command)
+    _check_passes(command)
     asked = request(command.words(), binary, plan.options, seconds)
     if (folder / "job.json").exists():
         job = Job.read(folder)
@@ -90,6 +91,13 @@ def _film(ordered: Ordered, reporter: Reporter) -> _Film:
     for words in colors.lost(first[0], plan.codec):
         reporter.say(f"warning: {words}")
     return _Film(indexer.index(), *first)
+
+
+def _check_passes(command: Command) -> None:
+    passes = {option.value for option in command.options() if option.name == "pass"}
+    if passes - {"2"}:
+        hint = "both passes are made at the merge, of the same pictures"
+        raise UsageError.of("-pass", ", ".join(sorted(map(str, passes))), "2", hint)
 
 
 def _judge(command: Command, damage: Damage, reporter: Reporter) -> None:
@@ -138,7 +146,8 @@ def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:
     words = plan.encoder(recipe.start)
     with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as place:
         if plan.part is not None:
-            _encode(ordered, _elsewhere(words, Path(place)), film)
+            first, *_ = farm_words.passes(_elsewhere(words, Path(place)), f"{place}/pass")
+            _encode(ordered, first, film)
         if recipe.mode == "direct":
             _encode(ordered, farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv"), film)
         else:

@@ -70,6 +70,24 @@ def _options(words: Sequence[str]) -> list[Option]:
     return list(parse([*words, "-"]).files[0].options)
 
 
+def passes(words: Sequence[str], log: str) -> list[list[str]]:
+    """The encoder's commands for as many passes as it takes: the command itself, but for `-pass 2`, which a first one
+    goes before, with notes in the file `log` if the command names none.
+    """
+    command = parse(words)
+    if not any(option.name == "pass" for option in command.options()):
+        return [list(words)]
+    return [Command(tuple(_in_pass(file, number, log) for file in command.files)).words() for number in ("1", "2")]
+
+
+def _in_pass(file: File, number: str, log: str) -> File:
+    if not file.has("pass"):
+        return file
+    options = [replace(one, value=number) if one.name == "pass" else one for one in file.options]
+    noted = options if file.has("passlogfile") else [*options, Option("-passlogfile", log)]
+    return replace(file, options=(*noted, Option("-y")))
+
+
 def begin_of(words: Sequence[str], first: Fraction) -> Fraction:
     """When the pictures begin in the film (seconds) that the encoder's command makes, given the first one's time."""
     command = parse(words)

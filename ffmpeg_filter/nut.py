@@ -6,7 +6,7 @@ Everything else that a frame has to say is read from `shown` and put back into t
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from typing import Protocol
 
@@ -70,7 +70,7 @@ def _time(shown: Shown, otherwise: Fraction) -> Fraction:
     return otherwise if shown.pts is None else shown.pts * shown.time_base
 
 
-def read(descriptor: int, words: Words) -> Iterator[tuple[av.VideoFrame, Shown]]:
+def read(descriptor: int, words: Words) -> Generator[tuple[av.VideoFrame, Shown]]:
     """The frames that a decoder writes into a pipe, dressed again, with what was said of each. Ends where they end.
 
     Raises MediaError for a stream that cannot be read on.

@@ -79,7 +79,9 @@ class Job:
         """Raises ChangedError if this plan was made for something else."""
         other = [name for name in {**self.request, **request} if self.request.get(name) != request.get(name)]
         if other:
-            raise ChangedError(f"{self.folder} holds another plan ({', '.join(other)} differ); use another folder")
+            raise ChangedError(
+                f"{self.folder} holds another plan, with another {' and '.join(other)}; use another folder"
+            )
 
     def check_sources(self) -> None:
         """Raises ChangedError if one of them is not what it was, FarmError if it cannot be read."""

@@ -131,7 +131,7 @@ def finished(job: Job) -> list[Line]:
     missing = [str(number) for number, line in enumerate(lines) if line is None]
     if missing:
         shown = ", ".join(missing[:20]) + (" …" if len(missing) > 20 else "")
-        raise FarmError(f"{len(missing)} of {len(lines)} chunks are not done: {shown}; run ffadcvsr farm work")
+        raise FarmError(f"of {len(lines)} chunks, {len(missing)} wait to be done: {shown}; run ffadcvsr farm work")
     there = [line for line in lines if line is not None]
     check_engines({line.engine for line in there})
     return there

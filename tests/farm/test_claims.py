@@ -1,0 +1,76 @@
+"""Who works on what: one worker on a chunk, as long as it lives."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.farm.jobs import Maker, planned
+from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.work import Worker
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return planned(tmp_path / "job")
+
+
+def test_a_chunk_that_another_worker_has_is_passed_over(job: Job) -> None:
+    maker = Maker(job)
+    with job.claims.held(0) as ours:
+        assert ours
+        assert str(os.getpid()) in job.claims.holder(0)
+        list(Worker(Job.read(job.folder), maker).make_all())
+    assert maker.made == [1, 2, 3]
+    assert job.claims.holder(0) == ""
+
+
+def test_a_claim_is_had_by_one_alone(job: Job) -> None:
+    with job.claims.held(0) as ours, Job.read(job.folder).claims.held(0) as theirs:
+        assert (ours, theirs) == (True, False)
+
+
+def _process_that_has_ended() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_the_claim_of_a_worker_that_died_is_taken_over(job: Job) -> None:
+    with job.claims.held(0):
+        path = job.folder / "claims" / "00000.json"
+        told = json.loads(path.read_text())
+        host = told["worker"].rpartition(":")[0]
+        path.write_text(json.dumps({**told, "worker": f"{host}:{_process_that_has_ended()}"}))
+        with Job.read(job.folder).claims.held(0) as ours:
+            assert ours
+
+
+def test_a_claim_of_another_machine_holds_until_it_is_silent_for_long(job: Job) -> None:
+    path = job.folder / "claims" / "00000.json"
+    path.parent.mkdir()
+    path.write_text('{"worker": "elsewhere:1", "token": "x"}')
+    with job.claims.held(0) as ours:
+        assert not ours
+    os.utime(path, (1, 1))
+    with job.claims.held(0) as ours:
+        assert ours
+
+
+def test_what_a_dead_worker_had_half_made_is_removed(job: Job) -> None:
+    host = os.uname().nodename
+    job.store.mkdir()
+    names = (
+        f"00001.{host}.{_process_that_has_ended()}.part.mkv",
+        f"00001.{host}.{os.getpid()}.part.mkv",
+        "00002.x.1.part.mkv",
+    )
+    for name in names:
+        (job.store / name).write_bytes(b"half")
+    job.sweep()
+    assert sorted(path.name for path in job.store.iterdir()) == sorted(names[1:])
