@@ -125,6 +125,13 @@ def test_a_plan_fits_and_its_tiles_are_no_smaller_than_the_network_knows(height:
     assert (plan.tiling is None) == (plan.streams == 1)
 
 
+def test_pinned_memory_comes_in_powers_of_two() -> None:
+    asked, line = of_the_paper(128, 128), 73 * 64 * 64 * 12 * 4  # the longest line, in fp32
+    assert asked.lines < asked.lines_host < 2 * asked.lines
+    assert replace(asked, lines_host=line).on_host(2, "lines") == 2 * (line + asked.ends)
+    assert asked.on_host(1, "none") == asked.ends
+
+
 def test_where_nothing_fits_one_line_says_what_would() -> None:
     with pytest.raises(BackendError, match=r"'paper' needs .* GiB for 960x540 in the smallest tiles, 1\.0 GiB can be"):
         choose(PAPER.spec, of_the_paper, 540, 960, GIB)
@@ -164,6 +171,20 @@ def test_a_frame_that_does_not_fit_is_made_of_tiles_in_the_colours_of_the_whole(
     wanted = in_colours_of(torch.from_numpy(raw[None]), torch.from_numpy(frame))[0].numpy()
     assert 0 < raw.min() < raw.max() < 1
     np.testing.assert_allclose(tiled, wanted, atol=1e-4)
+
+
+def test_where_a_plan_was_too_bold_half_of_its_tiles_is_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = backend_with(least_room(128, 448) - 1)
+    tiling = backend.plan(128, 448, None)
+    assert tiling is not None
+    assert (tiling.width, tiling.height) == (256, 128)
+
+    def failing(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(backend, "step", failing)
+    with pytest.raises(BackendError, match=r"on 256x128 pixels at a time .*; try tile=\[128, 80\]"):
+        list(Engine(backend).stream(np.zeros((1, 3, 128, 448), np.float32)))
 
 
 def test_a_frame_that_fits_is_whole() -> None:

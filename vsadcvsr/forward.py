@@ -152,7 +152,8 @@ class Forward:
             now, pad = (tiles.width, tiles.height), tiles.pad
         else:
             assert self._tiles is not None, "a plan needs no memory to speak of"
-            now, pad = (self._tiles.plan.width, self._tiles.plan.height), tiling.default_pad(spec)
+            row, column = next(iter(self._tiles.plan))  # the whole frame, unless the backend chose tiles
+            now, pad = (column.end - column.begin, row.end - row.begin), tiling.default_pad(spec)
         tried = tiling.smaller(spec, now, pad)
         advice = f"try tile=[{tried[0]}, {tried[1]}]" if tried else "no smaller tiles are allowed"
         return (

@@ -57,7 +57,8 @@ class Needs:
     """The memory that a network takes for frames of one size, in bytes.
 
     `weights` and `working`, the most that a step has made and not yet dropped, are needed once; so is a desk for what
-    is aside, see `Aside`. `sites`, `lines` and `ends` (frames and pictures on their way) are each stream's own.
+    is aside, see `Aside`. `sites`, `lines` and `ends` (frames and pictures on their way) are each stream's own; so is
+    what these take of the host's memory when they are aside, which may be more: it comes in blocks.
     """
 
     weights: int
@@ -66,6 +67,8 @@ class Needs:
     lines: int
     sites_desk: int
     lines_desk: int
+    sites_host: int
+    lines_host: int
     ends: int
 
     def on_device(self, streams: int, aside: Aside) -> int:
@@ -76,4 +79,5 @@ class Needs:
 
     def on_host(self, streams: int, aside: Aside) -> int:
         """As `on_device`, of pinned memory."""
-        return streams * (self.ends + {"none": 0, "lines": self.lines, "all": self.lines + self.sites}[aside])
+        each = {"none": 0, "lines": self.lines_host, "all": self.lines_host + self.sites_host}[aside]
+        return streams * (self.ends + each)

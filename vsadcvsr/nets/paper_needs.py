@@ -31,6 +31,8 @@ def needs(dims: PaperDims, size: tuple[int, int], *, value: int, weights: int, a
         lines=sum(_bytes(part, size, part.frames + 1, value) for part in lines),
         sites_desk=sum(_bytes(part, size, _SITE_READS + 1, value) for part in sites),
         lines_desk=sum(_bytes(part, size, len(part.reads) + 1, value) for part in lines),
+        sites_host=sum(_block(_bytes(part, size, part.frames + again, value)) for part in sites),
+        lines_host=sum(_block(_bytes(part, size, part.frames + 1, value)) for part in lines),
         ends=pixels * 3 * (3 * _FP32 + 2 * SCALE**2 * value),
     )
 
@@ -91,3 +93,8 @@ def _attention(channels: int) -> int:
 
 def _bytes(part: Part, size: tuple[int, int], frames: int, value: int) -> int:
     return frames * math.prod(part.shape(*size)[1:]) * (_FP32 if part.channels == UNSHUFFLED and part.reads else value)
+
+
+def _block(count: int) -> int:
+    """What torch takes for so many bytes of pinned memory: a power of two."""
+    return 1 << (count - 1).bit_length()
