@@ -207,6 +207,8 @@ def test_a_stream_that_is_gone_leaves_its_memory_to_the_next_which_knows_nothing
     first = run(backend, frames, set())
     gc.collect()
     (machine,) = backend._idle
+    run(backend, np.full_like(frames, np.nan), set())
+    gc.collect()
     np.testing.assert_array_equal(run(backend, frames, set()), first)
     gc.collect()
     assert backend._idle == [machine]
