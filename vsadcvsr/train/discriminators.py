@@ -23,6 +23,7 @@ from vsadcvsr.nets.paper import PaperStudent, UNet
 from vsadcvsr.nets.paper_time import Clip
 from vsadcvsr.nets.temporal import TemporalConv
 from vsadcvsr.train.convnext import ConvNextTrunk
+from vsadcvsr.train.losses import luma
 
 BY_FRAME = {"detail"}
 """The heads that see each frame by itself."""
@@ -60,18 +61,20 @@ class Tail(nn.Module):
 class PixelTrunk(nn.Module):
     """The compact family's: pictures (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable.
 
-    Each place sees its mean colour, and the rest amplified: detail is a tenth of what is seen of a picture at first.
+    It sees luma alone, for compact students make detail of luma alone: shown colour, it learned that nothing else. Each
+    place sees its mean, and the rest amplified, which is small beside it.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.channels = width
-        self.enter = spectral_norm(nn.Conv2d(3 + 3 * _COARSER**2, width, 3, padding=1))
+        self.enter = spectral_norm(nn.Conv2d(1 + _COARSER**2, width, 3, padding=1))
         self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
-        mean = F.avg_pool2d(pictures, _COARSER)
-        rest = F.pixel_unshuffle(pictures - F.interpolate(mean, scale_factor=float(_COARSER)), _COARSER)
+        seen = luma(pictures.unsqueeze(0)).squeeze(0).unsqueeze(1)
+        mean = F.avg_pool2d(seen, _COARSER)
+        rest = F.pixel_unshuffle(seen - F.interpolate(mean, scale_factor=float(_COARSER)), _COARSER)
         x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _AMPLIFIED], 1)), _SLOPE)
         return F.leaky_relu(self.inner(x), _SLOPE)
 

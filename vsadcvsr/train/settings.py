@@ -71,8 +71,8 @@ class Adversarial(Stage):
     but as shares: `pixel` x `adversarial` is how large the gradient of the judgement of pictures is beside that of the
     regression. `likeness` is the share of the regression of features: the compact family's are sparse, and the nearest
     to all that could be meant is none, which is a blur. The tails have `width` channels; the `detail_share` of them is
-    the detail head's. Discriminators see `clips` clips of each kind in a step and learn at `judge_rate`. Before the
-    first step the encoder of feature targets learns for `encoder_steps`.
+    the detail head's. Discriminators see `clips` clips of each kind in a step, pictures under `noise`, and
+    learn at `judge_rate`. Before the first step the encoder of feature targets learns for `encoder_steps`.
 
     The paper's student needs three things that others have trained: `vae`, the folder of Stable Diffusion 2.1's VAE in
     diffusers layout; `half_decoder`, AdcSR's halfDecoder.ckpt; and `tower`, OpenCLIP's convnext_xxlarge as a
@@ -91,7 +91,8 @@ class Adversarial(Stage):
     width: int = 64
     detail_share: float = 0.75
     clips: int = 1
-    judge_rate: float = 1e-3
+    judge_rate: float = 5e-4
+    noise: float = 0.016
     encoder_steps: int = 500
     vae: Path | None = None
     half_decoder: Path | None = None

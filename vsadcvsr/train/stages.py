@@ -149,6 +149,7 @@ class Distil(_Common):
         learning = [value for judge in self.judges.values() for value in judge.learning()]
         self.judging = torch.optim.Adam(learning, lr=self.stage.judge_rate, betas=(0.5, 0.99)) if learning else None
         self._judges_hold_still(still=True)
+        self._grain = torch.Generator()
 
     # --- before the first step ---------------------------------------------------------------------------------------
     def prepare(self, pool: Pool) -> None:
@@ -186,13 +187,14 @@ class Distil(_Common):
 
     def learn(self, step: int, draws: Draws) -> Scalars:
         scalars: Scalars = {}
+        self._grain.manual_seed(hash((self.settings.seed, step, self.world.rank)))
         self.optimiser.zero_grad(set_to_none=True)
         made: dict[str, Tensor] = {}
         for drawn in draws[STUDENT.name]:
             clips = Clips.of(drawn, self.device)
-            made, losses = self._answered(clips)
+            features, made, losses = self._answered(clips)
             _finite(step, losses)
-            self._pull(made, losses)
+            self._pull(features, made["pixel"], losses)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
         if self.judging is not None:
@@ -200,26 +202,32 @@ class Distil(_Common):
         self._update(self.stage, step)
         return scalars
 
-    def _answered(self, clips: Clips) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What the student makes in both domains, and its losses: `regression`, `likeness`, and a domain's each."""
+    def _answered(self, clips: Clips) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """The student's features, what is judged in both domains, and its losses: `regression`, `likeness`, and those
+        of the domains."""
         low, target = _laid_out(clips.low), clips.target.flatten(0, 1)
         with self._cast():
             features = self.student.features(low, clips.links)
-            made = {"pixel": pictures(self.student, features, low), "feature": features}
+            shown = pictures(self.student, features, low)
+            made = {"pixel": shown, "feature": self.encoder.judged(features, shown, low)}
             losses = {"likeness": self.encoder.apart(features, self.encoder(target, low))}
             for name, judge in self.judges.items():
                 opinions = judge(self._shaped(name, made[name]), clips.links).values()
                 losses[name] = torch.stack([judged(logits, +1) for logits in opinions]).sum()
-        whole = made["pixel"].float().view(clips.target.shape)
-        losses["regression"] = self._fidelity(self.stage, whole, clips.target)
-        return made, losses
+        losses["regression"] = self._fidelity(self.stage, shown.float().view(clips.target.shape), clips.target)
+        return features, made, losses
 
     def _shaped(self, domain: str, clips: Tensor) -> Tensor:
-        return clips / self.encoder.scale if domain == "feature" else clips
+        """Clips as a judge sees them: features in their scale, pictures under noise (instance noise, Sonderby et al.,
+        arXiv 1610.04490), which hides the grain and the rounding that only real pictures have."""
+        if domain == "feature":
+            return clips / self.encoder.scale
+        grain = torch.randn(clips.shape, generator=self._grain)
+        return clips + self.stage.noise * grain.to(clips)
 
-    def _pull(self, made: Mapping[str, Tensor], losses: Mapping[str, Tensor]) -> None:
+    def _pull(self, features: Tensor, shown: Tensor, losses: Mapping[str, Tensor]) -> None:
         """Gathers the gradients of the student's weights: the regression's, and of the others their shares of it."""
-        stage, shown, features = self.stage, made["pixel"], made["feature"]
+        stage = self.stage
         wanted = gradient(losses["regression"], shown)
         (asked,) = torch.autograd.grad(shown, features, wanted, retain_graph=True)
         at_shown: list[tuple[float, Tensor]] = []

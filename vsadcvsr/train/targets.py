@@ -36,6 +36,11 @@ class Targets(nn.Module):
         super().__init__()
         self.register_buffer("scale", torch.ones(channels, 1, 1))
 
+    def judged(self, features: Tensor, pictures: Tensor, frames: Tensor) -> Tensor:
+        """What a discriminator of features is shown of a student: the features that its pictures came from."""
+        del pictures, frames
+        return features
+
     def apart(self, features: Tensor, other: Tensor) -> Tensor:
         """The mean absolute difference of two features, each channel in its scale."""
         return ((features.float() - other.float()) / self.scale).abs().mean()
@@ -56,6 +61,13 @@ class Encoder(Targets):
         self.scale.copy_(
             torch.quantile(features.transpose(0, 1).flatten(1), _TOP, dim=1).clamp_min(_LEAST)[:, None, None]
         )
+
+    def judged(self, features: Tensor, pictures: Tensor, frames: Tensor) -> Tensor:
+        """The encoder's features of the student's pictures: beside the encoder's of real ones, the student's own would
+        be told apart by who made them, and not by what they show."""
+        del features
+        seen: Tensor = self(pictures, frames)
+        return seen
 
     def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:
         rest = pictures - F.interpolate(frames, scale_factor=float(SCALE), mode="bilinear")  # what the head adds
