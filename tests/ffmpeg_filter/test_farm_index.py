@@ -1,0 +1,77 @@
+"""The index of frames: what is written is what is read, and other frames have other sums."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffmpeg_filter.farm_index import Index, Indexer, parsed, read, sum_of
+from tests.ffmpeg_filter.clips import video_frames
+from vsadcvsr.errors import FarmError, FormatError
+
+ROWS = st.lists(
+    st.tuples(st.integers(-(10**12), 10**12), st.integers(0, 10**9), st.integers(0, 2**32 - 1)), max_size=50
+)
+
+
+@given(ROWS, st.fractions(Fraction(1, 10**6), 1), st.sets(st.integers(0, 49)))
+def test_what_is_written_is_what_is_read(rows: list[tuple[int, int, int]], tick: Fraction, cuts: set[int]) -> None:
+    times, durations, sums = ([row[at] for row in rows] for at in range(3))
+    index = Index(tick, times, durations, sums, sorted(cut for cut in cuts if cut < len(rows)))
+    assert parsed(index.text()) == index
+
+
+def test_another_text_is_no_index() -> None:
+    with pytest.raises(ValueError, match="begins with"):
+        parsed("subtitles\n1 2 3\n")
+
+
+def test_an_index_that_was_changed_is_not_used(tmp_path: Path) -> None:
+    index = Index(Fraction(1, 25), [0, 1], [1, 1], [7, 8], [])
+    path = tmp_path / "frames.txt"
+    path.write_text(index.text())
+    total = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert read(path, total) == index
+    path.write_text(index.text().replace("00000008", "00000009"))
+    with pytest.raises(FarmError, match="is not the index that was planned with"):
+        read(path, total)
+
+
+def test_every_frame_is_in_the_index_at_its_time() -> None:
+    frames, indexer = video_frames(4), Indexer(None)
+    for frame in frames:
+        indexer.take(frame)
+    index = indexer.index()
+    assert index.times == tuple(frame.pts for frame in frames)
+    assert index.seconds[1] == Fraction(107, 1000)
+    assert len(set(index.sums)) == 4
+    assert index.rises
+
+
+def test_a_sum_is_of_samples_and_of_colours() -> None:
+    one, other = video_frames(1)[0], video_frames(1)[0]
+    assert sum_of(one) == sum_of(other)
+    other.colorspace = 9
+    assert sum_of(one) != sum_of(other)
+
+
+def test_cuts_are_found() -> None:
+    one, other = video_frames(2)
+    for plane in other.planes:
+        plane.update(bytes(plane.buffer_size))
+    indexer = Indexer(None)
+    for frame in (one, one, other, other):
+        indexer.take(frame)
+    assert indexer.index().cuts == [2]
+
+
+def test_a_frame_without_a_time_is_refused() -> None:
+    frame = video_frames(1)[0]
+    frame.pts = None
+    with pytest.raises(FormatError, match="frame 0 has no time"):
+        Indexer(None).take(frame)
