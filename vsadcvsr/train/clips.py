@@ -6,7 +6,7 @@ Frames are uint8 (H, W, 3) RGB.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -37,20 +37,19 @@ def read_image(path: Path) -> Pixels:
 
 
 def read_video(path: Path, *, limit: int = 600) -> list[Pixels]:
-    """The first frames of a video; a matrix that the file does not name is taken as BT.709."""
+    """The first frames of a video; MediaError if it cannot be read."""
+    return list(islice(decoded(path), limit))
+
+
+def decoded(path: Path) -> Iterator[Pixels]:
+    """The frames of a video, one by one; a matrix that the file does not name is taken as BT.709."""
     try:
         with av.open(str(path)) as file:
-            return list(_rgb(file, limit))
+            for frame in file.decode(video=0):
+                matrix = None if frame.colorspace not in (2, None) else "ITU709"
+                yield np.asarray(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray(), np.uint8)
     except (av.FFmpegError, OSError) as error:
         raise MediaError(f"{path} cannot be read as video ({error}); remove it or encode it anew") from error
-
-
-def _rgb(file: av.container.InputContainer, limit: int) -> Iterator[Pixels]:
-    for number, frame in enumerate(file.decode(video=0)):
-        if number == limit:
-            return
-        matrix = None if frame.colorspace not in (2, None) else "ITU709"
-        yield np.asarray(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray(), np.uint8)
 
 
 def cuts_of(video: Sequence[Pixels]) -> list[int]:

@@ -1,0 +1,121 @@
+"""`python -m vsadcvsr.train.teach`: a teacher answers every clip of a pool, once, and the pool keeps the answers.
+
+The same command again goes on with the shards that have none yet; several processes may each take a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from vsadcvsr.errors import AdcvsrError, UsageError
+from vsadcvsr.train.pairs import share
+from vsadcvsr.train.shards import TRUTH, shard_file, shard_numbers, write_shard
+from vsadcvsr.train.teacher import Lesson, Teacher, asked
+
+_PLAIN = 10.0  # seconds between lines off a terminal
+_log = logging.getLogger(__name__)
+
+
+def unanswered(folder: Path, name: str, part: int, parts: int) -> list[int]:
+    """The shards of this part that lack the teacher's answers; UsageError where there are no shards at all."""
+    numbers = shard_numbers(folder)
+    if not numbers:
+        raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.pool` has filled")
+    return [number for number in numbers[part::parts] if not shard_file(folder, number, name).exists()]
+
+
+def lessons(folder: Path, number: int) -> list[Lesson]:
+    """The clips of a shard, read as they are needed."""
+    low, truth = (np.load(shard_file(folder, number, kind), mmap_mode="r") for kind in ("low", TRUTH))
+    return [Lesson(*clips) for clips in zip(low, truth, strict=True)]
+
+
+def teach(teacher: Teacher, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Answers these shards one by one; after each clip, how many are done and how many there are."""
+    count = {number: len(np.load(shard_file(folder, number, "low"), mmap_mode="r")) for number in numbers}
+    done, whole = 0, sum(count.values())
+    for number in numbers:
+        answers = []
+        for lesson in lessons(folder, number):
+            answers.append(asked(teacher, lesson))
+            done += 1
+            if len(answers) == count[number]:
+                write_shard(folder, number, teacher.name, np.stack(answers))
+            yield done, whole
+
+
+def dove(given: argparse.Namespace) -> Teacher:
+    """DOVE as the command line asks for it."""
+    from vsadcvsr.train.dove import Dove, DoveTeacher
+    from vsadcvsr.train.dove_plan import Pieces
+
+    if given.weights is None:
+        raise UsageError("DOVE needs its weights; name their folder with --weights")
+    pieces = Pieces(given.chunk, given.chunk_overlap, tuple(given.tile), tuple(given.tile_overlap))
+    chosen = {"device": given.device, "precision": given.precision, "whole_vae": given.whole_vae}
+    return DoveTeacher(Dove.load(given.weights, prompt=given.prompt, **chosen), pieces, given.seed)
+
+
+TEACHERS: dict[str, Callable[[argparse.Namespace], Teacher]] = {"dove": dove}
+"""Those who answer clips; `python -m vsadcvsr.train.pairs` is for systems that have answered whole videos."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m vsadcvsr.train.teach", description="Has a teacher answer every clip of a pool."
+    )
+    parser.add_argument("pool", type=Path, help="a folder that `python -m vsadcvsr.train.pool` has filled")
+    parser.add_argument("--teacher", choices=TEACHERS, default="dove")
+    parser.add_argument("--weights", type=Path, help="DOVE's folder in the layout of diffusers")
+    parser.add_argument("--prompt", type=Path, help="the embedding of the empty prompt, if not in or beside the folder")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="auto: bf16 on CUDA only")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--chunk", type=int, default=0, help="frames at a time; 0 is all of a clip")
+    parser.add_argument("--chunk-overlap", type=int, default=8)
+    parser.add_argument("--tile", type=int, nargs=2, default=(0, 0), metavar=("ROWS", "COLUMNS"), help="output pixels")
+    parser.add_argument("--tile-overlap", type=int, nargs=2, default=(32, 32), metavar=("ROWS", "COLUMNS"))
+    parser.add_argument("--whole-vae", action="store_true", help="no slices and tiles within the VAE")
+    parser.add_argument("--part", default="0/1", help="this process's share: 0/2 and 1/2 are two halves")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fills a pool with answers from the command line."""
+    given = _parser().parse_args(arguments)
+    numbers = unanswered(given.pool, given.teacher, *share(given.part))
+    if not numbers:
+        _log.info("%s has answered everything in %s", given.teacher, given.pool)
+        return 0
+    _watched(teach(TEACHERS[given.teacher](given), given.pool, numbers), given.teacher)
+    return 0
+
+
+def _watched(steps: Iterator[tuple[int, int]], name: str) -> None:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
+        bar, begin, said = bars.add_task(name, total=None), time.monotonic(), 0.0
+        for done, whole in steps:
+            bars.update(bar, completed=done, total=whole)
+            spent = time.monotonic() - begin
+            if not console.is_terminal and (spent - said > _PLAIN or done == whole):
+                _log.info("%s: clip %d of %d, %.2f s a clip", name, done, whole, spent / done)
+                said = spent
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        raise SystemExit(main())
+    except (AdcvsrError, OSError) as error:
+        raise SystemExit(f"adcvsr: {error}") from None
