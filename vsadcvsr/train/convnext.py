@@ -86,9 +86,6 @@ class _Stage(nn.Module):
 class ConvNextTrunk(nn.Module):
     """Pictures (T, 3, H, W) in 0..1, sides multiples of 32, to features (T, sum of widths, H/8, W/8)."""
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, dims: ConvNextDims = XXLARGE) -> None:
         super().__init__()
         self.channels = sum(dims.widths)
@@ -98,8 +95,6 @@ class ConvNextTrunk(nn.Module):
         self.stages = nn.ModuleList(
             _Stage(*sides, depth) for sides, depth in zip(pairwise(before), dims.depths, strict=True)
         )
-        self.register_buffer("mean", torch.tensor(_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(3, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False).stem[0].requires_grad_()
 
     def load_open_clip(self, tensors: Mapping[str, Tensor]) -> None:
@@ -109,10 +104,14 @@ class ConvNextTrunk(nn.Module):
         wanted = {name: tuple(value.shape) for name, value in self.state_dict().items()}
         if problems := misfits({name: tuple(value.shape) for name, value in found.items()}, wanted):
             raise WeightsError(f"no ConvNeXt tower of this size: {told(problems)}; give OpenCLIP's convnext_xxlarge")
-        self.load_state_dict(found)
+        learning = {name for name, value in self.named_parameters() if value.requires_grad}
+        self.load_state_dict(found, assign=True)
+        for name, value in self.named_parameters():
+            value.requires_grad_(name in learning)
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
-        x = self.stem((pictures - self.mean) / self.deviation)
+        mean, deviation = (pictures.new_tensor(values).view(3, 1, 1) for values in (_MEAN, _DEVIATION))
+        x = self.stem((pictures - mean) / deviation)
         made = []
         for stage in self.stages:
             x = stage(x)

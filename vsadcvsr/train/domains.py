@@ -7,6 +7,7 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
+import torch
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
@@ -37,13 +38,15 @@ def targets_of(stage: Adversarial, student: Student) -> Targets:
 
 
 def _tower(stage: Adversarial) -> ConvNextTrunk:
-    path, trunk = _needed(stage, "tower"), ConvNextTrunk()
+    path = _needed(stage, "tower")
     try:
-        trunk.load_open_clip(safetensors.torch.load_file(path))
+        tensors = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as safetensors ({error}); give OpenCLIP's convnext_xxlarge"
-        ) from error
+        hint = "give OpenCLIP's convnext_xxlarge"
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}); {hint}") from error
+    with torch.device("meta"):
+        trunk = ConvNextTrunk()
+    trunk.load_open_clip(tensors)
     return trunk
 
 
