@@ -134,6 +134,23 @@ def test_one_step_is_the_papers_formula(model: Dove) -> None:
     assert torch.allclose(made, wanted[:, 1:], atol=1e-6)
 
 
+def test_at_full_size_it_is_the_model_of_the_dove_paper() -> None:
+    prompt = torch.empty(1, 226, 4096, device="meta")
+    with torch.device("meta"):
+        transformer = diffusers.CogVideoXTransformer3DModel(
+            num_attention_heads=48, in_channels=16, out_channels=16, num_layers=42, patch_size_t=2, sample_width=170,
+            sample_height=96, sample_frames=81, use_rotary_positional_embeddings=True,
+        )  # fmt: skip
+        vae = diffusers.AutoencoderKLCogVideoX()
+    networks = sum(value.numel() for part in (transformer, vae) for value in part.parameters())
+    assert round((networks + prompt.numel()) / 1e6, 2) == 5787.19  # its table of sizes counts the prompt as well
+    scheduler = diffusers.CogVideoXDPMScheduler()
+    scheduler.alphas_cumprod = scheduler.alphas_cumprod.to("meta")
+    with torch.inference_mode():
+        made = Dove(transformer, vae, scheduler, prompt)._step(torch.empty(1, 7, 16, 64, 64, device="meta"))
+    assert made.shape == (1, 7, 16, 64, 64)  # the latent of 25 frames of 512x512
+
+
 def test_rotary_embeddings_are_those_of_the_larger_grid(model: Dove) -> None:
     from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
