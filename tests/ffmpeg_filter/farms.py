@@ -66,3 +66,12 @@ def source(path: Path, *options: str, pictures: str = "testsrc2=s=64x48:r=25:d=1
     """Thirty frames with a sound, in the container of the path's name."""
     ffmpeg("-f lavfi -i", pictures, "-f lavfi -i sine=330:d=1.2", *options, path)
     return path
+
+
+def planned(*more: str, network: str = TEMPORAL, seconds: str = "0.4") -> Job:
+    """The job in the folder `job`, of thirty frames in three chunks; `more` are options of the encoder."""
+    if not Path("clip.mkv").exists():
+        source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+    words = ("-i clip.mkv", f"-vf {network}", *(more or ("-c:v ffv1",)), "-c:a copy", "many.mkv")
+    assert farm("plan", Path("job"), f"--chunk-seconds {seconds} --", *words) == 0
+    return Job.read(Path("job"))
