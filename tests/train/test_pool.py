@@ -1,36 +1,41 @@
-"""Clips and the pool of samples."""
+"""Filling a pool of samples, and drawing batches from it."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.train.media import blobs, shades, write_film
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.train import clips, pool
-from vsadcvsr.train.pool import Library, make_shard
+from vsadcvsr.train import pool
+from vsadcvsr.train.library import Library, Sources
+from vsadcvsr.train.mix import Mix
+from vsadcvsr.train.pool import Plan, fill, make_shard, sample
 from vsadcvsr.train.shards import Batch, Pool, shard_numbers, write_shard
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(1)
     for number in range(2):
-        field = cv2.GaussianBlur(rng.random((120, 140, 3), np.float32), (0, 0), 2)
-        cv2.imwrite(str(folder / f"{number}.png"), cv2.normalize(field, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8))  # type: ignore[call-overload]
+        cv2.imwrite(str(folder / f"{number}.png"), blobs(number))
     return folder
 
 
 @pytest.fixture(scope="module")
 def filled(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pool")
-    library = Library.of([pictures], frames=3)
-    for number in range(2):
-        assert make_shard(library, folder, number, frames=3, size=64, seed=0)
-    assert not make_shard(library, folder, 0, frames=3, size=64, seed=0)
+    plan = Plan(Sources.of([pictures], frames=3, size=64), folder, mix=Mix.of("clean=.5,light=.5"))
+    assert fill(plan, range(2), jobs=1) == 2
+    assert fill(plan, range(2), jobs=1) == 0
     return folder
 
 
@@ -81,45 +86,109 @@ def test_too_large_a_crop_is_refused(filled: Path) -> None:
         Pool(filled).batch(np.random.default_rng(0), 1, frames=3, lr_size=20)
 
 
-def test_empty_folders_are_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="no pictures and no videos"):
-        Library.of([tmp_path], frames=3)
+def words(folder: Path, out: Path, **given: object) -> list[str]:
+    """The command for a small pool."""
+    named = {"count": 33, "frames": 2, "size": 32, "mix": "clean=.5,light=.5", "jobs": 1} | given
+    return [
+        str(folder),
+        "--out",
+        str(out),
+        *(word for name, value in named.items() for word in (f"--{name}", str(value))),
+    ]
 
 
-def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no picture")
-    with pytest.raises(MediaError, match=r"broken\.png cannot be read"):
-        clips.read_image(broken)
-    movie = tmp_path / "broken.mp4"
-    movie.write_bytes(b"no video")
-    with pytest.raises(MediaError, match=r"broken\.mp4 cannot be read"):
-        clips.read_video(movie)
+def held(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_windows_never_reach_across_a_cut() -> None:
-    dark, bright = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 200, np.uint8)
-    video = [dark] * 4 + [bright] * 3 + [dark] * 1
-    assert clips.cuts_of(video) == [4, 7]
-    assert [len(shot) for shot in clips.shots(video, shortest=3)] == [4, 3]
+def test_the_command_makes_what_is_missing(pictures: Path, tmp_path: Path) -> None:
+    assert pool.main(words(pictures, tmp_path)) == 0
+    assert shard_numbers(tmp_path) == [0, 1, 2]
+    before = held(tmp_path)
+    for name in ("0001.hr.npy", "0002.lr.npy"):
+        (tmp_path / name).unlink()
+    times = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("0000.*")}
+    assert pool.main(words(pictures, tmp_path)) == 0
+    assert held(tmp_path) == before
+    assert times == {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("0000.*")}
 
 
-def test_a_still_camera_sees_the_picture_itself() -> None:
-    picture = np.random.default_rng(2).integers(0, 255, (90, 90, 3)).astype(np.uint8)
-    seen = [clips.camera_motion(picture, 3, 32, np.random.default_rng(seed)) for seed in range(12)]
-    assert {clip.shape for clip in seen} == {(3, 32, 32, 3)}
-    assert len({clip.tobytes() for clip in seen}) == 12
+def test_processes_and_parts_make_the_same_pool(pictures: Path, tmp_path: Path) -> None:
+    write_film(tmp_path / "film.mp4", shades(20))
+    ways: list[tuple[str, dict[str, object]]] = [
+        ("one", {}), ("two", {"jobs": 2}), ("parts", {"part": "1/2"}), ("parts", {"part": "0/2"}),
+    ]  # fmt: skip
+    for out, given in ways:
+        mixed = given | {"mix": "realbasicvsr=.3,adcsr=.3,light=.4"}
+        pool.main([str(tmp_path / "film.mp4"), *words(pictures, tmp_path / out, **mixed)])
+    assert held(tmp_path / "one") == held(tmp_path / "two") == held(tmp_path / "parts")
 
 
-def test_the_shipped_clip_reads_as_two_shots() -> None:
-    video = clips.read_video(Path(__file__).parents[2] / "examples" / "media" / "clip.mp4")
-    assert clips.cuts_of(video) == [20]
-    window = clips.window(video[:20], 5, 64, np.random.default_rng(0))
-    assert window.shape == (5, 64, 64, 3)
+def test_a_kind_for_pictures_makes_static_clips(pictures: Path) -> None:
+    library = Library(Sources.of([pictures], frames=3, size=64))
+    for mix, still in ((Mix.of("adcsr=1"), True), (Mix.of("soft=1"), False)):
+        truth, low = sample(library, mix, np.random.default_rng(0))
+        assert truth.shape == (3, 64, 64, 3)
+        assert low.shape == (3, 16, 16, 3)
+        for clip in (truth, low):
+            assert all(np.array_equal(frame, clip[0]) for frame in clip) is still
 
 
-def test_the_command_fills_a_pool(pictures: Path, tmp_path: Path) -> None:
-    assert (
-        pool.main([str(pictures), "--out", str(tmp_path / "p"), "--count", "1", "--frames", "2", "--size", "32"]) == 0
-    )
-    assert Pool(tmp_path / "p").batch(np.random.default_rng(0), 1, frames=2, lr_size=8).truth.shape == (1, 2, 3, 32, 32)
+def test_files_of_no_use_are_told_once_and_the_rest_is_used(
+    pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.mp4").write_bytes(b"no film")
+    pool.main([str(tmp_path), *words(pictures, tmp_path / "pool")])
+    told = [record.getMessage() for record in caplog.records]
+    caplog.clear()
+    assert len(told) == 3
+    assert [name in " ".join(told[:2]) for name in ("broken.png cannot be read", "broken.mp4 cannot be read")] == [
+        True
+    ] * 2
+    assert told[2] == "2 files were left out"
+    assert shard_numbers(tmp_path / "pool") == [0, 1, 2]
+
+
+def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pool, "write_shard", full)
+    plan = Plan(Sources.of([pictures], frames=2, size=32), tmp_path, mix=Mix.of("clean=1"))
+    with pytest.raises(MediaError, match=r"shard 3 cannot be written .*No space left"):
+        make_shard(Library(plan.sources), plan, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"count": 0}, "count is 0"),
+        ({"size": 250}, "size is 250, allowed: a multiple of 4"),
+        ({"size": 16}, "size is 16, allowed: 32 or more"),
+        ({"part": "2/2"}, "part is '2/2'"),
+        ({"part": "1"}, "part is '1'"),
+        ({"jobs": 0}, "jobs is 0"),
+        ({"mix": "clean=2"}, "mix is 'clean=2'"),
+    ],
+)
+def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, given: dict[str, object], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        pool.main(words(pictures, tmp_path / "pool", **given))
+    assert not (tmp_path / "pool").exists()
+
+
+def test_an_interrupt_leaves_whole_shards_and_one_line(pictures: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vsadcvsr.train.pool", *words(pictures, tmp_path, count=10**6, jobs=2)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(shard_numbers(tmp_path)) < 3:
+        assert running.poll() is None
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert told.startswith("adcvsr: stopped")
+    assert told.count("\n") == 1
+    assert not list(tmp_path.glob("*.part"))
+    assert len(list(tmp_path.glob("*.npy"))) == 2 * len(shard_numbers(tmp_path))
+    assert np.load(tmp_path / "0000.hr.npy").shape == (16, 2, 32, 32, 3)

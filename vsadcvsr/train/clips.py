@@ -1,15 +1,13 @@
-"""Clips to learn from: windows of videos, and photographs that a camera seems to move over.
+"""Clips to learn from: windows of shots, and photographs that a camera seems to move over.
 
 Frames are uint8 (H, W, 3) RGB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
-from pathlib import Path
+from collections.abc import Sequence
+from itertools import pairwise
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -18,44 +16,17 @@ from vsadcvsr.errors import MediaError
 
 type Pixels = NDArray[np.uint8]
 
-IMAGES = (".webp", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".m4v")
 _CUT = 0.18  # mean absolute difference of small frames, of 1: above it no window may reach across
 
 
-def files(folders: Sequence[Path], endings: tuple[str, ...]) -> list[Path]:
-    """The files of these endings below the folders, sorted."""
-    return sorted(path for folder in folders for path in folder.rglob("*") if path.suffix.lower() in endings)
-
-
-def read_image(path: Path) -> Pixels:
-    """A photograph; MediaError if it cannot be read."""
-    held = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if held is None:
-        raise MediaError(f"{path} cannot be read as a picture; remove it or convert it to PNG")
-    return np.asarray(cv2.cvtColor(held, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def read_video(path: Path, *, limit: int = 600) -> list[Pixels]:
-    """The first frames of a video; MediaError if it cannot be read."""
-    return list(islice(decoded(path), limit))
-
-
-def decoded(path: Path) -> Iterator[Pixels]:
-    """The frames of a video, one by one; a matrix that the file does not name is taken as BT.709."""
-    try:
-        with av.open(str(path)) as file:
-            for frame in file.decode(video=0):
-                matrix = None if frame.colorspace not in (2, None) else "ITU709"
-                yield np.asarray(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray(), np.uint8)
-    except (av.FFmpegError, OSError) as error:
-        raise MediaError(f"{path} cannot be read as video ({error}); remove it or encode it anew") from error
-
-
 def cuts_of(video: Sequence[Pixels]) -> list[int]:
-    """The numbers of frames that begin a new shot."""
+    """The numbers of frames that begin a new shot; a frame of another size does."""
     small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for frame in video]
-    return [index for index in range(1, len(small)) if np.abs(small[index] - small[index - 1]).mean() > _CUT]
+    return [
+        index
+        for index in range(1, len(small))
+        if video[index].shape != video[index - 1].shape or np.abs(small[index] - small[index - 1]).mean() > _CUT
+    ]
 
 
 def shots(video: Sequence[Pixels], *, shortest: int) -> list[list[Pixels]]:

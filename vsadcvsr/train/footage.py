@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 
 from vsadcvsr.errors import MediaError
-from vsadcvsr.train import clips
-from vsadcvsr.train.clips import Pixels
+from vsadcvsr.train.reading import IMAGES, VIDEOS, Pixels, read_image
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,12 @@ class Footage:
         """Looked at, not decoded; MediaError if it cannot be read."""
         if path.is_dir():
             pictures = _pictures(path)
-            height, width = clips.read_image(pictures[0]).shape[:2]
+            height, width = read_image(pictures[0]).shape[:2]
             return cls(path, len(pictures), width, height)
-        try:
-            with av.open(str(path)) as file:
-                if not file.streams.video:
-                    raise MediaError(f"{path} holds no video; remove it")
-                stream = file.streams.video[0]
-                frames = stream.frames or sum(1 for packet in file.demux(stream) if packet.size)
-                return cls(path, frames, stream.codec_context.width, stream.codec_context.height)
-        except (av.FFmpegError, OSError) as error:
-            raise MediaError(f"{path} cannot be read as video ({error}); remove it or encode it anew") from error
+        with _opened(path) as file:
+            stream = file.streams.video[0]
+            frames = stream.frames or sum(1 for packet in file.demux(stream) if packet.size)
+            return cls(path, frames, stream.codec_context.width, stream.codec_context.height)
 
     def read(self, numbers: Sequence[int]) -> list[Pixels]:
         """The frames of these numbers, in the order given; MediaError where the video has no such frame."""
@@ -57,11 +53,11 @@ class Footage:
 
     def _frames(self, wanted: set[int]) -> Iterator[tuple[int, Pixels]]:
         if not self.path.is_dir():
-            yield from enumerate(clips.decoded(self.path))
+            yield from enumerate(_decoded(self.path))
             return
         for number, picture in enumerate(_pictures(self.path)):
             if number in wanted:
-                yield number, clips.read_image(picture)
+                yield number, read_image(picture)
 
 
 def gathered(folder: Path) -> dict[str, Footage]:
@@ -71,7 +67,7 @@ def gathered(folder: Path) -> dict[str, Footage]:
     """
     found: dict[str, Footage] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        is_video = path.is_file() and path.suffix.lower() in clips.VIDEOS
+        is_video = path.is_file() and path.suffix.lower() in VIDEOS
         if not is_video and not (path.is_dir() and _pictures(path)):
             continue
         name = path.stem if is_video else path.name
@@ -83,8 +79,29 @@ def gathered(folder: Path) -> dict[str, Footage]:
     return found
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+    """The file; MediaError if it cannot be read, or holds no video, whenever that shows."""
+    try:
+        with av.open(str(path)) as file:
+            if not file.streams.video:
+                raise MediaError(f"{path} holds no video; remove it")
+            yield file
+    except (av.FFmpegError, OSError) as error:
+        raise MediaError(f"{path} cannot be read as video ({error}); remove it or encode it anew") from error
+
+
+def _decoded(path: Path) -> Iterator[Pixels]:
+    """Every frame in order: numbers are exact only without seeks. A matrix without a name is taken as BT.709."""
+    with _opened(path) as file:
+        for frame in file.decode(video=0):
+            matrix = None if frame.colorspace not in (2, None) else "ITU709"
+            made = frame.reformat(format="rgb24", src_colorspace=matrix, threads=1)  # more differ where slices meet
+            yield np.asarray(made.to_ndarray(), np.uint8)
+
+
 def _pictures(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.iterdir() if path.suffix.lower() in clips.IMAGES), key=_place)
+    return sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGES), key=_place)
 
 
 def _place(path: Path) -> list[tuple[int, str]]:

@@ -26,6 +26,12 @@ def blur_kernel(kind: str, size: int, *, sigma: tuple[float, float], angle: floa
     return _normal(shape)
 
 
+def line_kernel(size: int, sigma: float) -> Kernel:
+    """The line (size, 1) whose outer product with itself is the `iso` kernel."""
+    shape = np.exp(-0.5 * ((np.arange(size, dtype=np.float64) - size // 2) / sigma) ** 2)
+    return _normal(shape[:, None])
+
+
 def sinc_kernel(size: int, omega: float) -> Kernel:
     """The circular low-pass filter of cutoff `omega`, which rings as resizers and sharpeners do."""
     y, x = _grid(size)

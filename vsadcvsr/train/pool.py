@@ -1,110 +1,210 @@
-"""Samples made ahead of training, so that two cores can spend themselves on learning.
+"""Samples made ahead of training, so that the cores can spend themselves on learning.
 
-A shard (see `vsadcvsr.train.shards`) depends on the seed and its number alone: several processes may fill one pool,
-and the same command again makes what is missing. `python -m vsadcvsr.train.pool --help` fills one.
+A shard (see `vsadcvsr.train.shards`) depends on the seed and its number alone: any number of processes and machines may
+fill one pool, and the same command again makes what is missing. `python -m vsadcvsr.train.pool --help` fills one.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vsadcvsr.errors import AdcvsrError, MediaError
-from vsadcvsr.train import clips, degrade
-from vsadcvsr.train.shards import TRUTH, Pixels, detail, shard_file, write_shard
+from vsadcvsr.errors import AdcvsrError, MediaError, UsageError
+from vsadcvsr.spec import SCALE
+from vsadcvsr.train.library import ROOM, Library, Sources, busier
+from vsadcvsr.train.mix import KINDS, MIX, Mix
+from vsadcvsr.train.shards import TRUTH, Pixels, shard_file, write_shard
 
 SHARD = 16
-MIX = {"clean": 0.15, "light": 0.45, "soft": 0.2, "heavy": 0.2}
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Library:
-    """What samples are cut from."""
+class Plan:
+    """All that the samples of a pool depend on, and where they go."""
 
-    images: Sequence[Pixels]
-    shots: Sequence[Sequence[Pixels]]
-    video: float = 0.4
-    """The share of samples that comes from videos, where there are both."""
+    sources: Sources
+    out: Path
+    seed: int = 0
+    mix: Mix = MIX
+
+    def missing(self, shards: range) -> list[int]:
+        """The shards that are not there, or not whole."""
+        kinds = (TRUTH, "low")
+        return [number for number in shards if not all(shard_file(self.out, number, kind).exists() for kind in kinds)]
+
+
+def sample(library: Library, mix: Mix, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """A clip and what is left of it at a quarter of its size."""
+    kind = mix.draw(rng)
+    truth = busier(library.still if kind.still else library.clip, rng)
+    worn = kind.wear(truth.astype(np.float32) * np.float32(1 / 255), rng)
+    times = library.sources.frames // len(truth)
+    return np.repeat(truth, times, axis=0), np.repeat(worn, times, axis=0)
+
+
+def make_shard(library: Library, plan: Plan, number: int) -> None:
+    """Writes shard `number`; MediaError where the pool has no room."""
+    rng = np.random.default_rng((plan.seed, number))
+    truths, worn = zip(*(sample(library, plan.mix, rng) for _ in range(SHARD)), strict=True)
+    try:
+        write_shard(plan.out, number, "low", np.stack(worn))
+        write_shard(plan.out, number, TRUTH, np.stack(truths))
+    except OSError as error:
+        raise MediaError(f"shard {number} cannot be written to {plan.out} ({error}); make room and go on") from error
+
+
+def fill(plan: Plan, shards: range, *, jobs: int, room: int = ROOM) -> int:
+    """Makes what is missing of the shards with `jobs` processes, shows how far it is, and returns how many it made.
+
+    `room` is for all processes together, in bytes. Files of no use are named on the log, once each. An interrupt waits
+    for the shards in hand.
+    """
+    plan.out.mkdir(parents=True, exist_ok=True)
+    missing = plan.missing(shards)
+    bad: set[Path] = set()
+    with _progress() as bars:
+        bar = bars.add_task("shards", total=len(missing))
+        for found in _made(plan, missing, min(jobs, len(missing)), room):
+            for path in sorted(found.keys() - bad):
+                _log.warning("left out: %s", found[path])
+            bad |= found.keys()
+            bars.advance(bar)
+    if bad:
+        _log.warning("%d files were left out", len(bad))
+    return len(missing)
+
+
+def _progress() -> Progress:
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    return Progress(*parts, console=console, disable=not console.is_terminal)
+
+
+def _made(plan: Plan, numbers: Sequence[int], jobs: int, room: int) -> Iterator[dict[Path, str]]:
+    """Makes the shards; after each, the files that turned out to be bad."""
+    if jobs < 2:
+        cv2.setNumThreads(1)
+        library = Library(plan.sources, room)
+        for number in numbers:
+            make_shard(library, plan, number)
+            yield library.bad
+        return
+    given = (plan, room // jobs)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _Worker.begin, given) as workers:
+        try:
+            yield from _shared(workers, iter(numbers), 2 * jobs)
+        except BrokenProcessPool as error:
+            raise MediaError("a process of the pool was killed, perhaps for memory; lower --jobs or --room") from error
+        finally:
+            workers.shutdown(cancel_futures=True)
+
+
+def _shared(workers: ProcessPoolExecutor, numbers: Iterator[int], ahead: int) -> Iterator[dict[Path, str]]:
+    """What `_Worker.make` returns for each number, as it comes; so many are given out ahead."""
+    given: set[Future[dict[Path, str]]] = set()
+    while True:
+        with _deaf():
+            given |= {workers.submit(_Worker.make, number) for number in islice(numbers, ahead - len(given))}
+        if not given:
+            return
+        done, given = wait(given, return_when=FIRST_COMPLETED)
+        yield from (one.result() for one in done)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """An interrupt waits for the end, and processes that are started meanwhile never hear of it."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Worker:
+    """What a process of the pool holds between shards."""
+
+    plan: Plan
+    library: Library
 
     @classmethod
-    def of(cls, folders: Sequence[Path], *, frames: int) -> Library:
-        """Everything below the folders, decoded; MediaError where there is nothing."""
-        images = [clips.read_image(path) for path in clips.files(folders, clips.IMAGES)]
-        videos = (clips.read_video(path) for path in clips.files(folders, clips.VIDEOS))
-        shots = [shot for video in videos for shot in clips.shots(video, shortest=frames)]
-        if not images and not shots:
-            raise MediaError(f"no pictures and no videos of {frames} frames in {', '.join(map(str, folders))}")
-        return cls(images, shots)
+    def begin(cls, plan: Plan, room: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the shard in hand is finished; the parent gives no more
+        cv2.setNumThreads(1)
+        cls.plan, cls.library = plan, Library(plan.sources, room)
 
-    def clip(self, frames: int, size: int, rng: np.random.Generator) -> Pixels:
-        """One clip (frames, size, size, 3)."""
-        if self.shots and (not self.images or rng.random() < self.video):
-            return clips.window(self.shots[int(rng.integers(len(self.shots)))], frames, size, rng)
-        return clips.camera_motion(self.images[int(rng.integers(len(self.images)))], frames, size, rng)
-
-    def detailed_clip(self, frames: int, size: int, rng: np.random.Generator) -> Pixels:
-        """One clip, or half of the time the busier of two: skies and walls teach little."""
-        first = self.clip(frames, size, rng)
-        if rng.random() < 0.5:
-            return first
-        return max(first, self.clip(frames, size, rng), key=detail)
+    @classmethod
+    def make(cls, number: int) -> dict[Path, str]:
+        make_shard(cls.library, cls.plan, number)
+        return cls.library.bad
 
 
-def sample(library: Library, frames: int, size: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """A clip and what is left of it at a quarter of its size."""
-    truth = library.detailed_clip(frames, size, rng)
-    values = truth.astype(np.float32) * np.float32(1 / 255)
-    kind = str(rng.choice(list(MIX), p=list(MIX.values())))
-    if kind in {"clean", "light"}:
-        return truth, (degrade.clean if kind == "clean" else degrade.light)(values, rng)
-    return truth, degrade.through(values, degrade.SOFT if kind == "soft" else degrade.HEAVY, rng)
-
-
-def make_shard(library: Library, folder: Path, number: int, *, frames: int, size: int, seed: int) -> bool:
-    """Writes shard `number` unless it is there; whether it wrote."""
-    if shard_file(folder, number, TRUTH).exists() and shard_file(folder, number, "low").exists():
-        return False
-    rng = np.random.default_rng((seed, number))
-    truths, worn = zip(*(sample(library, frames, size, rng) for _ in range(SHARD)), strict=True)
-    write_shard(folder, number, "low", np.stack(worn))
-    write_shard(folder, number, TRUTH, np.stack(truths))
-    return True
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Fills a pool from the command line."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m vsadcvsr.train.pool", description="Fills a pool of training samples."
     )
     parser.add_argument("folders", nargs="+", type=Path, help="folders of pictures and videos")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
-    parser.add_argument("--count", type=int, default=1600, help="samples in all, in shards of 16")
+    parser.add_argument("--count", type=int, default=1600, help=f"samples in all, in shards of {SHARD}")
     parser.add_argument("--frames", type=int, default=7)
     parser.add_argument("--size", type=int, default=256, help="side of a clip in pixels, a multiple of 4")
+    parser.add_argument("--mix", default=str(MIX), help=f"shares of {', '.join(KINDS)}; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part", default="0/1", help="this process's share: 0/2 and 1/2 are two halves")
-    given = parser.parse_args(arguments)
-    part, parts = map(int, given.part.split("/"))
-    cv2.setNumThreads(1)
-    given.out.mkdir(parents=True, exist_ok=True)
-    library, shards = Library.of(given.folders, frames=given.frames), -(-given.count // SHARD)
-    for number in range(part, shards, parts):
-        make_shard(library, given.out, number, frames=given.frames, size=given.size, seed=given.seed)
-        _log.info("shard %d of %d", number + 1, shards)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    parser.add_argument("--jobs", type=int, default=cores, help="processes; default: one for each core")
+    parser.add_argument(
+        "--room", type=int, default=ROOM >> 20, help="MiB of decoded files to keep; default: %(default)s"
+    )
+    parser.add_argument("--part", default="0/1", help="this machine's share: 0/2 and 1/2 are two halves")
+    return parser
+
+
+def _checked(given: argparse.Namespace) -> range:
+    """The shards that are asked for; UsageError where a number is out of bounds."""
+    for name, least in {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 32}.items():
+        if getattr(given, name) < least:
+            raise UsageError.of(name, getattr(given, name), f"{least} or more")
+    if given.size % SCALE:
+        raise UsageError.of("size", given.size, f"a multiple of {SCALE}")
+    part, _, parts = given.part.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+        raise UsageError.of("part", given.part, "PART/PARTS with PART from 0 to PARTS - 1")
+    return range(int(part), -(-given.count // SHARD), int(parts))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fills a pool from the command line. Raises AdcvsrError."""
+    given = _parser().parse_args(arguments)
+    shards, mix = _checked(given), Mix.of(given.mix)
+    sources = Sources.of(given.folders, frames=given.frames, size=given.size)
+    fill(Plan(sources, given.out, given.seed, mix), shards, jobs=given.jobs, room=given.room << 20)
     return 0
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         raise SystemExit(main())
     except AdcvsrError as error:
         raise SystemExit(f"adcvsr: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("adcvsr: stopped; every shard is whole, and the same command makes the rest") from None
