@@ -145,3 +145,10 @@ def test_measuring_as_shown(tmp_path: Path) -> None:
                 file.mux(stream.encode(av.VideoFrame.from_ndarray(black, format="rgb24")))
             file.mux(stream.encode(None))
     run(judge, tmp_path)
+    (look,) = lines_with("adcvsr compare")
+    for name in (word for word in look if word.endswith(".mkv")):
+        shutil.copy(
+            tmp_path / "EVAL_DIR" / "clips" / ("lr" if name == "source.mkv" else "gt") / "one.mkv", tmp_path / name
+        )
+    run(look, tmp_path)
+    assert (tmp_path / "compare.html").stat().st_size > 10_000

@@ -93,6 +93,32 @@ def evaluate(context: typer.Context) -> None:
 
 
 @app.command()
+def compare(
+    inputs: Annotated[list[Path], typer.Argument(help="Two or more videos or folders of pictures.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("compare.html"),
+    names: Annotated[str | None, typer.Option(help="What to call them, with commas between.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="The ground truth, which PSNR and SSIM are measured by.")] = None,
+    start: Annotated[int, typer.Option(help="The first frame.")] = 0,
+    frames: Annotated[int, typer.Option(help="How many frames.")] = 25,
+    crop: Annotated[int, typer.Option(help="Only the middle, of this many pixels a side.")] = 0,
+    quality: Annotated[int, typer.Option(help="WebP's, 1 to 100.")] = 92,
+    lossless: Annotated[bool, typer.Option("--lossless", help="PNG instead of WebP.")] = False,
+) -> None:
+    """One HTML page with videos side by side: slider, zoom, blink, difference, frames in step, measures over time."""
+    from vsadcvsr.errors import UsageError
+    from vsadcvsr.evaluate.compare import Look
+    from vsadcvsr.evaluate.compare import compare as write
+
+    called = names.split(",") if names else [path.stem for path in inputs]
+    if len(called) != len(inputs):
+        raise UsageError.of("names", names, f"{len(inputs)} names with commas between")
+    look = Look(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
+    for note in write(list(zip(called, inputs, strict=True)), out, truth=truth, look=look):
+        Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
+    Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def export(
     weights: Annotated[Path, typer.Argument(help="A .safetensors file that training made.")],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],

@@ -18,6 +18,7 @@ from vsadcvsr.errors import MediaError
 from vsadcvsr.spec import Array
 
 VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".ts", ".flv")
+_UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 PHOTO_ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
 
 
@@ -43,20 +44,23 @@ def items_in(folder: Path) -> dict[str, Path]:
     return dict(sorted(clips.items()))
 
 
-def frames_at(path: Path, *, limit: int | None = None) -> Iterator[Array]:
+def frames_at(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
     """The frames of a video, of a folder of pictures in the order of their numbers, or of one picture."""
     if not path.is_dir() and path.suffix.lower() not in PHOTO_ENDINGS:
-        return frames_of(path, limit=limit)
+        return frames_of(path, limit=limit, tagged=tagged)
     pictures = _pictures(path) if path.is_dir() else [path]
     if not pictures:
         raise MediaError(f"{path} holds no picture")
     return map(photo_of, islice(pictures, limit))
 
 
-def frames_of(path: Path, *, limit: int | None = None) -> Iterator[Array]:
-    """The frames of a clip in order, through 8-bit RGB, as BT.709 whatever its tags say; at most `limit` of them."""
+def frames_of(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
+    """The frames of a clip in order, through 8-bit RGB, at most `limit` of them; as BT.709 whatever its tags say, or
+    with `tagged` only where they say nothing."""
     for frame in _decoded(path, limit):
-        yield house(frame.reformat(format="rgb24", src_colorspace=Colorspace.ITU709).to_ndarray())
+        own = tagged and frame.colorspace not in {None, _UNTAGGED}
+        matrix = None if own else Colorspace.ITU709
+        yield house(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
 
 
 def small_frames_of(path: Path, width: int, *, limit: int | None = None) -> Iterator[Array]:

@@ -1,0 +1,199 @@
+"""`adcvsr compare`: videos side by side on one HTML page that needs nothing else.
+
+Pictures are embedded frame by frame as WebP or PNG, so that what is looked at is what was made and not a video
+encoder's idea of it. All are shown at the size of the largest: smaller ones, such as the source beside its upscales,
+are enlarged by bicubic.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from itertools import islice, pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vsadcvsr.errors import FormatError, MediaError, UsageError
+from vsadcvsr.evaluate.clips import frames_at
+from vsadcvsr.evaluate.fidelity import fidelity, luma
+from vsadcvsr.spec import Array
+
+MOST_BYTES = 96 << 20
+_TRUTH = "ground truth"
+_LEAST_SIDE = 20  # pixels that fidelity's windows and borders need
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What of the videos is shown: frames from `start`, at most `frames` of them, and the middle `crop` pixels of each
+    side of the largest (0 is all). `quality` is WebP's, 1 to 100; `lossless` embeds PNG instead.
+    """
+
+    start: int = 0
+    frames: int = 25
+    crop: int = 0
+    quality: int = 92
+    lossless: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("start", 0), ("frames", 1), ("crop", 0), ("quality", 1)):
+            if getattr(self, name) < least:
+                raise UsageError.of(name, getattr(self, name), f"{least} or more")
+        if self.quality > 100:
+            raise UsageError.of("quality", self.quality, "1 to 100")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One input: its name, its frames (3, H, W) in 0..1 at the common size, and what was done to them, if anything."""
+
+    name: str
+    frames: tuple[Array, ...]
+    note: str = ""
+
+
+def compare(
+    inputs: Sequence[tuple[str, Path]], out: Path, *, truth: Path | None = None, look: Look | None = None
+) -> list[str]:
+    """Writes the page and returns what should be known of it, a line each.
+
+    Raises UsageError for names, MediaError for what cannot be read or written, FormatError where sizes do not fit or
+    the page would be too large.
+    """
+    look = look or Look()
+    named = [*inputs, *([(_TRUTH, truth)] if truth else [])]
+    if len(named) < 2:
+        raise UsageError.of("inputs", [str(path) for _, path in named], "two or more videos or folders of pictures")
+    if len({name for name, _ in named}) < len(named):
+        raise UsageError.of("names", [name for name, _ in named], "a name of its own for each")
+    read = {name: _frames(path, look) for name, path in named}
+    shown, notes = _fitted(read, look)
+    page = _page(shown, notes, look, has_truth=truth is not None)
+    if len(page) > MOST_BYTES:
+        hint = "show fewer --frames, a smaller --crop, or a lower --quality"
+        raise FormatError(f"the page would be {len(page) >> 20} MiB, allowed: {MOST_BYTES >> 20} MiB; {hint}")
+    fresh = out.with_name(out.name + ".part")
+    try:
+        fresh.write_bytes(page)
+        fresh.replace(out)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise MediaError(f"{out} cannot be written: {error.strerror}") from error
+    return notes
+
+
+def _frames(path: Path, look: Look) -> list[Array]:
+    if not path.exists():
+        raise MediaError(f"{path} does not exist; give a video or a folder of pictures")
+    frames = list(islice(frames_at(path, limit=look.start + look.frames, tagged=True), look.start, None))
+    if not frames:
+        raise MediaError(f"{path} has no frame {look.start}; give an earlier --start")
+    return frames
+
+
+def _fitted(read: dict[str, list[Array]], look: Look) -> tuple[list[Shown], list[str]]:
+    count = min(map(len, read.values()))
+    longer = [name for name, frames in read.items() if len(frames) > count]
+    notes = [f"{', '.join(longer)}: longer; the {count} frames that all have are shown"] if longer else []
+    height, width = max((frames[0].shape[1:] for frames in read.values()), key=math.prod)
+    shown = []
+    for name, frames in read.items():
+        own = frames[0].shape[1:]
+        if own != (height, width):
+            if (height * own[1], height % own[0]) != (width * own[0], 0):
+                raise FormatError(
+                    f"{name} is {own[1]}x{own[0]} beside {width}x{height}, allowed: the same size, or one that a whole "
+                    "number makes it; scale it first"
+                )
+            notes.append(f"{name}: {own[1]}x{own[0]}, enlarged by bicubic")
+        shown.append(Shown(name, tuple(_sized(frame, height, width, look.crop) for frame in frames[:count])))
+    return shown, notes
+
+
+def _sized(frame: Array, height: int, width: int, crop: int) -> Array:
+    if frame.shape[1:] != (height, width):
+        large = cv2.resize(frame.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_CUBIC)
+        frame = np.asarray(np.clip(large, 0, 1).transpose(2, 0, 1), np.float32)
+    if not crop:
+        return frame
+    tall, wide = min(crop, height), min(crop, width)
+    top, left = (height - tall) // 2, (width - wide) // 2
+    return frame[:, top : top + tall, left : left + wide]
+
+
+# --- measures --------------------------------------------------------------------------------------------------------
+type _Curve = dict[str, object]
+
+
+def _curves(shown: Sequence[Shown], *, has_truth: bool) -> list[_Curve]:
+    curves = [
+        _curve("flicker: mean change of luma to the frame before", 0, shown, _changes),
+        _curve("sharpness: mean step between neighbouring pixels", 0, shown, _steps),
+    ]
+    if has_truth and min(shown[0].frames[0].shape[1:]) >= _LEAST_SIDE:
+        curves.append(_curve("PSNR-Y, dB", 1, shown, partial(_fidelities, truth=shown[-1], part="psnr_y")))
+        curves.append(_curve("SSIM-Y", 1, shown, partial(_fidelities, truth=shown[-1], part="ssim_y")))
+    return curves
+
+
+def _fidelities(item: Shown, *, truth: Shown, part: str) -> list[float]:
+    return [getattr(fidelity(*pair), part) for pair in zip(item.frames, truth.frames, strict=True)]
+
+
+def _curve(name: str, better: int, shown: Sequence[Shown], measure: Callable[[Shown], Sequence[float]]) -> _Curve:
+    values = [[round(value, 5) if math.isfinite(value) else None for value in measure(item)] for item in shown]
+    return {"name": name, "better": better, "values": values}
+
+
+def _changes(item: Shown) -> list[float]:
+    lumas = [luma(frame) for frame in item.frames]
+    pairs = pairwise(lumas)
+    return [math.nan, *(float(np.abs(after - before).mean()) * 255 for before, after in pairs)]
+
+
+def _steps(item: Shown) -> list[float]:
+    def steps(frame: Array) -> float:
+        plane = luma(frame)
+        return float(np.abs(np.diff(plane, axis=0)).mean() + np.abs(np.diff(plane, axis=1)).mean()) * 255 / 2
+
+    return [steps(frame) for frame in item.frames]
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+def _page(shown: Sequence[Shown], notes: Sequence[str], look: Look, *, has_truth: bool) -> bytes:
+    names = [item.name for item in shown]
+    height, width = shown[0].frames[0].shape[1:]
+    data = {
+        "names": names,
+        "width": width,
+        "height": height,
+        "start": look.start,
+        "count": len(shown[0].frames),
+        "pictures": [[_embedded(frame, look) for frame in item.frames] for item in shown],
+        "curves": _curves(shown, has_truth=has_truth),
+        "notes": list(notes),
+    }
+    template = resources.files("vsadcvsr.evaluate").joinpath("compare_page.html").read_text(encoding="utf-8")
+    before, after = template.replace("@TITLE@", html.escape(" | ".join(names))).split("@DATA@")
+    return (before + json.dumps(data).replace("</", "<\\/") + after).encode()
+
+
+def _embedded(frame: Array, look: Look) -> str:
+    pixels = np.ascontiguousarray((np.clip(frame, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)[..., ::-1])
+    kind, options = (
+        ("png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
+        if look.lossless
+        else ("webp", [cv2.IMWRITE_WEBP_QUALITY, look.quality])
+    )
+    done, coded = cv2.imencode(f".{kind}", pixels, options)
+    if not done:
+        raise MediaError(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} could not be coded as {kind}")
+    return f"data:image/{kind};base64,{base64.b64encode(coded.tobytes()).decode()}"
