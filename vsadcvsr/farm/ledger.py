@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-type Event = Literal["begun", "done", "failed", "merged"]
+type Event = Literal["planned", "begun", "done", "failed", "merged"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,12 @@ class Ledger:
 
     def read(self, plan: str) -> list[Line]:
         """All lines of a plan by all workers, in the order of their times. Torn ones are left out."""
-        found = (line for path in sorted(self._folder.glob("*.jsonl")) for line in _lines(path.read_bytes()))
+        found = (line for path in sorted(self._folder.glob("*.jsonl")) for line in lines_of(path.read_bytes()))
         return sorted((line for line in found if line.plan == plan), key=lambda line: line.at)
+
+    def follow(self, plan: str) -> Follower:
+        """Reads the lines of a plan as they come."""
+        return Follower(self._folder, plan)
 
     def _new(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +78,39 @@ class Ledger:
         return self._folder / f"{moment}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
 
 
-def _lines(content: bytes) -> Iterable[Line]:
+class Follower:
+    """Reads what was not read before: of a file that has not grown, nothing but its size is asked for."""
+
+    def __init__(self, folder: Path, plan: str) -> None:
+        self._folder = folder
+        self._plan = plan
+        self._read: dict[str, int] = {}
+
+    def new(self) -> list[Line]:
+        """The lines since the last time, in the order of their times; torn ones are left out."""
+        found = [line for path in self._grown() for line in self._rest(path)]
+        return sorted((line for line in found if line.plan == self._plan), key=lambda line: line.at)
+
+    def _grown(self) -> list[Path]:
+        try:
+            with os.scandir(self._folder) as entries:
+                files = [entry for entry in entries if entry.name.endswith(".jsonl")]
+                return sorted(Path(one.path) for one in files if one.stat().st_size > self._read.get(one.name, 0))
+        except FileNotFoundError:
+            return []
+
+    def _rest(self, path: Path) -> Iterable[Line]:
+        before = self._read.get(path.name, 0)
+        with path.open("rb") as file:
+            file.seek(before)
+            content = file.read()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._read[path.name] = before + len(whole)
+        return lines_of(whole)
+
+
+def lines_of(content: bytes) -> Iterable[Line]:
+    """The lines in the bytes of a file; what is behind the last end of a line, or is none of ours, is left out."""
     for text in content.split(b"\n")[:-1]:
         try:
             told = json.loads(text)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from vsadcvsr.farm.attempts import Attempt, attempts
+from vsadcvsr.farm.claims import lives
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line
 
 _RECENT = 600.0
-"""Seconds of the past by which speed is judged."""
+"""Seconds of the past by which the speed of a worker is judged."""
+_SILENT = 3600.0
+"""Seconds without a word after which a worker that nothing is known of is taken for dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """Counts of chunks and frames; `running` says who works on which chunk, `failed` the last cause of those that
-    failed and are not done since. `fps` is that of all workers together over the last minutes, 0 if unknown.
+    failed and are not done since. `fps` is that of all who work now together, 0 if unknown; `eta` in seconds.
     """
 
     chunks: int
@@ -27,8 +31,15 @@ class Status:
     running: dict[int, str]
     failed: dict[int, str]
     retries: int
+    failures: int
     fps: float
+    eta: float | None
     merged: bool
+
+    @property
+    def ended(self) -> bool:
+        """Whether no work on chunks is left."""
+        return self.merged or self.done == self.chunks
 
     def plain(self) -> dict[str, object]:
         """As JSON has it."""
@@ -41,29 +52,85 @@ class Status:
         return "\n".join([*lines, *(["merged"] if self.merged else [])])
 
 
+class Tally:
+    """What is known of a job, read as it grows: a second reading costs no more than what is new."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.lines: list[Line] = []
+        self.attempts: list[Attempt] = []
+        self._follower = job.ledger.follow(job.key)
+        self._done: dict[int, Line] = {}
+
+    def read(self) -> Status:
+        """How far the job is now."""
+        new = self._follower.new()
+        if new:
+            self.lines = sorted([*self.lines, *new], key=lambda line: line.at)
+            self.attempts = attempts(self.lines)
+            self._done.update(self.job.done(new))
+        if new and len(self._done) == len(self.job.chunks):
+            self._done = self.job.done(self.lines)  # files may be lost after their lines were read
+        return self._status(time.time())
+
+    @property
+    def working(self) -> list[Attempt]:
+        """The attempts that go on, as far as can be told."""
+        return [one for one in self.attempts if one.outcome == "open" and self._lives(one)]
+
+    def _lives(self, one: Attempt) -> bool:
+        if one.chunk in self._done:
+            return False
+        host, _, number = one.worker.rpartition(":")
+        if host == socket.gethostname():
+            return lives(number)
+        return self.job.claims.holder(one.chunk) == one.worker or time.time() - one.begun < _SILENT
+
+    def _status(self, now: float) -> Status:
+        working, done, lengths = self.working, self._done, {one.number: one.length for one in self.job.chunks}
+        begun = [line.chunk for line in self.lines if line.event == "begun"]
+        merged = any(line.event == "merged" for line in self.lines)
+        left = sum(length for number, length in lengths.items() if number not in done)
+        fps = speeds(self.attempts, working, now)
+        return Status(
+            chunks=len(lengths),
+            done=len(done),
+            frames=self.job.chunks[-1].end,
+            frames_done=self.job.chunks[-1].end - left,
+            running={one.chunk: one.worker for one in sorted(working, key=lambda one: one.chunk)},
+            failed={line.chunk: line.cause for line in self.lines if line.event == "failed" and line.chunk not in done},
+            retries=len(begun) - len(set(begun)),
+            failures=sum(one.outcome in {"failed", "lost"} for one in self.attempts),
+            fps=round(sum(fps.values()), 2),
+            eta=_eta(left, [(fps[one.worker], lengths[one.chunk], now - one.begun) for one in working]),
+            merged=merged,
+        )
+
+
 def status_of(job: Job) -> Status:
     """How far a job is now, by its ledger, its claims and the sizes of its files."""
-    lines = job.lines()
-    done = job.done(lines)
-    holders = {one.number: job.claims.holder(one.number) for one in job.chunks if one.number not in done}
-    begun = Counter(line.chunk for line in lines if line.event == "begun")
-    return Status(
-        chunks=len(job.chunks),
-        done=len(done),
-        frames=job.chunks[-1].end,
-        frames_done=sum(job.chunks[number].length for number in done),
-        running={number: holder for number, holder in holders.items() if holder},
-        failed={line.chunk: line.cause for line in lines if line.event == "failed" and line.chunk not in done},
-        retries=sum(begun.values()) - len(begun),
-        fps=_speed(list(done.values())),
-        merged=any(line.event == "merged" for line in lines),
-    )
+    return Tally(job).read()
 
 
-def _speed(done: Sequence[Line]) -> float:
-    now = time.time()
-    recent = [line for line in done if line.at > now - _RECENT]
-    if not recent:
-        return 0.0
-    since = max(now - _RECENT, min(line.at - line.seconds for line in recent))
-    return round(sum(line.frames for line in recent) / max(now - since, 1e-3), 2)
+def speeds(past: Iterable[Attempt], working: Iterable[Attempt], now: float) -> Mapping[str, float]:
+    """Frames a second of each who works, by what was done lately; of one who has done nothing yet, the mean of all."""
+    spent: dict[str, list[tuple[int, float]]] = {}
+    for one in past:
+        if one.outcome == "done" and one.ended > now - max(_RECENT, 3 * one.seconds):
+            spent.setdefault(one.worker, []).append((one.frames, one.seconds))
+    mean = _ratio([pair for pairs in spent.values() for pair in pairs])
+    return {one.worker: _ratio(spent[one.worker]) if one.worker in spent else mean for one in working}
+
+
+def _ratio(pairs: Sequence[tuple[int, float]]) -> float:
+    return sum(frames for frames, _ in pairs) / max(sum(seconds for _, seconds in pairs), 1e-3) if pairs else 0.0
+
+
+def _eta(left: int, working: Sequence[tuple[float, int, float]]) -> float | None:
+    """Seconds until `left` frames are made, by workers of that speed, at a chunk of that length for so long already."""
+    fps = sum(speed for speed, _, _ in working)
+    if not left or not fps:
+        return None if left else 0.0
+    rests = [max(0.0, length / speed - since) for speed, length, since in working if speed]
+    under_way = sum(min(speed * since, length) for speed, length, since in working)
+    return round(max(*rests, (left - under_way) / fps), 1)
