@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,8 @@ import vsadcvsr
 from vsadcvsr.cli import app
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, WeightsError
 from vsadcvsr.train.command import settings_of
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -76,3 +79,22 @@ def test_pictures_become_a_model_that_runs(pictures: Path, tmp_path: Path) -> No
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run")])
     assert isinstance(done.exception, MediaError)
+
+
+def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "ablation.toml").read_text()
+    commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
+    seen = set()
+    for file, *words in commands:
+        given = dict(zip(words[::2], words[1::2], strict=True))
+        named = {"pool": tmp_path, "out": tmp_path / given["--out"]}
+        settings, _ = settings_of(ROOT / file, [], named, [given["--set"]] if "--set" in given else [])
+        assert settings.adversarial is not None
+        seen.add((given["--out"], settings.adversarial.heads, settings.adversarial.domains))
+        assert (settings.regression.steps, settings.adversarial.steps, settings.seed) == (0, 500, 0)
+    assert seen == {
+        ("dual", "dual", ("pixel", "feature")),
+        ("single", "single", ("pixel", "feature")),
+        ("feature", "dual", ("feature",)),
+        ("regression", "dual", ()),
+    }
