@@ -29,6 +29,7 @@ from ffmpeg_filter.progress import reporter
 from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line, worker_name
+from vsadcvsr.farm.live import Watch
 from vsadcvsr.farm.sources import ChangedError
 from vsadcvsr.farm.status import status_of
 from vsadcvsr.farm.work import Worker, finished
@@ -85,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--next", action="store_true", help="the first that nobody makes, and no more")
     _verb(verbs, "merge", _merge, "make the film of the chunks")
     status = _verb(verbs, "status", _status, "what is done, and what is not")
-    status.add_argument("--json", action="store_true", help="for programs")
+    status.add_argument("--watch", action="store_true", help="go on until no chunk is left")
+    status.add_argument("--json", action="store_true", help="for programs; with --watch one object a line")
     return parser
 
 
@@ -198,7 +200,12 @@ def _is_merged(job: Job, output: Path) -> bool:
 
 
 def _status(given: argparse.Namespace, command: list[str], order: Order) -> int:
-    status = status_of(Job.read(given.job))
+    job = Job.read(given.job)
+    if given.watch:
+        with Watch([job], style="json", stream=sys.stdout) if given.json else Watch([job]) as watch:
+            watch.wait()
+        return OK
+    status = status_of(job)
     _print(json.dumps(status.plain(), indent=1) if given.json else str(status), sys.stdout)
     return OK
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -27,6 +28,7 @@ from ffmpeg_filter.shown import Shown
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.farm.job import Job, write_once
+from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.plan import plan as chunks
 from vsadcvsr.farm.sources import fingerprint
 
@@ -59,6 +61,7 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
         job.check_request(asked)
         job.check_sources()
         return job
+    begun = time.time()
     folder.mkdir(parents=True, exist_ok=True)
     sources = [fingerprint(Path(file.url.removeprefix("file:")), file.url) for file in command.inputs]
     film = _film(ordered, reporter)
@@ -68,7 +71,10 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
     write_once(folder / farm_index.name(recipe.index), text)
     margin = _lookahead(plan)
     divided_film = chunks(film.index.seconds, film.index.cuts, seconds=seconds, margin=margin)
-    return Job(folder=folder, request=asked, recipe=recipe.plain(), sources=sources, chunks=divided_film).write()
+    job = Job(folder=folder, request=asked, recipe=recipe.plain(), sources=sources, chunks=divided_film).write()
+    now = time.time()
+    job.ledger.append(Line(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - begun, 3)))
+    return job
 
 
 def _film(ordered: Ordered, reporter: Reporter) -> _Film:
@@ -183,11 +189,11 @@ def _blank(plan: Plan, film: _Film) -> list[av.VideoFrame]:
     """Pictures of the size that is to come, at the first times of the film."""
     width, height = _out_size(plan, film.shape)
     made = []
-    for time in film.index.times[:2]:
+    for moment in film.index.times[:2]:
         frame = av.VideoFrame(width, height, film.pixels)
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        frame.pts, frame.time_base = time, film.index.tick
+        frame.pts, frame.time_base = moment, film.index.tick
         made.append(frame)
     return made
 

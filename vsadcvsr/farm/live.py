@@ -11,16 +11,20 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Self, TextIO
 
+from vsadcvsr.farm.attempts import Attempt
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.status import Status, Tally
 from vsadcvsr.farm.views import Style, View, view_of
 
 _LEAST, _SHARE = 1.0, 10
 """Seconds between two looks, and how many times longer than a look that is: folders may be slow."""
+_MOST = 8
+"""Failures that are told of at once."""
 
 
 class Watch:
-    """Shows how far jobs are, from a thread of its own, for as long as it is entered; a summary follows.
+    """Shows how far jobs are, from a thread of its own, for as long as it is entered; at the end there is a summary of
+    those that are done. So leave it only when their films are merged.
 
     `style` is "rich" (a terminal's own), "plain" (a line now and then) or "json" (one object a line); by default what
     suits `stream`, which is standard error. Every method may be called from any thread.
@@ -29,7 +33,8 @@ class Watch:
     def __init__(self, jobs: Iterable[Job] = (), *, style: Style | None = None, stream: TextIO | None = None) -> None:
         self._view: View = view_of(style, stream or sys.stderr)
         self._tallies = [Tally(job) for job in jobs]
-        self._last: list[tuple[Job, Status]] = []
+        self._statuses: list[Status] = []
+        self._told: list[set[tuple[int, str, float]]] = []
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._go_on, daemon=True, name="watch")
@@ -52,13 +57,15 @@ class Watch:
     def tick(self) -> list[Status]:
         """Looks and shows at once. What is known of each job, in the order in which they were given."""
         with self._lock:
-            self._last = [(one.job, one.read()) for one in self._tallies]
-            self._view.show(self._last)
-            return [status for _, status in self._last]
+            self._statuses = [tally.read() for tally in self._tallies]
+            for number, tally in enumerate(self._tallies):
+                self._tell_of_failures(number, tally)
+            self._view.show(list(zip(self._tallies, self._statuses, strict=True)))
+            return self._statuses
 
     def wait(self) -> None:
         """Returns when no chunk of any job is left to be made."""
-        while not all(status.ended for _, status in self._last) or not self._last:
+        while not all(status.ended for status in self._statuses):
             self._over.wait(0.2)
 
     def __enter__(self) -> Self:
@@ -71,12 +78,34 @@ class Watch:
         del kind, error, at
         self._over.set()
         self._thread.join()
-        self.tick()
-        self._view.end()
+        try:
+            self.tick()
+        finally:
+            over = [tally for tally, status in zip(self._tallies, self._statuses, strict=True) if status.ended]
+            self._view.end([(tally.job, tally.summary()) for tally in over])
 
     def _go_on(self) -> None:
         pause = _LEAST
         while not self._over.wait(pause):
             begun = time.monotonic()
-            self.tick()
+            try:
+                self.tick()
+            except OSError as error:  # a folder on a network may come back
+                self.say(f"the job cannot be read now: {error}")
             pause = max(_LEAST, _SHARE * (time.monotonic() - begun))
+
+    def _tell_of_failures(self, number: int, tally: Tally) -> None:
+        """Says what went wrong since the last time; what had gone wrong before the first is told in no words."""
+        vain = {_key(one): one for one in tally.attempts if one.outcome in {"failed", "lost"}}
+        if number == len(self._told):
+            self._told.append(set(vain))
+        new = [one for key, one in vain.items() if key not in self._told[number]]
+        self._told[number] |= vain.keys()
+        for one in new[:_MOST]:
+            self._view.failed(tally.job, one)
+        if len(new) > _MOST:
+            self._view.say(f"{tally.job.folder.name}: {len(new) - _MOST} more failures")
+
+
+def _key(one: Attempt) -> tuple[int, str, float]:
+    return one.chunk, one.worker, one.begun

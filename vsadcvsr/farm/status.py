@@ -11,6 +11,7 @@ from vsadcvsr.farm.attempts import Attempt, attempts
 from vsadcvsr.farm.claims import lives
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line
+from vsadcvsr.farm.summary import Summary, summary
 
 _RECENT = 600.0
 """Seconds of the past by which the speed of a worker is judged."""
@@ -68,7 +69,9 @@ class Tally:
         if new:
             self.lines = sorted([*self.lines, *new], key=lambda line: line.at)
             self.attempts = attempts(self.lines)
-            self._done.update(self.job.done(new))
+            again = {line.chunk for line in new}
+            rest = {number: line for number, line in self._done.items() if number not in again}
+            self._done = rest | self.job.done([line for line in self.lines if line.chunk in again])
         if new and len(self._done) == len(self.job.chunks):
             self._done = self.job.done(self.lines)  # files may be lost after their lines were read
         return self._status(time.time())
@@ -77,6 +80,10 @@ class Tally:
     def working(self) -> list[Attempt]:
         """The attempts that go on, as far as can be told."""
         return [one for one in self.attempts if one.outcome == "open" and self._lives(one)]
+
+    def summary(self) -> Summary:
+        """What the job has cost so far, as it was read."""
+        return summary(self.job.chunks, self.lines, self._done)
 
     def _lives(self, one: Attempt) -> bool:
         if one.chunk in self._done:

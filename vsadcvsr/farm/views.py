@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Literal, Protocol, TextIO
 
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from vsadcvsr.errors import UsageError
+from vsadcvsr.farm.attempts import Attempt
 from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.status import Status
+from vsadcvsr.farm.status import Status, Tally
+from vsadcvsr.farm.summary import Summary, clock, counted
 
 type Style = Literal["rich", "plain", "json"]
-type Seen = Sequence[tuple[Job, Status]]
+type Seen = Sequence[tuple[Tally, Status]]
 
 _SOON, _LATE = 10.0, 60.0
-"""Seconds between plain lines: at least, and at most where nothing changes."""
+"""Seconds between plain lines, at least; and at most, where nothing changes."""
+_ROWS = 12
+"""Workers that a terminal shows of each job."""
 
 
 class View(Protocol):
@@ -26,9 +38,11 @@ class View(Protocol):
 
     def doing(self, words: str) -> None: ...
 
+    def failed(self, job: Job, one: Attempt) -> None: ...
+
     def show(self, seen: Seen) -> None: ...
 
-    def end(self) -> None: ...
+    def end(self, over: Iterable[tuple[Job, Summary]]) -> None: ...
 
 
 class Plain:
@@ -36,7 +50,8 @@ class Plain:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._told = 0.0
+        self._told = -_LATE
+        self._last: list[Status] = []
         self._seen: Seen = ()
 
     def begin(self) -> None:
@@ -49,34 +64,135 @@ class Plain:
         if words:
             self.say(words)
 
+    def failed(self, job: Job, one: Attempt) -> None:
+        self.say(failure(job, one))
+
     def show(self, seen: Seen) -> None:
-        self._seen = seen
-        if time.monotonic() - self._told > _SOON:
+        self._seen, now = seen, time.monotonic()
+        if now - self._told >= (_SOON if self._has_news() else _LATE):
+            self._told = now
             self._tell()
 
-    def end(self) -> None:
-        self._tell()
+    def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
+        if self._has_news():
+            self._tell()
+        for job, summary in over:
+            self.say(f"{job.folder.name}: {summary}")
+
+    def _has_news(self) -> bool:
+        return self._last != [status for _, status in self._seen]
 
     def _tell(self) -> None:
-        self._told = time.monotonic()
-        for job, status in self._seen:
-            self.say(f"{job.folder.name}: {status.frames_done}/{status.frames} frames, {status.fps} fps")
+        for tally, status in self._seen:
+            self.say(f"{tally.job.folder.name}: {told(status)}")
+        self._last = [status for _, status in self._seen]
 
 
 class Json(Plain):
-    """One object a line."""
+    """One object a line: `event` is progress, failed, doing, said or summary."""
 
     def say(self, words: str) -> None:
         self._put(event="said", words=words)
 
+    def doing(self, words: str) -> None:
+        self._put(event="doing", words=words)
+
+    def failed(self, job: Job, one: Attempt) -> None:
+        self._put(event="failed", job=str(job.folder), **asdict(one))
+
+    def show(self, seen: Seen) -> None:
+        self._seen = seen
+        if self._has_news():
+            self._tell()
+
+    def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
+        for job, summary in over:
+            self._put(event="summary", job=str(job.folder), **summary.plain())
+
     def _tell(self) -> None:
-        for job, status in self._seen:
-            self._put(event="progress", job=str(job.folder), **status.plain())
+        for number, (tally, status) in enumerate(self._seen):
+            if self._last[number : number + 1] != [status]:
+                self._put(event="progress", job=str(tally.job.folder), **status.plain())
+        self._last = [status for _, status in self._seen]
 
     def _put(self, **told: object) -> None:
-        print(json.dumps(told), file=self._stream, flush=True)
+        print(json.dumps({"time": round(time.time(), 3), **told}), file=self._stream, flush=True)
+
+
+class Rich:
+    """What stays at the foot of a terminal, below the lines that were said."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._live = Live(console=Console(file=stream), auto_refresh=False, vertical_overflow="ellipsis")
+        self._seen: Seen = ()
+        self._doing = ""
+
+    def begin(self) -> None:
+        self._live.start()
+
+    def say(self, words: str) -> None:
+        self._live.console.print(f"ffadcvsr: {words}", markup=False, highlight=False, soft_wrap=True)
+
+    def doing(self, words: str) -> None:
+        self._doing = words
+        self.show(self._seen)
+
+    def failed(self, job: Job, one: Attempt) -> None:
+        self.say(failure(job, one))
+
+    def show(self, seen: Seen) -> None:
+        self._seen = seen
+        parts = [part for tally, status in seen for part in _parts(tally, status, rows=max(1, _ROWS // len(seen)))]
+        self._live.update(Group(*parts, *([Text(self._doing, "cyan")] if self._doing else [])), refresh=True)
+
+    def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
+        self._live.stop()
+        for job, summary in over:
+            self.say(f"{job.folder.name}: {summary}")
+
+
+def _parts(tally: Tally, status: Status, *, rows: int) -> Iterable[RenderableType]:
+    bar = Table.grid(padding=(0, 1), expand=True)
+    bar.add_column(no_wrap=True, max_width=24, style="bold")
+    bar.add_column(ratio=1)
+    bar.add_column(no_wrap=True, justify="right")
+    share = f"{status.frames_done / status.frames:.0%}"
+    bar.add_row(tally.job.folder.name, ProgressBar(total=status.frames, completed=status.frames_done), share)
+    yield bar
+    yield Text(f"  {told(status)}")
+    now = time.time()
+    working = sorted(tally.working, key=lambda one: one.begun)
+    table = Table.grid(padding=(0, 2, 0, 2))
+    for one in working[:rows]:
+        table.add_row(one.worker, f"chunk {one.chunk}", clock(now - one.begun))
+    if working:
+        yield table
+    if len(working) > rows:
+        yield Text(f"  and {len(working) - rows} more", "dim")
+
+
+def told(status: Status) -> str:
+    """How far a job is, in one line."""
+    parts = [
+        f"{status.frames_done}/{status.frames} frames", f"{status.done}/{status.chunks} chunks",
+        f"{len(status.running)} at work", f"{status.fps:.3g} fps" if status.fps else "",
+        f"eta {clock(status.eta)}" if status.eta else "", counted(status.retries, "retry") if status.retries else "",
+        f"{len(status.failed)} failed" if status.failed else "", "merged" if status.merged else "",
+    ]  # fmt: skip
+    return ", ".join(filter(None, parts))
+
+
+def failure(job: Job, one: Attempt) -> str:
+    """What went wrong, in one line."""
+    return f"{job.folder.name}: chunk {one.chunk} {one.outcome} on {one.worker}: {one.cause}"
+
+
+_VIEWS: dict[str, type[Plain] | type[Rich]] = {"rich": Rich, "plain": Plain, "json": Json}
 
 
 def view_of(style: Style | None, stream: TextIO) -> View:
-    """The view of that style, or the one that suits the stream."""
-    return Json(stream) if style == "json" else Plain(stream)
+    """The view of that style, or the one that suits the stream. Raises UsageError for a style that there is not."""
+    chosen = style or ("rich" if stream.isatty() else "plain")
+    if chosen not in _VIEWS:
+        raise UsageError.of("style", chosen, ", ".join(_VIEWS))
+    return _VIEWS[chosen](stream)
