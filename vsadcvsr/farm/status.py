@@ -54,12 +54,15 @@ class Status:
 
 
 class Tally:
-    """What is known of a job, read as it grows: a second reading costs no more than what is new."""
+    """What is known of a job, read as it grows: a second reading costs no more than what is new. `working` are the
+    attempts that go on, as far as can be told.
+    """
 
     def __init__(self, job: Job) -> None:
         self.job = job
         self.lines: list[Line] = []
         self.attempts: list[Attempt] = []
+        self.working: list[Attempt] = []
         self._follower = job.ledger.follow(job.key)
         self._done: dict[int, Line] = {}
 
@@ -74,12 +77,8 @@ class Tally:
             self._done = rest | self.job.done([line for line in self.lines if line.chunk in again])
         if new and len(self._done) == len(self.job.chunks):
             self._done = self.job.done(self.lines)  # files may be lost after their lines were read
+        self.working = [one for one in self.attempts if one.outcome == "open" and self._lives(one)]
         return self._status(time.time())
-
-    @property
-    def working(self) -> list[Attempt]:
-        """The attempts that go on, as far as can be told."""
-        return [one for one in self.attempts if one.outcome == "open" and self._lives(one)]
 
     def summary(self) -> Summary:
         """What the job has cost so far, as it was read."""
@@ -94,7 +93,8 @@ class Tally:
         return self.job.claims.holder(one.chunk) == one.worker or time.time() - one.begun < _SILENT
 
     def _status(self, now: float) -> Status:
-        working, done, lengths = self.working, self._done, {one.number: one.length for one in self.job.chunks}
+        working, done = self.working, self._done
+        lengths = {one.number: one.length for one in self.job.chunks}
         begun = [line.chunk for line in self.lines if line.event == "begun"]
         merged = any(line.event == "merged" for line in self.lines)
         left = sum(length for number, length in lengths.items() if number not in done)
@@ -108,7 +108,7 @@ class Tally:
             failed={line.chunk: line.cause for line in self.lines if line.event == "failed" and line.chunk not in done},
             retries=len(begun) - len(set(begun)),
             failures=sum(one.outcome in {"failed", "lost"} for one in self.attempts),
-            fps=round(sum(fps.values()), 2),
+            fps=round(sum(fps.values(), 0.0), 2),
             eta=_eta(left, [(fps[one.worker], lengths[one.chunk], now - one.begun) for one in working]),
             merged=merged,
         )

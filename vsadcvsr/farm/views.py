@@ -162,9 +162,9 @@ def _parts(tally: Tally, status: Status, *, rows: int) -> Iterable[RenderableTyp
     yield Text(f"  {told(status)}")
     now = time.time()
     working = sorted(tally.working, key=lambda one: one.begun)
-    table = Table.grid(padding=(0, 2, 0, 2))
+    table = Table.grid(padding=(0, 2))
     for one in working[:rows]:
-        table.add_row(one.worker, f"chunk {one.chunk}", clock(now - one.begun))
+        table.add_row(f"  {one.worker}", f"chunk {one.chunk}", clock(now - one.begun))
     if working:
         yield table
     if len(working) > rows:

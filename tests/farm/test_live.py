@@ -1,0 +1,171 @@
+"""What is seen of a job while others work on it."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.farm.jobs import Maker, planned
+from tests.farm.told import line, made, note
+from vsadcvsr.errors import UsageError
+from vsadcvsr.farm import live
+from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.live import Watch
+from vsadcvsr.farm.plan import Chunk
+from vsadcvsr.farm.work import Worker
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return planned(tmp_path / "job")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def objects(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(text) for text in stream.getvalue().splitlines()]
+
+
+def test_it_ends_with_the_last_chunk_and_sums_up(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LEAST", 0.02)
+    stream = io.StringIO()
+    worker = Worker(job, Maker(job, lambda _: time.sleep(0.03)), "e")
+    thread = threading.Thread(target=lambda: list(worker.make_all()))
+    with Watch([job], stream=stream) as watch:
+        thread.start()
+        watch.wait()
+    thread.join()
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "ffadcvsr: job: 0/100 frames, 0/4 chunks, 0 at work"
+    assert "ffadcvsr: job: 100/100 frames, 4/4 chunks, 0 at work" in lines
+    assert any(text.startswith("ffadcvsr: job: 4/4 chunks, 100/100 frames in ") for text in lines)
+    assert f"{worker.name}  " in lines[-1]
+
+
+def test_off_a_terminal_lines_do_not_come_with_every_chunk(job: Job) -> None:
+    stream = io.StringIO()
+    watch = Watch([job], stream=stream)
+    for number in range(3):
+        note(job, *made(number, number + 1, number))
+        watch.tick()
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_programs_get_an_object_for_every_change_and_none_without(job: Job) -> None:
+    stream = io.StringIO()
+    watch = Watch([job], style="json", stream=stream)
+    for number in range(2):
+        note(job, *made(number, number + 1, number))
+        watch.tick()
+        watch.tick()
+    told = objects(stream)
+    assert [(one["event"], one["done"], one["frames_done"]) for one in told] == [
+        ("progress", 1, 25),
+        ("progress", 2, 50),
+    ]
+    assert told[0]["job"] == str(job.folder)
+
+
+def test_what_fails_is_said_once_with_its_cause_and_not_what_failed_before(job: Job) -> None:
+    note(job, line("begun", 1, 0), line("failed", 2, 0, cause="long ago"))
+    stream = io.StringIO()
+    watch = Watch([job], stream=stream)
+    watch.tick()
+    note(job, line("begun", 3, 1), line("failed", 4, 1, cause="disk full"))
+    note(job, line("begun", 5, 2), line("begun", 6, 2, "far:2"))
+    watch.tick()
+    watch.tick()
+    lines = [text for text in stream.getvalue().splitlines() if "chunk " in text]
+    assert lines == [
+        "ffadcvsr: job: chunk 1 failed on far:1: disk full",
+        "ffadcvsr: job: chunk 2 lost on far:1: no word came of its end",
+    ]
+
+
+def test_many_failures_at_once_are_counted(job: Job) -> None:
+    stream = io.StringIO()
+    watch = Watch([job], stream=stream)
+    watch.tick()
+    pairs = [
+        (line("begun", at, 0, f"far:{at}"), line("failed", at + 0.5, 0, f"far:{at}", cause="x")) for at in range(50)
+    ]
+    note(job, *(one for pair in pairs for one in pair))
+    watch.tick()
+    assert "job: 42 more failures" in stream.getvalue()
+    assert len(stream.getvalue().splitlines()) < 12
+
+
+def test_a_job_that_is_not_done_has_no_summary(job: Job) -> None:
+    stream = io.StringIO()
+    with Watch([job], style="json", stream=stream):
+        note(job, *made(1, 2, 0))
+    assert {one["event"] for one in objects(stream)} == {"progress"}
+
+
+def test_jobs_can_be_added_and_are_told_apart(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    other = planned(tmp_path / "two" / "other")
+    stream = io.StringIO()
+    watch = Watch(style="json", stream=stream)
+    watch.add(job)
+    watch.tick()
+    watch.add(other)
+    note(other, line("merged", 5))
+    first, second = watch.tick()
+    assert (first.merged, second.merged) == (False, True)
+    assert [Path(str(one["job"])).name for one in objects(stream)] == ["job", "other"]
+
+
+def test_a_terminal_shows_who_is_at_what_below_what_was_said(job: Job) -> None:
+    stream = Terminal()
+    note(job, *made(1, 2, 0), line("begun", time.time(), 1, "gpu-7:12"))
+    with Watch([job], stream=stream) as watch:
+        watch.doing("planning b.mkv")
+        watch.say("a [red]word[/red]")
+    text = stream.getvalue()
+    assert "ffadcvsr: a [red]word[/red]" in text
+    assert "25%" in text
+    assert "gpu-7:12" in text
+    assert "planning b.mkv" in text
+
+
+def test_a_terminal_shows_some_of_a_thousand_workers(job: Job, tmp_path: Path) -> None:
+    stream = Terminal()
+    now = time.time()
+    job = replace(
+        job, folder=tmp_path / "large", chunks=[Chunk(one, one, one + 1, one, one + 1) for one in range(1000)]
+    )
+    job = job.write()
+    note(job, *(line("begun", now + number, number, f"gpu-{number}:1") for number in range(1000)))
+    watch = Watch([job], stream=stream)
+    watch.tick()
+    with watch:
+        pass
+    assert "and 988 more" in stream.getvalue()
+
+
+def test_a_folder_that_cannot_be_read_for_a_while_does_not_end_it(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LEAST", 0.01)
+    stream = io.StringIO()
+    with Watch([job], stream=stream) as watch:
+        (job.folder / "ledger").write_text("in the way")
+        while "cannot be read now" not in stream.getvalue():
+            time.sleep(0.005)
+        (job.folder / "ledger").unlink()
+        note(job, line("merged", 5))
+        watch.wait()
+    assert "merged" in stream.getvalue()
+
+
+def test_a_style_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UsageError, match="rich, plain, json"):
+        Watch(style="loud")  # type: ignore[arg-type]
