@@ -7,9 +7,6 @@ are enlarged by bicubic.
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +21,7 @@ import numpy as np
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate.clips import frames_at
 from vsadcvsr.evaluate.fidelity import fidelity, luma
+from vsadcvsr.page import embedded, filled, write
 from vsadcvsr.spec import Array
 
 MOST_BYTES = 96 << 20
@@ -80,13 +78,7 @@ def compare(
     if len(page) > MOST_BYTES:
         hint = "show fewer --frames, a smaller --crop, or a lower --quality"
         raise FormatError(f"the page would be {len(page) >> 20} MiB, allowed: {MOST_BYTES >> 20} MiB; {hint}")
-    fresh = out.with_name(out.name + ".part")
-    try:
-        fresh.write_bytes(page)
-        fresh.replace(out)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise MediaError(f"{out} cannot be written: {error.strerror}") from error
+    write(out, page)
     return notes
 
 
@@ -182,8 +174,7 @@ def _page(shown: Sequence[Shown], notes: Sequence[str], look: Look, *, has_truth
         "notes": list(notes),
     }
     template = resources.files("vsadcvsr.evaluate").joinpath("compare_page.html").read_text(encoding="utf-8")
-    before, after = template.replace("@TITLE@", html.escape(" | ".join(names))).split("@DATA@")
-    return (before + json.dumps(data).replace("</", "<\\/") + after).encode()
+    return filled(template, " | ".join(names), data)
 
 
 def _embedded(frame: Array, look: Look) -> str:
@@ -196,4 +187,4 @@ def _embedded(frame: Array, look: Look) -> str:
     done, coded = cv2.imencode(f".{kind}", pixels, options)
     if not done:
         raise MediaError(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} could not be coded as {kind}")
-    return f"data:image/{kind};base64,{base64.b64encode(coded.tobytes()).decode()}"
+    return embedded(kind, coded.tobytes())
