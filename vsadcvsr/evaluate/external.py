@@ -6,12 +6,13 @@ frames in 8-bit RGB, cut to the protocol, in a file without loss.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,13 +67,13 @@ def of_script(script: Path) -> Method:
         with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
             source, out = Path(folder, "source.mkv"), Path(folder, "out.y4m")
             write_video(source, case.low)
-            pipe = [_vspipe(), "--arg", f"source={source}"]
-            facts = _facts(_run([*pipe, "--info", str(script), "-"]))
+            given = ["--arg", f"source={source}"]
+            facts = _facts(_pipe([*given, "--info", str(script), "-"]))
             if facts.get("Color Family") == "RGB":
-                _run([*pipe, str(script), str(out)])
+                _pipe([*given, str(script), str(out)])
                 yield from _raw_frames(out, facts)
             else:
-                _run([*pipe, "--container", "y4m", str(script), str(out)])
+                _pipe([*given, "--container", "y4m", str(script), str(out)])
                 yield from frames_of(out)
 
     return upscale
@@ -110,17 +111,19 @@ def _filled(word: str, places: dict[str, Path]) -> str:
     return word
 
 
-def _vspipe() -> str:
-    """The vspipe beside this Python, else the one on PATH."""
+def _pipe(words: Sequence[str]) -> str:
+    """Runs the vspipe beside this Python, else the one on PATH."""
     found = shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
     if not found:
         raise MediaError("scripts need vspipe, which comes with VapourSynth; none is beside this Python or on PATH")
-    return found
+    # it looks for its Python on PATH, where that of an environment which is not activated is not
+    path = f"{Path(found).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return _run([found, *words], {**os.environ, "PATH": path})
 
 
-def _run(command: Sequence[str]) -> str:
+def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment)
     except OSError as cause:
         raise MediaError(f"{command[0]} cannot be run: {cause.strerror}") from cause
     if done.returncode:
