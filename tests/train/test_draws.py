@@ -226,7 +226,10 @@ def test_numbers_drift_by_the_published_steps_or_stand(name: str, stage: int) ->
     assert max(moves(jpeg.qualities, 3) for jpeg in only(Jpeg, name, stage)) == 3
 
 
-@given(st.integers(0, 2**32), st.floats(0, 5), st.integers(1, 30), st.floats(-3, 3), st.floats(0, 4))
+@given(
+    st.integers(0, 2**32), st.floats(0, 5, allow_subnormal=False), st.integers(1, 30),
+    st.floats(-3, 3, allow_subnormal=False), st.floats(0, 4, allow_subnormal=False),
+)  # fmt: skip
 def test_a_drift_keeps_within_its_span(seed: int, step: float, frames: int, low: float, width: float) -> None:
     values = drift(np.random.default_rng(seed), (low, low + width), step, frames)
     assert len(values) == frames
