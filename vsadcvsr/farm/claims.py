@@ -51,6 +51,11 @@ class Claims:
         path = self._path(chunk)
         return "" if _is_dead(path) else str(_read(path).get("worker", ""))
 
+    def taken(self) -> set[int]:
+        """The chunks that are claimed, by the living or the dead: no more than a listing."""
+        names = (path.name for path in self._folder.glob("*.json"))
+        return {int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdecimal()}
+
     def _path(self, chunk: int) -> Path:
         return self._folder / f"{chunk:05}.json"
 

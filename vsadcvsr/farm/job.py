@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,8 @@ from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.sources import ChangedError, Fingerprint
 
 _VERSION = 1
+_MADE = re.compile(r"(\d{5,})-[0-9a-f]{16}\.")
+"""The name of a chunk's file, once it is made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +117,36 @@ class Job:
     def done(self, lines: Sequence[Line] | None = None) -> dict[int, Line]:
         """The chunks whose line is in the ledger and whose file is there in full, by its size."""
         finished = [line for line in (self.lines() if lines is None else lines) if line.event == "done"]
-        return {line.chunk: line for line in finished if _size(self.store / line.file) == line.bytes}
+        sizes = {entry.name: _size(entry) for entry in self._files()} if finished else {}
+        return {line.chunk: line for line in finished if sizes.get(line.file) == line.bytes}
+
+    def stored(self) -> set[int]:
+        """The chunks of which there is a file, in full or not: no more than a listing, however long the ledger is."""
+        made = (match[1] for entry in self._files() if (match := _MADE.match(entry.name)))
+        return {int(number) for number in made}
 
     def checked(self, number: int) -> Line | None:
         """The line of a chunk that is done, once its file is read. One with another sum than its own is removed."""
+        if number not in self.stored():
+            return None
         line = self.done().get(number)
-        if line is None or checksum(self.store / line.file) == line.checksum:
-            return line
-        (self.store / line.file).unlink(missing_ok=True)
-        return None
+        return line if line is not None and self.is_whole(line) else None
+
+    def is_whole(self, line: Line) -> bool:
+        """Whether the file of a chunk that is done has its sum; one that has not is removed."""
+        path = self.store / line.file
+        if checksum(path) == line.checksum:
+            return True
+        path.unlink(missing_ok=True)
+        return False
+
+    def _files(self) -> list[os.DirEntry[str]]:
+        """What is in the folder of chunks."""
+        try:
+            with os.scandir(self.store) as entries:
+                return list(entries)
+        except FileNotFoundError:
+            return []
 
     def sweep(self) -> None:
         """Removes what workers of this machine that are dead had half made."""
@@ -169,8 +193,8 @@ def checksum(path: Path) -> str:
         raise FarmError(f"{path} cannot be read: {error}") from error
 
 
-def _size(path: Path) -> int:
+def _size(entry: os.DirEntry[str]) -> int:
     try:
-        return path.stat().st_size
+        return entry.stat().st_size
     except OSError:
         return -1

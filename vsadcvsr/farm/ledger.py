@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -53,6 +54,11 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._own: Path | None = None
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[Follower, list[Line]]] = {}
+
+    def __reduce__(self) -> tuple[type[Ledger], tuple[Path]]:
+        return Ledger, (self._folder,)  # a copy in another process has read nothing, and a file of its own
 
     def append(self, line: Line) -> None:
         """Adds a line, which is on the disk when this returns. Raises OSError."""
@@ -64,9 +70,19 @@ class Ledger:
         self._own = own  # behind a line that was torn, the next one would be lost: it begins a new file
 
     def read(self, plan: str) -> list[Line]:
-        """All lines of a plan by all workers, in the order of their times. Torn ones are left out."""
-        found = (line for path in sorted(self._folder.glob("*.jsonl")) for line in lines_of(path.read_bytes()))
-        return sorted((line for line in found if line.plan == plan), key=lambda line: line.at)
+        """All lines of a plan by all workers, in the order of their times. Torn ones are left out.
+
+        What was read before is not read again, unless some of it has been removed.
+        """
+        with self._lock:
+            follower, lines = self._known.get(plan) or (self.follow(plan), [])
+            new = follower.new()
+            if follower.is_behind:
+                follower, lines = self.follow(plan), []
+                new = follower.new()
+            lines = sorted([*lines, *new], key=lambda line: line.at) if new else lines
+            self._known[plan] = follower, lines
+            return list(lines)
 
     def follow(self, plan: str) -> Follower:
         """Reads the lines of a plan as they come."""
@@ -85,6 +101,8 @@ class Follower:
         self._folder = folder
         self._plan = plan
         self._read: dict[str, int] = {}
+        self.is_behind = False
+        """Whether files have gone since they were read."""
 
     def new(self) -> list[Line]:
         """The lines since the last time, in the order of their times; torn ones are left out."""
@@ -95,9 +113,15 @@ class Follower:
         try:
             with os.scandir(self._folder) as entries:
                 files = [entry for entry in entries if entry.name.endswith(".jsonl")]
-                return sorted(Path(one.path) for one in files if one.stat().st_size > self._read.get(one.name, 0))
+                grown = [entry for entry in files if self._has_grown(entry)]
         except FileNotFoundError:
-            return []
+            files = grown = []
+        self.is_behind = not self._read.keys() <= {one.name for one in files}
+        return sorted(Path(one.path) for one in grown)
+
+    def _has_grown(self, entry: os.DirEntry[str]) -> bool:
+        """True for what is new, whatever its size is said to be: over a network, that may be a minute old."""
+        return entry.name not in self._read or entry.stat().st_size > self._read[entry.name]
 
     def _rest(self, path: Path) -> Iterable[Line]:
         before = self._read.get(path.name, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
@@ -45,7 +46,7 @@ class Worker:
         begun = replace(begun, engine=self._engine)
         self.job.ledger.append(begun)
         try:
-            self._check_engine()
+            check_engines({self._engine, *self._engines()})
             line = self._adopt(self._render(chunk), chunk, begun)
         except BaseException as error:
             cause = " ".join(str(error).split()) or type(error).__name__
@@ -62,10 +63,11 @@ class Worker:
         so it does after several failures in a row, for these are not the chunks' fault.
         """
         failures: dict[int, str] = {}
-        in_a_row = 0
-        while in_a_row < _TOO_MANY and (number := self._next(failures)) is not None:
+        in_a_row, crowd = 0, False
+        while in_a_row < _TOO_MANY and (number := self._next(failures, crowd)) is not None:
             with self.job.claims.held(number) as ours:
-                if not ours or number in self.job.done():
+                crowd = not ours
+                if not ours or self._is_done(number):
                     continue
                 try:
                     yield self.make(number)
@@ -80,19 +82,30 @@ class Worker:
 
     def make_next(self) -> Line | None:
         """Makes the first chunk that is neither done nor claimed by others; None where there is none."""
-        while (number := self._next(())) is not None:
+        crowd = False
+        while (number := self._next((), crowd)) is not None:
             with self.job.claims.held(number) as ours:
-                if ours and number not in self.job.done():
+                crowd = not ours
+                if ours and not self._is_done(number):
                     return self.make(number)
         return None
 
-    def _next(self, passed: Container[int]) -> int | None:
-        """The first chunk that waits for somebody."""
+    def _next(self, passed: Container[int], crowd: bool) -> int | None:
+        """The first chunk that waits for somebody; any of them in a crowd, whose members would all try the first."""
+        waiting = self._waiting(passed)
+        return (random.choice(waiting) if crowd else waiting[0]) if waiting else None
+
+    def _waiting(self, passed: Container[int]) -> list[int]:
+        """The chunks that nobody has begun, by two listings; where there are none, those that were begun in vain."""
+        numbers = [chunk.number for chunk in self.job.chunks if chunk.number not in passed]
+        begun = self.job.claims.taken() | self.job.stored()
+        if fresh := [number for number in numbers if number not in begun]:
+            return fresh
         done = self.job.done()
-        for chunk in self.job.chunks:
-            if chunk.number not in done and chunk.number not in passed and not self.job.claims.holder(chunk.number):
-                return chunk.number
-        return None
+        return [number for number in numbers if number not in done and not self.job.claims.holder(number)]
+
+    def _is_done(self, number: int) -> bool:
+        return number in self.job.stored() and number in self.job.done()
 
     def _adopt(self, made: Path, chunk: Chunk, begun: Line) -> Line:
         """Gives a file the name of its content: one that is made twice overwrites none that is trusted."""
@@ -109,8 +122,10 @@ class Worker:
             seconds=round(now - begun.at, 3),
         )  # fmt: skip
 
-    def _check_engine(self) -> None:
-        check_engines({self._engine, *(line.engine for line in self.job.done().values())})
+    def _engines(self) -> set[str]:
+        """What has made the chunks that are there."""
+        stored = self.job.stored()
+        return {line.engine for line in self.job.lines() if line.event == "done" and line.chunk in stored}
 
 
 def check_engines(labels: set[str]) -> None:
@@ -127,7 +142,9 @@ def finished(job: Job) -> list[Line]:
 
     Raises FarmError, which another run of the workers cures, where chunks are missing or damaged.
     """
-    lines = [job.checked(chunk.number) for chunk in job.chunks]
+    done = job.done()
+    found = [done.get(chunk.number) for chunk in job.chunks]
+    lines = [line if line is not None and job.is_whole(line) else None for line in found]
     missing = [str(number) for number, line in enumerate(lines) if line is None]
     if missing:
         shown = ", ".join(missing[:20]) + (" …" if len(missing) > 20 else "")
