@@ -24,7 +24,7 @@ from vsadcvsr.errors import AdcvsrError, UsageError
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
        ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
-       ffadcvsr farm plan|work|merge|status  one command, many machines; see ffadcvsr farm -h
+       ffadcvsr farm plan|work|merge|…       one command, many machines; see ffadcvsr farm -h
        ffadcvsr -h filter=adcvsr             the filter's options
 
 Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be run

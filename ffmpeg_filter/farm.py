@@ -26,12 +26,14 @@ from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
 from ffmpeg_filter.progress import reporter
+from vsadcvsr import page
 from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.live import Watch
+from vsadcvsr.farm.report import report
 from vsadcvsr.farm.sources import ChangedError
-from vsadcvsr.farm.status import status_of
+from vsadcvsr.farm.status import Tally, status_of
 from vsadcvsr.farm.work import Worker, finished
 
 OK, USAGE, GIVE_UP, RETRY, INTERRUPTED = 0, 64, 65, 75, 130
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ffadcvsr farm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    verbs = parser.add_subparsers(required=True, metavar="plan | work | merge | status")
+    verbs = parser.add_subparsers(required=True, metavar="plan | work | merge | status | report")
     plan = _verb(verbs, "plan", _plan, "divide a command into chunks: plan JOB -- -i in.mp4 -vf adcvsr … out.mkv")
     plan.add_argument("--chunk-seconds", type=_seconds, default=Fraction(20), metavar="S", help="length; default 20")
     work = _verb(verbs, "work", _work, "make chunks, all that nobody else makes by default")
@@ -88,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     status = _verb(verbs, "status", _status, "what is done, and what is not")
     status.add_argument("--watch", action="store_true", help="go on until no chunk is left")
     status.add_argument("--json", action="store_true", help="for programs; with --watch one object a line")
+    told = _verb(verbs, "report", _report, "a page on who made what, when, and how it looks")
+    told.add_argument("-o", type=lambda text: Path(text).resolve(), metavar="PAGE", help="default JOB/report.html")
+    told.add_argument("--samples", type=int, default=4, metavar="N", help="pictures to compare; default 4")
     return parser
 
 
@@ -144,7 +149,7 @@ def _work(given: argparse.Namespace, command: list[str], order: Order) -> int:
     job.sweep()
     if given.chunk is not None and job.checked(given.chunk) is not None:
         _say(f"chunk {given.chunk} is done already")
-    elif len(job.done()) == len(job.chunks):
+    elif given.chunk is None and len(job.done()) == len(job.chunks):
         _say(f"all {len(job.chunks)} chunks are done already")
     else:
         _render(job, given)
@@ -154,13 +159,21 @@ def _work(given: argparse.Namespace, command: list[str], order: Order) -> int:
 def _render(job: Job, given: argparse.Namespace) -> None:
     from ffmpeg_filter.farm_chunk import Renderer
 
-    left = sum(chunk.length for chunk in job.chunks if chunk.number not in job.done())
-    total = job.chunk(given.chunk).length if given.chunk is not None else left
-    with reporter(total if not given.next else None, wanted=None) as live:
+    with reporter(_left(job, given), wanted=None) as live:
         renderer = Renderer(job, say=live.say, frame=live.frame)
         worker = Worker(job, renderer.render, renderer.engine)
         for line in _lines(worker, given):
             live.say(f"chunk {line.chunk}: {line.frames} frames in {line.seconds:.1f} s")
+
+
+def _left(job: Job, given: argparse.Namespace) -> int | None:
+    """The frames that are to be made, if that is known."""
+    if given.next:
+        return None
+    if given.chunk is not None:
+        return job.chunk(given.chunk).length
+    done = job.done()
+    return sum(chunk.length for chunk in job.chunks if chunk.number not in done)
 
 
 def _lines(worker: Worker, given: argparse.Namespace) -> Iterator[Line]:
@@ -207,6 +220,16 @@ def _status(given: argparse.Namespace, command: list[str], order: Order) -> int:
         return OK
     status = status_of(job)
     _print(json.dumps(status.plain(), indent=1) if given.json else str(status), sys.stdout)
+    return OK
+
+
+def _report(given: argparse.Namespace, command: list[str], order: Order) -> int:
+    from ffmpeg_filter.farm_samples import samples
+
+    tally = Tally(Job.read(given.job))
+    out = given.o or given.job / "report.html"
+    page.write(out, report(tally, *samples(tally.job, given.samples)))
+    _say(f"{out}: {out.stat().st_size >> 10} KiB")
     return OK
 
 

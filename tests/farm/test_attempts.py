@@ -34,6 +34,11 @@ def test_a_worker_whose_chunk_another_began_is_lost_at_that_time() -> None:
     assert (lost.outcome, lost.ended) == ("lost", 5)
 
 
+def test_a_lost_worker_is_not_thought_to_have_worked_all_night() -> None:
+    lines = [*made(0, 4, 1), line("begun", 5, 0), *made(30_000, 30_003, 0, "far:2")]
+    assert [(one.begun, one.ended) for one in attempts(lines)] == [(0, 4), (5, 9), (30_000, 30_003)]
+
+
 def test_and_it_stays_lost_when_the_other_is_done() -> None:
     assert outcomes([line("begun", 1, 0), *made(5, 6, 0, "far:2")]) == [(0, "far:1", "lost"), (0, "far:2", "done")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Literal
 
 from vsadcvsr.farm.ledger import Line
@@ -14,8 +15,8 @@ type Outcome = Literal["open", "done", "failed", "lost"]
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One worker at one chunk, from `begun` to `ended` (Unix time). That of a lost one is when it was known by, and
-    that of an open one is when it began.
+    """One worker at one chunk, from `begun` to `ended` (Unix time). A lost one ends when that was known, but has not
+    gone on for longer than any that was done; an open one has ended when it began.
     """
 
     chunk: int
@@ -50,7 +51,12 @@ def attempts(lines: Iterable[Line]) -> list[Attempt]:
     for begun in working.values():
         other = latest[begun.chunk]
         found.append(_open(begun) if other is begun else _lost(begun, other.at))
-    return sorted(found, key=lambda one: (one.begun, one.chunk))
+    longest = max((one.seconds for one in found if one.outcome == "done"), default=inf)
+    return sorted((_no_longer(one, longest) for one in found), key=lambda one: (one.begun, one.chunk))
+
+
+def _no_longer(one: Attempt, longest: float) -> Attempt:
+    return replace(one, ended=min(one.ended, one.begun + longest)) if one.outcome == "lost" else one
 
 
 def _ended(begun: Line | None, line: Line) -> Attempt:
