@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
-import re
-import shutil
-import subprocess
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import av
@@ -19,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+from tests import browser
 from vsadcvsr.cli import app
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate import compare as module
@@ -27,14 +22,6 @@ from vsadcvsr.evaluate.compare import Look, compare
 from vsadcvsr.evaluate.fidelity import fidelity
 
 type Pixels = NDArray[np.uint8]
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=5000",
-)  # fmt: skip
 
 
 def pictures(folder: Path, count: int, size: tuple[int, int], seed: int = 0) -> Path:
@@ -58,12 +45,7 @@ def page(tmp_path: Path) -> Callable[..., dict[str, object]]:
 
 
 def content(path: Path) -> dict[str, object]:
-    found = re.search(
-        r'<script type="application/json" id="data">(.*?)</script>', path.read_text(encoding="utf-8"), re.S
-    )
-    assert found
-    held: dict[str, object] = json.loads(found[1])
-    return held
+    return browser.content(path.read_text(encoding="utf-8"))
 
 
 def test_lossless_pictures_are_the_pixels_themselves(tmp_path: Path, page: Callable[..., dict[str, object]]) -> None:
@@ -84,16 +66,8 @@ def test_the_page_asks_nothing_of_the_world(tmp_path: Path, page: Callable[..., 
         pictures(tmp_path / name.replace("/", "-"), 1, (24, 20))
     compare([("a", tmp_path / "a"), ("</script>&", tmp_path / "<-b")], tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
-    held: list[tuple[str, dict[str, str | None]]] = []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            held.append((tag, dict(attrs)))
-
-    Reader().feed(text)
-    assert not [given for _, given in held if {"src", "href"} & given.keys()]
-    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
-    assert [tag for tag, _ in held].count("script") == 2
+    assert browser.asks_nothing_of_the_world(text)
+    assert text.count("<script") == 2
     assert content(tmp_path / "page.html")["names"] == ["a", "</script>&"]
 
 
@@ -198,15 +172,9 @@ def test_the_command_writes_a_page(tmp_path: Path) -> None:
     ],
 )
 def test_the_page_comes_alive_in_a_browser(state: str, drawn: str, tmp_path: Path) -> None:
-    if CHROMIUM is None:
-        if "chromium" in os.environ.get("ADCVSR_REQUIRE", ""):
-            pytest.fail("chromium is required and not there")
-        pytest.skip("no chromium on PATH")
     for name in "ab":
         pictures(tmp_path / name, 2, (24, 20))
     compare([("a", tmp_path / "a"), ("b", tmp_path / "b")], tmp_path / "page.html")
-    address = f"{(tmp_path / 'page.html').as_uri()}#{state}"
-    words = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address]
-    done = subprocess.run(words, capture_output=True, timeout=100, check=True)
-    assert f'data-drawn="{drawn}"' in done.stdout.decode()
-    assert "<polyline" in done.stdout.decode()
+    seen = browser.dom(f"{(tmp_path / 'page.html').as_uri()}#{state}", tmp_path)
+    assert f'data-drawn="{drawn}"' in seen
+    assert "<polyline" in seen

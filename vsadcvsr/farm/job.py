@@ -117,7 +117,8 @@ class Job:
     def done(self, lines: Sequence[Line] | None = None) -> dict[int, Line]:
         """The chunks whose line is in the ledger and whose file is there in full, by its size."""
         finished = [line for line in (self.lines() if lines is None else lines) if line.event == "done"]
-        sizes = {entry.name: _size(entry) for entry in self._files()} if finished else {}
+        named = {line.file for line in finished}
+        sizes = {entry.name: _size(entry) for entry in self._files() if entry.name in named} if named else {}
         return {line.chunk: line for line in finished if sizes.get(line.file) == line.bytes}
 
     def stored(self) -> set[int]:
