@@ -17,6 +17,7 @@ from tests.farm.jobs import Maker, planned
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Ledger, Line
 from vsadcvsr.farm.plan import Chunk, plan
+from vsadcvsr.farm.sources import ChangedError
 from vsadcvsr.farm.work import Worker, finished
 
 
@@ -115,3 +116,31 @@ def test_a_chunk_of_a_dead_worker_comes_when_no_other_is_left(job: Job) -> None:
         maker = Maker(job)
         list(Worker(job, maker).make_all())
     assert maker.made == [1, 2, 3, 0]
+
+
+def test_two_kinds_of_engines_that_begin_at_once_find_each_other_soon(job: Job) -> None:
+    other = Worker(Job.read(job.folder), Maker(job), "cpu")
+
+    def begin_another(chunk: Chunk) -> None:
+        if chunk.number == 0:
+            other.make(3)
+
+    making = Worker(job, Maker(job, begin_another), "cuda").make_all()
+    assert next(making).chunk == 0
+    with pytest.raises(ChangedError, match="cpu, cuda"):
+        next(making)
+
+
+def test_a_worker_does_not_read_the_ledger_for_every_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = plan([Fraction(n) for n in range(60)], [], seconds=Fraction(2), margin=0)
+    job = Job(folder=tmp_path / "job", request={}, recipe={}, sources=[], chunks=chunks).write()
+    read: list[str] = []
+    whole = job.ledger.read
+
+    def noted(plan: str) -> list[Line]:
+        read.append(plan)
+        return whole(plan)
+
+    monkeypatch.setattr(job.ledger, "read", noted)
+    assert len(list(Worker(job, Maker(job)).make_all())) == 29
+    assert len(read) <= 7  # before its chunks 1, 2, 3, 5, 9 and 17, and at the end

@@ -33,6 +33,7 @@ class Worker:
         self.name = worker_name()
         self._render = render
         self._engine = engine
+        self._made = 0
 
     def make(self, number: int) -> Line:
         """The ledger's line of a chunk that is done, by now at the latest.
@@ -40,13 +41,15 @@ class Worker:
         Raises ChangedError where no new attempt can help, and whatever `render` raises; the ledger has the cause.
         """
         chunk = self.job.chunk(number)
-        if (line := self.job.checked(number)) is not None:
-            return line
-        begun = Line(event="begun", plan=self.job.key, worker=self.name, at=time.time(), chunk=number)
+        line = self.job.checked(number)
+        return self._make(chunk) if line is None else line
+
+    def _make(self, chunk: Chunk) -> Line:
+        begun = Line(event="begun", plan=self.job.key, worker=self.name, at=time.time(), chunk=chunk.number)
         begun = replace(begun, engine=self._engine)
         self.job.ledger.append(begun)
         try:
-            check_engines({self._engine, *self._engines()})
+            self._check_engine()
             line = self._adopt(self._render(chunk), chunk, begun)
         except BaseException as error:
             cause = " ".join(str(error).split()) or type(error).__name__
@@ -54,6 +57,7 @@ class Worker:
                 self.job.ledger.append(replace(begun, event="failed", at=time.time(), cause=cause))
             raise
         self.job.ledger.append(line)
+        self._made += 1
         return line
 
     def make_all(self) -> Iterator[Line]:
@@ -70,7 +74,7 @@ class Worker:
                 if not ours or self._is_done(number):
                     continue
                 try:
-                    yield self.make(number)
+                    yield self._make(self.job.chunk(number))
                     in_a_row = 0
                 except ChangedError:
                     raise
@@ -87,7 +91,7 @@ class Worker:
             with self.job.claims.held(number) as ours:
                 crowd = not ours
                 if ours and not self._is_done(number):
-                    return self.make(number)
+                    return self._make(self.job.chunk(number))
         return None
 
     def _next(self, passed: Container[int], crowd: bool) -> int | None:
@@ -122,10 +126,15 @@ class Worker:
             seconds=round(now - begun.at, 3),
         )  # fmt: skip
 
-    def _engines(self) -> set[str]:
-        """What has made the chunks that are there."""
+    def _check_engine(self) -> None:
+        """Looks what has made the chunks that are there: before the first, second, fourth, eighth … of its own, since
+        those who begin at the same time see nothing of each other, and all of the ledger is a lot to read each time.
+        """
+        if self._made & (self._made - 1):
+            return
         stored = self.job.stored()
-        return {line.engine for line in self.job.lines() if line.event == "done" and line.chunk in stored}
+        made = {line.engine for line in self.job.lines() if line.event == "done" and line.chunk in stored}
+        check_engines({self._engine, *made})
 
 
 def check_engines(labels: set[str]) -> None:
