@@ -38,6 +38,12 @@ def test_a_network_in_another_memory_order_is_written_in_the_files(tmp_path: Pat
         torch.testing.assert_close(value, wanted[name], atol=0, rtol=0)
 
 
+def test_weights_have_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    save_weights(test_temporal.student(), tmp_path / "net.safetensors")
+    assert (tmp_path / "net.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_files_without_a_family_are_of_compact_students(tmp_path: Path) -> None:
     net, path = test_temporal.student(), tmp_path / "w.safetensors"
     save_weights(net, path)

@@ -85,7 +85,10 @@ def write(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:
     # Arrays keep the memory order of channels-last networks, which the format has no word for.
     flat = {name: value.copy("C") if not value.flags.c_contiguous else value for name, value in tensors.items()}
     try:
+        fresh.touch()
+        mode = fresh.stat().st_mode  # as files are made here; safetensors makes them for the owner alone
         safetensors.numpy.save_file(flat, fresh, noted)
+        fresh.chmod(mode)
         fresh.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
         fresh.unlink(missing_ok=True)
