@@ -166,6 +166,59 @@ def test_a_folder_that_cannot_be_read_for_a_while_does_not_end_it(job: Job, monk
     assert "merged" in stream.getvalue()
 
 
+def test_a_folder_that_stays_away_is_said_once(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LEAST", 0.001)
+    stream = io.StringIO()
+    with Watch([job], stream=stream):
+        (job.folder / "ledger").write_text("in the way")
+        time.sleep(0.1)
+    assert stream.getvalue().count("cannot be read now") == 1
+
+
+class Broken(io.StringIO):
+    """A pipe whose reader has gone after a line."""
+
+    def write(self, text: str) -> int:
+        if self.getvalue():
+            raise BrokenPipeError("nobody listens")
+        return super().write(text)
+
+
+def test_a_listener_that_leaves_ends_the_waiting_and_nothing_else(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LEAST", 0.01)
+    with Watch([job], style="json", stream=Broken()):
+        note(job, *made(1, 2, 0))
+        time.sleep(0.1)
+    with Watch([job], style="json", stream=Broken()) as watch:
+        note(job, *made(1, 2, 1))
+        with pytest.raises(BrokenPipeError):
+            watch.wait()
+
+
+def test_several_jobs_come_to_one_line(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    other = planned(tmp_path / "two" / "other")
+    note(job, *made(1, 2, 0))
+    now = time.time()
+    note(other, *made(now - 10, now, 0), *made(now - 10, now, 1, "far:2"), line("begun", now, 2))
+    stream = io.StringIO()
+    Watch([job, other], stream=stream).tick()
+    assert stream.getvalue().splitlines()[-1] == (
+        "ffadcvsr: 2 jobs: 75/200 frames, 3/8 chunks, 1 at work, 2.5 fps, eta 50.0 s"
+    )
+
+
+def test_of_many_jobs_a_terminal_shows_those_that_go_on(job: Job, tmp_path: Path) -> None:
+    others = [planned(tmp_path / f"job{number}") for number in range(20)]
+    note(job, line("merged", 5))
+    stream = Terminal()
+    with Watch([job, *others], stream=stream):
+        pass
+    assert "1 of 21 jobs done" in stream.getvalue()
+    assert "job3\x1b" in stream.getvalue()
+    assert "job4\x1b" not in stream.getvalue()
+
+
 def test_a_style_that_there_is_not_is_refused() -> None:
     with pytest.raises(UsageError, match="rich, plain, json"):
         Watch(style="loud")  # type: ignore[arg-type]

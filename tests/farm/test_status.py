@@ -95,6 +95,25 @@ def test_a_worker_far_away_that_has_been_silent_for_long_does_not_work(job: Job)
     assert status_of(job).running == {1: "far:2"}
 
 
+def test_how_long_silence_is_suffered_depends_on_how_long_chunks_take(job: Job) -> None:
+    now = time.time()
+    silent = line("begun", now - 700, 1, "far:2")
+    note(job, silent)
+    assert status_of(job).running == {1: "far:2"}
+    note(job, *made(1, 5, 0), file="quick.jsonl")
+    assert status_of(job).running == {}
+
+
+def test_a_claim_without_a_sign_of_life_is_no_work(job: Job) -> None:
+    note(job, line("begun", time.time(), 1, "far:2"))
+    claims = job.folder / "claims"
+    claims.mkdir()
+    (claims / "00001.json").write_text('{"worker": "far:2", "token": "x"}')
+    assert status_of(job).running == {1: "far:2"}
+    os.utime(claims / "00001.json", (1, 1))
+    assert status_of(job).running == {}
+
+
 def test_a_file_that_is_lost_makes_its_chunk_open_again(job: Job) -> None:
     tally = Tally(job)
     note(job, *made(1, 2, 0), *made(2, 3, 1), *made(3, 4, 2))

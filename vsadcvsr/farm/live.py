@@ -37,6 +37,8 @@ class Watch:
         self._told: list[set[tuple[int, str, float]]] = []
         self._lock = threading.RLock()
         self._over = threading.Event()
+        self._is_away = False
+        self._broken: OSError | None = None
         self._thread = threading.Thread(target=self._go_on, daemon=True, name="watch")
 
     def add(self, job: Job) -> None:
@@ -57,16 +59,16 @@ class Watch:
     def tick(self) -> list[Status]:
         """Looks and shows at once. What is known of each job, in the order in which they were given."""
         with self._lock:
-            self._statuses = [tally.read() for tally in self._tallies]
-            for number, tally in enumerate(self._tallies):
-                self._tell_of_failures(number, tally)
-            self._view.show(list(zip(self._tallies, self._statuses, strict=True)))
+            self._read()
+            self._show()
             return self._statuses
 
     def wait(self) -> None:
-        """Returns when no chunk of any job is left to be made."""
+        """Returns when no chunk of any job is left to be made. Raises OSError where nothing can be shown any more."""
         while not all(status.ended for status in self._statuses):
             self._over.wait(0.2)
+            if self._broken is not None:
+                raise self._broken
 
     def __enter__(self) -> Self:
         self._view.begin()
@@ -78,21 +80,46 @@ class Watch:
         del kind, error, at
         self._over.set()
         self._thread.join()
+        if self._broken is not None:
+            return  # who listens no longer does not end what was listened to
         try:
-            self.tick()
+            self._look()
         finally:
-            over = [tally for tally, status in zip(self._tallies, self._statuses, strict=True) if status.ended]
+            over = [tally for tally, status in zip(self._tallies, self._statuses, strict=False) if status.ended]
             self._view.end([(tally.job, tally.summary()) for tally in over])
 
     def _go_on(self) -> None:
         pause = _LEAST
-        while not self._over.wait(pause):
-            begun = time.monotonic()
-            try:
-                self.tick()
-            except OSError as error:  # a folder on a network may come back
+        try:
+            while not self._over.wait(pause):
+                begun = time.monotonic()
+                self._look()
+                pause = max(_LEAST, _SHARE * (time.monotonic() - begun))
+        except OSError as error:
+            self._broken = error
+
+    def _look(self) -> None:
+        """As `tick`, but a folder that cannot be read now is said once: on a network it may come back."""
+        try:
+            self._read()
+        except OSError as error:
+            if not self._is_away:
                 self.say(f"the job cannot be read now: {error}")
-            pause = max(_LEAST, _SHARE * (time.monotonic() - begun))
+            self._is_away = True
+        else:
+            self._is_away = False
+            self._show()
+
+    def _read(self) -> None:
+        with self._lock:
+            self._statuses = [tally.read() for tally in self._tallies]
+
+    def _show(self) -> None:
+        with self._lock:
+            known = list(zip(self._tallies, self._statuses, strict=False))
+            for number, (tally, _) in enumerate(known):
+                self._tell_of_failures(number, tally)
+            self._view.show(known)
 
     def _tell_of_failures(self, number: int, tally: Tally) -> None:
         """Says what went wrong since the last time; what had gone wrong before the first is told in no words."""

@@ -11,12 +11,14 @@ from vsadcvsr.farm.attempts import Attempt, attempts
 from vsadcvsr.farm.claims import lives
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line
-from vsadcvsr.farm.summary import Summary, summary
+from vsadcvsr.farm.summary import Summary, clock, summary
 
 _RECENT = 600.0
 """Seconds of the past by which the speed of a worker is judged."""
-_SILENT = 3600.0
-"""Seconds without a word after which a worker that nothing is known of is taken for dead."""
+_SILENT, _SILENT_LEAST, _SILENT_CHUNKS = 3600.0, 600.0, 5
+"""Seconds without a word after which a worker that has no claim is taken for dead: so many times what the slowest chunk
+took, within these bounds.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,9 @@ class Status:
         return asdict(self)
 
     def __str__(self) -> str:
-        lines = [f"{self.done} of {self.chunks} chunks done, {self.frames_done} of {self.frames} frames"]
+        speed = f", {self.fps:.3g} fps" if self.fps else ""
+        left = f", eta {clock(self.eta)}" if self.eta else ""
+        lines = [f"{self.done} of {self.chunks} chunks done, {self.frames_done} of {self.frames} frames{speed}{left}"]
         lines += [f"chunk {number}: {worker} works on it" for number, worker in self.running.items()]
         lines += [f"chunk {number} failed: {cause}" for number, cause in self.failed.items()]
         return "\n".join([*lines, *(["merged"] if self.merged else [])])
@@ -77,20 +81,30 @@ class Tally:
             self._done = rest | self.job.done([line for line in self.lines if line.chunk in again])
         if new and len(self._done) == len(self.job.chunks):
             self._done = self.job.done(self.lines)  # files may be lost after their lines were read
-        self.working = [one for one in self.attempts if one.outcome == "open" and self._lives(one)]
+        self.working = self._working()
         return self._status(time.time())
 
     def summary(self) -> Summary:
         """What the job has cost so far, as it was read."""
         return summary(self.job.chunks, self.lines, self._done)
 
-    def _lives(self, one: Attempt) -> bool:
-        if one.chunk in self._done:
-            return False
+    def _working(self) -> list[Attempt]:
+        """Of the attempts that nobody has told the end of, those that may go on: this machine's by their processes,
+        others by their claims, and where there is none by how long they have been silent.
+        """
+        going = [one for one in self.attempts if one.outcome == "open" and one.chunk not in self._done]
+        slowest = max((one.seconds for one in self.attempts if one.outcome == "done"), default=_SILENT)
+        patience = min(_SILENT, max(_SILENT_LEAST, _SILENT_CHUNKS * slowest))
+        claimed = self.job.claims.taken() if going else set()
+        return [one for one in going if self._lives(one, claimed, patience)]
+
+    def _lives(self, one: Attempt, claimed: set[int], patience: float) -> bool:
         host, _, number = one.worker.rpartition(":")
         if host == socket.gethostname():
             return lives(number)
-        return self.job.claims.holder(one.chunk) == one.worker or time.time() - one.begun < _SILENT
+        if one.chunk in claimed:
+            return self.job.claims.holder(one.chunk) == one.worker
+        return time.time() - one.begun < patience
 
     def _status(self, now: float) -> Status:
         working, done = self.working, self._done
@@ -141,3 +155,20 @@ def _eta(left: int, working: Sequence[tuple[float, int, float]]) -> float | None
     rests = [max(0.0, length / speed - since) for speed, length, since in working if speed]
     under_way = sum(min(speed * since, length) for speed, length, since in working)
     return round(max(*rests, (left - under_way) / fps), 1)
+
+
+def total(statuses: Sequence[Status]) -> Status:
+    """Of several jobs that the same workers are at; the numbers of chunks are no keys there."""
+    fps, left = sum(one.fps for one in statuses), sum(one.frames - one.frames_done for one in statuses)
+    return Status(
+        chunks=sum(one.chunks for one in statuses), done=sum(one.done for one in statuses),
+        frames=sum(one.frames for one in statuses), frames_done=sum(one.frames_done for one in statuses),
+        running=_numbered(worker for one in statuses for worker in one.running.values()),
+        failed=_numbered(cause for one in statuses for cause in one.failed.values()),
+        retries=sum(one.retries for one in statuses), failures=sum(one.failures for one in statuses),
+        fps=round(fps, 2), eta=round(left / fps, 1) if fps else None, merged=all(one.merged for one in statuses),
+    )  # fmt: skip
+
+
+def _numbered(words: Iterable[str]) -> dict[int, str]:
+    return dict(enumerate(words))

@@ -17,7 +17,7 @@ from rich.text import Text
 from vsadcvsr.errors import UsageError
 from vsadcvsr.farm.attempts import Attempt
 from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.status import Status, Tally
+from vsadcvsr.farm.status import Status, Tally, total
 from vsadcvsr.farm.summary import Summary, clock, counted
 
 type Style = Literal["rich", "plain", "json"]
@@ -25,8 +25,8 @@ type Seen = Sequence[tuple[Tally, Status]]
 
 _SOON, _LATE = 10.0, 60.0
 """Seconds between plain lines, at least; and at most, where nothing changes."""
-_ROWS = 12
-"""Workers that a terminal shows of each job."""
+_ROWS, _JOBS = 12, 4
+"""Workers and jobs that a terminal shows."""
 
 
 class View(Protocol):
@@ -58,7 +58,7 @@ class Plain:
         """Nothing."""
 
     def say(self, words: str) -> None:
-        print(f"ffadcvsr: {words}", file=self._stream, flush=True)
+        self._write(f"ffadcvsr: {words}")
 
     def doing(self, words: str) -> None:
         if words:
@@ -79,13 +79,24 @@ class Plain:
         for job, summary in over:
             self.say(f"{job.folder.name}: {summary}")
 
+    def _write(self, text: str) -> None:
+        self._stream.write(f"{text}\n")  # at once, so that others' lines come before or behind it
+        self._stream.flush()
+
     def _has_news(self) -> bool:
         return self._last != [status for _, status in self._seen]
 
-    def _tell(self) -> None:
-        for tally, status in self._seen:
-            self.say(f"{tally.job.folder.name}: {told(status)}")
+    def _changed(self) -> list[tuple[Tally, Status]]:
+        """The jobs of which there is something new to tell, which then is told."""
+        known = dict(enumerate(self._last))
         self._last = [status for _, status in self._seen]
+        return [one for number, one in enumerate(self._seen) if known.get(number) != one[1]]
+
+    def _tell(self) -> None:
+        for tally, status in self._changed() or self._seen:
+            self.say(f"{tally.job.folder.name}: {told(status)}")
+        if len(self._seen) > 1:
+            self.say(f"{len(self._seen)} jobs: {told(total([status for _, status in self._seen]))}")
 
 
 class Json(Plain):
@@ -110,13 +121,11 @@ class Json(Plain):
             self._put(event="summary", job=str(job.folder), **summary.plain())
 
     def _tell(self) -> None:
-        for number, (tally, status) in enumerate(self._seen):
-            if self._last[number : number + 1] != [status]:
-                self._put(event="progress", job=str(tally.job.folder), **status.plain())
-        self._last = [status for _, status in self._seen]
+        for tally, status in self._changed():
+            self._put(event="progress", job=str(tally.job.folder), **status.plain())
 
     def _put(self, **told: object) -> None:
-        print(json.dumps({"time": round(time.time(), 3), **told}), file=self._stream, flush=True)
+        self._write(json.dumps({"time": round(time.time(), 3), **told}))
 
 
 class Rich:
@@ -142,13 +151,22 @@ class Rich:
 
     def show(self, seen: Seen) -> None:
         self._seen = seen
-        parts = [part for tally, status in seen for part in _parts(tally, status, rows=max(1, _ROWS // len(seen)))]
-        self._live.update(Group(*parts, *([Text(self._doing, "cyan")] if self._doing else [])), refresh=True)
+        self._live.update(Group(*_foot(seen), *([Text(self._doing, "cyan")] if self._doing else [])), refresh=True)
 
     def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
         self._live.stop()
         for job, summary in over:
             self.say(f"{job.folder.name}: {summary}")
+
+
+def _foot(seen: Seen) -> Iterable[RenderableType]:
+    """The jobs that are not done yet, some of them where there are many, and what all come to."""
+    going = [one for one in seen if not one[1].ended] or seen[-1:]
+    for tally, status in going[:_JOBS]:
+        yield from _parts(tally, status, rows=max(1, _ROWS // min(len(going), _JOBS)))
+    if len(seen) > 1:
+        ended = sum(status.ended for _, status in seen)
+        yield Text(f"{ended} of {len(seen)} jobs done; {told(total([status for _, status in seen]))}", "bold")
 
 
 def _parts(tally: Tally, status: Status, *, rows: int) -> Iterable[RenderableType]:
