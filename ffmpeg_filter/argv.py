@@ -14,7 +14,7 @@ _SWITCHES = (
     "an vn sn dn re copyts start_at_zero copy_unknown ignore_unknown recast_media shortest bitexact accurate_seek "
     "find_stream_info autorotate autoscale xerror stats stdin hide_banner report debug_ts benchmark benchmark_all dump "
     "hex psnr qphist vstats intra force_fps copyinkf fix_sub_duration fix_sub_duration_heartbeat display_hflip "
-    "display_vflip auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata"
+    "display_vflip auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata farm_keep"
 )
 _QUESTIONS = (
     "version L license buildconf formats muxers demuxers devices codecs decoders encoders bsfs protocols filters "
@@ -33,11 +33,15 @@ _GLOBAL = (
     "filter_complex_threads copyts start_at_zero copytb dts_delta_threshold dts_error_threshold xerror abort_on "
     "max_error_rate vsync timelimit dump hex init_hw_device filter_hw_device sdp_file copy_unknown ignore_unknown "
     "vstats vstats_file vstats_version auto_conversion_filters print_graphs print_graphs_file print_graphs_format "
-    "adcvsr_dry_run adcvsr_metadata adcvsr_on_corrupt farm farm_intermediate"
+    "adcvsr_dry_run adcvsr_metadata adcvsr_on_corrupt"
 )
-GLOBALS = frozenset(_GLOBAL.split())
-OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", "farm", "farm_intermediate"})
+FARM = (
+    "farm", "farm_chunk", "farm_cpus", "farm_folder", "farm_gpus", "farm_intermediate", "farm_keep", "farm_progress",
+    "farm_workers",
+)  # fmt: skip
+OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", *FARM})
 """Options that FFmpeg does not know."""
+GLOBALS = frozenset([*_GLOBAL.split(), *FARM])
 
 _ALIASES = {
     "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",

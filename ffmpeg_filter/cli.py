@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter import options, verify
+from ffmpeg_filter import farm_orders, options, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.encoder import ProgramError
@@ -59,16 +59,21 @@ def _run(words: list[str]) -> int:
     if words[0] in {"y4m", "farm"}:
         return (_y4m if words[0] == "y4m" else _farm)(words[1:])
     if words[0] in {"-h", "-help", "--help", "-?"} and words[1:] in ([], ["filter=adcvsr"]):
-        print(options.help_text() if words[1:] else USAGE)
+        print(options.help_text() if words[1:] else f"{USAGE}{farm_orders.HELP}")
         return 0
     command = parse(_with_scripts(words))
-    inputs = [probe(file) for file in command.inputs] if any(mentions(word) for word in words) else []
+    farm_orders.check_names(command)
+    is_farmed = command.has("farm") and not command.has("adcvsr_dry_run")
+    return (_on_a_farm if is_farmed else _here)(command)
+
+
+def _here(command: Command) -> int:
+    has_us = any(mentions(word) for word in command.words())
+    inputs = [probe(file) for file in command.inputs] if has_us else []
     binary = find()
     made = plan(command, inputs, version=binary.version)
     if made is None:
         return _plain(binary, command)
-    if command.has("farm"):
-        raise UsageError.of("-farm", command.value("farm"), "nothing yet", "this version runs on one machine")
     noted = made
     if command.has("adcvsr_metadata"):
         noted = plan(_with_note(command, made), inputs, version=binary.version) or made
@@ -82,6 +87,12 @@ def _farm(words: Sequence[str]) -> int:
     from ffmpeg_filter import farm
 
     return farm.main(words, ordered)
+
+
+def _on_a_farm(command: Command) -> int:
+    from ffmpeg_filter import farm, farm_run
+
+    return farm.guarded(lambda: farm_run.run(command, ordered))
 
 
 def ordered(words: list[str]) -> Ordered:
@@ -193,14 +204,20 @@ def _check_inputs(command: Command) -> None:
 
 def check_output(command: Command, made: Plan) -> None:
     """Before anything is done: as FFmpeg, nothing is overwritten unasked."""
+    check_place(made, overwrite=command.has("y"))
+    if made.part is not None:
+        Path(made.part).unlink(missing_ok=True)
+
+
+def check_place(made: Plan, *, overwrite: bool) -> None:
+    """Raises UsageError where the output cannot be put."""
     if made.part is None:
         return
     path = Path(made.output.url.removeprefix("file:"))
-    if path.exists() and not command.has("y"):
+    if path.exists() and not overwrite:
         raise UsageError.of("output", str(path), "a file that does not exist yet", "or -y to overwrite it")
     if not path.parent.is_dir():
         raise UsageError.of("output", str(path), "a file in a folder that exists")
-    Path(made.part).unlink(missing_ok=True)
 
 
 def _finish(made: Plan) -> None:

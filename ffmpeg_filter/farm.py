@@ -25,7 +25,7 @@ from ffmpeg_filter import farm_plan
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
-from ffmpeg_filter.progress import reporter
+from ffmpeg_filter.progress import Reporter, reporter
 from vsadcvsr import page
 from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError
 from vsadcvsr.farm.job import Job
@@ -42,23 +42,29 @@ type Order = Callable[[list[str]], Ordered]
 """Makes of a command line, as words, what is planned with."""
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: a scheduler wants its machine back
+class Stopped(Exception):  # noqa: N818 - no error: a scheduler wants its machine back
     """Raised where a signal asks for the end."""
 
 
 def main(words: Sequence[str], order: Order) -> int:
-    """Runs a sub-command; the exit status. What went wrong is said on standard error in one line."""
+    """Runs a sub-command; the exit status."""
     ours, command = _split(words)
     try:
         given = _parser().parse_args(ours)
-        with _stoppable():
-            return int(given.run(given, command, order))
     except SystemExit as error:  # argparse has said why
         return OK if not error.code else USAGE
+    return guarded(lambda: int(given.run(given, command, order)))
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """The exit status of what is run. What went wrong is said on standard error in one line."""
+    try:
+        with stoppable():
+            return run()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (AdcvsrError, OSError, _Stopped) as error:
-        _say(" ".join(str(error).split()))
+    except (AdcvsrError, OSError, Stopped) as error:
+        say(" ".join(str(error).split()))
         return status_for(error)
 
 
@@ -124,9 +130,9 @@ def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
         with reporter(None, wanted=None) as live:
             job = farm_plan.make(given.job, ordered, given.chunk_seconds, live)
     except ProgramError as error:
-        _say(" ".join(str(error).split()))
+        say(" ".join(str(error).split()))
         return GIVE_UP
-    _say(described(job))
+    say(described(job))
     return OK
 
 
@@ -148,9 +154,9 @@ def _work(given: argparse.Namespace, command: list[str], order: Order) -> int:
     job.check_sources()
     job.sweep()
     if given.chunk is not None and job.checked(given.chunk) is not None:
-        _say(f"chunk {given.chunk} is done already")
+        say(f"chunk {given.chunk} is done already")
     elif given.chunk is None and len(job.done()) == len(job.chunks):
-        _say(f"all {len(job.chunks)} chunks are done already")
+        say(f"all {len(job.chunks)} chunks are done already")
     else:
         _render(job, given)
     return OK
@@ -192,21 +198,26 @@ def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
     enter(job.request)
     kitchen = Kitchen(job)
     output = Path(kitchen.plan.output.url.removeprefix("file:"))
-    if _is_merged(job, output):
-        _say(f"{output} is merged already")
+    if is_merged(job, output):
+        say(f"{output} is merged already")
         return OK
     lines = finished(job)
     cli.check_output(kitchen.command, kitchen.plan)
-    begun = time.time()
     with reporter(job.chunks[-1].end, wanted=None) as live:
-        merge(kitchen, lines, live)
-    size, now = output.stat().st_size if output.is_file() else 0, time.time()
-    merged = Line(event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - begun, 3))
-    job.ledger.append(merged)
+        conclude(kitchen, lines, live)
     return OK
 
 
-def _is_merged(job: Job, output: Path) -> bool:
+def conclude(kitchen: Kitchen, lines: Sequence[Line], live: Reporter) -> None:
+    """Merges, and notes it in the ledger."""
+    job, output, begun = kitchen.job, Path(kitchen.plan.output.url.removeprefix("file:")), time.time()
+    merge(kitchen, lines, live)
+    size, now = output.stat().st_size if output.is_file() else 0, time.time()
+    merged = Line(event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - begun, 3))
+    job.ledger.append(merged)
+
+
+def is_merged(job: Job, output: Path) -> bool:
     """Whether the film is there, as it was merged."""
     sizes = {line.bytes for line in job.lines() if line.event == "merged"}
     return output.is_file() and output.stat().st_size in sizes
@@ -229,11 +240,11 @@ def _report(given: argparse.Namespace, command: list[str], order: Order) -> int:
     tally = Tally(Job.read(given.job))
     out = given.o or given.job / "report.html"
     page.write(out, report(tally, *samples(tally.job, given.samples)))
-    _say(f"{out}: {out.stat().st_size >> 10} KiB")
+    say(f"{out}: {out.stat().st_size >> 10} KiB")
     return OK
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
     _print(f"ffadcvsr: {words}", sys.stderr)
 
 
@@ -242,11 +253,11 @@ def _print(words: str, stream: TextIO) -> None:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Being asked to end is an exception, so that programs end and half-made files go."""
 
     def stop(*_: object) -> NoReturn:
-        raise _Stopped("stopped by a signal; what is done stays done")
+        raise Stopped("stopped by a signal; what is done stays done")
 
     if threading.current_thread() is not threading.main_thread():
         yield  # where no signal is heard

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -28,20 +29,27 @@ from vsadcvsr.farm.sources import ChangedError
 
 
 class Renderer:
-    """Makes chunks of a job on this machine; the model stays loaded as long as this is there.
+    """Makes chunks of a job on this machine; the model stays loaded as long as this is there. It runs on `threads`
+    threads of a CPU, 0 for all, where the command says nothing of them.
 
     `say` is told what the user should read, `frame` of each picture that is made (its time in seconds). Raises
     ChangedError where the job was planned with something else than what is here.
     """
 
     def __init__(
-        self, job: Job, *, say: Callable[[str], None] = lambda _: None, frame: Callable[[float], None] = lambda _: None
+        self,
+        job: Job,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        frame: Callable[[float], None] = lambda _: None,
+        threads: int = 0,
     ) -> None:
         self._kitchen = kitchen = Kitchen(job)
+        self._options = replace(kitchen.plan.options, threads=kitchen.plan.options.threads or threads)
         self._say, self._frame = lambda words: None if _BANNER.match(words) else say(words), frame
         recipe = kitchen.recipe
         self._film = Film(kitchen.binary, kitchen.plan.decoder, kitchen.index, recipe.shift, recipe.run_up)
-        chosen = kitchen.plan.options.upscaling(1, 1)
+        chosen = self._options.upscaling(1, 1)
         self._engine = Engine.open(**cast(Model, {name: chosen[name] for name in chosen if name in _OF_MODEL}))
 
     @property
@@ -95,7 +103,7 @@ class Renderer:
 
     def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Generator[av.VideoFrame]:
         first = next(frames)
-        options = self._kitchen.plan.options.upscaling(first.width, first.height)
+        options = self._options.upscaling(first.width, first.height)
         active = self._active(chunk.first)
         pictures = upscale_frames(_chained(first, frames), active=active, **options)  # type: ignore[arg-type]
         with closing(pictures):

@@ -94,9 +94,9 @@ def test_of_many_who_begin_at_once_few_try_for_the_same_chunk(tmp_path: Path, mo
     tried: list[Path] = []
     take = job.claims._take
 
-    def noted(path: Path, token: str) -> bool:
+    def noted(path: Path, *more: str) -> bool:
         tried.append(path)
-        return take(path, token)
+        return take(path, *more)
 
     def begin_another(_: Chunk) -> None:
         if next(others, None) is not None:

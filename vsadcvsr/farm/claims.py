@@ -1,4 +1,4 @@
-"""Who works on which chunk, so that workers without a scheduler do not choose the same one.
+"""Who works on which chunk, or on what is done once for all of them, so that no two choose the same.
 
 A claim saves work and protects nothing: a chunk that is made twice is made twice alike.
 """
@@ -29,10 +29,13 @@ class Claims:
         self._folder = folder
 
     @contextmanager
-    def held(self, chunk: int) -> Iterator[bool]:
-        """Whether the chunk is ours now; given back at the end."""
-        path, token = self._path(chunk), secrets.token_hex(8)
-        if not self._take(path, token):
+    def held(self, what: int | str, patron: str = "") -> Iterator[bool]:
+        """Whether the chunk of that number, or the work of that name, is ours now; given back at the end.
+
+        `patron` is who this process works for, and does not outlive. Raises FileNotFoundError without a job's folder.
+        """
+        path, token = self._path(what), secrets.token_hex(8)
+        if not self._take(path, token, patron):
             yield False
             return
         ended = threading.Event()
@@ -46,9 +49,15 @@ class Claims:
             if _read(path).get("token") == token:
                 path.unlink(missing_ok=True)
 
-    def holder(self, chunk: int) -> str:
-        """The worker that has a chunk, as long as it shows signs of life; else an empty string."""
+    def free(self, chunk: int, worker: str) -> None:
+        """Takes a chunk away from a worker that is known to be dead, if it has it."""
         path = self._path(chunk)
+        if _read(path).get("worker") == worker:
+            path.unlink(missing_ok=True)
+
+    def holder(self, what: int | str) -> str:
+        """The worker that has it, as long as it shows signs of life; else an empty string."""
+        path = self._path(what)
         return "" if _is_dead(path) else str(_read(path).get("worker", ""))
 
     def taken(self) -> set[int]:
@@ -56,13 +65,13 @@ class Claims:
         names = (path.name for path in self._folder.glob("*.json"))
         return {int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdecimal()}
 
-    def _path(self, chunk: int) -> Path:
-        return self._folder / f"{chunk:05}.json"
+    def _path(self, what: int | str) -> Path:
+        return self._folder / f"{what if isinstance(what, str) else f'{what:05}'}.json"
 
-    def _take(self, path: Path, token: str) -> bool:
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def _take(self, path: Path, token: str, patron: str) -> bool:
+        self._folder.mkdir(exist_ok=True)  # without parents: a job that was removed stays so
         own = path.with_name(f"{path.name}.{token}")
-        own.write_text(json.dumps({"worker": worker_name(), "token": token}))
+        own.write_text(json.dumps({"worker": worker_name(), "patron": patron, "token": token}))
         try:
             os.link(own, path)  # fails if it is there; unlike an exclusive creation, its content is never half there
         except FileExistsError:
@@ -93,8 +102,14 @@ def _is_dead(path: Path) -> bool:
         silent = time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return True
-    host, _, number = str(_read(path).get("worker", "")).rpartition(":")
-    return silent > _DEAD or (host == socket.gethostname() and not lives(number))
+    told = _read(path)
+    return silent > _DEAD or any(_is_gone(str(told.get(role, ""))) for role in ("worker", "patron"))
+
+
+def _is_gone(worker: str) -> bool:
+    """Whether that is a process of this machine that has ended."""
+    host, _, number = worker.rpartition(":")
+    return host == socket.gethostname() and not lives(number)
 
 
 def lives(number: str) -> bool:

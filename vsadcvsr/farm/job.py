@@ -12,8 +12,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -148,6 +151,30 @@ class Job:
                 return list(entries)
         except FileNotFoundError:
             return []
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder still holds a job: whoever is ready with it may have removed it."""
+        return (self.folder / "job.json").exists()
+
+    def abandon(self, number: int, worker: str, cause: str) -> None:
+        """Clears up behind a worker that is known to be dead, at a chunk that it may not have ended."""
+        self.claims.free(number, worker)
+        for path in self.store.glob(f"{number:05}.{worker.replace(':', '.')}.part*"):
+            path.unlink(missing_ok=True)
+        if number not in self.done():
+            self.ledger.append(
+                Line(event="failed", plan=self.key, worker=worker, at=time.time(), chunk=number, cause=cause)
+            )
+
+    def remove(self, *more: Path) -> None:
+        """Takes everything of the job out of its folder, `more` too, and then the folder if there is nothing else."""
+        for path in (self.folder / "job.json", *more):  # without the first, nobody works here any more
+            path.unlink(missing_ok=True)
+        for name in ("chunks", "ledger", "claims"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def sweep(self) -> None:
         """Removes what workers of this machine that are dead had half made."""

@@ -1,0 +1,168 @@
+"""What `-farm …` asks for, apart from the command itself, and the titles that it is asked for.
+
+A command is a batch where its output's name has `{name}` in it: it is then run for each file of its first input, which
+is a folder, a pattern, or @list with a file a line; `{name}` is the file's, without what follows its last dot.
+"""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from ffmpeg_filter.argv import FARM, Command, File, Option
+from vsadcvsr.errors import UsageError, near_misses
+from vsadcvsr.farm.views import Style
+
+HELP = """On a farm: -farm ADDRESS            where: local (Ray, started on this machine), auto (the cluster that runs
+                                    here), ray://host:port, or host:port on a node of it
+           -farm_workers N          at most so many workers; else as many as there is room for
+           -farm_gpus G             GPUs of a worker, such as 0.5; 0 for workers on CPUs
+           -farm_cpus C             cores of a worker, by itself up to 4, or 1 beside a GPU
+           -farm_chunk S            length of a chunk in seconds, 20 by itself
+           -farm_intermediate I     auto, ffv1 (chunks kept without loss), or none (chunks as encoded)
+           -farm_folder DIR         for the chunks, on storage that all nodes see; OUTPUT.farm by itself
+           -farm_keep               leave it there at the end, for ffadcvsr farm report
+           -farm_progress P         rich, plain or json
+With {name} in the output, for each file of a folder, 'pattern*' or @list: -farm local -i 'in/*.mp4' … 'out/{name}.mkv'
+"""
+
+_NAME = "{name}"
+_STYLES: dict[str, Style] = {"rich": "rich", "plain": "plain", "json": "json"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """Where and how the work is done. What is None is found out."""
+
+    address: str
+    folder: Path | None = None
+    keep: bool = False
+    workers: int | None = None
+    gpus: float | None = None
+    cpus: float | None = None
+    seconds: Fraction = Fraction(20)
+    style: Style | None = None
+
+
+@dataclass(frozen=True)
+class Title:
+    """The words of a command for one machine, without `-y`, and whether that was there."""
+
+    words: tuple[str, ...]
+    output: str
+    overwrite: bool
+
+
+def orders(command: Command) -> Orders:
+    """Raises UsageError."""
+    check_names(command)
+    folder, style = command.value("farm_folder"), command.value("farm_progress")
+    if style is not None and style not in _STYLES:
+        raise UsageError.of("-farm_progress", style, ", ".join(_STYLES), near_misses(style, _STYLES))
+    workers = _number(command, "farm_workers", "1 or more", lambda value: value >= 1 and value == int(value))
+    seconds = _number(command, "farm_chunk", "more than 0 seconds", lambda value: value > 0)
+    return Orders(
+        address=command.value("farm") or "",
+        folder=None if folder is None else Path(folder).resolve(),
+        keep=command.has("farm_keep"),
+        workers=None if workers is None else int(workers),
+        gpus=_number(
+            command, "farm_gpus", "0, a part of 1, or whole GPUs", lambda gpus: gpus in {0, 1} or _share(gpus)
+        ),
+        cpus=_number(command, "farm_cpus", "more than 0 cores", lambda value: value > 0),
+        seconds=Orders.seconds if seconds is None else Fraction(str(seconds)),
+        style=None if style is None else _STYLES[style],
+    )
+
+
+def check_names(command: Command) -> None:
+    """Raises UsageError for options of a farm that there are not, or that have no farm."""
+    for option in command.options():
+        if option.name.startswith("farm") and option.name not in FARM:
+            known = [f"-{name}" for name in FARM]
+            raise UsageError.of(option.word, option.value, ", ".join(known), near_misses(option.word, known))
+        if option.name.startswith("farm_") and option.name != "farm_intermediate" and not command.has("farm"):
+            raise UsageError.of(option.word, option.value, "beside -farm ADDRESS", "such as -farm local")
+
+
+def titles(command: Command) -> list[Title]:
+    """What is to be made: a command for one machine each. Raises UsageError where a batch finds no or too few files."""
+    overwrite = command.has("y")
+    bare = _without(command, lambda option: option.name == "y" or (option.name in FARM and option.name != _KEPT))
+    outputs = [file.url for file in bare.outputs]
+    if not any(_NAME in url for url in outputs):
+        return [Title(tuple(bare.words()), outputs[0] if outputs else "", overwrite)]
+    if not bare.inputs:
+        raise UsageError.of("command", "without an input", "a command with -i")
+    made = [_title(bare, path, overwrite) for path in _files(bare.inputs[0].url)]
+    names = [title.output for title in made]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError.of("output", twice, "another for each file", "files of one name are in this batch")
+    return made
+
+
+_KEPT = "farm_intermediate"
+"""The option of a farm that is part of what is made."""
+
+
+def _without(command: Command, unwanted: Callable[[Option], bool]) -> Command:
+    rest = tuple(option for option in command.rest if not unwanted(option))
+    return Command(tuple(file.without(unwanted) for file in command.files), rest)
+
+
+def _title(command: Command, path: str, overwrite: bool) -> Title:
+    first, name = command.inputs[0], Path(path).stem
+
+    def changed(file: File) -> File:
+        return replace(file, url=path if file is first else file.url.replace(_NAME, name))
+
+    files = tuple(changed(file) if file is first or not file.is_input else file for file in command.files)
+    made = replace(command, files=files)
+    return Title(tuple(made.words()), next(file.url for file in made.outputs), overwrite)
+
+
+def _files(url: str) -> list[str]:
+    """The files of a folder, a pattern or a list, in order."""
+    if url.startswith("@"):
+        found: Iterable[str] = _listed(Path(url[1:]))
+    elif Path(url).is_dir():
+        found = sorted(str(path) for path in Path(url).iterdir() if path.is_file() and not path.name.startswith("."))
+    else:
+        found = sorted(path for path in glob.glob(url, recursive=True) if Path(path).is_file())  # noqa: PTH207
+    files = list(dict.fromkeys(found))
+    if not files:
+        raise UsageError.of("input", url, "a folder, 'pattern*' or @list in which there are files", "quote patterns")
+    return files
+
+
+def _listed(path: Path) -> Iterator[str]:
+    """The lines of a list; names in it are from where the list is."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError.of("input", f"@{path}", "a text file with a file a line", str(error.strerror)) from error
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield str(path.parent / line.strip())
+
+
+def _number(command: Command, name: str, allowed: str, is_allowed: Callable[[float], bool]) -> float | None:
+    text = command.value(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or not is_allowed(value):
+        raise UsageError.of(f"-{name}", text, allowed)
+    return value
+
+
+def _share(gpus: float) -> bool:
+    """Whether Ray can hand out so much of a GPU."""
+    return 0 < gpus < 1 or (gpus > 0 and gpus == int(gpus))

@@ -1,0 +1,47 @@
+"""`-farm ADDRESS`: the command of one machine, made by the workers of a cluster.
+
+Each title is planned here, its chunks are made there, and it is merged here.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ffmpeg_filter import farm
+from ffmpeg_filter.argv import Command
+from ffmpeg_filter.farm import Order, stoppable
+from ffmpeg_filter.farm_orders import orders, titles
+from ffmpeg_filter.farm_title import Making
+from ffmpeg_filter.farm_works import Works
+from ffmpeg_filter.progress import reporter
+from vsadcvsr.farm import cluster, crew
+from vsadcvsr.farm.crew import Crew
+from vsadcvsr.farm.ledger import worker_name
+from vsadcvsr.farm.live import Watch
+
+SITE = "ffmpeg_filter.farm_site:Site"
+"""What runs in the workers."""
+
+
+def run(command: Command, order: Order) -> int:
+    """Makes what `-farm` asks for; the exit status. Raises what one machine would, and FarmError."""
+    given, asked = orders(command), titles(command)
+    cluster.check(given.address)
+    makings = [Making(title, given, order, is_one_of_many=len(asked) > 1) for title in asked]
+    left = deque(making for making in makings if not making.is_there)
+    if len(left) < len(makings):
+        farm.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")
+    if not left:
+        return farm.OK
+    first = left.popleft()
+    device = first.ordered().plan.options.device
+    with cluster.joined(given.address) as there, stoppable():
+        need = crew.need(there.nodes(), given.cpus, given.gpus, device)
+        with reporter(None, wanted=None) as live:
+            job = first.plan(live)
+        farm.say(farm.described(job))
+        hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
+        with Watch([job], style=given.style) as watch, Works(hands, watch, left) as works:
+            works.begin(first)
+            works.finish()
+    return works.status()

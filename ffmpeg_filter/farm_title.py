@@ -1,0 +1,131 @@
+"""One title on a farm: ordered, planned, and merged once its chunks are made. Runs of one command do not get in each
+other's way: one plans and one merges, and both have chunks made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ffmpeg_filter import farm, farm_index, farm_plan
+from ffmpeg_filter.facts import is_pipe
+from ffmpeg_filter.farm import Order
+from ffmpeg_filter.farm_orders import Orders, Title
+from ffmpeg_filter.farm_recipe import Kitchen, Ordered
+from ffmpeg_filter.progress import Reporter
+from vsadcvsr.errors import FarmError, UsageError
+from vsadcvsr.farm.claims import Claims
+from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.work import finished
+
+_WAIT = 0.5
+"""Seconds between two looks at what another run does."""
+
+
+class Making:
+    """A title on its way. Its methods are called in their order."""
+
+    def __init__(self, title: Title, orders: Orders, order: Order, *, is_one_of_many: bool) -> None:
+        self.title = title
+        self._orders = orders
+        self._order = order
+        self._is_one_of_many = is_one_of_many
+        self._ordered: Ordered | None = None
+        self._job: Job | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is nothing to do: a batch leaves what it finds."""
+        return self._is_one_of_many and not self.title.overwrite and Path(self.title.output).is_file()
+
+    @property
+    def job(self) -> Job:
+        assert self._job is not None, "it is planned first"
+        return self._job
+
+    def ordered(self) -> Ordered:
+        """The command, looked at. Raises UsageError, MediaError, or what its model or files raise."""
+        if self._ordered is None:
+            from ffmpeg_filter import cli
+
+            made = self._order(list(self.title.words))
+            if made.plan.part is None and self.title.overwrite:
+                made = self._order(["-y", *self.title.words])
+            cli.check_place(made.plan, overwrite=self.title.overwrite)
+            self._ordered = made
+        return self._ordered
+
+    def plan(self, reporter: Reporter) -> Job:
+        """The job: as another run has planned it, else planned now. Raises as `farm_plan.make` does."""
+        ordered, folder, told = self.ordered(), self._folder(), False
+        while self._job is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with Claims(folder / "claims").held("plan") as ours:
+                    if ours or (folder / "job.json").exists():
+                        self._job = farm_plan.make(folder, ordered, self._orders.seconds, reporter)
+            except BaseException:
+                _tidy(folder)
+                raise
+            if self._job is None:
+                if not told:
+                    reporter.say(f"{folder.name} is planned by another run; waiting for it")
+                told = True
+                time.sleep(_WAIT)
+        return self._job
+
+    def merge(self, reporter: Reporter, before_removal: Callable[[], object]) -> str:
+        """What has become of it, in words. `before_removal` is called when the film is there and the folder still is.
+
+        Raises as `merge` does, and FarmError where chunks are missing or damaged.
+        """
+        while self.job.is_there:
+            try:
+                with self.job.claims.held("merge") as ours:
+                    if ours:
+                        return self._merge(reporter, before_removal)
+            except FileNotFoundError:
+                if self.job.is_there:
+                    raise
+            time.sleep(_WAIT)
+        return self.elsewhere()
+
+    def elsewhere(self) -> str:
+        """What has become of it where the job's folder is gone. Raises FarmError if there is no film either."""
+        if not Path(self.title.output).exists():
+            raise FarmError(f"{self.job.folder} is gone, and there is no {self.title.output}; run the same again")
+        return f"{self.title.output} was made by another run"
+
+    def _merge(self, reporter: Reporter, before_removal: Callable[[], object]) -> str:
+        kitchen, output = Kitchen(self.job), self.title.output
+        said = f"{output} is merged already"
+        if not farm.is_merged(self.job, Path(output.removeprefix("file:"))):
+            lines = finished(self.job)
+            if kitchen.plan.part is not None:
+                Path(kitchen.plan.part).unlink(missing_ok=True)
+            farm.conclude(kitchen, lines, reporter)
+            said = f"{output} is done"
+        before_removal()
+        if not self._orders.keep:
+            folder = self.job.folder
+            index = folder / farm_index.name(kitchen.recipe.index)
+            self.job.remove(index, *folder.glob("film.*"), *folder.glob("pass-*.log*"))
+        return said
+
+    def _folder(self) -> Path:
+        output = self.title.output.removeprefix("file:")
+        if self._orders.folder is None and (is_pipe(output) or "://" in output):
+            raise UsageError.of("-farm_folder", "not given", "a folder, for the output is no file to put it beside")
+        name = f"{Path(output).name}.farm"
+        if self._orders.folder is None:
+            return Path(output).with_name(name).resolve()
+        return self._orders.folder / name if self._is_one_of_many else self._orders.folder
+
+
+def _tidy(folder: Path) -> None:
+    """Takes away the folder of a job that was not planned, if there is nothing in it."""
+    with suppress(OSError):
+        (folder / "claims").rmdir()
+        folder.rmdir()
