@@ -1,0 +1,148 @@
+"""What a farm adds to the work of one machine, part by part, on a clip that is made for it: for `vsadcvsr.bench.farm`.
+
+`python -m ffmpeg_filter.farm_parts ORDER` takes and prints JSON. Where a GPU would work, it sleeps: so that is the same
+on any machine, and what the machine's own work costs is seen beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from ffmpeg_filter import farm_plan
+from ffmpeg_filter.binary import find
+from ffmpeg_filter.cli import ordered
+from ffmpeg_filter.farm_chunk import Renderer
+from ffmpeg_filter.farm_frames import Film
+from ffmpeg_filter.farm_index import sum_of
+from ffmpeg_filter.farm_merge import merge
+from ffmpeg_filter.farm_recipe import Kitchen
+from ffmpeg_filter.progress import Quiet
+from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.plan import Chunk
+from vsadcvsr.farm.work import Worker, finished
+
+_COMMAND = (
+    "-i", "clip.mp4", "-vf", "adcvsr=model=nearest-temporal:scale=4",
+    "-c:v", "libx264", "-preset", "ultrafast", "out.mkv",
+)  # fmt: skip
+_PROGRAM = [sys.executable, "-c", "from ffmpeg_filter.cli import run; run()"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A clip of that size and number of frames, 24 a second, in chunks of `seconds`; `fps` are those of the GPU."""
+
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    fps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Seconds for the whole clip: what one worker takes for it, and of that the parts that one machine by itself would
+    not need. `margin` are the frames that were read beside the chunks, `reading` what a frame takes to be read,
+    `opening` the start of a worker's process, but for its model.
+    """
+
+    frames: int
+    chunks: int
+    margin: int
+    bytes: int
+    planning: float
+    opening: float
+    working: float
+    seeking: float
+    beside: float
+    proving: float
+    sums: float
+    joining: float
+    reading: float
+
+
+def measured(order: Order, folder: Path) -> Parts:
+    """All parts, in a folder that is empty. Raises what a job raises."""
+    os.chdir(folder)
+    _clip(order)
+    quiet = Quiet(sys.stderr)
+    planning, job = _clocked(
+        lambda: farm_plan.make(folder / "job", ordered([*_COMMAND]), Fraction(order.seconds), quiet)
+    )
+    renderer = Renderer(job, frame=lambda _: time.sleep(1 / order.fps))
+    working, lines = _clocked(lambda: list(Worker(job, renderer.render, renderer.engine).make_all()))
+    opening, _ = _clocked(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
+    kitchen = Kitchen(job)
+    seeking, reading, proving = _reading(kitchen)
+    sums, _ = _clocked(lambda: finished(Job.read(job.folder)))
+    joining, _ = _clocked(lambda: merge(kitchen, finished(job), quiet))
+    margin = sum(chunk.last - chunk.first - chunk.length for chunk in job.chunks)
+    return Parts(
+        frames=order.frames,
+        chunks=len(job.chunks),
+        margin=margin,
+        bytes=sum(line.bytes for line in lines),
+        planning=planning,
+        opening=opening,
+        working=working + margin / order.fps,  # a GPU would work on the frames beside, too
+        seeking=seeking,
+        beside=margin * (reading + 1 / order.fps),
+        proving=proving,
+        sums=2 * sums,  # by the worker, and before the merge
+        joining=joining - sums,
+        reading=reading,
+    )
+
+
+def _clip(order: Order) -> None:
+    pictures = f"testsrc2=s={order.width}x{order.height}:r=24,noise=alls=4:allf=t"
+    words = ["-v", "error", "-f", "lavfi", "-i", pictures, "-frames:v", str(order.frames), "-c:v", "libx264"]
+    subprocess.run([find().path, *words, "-preset", "veryfast", "-pix_fmt", "yuv420p", "clip.mp4"], check=True)
+
+
+def _reading(kitchen: Kitchen) -> tuple[float, float, float]:
+    """Seconds that chunks wait longer for their first frame than a film does; of a frame to be read; of all sums."""
+    recipe, index = kitchen.recipe, kitchen.index
+    film = Film(kitchen.binary, kitchen.plan.decoder, index, recipe.shift, recipe.run_up)
+    count = len(index.times)
+    start, rest, proving = _read(film, Chunk(0, 0, count, 0, count))
+    waits = [_read(film, chunk)[0] - start for chunk in kitchen.job.chunks]
+    return max(0.0, sum(waits)), rest / max(1, count - 1), proving
+
+
+def _read(film: Film, chunk: Chunk) -> tuple[float, float, float]:
+    """Seconds until the first frame of a chunk, until its last, and for the sums of frames alone."""
+    with closing(film.frames(chunk.first, chunk.last, next(film.attempts(chunk.first)))) as frames:
+        first, frame = _clocked(lambda: next(frames))
+        one, _ = _clocked(lambda: sum_of(frame))
+        rest, left = _clocked(lambda: sum(1 for _ in frames))
+    return first, rest, one * (left + 1)
+
+
+def _clocked[T](act: Callable[[], T]) -> tuple[float, T]:
+    began = time.perf_counter()
+    made = act()
+    return time.perf_counter() - began, made
+
+
+def main(words: Sequence[str]) -> int:
+    """Measures as asked; the parts on standard output."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts = measured(Order(**json.loads(words[0])), Path(folder).resolve())
+        os.chdir("/")
+    sys.stdout.write(json.dumps(asdict(parts)) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
