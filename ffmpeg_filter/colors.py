@@ -15,9 +15,10 @@ _LOCATION_OPTION = (59, 0)
 
 def filters(shown: Shown, version: tuple[int, int]) -> list[str]:
     """Filters at the head of the encoder's graph; `version` is libavutil's."""
+    is_rgb = shown.matrix == "gbr"  # which the format says, and what an encoder has made YUV of must not
     described = {
-        "range": shown.range,
-        "colorspace": shown.matrix,
+        "range": None if is_rgb else shown.range,
+        "colorspace": None if is_rgb else shown.matrix,
         "color_primaries": shown.primaries,
         "color_trc": shown.transfer,
         "chroma_location": shown.location if version >= _LOCATION_OPTION else None,

@@ -31,6 +31,11 @@ def test_what_is_unknown_is_not_claimed() -> None:
     assert colors.filters(bare, NEW) == []
 
 
+def test_of_rgb_neither_matrix_nor_range_is_claimed_for_an_encoder_may_make_yuv_of_it() -> None:
+    rgb = replace(PLAIN, format="gbrp", sar=None, location=None, range="pc", matrix="gbr")
+    assert colors.filters(rgb, NEW) == ["setparams=color_primaries=bt709:color_trc=bt709"]
+
+
 def test_older_releases_take_the_chroma_location_as_an_option() -> None:
     assert "chroma" not in colors.filters(PLAIN, OLD)[1]
     assert colors.encoder_options(PLAIN, "libx264", OLD) == ["-chroma_sample_location", "topleft"]

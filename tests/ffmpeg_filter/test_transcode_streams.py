@@ -86,6 +86,17 @@ def test_pixel_formats_are_kept(format: str, codec: str, out: Path, tmp_path: Pa
     assert decoded(out)[0].width == 128
 
 
+@pytest.mark.parametrize("codec", ["libx264 -crf 10", "libx264rgb -crf 10", "ffv1", "ffv1 -pix_fmt yuv444p"])
+def test_rgb_pictures_keep_their_colours_whatever_an_encoder_makes_of_them(
+    codec: str, out: Path, tmp_path: Path
+) -> None:
+    clip = tmp_path / "clip.mkv"
+    ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25:d=0.08,format=gbrp -c:v ffv1", clip)
+    assert ffadcvsr("-i", clip, f"-vf {NEAREST} -c:v {codec}", out) == 0
+    one, other = (decoded(path)[0].to_ndarray(format="rgb24").mean((0, 1)) for path in (clip, out))
+    assert np.abs(one - other).max() < 1
+
+
 def test_alpha_is_enlarged_plainly(out: Path, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mkv"
     half = "color=red:s=64x48:r=25:d=0.08,format=yuva420p,geq=lum=100:cb=100:cr=100:a=255*gt(X\\,31)"
