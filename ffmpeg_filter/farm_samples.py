@@ -32,7 +32,7 @@ _REACH = 2000
 """Frames into a film in which a decoder cannot seek."""
 _LIKE = 0.5
 """The correlation of luma below which two pictures are not believed to be the same."""
-_UNTAGGED, _ITU709 = 2, 1
+_UNTAGGED = 2
 _HDR = {16, 18}
 
 _ONE = Fraction(1, 25)
@@ -87,10 +87,7 @@ class _Gallery:
         job, index = self._kitchen.job, self._kitchen.index
         chunk = next(one for one in job.chunks if one.begin <= number < one.end)
         source, result = self._source(number), self._result(chunk, number)
-        if not self._is_direct or result.colorspace == _UNTAGGED:
-            result.colorspace = source.colorspace
-        if not self._is_direct or not result.color_range:
-            result.color_range = source.color_range
+        self._describe(result, source)
         if source.color_trc in _HDR and not self.notes:
             self.notes.append("PQ and HLG pictures are shown as they are, without tone mapping")
         shape = (result.width, result.height)
@@ -104,6 +101,15 @@ class _Gallery:
             height=tall, before=_coded(shown[0]), after=_coded(shown[1]), numbers=numbers,
             note="" if (wide, tall) == shape else f"the middle {wide}x{tall} of {shape[0]}x{shape[1]}",
         )  # fmt: skip
+
+    def _describe(self, result: av.VideoFrame, source: av.VideoFrame) -> None:
+        """Gives a picture the colours of its source where it does not tell its own."""
+        if not self._is_direct:
+            result.colorspace, result.color_range = source.colorspace, source.color_range
+        elif result.colorspace == _UNTAGGED and not source.format.is_rgb and not result.format.is_rgb:
+            result.colorspace = source.colorspace
+        if not result.color_range and not source.format.is_rgb:
+            result.color_range = source.color_range
 
     def _source(self, number: int) -> av.VideoFrame:
         for at in self._film.attempts(number):
@@ -141,10 +147,8 @@ def _movers(kitchen: Kitchen) -> list[str]:
 
 
 def _rgb(frame: av.VideoFrame, size: tuple[int, int], way: str = "BICUBIC") -> Pixels:
-    """8-bit RGB (H, W, 3) at a size (width, height); by BT.709 where the frame does not say."""
-    matrix = _ITU709 if frame.colorspace == _UNTAGGED else None
-    made = frame.reformat(*size, format="rgb24", src_colorspace=matrix, interpolation=way)
-    return np.asarray(made.to_ndarray(), np.uint8)
+    """8-bit RGB (H, W, 3) at a size (width, height); where the frame does not say how, as FFmpeg would."""
+    return np.asarray(frame.reformat(*size, format="rgb24", interpolation=way).to_ndarray(), np.uint8)
 
 
 def _luma(pixels: Pixels) -> NDArray[np.float32]:

@@ -102,6 +102,15 @@ def test_what_an_own_filter_has_cut_away_is_cut_away_from_the_source_as_well() -
     assert _nearest(made[0].before, _frames(Path("many.mkv"))) == made[0].frame
 
 
+@pytest.mark.parametrize("kept", ["-c:v ffv1", "-c:v libx264 -crf 12", "-c:v libx264rgb -crf 12"])
+@pytest.mark.parametrize("colours", ["format=gbrp", "format=yuv444p", "format=yuv444p10le,setparams=range=pc", TAGGED])
+def test_both_pictures_have_the_same_colours(colours: str, kept: str) -> None:
+    clip = source(Path("clip.mkv"), "-c:v ffv1 -an", pictures=f"testsrc2=s=64x48:r=25:d=0.2,{colours}")
+    job = farmed(JOB, "-i", clip, f"-vf adcvsr=nearest {kept} many.mkv")
+    (one,), _ = samples(job, 1)
+    assert np.abs((_pixels(one.before) - _pixels(one.after)).mean((0, 1))).max() < 2
+
+
 def test_pixels_that_are_moved_behind_the_network_are_not_laid_over_others() -> None:
     clip = source(Path("clip.mkv"), "-c:v ffv1 -an")
     job = farmed(JOB, "-i", clip, f"-vf {TEMPORAL},hflip -c:v ffv1 many.mkv")

@@ -10,6 +10,7 @@ from typing import Literal, Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -177,7 +178,7 @@ def _parts(tally: Tally, status: Status, *, rows: int) -> Iterable[RenderableTyp
     share = f"{status.frames_done / status.frames:.0%}"
     bar.add_row(tally.job.folder.name, ProgressBar(total=status.frames, completed=status.frames_done), share)
     yield bar
-    yield Text(f"  {told(status)}")
+    yield Padding(Text(told(status)), (0, 0, 0, 2))
     now = time.time()
     working = sorted(tally.working, key=lambda one: one.begun)
     table = Table.grid(padding=(0, 2))
