@@ -10,7 +10,7 @@
 #   GRES=gpu:1       what a task of the array needs; empty for CPUs
 #   FFADCVSR=…       the program, such as "apptainer exec --nv adcvsr.sif ffadcvsr"
 # Partition, account and time limit as for any job: SBATCH_PARTITION, SBATCH_ACCOUNT, SBATCH_TIMELIMIT.
-#SBATCH --job-name=adcvsr --output=adcvsr-%A_%a.log --open-mode=append
+#SBATCH --job-name=adcvsr --output=adcvsr-%j.log --open-mode=append
 #SBATCH --ntasks=1 --cpus-per-task=4 --mem=16G
 #SBATCH --requeue --signal=TERM@60
 set -euo pipefail
@@ -39,7 +39,7 @@ submit() {
     tasks=${WORKERS:-$chunks}
     tasks=$((tasks < $(most_tasks) ? tasks : $(most_tasks)))
     array=$(sbatch --parsable --array="0-$((tasks - 1))${AT_ONCE:+%$AT_ONCE}" --gres="${gres:-none}" \
-        "$0" work "$job" "$chunks")
+        --output=adcvsr-%A_%a.log "$0" work "$job" "$chunks")
     array=${array%%;*}
     merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes "$0" merge "$job")
     echo "$chunks chunks: array $array of $tasks tasks, merge ${merge%%;*}"
