@@ -106,6 +106,8 @@ class Dispatch:
         desk, number = work
         if answer is None:
             self._buried(post, work)
+        elif answer.error is not None and self._is_gone(desk):
+            return
         elif number is None:
             self._opened(post, desk, answer)
         elif answer.holder:
@@ -148,7 +150,7 @@ class Dispatch:
         for one in self._desks:
             one.ready.discard(post)
             one.refused.pop(post, None)
-        if number is not None:
+        if number is not None and not self._is_gone(desk):
             desk.queue.failed(number, Failure(post.name, cause))
             desk.job.abandon(number, post.name, cause)
 
@@ -168,8 +170,15 @@ class Dispatch:
             desk.error = desk.error or desk.refused[posts[-1]]
         if time.monotonic() - desk.looked > _LATER:
             desk.looked = time.monotonic()
-            if not desk.job.is_there:
-                desk.error = desk.error or GoneError(f"{desk.job.folder} is gone")
+            desk.queue.drop(desk.job.done())
+            self._is_gone(desk)
+
+    def _is_gone(self, desk: Desk) -> bool:
+        """Whether a job was removed: then that is what is wrong with it, and nothing else."""
+        if desk.job.is_there:
+            return False
+        desk.error = GoneError(f"{desk.job.folder} is gone")
+        return True
 
 
 class GoneError(FarmError):

@@ -51,6 +51,10 @@ class Queue:
         """It needs nobody any more."""
         self._given.discard(number)
 
+    def drop(self, numbers: Collection[int]) -> None:
+        """Others have made these: whoever has one need not be told."""
+        self._waiting = deque(number for number in self._waiting if number not in numbers)
+
     def put_back(self, number: int, until: float) -> None:
         """Somebody else works on it: it is nobody's until then."""
         self._again(number)
