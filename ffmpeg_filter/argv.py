@@ -14,7 +14,8 @@ _SWITCHES = (
     "an vn sn dn re copyts start_at_zero copy_unknown ignore_unknown recast_media shortest bitexact accurate_seek "
     "find_stream_info autorotate autoscale xerror stats stdin hide_banner report debug_ts benchmark benchmark_all dump "
     "hex psnr qphist vstats intra force_fps copyinkf fix_sub_duration fix_sub_duration_heartbeat display_hflip "
-    "display_vflip auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata farm_keep"
+    "display_vflip auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata farm_keep "
+    "farm_report"
 )
 _QUESTIONS = (
     "version L license buildconf formats muxers demuxers devices codecs decoders encoders bsfs protocols filters "
@@ -37,7 +38,7 @@ _GLOBAL = (
 )
 FARM = (
     "farm", "farm_chunk", "farm_cpus", "farm_folder", "farm_gpus", "farm_intermediate", "farm_keep", "farm_progress",
-    "farm_workers",
+    "farm_report", "farm_workers",
 )  # fmt: skip
 OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", *FARM})
 """Options that FFmpeg does not know."""

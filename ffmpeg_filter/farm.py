@@ -235,13 +235,17 @@ def _status(given: argparse.Namespace, command: list[str], order: Order) -> int:
 
 
 def _report(given: argparse.Namespace, command: list[str], order: Order) -> int:
-    from ffmpeg_filter.farm_samples import samples
-
-    tally = Tally(Job.read(given.job))
     out = given.o or given.job / "report.html"
-    page.write(out, report(tally, *samples(tally.job, given.samples)))
+    draw(Job.read(given.job), out, given.samples)
     say(f"{out}: {out.stat().st_size >> 10} KiB")
     return OK
+
+
+def draw(job: Job, out: Path, count: int = 4) -> None:
+    """Writes the page of a job, with so many pictures. Raises MediaError where it cannot be written."""
+    from ffmpeg_filter.farm_samples import samples
+
+    page.write(out, report(Tally(job), *samples(job, count)))
 
 
 def say(words: str) -> None:

@@ -26,7 +26,8 @@ HELP = """On a farm: -farm ADDRESS            where: local (Ray, started on this
            -farm_intermediate I     auto, ffv1 (chunks kept without loss), or none (chunks as encoded)
            -farm_folder DIR         for the chunks, on storage that all nodes see; OUTPUT.farm by itself
            -farm_keep               leave it there at the end, for ffadcvsr farm report
-           -farm_progress P         rich, plain or json
+           -farm_report             at the end, a page on who made what when: OUTPUT.html
+           -farm_progress P         rich, plain or json, which goes to standard output
 With {name} in the output, for each file of a folder, 'pattern*' or @list: -farm local -i 'in/*.mp4' … 'out/{name}.mkv'
 """
 
@@ -41,6 +42,7 @@ class Orders:
     address: str
     folder: Path | None = None
     keep: bool = False
+    report: bool = False
     workers: int | None = None
     gpus: float | None = None
     cpus: float | None = None
@@ -69,6 +71,7 @@ def orders(command: Command) -> Orders:
         address=command.value("farm") or "",
         folder=None if folder is None else Path(folder).resolve(),
         keep=command.has("farm_keep"),
+        report=command.has("farm_report"),
         workers=None if workers is None else int(workers),
         gpus=_number(
             command, "farm_gpus", "0, a part of 1, or whole GPUs", lambda gpus: gpus in {0, 1} or _share(gpus)

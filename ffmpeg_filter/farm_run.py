@@ -5,6 +5,7 @@ Each title is planned here, its chunks are made there, and it is merged here.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 from ffmpeg_filter import farm
@@ -41,7 +42,8 @@ def run(command: Command, order: Order) -> int:
             job = first.plan(live)
         farm.say(farm.described(job))
         hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
-        with Watch([job], style=given.style) as watch, Works(hands, watch, left) as works:
+        told = sys.stdout if given.style == "json" else sys.stderr
+        with Watch([job], style=given.style, stream=told) as watch, Works(hands, watch, left) as works:
             works.begin(first)
             works.finish()
     return works.status()

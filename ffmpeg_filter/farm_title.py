@@ -15,7 +15,7 @@ from ffmpeg_filter.farm import Order
 from ffmpeg_filter.farm_orders import Orders, Title
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered
 from ffmpeg_filter.progress import Reporter
-from vsadcvsr.errors import FarmError, UsageError
+from vsadcvsr.errors import AdcvsrError, FarmError, UsageError
 from vsadcvsr.farm.claims import Claims
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.work import finished
@@ -107,6 +107,8 @@ class Making:
                 Path(kitchen.plan.part).unlink(missing_ok=True)
             farm.conclude(kitchen, lines, reporter)
             said = f"{output} is done"
+        if self._orders.report:
+            _draw(self.job, Path(f"{output.removeprefix('file:')}.html"), reporter)
         before_removal()
         if not self._orders.keep:
             folder = self.job.folder
@@ -122,6 +124,15 @@ class Making:
         if self._orders.folder is None:
             return Path(output).with_name(name).resolve()
         return self._orders.folder / name if self._is_one_of_many else self._orders.folder
+
+
+def _draw(job: Job, out: Path, reporter: Reporter) -> None:
+    """Makes a page on the job; a film does not fail for it."""
+    try:
+        farm.draw(job, out)
+        reporter.say(f"{out}: who made what, when")
+    except (AdcvsrError, OSError) as error:
+        reporter.say(f"{out} is not made: {' '.join(str(error).split())}")
 
 
 def _tidy(folder: Path) -> None:
