@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -13,9 +14,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ffmpeg_filter.cli import ordered
+from ffmpeg_filter.farm_orders import Orders, Title
 from ffmpeg_filter.farm_samples import samples
+from ffmpeg_filter.farm_title import Making
+from ffmpeg_filter.progress import Quiet
 from tests.browser import content
-from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, planned, source, started
+from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, pictures, planned, source, started
 
 JOB = Path("job")
 TAGGED = "format=yuv444p,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
@@ -154,6 +159,32 @@ def test_of_a_large_picture_the_middle_is_shown_as_it_is() -> None:
     assert (one.width, one.height, one.note) == (1280, 720, "the middle 1280x720 of 2560x1600")
     film = _frames(Path("many.mkv"))
     assert np.abs(_pixels(one.after) - film[one.frame][440:1160, 640:1920]).mean() < 3
+
+
+def _titled(words: io.StringIO) -> Making:
+    """A title that a cluster has worked on and merged, with a page wanted."""
+    source(Path("clip.mkv"), "-c:v ffv1 -an")
+    title = Title(("-i", "clip.mkv", "-vf", TEMPORAL, "-c:v", "ffv1", "many.mkv"), "many.mkv", overwrite=False)
+    wanted = Orders(address="local", report=True, seconds=Fraction("0.4"))
+    making, said = Making(title, wanted, ordered, is_one_of_many=False), Quiet(words)
+    assert farm("work", making.plan(said).folder) == 0
+    making.merge(said, lambda: None)
+    return making
+
+
+def test_a_film_of_a_cluster_has_its_page_beside_it_when_the_job_is_gone() -> None:
+    making = _titled(io.StringIO())
+    assert not making.job.folder.exists()
+    shown = content(Path("many.mkv.html").read_text())
+    assert (shown["facts"][0], len(shown["samples"])) == (["State", "merged"], 4)  # type: ignore[index, arg-type]
+
+
+def test_a_film_does_not_fail_for_its_page() -> None:
+    Path("many.mkv.html").mkdir()
+    words = io.StringIO()
+    _titled(words)
+    assert len(pictures(Path("many.mkv"))) == 30
+    assert "many.mkv.html is not made: many.mkv.html cannot be written: Is a directory" in words.getvalue()
 
 
 def _frames(path: Path, size: tuple[int, int] | None = None) -> list[Pixels]:
