@@ -20,7 +20,10 @@ MEASURED = Measured(
     pixels=480 * 270, planning=1e-3, between=0.01, seeking=0.1, sums=1e-9, joining=1e-4, opening=1.0, asked=20.0
 )
 ASSUMED = Assumed(gpus=100, hours=1.0, fps_per_gpu=20.0)
-TINY = "--workers 1 2 --chunks 4 --sleep 0.1 --size 64x48 --frames 16 --chunk-seconds 0.3 --fps 1000 --ledgers 3x20"
+TINY = (
+    "--without-ray --workers 1 2 --chunks 4 --sleep 0.1 --ledgers 3x20 "
+    "--size 64x48 --frames 16 --chunk-seconds 0.3 --fps 1000"
+)
 
 
 def test_two_workers_that_sleep_take_half_the_time_of_one(tmp_path: Path) -> None:
@@ -61,10 +64,9 @@ def test_the_bench_runs_and_its_shares_are_one(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_what_one_more_frame_takes_leaves_out_what_is_needed_once() -> None:
-    parts = {"frames": 400.0, "planning": 2.5}
-    made = Report([], parts, {"frames": 100.0, "planning": 1.0}, [])
-    assert made._a_frame("planning") == pytest.approx(1.5 / 300)
-    assert Report([], parts, {"frames": 100.0, "planning": 3.0}, [])._a_frame("planning") == pytest.approx(2.5 / 400)
+    parts, short = {"frames": 400.0, "planning": 2.5}, {"frames": 100.0, "planning": 1.0}
+    assert Report([], [], parts, short, [])._a_frame("planning") == pytest.approx(1.5 / 300)
+    assert Report([], [], parts, short | {"planning": 3.0}, [])._a_frame("planning") == pytest.approx(2.5 / 400)
 
 
 @given(

@@ -1,8 +1,8 @@
 """`python -m vsadcvsr.bench.farm`: what a farm adds to one machine's work, and what many GPUs would take for a film.
 
-1, 2 and 4 workers share a job whose GPU sleeps, so that the cores of this machine do not decide. The parts of a job are
-measured on a clip that is made. `--predict gpus=1000 hours=2 size=3840x2160 fps_per_gpu=20` calculates from both; what
-it takes for granted is printed with it, and can be given in the same manner.
+1, 2 and 4 workers share a job whose GPU sleeps, so that the cores of this machine do not decide; and again on Ray. The
+parts of a job are measured on a clip that is made. `--predict gpus=1000 hours=2 size=3840x2160 fps_per_gpu=20` calculates
+from both; what it takes for granted is printed with it, and can be given in the same manner.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from vsadcvsr.bench.farm_forecast import Assumed, Forecast, Measured, breaking, forecast
 from vsadcvsr.bench.farm_ledger import Reading, reading
@@ -37,6 +38,7 @@ class Report:
     """All that was measured; `parts` are seconds for the whole clip, `short` those for a quarter of it."""
 
     workers: list[Scaling]
+    on_ray: list[Scaling]
     parts: dict[str, float]
     short: dict[str, float]
     ledgers: list[Reading]
@@ -79,25 +81,36 @@ def report(given: argparse.Namespace) -> Report:
             for count in given.workers
         ]
         ledgers = [reading(folder / f"{files} files", files=files, chunks=lines // 2) for files, lines in given.ledgers]
-    return Report(workers, _parts(given, given.frames), _parts(given, max(1, given.frames // 4)), ledgers)
+        on_ray = [] if given.without_ray else _on_ray(given, folder)
+    return Report(workers, on_ray, _parts(given, given.frames), _parts(given, max(1, given.frames // 4)), ledgers)
+
+
+def _on_ray(given: argparse.Namespace, folder: Path) -> list[Scaling]:
+    words = [str(word) for word in (folder, given.chunks, given.sleep, *given.workers)]
+    return [Scaling(**one) for one in _told("vsadcvsr.bench.farm_ray", *words)]
 
 
 def _parts(given: argparse.Namespace, frames: int) -> dict[str, float]:
-    """In a process of its own, as the host is above this room."""
     width, height = given.size
     order = {"width": width, "height": height, "frames": frames, "seconds": given.chunk_seconds, "fps": given.fps}
-    command = [sys.executable, "-m", "ffmpeg_filter.farm_parts", json.dumps(order)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FarmError(f"the parts of a job: {done.stderr.strip().splitlines()[-1]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, float] = _told("ffmpeg_filter.farm_parts", json.dumps(order))
     return found
+
+
+def _told(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSON has
+    """What a module prints as a program: the host is above this room, and Ray fills a process."""
+    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise FarmError(f"{module}: {lines[-1].rpartition('Error: ')[2]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def text(made: Report) -> str:
     """What was measured, for people."""
-    lines = [f"{'workers':>8}{'seconds':>10}{'efficiency':>12}"]
-    lines += [f"{one.workers:8}{one.seconds:10.2f}{one.efficiency:12.1%}" for one in made.workers]
+    lines = [f"{'workers':>8}{'':10}{'seconds':>10}{'efficiency':>12}"]
+    for name, workers in (("", made.workers), ("on Ray", made.on_ray)):
+        lines += [f"{one.workers:8}  {name:8}{one.seconds:10.2f}{one.efficiency:12.1%}" for one in workers]
     asked = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in made.workers[-1].asked.items())
     lines += [f"asked of the storage for a chunk, by {made.workers[-1].workers}: {asked}", ""]
     lines += [f"{'one worker, from the plan to the film':60}{'share':>8}"]
@@ -162,6 +175,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--chunks", type=int, default=24, help="that the workers share")
     parser.add_argument("--sleep", type=float, default=0.5, help="seconds for one of them")
+    parser.add_argument("--without-ray", action="store_true")
     parser.add_argument("--size", type=_size, default=(480, 270), help="of the clip, WIDTHxHEIGHT; x4 comes out")
     parser.add_argument("--frames", type=int, default=480)
     parser.add_argument("--chunk-seconds", type=float, default=5.0)
