@@ -12,6 +12,7 @@ import pytest
 
 from tests.farm.jobs import Maker, planned
 from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.ledger import machine
 from vsadcvsr.farm.work import Worker
 
 
@@ -63,7 +64,7 @@ def test_a_claim_of_another_machine_holds_until_it_is_silent_for_long(job: Job) 
 
 
 def test_what_a_dead_worker_had_half_made_is_removed(job: Job) -> None:
-    host = os.uname().nodename
+    host = machine()
     job.store.mkdir()
     names = (
         f"00001.{host}.{_process_that_has_ended()}.part.mkv",
@@ -74,3 +75,20 @@ def test_what_a_dead_worker_had_half_made_is_removed(job: Job) -> None:
         (job.store / name).write_bytes(b"half")
     job.sweep()
     assert sorted(path.name for path in job.store.iterdir()) == sorted(names[1:])
+
+
+def test_processes_of_another_container_on_this_machine_are_not_taken_for_ours(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside, ended = machine(), _process_that_has_ended()
+    monkeypatch.setattr("os.readlink", lambda _: "pid:[4026532001]")
+    assert machine() == f"{outside}.4026532001"
+    part = job.store / f"00001.{outside}.{ended}.part.mkv"
+    job.store.mkdir()
+    part.write_bytes(b"half")
+    (job.folder / "claims").mkdir()
+    claim = {"worker": f"{outside}:{ended}", "token": "x"}
+    (job.folder / "claims" / "00001.json").write_text(json.dumps(claim))
+    job.sweep()
+    assert part.exists()
+    assert job.claims.holder(1) == claim["worker"]

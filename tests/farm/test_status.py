@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from tests.farm.jobs import planned
 from tests.farm.told import line, made, note
 from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.ledger import machine
 from vsadcvsr.farm.status import Tally, status_of
 
 
@@ -84,7 +84,7 @@ def test_the_last_chunk_decides_when_the_end_is(job: Job) -> None:
 
 def test_a_worker_of_this_machine_that_is_gone_does_not_work(job: Job) -> None:
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    host, now = socket.gethostname(), time.time()
+    host, now = machine(), time.time()
     own = line("begun", now, 0, f"{host}:{os.getpid()}")
     note(job, own, line("begun", now, 1, f"{host}:{int(gone.stdout)}"))
     assert status_of(job).running == {0: own.worker}

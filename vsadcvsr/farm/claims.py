@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vsadcvsr.farm.ledger import worker_name
+from vsadcvsr.farm.ledger import machine, worker_name
 
 _BEAT = 30.0
 _DEAD = 600.0
@@ -109,7 +108,7 @@ def _is_dead(path: Path) -> bool:
 def _is_gone(worker: str) -> bool:
     """Whether that is a process of this machine that has ended."""
     host, _, number = worker.rpartition(":")
-    return host == socket.gethostname() and not lives(number)
+    return host == machine() and not lives(number)
 
 
 def lives(number: str) -> bool:

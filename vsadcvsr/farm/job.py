@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +23,7 @@ from typing import Self
 
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.claims import Claims, lives
-from vsadcvsr.farm.ledger import Ledger, Line
+from vsadcvsr.farm.ledger import Ledger, Line, machine
 from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.sources import ChangedError, Fingerprint
 
@@ -181,7 +180,7 @@ class Job:
         for path in self.store.glob("*.part.*"):
             number, _, rest = path.name.partition(".")
             host, _, process = rest.partition(".part.")[0].rpartition(".")
-            if number.isdecimal() and host == socket.gethostname() and not lives(process):
+            if number.isdecimal() and host == machine() and not lives(process):
                 path.unlink(missing_ok=True)
 
 

@@ -40,12 +40,25 @@ class Line:
     cause: str = ""
 
 
+_ALL = "pid:[4026531836]"
+"""How Linux names the processes of a whole machine."""
 _NAMES = {field.name for field in fields(Line)}
+
+
+def machine() -> str:
+    """The name of this machine; in a container that counts processes by itself, with what tells it from others, for
+    those may have the same name.
+    """
+    try:
+        processes = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        processes = _ALL
+    return socket.gethostname() + ("" if processes == _ALL else f".{processes.strip('pid:[]')}")
 
 
 def worker_name() -> str:
     """This process, in the words of the ledger."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    return f"{machine()}:{os.getpid()}"
 
 
 class Ledger:
@@ -91,7 +104,7 @@ class Ledger:
     def _new(self) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-        return self._folder / f"{moment}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
+        return self._folder / f"{moment}-{machine()}-{os.getpid()}-{secrets.token_hex(3)}.jsonl"
 
 
 class Follower:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from dataclasses import asdict, dataclass
 from vsadcvsr.farm.attempts import Attempt, attempts
 from vsadcvsr.farm.claims import lives
 from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.ledger import Line
+from vsadcvsr.farm.ledger import Line, machine
 from vsadcvsr.farm.summary import Summary, clock, summary
 
 _RECENT = 600.0
@@ -100,7 +99,7 @@ class Tally:
 
     def _lives(self, one: Attempt, claimed: set[int], patience: float) -> bool:
         host, _, number = one.worker.rpartition(":")
-        if host == socket.gethostname():
+        if host == machine():
             return lives(number)
         if one.chunk in claimed:
             return self.job.claims.holder(one.chunk) == one.worker
