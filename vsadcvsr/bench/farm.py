@@ -1,7 +1,7 @@
 """`python -m vsadcvsr.bench.farm`: what a farm adds to one machine's work, and what many GPUs would take for a film.
 
 1, 2 and 4 workers share a job whose GPU sleeps, so that the cores of this machine do not decide; and again on Ray. The
-parts of a job are measured on a clip that is made. `--predict gpus=1000 hours=2 size=3840x2160 fps_per_gpu=20` calculates
+parts of a job are measured on a clip that is made. `--predict gpus=1000 hours=2 size=3840x2160 fps_per_gpu=20` reckons
 from both; what it takes for granted is printed with it, and can be given in the same manner.
 """
 
