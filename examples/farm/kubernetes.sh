@@ -30,6 +30,7 @@ run() {
 
 apply ground
 run plan
-chunks=$(kubectl logs job/adcvsr-plan -c count | sed -n 's/^ *"chunks": \([0-9]*\),$/\1/p')
+pod=$(kubectl get pods -l job-name=adcvsr-plan --field-selector=status.phase=Succeeded -o name)
+chunks=$(kubectl logs "$pod" -c count | sed -n 's/^ *"chunks": \([0-9]*\),$/\1/p')
 run work
 run merge

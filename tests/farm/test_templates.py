@@ -108,7 +108,7 @@ def cluster(tmp_path: Path) -> Programs:
     """kubectl, whose jobs are complete at once, and a planned job of four chunks."""
     made = Programs(tmp_path)
     (tmp_path / "status.json").write_text(json.dumps(status_of(planned(tmp_path / "planned")).plain(), indent=1))
-    told = 'case "$5" in *.type}) echo "${ENDS:-SuccessCriteriaMet Complete}" ;; *) echo reason ;; esac'
+    told = 'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}) echo "${ENDS:-SuccessCriteriaMet Complete}" ;; *) echo reason ;; esac'
     made.stand_in(
         "kubectl", f'case "$1" in apply) cat > "${{3#*=}}.yaml" ;; logs) cat status.json ;; get) {told} ;; esac'
     )
@@ -118,6 +118,7 @@ def cluster(tmp_path: Path) -> Programs:
 def test_kubernetes_gets_one_step_behind_the_other(cluster: Programs) -> None:
     done = cluster.run(EXAMPLES / "kubernetes.sh", EVERY="0")
     assert done.returncode == 0, done.stderr
+    assert "kubectl logs pod/plan-x -c count" in cluster.calls
     applied = [call.split()[3] for call in cluster.calls if call.startswith("kubectl apply")]
     assert applied == ["step=ground", "step=plan", "step=work", "step=merge"]
     told = yaml.safe_load((cluster.folder / "work.yaml").read_text())["items"]
