@@ -92,6 +92,15 @@ def test_by_hand() -> None:
     assert made.asks == pytest.approx(100 * 20 / chunk)
 
 
+def test_a_process_for_each_chunk_starts_for_each_chunk() -> None:
+    assumed = replace(ASSUMED, seconds=18.0, gpus=100)
+    warm, cold = (forecast(MEASURED, replace(assumed, warm=warm)) for warm in (1, 0))
+    assert warm.chunks == 200  # two for each
+    assert cold.working - warm.working == pytest.approx(MEASURED.opening + assumed.model)
+    longer = forecast(MEASURED, replace(assumed, warm=0, seconds=0.0))
+    assert longer.seconds > forecast(MEASURED, replace(assumed, seconds=0.0)).seconds
+
+
 def test_four_times_the_pixels_take_four_times_as_long_to_plan() -> None:
     small = forecast(MEASURED, replace(ASSUMED, width=1920, height=1080))
     assert forecast(MEASURED, ASSUMED).planning == pytest.approx(4 * small.planning)

@@ -31,7 +31,8 @@ class Assumed:
     """What is not measured here. `fps_per_gpu` counts pictures of `width` by `height`; `rate` is the film's. `model` is
     how long a GPU takes to load its model, `lookahead` the frames to each side that the network sees. `mbit` is what
     comes out, `source_mbit` what goes in, a second of film; `disk` the MB/s that one machine reads or writes, `storage`
-    those of all together, and `asks` what the storage answers a second. `seconds` is the length of chunks, 0 the best.
+    those of all together, and `asks` what the storage answers a second. `seconds` is the length of chunks, 0 the best;
+    `warm` is 0 where each chunk is a process of its own, which loads its model anew.
     """
 
     gpus: int
@@ -49,6 +50,7 @@ class Assumed:
     storage: float = 5000.0
     asks: float = 20000.0
     model: float = 20.0
+    warm: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +90,9 @@ def _with(measured: Measured, assumed: Assumed) -> Forecast:
     out, source = length * assumed.mbit / 8, length * assumed.source_mbit / 8  # MB
     begun = ceil(chunks / assumed.gpus)
     chunk = measured.seeking + measured.between + read / assumed.fps_per_gpu + out / chunks * 1e6 * measured.sums
-    making = begun * chunk
-    working = measured.opening + assumed.model + making
+    start = measured.opening + assumed.model
+    making = begun * (chunk if assumed.warm else chunk + start)
+    working = making + (start if assumed.warm else 0.0)
     pixels = assumed.width * assumed.height / assumed.scale**2 / measured.pixels
     return Forecast(
         seconds=assumed.seconds,
