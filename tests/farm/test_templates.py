@@ -108,7 +108,8 @@ def cluster(tmp_path: Path) -> Programs:
     """kubectl, whose jobs are complete at once, and a planned job of four chunks."""
     made = Programs(tmp_path)
     (tmp_path / "status.json").write_text(json.dumps(status_of(planned(tmp_path / "planned")).plain(), indent=1))
-    told = 'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}) echo "${ENDS:-SuccessCriteriaMet Complete}" ;; *) echo reason ;; esac'
+    ends = 'echo "${ENDS:-SuccessCriteriaMet Complete}"'
+    told = f'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}}) {ends} ;; *) echo reason ;; esac'
     made.stand_in(
         "kubectl", f'case "$1" in apply) cat > "${{3#*=}}.yaml" ;; logs) cat status.json ;; get) {told} ;; esac'
     )
