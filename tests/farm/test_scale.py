@@ -143,4 +143,4 @@ def test_a_worker_does_not_read_the_ledger_for_every_chunk(tmp_path: Path, monke
 
     monkeypatch.setattr(job.ledger, "read", noted)
     assert len(list(Worker(job, Maker(job)).make_all())) == 29
-    assert len(read) <= 7  # before its chunks 1, 2, 3, 5, 9 and 17, and at the end
+    assert len(read) == 1  # at the end

@@ -4,6 +4,7 @@ job.json     the plan; written once
 chunks/      files of pictures; a name has the chunk's number and its content's sum
 ledger/      what happened; see `ledger`
 claims/      who works on what; see `claims`
+engines/     an empty file for each kind of engine that has worked on it
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote, unquote
 
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.claims import Claims, lives
@@ -127,6 +129,14 @@ class Job:
         """The chunks of which there is a file, in full or not: no more than a listing, however long the ledger is."""
         made = (match[1] for entry in self._files() if (match := _MADE.match(entry.name)))
         return {int(number) for number in made}
+
+    def engines(self, own: str) -> set[str]:
+        """The engines that have begun to work here, `own` among them from now on: no more than a listing."""
+        folder = self.folder / "engines"
+        folder.mkdir(exist_ok=True)
+        if own and not (mark := folder / quote(own, safe="")).exists():
+            mark.touch()
+        return {unquote(path.name) for path in folder.iterdir()}
 
     def checked(self, number: int) -> Line | None:
         """The line of a chunk that is done, once its file is read. One with another sum than its own is removed."""

@@ -33,7 +33,6 @@ class Worker:
         self.name = worker_name()
         self._render = render
         self._engine = engine
-        self._made = 0
 
     def make(self, number: int) -> Line:
         """The ledger's line of a chunk that is done, by now at the latest.
@@ -57,7 +56,6 @@ class Worker:
                 self.job.ledger.append(replace(begun, event="failed", at=time.time(), cause=cause))
             raise
         self.job.ledger.append(line)
-        self._made += 1
         return line
 
     def make_all(self) -> Iterator[Line]:
@@ -127,10 +125,8 @@ class Worker:
         )  # fmt: skip
 
     def _check_engine(self) -> None:
-        """Looks what has made the chunks that are there: before the first, second, fourth, eighth … of its own, since
-        those who begin at the same time see nothing of each other, and all of the ledger is a lot to read each time.
-        """
-        if self._made & (self._made - 1):
+        """Looks what has made the chunks that are there, where that is not of one kind: it takes all of the ledger."""
+        if len(self.job.engines(self._engine)) <= 1:
             return
         stored = self.job.stored()
         made = {line.engine for line in self.job.lines() if line.event == "done" and line.chunk in stored}
