@@ -6,13 +6,17 @@ import hashlib
 from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffmpeg_filter.farm_index import Index, Indexer, parsed, read, sum_of
+from ffmpeg_filter.farm_index import Index, Indexer, _small_luma, parsed, read, sum_of
+from ffmpeg_filter.frames import raw_of
 from tests.ffmpeg_filter.clips import video_frames
 from vsadcvsr.errors import FarmError, FormatError
+from vsadcvsr.scenes import small_luma
 
 ROWS = st.lists(
     st.tuples(st.integers(-(10**12), 10**12), st.integers(0, 10**9), st.integers(0, 2**32 - 1)), max_size=50
@@ -75,3 +79,14 @@ def test_a_frame_without_a_time_is_refused() -> None:
     frame.pts = None
     with pytest.raises(FormatError, match="frame 0 has no time"):
         Indexer(None).take(frame)
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuv444p10le", "gray16le", "gbrp", "rgb24", "gbrpf32le"])
+@pytest.mark.parametrize(("width", "height"), [(132, 75), (64, 36), (20, 9)])
+def test_cuts_are_looked_for_in_the_pictures_that_the_engine_would_compare(kind: str, width: int, height: int) -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (height, width, 3), np.uint8)
+    raw = raw_of(frame := av.VideoFrame.from_ndarray(noise, format="rgb24").reformat(format=kind))
+    peak = 1 if raw.format.is_float else (1 << raw.format.bits) - 1
+    planes = raw.planes if raw.format.family == "RGB" else raw.planes[:1] * 3
+    whole = np.stack([plane.astype(np.float32) / np.float32(peak) for plane in planes])
+    assert np.allclose(_small_luma(frame), small_luma(whole), atol=1e-5)
