@@ -34,7 +34,7 @@ def run(command: Command, order: Order) -> int:
         farm.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")
     if not left:
         return farm.OK
-    first = left.popleft()
+    first, told = left.popleft(), sys.stdout if given.style == "json" else sys.stderr  # before Ray's words are led away
     device = first.ordered().plan.options.device
     with cluster.joined(given.address) as there, stoppable():
         need = crew.need(there.nodes(), given.cpus, given.gpus, device)
@@ -42,7 +42,6 @@ def run(command: Command, order: Order) -> int:
             job = first.plan(live)
         farm.say(farm.described(job))
         hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
-        told = sys.stdout if given.style == "json" else sys.stderr
         with Watch([job], style=given.style, stream=told) as watch, Works(hands, watch, left) as works:
             works.begin(first)
             works.finish()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import socket
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -13,6 +13,7 @@ import pytest
 from tests.ffmpeg_filter.media import ROOT
 
 SURROUNDINGS = {
+    "GRPC_ENABLE_FORK_SUPPORT": "0",  # with it, grpcio 1.85 now and then ends Ray's door for clients as it forks
     "OMP_NUM_THREADS": "1",
     "PYTHONPATH": str(ROOT),  # that of the workers
     "RAY_AUTH_MODE": "token",
@@ -21,7 +22,7 @@ SURROUNDINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_prestart_worker_first_driver": "0",
 }
-_NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}
+NODE: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +36,20 @@ def cluster() -> Iterator[Any]:
             patch.setenv(name, value)
         from ray.cluster_utils import Cluster
 
-        made = Cluster(initialize_head=True, head_node_args={**_NODE, "include_dashboard": False})
-        made.add_node(**_NODE)
+        head = {**NODE, "include_dashboard": False, "ray_client_server_port": free_port()}
+        made = Cluster(initialize_head=True, head_node_args=head)
+        made.add_node(**NODE)
         try:
             yield made
         finally:
             made.shutdown()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 @pytest.fixture

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 import secrets
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
 from vsadcvsr.errors import BackendError, FarmError, UsageError, near_misses
+
+_log = logging.getLogger(__name__)
 
 _ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
@@ -29,6 +31,15 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 
 _LONGEST = 40
 """Characters in the name of a folder below which Ray can name its sockets."""
 _ADDRESS = re.compile(r"(ray://)?(?P<where>(\[[^]]+\]|[^:/\s]+):\d+)")
+
+
+class _Log(io.TextIOBase):
+    """For what Ray prints of the troubles of nodes, which is nobody's output: they are seen by what comes of them."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            _log.debug("%s", text.rstrip())
+        return len(text)
 
 
 class Node(NamedTuple):
@@ -65,14 +76,19 @@ def joined(address: str) -> Iterator[Cluster]:
     Raises UsageError for what is no address, BackendError without Ray, FarmError where nothing answers.
     """
     check(address)
-    with _surroundings(address == "local"), tempfile.TemporaryDirectory(prefix="adcvsr-", dir=_short()) as folder:
+    if address != "local":
+        _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
+    with (
+        _surroundings(address == "local"),
+        redirect_stdout(_Log()),
+        tempfile.TemporaryDirectory(prefix="adcvsr-", dir=_short(), ignore_cleanup_errors=True) as folder,
+    ):
         ray = _module()
         try:
             _init(ray, address, folder)
             yield Cluster(ray)
         finally:
             ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)  # what ends may write its last words
 
 
 def check(address: str) -> None:
@@ -86,14 +102,9 @@ def _init(ray: ModuleType, address: str, folder: str) -> None:
     quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
-            ray.init(
-                "local", include_dashboard=False, object_store_memory=_STORE, _temp_dir=folder, **quiet
-            )  # fmt: skip
+            ray.init("local", include_dashboard=False, object_store_memory=_STORE, _temp_dir=folder, **quiet)
         else:
-            _check_reachable(os.environ.get("RAY_ADDRESS", "auto") if address == "auto" else address)
             ray.init(address, **quiet)
-    except FarmError:
-        raise
     except (Exception, SystemExit) as error:  # Ray raises whatever its parts raise, and exits where one waits in vain
         words = " ".join(str(error).split())
         raise FarmError(f"Ray at {address} cannot be joined: {words[:400] or type(error).__name__}") from error

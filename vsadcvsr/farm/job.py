@@ -180,7 +180,7 @@ class Job:
         """Takes everything of the job out of its folder, `more` too, and then the folder if there is nothing else."""
         for path in (self.folder / "job.json", *more):  # without the first, nobody works here any more
             path.unlink(missing_ok=True)
-        for name in ("chunks", "ledger", "claims"):
+        for name in ("chunks", "engines", "ledger", "claims"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
         with suppress(OSError):
             self.folder.rmdir()
