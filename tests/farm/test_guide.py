@@ -1,0 +1,40 @@
+"""The operator's guide: what it names is there, and what it says to type is understood."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from ffmpeg_filter import farm
+from tests.farm.programs import EXAMPLES, ROOT
+
+GUIDE = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+LINES = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)).splitlines()
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ffadcvsr farm")])
+def test_commands_are_understood(line: str) -> None:
+    words, _ = farm._split(shlex.split(line, comments=True)[2:])
+    assert callable(farm._parser().parse_args(words).run)
+
+
+def test_files_that_are_named_are_there() -> None:
+    named = set(re.findall(r"examples/farm/([\w.]+)", GUIDE)) | set(re.findall(r"`(\w+\.(?:sh|yaml))`", GUIDE))
+    assert {"Dockerfile", "slurm.sh", "kubernetes.sh", "kubernetes.yaml", "openjd.yaml", "openjd_chunks.yaml"} <= named
+    assert all((EXAMPLES / name).is_file() for name in named)
+    assert all(
+        path.name in GUIDE for path in EXAMPLES.iterdir() if path.name not in {"README.md", "Dockerfile.dockerignore"}
+    )
+
+
+def test_exit_codes_are_ours() -> None:
+    told = dict(re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", GUIDE, re.MULTILINE))
+    assert told[str(farm.OK)] == "go on"
+    assert told[str(farm.RETRY)].startswith("try again")
+    assert told[str(farm.USAGE)] == told[str(farm.GIVE_UP)] == "give up"
+
+
+def test_the_readme_points_here() -> None:
+    assert "examples/farm/" in (ROOT / "README.md").read_text(encoding="utf-8")
