@@ -27,7 +27,7 @@ from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.shown import Shown
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.farm.job import Job, write_once
+from vsadcvsr.farm.job import Job, check_folder, write_once
 from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.plan import plan as chunks
 from vsadcvsr.farm.sources import fingerprint
@@ -62,7 +62,7 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
         job.check_sources()
         return job
     begun = time.time()
-    folder.mkdir(parents=True, exist_ok=True)
+    check_folder(folder)
     sources = [fingerprint(Path(file.url.removeprefix("file:")), file.url) for file in command.inputs]
     film = _film(ordered, reporter)
     recipe = _recipe(ordered, film)

@@ -138,3 +138,29 @@ def test_the_state_of_a_job_can_be_read_by_programs() -> None:
     ).stdout  # fmt: skip
     status = json.loads(told)
     assert (status["chunks"], status["done"], status["frames"], status["frames_done"]) == (3, 1, 30, 10)
+
+
+def test_storage_without_hard_links_is_refused_before_the_film_is_decoded(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+
+    def link(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", link)
+    assert farm("plan", JOB, f"-- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 many.mkv") == 64
+    told = capfd.readouterr().err
+    assert "storage with hard links" in told
+    assert "frame=" not in told
+    assert list(JOB.iterdir()) == []
+
+
+def test_a_full_disk_is_no_mistake_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+
+    def link(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.link", link)
+    assert farm("plan", JOB, f"-- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 many.mkv") == 75

@@ -9,10 +9,12 @@ engines/     an empty file for each kind of engine that has worked on it
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +32,7 @@ from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.sources import ChangedError, Fingerprint
 
 _VERSION = 1
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _MADE = re.compile(r"(\d{5,})-[0-9a-f]{16}\.")
 """The name of a chunk's file, once it is made."""
 
@@ -192,6 +195,24 @@ class Job:
             host, _, process = rest.partition(".part.")[0].rpartition(".")
             if number.isdecimal() and host == machine() and not lives(process):
                 path.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Makes a folder for a job. Raises UsageError where its storage has no hard links, OSError for what else is wrong."""
+    folder.mkdir(parents=True, exist_ok=True)
+    one = folder / f"{secrets.token_hex(4)}.part"
+    other = one.with_suffix(".link")
+    one.touch()
+    try:
+        os.link(one, other)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        allowed = f"a folder on storage with hard links ({error.strerror})"
+        raise UsageError.of("job", str(folder), allowed, "not on an object store") from error
+    finally:
+        one.unlink(missing_ok=True)
+        other.unlink(missing_ok=True)
 
 
 def write_once(path: Path, content: bytes) -> None:
