@@ -198,7 +198,7 @@ class Job:
 
 
 def check_folder(folder: Path) -> None:
-    """Makes a folder for a job. Raises UsageError where its storage has no hard links, OSError for what else is wrong."""
+    """Makes a folder for a job. Raises UsageError where its storage has no hard links, else OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     one = folder / f"{secrets.token_hex(4)}.part"
     other = one.with_suffix(".link")
