@@ -110,6 +110,19 @@ def test_a_run_that_is_killed_takes_its_cluster_with_it() -> None:
 
 
 @needs_ray
+def test_where_no_ray_runs_any_more_that_is_said_at_once(tmp_path: Path) -> None:
+    gone = {"RAY_TMPDIR": str(tmp_path), "RAY_ADDRESS": ""}
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{free_port()}")
+    done = subprocess.run(
+        command(words("auto")), env=surroundings(**gone), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 75
+    assert "no Ray " in done.stderr
+    assert done.stdout == ""
+
+
+@needs_ray
 @pytest.mark.parametrize("door", ["", "ray://"])
 def test_where_nothing_answers_it_is_said_at_once(door: str, capfd: pytest.CaptureFixture[str]) -> None:
     begun = time.monotonic()

@@ -11,6 +11,7 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -76,8 +77,9 @@ def joined(address: str) -> Iterator[Cluster]:
     Raises UsageError for what is no address, BackendError without Ray, FarmError where nothing answers.
     """
     check(address)
-    if address != "local":
-        _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or address
+    _check_reachable(address)
     with (
         _surroundings(address == "local"),
         redirect_stdout(_Log()),
@@ -104,7 +106,10 @@ def _init(ray: ModuleType, address: str, folder: str) -> None:
         if address == "local":
             ray.init("local", include_dashboard=False, object_store_memory=_STORE, _temp_dir=folder, **quiet)
         else:
+            _check_reachable(_found(address))
             ray.init(address, **quiet)
+    except FarmError:
+        raise
     except (Exception, SystemExit) as error:  # Ray raises whatever its parts raise, and exits where one waits in vain
         words = " ".join(str(error).split())
         raise FarmError(f"Ray at {address} cannot be joined: {words[:400] or type(error).__name__}") from error
@@ -112,6 +117,17 @@ def _init(ray: ModuleType, address: str, folder: str) -> None:
         raise FarmError(
             f"Ray listens at {outside[0]['NodeManagerAddress']} instead of 127.0.0.1; was it loaded before?"
         )
+
+
+def _found(address: str) -> str:
+    """The address that Ray makes of one: it looks for `auto`, and takes 127.0.0.1 for this machine's in its network."""
+    if address.startswith("ray://"):
+        return address
+    find = getattr(import_module("ray._private.services"), "canonicalize_bootstrap_address", lambda one: one)
+    try:
+        return str(find(address))
+    except ConnectionError as error:
+        raise FarmError("no Ray runs on this machine, and RAY_ADDRESS names none; -farm local starts one") from error
 
 
 def _module() -> ModuleType:
