@@ -96,11 +96,13 @@ def meanwhile(act: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def started(*given: str, site: str = farm_run.SITE) -> Iterator[subprocess.Popen[bytes]]:
+def started(*given: str, site: str = farm_run.SITE, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, which has ended on leaving; what it says is in `said.txt`."""
     code = f"from ffmpeg_filter import cli, farm_run; farm_run.SITE = {site!r}; cli.run()"
     with Path("said.txt").open("ab") as said:
-        process = subprocess.Popen([sys.executable, "-c", code, *given], env=surroundings(**SURROUNDINGS), stderr=said)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *given], env=surroundings(**SURROUNDINGS, **more), stderr=said
+        )
         try:
             yield process
             process.wait(60)
@@ -155,13 +157,15 @@ def test_chunks_that_are_cut_short_or_changed_afterwards_are_made_again_and_no_o
     assert is_the_film_of_one_machine()
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(here: str) -> None:
-    with started(*words(here)) as process:
+def test_what_was_done_before_the_head_ended_is_not_done_again_on_another_cluster(cluster: Any, here: str) -> None:
+    other = type(cluster)(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    with started(*words(other.address), RAY_gcs_rpc_server_reconnect_timeout_s="2") as run:
         half_made(lambda one: int(one[1]) >= 2)
-        process.kill()
+        other.head_node.kill_gcs_server()
+    other.shutdown()
     before = done()
+    assert run.returncode
     assert 0 < len(before) < CHUNKS
-    assert not Path("many.mkv").exists()
     assert ffadcvsr(*words(here)) == 0
     assert done() == list(range(CHUNKS))
     assert is_the_film_of_one_machine()

@@ -19,6 +19,7 @@ import pytest
 from tests.farm.conftest import free_port
 from tests.ffmpeg_filter.farms import source
 from tests.ffmpeg_filter.media import command, ffadcvsr, surroundings
+from vsadcvsr.farm.job import Job
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: pip install vsadcvsr[farm]")
 SLOW = "adcvsr=nearest-temporal:width=640:height=480"
@@ -96,7 +97,7 @@ def test_nobody_else_can_talk_to_it_it_talks_to_nobody_and_after_ctrl_c_nothing_
 
 
 @needs_ray
-def test_a_run_that_is_killed_takes_its_cluster_with_it() -> None:
+def test_a_run_that_is_killed_takes_its_cluster_with_it_and_another_goes_on(here: str) -> None:
     temporary = Path("t").resolve()
     temporary.mkdir()
     with started(temporary) as process:
@@ -107,6 +108,12 @@ def test_a_run_that_is_killed_takes_its_cluster_with_it() -> None:
         assert all_end([one for one in processes if one not in agents])
         for agent in agents:
             agent.kill()
+    job = Job.read(Path("many.mkv.farm").resolve())
+    before = set(job.done())
+    assert before
+    assert ffadcvsr("-farm_keep", words(here)) == 0
+    assert sorted(line.chunk for line in job.lines() if line.event == "done") == list(range(6))
+    assert before < {line.chunk for line in job.lines() if line.event == "done"}
 
 
 @needs_ray
