@@ -25,7 +25,7 @@ SURROUNDINGS = {
 NODE: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Any]:
     """Two nodes with a core each; `add_node(**NODE)` adds another. Its address is 127.0.0.1:port."""
     if find_spec("ray") is None:
