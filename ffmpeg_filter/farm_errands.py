@@ -13,10 +13,11 @@ from vsadcvsr.farm.live import Watch
 
 
 class Errand[Result]:
-    """A thread that does one thing, and does not keep the program from ending. `of` is what it is about."""
+    """A thread that does one thing for a title, and does not keep the program from ending."""
 
-    def __init__(self, of: Making, run: Callable[[], Result]) -> None:
+    def __init__(self, of: Making, reporter: Beside, run: Callable[[Beside], Result]) -> None:
         self.of = of
+        self.reporter = reporter
         self._run = run
         self._result: Result | None = None
         self._error: BaseException | None = None
@@ -40,21 +41,28 @@ class Errand[Result]:
 
     def _go(self) -> None:
         try:
-            self._result = self._run()
+            self._result = self._run(self.reporter)
         except BaseException as error:  # noqa: BLE001 - it crosses over
             self._error = error
 
 
 class Beside:
-    """A reporter that leaves frames to the watch. Once `stop` is set, whoever reports a frame is interrupted."""
+    """A reporter of what is done beside: it counts frames, and interrupts whoever reports one once `stop` is set."""
 
-    def __init__(self, watch: Watch, stop: threading.Event) -> None:
+    def __init__(self, watch: Watch, stop: threading.Event, what: str) -> None:
         self._watch = watch
         self._stop = stop
+        self.what = what
+        self._count = 0
+
+    def __str__(self) -> str:
+        """What is done, and how far it is."""
+        return f"{self.what}, frame {self._count}" if self._count else self.what
 
     def frame(self, seconds: float) -> None:
         """Raises FarmError where all is to end."""
         del seconds
+        self._count += 1
         if self._stop.is_set():
             raise FarmError("stopped; what is done stays done")
 

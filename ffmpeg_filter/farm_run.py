@@ -6,7 +6,7 @@ Each title is planned here, its chunks are made there, and it is merged here.
 from __future__ import annotations
 
 import sys
-from collections import deque
+from collections.abc import Sequence
 
 from ffmpeg_filter import farm
 from ffmpeg_filter.argv import Command
@@ -14,7 +14,7 @@ from ffmpeg_filter.farm import Order, stoppable
 from ffmpeg_filter.farm_orders import orders, titles
 from ffmpeg_filter.farm_title import Making
 from ffmpeg_filter.farm_works import Works
-from ffmpeg_filter.progress import reporter
+from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.farm import cluster, crew
 from vsadcvsr.farm.crew import Crew
 from vsadcvsr.farm.ledger import worker_name
@@ -29,20 +29,28 @@ def run(command: Command, order: Order) -> int:
     given, asked = orders(command), titles(command)
     cluster.check(given.address)
     makings = [Making(title, given, order, is_one_of_many=len(asked) > 1) for title in asked]
-    left = deque(making for making in makings if not making.is_there)
+    left = [making for making in makings if not making.is_there]
     if len(left) < len(makings):
         farm.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")
     if not left:
         return farm.OK
-    first, told = left.popleft(), sys.stdout if given.style == "json" else sys.stderr  # before Ray's words are led away
-    device = first.ordered().plan.options.device
+    device, told = _device(left), sys.stdout if given.style == "json" else sys.stderr  # before Ray's words are led away
     with cluster.joined(given.address) as there, stoppable():
-        need = crew.need(there.nodes(), given.cpus, given.gpus, device)
-        with reporter(None, wanted=None) as live:
-            job = first.plan(live)
-        farm.say(farm.described(job))
+        nodes = there.nodes()
+        need = crew.need(nodes, given.cpus, given.gpus, device)
         hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
-        with Watch([job], style=given.style, stream=told) as watch, Works(hands, watch, left) as works:
-            works.begin(first)
+        with Watch(style=given.style, stream=told) as watch, Works(hands, watch, left) as works:
+            watch.say(f"room for {need.room(nodes)} workers of {need} on {len(nodes)} nodes")
             works.finish()
     return works.status()
+
+
+def _device(left: Sequence[Making]) -> str:
+    """The device that the command names. Raises what is wrong with it; of a batch, one good title will do."""
+    for making in left:
+        try:
+            return making.ordered().plan.options.device
+        except (AdcvsrError, OSError):
+            if len(left) == 1:
+                raise
+    return "auto"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from ffmpeg_filter.farm_chunk import Renderer
@@ -17,6 +17,8 @@ from vsadcvsr.farm.work import Worker
 
 _KEPT = 2
 """Jobs that are kept open: the last chunks of one are made beside the first of the next."""
+_MOST = 10
+"""Lines that are told of one chunk."""
 _PATIENCE = 5.0
 """Seconds until a folder on a network has to show what another machine has written."""
 
@@ -28,6 +30,7 @@ class Site:
         self._patron = patron
         self._threads = threads
         self._workers: dict[str, Worker] = {}
+        self._said: list[str] = []
 
     def open(self, folder: str, key: str) -> Answer:
         """The engine that is ready, or why none is."""
@@ -35,7 +38,7 @@ class Site:
             job = _seen(Path(folder), key)
             enter(job.request)
             job.sweep()
-            renderer = Renderer(job, say=_note, threads=self._threads)
+            renderer = Renderer(job, say=self._said.append, threads=self._threads)
             self._workers[folder] = Worker(job, renderer.render, renderer.engine)
         except (AdcvsrError, OSError) as error:
             return Answer.of(error)
@@ -44,8 +47,12 @@ class Site:
         return Answer(engine=renderer.engine)
 
     def make(self, folder: str, number: int) -> Answer:
-        """An empty answer if the chunk is done, or who else works on it."""
-        worker = self._workers[folder]
+        """An answer without an error if the chunk is done; or who else works on it."""
+        answer, said = self._made(self._workers[folder], number), tuple(dict.fromkeys(self._said))
+        self._said.clear()
+        return replace(answer, said=said[:_MOST])
+
+    def _made(self, worker: Worker, number: int) -> Answer:
         job = worker.job
         try:
             enter(job.request)
@@ -72,7 +79,3 @@ def _seen(folder: Path, key: str) -> Job:
     if job.key != key:
         raise ChangedError(f"{folder} holds another plan on {socket.gethostname()}; is it the same storage everywhere?")
     return job
-
-
-def _note(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)  # noqa: T201 - a worker's log

@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ffmpeg_filter import farm, farm_index, farm_plan
+from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.facts import is_pipe
 from ffmpeg_filter.farm import Order
 from ffmpeg_filter.farm_orders import Orders, Title
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered
 from ffmpeg_filter.progress import Reporter
-from vsadcvsr.errors import AdcvsrError, FarmError, UsageError
+from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError
 from vsadcvsr.farm.claims import Claims
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.work import finished
@@ -58,7 +59,10 @@ class Making:
         return self._ordered
 
     def plan(self, reporter: Reporter) -> Job:
-        """The job: as another run has planned it, else planned now. Raises as `farm_plan.make` does."""
+        """The job: as another run has planned it, else planned now.
+
+        Raises FormatError where a program cannot do what it should, and else as `farm_plan.make` does.
+        """
         ordered, folder, told = self.ordered(), self._folder(), False
         while self._job is None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -66,9 +70,11 @@ class Making:
                 with Claims(folder / "claims").held("plan") as ours:
                     if ours or (folder / "job.json").exists():
                         self._job = farm_plan.make(folder, ordered, self._orders.seconds, reporter)
-            except BaseException:
-                _tidy(folder)
-                raise
+            except ProgramError as error:  # what cannot be decoded or encoded here can be so nowhere
+                raise FormatError(str(error)) from error
+            finally:
+                if self._job is None:
+                    _tidy(folder)
             if self._job is None:
                 if not told:
                     reporter.say(f"{folder.name} is planned by another run; waiting for it")

@@ -5,6 +5,7 @@ chunks while the last ones of this one are made and while it is merged.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from types import TracebackType
@@ -25,6 +26,8 @@ _AHEAD = 2
 """Chunks for each worker that should wait: where there are fewer, the next title is planned."""
 _MENDED = 3
 """How many times chunks that were lost after they were made are made again."""
+_TELL = 10.0
+"""Seconds between two words on how far plans and merges are."""
 _LAST_WORDS = 5.0
 """Seconds for what goes on to end when it has to."""
 
@@ -36,7 +39,7 @@ class Works:
         self._hands = hands
         self._watch = watch
         self._left = deque(left)
-        self._is_batch = bool(self._left)
+        self._is_batch = len(self._left) > 1
         self._dispatch = Dispatch(hands, watch.say)
         self._stop = threading.Event()
         self._planning: Errand[Job] | None = None
@@ -44,6 +47,7 @@ class Works:
         self._merging: list[Errand[str]] = []
         self._mended: Counter[Making] = Counter()
         self._errors: list[BaseException] = []
+        self._told = ("", 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -52,13 +56,8 @@ class Works:
         del kind, error, at
         self._stop.set()
         self._dispatch.close()
-        for errand in [*self._merging, *([self._planning] if self._planning else [])]:
+        for errand in self._errands():
             errand.join(_LAST_WORDS)
-
-    def begin(self, making: Making) -> None:
-        """Has the chunks of a planned title made."""
-        self._made.append(making)
-        self._dispatch.add(making.job)
 
     def finish(self) -> None:
         """Returns when all titles have ended, well or not."""
@@ -67,6 +66,7 @@ class Works:
             for ended in self._dispatch.step(_STEP):
                 self._chunks_ended(ended)
             self._collect()
+            self._tell()
 
     def status(self) -> int:
         """The exit status of all together. Raises the error of a title that is alone."""
@@ -80,9 +80,13 @@ class Works:
         wanted = _AHEAD * max(1, len(self._hands.posts))
         if self._planning or not self._left or self._dispatch.waiting >= wanted:
             return
-        making, reporter = self._left.popleft(), Beside(self._watch, self._stop)
-        self._watch.doing(f"planning {making.title.output}")
-        self._planning = Errand(making, lambda: making.plan(reporter))
+        making = self._left.popleft()
+        self._planning = Errand(making, self._beside(f"planning {making.title.output}"), making.plan)
+
+    def _begin(self, making: Making) -> None:
+        """Has the chunks of a planned title made."""
+        self._made.append(making)
+        self._dispatch.add(making.job)
 
     def _chunks_ended(self, ended: Ended) -> None:
         making = next(one for one in self._made if one.job is ended.job)
@@ -92,9 +96,8 @@ class Works:
         elif ended.error is not None:
             self._fail(making, ended.error)
         else:
-            reporter = Beside(self._watch, self._stop)
-            self._watch.doing(f"merging {making.title.output}")
-            self._merging.append(Errand(making, lambda: making.merge(reporter, self._watch.tick)))
+            beside = self._beside(f"merging {making.title.output}")
+            self._merging.append(Errand(making, beside, lambda live: making.merge(live, self._watch.tick)))
 
     def _collect(self) -> None:
         """Takes up what was done beside."""
@@ -102,14 +105,13 @@ class Works:
             planned, self._planning = self._planning, None
             try:
                 self._watch.add(planned.result())
-                self.begin(planned.of)
+                self._watch.say(farm.described(planned.result()))
+                self._begin(planned.of)
             except (AdcvsrError, OSError) as error:
                 self._fail(planned.of, error)
         for merged in [one for one in self._merging if one.is_over]:
             self._merging.remove(merged)
             self._merged(merged)
-        if not self._planning and not self._merging:
-            self._watch.doing("")
 
     def _merged(self, errand: Errand[str]) -> None:
         making = errand.of
@@ -119,7 +121,7 @@ class Works:
             if len(making.job.done()) < len(making.job.chunks) and self._mended[making] < _MENDED:
                 self._mended[making] += 1
                 self._watch.say(f"{making.title.output}: {error}; they are made again")
-                self.begin(making)
+                self._begin(making)
             else:
                 self._fail(making, error)
 
@@ -133,3 +135,16 @@ class Works:
             self._watch.say(making.elsewhere())
         except FarmError as error:
             self._fail(making, error)
+
+    def _beside(self, what: str) -> Beside:
+        return Beside(self._watch, self._stop, what)
+
+    def _errands(self) -> list[Errand[Job] | Errand[str]]:
+        return [*([self._planning] if self._planning else []), *self._merging]
+
+    def _tell(self) -> None:
+        """Shows what goes on beside, when it changes and now and then."""
+        names, now = "; ".join(errand.reporter.what for errand in self._errands()), time.monotonic()
+        if names != self._told[0] or (names and now - self._told[1] > _TELL):
+            self._told = names, now
+            self._watch.doing("; ".join(str(errand.reporter) for errand in self._errands()))

@@ -62,7 +62,7 @@ def test_a_batch_is_made_with_the_same_workers_and_what_is_there_is_left(
     Path("in/d.mp4").write_bytes(b"made before")
     Path("out/d.mkv").write_bytes(b"made before")
     words = f"-farm_chunk 0.4 -farm_keep -i in -vf {TEMPORAL} -c:v ffv1 -c:a copy out/{{name}}.mkv"
-    assert ffadcvsr("-farm", here, words) == 75
+    assert ffadcvsr("-farm", here, words) == 65
     said = capfd.readouterr().err
     assert "1 of 4 titles are there already" in said
     assert "out/c.mkv is not made: " in said

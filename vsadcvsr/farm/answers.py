@@ -16,12 +16,13 @@ _KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`engine` is what makes the pictures, `holder` who works on a chunk already; `kind` is the name of an error of
-    ours and `cause` its words, both empty if all went well.
+    """`engine` is what makes the pictures, `holder` who works on a chunk already, `said` what the user should read;
+    `kind` is the name of an error of ours and `cause` its words, both empty if all went well.
     """
 
     engine: str = ""
     holder: str = ""
+    said: tuple[str, ...] = ()
     kind: str = ""
     cause: str = ""
 

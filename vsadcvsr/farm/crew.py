@@ -32,6 +32,9 @@ class Need:
     cpus: float
     gpus: float
 
+    def __str__(self) -> str:
+        return f"{self.cpus:g} cores and {self.gpus:g} GPUs"
+
     @property
     def threads(self) -> int:
         """For an engine on a CPU."""
@@ -63,10 +66,7 @@ def need(nodes: Sequence[Node], cpus: float | None, gpus: float | None, device: 
 
 def _no_room(wanted: Need, nodes: Sequence[Node]) -> str:
     there = ", ".join(f"{node.name}: {node.cpus:g} cores, {node.gpus:g} GPUs" for node in nodes[:8])
-    return (
-        f"no node has {wanted.cpus:g} cores and {wanted.gpus:g} GPUs for a worker (there are {there or 'no nodes'}); "
-        "see -farm_gpus and -farm_cpus"
-    )
+    return f"no node has {wanted} for a worker (there are {there or 'no nodes'}); see -farm_gpus and -farm_cpus"
 
 
 @dataclass(eq=False)

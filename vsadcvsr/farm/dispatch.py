@@ -15,6 +15,8 @@ from vsadcvsr.farm.queue import TOO_MANY, Failure, Queue
 
 _LATER = 1.0
 """Seconds until a chunk that somebody else works on is asked for again, and between two looks at a job's folder."""
+_LONG = 30.0
+"""Seconds without a worker after which that is said, and again."""
 
 
 class Ended(NamedTuple):
@@ -41,6 +43,7 @@ class Desk:
     ready: set[Post] = field(default_factory=set)
     refused: dict[Post, AdcvsrError] = field(default_factory=dict)
     strikes: dict[Post, int] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
     error: AdcvsrError | None = None
     looked: float = 0.0
 
@@ -59,6 +62,7 @@ class Dispatch:
         self._crew = crew
         self._say = say
         self._desks: list[Desk] = []
+        self._had_workers = time.monotonic()
 
     @property
     def waiting(self) -> int:
@@ -73,12 +77,21 @@ class Dispatch:
         """Goes on for about so long, and tells which jobs have ended. Raises FarmError where no worker can be had."""
         if self.waiting:
             self._crew.fill(self.waiting + sum(post.work is not None for post in self._crew.posts))
+        self._complain_of_waiting()
         for post in self._crew.idle():
             self._employ(post)
         for post, work, answer in self._crew.wait(seconds):
             if isinstance(work, Work):
                 self._heard(post, work, answer)
         return list(self._ended())
+
+    def _complain_of_waiting(self) -> None:
+        now = time.monotonic()
+        if not self.waiting or any(post.name for post in self._crew.posts):
+            self._had_workers = now
+        elif now - self._had_workers > _LONG:
+            self._had_workers = now
+            self._say("still waiting for a worker to start: the cluster may be busy with something else")
 
     def close(self) -> None:
         """Ends all work at once, and clears up behind it."""
@@ -104,6 +117,9 @@ class Dispatch:
 
     def _heard(self, post: Post, work: Work, answer: Answer | None) -> None:
         desk, number = work
+        for words in (one for one in (answer.said if answer else ()) if one not in desk.said):
+            desk.said.add(words)
+            self._say(f"{desk.job.folder.name}: {words}")
         if answer is None:
             self._buried(post, work)
         elif answer.error is not None and self._is_gone(desk):
@@ -146,7 +162,11 @@ class Dispatch:
 
     def _buried(self, post: Post, work: Work) -> None:
         desk, number = work
-        cause = "the worker's process was ended" if self._crew.lives(post) else "the worker's node is gone"
+        cause = (
+            "the worker's process was ended (by hand, or for want of memory)"
+            if self._crew.lives(post)
+            else "the worker's node is gone"
+        )
         for one in self._desks:
             one.ready.discard(post)
             one.refused.pop(post, None)
