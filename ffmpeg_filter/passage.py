@@ -25,11 +25,12 @@ from ffmpeg_filter.conversion import (
 )
 from ffmpeg_filter.pixels import wanted_layout
 from ffmpeg_filter.raw import Property, Raw
+from vsadcvsr.encoding import Encoding
 from vsadcvsr.engine import Engine, Source
 from vsadcvsr.errors import FormatError
-from vsadcvsr.picture import Picture
+from vsadcvsr.picture import Finished
 from vsadcvsr.plugin import load
-from vsadcvsr.plugin_formats import enter, leave, matrix_for
+from vsadcvsr.plugin_formats import Request, enter, leave, matrix_for
 from vsadcvsr.plugin_frames import format_of, frame_of, source_of
 from vsadcvsr.spec import SCALE
 
@@ -125,11 +126,16 @@ class Passage:
         out = layout.format if layout else None
         shape, self.size = shapes(clip, first, scale=scale, width=width, height=height, format=out)
         matrix_for(first.height, matrix)
-        door, self._entered = enter(clip, matrix)
-        door.std.SetVideoCache(0)
+        self._door, self._entered = enter(clip, matrix)
+        self._door.std.SetVideoCache(0)
         large = self._padded.width * engine.scale, self._padded.height * engine.scale
-        self._left = leave(self._pictures.clip(format_of(engine), *large), door, shape, matrix)
-        self._plain = leave(self._entered.resize.Bicubic(*large), door, shape, matrix)
+        self._request, self._format = Request(self._door, shape, matrix), shape.format.id
+        usual = self._request.of({})
+        self._finishes = usual is not None and engine.finishes(self._padded.height, self._padded.width, usual)
+        pictures = self._pictures.clip(format_of(engine), *large)
+        ready = self._pictures.clip(self._format, *large) if self._finishes else None
+        self._left = leave(pictures, self._door, shape, matrix, ready)
+        self._plain = leave(self._entered.resize.Bicubic(*large), self._door, shape, matrix)
         beside = self._alphas.clip(format_id(alpha_of(first.format)), *self._padded)
         keep = first.alpha is not None and (layout is None or layout.has_alpha)
         self._alpha = enlarged_alpha(beside, shape) if keep else None
@@ -157,12 +163,16 @@ class Passage:
         active = self._active is None or self._active(raw)
         with in_words(), self._entered.get_frame(n) as frame:
             self._waiting[n] = _Waiting(raw.tag, dict(frame.props), active)
-            return source_of(frame)
+            return source_of(frame, self._encoding(n) if self._finishes else None)
 
-    def _leave(self, pictures: Iterable[Picture]) -> Iterator[Raw]:
+    def _encoding(self, n: int) -> Encoding | None:
+        with self._door.get_frame(n) as frame:
+            return self._request.of(frame.props)
+
+    def _leave(self, pictures: Iterable[Finished]) -> Iterator[Raw]:
         for n, picture in enumerate(pictures):
             waiting = self._waiting.pop(n)
-            self._pictures[n] = frame_of(picture)
+            self._pictures[n] = frame_of(picture, self._format)
             self._pictures[n].props.update(waiting.props)
             with in_words():
                 frame = (self._left if waiting.active else self._plain).get_frame(n)

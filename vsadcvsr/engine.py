@@ -8,9 +8,10 @@ from pathlib import Path
 
 from vsadcvsr import backends, finishing, scenes, tiling
 from vsadcvsr.backends import Backend
+from vsadcvsr.encoding import Encoding
 from vsadcvsr.errors import UsageError
-from vsadcvsr.forward import Entrance, Forward, Given, Manner, Source
-from vsadcvsr.picture import Parts, Picture, arrays, whole
+from vsadcvsr.forward import Entrance, Forward, Given, Manner, Source, finishes
+from vsadcvsr.picture import Finished, Parts, Planes, memory, whole
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 from vsadcvsr.stream import Course, Ring, usual_capacity, warm_up_from
 from vsadcvsr.weights import store
@@ -86,8 +87,10 @@ class Engine:
         for picture in self.pictures(sources):
             yield _joined(picture)
 
-    def pictures(self, sources: Iterable[Source | Array]) -> Iterator[Picture]:
-        """As `stream`, for hosts that join pictures themselves: in parts, where the network makes them so."""
+    def pictures(self, sources: Iterable[Source | Array]) -> Iterator[Finished]:
+        """As `stream`, for hosts that convert pictures themselves: in parts, where the network makes them so, and in
+        planes, where `finishes` says so of the frame's encoding.
+        """
         run = self._forward(Course(self.lookahead, 0, 0))
         for given in sources:
             source = given if isinstance(given, Source) else Source(given)
@@ -103,6 +106,13 @@ class Engine:
         """Whether `pictures` and `picture` give pictures in parts."""
         return self.spec.parts and not self._manner.needs_source
 
+    def finishes(self, height: int, width: int, encoding: Encoding) -> bool:
+        """Whether the pictures of frames of such a size, with that encoding, come as planes.
+
+        Raises BackendError where no memory suffices for frames of that size.
+        """
+        return finishes(self._open_backend(), self._manner, (height, width), encoding)
+
     def render(self, n: int, fetch: Fetch) -> Array:
         """Picture n: (3, 4H, 4W), clamped to 0..1, read-only.
 
@@ -116,8 +126,8 @@ class Engine:
         picture.flags.writeable = False
         return picture
 
-    def picture(self, n: int, fetch: Fetch) -> Picture:
-        """As `render`, for hosts that join pictures themselves: in parts, where the network makes them so."""
+    def picture(self, n: int, fetch: Fetch) -> Finished:
+        """As `render`, for hosts that convert pictures themselves, see `pictures`."""
         if n < 0:
             raise UsageError.of("n", n, "0 or more")
         with self._lock:
@@ -129,7 +139,7 @@ class Engine:
         with self._lock:
             self._backend = self._run = self._ring = None
 
-    def _make(self, n: int, fetch: Fetch) -> Picture:
+    def _make(self, n: int, fetch: Fetch) -> Finished:
         run, self._run = self._run, None  # stays None if anything fails, for a step that failed has used the state up
         if run is None or not run.course.leads_to(n, slack=self._ring.capacity - 1 if self._ring else 0):
             run = self._begin(n, fetch)
@@ -144,7 +154,7 @@ class Engine:
         self._run = run
         return wanted
 
-    def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Picture] | None:
+    def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Finished] | None:
         if run.waiting:
             return run.feed(run.waiting.popleft())
         if not run.course.flushing:
@@ -173,20 +183,25 @@ class Engine:
         return run
 
     def _forward(self, course: Course, entrance: Entrance | None = None) -> Forward:
+        return Forward(self._open_backend(), self._manner, course, entrance or Entrance(self._manner.threshold))
+
+    def _open_backend(self) -> Backend:
         if self._backend is None:
             raise UsageError("the engine is closed; open another one")
-        return Forward(self._backend, self._manner, course, entrance or Entrance(self._manner.threshold))
+        return self._backend
 
-    def _keep(self, n: int, picture: Picture) -> None:
-        for part in arrays(picture):
+    def _keep(self, n: int, picture: Finished) -> None:
+        for part in memory(picture):
             part.flags.writeable = False
         if self._ring is None:
             self._ring = Ring(self._manner.capacity or usual_capacity(picture))
         self._ring.put(n, picture)
 
 
-def _joined(picture: Picture) -> Array:
-    """The whole picture, clamped."""
+def _joined(picture: Finished) -> Array:
+    """The whole picture, clamped. Planes cannot be: who wants numbers gives no encoding."""
+    if isinstance(picture, Planes):
+        raise UsageError.of("encoding", "one", "none, for `stream` and `render`", "take `pictures` or `picture`")
     if isinstance(picture, Parts):
         picture = whole(picture)
         finishing.settle(picture)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError
-from vsadcvsr.picture import Parts, Picture
+from vsadcvsr.picture import Finished, Parts, Planes
+from vsadcvsr.resampling import catmull_rom
 from vsadcvsr.spec import SCALE, Array
 
 _TAPS = 4
@@ -62,22 +63,18 @@ def _phases() -> tuple[tuple[int, tuple[float, ...]], ...]:
     for phase in range(SCALE):
         at = (phase + 0.5) / SCALE - 0.5  # between -1/2 and 1/2 of the source pixel's centre
         first = int(np.floor(at)) - 1
-        phases.append((first + 2, tuple(_catmull_rom(abs(at - first - tap)) for tap in range(_TAPS))))
+        phases.append((first + 2, tuple(map(float, catmull_rom(np.abs(at - first - np.arange(_TAPS)))))))
     return tuple(phases)
 
 
-def _catmull_rom(x: float) -> float:
-    if x < 1:
-        return (1.5 * x - 2.5) * x * x + 1
-    return ((-0.5 * x + 2.5) * x - 4) * x + 2 if x < 2 else 0.0
-
-
-def settle(picture: Picture) -> None:
-    """Clamps a whole picture to 0..1 in place, for parts have no bounds of their own; looks for NaN in either.
+def settle(picture: Finished) -> None:
+    """Clamps a whole picture to 0..1 in place, for the others are clamped where they are joined; looks for NaN in all.
 
     Raises BackendError where the network made something that is not a number.
     """
-    if isinstance(picture, Parts):
+    if isinstance(picture, Planes):
+        sound = picture.sound
+    elif isinstance(picture, Parts):
         sound = all(np.isfinite(part.sum()) for part in picture)
     else:
         sound = sum(map(_unsound, _blocks(picture))) == 0

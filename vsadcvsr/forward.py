@@ -10,9 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from vsadcvsr import finishing, picture, scenes, tiling
-from vsadcvsr.backends import Backend, Planner
+from vsadcvsr.backends import Backend, Finisher, Planner
+from vsadcvsr.encoding import Encoding, Finish
 from vsadcvsr.errors import BackendError, FormatError, UsageError
-from vsadcvsr.picture import Parts, Picture
+from vsadcvsr.picture import Finished, Parts, Picture, Planes
 from vsadcvsr.spec import Array
 from vsadcvsr.stream import Course
 
@@ -21,10 +22,14 @@ _COLOR_FIXES = ("none", "frame")
 
 @dataclass(frozen=True)
 class Source:
-    """A frame (3, H, W), RGB, 0 to 1, and whether it begins a new scene; None lets the detector decide."""
+    """A frame (3, H, W), RGB, 0 to 1, and whether it begins a new scene; None lets the detector decide.
+
+    With an `encoding` its picture comes as planes, where `finishes` says so.
+    """
 
     pixels: Array
     cut: bool | None = None
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Given:
 
     pixels: Array
     cut: bool | None
+    encoding: Encoding | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +95,28 @@ class Entrance:
             raise FormatError(f"a frame is {_size(pixels)}, allowed: {_size(before.pixels)} as the ones before it")
         if not np.isfinite(pixels.sum(dtype=np.float64)):
             raise FormatError("a frame holds NaN or infinity, allowed: numbers from 0 to 1")
-        return Given(pixels, self._begins_scene(source.cut, before, self._before))
+        return Given(pixels, self._begins_scene(source.cut, before, self._before), source.encoding)
 
     def _begins_scene(self, told: bool | None, before: _Seen | None, now: _Seen) -> bool | None:
         if told is not None or before is None:
             return told
         return self.threshold > 0 and scenes.distance(before.small, now.small) > self.threshold
+
+
+def finishes(backend: Backend, manner: Manner, size: tuple[int, int], encoding: Encoding) -> bool:
+    """Whether pictures of (height, width) frames come as planes: the backend makes them, from whole pictures.
+
+    Raises BackendError where no memory suffices.
+    """
+    if not (isinstance(backend, Finisher) and backend.finishes and encoding.is_simple):
+        return False
+    return len(_planned(backend, size, manner.tiles)) == 1
+
+
+def _planned(backend: Backend, size: tuple[int, int], tiles: tiling.Tiling | None) -> tiling.Plan:
+    if isinstance(backend, Planner):
+        tiles = backend.plan(*size, tiles)
+    return tiling.plan(backend.spec, *size, tiles)
 
 
 class Forward:
@@ -110,32 +132,42 @@ class Forward:
         self._sources: deque[Array] = deque()  # of the pictures that are still to come, where finishing needs them
         self._tiles: _Tiles | None = None
 
-    def feed(self, given: Given) -> tuple[int, Picture] | None:
+    def feed(self, given: Given) -> tuple[int, Finished] | None:
         """Frame `course.position` goes in: the number of the picture that comes out, and the picture, once warm."""
         if self._manner.needs_source:
             self._sources.append(given.pixels)
-        return self._pass(given.pixels, linked=given.cut is False and self.course.position > self.course.begin)
+        linked = given.cut is False and self.course.position > self.course.begin
+        return self._pass(given.pixels, linked=linked, finish=self._finish_of(given))
 
-    def flush(self) -> tuple[int, Picture] | None:
+    def flush(self) -> tuple[int, Finished] | None:
         """A blank goes in, after the last frame."""
-        return self._pass(None, linked=False)
+        return self._pass(None, linked=False, finish=None)
 
-    def _pass(self, frame: Array | None, *, linked: bool) -> tuple[int, Picture] | None:
+    def _finish_of(self, given: Given) -> Finish | None:
+        height, width = given.pixels.shape[1:]
+        if given.encoding is None or not finishes(self._backend, self._manner, (height, width), given.encoding):
+            return None
+        return Finish(
+            encoding=given.encoding, height=height, width=width,
+            strength=self._manner.strength, color_fix=self._manner.color_fix,
+        )  # fmt: skip
+
+    def _pass(self, frame: Array | None, *, linked: bool, finish: Finish | None) -> tuple[int, Finished] | None:
         try:
             if self._tiles is None:
                 assert frame is not None, "a run begins with a frame"
                 self._tiles = _Tiles(self._backend, frame, self._manner.tiles)
-            made = self._tiles.step(frame, linked=linked)
+            made = self._tiles.step(frame, linked=linked, finish=finish)
             number = self.course.feed()
             return None if number is None else (number, self._finished(number, made))
         except MemoryError as error:
             raise BackendError(self._too_big()) from error
 
-    def _finished(self, number: int, made: Picture) -> Picture:
+    def _finished(self, number: int, made: Finished) -> Finished:
         source = self._sources.popleft() if self._manner.needs_source else None
         if number < self.course.good_from:
             return made
-        if source is None:
+        if source is None or isinstance(made, Planes):
             finishing.settle(made)
             return made
         finished = picture.whole(made)
@@ -166,21 +198,28 @@ class _Tiles:
 
     def __init__(self, backend: Backend, frame: Array, tiles: tiling.Tiling | None) -> None:
         self.height, self.width = frame.shape[1:]
-        if isinstance(backend, Planner):
-            tiles = backend.plan(self.height, self.width, tiles)
-        self.plan = tiling.plan(backend.spec, self.height, self.width, tiles)
+        self.plan = _planned(backend, (self.height, self.width), tiles)
         self._backend = backend
         self._states: list[object] = []
 
-    def step(self, frame: Array | None, *, linked: bool) -> Picture:
-        """The upscaled frame that comes out, as large as the frames are; None feeds a blank."""
+    def step(self, frame: Array | None, *, linked: bool, finish: Finish | None) -> Finished:
+        """The upscaled frame that comes out, as large as the frames are; None feeds a blank. `finish` is for the
+        picture of the frame that goes in.
+        """
         if not self._states:
             sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.plan]
             self._states = [self._backend.start(height, width) for height, width in sizes]
         padded = np.zeros((3, self.plan.height, self.plan.width), np.float32) if frame is None else self._padded(frame)
         links = np.array([linked], np.float32)
-        whole = self._one(padded, links, 0) if len(self.plan) == 1 else self._joined(padded, links)
-        return picture.cropped(whole, self.height, self.width)
+        if len(self.plan) > 1:
+            return self._cropped(self._joined(padded, links))
+        if not isinstance(self._backend, Finisher):
+            return self._cropped(self._one(padded, links, 0))
+        made, self._states[0] = self._backend.finishing_step(_alone(padded), links, self._states[0], finish)
+        return made if isinstance(made, Planes) else self._cropped(picture.at(made, 0))
+
+    def _cropped(self, made: Picture) -> Picture:
+        return picture.cropped(made, self.height, self.width)
 
     def _joined(self, padded: Array, links: Array) -> Picture:
         canvases: tuple[Array, ...] = ()
@@ -193,13 +232,17 @@ class _Tiles:
         return Parts(*canvases) if len(canvases) > 1 else canvases[0]
 
     def _one(self, tile: Array, links: Array, index: int) -> Picture:
-        made, self._states[index] = self._backend.step(np.ascontiguousarray(tile)[None], links, self._states[index])
+        made, self._states[index] = self._backend.step(_alone(tile), links, self._states[index])
         return picture.at(made, 0)
 
     def _padded(self, frame: Array) -> Array:
         below, right = self.plan.height - self.height, self.plan.width - self.width
         padded: Array = np.pad(frame, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else frame
         return padded
+
+
+def _alone(frame: Array) -> Array:
+    return np.ascontiguousarray(frame)[None]
 
 
 def _size(pixels: Array) -> str:

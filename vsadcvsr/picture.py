@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsadcvsr.spec import SCALE, Array
 
@@ -26,6 +27,22 @@ class Parts(NamedTuple):
 type Picture = Array | Parts
 """RGB (…, 3, 4H, 4W), nominally 0..1, or the parts of that. The dots stand for T frames or for nothing."""
 
+type Plane = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16] | Array
+
+
+class Planes(NamedTuple):
+    """A picture that is finished: the planes of a video frame, each (height, width), without the padding of its source.
+
+    `sound` says whether the network made nothing but numbers.
+    """
+
+    planes: tuple[Plane, ...]
+    sound: bool
+
+
+type Finished = Picture | Planes
+"""What the engine gives: pictures that hosts convert, or planes."""
+
 
 def at(picture: Picture, index: int) -> Picture:
     """Picture number `index` of several."""
@@ -42,6 +59,11 @@ def cropped(picture: Picture, height: int, width: int) -> Picture:
 def arrays(picture: Picture) -> tuple[Array, ...]:
     """The arrays that a picture consists of."""
     return tuple(picture) if isinstance(picture, Parts) else (picture,)
+
+
+def memory(picture: Finished) -> tuple[Plane, ...]:
+    """All that a picture takes."""
+    return picture.planes if isinstance(picture, Planes) else arrays(picture)
 
 
 def whole(picture: Picture) -> Array:

@@ -14,8 +14,18 @@ import vapoursynth as vs
 
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import AdcvsrError, BackendError, UsageError
-from vsadcvsr.plugin_formats import check_clip, enter, leave, matrix_for, shape_of
-from vsadcvsr.plugin_frames import Screening, format_of, one_line
+from vsadcvsr.plugin_formats import (
+    Request,
+    Shape,
+    check_clip,
+    enter,
+    leave,
+    marked,
+    matrix_for,
+    properties_of,
+    shape_of,
+)
+from vsadcvsr.plugin_frames import Ready, Screening, format_of, one_line
 from vsadcvsr.spec import SCALE
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -57,10 +67,24 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
         model, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads,
         tile=_pair(tile), tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
     )  # fmt: skip
-    door, rgb = enter(clip, matrix)
-    screening, format_made = Screening(rgb, engine), format_of(engine)
-    big = vs.core.adcvsr.Stream(rgb, func=screening, format=format_made, scale=engine.scale, ahead=engine.lookahead)
-    return leave(big, door, shape, matrix)
+    return _through(engine, *enter(clip, matrix), shape, matrix)
+
+
+def _through(engine: Engine, door: vs.VideoNode, rgb: vs.VideoNode, shape: Shape, matrix: int | None) -> vs.VideoNode:
+    """The clip's way through the engine. Where that makes planes, a second filter asks it for them: formats do not
+    change within a clip, and frames whose colours only VapourSynth knows go the other way.
+    """
+    request, ready = Request(door, shape, matrix), None
+    usual = request.of({})
+    if usual and engine.finishes(door.height, door.width, usual):
+        rgb = marked(rgb, door)
+        ready = Ready(shape.format.id, lambda frame: request.of(properties_of(frame)))
+    screening = Screening(rgb, engine, ready)
+
+    def stream(format: int) -> vs.VideoNode:
+        return vs.core.adcvsr.Stream(rgb, func=screening, format=format, scale=engine.scale, ahead=engine.lookahead)
+
+    return leave(stream(format_of(engine)), door, shape, matrix, stream(ready.format) if ready else None)
 
 
 def _pair(tile: Sequence[int] | None) -> tuple[int, int] | None:

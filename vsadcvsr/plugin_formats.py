@@ -6,23 +6,21 @@ once every frame has a matrix; on the way out there is one `resize` node for eac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import vapoursynth as vs
 
+from vsadcvsr.encoding import CHROMA_LOCATIONS, FULL, MATRICES, RANGES, USUAL_LOCATION, Encoding
 from vsadcvsr.errors import FormatError, UsageError
 from vsadcvsr.plugin_join import base_of, join
 from vsadcvsr.spec import SCALE
 
-MATRICES = {
-    1: "709", 4: "fcc", 5: "470bg", 6: "170m", 7: "240m", 8: "ycgco", 9: "2020ncl", 10: "2020cl",
-    12: "chromancl", 13: "chromacl", 14: "ictcp",
-}  # fmt: skip
-CHROMA_LOCATIONS = range(6)
-RANGES = range(2)
 LARGEST = 1 << 16
+
+_DOOR = "_AdcvsrSource"
+"""The property of a marked frame that holds the source frame."""
 
 type Properties = Mapping[str, object]
 
@@ -121,11 +119,54 @@ def enter(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.Vide
     return door, door.resize.Bicubic(format=vs.RGBS)
 
 
-def leave(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, matrix: int | None) -> vs.VideoNode:
+class Request:
+    """Planes that an engine may be asked for: what it makes must be as large as what comes out."""
+
+    def __init__(self, door: vs.VideoNode, shape: Shape, matrix: int | None) -> None:
+        self.source, self.out = check_clip(door), shape.format
+        self.fallback = matrix_for(shape.height, matrix)
+        self.fits = (shape.width, shape.height) == (door.width * SCALE, door.height * SCALE)
+
+    def of(self, properties: Properties) -> Encoding | None:
+        """What a frame with such properties asks for; None for what is left to VapourSynth."""
+        return self.in_color(color_of(properties, self.source, self.out, self.fallback))
+
+    def in_color(self, color: Color) -> Encoding | None:
+        """As `of`."""
+        out = self.out
+        limited = not _is_rgb(out) if color.range is None else color.range != FULL
+        made = Encoding(
+            family=out.color_family.name,
+            bits=out.bits_per_sample,
+            is_float=out.sample_type == vs.FLOAT,
+            subsampling=(out.subsampling_w, out.subsampling_h),
+            matrix=color.matrix,
+            full=not limited,
+            location=USUAL_LOCATION if color.chromaloc is None else color.chromaloc,
+        )
+        return made if self.fits and made.is_simple else None
+
+
+def marked(rgb: vs.VideoNode, door: vs.VideoNode) -> vs.VideoNode:
+    """The clip of RGB, with the source frames in a property: RGB has lost what they say of colour."""
+    return rgb.std.ClipToProp(door, prop=_DOOR)
+
+
+def properties_of(frame: vs.VideoFrame) -> Properties:
+    """What the source frame of a marked one says of itself."""
+    said: Properties = frame.props[_DOOR].props
+    return said
+
+
+def leave(
+    big: vs.VideoNode, door: vs.VideoNode, shape: Shape, matrix: int | None, ready: vs.VideoNode | None = None
+) -> vs.VideoNode:
     """Pictures of any size in the wanted shape, each encoded and described as the source frame of its number.
 
-    They come whole, in RGBS, or in parts, as `plugin_join` has them.
+    They come whole, in RGBS, or in parts, as `plugin_join` has them; where a `Request` has an encoding for them, from
+    the clip `ready`, if that is given, whose planes have it already.
     """
+    request = Request(door, shape, matrix)
     source = check_clip(door)
     base = base_of(big, door.width, door.height) if check_clip(big).color_family == vs.GRAY else None
     fallback = matrix_for(shape.height, matrix)
@@ -133,7 +174,10 @@ def leave(big: vs.VideoNode, door: vs.VideoNode, shape: Shape, matrix: int | Non
 
     def encoded(color: Color) -> vs.VideoNode:
         if color not in known:
-            known[color] = _encode(big, base, door, shape, color)
+            made = request.in_color(color) if ready is not None else None
+            known[color] = (
+                _encode(big, base, door, shape, color) if made is None else _describe(ready, door, shape, made)
+            )
         return known[color]
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:
@@ -154,7 +198,7 @@ def color_of(properties: Properties, source: vs.VideoFormat, out: vs.VideoFormat
     )
 
 
-def _known(properties: Properties, name: str, allowed: Mapping[int, str] | range) -> int | None:
+def _known(properties: Properties, name: str, allowed: Container[int]) -> int | None:
     value = properties.get(name)
     return int(value) if isinstance(value, int) and value in allowed else None
 
@@ -174,7 +218,17 @@ def _encode(
     if base is not None:
         big = join(big, base, shape.format, matrix=color.matrix, chromaloc=color.chromaloc)
     made = big.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options)
-    return made.std.CopyFrameProps(door, props=_kept(check_clip(door), shape.format))
+    return made.std.RemoveFrameProps(_DOOR).std.CopyFrameProps(door, props=_kept(check_clip(door), shape.format))
+
+
+def _describe(ready: vs.VideoNode, door: vs.VideoNode, shape: Shape, encoding: Encoding) -> vs.VideoNode:
+    """Planes with the properties that `_encode` would give them."""
+    color = {"_Matrix": 0 if encoding.matrix is None else encoding.matrix, "_Range": int(encoding.full)}
+    location = {"_ChromaLocation": encoding.location} if _is_subsampled(shape.format) else {}
+    plain = ready.std.RemoveFrameProps([_DOOR, "_ChromaLocation"])
+    return plain.std.SetFrameProps(**color, **location).std.CopyFrameProps(
+        door, props=_kept(check_clip(door), shape.format)
+    )
 
 
 def _kept(source: vs.VideoFormat, out: vs.VideoFormat) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import vapoursynth as vs
 
+from vsadcvsr.encoding import Encoding
 from vsadcvsr.engine import EndOfClip, Engine, Source
 from vsadcvsr.errors import AdcvsrError, MediaError
-from vsadcvsr.picture import Parts, Picture
+from vsadcvsr.picture import Finished, Parts, Plane, Planes
 from vsadcvsr.plugin_join import BASE
 from vsadcvsr.spec import Array
 
@@ -33,12 +35,17 @@ def pixels_of(frame: vs.VideoFrame) -> Array:
     return pixels
 
 
-def frame_of(picture: Picture) -> vs.VideoFrame:
-    """A new frame of a picture: whole, RGBS without properties; in parts, the detail as GRAYS with its base."""
+def frame_of(picture: Finished, ready: int | None = None) -> vs.VideoFrame:
+    """A new frame of a picture: whole, RGBS without properties; in parts, the detail as GRAYS with its base; in planes,
+    these in the format `ready`.
+    """
+    if isinstance(picture, Planes):
+        assert ready is not None, "planes come where they were asked for"
+        return _filled(ready, picture.planes)
     if not isinstance(picture, Parts):
-        return _filled(vs.RGBS, picture)
-    frame = _filled(vs.GRAYS, picture.detail[None])
-    frame.props[BASE] = _filled(vs.RGBS, picture.base)
+        return _filled(vs.RGBS, tuple(picture))
+    frame = _filled(vs.GRAYS, (picture.detail,))
+    frame.props[BASE] = _filled(vs.RGBS, tuple(picture.base))
     return frame
 
 
@@ -47,25 +54,35 @@ def format_of(engine: Engine) -> int:
     return int(vs.GRAYS if engine.parts else vs.RGBS)
 
 
-def _filled(format: int, planes: Array) -> vs.VideoFrame:
-    frame = vs.core.create_video_frame(format, planes.shape[2], planes.shape[1])
+def _filled(format: int, planes: Sequence[Plane]) -> vs.VideoFrame:
+    frame = vs.core.create_video_frame(format, planes[0].shape[1], planes[0].shape[0])
     for index, plane in enumerate(planes):
         np.copyto(np.asarray(frame[index]), plane)
     return frame
 
 
-def source_of(frame: vs.VideoFrame) -> Source:
-    """A frame and what the clip says of a cut before it."""
+def source_of(frame: vs.VideoFrame, encoding: Encoding | None = None) -> Source:
+    """A frame and what the clip says of a cut before it; and how its picture is to be encoded."""
     cut = frame.props.get("_SceneChangePrev")
-    return Source(pixels_of(frame), bool(cut) if isinstance(cut, int) else None)
+    return Source(pixels_of(frame), bool(cut) if isinstance(cut, int) else None, encoding)
+
+
+class Ready(NamedTuple):
+    """Planes that the engine is to make: the id of their format, and what `encoding` each source frame asks for, None
+    where its picture is left to VapourSynth.
+    """
+
+    format: int
+    encoding: Callable[[vs.VideoFrame], Encoding | None]
 
 
 class Screening:
     """The pictures of one clip, made when the plugin's filter asks for them; one request at a time."""
 
-    def __init__(self, clip: vs.VideoNode, engine: Engine) -> None:
+    def __init__(self, clip: vs.VideoNode, engine: Engine, ready: Ready | None = None) -> None:
         self.clip = clip
         self.engine = engine
+        self.ready = ready
 
     def __call__(
         self, n: int, at: int | Sequence[int], frames: vs.VideoFrame | Sequence[vs.VideoFrame]
@@ -73,12 +90,16 @@ class Screening:
         """Picture n, given the source frames that have arrived and their numbers; a lone one has no list."""
         held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))
         try:
-            return {"frame": frame_of(self.engine.picture(n, Window(self.clip, n, held).fetch))}
+            picture = self.engine.picture(n, Window(self.clip, n, held, self._source).fetch)
+            return {"frame": frame_of(picture, self.ready.format if self.ready else None)}
         except (AdcvsrError, vs.Error) as error:
             _log.debug("frame %d failed", n, exc_info=True)
             return {"error": one_line(error)}
         except MemoryError:
             return {"error": f"Upscale: no memory for frame {n}; try tile=[256, 256], or smaller ones"}
+
+    def _source(self, frame: vs.VideoFrame) -> Source:
+        return source_of(frame, self.ready.encoding(frame) if self.ready else None)
 
     def __del__(self) -> None:
         self.engine.close()
@@ -87,21 +108,28 @@ class Screening:
 class Window:
     """The source frames around one picture: those that have arrived, and the others on demand."""
 
-    def __init__(self, clip: vs.VideoNode, n: int, held: Mapping[int, vs.VideoFrame]) -> None:
+    def __init__(
+        self,
+        clip: vs.VideoNode,
+        n: int,
+        held: Mapping[int, vs.VideoFrame],
+        source_of: Callable[[vs.VideoFrame], Source] = source_of,
+    ) -> None:
         self.clip = clip
         self.n = n
         self.held = held
+        self._source_of = source_of
 
     def fetch(self, i: int) -> Source:
         """Source frame i; raises EndOfClip past the last one, and where a player has thrown it away."""
         if i >= self.clip.num_frames:
             raise EndOfClip
-        return source_of(self.held[i]) if i in self.held else self._pull(i)
+        return self._source_of(self.held[i]) if i in self.held else self._pull(i)
 
     def _pull(self, i: int) -> Source:
         try:
             with self.clip.get_frame(i) as frame:
-                return source_of(frame)
+                return self._source_of(frame)
         except vs.Error as error:
             if self.clip.num_frames >= UNBOUNDED:
                 raise EndOfClip from error

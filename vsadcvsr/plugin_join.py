@@ -10,11 +10,10 @@ from collections.abc import Callable
 
 import vapoursynth as vs
 
+from vsadcvsr.encoding import LINEAR
+
 BASE = "_AdcvsrBase"
 """The property of a detail frame that holds its base, an RGBS frame at the source's size."""
-
-_LINEAR = {1, 4, 5, 6, 7, 8, 9}
-"""Matrices whose luma is a sum of R, G and B with weights that add up to 1, so that detail goes through unchanged."""
 
 _ADDED = "x y + 0 max 1 min"
 
@@ -38,7 +37,7 @@ def join(
     """Whole pictures of the detail's size and properties: float, in `out`'s colour family where that is possible, else
     RGBS. Luma and RGB are clamped to 0..1.
     """
-    if matrix not in _LINEAR:
+    if matrix not in LINEAR:
         return _described(_in_rgb(detail, base), detail)
     color = {"_Matrix": matrix, "_Range": vs.RANGE_LIMITED}
     location = {} if chromaloc is None else {"_ChromaLocation": chromaloc}

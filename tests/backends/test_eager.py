@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, nullcontext
 
 import numpy as np
@@ -136,7 +136,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.stream, self.pool = None, None
-        self.warm: set[tuple[int, ...]] = set()
+        self.warm: set[Hashable] = set()
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -161,7 +161,7 @@ def test_a_step_is_run_once_recorded_once_and_replayed_from_then_on(
             step.running.advance()
             plain.advance()
     assert shared.warm == {(1, 3, 4, 8)}
-    assert getattr(step._recorded, "replays", 0) == len(frames) - 1
+    assert getattr(step._recorded._recording, "replays", 0) == len(frames) - 1
 
 
 class Event:
@@ -192,7 +192,7 @@ def test_pictures_that_leave_through_pinned_memory_are_not_overwritten_on_their_
         before = np.zeros(0, np.float32)
         for n, frame in enumerate(frames):
             link = np.full(1, float(n > 0), np.float32)
-            bus.send(frame[None], link, step)
+            bus.send([(frame[None], step.frames), (link, step.links)])
             following = bus.hand(step.run())
             step.running.advance()
             if pending is not None:

@@ -8,9 +8,10 @@ import vapoursynth as vs
 
 from tests.backends.tiny import write_student
 from tests.plugin.clips import moving
+from vsadcvsr.encoding import MATRICES
 from vsadcvsr.engine import Engine
 from vsadcvsr.nets.export import export, load_weights
-from vsadcvsr.plugin_formats import MATRICES, enter
+from vsadcvsr.plugin_formats import enter
 from vsadcvsr.plugin_frames import pixels_of, source_of
 from vsadcvsr.spec import Array
 

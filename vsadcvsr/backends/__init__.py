@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
+from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
-from vsadcvsr.picture import Picture
+from vsadcvsr.picture import Finished, Picture
 from vsadcvsr.spec import Array, ModelSpec
 from vsadcvsr.tiling import Tiling
 
@@ -58,6 +59,21 @@ class Planner(Protocol):
         """The tiles for frames of (height, width): those that are wanted, else what fits; None is whole frames.
 
         Raises BackendError where nothing fits.
+        """
+
+
+@runtime_checkable
+class Finisher(Protocol):
+    """A backend that can make the planes of video frames by itself, where its pictures are."""
+
+    finishes: bool
+    """Whether it is to."""
+
+    def finishing_step(
+        self, frame: Array, link: Array, state: object, finish: Finish | None
+    ) -> tuple[Finished, object]:
+        """As `Backend.step` for a frame (1, 3, H, W), of which the top left is picture. `finish` is for the picture of
+        this frame, which comes `spec.lookahead` steps later; with None it comes as `step` would give it.
         """
 
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vsadcvsr.backends import Options, forget
+from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError
 from vsadcvsr.memory import MemoryPlan, choose, settled, usable
-from vsadcvsr.picture import Parts, Picture
+from vsadcvsr.picture import Finished, Parts, Picture, Planes
 from vsadcvsr.spec import Array, Aside, Needs
 from vsadcvsr.tiling import Tiling
 
@@ -26,6 +27,7 @@ try:
 
     from vsadcvsr.backends.eager_bus import Direct, Pinned
     from vsadcvsr.backends.eager_graph import Graphs, Step
+    from vsadcvsr.backends.eager_planes import Finishers
     from vsadcvsr.backends.eager_stream import Machine, Stream
     from vsadcvsr.nets.files import Student, load_weights
     from vsadcvsr.nets.paper_rings import Desk
@@ -36,8 +38,8 @@ except ImportError as error:
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _NO_MEMORY = ("allocate", "not enough memory", "out of memory")
-_SWITCH = "ADCVSR_CUDA_GRAPHS"
-"""The environment variable that turns recording off, with 0."""
+_SWITCHES = ("ADCVSR_CUDA_GRAPHS", "ADCVSR_CUDA_PLANES")
+"""The environment variables that turn off, with 0, recording and planes from the device."""
 
 type Size = tuple[int, int]
 """(height, width) of a stream's frames."""
@@ -47,14 +49,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Ways:
-    """How steps are taken. None of it changes a picture, but that `room` may lead to tiles.
+    """How steps are taken. None of it changes a picture, but that `room` may lead to tiles, `planes` to other rounding.
 
-    `graphs` records them (CUDA only). `late` lets pictures come one frame later, so that they cross the bus during the
-    next step. `room` is the memory to plan with, in bytes; None plans nothing. `aside` is what of the state is in the
-    host's memory where nothing is planned.
+    `graphs` records them (CUDA only). `planes` makes planes on the device, for hosts that say which. `late` lets
+    pictures come one frame later, so that they cross the bus during the next step. `room` is the memory to plan with,
+    in bytes; None plans nothing. `aside` is what of the state is in the host's memory where nothing is planned.
     """
 
     graphs: bool = False
+    planes: bool = False
     late: bool = False
     room: int | None = None
     aside: Aside = "none"
@@ -65,7 +68,8 @@ class Ways:
         if device.type != "cuda":
             return cls()
         room = usable(torch.cuda.get_device_properties(device).total_memory)
-        return cls(graphs=os.environ.get(_SWITCH, "1") != "0", late=True, room=room)
+        graphs, planes = (os.environ.get(switch, "1") != "0" for switch in _SWITCHES)
+        return cls(graphs=graphs, planes=planes, late=True, room=room)
 
 
 class Eager:
@@ -94,6 +98,8 @@ class Eager:
         self.spec = replace(net.spec, lookahead=net.spec.lookahead + ways.late)
         self.label = f"torch/{device.type}/{precision}"
         self._device, self._type, self._ways = device, _TYPES[precision], ways
+        self.finishes = ways.planes
+        self._behind = net.spec.lookahead
         self._narrow = self._type == torch.float16
         with _failing():
             self._net = prepared(net, self._type, device)
@@ -134,6 +140,7 @@ class Eager:
     def start(self, height: int, width: int) -> object:
         stream = Stream(
             lambda count: self._machine((height, width), count),
+            behind=self._behind,
             late=self._ways.late,
             alarm=self._alarm if self._narrow else None,
         )
@@ -144,7 +151,19 @@ class Eager:
         assert isinstance(state, Stream)
         with _failing(), self._at_work():
             made = state.feed(frames, links)
-        return Parts(*made) if self.spec.parts else made[0], state
+        return self._picture(made), state
+
+    def finishing_step(
+        self, frame: Array, link: Array, state: object, finish: Finish | None
+    ) -> tuple[Finished, object]:
+        """As `backends.Finisher` has it."""
+        assert isinstance(state, Stream)
+        with _failing(), self._at_work():
+            made = state.feed_one(frame, link, finish)
+        return made if isinstance(made, Planes) else self._picture(made), state
+
+    def _picture(self, made: list[Array]) -> Picture:
+        return Parts(*made) if self.spec.parts else made[0]
 
     def close(self) -> None:
         forget(self)
@@ -180,7 +199,8 @@ class Eager:
         )
         step = Step(running(self._net, size, count, self._type, keeping), size, self._device, self._graphs)
         handed = torch.float32 if self._type == torch.float32 else torch.float16
-        return Machine(step, Pinned(*self._streams, handed) if self._streams else Direct())
+        bus = Pinned(*self._streams, handed) if self._streams else Direct()
+        return Machine(step, bus, Finishers(self._device, self._graphs))
 
     def _alarm(self) -> None:
         if not self._warned:

@@ -1,0 +1,114 @@
+"""Planes that the backend makes: what comes out is what VapourSynth would make of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import vapoursynth as vs
+
+from tests.backends.tiny import write_student
+from tests.plugin.clips import digests, moving
+from vsadcvsr.backends.eager import Ways
+from vsadcvsr.encoding import MATRICES
+from vsadcvsr.engine import Engine
+from vsadcvsr.picture import Planes
+
+FORMATS = (vs.YUV420P8, vs.YUV420P10, vs.YUV422P10, vs.YUV444P16, vs.YUV420PS, vs.GRAY8, vs.RGB24, vs.RGBS)
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_student(tmp_path_factory.mktemp("planes") / "tiny.safetensors"))
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> list[type]:
+    """The kinds of picture that engines gave in this test, one for each frame."""
+    seen: list[type] = []
+    plain = Engine.picture
+
+    def noted(self: Engine, n: int, fetch: Callable[[int], object]) -> object:
+        made = plain(self, n, fetch)  # type: ignore[arg-type]
+        seen.append(type(made))
+        return made
+
+    monkeypatch.setattr(Engine, "picture", noted)
+    return seen
+
+
+def upscaled(clip: vs.VideoNode, model: str, ways: Ways, **options: object) -> vs.VideoNode:
+    """The clip upscaled on a backend that works in these ways."""
+    usual: Callable[[object], Ways] = lambda _: ways  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ways, "usual", usual)
+        patch.setattr("vsadcvsr.backends._loaded", {})
+        return vs.core.adcvsr.Upscale(clip, model=model, backend="torch", **options)
+
+
+def both(clip: vs.VideoNode, model: str, **options: object) -> tuple[vs.VideoNode, vs.VideoNode]:
+    ways = Ways(late=True, planes=True), Ways(late=True)
+    one, other = (upscaled(clip, model, way, **options) for way in ways)
+    return one, other
+
+
+def assert_alike(ours: vs.VideoFrame, theirs: vs.VideoFrame) -> None:
+    assert ours.format.id == theirs.format.id
+    is_float = ours.format.sample_type == vs.FLOAT
+    for one, other in zip(ours, theirs, strict=True):
+        apart = np.abs(np.asarray(one).astype(np.float64) - np.asarray(other))
+        assert apart.max() <= (1e-5 if is_float else 1)
+        assert is_float or (apart > 0).mean() < 0.02
+
+
+@pytest.mark.parametrize("options", [{}, {"strength": 0.5}, {"color_fix": "frame"}], ids=str)
+@pytest.mark.parametrize("format", FORMATS)
+def test_planes_are_those_that_vapoursynth_makes(
+    format: int, options: dict[str, object], model: str, kinds: list[type]
+) -> None:
+    clip = moving(format=format, width=22, height=14, length=4)
+    for ours, theirs in zip(*(node.frames() for node in both(clip, model, **options)), strict=True):
+        assert_alike(ours, theirs)
+        assert dict(ours.props) == dict(theirs.props)
+    assert kinds.count(Planes) == len(clip)
+
+
+@pytest.mark.parametrize("given", [
+    {"_Matrix": 1, "_Range": 1, "_ChromaLocation": 1}, {"_Matrix": 9, "_Range": 0, "_ChromaLocation": 2},
+    {"_Matrix": 6, "_SARNum": 4, "_SARDen": 3, "Mine": 5}, {"_Primaries": 9, "_Transfer": 16},
+])  # fmt: skip
+@pytest.mark.parametrize("out", [None, vs.YUV444P16, vs.RGB24, vs.GRAY8])
+def test_frames_are_described_as_vapoursynth_describes_them(given: dict[str, int], out: int | None, model: str) -> None:
+    clip = moving(length=2).std.SetFrameProps(**given)
+    ours, theirs = both(clip, model, **({} if out is None else {"format": out}))
+    assert dict(ours.get_frame(1).props) == dict(theirs.get_frame(1).props)
+    assert_alike(ours.get_frame(1), theirs.get_frame(1))
+
+
+def test_frames_whose_colours_only_vapoursynth_knows_are_left_to_it(model: str, kinds: list[type]) -> None:
+    odd = next(matrix for matrix in MATRICES if matrix == 8)
+    parts = [moving(length=3).std.SetFrameProps(_Matrix=matrix) for matrix in (1, odd, 6)]
+    clip = parts[0] + parts[1] + parts[2]
+    for ours, theirs in zip(*(node.frames() for node in both(clip, model)), strict=True):
+        assert_alike(ours, theirs)
+    assert kinds.count(Planes) == 6
+
+
+@pytest.mark.parametrize("options", [{"scale": 2}, {"width": 60, "height": 44}, {"tile": [52, 52]}], ids=str)
+def test_what_is_resized_or_joined_from_tiles_is_left_to_vapoursynth(
+    options: dict[str, object], model: str, kinds: list[type]
+) -> None:
+    ours, theirs = both(moving(length=3, width=64, height=32), model, **options)
+    assert_alike(ours.get_frame(1), theirs.get_frame(1))
+    assert Planes not in kinds
+
+
+def test_planes_are_the_same_bits_in_any_order(model: str) -> None:
+    clip, ways = moving(length=12), Ways(late=True, planes=True)
+    linear = digests(upscaled(clip, model, ways), range(12))
+    assert digests(upscaled(clip, model, ways), (11, 3, 4, 0, 7)) == {n: linear[n] for n in (11, 3, 4, 0, 7)}
+    assert digests(upscaled(clip, model, Ways(planes=True)), (5, 2, 9)) == {n: linear[n] for n in (5, 2, 9)}
