@@ -93,7 +93,7 @@ class Entrance:
         before, self._before = self._before, _Seen(pixels)
         if before and before.pixels.shape != pixels.shape:
             raise FormatError(f"a frame is {_size(pixels)}, allowed: {_size(before.pixels)} as the ones before it")
-        if not np.isfinite(pixels.sum(dtype=np.float64)):
+        if not np.isfinite(pixels).all():
             raise FormatError("a frame holds NaN or infinity, allowed: numbers from 0 to 1")
         return Given(pixels, self._begins_scene(source.cut, before, self._before), source.encoding)
 

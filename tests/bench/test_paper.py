@@ -27,8 +27,10 @@ def test_a_dry_run_leaves_every_number_and_the_machine(tmp_path: Path, capsys: p
     numbers = found["numbers"]
     assert numbers["PSNR against the clip form in fp32, dB"] > 60
     for name in ("ours, 1 a step, ms a frame", "plain eager fp16, clip form, ms a frame",
-                 "tiled against whole, PSNR, dB", "fast, 32x16, torch/cpu/fp32, frames/s"):  # fmt: skip
+                 "tiled against whole, PSNR, dB", "fast, 32x16, torch/cpu/fp32, frames/s",
+                 "fast through the engine, planes of YUV420P8, frames/s"):  # fmt: skip
         assert numbers[name] > 0
+    assert found["handover"]["calculated"]["H200"]["planes from the device"]["bus"] > 1000
     assert "CUDA graphs" in found["left_out"]
     told = capsys.readouterr().out
     assert "a dry run, no measurement" in told

@@ -49,11 +49,11 @@ class Direct:
             into.copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
     def hand(self, made: Made) -> Pending:
-        arrays = [_fetched(part, torch.float32) for part in made]
+        arrays = [fetching(part, torch.float32) for part in made]
         return lambda: arrays
 
     def hand_codes(self, made: Made) -> Callable[[], list[Codes]]:
-        arrays: list[Codes] = [_fetched(part, part.dtype) for part in made]
+        arrays: list[Codes] = [fetching(part, part.dtype) for part in made]
         return lambda: arrays
 
 
@@ -82,11 +82,11 @@ class Pinned:
 
     def hand(self, made: Made) -> Pending:
         way = self._see_off(made, [self._handed] * len(made))
-        return lambda: [_fetched(part, torch.float32) for part in way.waited()]
+        return lambda: [fetching(part, torch.float32) for part in way.waited()]
 
     def hand_codes(self, made: Made) -> Callable[[], list[Codes]]:
         way = self._see_off(made, [part.dtype for part in made])
-        return lambda: [_fetched(part, part.dtype) for part in way.waited()]
+        return lambda: [fetching(part, part.dtype) for part in way.waited()]
 
     def _see_off(self, made: Made, types: list[torch.dtype]) -> _Way:
         way = self._ways[self._turn]
@@ -134,8 +134,8 @@ class _Way:
         return self.here
 
 
-def _fetched(tensor: Tensor, type: torch.dtype) -> NDArray[Any]:
-    """In memory of its own."""
+def fetching(tensor: Tensor, type: torch.dtype) -> NDArray[Any]:
+    """The same in fresh memory of the host, in another type or in its own."""
     fresh = torch.empty(tensor.shape, dtype=type)
     fresh.copy_(tensor)
     return fresh.numpy()

@@ -11,7 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,14 @@ import torch
 
 from vsadcvsr import backends, memory
 from vsadcvsr.backends.eager import Eager, Ways
+from vsadcvsr.bench import handover
 from vsadcvsr.bench import paper_costs as costs
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.bench.parts import Choice, noise, stepping
+from vsadcvsr.bench.parts import Choice, noise, stepping, streaming
 from vsadcvsr.bench.timing import Timing, clock, timed
 from vsadcvsr.engine import Engine, Manner
-from vsadcvsr.errors import AdcvsrError
-from vsadcvsr.nets.files import load_weights
+from vsadcvsr.errors import AdcvsrError, MediaError
+from vsadcvsr.nets.files import Student, load_weights
 from vsadcvsr.nets.paper import PaperStudent
 from vsadcvsr.nets.paper_dims import PAPER, PaperDims
 from vsadcvsr.nets.paper_needs import needs
@@ -66,9 +67,10 @@ DRY = Trial(
 
 @dataclass
 class Found:
-    """What came of it: numbers by name, in order; what was left out, and why."""
+    """What came of it: numbers by name, in order; what holds `fast`; what was left out, and why."""
 
     numbers: dict[str, float] = field(default_factory=dict)
+    handover: handover.Report | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,7 +85,8 @@ class Bench:
 
     def run(self) -> Found:
         """All of it, in order. Raises AdcvsrError where outputs are not what they should be."""
-        for part in (self.verify, self.count, self.time_ours, self.time_plain, self.last, self.tile, self.time_fast):
+        ours = (self.verify, self.count, self.time_ours, self.time_plain, self.last, self.tile)
+        for part in (*ours, self.time_fast, self.calculate):
             part()
         return self.found
 
@@ -164,6 +167,23 @@ class Bench:
             frames = noise(Choice(width=width, height=height), 16)
             rate = timed(stepping(backend, frames), rounds=self.trial.rounds, frames=16).rate
             self._note(f"fast, {width}x{height}, {backend.label}, frames/s", rate)
+            if name == "torch":
+                self._time_handover(load_weights(path), backend.label, frames)
+
+    def _time_handover(self, net: Student, label: str, frames: list[Array]) -> None:
+        """`fast` through the engine, with its pictures in parts and in planes."""
+        for what, encoding in (("parts", None), ("planes of YUV420P8", handover.OUT)):
+            given = Eager.of(net, self.device, label.rpartition("/")[2], replace(self.ways, planes=True, room=None))
+            act = streaming(Engine(given), frames, encoding)
+            rate = timed(act, rounds=self.trial.rounds, frames=len(frames)).rate
+            self._note(f"fast through the engine, {what}, frames/s", rate)
+
+    def calculate(self) -> None:
+        """What holds `fast` on GPUs that are not here."""
+        try:
+            self.found.handover = handover.report(handover.host())
+        except MediaError as error:
+            self.found.left_out["fast on a GPU, by calculation"] = str(error)
 
     def _ours(self, ways: Ways, count: int) -> Timing:
         if self.device.type == "cuda":
@@ -211,7 +231,8 @@ def text(label: str, found: Found) -> str:
     lines = [label, "", *(f"{name:58}{number:12.4g}" for name, number in found.numbers.items())]
     lines += [f"left out: {name}: {why}" for name, why in found.left_out.items()]
     lines += ["", "memory of the paper's network in bf16, by calculation:"]
-    return "\n".join([*lines, *(f"{name:24}{what}" for name, what in planned().items())])
+    lines += [f"{name:24}{what}" for name, what in planned().items()]
+    return "\n".join([*lines, *(handover.text(found.handover) if found.handover else [])])
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -10,7 +10,8 @@ import numpy as np
 from vsadcvsr import backends
 from vsadcvsr.backends import Backend
 from vsadcvsr.bench.timing import Act
-from vsadcvsr.engine import Engine
+from vsadcvsr.encoding import Encoding
+from vsadcvsr.engine import Engine, Source
 from vsadcvsr.spec import Array
 from vsadcvsr.weights import store
 
@@ -65,12 +66,13 @@ def stepping(backend: Backend, frames: list[Array]) -> Act:
     return act
 
 
-def streaming(engine: Engine, frames: list[Array]) -> Act:
-    """One call streams all frames on, as parts of one clip without an end."""
+def streaming(engine: Engine, frames: list[Array], encoding: Encoding | None = None) -> Act:
+    """One call streams all frames on, as parts of one clip without an end. With an encoding they come in planes."""
+    sources = [Source(frame, encoding=encoding) for frame in frames]
 
-    def endless() -> Iterator[Array]:
+    def endless() -> Iterator[Source]:
         while True:
-            yield from frames
+            yield from sources
 
     stream = engine.pictures(endless())
 
