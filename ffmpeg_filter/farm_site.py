@@ -30,6 +30,7 @@ class Site:
         self._patron = patron
         self._threads = threads
         self._workers: dict[str, Worker] = {}
+        self._keys: dict[str, str] = {}
         self._said: list[str] = []
 
     def open(self, folder: str, key: str) -> Answer:
@@ -39,16 +40,19 @@ class Site:
             enter(job.request)
             job.sweep()
             renderer = Renderer(job, say=self._said.append, threads=self._threads)
-            self._workers[folder] = Worker(job, renderer.render, renderer.engine)
+            self._workers[folder], self._keys[folder] = Worker(job, renderer.render, renderer.engine), key
         except (AdcvsrError, OSError) as error:
             return Answer.of(error)
-        for old in list(self._workers)[:-_KEPT]:
-            del self._workers[old]
+        for other in [one for one in self._workers if one != folder][: len(self._workers) - _KEPT]:
+            del self._workers[other]
         return Answer(engine=renderer.engine)
 
     def make(self, folder: str, number: int) -> Answer:
         """An answer without an error if the chunk is done; or who else works on it."""
-        answer, said = self._made(self._workers[folder], number), tuple(dict.fromkeys(self._said))
+        answer = self.open(folder, self._keys[folder]) if folder not in self._workers else Answer()
+        if not answer.cause:
+            answer = self._made(self._workers[folder], number)
+        said = tuple(dict.fromkeys(self._said))
         self._said.clear()
         return replace(answer, said=said[:_MOST])
 

@@ -34,7 +34,7 @@ class Actors:
 
     count: int = 2
     behave: Behave = well
-    engines: dict[str, str] = field(default_factory=dict)
+    opens: Callable[[str], Answer | None] = lambda _: Answer(engine="stub")
     posts: list[Post] = field(default_factory=list)
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     hired: int = 0
@@ -66,10 +66,9 @@ class Actors:
         if not (Path(words[0]) / "job.json").exists():
             return post, work, Answer.of(FarmError("no such job"))
         job = Job.read(Path(words[0]))
-        if verb == "open":
-            return post, work, Answer(engine=self.engines.get(post.name, "stub"))
-        self.asked.append((post.name, job.folder.name, words[1]))
-        answer = self.behave(post.name, job, words[1])
+        if verb == "make":
+            self.asked.append((post.name, job.folder.name, words[1]))
+        answer = self.opens(post.name) if verb == "open" else self.behave(post.name, job, words[1])
         if answer is None:
             self.posts.remove(post)
         return post, work, answer
@@ -103,7 +102,7 @@ def test_all_chunks_are_made_by_all_workers(job: Job) -> None:
 
 def test_what_is_done_already_is_asked_of_nobody(job: Job) -> None:
     Worker(job, Maker(job)).make(1)
-    actors = Actors(engines={"w1": "", "w2": ""})
+    actors = Actors(opens=lambda _: Answer())
     dispatched(actors, job)
     assert sorted(number for _, _, number in actors.asked) == [0, 2, 3]
 
@@ -170,8 +169,51 @@ def test_what_nobody_can_cure_ends_a_job_at_once_as_what_it_was(job: Job, error:
     assert len(actors.asked) == 1
 
 
+def test_a_model_that_kills_whoever_loads_it_ends_the_job(job: Job) -> None:
+    actors = Actors(count=1, opens=lambda _: None)
+    ended, _ = dispatched(actors, job)
+    with pytest.raises(FarmError, match="3 workers ended as they loaded the model: the worker's process was ended"):
+        raise_(ended)
+    assert actors.hired == 3
+
+
+def test_a_node_that_cannot_do_a_job_is_named_and_the_others_do_it(job: Job) -> None:
+    def opens(name: str) -> Answer:
+        return Answer.of(ChangedError("ffmpeg is 5 on this machine")) if name == "w1" else Answer(engine="stub")
+
+    ended, said = dispatched(Actors(opens=opens), job)
+    assert ended == [Ended(job)]
+    assert said == ["w1 does not work on job: ffmpeg is 5 on this machine"]
+
+
+def test_where_no_node_can_the_reason_is_the_end(job: Job) -> None:
+    actors = Actors(opens=lambda _: Answer.of(ChangedError("ffmpeg is 5 on this machine")))
+    ended, _ = dispatched(actors, job)
+    with pytest.raises(ChangedError, match="ffmpeg is 5 on this machine"):
+        raise_(ended)
+    assert actors.asked == []
+
+
+def test_what_workers_say_is_told_once(job: Job) -> None:
+    def talks(name: str, job: Job, number: int) -> Answer:
+        well(name, job, number)
+        return Answer(said=("x264: a warning",))
+
+    assert dispatched(Actors(behave=talks), job)[1] == ["job: x264: a warning"]
+
+
+def test_waiting_for_a_busy_cluster_is_said(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsadcvsr.farm.dispatch._LONG", 0.0)
+    said: list[str] = []
+    dispatch = Dispatch(cast(Crew, Actors(count=0)), said.append)
+    dispatch.add(job)
+    dispatch.step(0)
+    dispatch.step(0)
+    assert said[0] == "still waiting for a worker to start: the cluster may be busy with something else"
+
+
 def test_a_worker_with_another_engine_is_named_and_left_out(job: Job) -> None:
-    actors = Actors(engines={"w2": "other"})
+    actors = Actors(opens=lambda name: Answer(engine="stub" if name == "w1" else "other"))
     ended, said = dispatched(actors, job)
     assert ended == [Ended(job)]
     assert {name for name, _, _ in actors.asked} == {"w1"}

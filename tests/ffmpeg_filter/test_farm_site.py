@@ -10,7 +10,7 @@ import pytest
 
 from ffmpeg_filter import farm_site
 from ffmpeg_filter.farm_site import Site
-from tests.ffmpeg_filter.farms import farm, planned
+from tests.ffmpeg_filter.farms import TEMPORAL, farm, planned
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.answers import Answer
 from vsadcvsr.farm.job import Job
@@ -85,6 +85,26 @@ def test_a_job_that_was_removed_is_not_begun_again(job: Job) -> None:
     job.remove(*(path for path in job.folder.iterdir() if path.is_file()))
     assert site.make(str(job.folder), 0).error is not None
     assert not job.folder.exists()
+
+
+def test_of_many_jobs_the_last_two_stay_open_and_others_are_opened_again(job: Job) -> None:
+    site = opened(job)
+    others = []
+    for name in ("second", "third"):
+        words = f"--chunk-seconds 0.4 -- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 {name}.mkv"
+        assert farm("plan", Path(name), words) == 0
+        others.append(Job.read(Path(name).resolve()))
+        assert site.open(str(others[-1].folder), others[-1].key).error is None
+    assert list(site._workers) == [str(other.folder) for other in others]
+    assert site.make(str(job.folder), 0) == Answer()
+    assert list(site._workers) == [str(others[1].folder), str(job.folder)]
+
+
+def test_what_programs_complain_of_comes_with_the_answer() -> None:
+    job = planned("-c:v libx264 -crf 20 -x264-params no-such-thing=1")
+    answer = opened(Job.read(job.folder.resolve())).make(str(job.folder.resolve()), 0)
+    assert answer.error is None
+    assert any("no-such-thing" in words for words in answer.said)
 
 
 def test_an_error_of_no_kind_that_we_know_is_one_of_the_farms() -> None:

@@ -17,6 +17,8 @@ _LATER = 1.0
 """Seconds until a chunk that somebody else works on is asked for again, and between two looks at a job's folder."""
 _LONG = 30.0
 """Seconds without a worker after which that is said, and again."""
+_KILLED = "the worker's process was ended (by hand, or for want of memory)"
+_GONE = "the worker's node is gone"
 
 
 class Ended(NamedTuple):
@@ -35,7 +37,9 @@ class Work(NamedTuple):
 
 @dataclass(eq=False)
 class Desk:
-    """A job that is worked on. `engine` is what its pictures are made by, once that is known."""
+    """A job that is worked on. `engine` is what its pictures are made by, once that is known, and `stillborn` how many
+    workers in a row have ended before they were ready for it.
+    """
 
     job: Job
     queue: Queue
@@ -44,6 +48,7 @@ class Desk:
     refused: dict[Post, AdcvsrError] = field(default_factory=dict)
     strikes: dict[Post, int] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
+    stillborn: int = 0
     error: AdcvsrError | None = None
     looked: float = 0.0
 
@@ -144,7 +149,7 @@ class Dispatch:
         if error is not None:
             self._refuse(post, desk, error)
             return
-        desk.engine = answer.engine
+        desk.engine, desk.stillborn = answer.engine, 0
         desk.ready.add(post)
 
     def _failed(self, post: Post, desk: Desk, number: int, error: AdcvsrError) -> None:
@@ -162,15 +167,17 @@ class Dispatch:
 
     def _buried(self, post: Post, work: Work) -> None:
         desk, number = work
-        cause = (
-            "the worker's process was ended (by hand, or for want of memory)"
-            if self._crew.lives(post)
-            else "the worker's node is gone"
-        )
+        cause = _KILLED if self._crew.lives(post) else _GONE
         for one in self._desks:
             one.ready.discard(post)
             one.refused.pop(post, None)
-        if number is not None and not self._is_gone(desk):
+        if number is None:
+            desk.stillborn += 1
+            if desk.stillborn >= TOO_MANY:
+                desk.error = desk.error or FarmError(
+                    f"{desk.stillborn} workers ended as they loaded the model: {cause}"
+                )
+        elif not self._is_gone(desk):
             desk.queue.failed(number, Failure(post.name, cause))
             desk.job.abandon(number, post.name, cause)
 
