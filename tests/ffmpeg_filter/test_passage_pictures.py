@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +12,12 @@ import vapoursynth as vs
 
 from ffmpeg_filter.passage import Target, upscale
 from ffmpeg_filter.raw import Format, Raw
+from tests.backends.tiny import write_student
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
+from vsadcvsr.backends.eager import Ways
+from vsadcvsr.picture import Planes
+from vsadcvsr.plugin_frames import frame_of
 
 
 @pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"width": 31, "height": 17}])
@@ -63,3 +69,23 @@ def test_frames_that_are_not_active_are_a_plain_upscale_and_the_network_sees_the
     plain = list(raws(clip.resize.Bicubic(96, 64)))[2]
     assert np.abs(made[2].planes[0].astype(int) - plain.planes[0]).max() <= 1
     assert made[2].props == theirs[2].props
+
+
+@pytest.mark.parametrize("format", [vs.YUV420P8, vs.YUV422P10, vs.RGB24])
+def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
+    format: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, given = write_student(tmp_path / "tiny.safetensors"), list(raws(moving(format, length=5)))
+    plain = list(upscale(given, model=str(weights), backend="torch"))
+    usual: Callable[[object], Ways] = lambda _: Ways(late=True, planes=True)  # noqa: E731
+    monkeypatch.setattr(Ways, "usual", usual)
+    monkeypatch.setattr("vsadcvsr.backends._loaded", {})
+    kinds: list[type] = []
+    noted: Callable[..., vs.VideoFrame] = lambda made, *more: kinds.append(type(made)) or frame_of(made, *more)  # noqa: E731
+    monkeypatch.setattr("ffmpeg_filter.passage.frame_of", noted)
+    made = list(upscale(given, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))
+    for n, (ours, theirs) in enumerate(zip(made, plain, strict=True)):
+        assert ours.props == theirs.props
+        apart = [np.abs(one.astype(int) - other) for one, other in zip(ours.planes, theirs.planes, strict=True)]
+        assert all(one.max() <= 1 for one in apart) == (n != 3)
+    assert kinds == [Planes] * 5
