@@ -16,7 +16,7 @@ from tests.backends.tiny import write_student
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
 from vsadcvsr.backends.eager import Ways
-from vsadcvsr.picture import Planes
+from vsadcvsr.picture import Finished, Planes
 from vsadcvsr.plugin_frames import frame_of
 
 
@@ -81,7 +81,11 @@ def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
     monkeypatch.setattr(Ways, "usual", usual)
     monkeypatch.setattr("vsadcvsr.backends._loaded", {})
     kinds: list[type] = []
-    noted: Callable[..., vs.VideoFrame] = lambda made, *more: kinds.append(type(made)) or frame_of(made, *more)  # noqa: E731
+
+    def noted(made: Finished, ready: int | None = None) -> vs.VideoFrame:
+        kinds.append(type(made))
+        return frame_of(made, ready)
+
     monkeypatch.setattr("ffmpeg_filter.passage.frame_of", noted)
     made = list(upscale(given, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))
     for n, (ours, theirs) in enumerate(zip(made, plain, strict=True)):
