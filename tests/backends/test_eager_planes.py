@@ -17,7 +17,7 @@ from vsadcvsr.backends import eager_bus
 from vsadcvsr.backends.eager import Eager, Ways
 from vsadcvsr.backends.eager_bus import Bus, Direct, Pinned
 from vsadcvsr.backends.eager_graph import Step
-from vsadcvsr.backends.eager_planes import Finisher, Finishers
+from vsadcvsr.backends.eager_planes import PlaneMaker, PlaneMakers
 from vsadcvsr.backends.eager_stream import Machine, Stream
 from vsadcvsr.encoding import Encoding, Finish
 from vsadcvsr.engine import Engine, Source
@@ -39,7 +39,9 @@ def finish(encoding: Encoding = BITS8, **manner: float | str) -> Finish:
 def fed(net: Student, bus: Bus, finishes: Sequence[Finish | None], *, late: bool) -> list[list[Array] | Planes]:
     """What a stream of frames gives that asks for these, and all its pictures."""
     finishes = [*finishes, *[None] * (net.spec.lookahead + late)]
-    machine = Machine(Step(running(net, SIZE, 1, torch.float32, Keeping()), SIZE, CPU, None), bus, Finishers(CPU, None))
+    machine = Machine(
+        Step(running(net, SIZE, 1, torch.float32, Keeping()), SIZE, CPU, None), bus, PlaneMakers(CPU, None)
+    )
     stream = Stream(lambda _: machine, behind=net.spec.lookahead, late=late, alarm=None)
     frames = np.random.default_rng(0).random((len(finishes), 1, 3, *SIZE), np.float32)
     with torch.inference_mode():
@@ -90,17 +92,17 @@ def test_planes_through_pinned_memory_one_step_later_are_the_same(make: type[Stu
 def test_a_way_is_recorded_where_pictures_lie_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.CUDAGraph", Recording)
     monkeypatch.setattr("torch.cuda.graph", recording)
-    plain = Finisher._planes
+    plain = PlaneMaker._planes
 
-    def noted(self: Finisher, made: Made) -> Made:
+    def noted(self: PlaneMaker, made: Made) -> Made:
         planes = plain(self, made)
         if Recording.current is not None:
             Recording.current.again, Recording.current.made = lambda: plain(self, made), planes
         return planes
 
-    monkeypatch.setattr(Finisher, "_planes", noted)
+    monkeypatch.setattr(PlaneMaker, "_planes", noted)
     asked = finish(strength=0.5)
-    recorded, wanted = Finisher(asked, CPU, Shared()), Finisher(asked, CPU)  # type: ignore[arg-type]
+    recorded, wanted = PlaneMaker(asked, CPU, Shared()), PlaneMaker(asked, CPU)  # type: ignore[arg-type]
     still = (torch.zeros(1, 3, 4 * SIZE[0], 4 * SIZE[1]),)
     for _ in range(4):
         still[0].uniform_()
@@ -113,11 +115,11 @@ def test_a_way_is_recorded_where_pictures_lie_still(monkeypatch: pytest.MonkeyPa
 
 
 def test_clips_whose_colours_change_all_the_time_take_no_more_memory() -> None:
-    finishers = Finishers(CPU, None)
+    makers = PlaneMakers(CPU, None)
     for bits in (8, 9, 10, 11, 12, 13, 14, 15, 16):
-        finishers.of(finish(Encoding(family="GRAY", bits=bits, matrix=1)))
-    assert len(finishers._made) == 1
-    assert finishers.of(finish()) is finishers.of(finish())
+        makers.of(finish(Encoding(family="GRAY", bits=bits, matrix=1)))
+    assert len(makers._made) == 1
+    assert makers.of(finish()) is makers.of(finish())
 
 
 def damaged() -> Student:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vsadcvsr.backends.eager_planes import Finisher, planes_of
+from vsadcvsr.backends.eager_planes import PlaneMaker, planes_of
 from vsadcvsr.encoding import CHROMA_LOCATIONS, RED_BLUE, Encoding, Finish
 from vsadcvsr.picture import Planes
 from vsadcvsr.plugin_join import join
@@ -58,7 +58,7 @@ def theirs(big: vs.VideoNode, format: vs.VideoFormat, encoding: Encoding) -> vs.
 
 def ours(finish: Finish, *made: Array) -> Planes:
     with torch.inference_mode():
-        planes = Finisher(finish, CPU).run(tuple(torch.from_numpy(part[None]) for part in made))
+        planes = PlaneMaker(finish, CPU).run(tuple(torch.from_numpy(part[None]) for part in made))
     return planes_of([plane.numpy() for plane in planes])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -12,11 +13,12 @@ import vapoursynth as vs
 from tests.backends.tiny import write_student
 from tests.plugin.clips import digests, moving
 from vsadcvsr.backends.eager import Ways
-from vsadcvsr.encoding import MATRICES
 from vsadcvsr.engine import Engine
 from vsadcvsr.picture import Planes
 
 FORMATS = (vs.YUV420P8, vs.YUV420P10, vs.YUV422P10, vs.YUV444P16, vs.YUV420PS, vs.GRAY8, vs.RGB24, vs.RGBS)
+
+YCGCO = 8
 
 torch.set_num_threads(1)
 
@@ -90,11 +92,11 @@ def test_frames_are_described_as_vapoursynth_describes_them(given: dict[str, int
 
 
 def test_frames_whose_colours_only_vapoursynth_knows_are_left_to_it(model: str, kinds: list[type]) -> None:
-    odd = next(matrix for matrix in MATRICES if matrix == 8)
-    parts = [moving(length=3).std.SetFrameProps(_Matrix=matrix) for matrix in (1, odd, 6)]
+    parts = [moving(length=3).std.SetFrameProps(_Matrix=matrix) for matrix in (1, YCGCO, 6)]
     clip = parts[0] + parts[1] + parts[2]
     for ours, theirs in zip(*(node.frames() for node in both(clip, model)), strict=True):
         assert_alike(ours, theirs)
+        assert dict(ours.props) == dict(theirs.props)
     assert kinds.count(Planes) == 6
 
 
@@ -112,3 +114,13 @@ def test_planes_are_the_same_bits_in_any_order(model: str) -> None:
     linear = digests(upscaled(clip, model, ways), range(12))
     assert digests(upscaled(clip, model, ways), (11, 3, 4, 0, 7)) == {n: linear[n] for n in (11, 3, 4, 0, 7)}
     assert digests(upscaled(clip, model, Ways(planes=True)), (5, 2, 9)) == {n: linear[n] for n in (5, 2, 9)}
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_planes_are_the_same_bits_on_any_number_of_threads(threads: int, model: str) -> None:
+    clip, ways = moving(length=12), Ways(late=True, planes=True)
+    linear = digests(upscaled(clip, model, ways), range(12))
+    vs.core.num_threads = threads
+    together = upscaled(clip, model, ways).frames(prefetch=threads)
+    made = [hashlib.sha256(b"".join(np.asarray(plane).tobytes() for plane in frame)).hexdigest() for frame in together]
+    assert made == list(linear.values())

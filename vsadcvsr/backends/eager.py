@@ -27,7 +27,7 @@ try:
 
     from vsadcvsr.backends.eager_bus import Direct, Pinned
     from vsadcvsr.backends.eager_graph import Graphs, Step
-    from vsadcvsr.backends.eager_planes import Finishers
+    from vsadcvsr.backends.eager_planes import PlaneMakers
     from vsadcvsr.backends.eager_stream import Machine, Stream
     from vsadcvsr.nets.files import Student, load_weights
     from vsadcvsr.nets.paper_rings import Desk
@@ -200,7 +200,7 @@ class Eager:
         step = Step(running(self._net, size, count, self._type, keeping), size, self._device, self._graphs)
         handed = torch.float32 if self._type == torch.float32 else torch.float16
         bus = Pinned(*self._streams, handed) if self._streams else Direct()
-        return Machine(step, bus, Finishers(self._device, self._graphs))
+        return Machine(step, bus, PlaneMakers(self._device, self._graphs))
 
     def _alarm(self) -> None:
         if not self._warned:

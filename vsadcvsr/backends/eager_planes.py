@@ -47,7 +47,7 @@ class Lines:
         return planes
 
 
-class Finisher:
+class PlaneMaker:
     """Makes planes of one picture of a size, time after time; nothing it does depends on what it did before.
 
     `source` (3, H, W) is to hold the picture's frame, where `finish.needs_source`.
@@ -125,24 +125,24 @@ class Finisher:
         return [coded(plane, self._encoding, index) for index, plane in enumerate(planes)]
 
 
-class Finishers:
+class PlaneMakers:
     """Those of one stream, made when they are first asked for."""
 
     def __init__(self, device: torch.device, graphs: Graphs | None) -> None:
         self._device, self._graphs = device, graphs
-        self._made: dict[Finish, Finisher] = {}
+        self._made: dict[Finish, PlaneMaker] = {}
 
-    def of(self, finish: Finish) -> Finisher:
+    def of(self, finish: Finish) -> PlaneMaker:
         """The one for such pictures. Clips whose colours change all the time get new ones, rather than many."""
         if finish not in self._made:
             if len(self._made) == _MOST:
                 self._made.clear()
-            self._made[finish] = Finisher(finish, self._device, self._graphs)
+            self._made[finish] = PlaneMaker(finish, self._device, self._graphs)
         return self._made[finish]
 
 
 def planes_of(codes: Sequence[NDArray[np.generic]]) -> Planes:
-    """What a finisher made, in the host's memory."""
+    """What a maker made, in the host's memory."""
     planes = tuple(plane.view(np.uint16) if plane.dtype == np.int16 else plane for plane in codes[:-1])
     return Planes(cast("tuple[Plane, ...]", planes), bool(codes[-1]))
 

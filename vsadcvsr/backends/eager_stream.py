@@ -11,7 +11,7 @@ import numpy as np
 
 from vsadcvsr.backends.eager_bus import Bus, Pending, Sent
 from vsadcvsr.backends.eager_graph import Step
-from vsadcvsr.backends.eager_planes import Finisher, Finishers, planes_of
+from vsadcvsr.backends.eager_planes import PlaneMaker, PlaneMakers, planes_of
 from vsadcvsr.encoding import Finish
 from vsadcvsr.nets.running import Made
 from vsadcvsr.picture import Planes
@@ -23,7 +23,7 @@ class Machine(NamedTuple):
 
     step: Step
     bus: Bus
-    finishers: Finishers
+    makers: PlaneMakers
 
 
 class _Awaited(NamedTuple):
@@ -78,20 +78,20 @@ class Stream:
         """
         self._awaited.append(_awaited(frame, finish))
         machine, due = self._of(1), self._awaited.popleft()
-        finisher = machine.finishers.of(due.finish) if due else None
+        maker = machine.makers.of(due.finish) if due else None
         sent: Sent = [(frame, machine.step.frames), (link, machine.step.links)]
-        if due and finisher and due.source is not None:
-            sent.append((due.source, finisher.source))
+        if due and maker and due.source is not None:
+            sent.append((due.source, maker.source))
         made = self._run(machine, sent)
-        given = self._finished(machine, made, finisher) if finisher else machine.bus.hand(made)
+        given = self._finished(machine, made, maker) if maker else machine.bus.hand(made)
         machine.step.running.advance()
         if not self._late:
             return given()
         owed, self._owed_one = self._owed_one, given
         return owed() if owed else _blank(made)
 
-    def _finished(self, machine: Machine, made: Made, finisher: Finisher) -> Callable[[], Planes]:
-        planes = machine.bus.hand_codes(finisher.run(made, still=machine.step.lies_still(made)))
+    def _finished(self, machine: Machine, made: Made, maker: PlaneMaker) -> Callable[[], Planes]:
+        planes = machine.bus.hand_codes(maker.run(made, still=machine.step.lies_still(made)))
         return lambda: planes_of(planes())
 
     def _run(self, machine: Machine, sent: Sent) -> Made:
