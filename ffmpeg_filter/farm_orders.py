@@ -52,11 +52,12 @@ class Orders:
 
 @dataclass(frozen=True)
 class Title:
-    """The words of a command for one machine, without `-y`, and whether that was there."""
+    """The words of a command for one machine, without `-y`, whether that was there, and whether it is of a batch."""
 
     words: tuple[str, ...]
     output: str
     overwrite: bool
+    is_one_of_many: bool = False
 
 
 def orders(command: Command) -> Orders:
@@ -125,7 +126,8 @@ def _title(command: Command, path: str, overwrite: bool) -> Title:
 
     files = tuple(changed(file) if file is first or not file.is_input else file for file in command.files)
     made = replace(command, files=files)
-    return Title(tuple(made.words()), next(file.url for file in made.outputs), overwrite)
+    output = next(file.url for file in made.outputs)
+    return Title(tuple(made.words()), output, overwrite, is_one_of_many=True)
 
 
 def _files(url: str) -> list[str]:

@@ -28,7 +28,7 @@ def run(command: Command, order: Order) -> int:
     """Makes what `-farm` asks for; the exit status. Raises what one machine would, and FarmError."""
     given, asked = orders(command), titles(command)
     cluster.check(given.address)
-    makings = [Making(title, given, order, is_one_of_many=len(asked) > 1) for title in asked]
+    makings = [Making(title, given, order) for title in asked]
     left = [making for making in makings if not making.is_there]
     if len(left) < len(makings):
         farm.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")

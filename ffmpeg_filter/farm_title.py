@@ -28,18 +28,17 @@ _WAIT = 0.5
 class Making:
     """A title on its way. Its methods are called in their order."""
 
-    def __init__(self, title: Title, orders: Orders, order: Order, *, is_one_of_many: bool) -> None:
+    def __init__(self, title: Title, orders: Orders, order: Order) -> None:
         self.title = title
         self._orders = orders
         self._order = order
-        self._is_one_of_many = is_one_of_many
         self._ordered: Ordered | None = None
         self._job: Job | None = None
 
     @property
     def is_there(self) -> bool:
         """Whether there is nothing to do: a batch leaves what it finds."""
-        return self._is_one_of_many and not self.title.overwrite and Path(self.title.output).is_file()
+        return self.title.is_one_of_many and not self.title.overwrite and Path(self.title.output).is_file()
 
     @property
     def job(self) -> Job:
@@ -129,7 +128,7 @@ class Making:
         name = f"{Path(output).name}.farm"
         if self._orders.folder is None:
             return Path(output).with_name(name).resolve()
-        return self._orders.folder / name if self._is_one_of_many else self._orders.folder
+        return self._orders.folder / name if self.title.is_one_of_many else self._orders.folder
 
 
 def _draw(job: Job, out: Path, reporter: Reporter) -> None:

@@ -1,7 +1,8 @@
-"""Workers that have troubles, or wait for somebody who has."""
+"""Workers that have troubles, wait for somebody who has, or tell where they are."""
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from contextlib import suppress
@@ -31,3 +32,12 @@ class Gate(Site):
             time.sleep(0.01)
         self.made += 1
         return super().make(folder, number)
+
+
+class Noting(Site):
+    """Writes which GPUs it may see into `gpus.PROCESS` beside the job."""
+
+    def open(self, folder: str, key: str) -> Answer:
+        note = Path(folder).parent / f"gpus.{os.getpid()}"
+        note.write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        return super().open(folder, key)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ffmpeg_filter import farm_run
+from tests.farm.conftest import NODE
 from tests.ffmpeg_filter.farms import TEMPORAL, farmed, hashes, pictures, source
 from tests.ffmpeg_filter.media import copied, ffadcvsr, ffmpeg, times
 from vsadcvsr.farm.job import Job
@@ -76,6 +78,21 @@ def test_gpus_that_do_not_exist_are_not_waited_for(here: str, clip: Path, capfd:
     assert ffadcvsr("-farm", here, "-farm_gpus 0.5 -i", clip, f"-vf {TEMPORAL} out.mkv") == 75
     assert "no node has 1 cores and 0.5 GPUs for a worker" in capfd.readouterr().err
     assert not list(Path().iterdir())
+
+
+def test_workers_share_a_gpu_where_a_node_has_one(
+    cluster: Any, here: str, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(farm_run, "SITE", "tests.farm.faulty:Noting")
+    node = cluster.add_node(**{**NODE, "num_cpus": 2, "num_gpus": 1})  # as Ray counts them; none is there
+    try:
+        words = f"-farm_chunk 0.2 -farm_gpus 0.5 -farm_keep -i {clip} -vf {TEMPORAL} -c:v ffv1 many.mkv"
+        assert ffadcvsr("-farm", here, words) == 0
+    finally:
+        cluster.remove_node(node)
+    assert [note.read_text() for note in Path().glob("gpus.*")] == ["0", "0"]
+    told = {note.suffix[1:] for note in Path().glob("gpus.*")}
+    assert {worker.rpartition(":")[2] for worker in workers(Path("many.mkv.farm"))} <= told
 
 
 def workers(folder: Path) -> set[str]:

@@ -76,6 +76,7 @@ def test_the_command_of_a_title_is_that_of_one_machine() -> None:
     (title,) = titles(command(f"-y -farm local -farm_keep -farm_intermediate ffv1 {PLAIN}"))
     assert (" ".join(title.words), title.output) == (f"-farm_intermediate ffv1 {PLAIN}", "out.mkv")
     assert title.overwrite
+    assert not title.is_one_of_many
 
 
 @pytest.mark.parametrize("source", ["in", "in/*.mp4", "@list.txt"])
@@ -89,6 +90,12 @@ def test_a_batch_is_a_folder_a_pattern_or_a_list(source: str) -> None:
         "-ss 1 -i in/b.mp4 -i logo.png -vf adcvsr out/b.mkv",
     ]
     assert [title.output for title in made] == ["out/a.mkv", "out/b.mkv"]
+
+
+def test_a_batch_of_one_is_a_batch() -> None:
+    films("in/a.mp4")
+    (title,) = titles(command("-farm local -i in -vf adcvsr {name}.mkv"))
+    assert title.is_one_of_many
 
 
 def test_names_in_a_list_are_from_where_it_is() -> None:
