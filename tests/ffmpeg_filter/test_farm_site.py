@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from socket import gethostname
+from typing import Any
 
 import pytest
 
 from ffmpeg_filter import farm_site
 from ffmpeg_filter.farm_site import Site
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, planned
+from vsadcvsr import backends
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.answers import Answer
 from vsadcvsr.farm.job import Job
@@ -105,6 +107,25 @@ def test_what_programs_complain_of_comes_with_the_answer() -> None:
     answer = opened(Job.read(job.folder.resolve())).make(str(job.folder.resolve()), 0)
     assert answer.error is None
     assert any("no-such-thing" in words for words in answer.said)
+
+
+@pytest.mark.parametrize(("said", "threads"), [("", 3), (":threads=1", 1)])
+def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherwise(
+    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    load = backends.load
+
+    def noted(path: Path, **options: Any) -> backends.Backend:
+        asked.append(options["threads"])
+        return load(path, **options)
+
+    job = Job.read(planned(network=TEMPORAL + said).folder.resolve())
+    monkeypatch.setattr(backends, "load", noted)
+    site = Site("", 3)
+    assert site.open(str(job.folder), job.key).error is None
+    assert site.make(str(job.folder), 0) == Answer()
+    assert set(asked) == {threads}
 
 
 def test_an_error_of_no_kind_that_we_know_is_one_of_the_farms() -> None:
