@@ -108,9 +108,11 @@ def finishes(backend: Backend, manner: Manner, size: tuple[int, int], encoding: 
 
     Raises BackendError where no memory suffices.
     """
-    if not (isinstance(backend, Finisher) and backend.finishes and encoding.is_simple):
-        return False
-    return len(_planned(backend, size, manner.tiles)) == 1
+    return _makes(backend, encoding) and len(_planned(backend, size, manner.tiles)) == 1
+
+
+def _makes(backend: Backend, encoding: Encoding) -> bool:
+    return isinstance(backend, Finisher) and backend.finishes and encoding.is_simple
 
 
 def _planned(backend: Backend, size: tuple[int, int], tiles: tiling.Tiling | None) -> tiling.Plan:
@@ -137,31 +139,31 @@ class Forward:
         if self._manner.needs_source:
             self._sources.append(given.pixels)
         linked = given.cut is False and self.course.position > self.course.begin
-        return self._pass(given.pixels, linked=linked, finish=self._finish_of(given))
+        return self._pass(given.pixels, linked=linked, encoding=given.encoding)
 
     def flush(self) -> tuple[int, Finished] | None:
         """A blank goes in, after the last frame."""
-        return self._pass(None, linked=False, finish=None)
+        return self._pass(None, linked=False, encoding=None)
 
-    def _finish_of(self, given: Given) -> Finish | None:
-        height, width = given.pixels.shape[1:]
-        if given.encoding is None or not finishes(self._backend, self._manner, (height, width), given.encoding):
-            return None
-        return Finish(
-            encoding=given.encoding, height=height, width=width,
-            strength=self._manner.strength, color_fix=self._manner.color_fix,
-        )  # fmt: skip
-
-    def _pass(self, frame: Array | None, *, linked: bool, finish: Finish | None) -> tuple[int, Finished] | None:
+    def _pass(self, frame: Array | None, *, linked: bool, encoding: Encoding | None) -> tuple[int, Finished] | None:
         try:
             if self._tiles is None:
                 assert frame is not None, "a run begins with a frame"
                 self._tiles = _Tiles(self._backend, frame, self._manner.tiles)
-            made = self._tiles.step(frame, linked=linked, finish=finish)
+            made = self._tiles.step(frame, linked=linked, finish=self._finish(self._tiles, encoding))
             number = self.course.feed()
             return None if number is None else (number, self._finished(number, made))
         except MemoryError as error:
             raise BackendError(self._too_big()) from error
+
+    def _finish(self, tiles: _Tiles, encoding: Encoding | None) -> Finish | None:
+        if encoding is None or len(tiles.plan) > 1 or not _makes(self._backend, encoding):
+            return None
+        manner = self._manner
+        return Finish(
+            encoding=encoding, height=tiles.height, width=tiles.width,
+            strength=manner.strength, color_fix=manner.color_fix,
+        )  # fmt: skip
 
     def _finished(self, number: int, made: Finished) -> Finished:
         source = self._sources.popleft() if self._manner.needs_source else None
