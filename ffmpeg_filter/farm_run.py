@@ -19,6 +19,7 @@ from vsadcvsr.farm import cluster, crew
 from vsadcvsr.farm.crew import Crew
 from vsadcvsr.farm.ledger import worker_name
 from vsadcvsr.farm.live import Watch
+from vsadcvsr.farm.summary import counted
 
 SITE = "ffmpeg_filter.farm_site:Site"
 """What runs in the workers."""
@@ -40,7 +41,7 @@ def run(command: Command, order: Order) -> int:
         need = crew.need(nodes, given.cpus, given.gpus, device)
         hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
         with Watch(style=given.style, stream=told) as watch, Works(hands, watch, left) as works:
-            watch.say(f"room for {need.room(nodes)} workers of {need} on {len(nodes)} nodes")
+            watch.say(f"room for {counted(need.room(nodes), 'worker')} of {need} on {counted(len(nodes), 'node')}")
             works.finish()
     return works.status()
 
