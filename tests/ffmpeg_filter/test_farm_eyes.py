@@ -166,7 +166,7 @@ def _titled(words: io.StringIO) -> Making:
     source(Path("clip.mkv"), "-c:v ffv1 -an")
     title = Title(("-i", "clip.mkv", "-vf", TEMPORAL, "-c:v", "ffv1", "many.mkv"), "many.mkv", overwrite=False)
     wanted = Orders(address="local", report=True, seconds=Fraction("0.4"))
-    making, said = Making(title, wanted, ordered, is_one_of_many=False), Quiet(words)
+    making, said = Making(title, wanted, ordered), Quiet(words)
     assert farm("work", making.plan(said).folder) == 0
     making.merge(said, lambda: None)
     return making
