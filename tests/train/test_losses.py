@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsadcvsr.train.losses import judged, luma, motion, regression, structure
+from vsadcvsr.train.losses import judged, luma, motion, regression, structure, tone
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import Regression
 from vsadcvsr.train.students import links
@@ -15,7 +15,7 @@ def test_the_loss_sees_flicker_that_single_frames_hide() -> None:
     still = torch.full((1, 4, 3, 4, 4), 0.5)
     flicker = still + 0.1 * torch.tensor([1.0, -1, 1, -1]).view(1, 4, 1, 1, 1)
     steady = still + 0.1
-    apart = [float(regression(clip, still, luma_weight=0, difference_weight=1)) for clip in (flicker, steady)]
+    apart = [float(regression(clip, still, Regression(luma=0, difference=1))) for clip in (flicker, steady)]
     assert apart[0] > 2 * apart[1]
     assert luma(still).shape == (1, 4, 4, 4)
     assert motion(still).abs().max() == 0
@@ -27,6 +27,18 @@ def test_structure_is_lost_by_blur_and_not_by_nothing() -> None:
     blurred = torch.nn.functional.avg_pool2d(sharp, 3, stride=1, padding=1)
     assert float(structure(sharp, sharp)) == pytest.approx(0, abs=1e-5)
     assert 0.2 < float(structure(blurred, sharp)) < 1
+
+
+def test_contrast_that_drifts_costs_tone_and_texture_does_not() -> None:
+    torch.manual_seed(0)
+    areas = torch.rand(1, 2, 6, 6).repeat_interleave(8, -1).repeat_interleave(8, -2)
+    stronger = 0.5 + 1.1 * (areas - 0.5)
+    texture = areas + 0.1 * torch.tensor([1.0, -1]).repeat(24)
+    assert float(tone(texture, areas)) == pytest.approx(0, abs=1e-6)
+    assert float(tone(stronger, areas)) > 0.01
+    clip, still = (plane.unsqueeze(2).expand(-1, -1, 3, -1, -1) for plane in (stronger, areas))
+    heeded, ignored = (float(regression(clip, still, Regression(tone=weight))) for weight in (1.0, 0.0))
+    assert heeded - ignored == pytest.approx(float(tone(stronger, areas)), rel=1e-4)
 
 
 def test_a_judgement_costs_where_it_errs() -> None:

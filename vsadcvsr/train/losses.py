@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 from torch.nn import functional as F
 
 _KNEE = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
 _LUMA = (0.299, 0.587, 0.114)
-_WINDOW = 7
+_WINDOW, _AREA = 7, 8  # pixels
 _LIGHT, _CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
+
+
+class Weights(Protocol):
+    """Of the losses beside that on RGB, which has 1; 0 leaves one out."""
+
+    @property
+    def luma(self) -> float: ...  # where the eye and the metrics look
+    @property
+    def difference(self) -> float: ...  # change over time, where flicker shows
+    @property
+    def structure(self) -> float: ...  # 1 - SSIM
+    @property
+    def tone(self) -> float: ...  # contrast at large, which structure alone lets drift
 
 
 def distance(result: Tensor, target: Tensor) -> Tensor:
@@ -41,18 +56,20 @@ def structure(result: Tensor, target: Tensor) -> Tensor:
     return 1 - (light * (2 * shared + _CONTRAST) / (spread + spread_other + _CONTRAST)).mean()
 
 
-def regression(
-    result: Tensor, target: Tensor, *, luma_weight: float, difference_weight: float, structure_weight: float = 0.0
-) -> Tensor:
-    """Distance in RGB, in luma (where the eye and the metrics look), in change over time (where flicker shows) and in
-    local structure."""
+def tone(result: Tensor, target: Tensor) -> Tensor:
+    """Distance of planes (B, T, H, W) in the means of 8x8 areas, which overlap by half."""
+    return distance(*(F.avg_pool2d(plane, _AREA, stride=_AREA // 2) for plane in (result, target)))
+
+
+def regression(result: Tensor, target: Tensor, weights: Weights) -> Tensor:
+    """Distance in RGB, and in whatever else has a weight."""
     total = distance(result, target)
-    if luma_weight:
-        total = total + luma_weight * distance(luma(result), luma(target))
-    if difference_weight and result.shape[1] > 1:
-        total = total + difference_weight * distance(motion(result), motion(target))
-    if structure_weight:
-        total = total + structure_weight * structure(luma(result), luma(target))
+    if weights.difference and result.shape[1] > 1:
+        total = total + weights.difference * distance(motion(result), motion(target))
+    bright, wanted = luma(result), luma(target)
+    for weight, loss in ((weights.luma, distance), (weights.structure, structure), (weights.tone, tone)):
+        if weight:
+            total = total + weight * loss(bright, wanted)
     return total
 
 

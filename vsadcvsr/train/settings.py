@@ -22,7 +22,7 @@ class Stage:
     A step sees `batch` clips of `frames` low-resolution frames of `crop` x `crop` pixels, in `accumulate` parts. The
     learning rate rises for `warmup` steps, a fifth of all at most, stays, and falls along a cosine over the last
     `decay` share of the `steps`. Beside a weight of 1 on RGB, `luma` weighs the loss on luma, `difference` that on
-    frame-to-frame differences and `structure` that on local structure (1 - SSIM).
+    frame-to-frame differences, `structure` that on local structure (1 - SSIM) and `tone` that on means of 8x8 areas.
     """
 
     steps: int
@@ -37,6 +37,7 @@ class Stage:
     luma: float = 0.5
     difference: float = 1.2
     structure: float = 0.0
+    tone: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "frames"):

@@ -92,11 +92,6 @@ class _Common:
         generators = (self._rng(step, part, _STUDENT_SEED) for part in self._parts(stage))
         return [pool.batch(rng, clips, frames=stage.frames, lr_size=stage.crop) for rng in generators]
 
-    def _fidelity(self, stage: Stage, made: Tensor, target: Tensor) -> Tensor:
-        return regression(
-            made, target, luma_weight=stage.luma, difference_weight=stage.difference, structure_weight=stage.structure
-        )
-
     def _update(self, stage: Stage, step: int) -> None:
         learning = self.optimiser.param_groups[0]
         learning["lr"] = rate(stage, step)
@@ -122,7 +117,7 @@ class Regress(_Common):
             clips = Clips.of(drawn, self.device)
             with self._cast():
                 made = self.student(_laid_out(clips.low), clips.links)
-            loss = self._fidelity(self.stage, made.float().unflatten(0, clips.low.shape[:2]), clips.target)
+            loss = regression(made.float().unflatten(0, clips.low.shape[:2]), clips.target, self.stage)
             _finite(step, {"regression": loss})
             _backward(loss / self.stage.accumulate)
             total += float(loss.detach()) / self.stage.accumulate
@@ -214,7 +209,7 @@ class Distil(_Common):
             for name, judge in self.judges.items():
                 opinions = judge(self._shaped(name, made[name]), clips.links).values()
                 losses[name] = torch.stack([judged(logits, +1) for logits in opinions]).sum()
-        losses["regression"] = self._fidelity(self.stage, shown.float().view(clips.target.shape), clips.target)
+        losses["regression"] = regression(shown.float().view(clips.target.shape), clips.target, self.stage)
         return features, made, losses
 
     def _shaped(self, domain: str, clips: Tensor) -> Tensor:
