@@ -10,7 +10,6 @@ import pytest
 from tests.train.test_teacher import film, write_pictures, write_video
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.train import pairs
-from vsadcvsr.train.pairs import share
 from vsadcvsr.train.shards import Pixels, Pool
 
 
@@ -132,10 +131,3 @@ def test_clips_that_cannot_be_cut_are_refused_in_words(folders: Path) -> None:
         pairs.main(words(folders, "--size", "30"))
     with pytest.raises(UsageError, match="teacher is 'hr'"):
         pairs.main(words(folders, teacher="hr"))
-
-
-@pytest.mark.parametrize("text", ["", "1", "2/2", "a/b", "-1/2"])
-def test_a_share_is_one_of_several(text: str) -> None:
-    assert share("1/2") == (1, 2)
-    with pytest.raises(UsageError, match="such as 0/2"):
-        share(text)

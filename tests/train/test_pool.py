@@ -166,8 +166,8 @@ def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.Mon
         ({"count": 0}, "count is 0"),
         ({"size": 250}, "size is 250, allowed: a multiple of 4"),
         ({"size": 16}, "size is 16, allowed: 32 or more"),
-        ({"part": "2/2"}, "part is '2/2'"),
-        ({"part": "1"}, "part is '1'"),
+        ({"part": "2/2"}, "--part is '2/2'"),
+        ({"part": "1"}, "--part is '1'"),
         ({"jobs": 0}, "jobs is 0"),
         ({"mix": "clean=2"}, "mix is 'clean=2'"),
     ],
@@ -186,8 +186,8 @@ def test_an_interrupt_leaves_whole_shards_and_one_line(pictures: Path, tmp_path:
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGINT)
     _, told = running.communicate(timeout=60)
-    assert running.returncode == 1
-    assert told.startswith("adcvsr: stopped")
+    assert running.returncode == 130
+    assert told.startswith("pool: stopped")
     assert told.count("\n") == 1
     assert not list(tmp_path.glob("*.part"))
     assert len(list(tmp_path.glob("*.npy"))) == 2 * len(shard_numbers(tmp_path))

@@ -22,6 +22,7 @@ from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
 from vsadcvsr.bench.reference import write_reference
 from vsadcvsr.bench.rival import running
 from vsadcvsr.bench.timing import Timing, compared, timed
+from vsadcvsr.commands import check_least, size, status
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.scenes import distance, small_luma
 
@@ -132,22 +133,21 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _choice(given: argparse.Namespace) -> Choice:
-    width, _, height = given.size.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise SystemExit(f"bench: --size is {given.size!r}, allowed: WIDTHxHEIGHT, such as 480x270")
+    check_least(given, {"count": 1, "rounds": 1, "threads": 0})
+    width, height = size("--size", given.size)
     names = ("model", "backend", "device", "precision", "threads")
-    return Choice(**{name: getattr(given, name) for name in names}, width=int(width), height=int(height))
+    return Choice(**{name: getattr(given, name) for name in names}, width=width, height=height)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
     given = _arguments(argv)
+    return status("bench", lambda: _measure(given))
+
+
+def _measure(given: argparse.Namespace) -> None:
     choice = _choice(given)
-    try:
-        inner = without_host(choice, count=given.count, rounds=given.rounds)
-    except AdcvsrError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
+    inner = without_host(choice, count=given.count, rounds=given.rounds)
     others = [make(choice, count=given.count, rounds=given.rounds) for make in (beside_reference, with_host)]
     if given.rival:
         others.append(beside_rival(choice, rounds=3))
@@ -156,7 +156,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.json:
         written = {"choice": asdict(choice), "machine": asdict(this_machine()), **asdict(report)}
         given.json.write_text(json.dumps(written, indent=1))
-    return 0
 
 
 if __name__ == "__main__":

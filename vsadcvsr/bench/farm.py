@@ -21,7 +21,8 @@ from vsadcvsr.bench.farm_forecast import Assumed, Forecast, Measured, breaking, 
 from vsadcvsr.bench.farm_ledger import Reading, reading
 from vsadcvsr.bench.farm_workers import Scaling, scaling
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.errors import AdcvsrError, FarmError, UsageError
+from vsadcvsr.commands import check_least, size, status
+from vsadcvsr.errors import FarmError, UsageError
 
 _ADDED = {
     "planning": "planning: every frame decoded, summed, looked at for cuts",
@@ -143,29 +144,17 @@ def assumptions(words: Sequence[str]) -> Assumed:
         name, _, value = word.partition("=")
         try:
             if name == "size":
-                told |= dict(zip(("width", "height"), _size(value), strict=True))
+                told |= dict(zip(("width", "height"), size("--predict", value), strict=True))
             else:
                 told[name] = int(value) if kinds[name] == "int" else float(value)
             if told.get(name, 1) < 0:
                 raise ValueError
-        except (ValueError, KeyError, argparse.ArgumentTypeError):
+        except (ValueError, KeyError):
             allowed = f"size=WIDTHxHEIGHT and numbers for {', '.join(kinds)}"
             raise UsageError.of("--predict", word, allowed) from None
     if missing := [name for name in ("gpus", "hours", "fps_per_gpu") if not told.get(name)]:
         raise UsageError.of("--predict", " ".join(words), f"with {', '.join(missing)}, more than 0")
     return Assumed(**told)  # type: ignore[arg-type]  # by the kinds of its fields
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no WIDTHxHEIGHT")
-    return int(width), int(height)
-
-
-def _pair(text: str) -> tuple[int, int]:
-    files, lines = _size(text)
-    return files, max(lines, 8)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -176,11 +165,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--chunks", type=int, default=24, help="that the workers share")
     parser.add_argument("--sleep", type=float, default=0.5, help="seconds for one of them")
     parser.add_argument("--without-ray", action="store_true")
-    parser.add_argument("--size", type=_size, default=(480, 270), help="of the clip, WIDTHxHEIGHT; x4 comes out")
+    parser.add_argument("--size", default="480x270", help="of the clip, WIDTHxHEIGHT; x4 comes out")
     parser.add_argument("--frames", type=int, default=480)
     parser.add_argument("--chunk-seconds", type=float, default=5.0)
     parser.add_argument("--fps", type=float, default=30.0, help="of the GPU that is slept for")
-    parser.add_argument("--ledgers", type=_pair, nargs="+", default=[(100, 1000), (1000, 10000)], metavar="FILESxLINES")
+    parser.add_argument("--ledgers", nargs="+", default=["100x1000", "1000x10000"], metavar="FILESxLINES")
     parser.add_argument("--predict", nargs="+", metavar="NAME=NUMBER", help="gpus=, hours=, fps_per_gpu=, size=, …")
     parser.add_argument("--json", type=Path, help="write all of it, with the machine, here")
     return parser.parse_args(argv)
@@ -189,12 +178,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
     given = _arguments(argv)
-    try:
-        assumed = assumptions(given.predict) if given.predict else None
-        made = report(given)
-    except AdcvsrError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
+    return status("bench", lambda: _measure(given))
+
+
+def _measure(given: argparse.Namespace) -> None:
+    check_least(given, {"workers": 1, "chunks": 1, "frames": 4, "sleep": 0, "chunk_seconds": 0.1, "fps": 0.1})
+    given.size = size("--size", given.size)
+    pairs = [size("--ledgers", pair) for pair in given.ledgers]
+    given.ledgers = [(files, max(lines, 8)) for files, lines in pairs]
+    assumed = assumptions(given.predict) if given.predict else None
+    made = report(given)
     print(text(made))
     width, height = given.size
     told = {"machine": asdict(this_machine()), **asdict(made), "shares": made.shares}
@@ -205,7 +198,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         told |= {"measured": asdict(measured), "assumed": asdict(assumed), "forecast": asdict(calculated)}
     if given.json:
         given.json.write_text(json.dumps(told, indent=1))
-    return 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,8 +23,9 @@ from vsadcvsr.bench import paper_costs as costs
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.parts import Choice, noise, stepping, streaming
 from vsadcvsr.bench.timing import Timing, clock, timed
+from vsadcvsr.commands import status
 from vsadcvsr.engine import Engine, Manner
-from vsadcvsr.errors import AdcvsrError, MediaError
+from vsadcvsr.errors import AdcvsrError, BackendError, MediaError
 from vsadcvsr.nets.files import Student, load_weights
 from vsadcvsr.nets.paper import PaperStudent
 from vsadcvsr.nets.paper_dims import PAPER, PaperDims
@@ -247,17 +247,16 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
     given = _arguments(argv)
+    return status("bench", lambda: _measure(given))
+
+
+def _measure(given: argparse.Namespace) -> None:
     if not (given.dry_run or torch.cuda.is_available()):
-        print("bench: torch sees no GPU here; --dry-run goes the same way on the CPU", file=sys.stderr)
-        return 2
-    try:
-        trial, net = _network(given)
-        device = torch.device("cpu" if given.dry_run else "cuda")
-        precision = _precision(given.precision, device)
-        found = Bench(trial, net, device, precision).run()
-    except AdcvsrError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 2
+        raise BackendError("torch sees no GPU here; --dry-run goes the same way on the CPU")
+    trial, net = _network(given)
+    device = torch.device("cpu" if given.dry_run else "cuda")
+    precision = _precision(given.precision, device)
+    found = Bench(trial, net, device, precision).run()
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     weights = given.weights.name if given.weights else "random weights"
     label = f"{trial.dims.name} ({weights}) on {where}, {precision}, {trial.size[1]}x{trial.size[0]} x4"
@@ -266,7 +265,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         facts = {"gpu": where, "cuda": torch.version.cuda, **asdict(this_machine())}
         written = {"label": label, "dry_run": given.dry_run, "machine": facts, **asdict(found), "planned": planned()}
         given.json.write_text(json.dumps(written, indent=1))
-    return 0
 
 
 def _network(given: argparse.Namespace) -> tuple[Trial, PaperStudent]:

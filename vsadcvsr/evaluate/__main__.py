@@ -17,7 +17,8 @@ from pathlib import Path
 
 import cv2
 
-from vsadcvsr.errors import AdcvsrError, UsageError
+from vsadcvsr.commands import status
+from vsadcvsr.errors import UsageError
 from vsadcvsr.evaluate.cases import PROTOCOLS, Case, Protocol, cases_of, sets_in
 from vsadcvsr.evaluate.external import Method, of_command, of_script, of_upscaler, of_videos
 from vsadcvsr.evaluate.fidelity import scales_of
@@ -126,17 +127,16 @@ def _report(given: argparse.Namespace) -> Report:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints the table and what has to be known of it, and returns the exit status."""
     given = _arguments(argv)
+    return status("evaluate", lambda: _print(given))
+
+
+def _print(given: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
-    try:
-        report = _report(given)
-        print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
-        print(*report.notes(), sep="\n")
-        if given.json:
-            given.json.write_text(json.dumps(report.as_json(), indent=1))
-    except (AdcvsrError, OSError) as error:
-        print(f"evaluate: {error}", file=sys.stderr)
-        return 2
-    return 0
+    report = _report(given)
+    print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
+    print(*report.notes(), sep="\n")
+    if given.json:
+        given.json.write_text(json.dumps(report.as_json(), indent=1))
 
 
 if __name__ == "__main__":

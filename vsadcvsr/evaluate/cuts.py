@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsadcvsr.commands import status
 from vsadcvsr.evaluate.clips import PHOTO_ENDINGS, VIDEO_ENDINGS, files_in, frames_of, photo_of, small_frames_of
 from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
 from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
@@ -130,9 +131,13 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Measures and prints."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints, and returns the exit status."""
     given = _arguments(argv)
+    return status("cuts", lambda: _measure(given))
+
+
+def _measure(given: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     material = material_from(given.clips, given.images)
     scores = scores_of(material)
@@ -154,4 +159,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,7 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vsadcvsr.errors import AdcvsrError, MediaError, UsageError
+from vsadcvsr.commands import share, status
+from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train import clips
 from vsadcvsr.train.footage import Footage, gathered
@@ -169,17 +169,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def share(text: str) -> tuple[int, int]:
-    """(0, 2) of `0/2`, the first of two shares; UsageError for anything else."""
-    part, sign, parts = text.partition("/")
-    if not sign or not part.isdigit() or not parts.isdigit() or int(part) >= int(parts):
-        raise UsageError.of("part", text, "K/N with K from 0 to below N, such as 0/2")
-    return int(part), int(parts)
-
-
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        raise SystemExit(main())
-    except (AdcvsrError, OSError) as error:
-        raise SystemExit(f"adcvsr: {error}") from None
+    raise SystemExit(status("pairs", main))

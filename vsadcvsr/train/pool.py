@@ -25,7 +25,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vsadcvsr.errors import AdcvsrError, MediaError, UsageError
+from vsadcvsr.commands import check_least, share, status
+from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.library import ROOM, Library, Sources, busier
 from vsadcvsr.train.mix import KINDS, MIX, Mix
@@ -181,15 +182,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _checked(given: argparse.Namespace) -> range:
     """The shards that are asked for; UsageError where a number is out of bounds."""
-    for name, least in {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 32}.items():
-        if getattr(given, name) < least:
-            raise UsageError.of(name, getattr(given, name), f"{least} or more")
+    check_least(given, {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 32})
     if given.size % SCALE:
-        raise UsageError.of("size", given.size, f"a multiple of {SCALE}")
-    part, _, parts = given.part.partition("/")
-    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
-        raise UsageError.of("part", given.part, "PART/PARTS with PART from 0 to PARTS - 1")
-    return range(int(part), -(-given.count // SHARD), int(parts))
+        raise UsageError.of("--size", given.size, f"a multiple of {SCALE}")
+    part, parts = share(given.part)
+    return range(part, -(-given.count // SHARD), parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -202,9 +199,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except AdcvsrError as error:
-        raise SystemExit(f"adcvsr: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit("adcvsr: stopped; every shard is whole, and the same command makes the rest") from None
+    raise SystemExit(status("pool", main, stopped="stopped; every shard is whole, and the same command makes the rest"))

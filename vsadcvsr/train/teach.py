@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,8 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from vsadcvsr.errors import AdcvsrError, UsageError
-from vsadcvsr.train.pairs import share
+from vsadcvsr.commands import share, status
+from vsadcvsr.errors import UsageError
 from vsadcvsr.train.shards import TRUTH, shard_file, shard_numbers, write_shard
 from vsadcvsr.train.teacher import Lesson, Teacher, asked
 
@@ -114,8 +113,4 @@ def _watched(steps: Iterator[tuple[int, int]], name: str) -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        raise SystemExit(main())
-    except (AdcvsrError, OSError) as error:
-        raise SystemExit(f"adcvsr: {error}") from None
+    raise SystemExit(status("teach", main))

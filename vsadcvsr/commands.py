@@ -1,0 +1,54 @@
+"""What all commands share: how they end, and the words that several of them take."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+
+from vsadcvsr.errors import AdcvsrError, UsageError
+
+MISTAKE, STOPPED = 2, 130
+"""Exit status after what a user can mend, and after Ctrl-C."""
+
+
+def status(name: str, run: Callable[[], object], *, stopped: str = "stopped") -> int:
+    """Runs a command and returns its exit status: that of `run`, or 0 where it gives none.
+
+    What a user can mend is one line on stderr, and so is Ctrl-C. Anything else is a fault of ours, and raised.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        ended = run()
+    except (AdcvsrError, OSError) as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return MISTAKE
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{name}: {stopped}\n")
+        return STOPPED
+    return ended if isinstance(ended, int) else 0
+
+
+def check_least(given: Namespace, least: Mapping[str, float]) -> None:
+    """Raises UsageError where an option's number, or one of its numbers, is below the least."""
+    for name, bound in least.items():
+        value = getattr(given, name)
+        if any(number < bound for number in (value if isinstance(value, list) else [value])):
+            raise UsageError.of(f"--{name.replace('_', '-')}", value, f"{bound} or more")
+
+
+def size(name: str, text: str) -> tuple[int, int]:
+    """(480, 270) of `480x270`. Raises UsageError."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UsageError.of(name, text, "WIDTHxHEIGHT, such as 480x270")
+    return int(width), int(height)
+
+
+def share(text: str) -> tuple[int, int]:
+    """(0, 2) of `0/2`, the first of two shares of some work. Raises UsageError."""
+    part, _, parts = text.partition("/")
+    if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
+        raise UsageError.of("--part", text, "K/N with K from 0 to below N, such as 0/2")
+    return int(part), int(parts)
