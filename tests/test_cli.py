@@ -39,7 +39,7 @@ def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:
     done = adcvsr("export", str(tmp_path / "none.safetensors"), str(tmp_path / "out.onnx"))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "cannot be read" in done.stderr

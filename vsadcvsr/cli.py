@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +10,8 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from vsadcvsr.errors import AdcvsrError, BackendError
+from vsadcvsr.commands import status
+from vsadcvsr.errors import BackendError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 models_app = typer.Typer(invoke_without_command=True)
@@ -22,13 +21,8 @@ _SIGNS = {"ok": "[green]ok[/]", "absent": "[yellow]absent[/]", "failed": "[red]f
 
 
 def main() -> None:
-    """Runs the command; an error that a user can mend is one line on stderr and exit code 1."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        app()
-    except AdcvsrError as error:
-        Console(stderr=True).print(f"adcvsr: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(1) from None
+    """Runs the command and exits with its status."""
+    raise SystemExit(status("adcvsr", app))
 
 
 @app.command()

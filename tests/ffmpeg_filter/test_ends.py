@@ -21,11 +21,6 @@ DECODER, ENCODER = b"showinfo@adcvsr", b"-i\0pipe:0"
 PATIENCE = 20.0
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out.mkv"
-
-
 def children(parent: int) -> dict[int, bytes]:
     """The command lines of a process's children."""
     found = {}

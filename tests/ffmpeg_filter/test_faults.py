@@ -26,11 +26,6 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out.mkv"
-
-
 def fails(capfd: pytest.CaptureFixture[str], *words: str | Path, status: int = 1) -> str:
     """What is said by a command that must fail with that status: one line."""
     assert ffadcvsr("-nostats", *words) == status

@@ -31,14 +31,6 @@ LENGTH = 6
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    """Ten frames and a sound, without loss."""
-    made = tmp_path / "clip.mkv"
-    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", made)
-    return made
-
-
-@pytest.fixture
 def irregular(tmp_path: Path) -> Path:
     """The clip of `moving` at irregular times, the first of them not 0."""
     path = tmp_path / "irregular.mkv"

@@ -12,7 +12,6 @@ from tests.ffmpeg_filter.media import (
     FFMPEG,
     NEAREST,
     PICTURES,
-    SOUND,
     alike,
     command,
     decoded,
@@ -22,18 +21,6 @@ from tests.ffmpeg_filter.media import (
     times,
     words_of,
 )
-
-
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out.mkv"
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    made = tmp_path / "clip.mkv"
-    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", made)
-    return made
 
 
 def test_pipes_on_both_sides(clip: Path, out: Path) -> None:

@@ -25,18 +25,6 @@ from tests.ffmpeg_filter.media import (
 TAGS = ("color_range", "color_primaries", "color_trc", "colorspace")
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
-    return tmp_path / "out.mkv"
-
-
-@pytest.fixture
-def clip(tmp_path: Path) -> Path:
-    made = tmp_path / "clip.mkv"
-    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", made)
-    return made
-
-
 @pytest.mark.parametrize(
     ("format", "tags"),
     [
