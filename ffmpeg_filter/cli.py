@@ -20,7 +20,7 @@ from ffmpeg_filter.filtergraph import mentions
 from ffmpeg_filter.pipeline import INTERRUPTED, Job, Transcode
 from ffmpeg_filter.plan import Plan, Start, plan
 from ffmpeg_filter.progress import reporter
-from vsadcvsr.errors import AdcvsrError, UsageError
+from vsadcvsr.errors import AdcvsrError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
        ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError) as error:
-        print(f"ffadcvsr: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"ffadcvsr: {one_line(error)}", file=sys.stderr)
         return _FAILED
 
 

@@ -27,7 +27,7 @@ from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
 from ffmpeg_filter.progress import Reporter, reporter
 from vsadcvsr import page
-from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError
+from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError, one_line
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.live import Watch
@@ -64,7 +64,7 @@ def guarded(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError, Stopped) as error:
-        say(" ".join(str(error).split()))
+        say(one_line(error))
         return status_for(error)
 
 
@@ -130,7 +130,7 @@ def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
         with reporter(None, wanted=None) as live:
             job = farm_plan.make(given.job, ordered, given.chunk_seconds, live)
     except ProgramError as error:
-        say(" ".join(str(error).split()))
+        say(one_line(error))
         return GIVE_UP
     say(described(job))
     return OK

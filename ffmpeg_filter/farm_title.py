@@ -16,7 +16,7 @@ from ffmpeg_filter.farm import Order
 from ffmpeg_filter.farm_orders import Orders, Title
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered
 from ffmpeg_filter.progress import Reporter
-from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError
+from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, one_line
 from vsadcvsr.farm.claims import Claims
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.work import finished
@@ -137,7 +137,7 @@ def _draw(job: Job, out: Path, reporter: Reporter) -> None:
         farm.draw(job, out)
         reporter.say(f"{out}: who made what, when")
     except (AdcvsrError, OSError) as error:
-        reporter.say(f"{out} is not made: {' '.join(str(error).split())}")
+        reporter.say(f"{out} is not made: {one_line(error)}")
 
 
 def _tidy(folder: Path) -> None:

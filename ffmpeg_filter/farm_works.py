@@ -14,7 +14,7 @@ from typing import Self
 from ffmpeg_filter import farm
 from ffmpeg_filter.farm_errands import Beside, Errand
 from ffmpeg_filter.farm_title import Making
-from vsadcvsr.errors import AdcvsrError, FarmError
+from vsadcvsr.errors import AdcvsrError, FarmError, one_line
 from vsadcvsr.farm.crew import Crew
 from vsadcvsr.farm.dispatch import Dispatch, Ended, GoneError
 from vsadcvsr.farm.job import Job
@@ -128,7 +128,7 @@ class Works:
     def _fail(self, making: Making, error: BaseException) -> None:
         self._errors.append(error)
         if self._is_batch:
-            self._watch.say(f"{making.title.output} is not made: {' '.join(str(error).split())}")
+            self._watch.say(f"{making.title.output} is not made: {one_line(error)}")
 
     def _found(self, making: Making) -> None:
         try:

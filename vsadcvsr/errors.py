@@ -50,6 +50,11 @@ class FarmError(AdcvsrError):
     """Chunks of a farm's work failed."""
 
 
+def one_line(error: BaseException, most: int | None = None) -> str:
+    """The words of any error, ours or a library's, on one line; no more than so many characters of them."""
+    return " ".join(str(error).split())[:most]
+
+
 def near_misses(name: str, known: Iterable[str]) -> str:
     """`did you mean 'fast'?` for names that are close to a known one, else an empty string."""
     close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)

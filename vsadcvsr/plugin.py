@@ -25,7 +25,7 @@ from vsadcvsr.plugin_formats import (
     properties_of,
     shape_of,
 )
-from vsadcvsr.plugin_frames import Ready, Screening, format_of, one_line
+from vsadcvsr.plugin_frames import Ready, Screening, format_of, message
 from vsadcvsr.spec import SCALE
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -147,4 +147,4 @@ def _upscale(clip: vs.VideoNode, **arguments: object) -> dict[str, object]:
     try:
         return {"clip": answer(clip, **arguments)}
     except (AdcvsrError, vs.Error) as error:
-        return {"error": one_line(error)}
+        return {"error": message(error)}

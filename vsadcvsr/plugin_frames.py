@@ -11,7 +11,7 @@ import vapoursynth as vs
 
 from vsadcvsr.encoding import Encoding
 from vsadcvsr.engine import EndOfClip, Engine, Source
-from vsadcvsr.errors import AdcvsrError, MediaError
+from vsadcvsr.errors import AdcvsrError, MediaError, one_line
 from vsadcvsr.picture import Finished, Parts, Plane, Planes
 from vsadcvsr.plugin_join import BASE
 from vsadcvsr.spec import Array
@@ -22,9 +22,9 @@ UNBOUNDED = 60_000_000
 _log = logging.getLogger(__name__)
 
 
-def one_line(error: BaseException) -> str:
+def message(error: BaseException) -> str:
     """What VapourSynth is to show of an error."""
-    return "Upscale: " + " ".join(str(error).split())
+    return f"Upscale: {one_line(error)}"
 
 
 def pixels_of(frame: vs.VideoFrame) -> Array:
@@ -94,7 +94,7 @@ class Screening:
             return {"frame": frame_of(picture, self.ready.format if self.ready else None)}
         except (AdcvsrError, vs.Error) as error:
             _log.debug("frame %d failed", n, exc_info=True)
-            return {"error": one_line(error)}
+            return {"error": message(error)}
         except MemoryError:
             return {"error": f"Upscale: no memory for frame {n}; try tile=[256, 256], or smaller ones"}
 

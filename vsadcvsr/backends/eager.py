@@ -16,7 +16,7 @@ from pathlib import Path
 
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.encoding import Finish
-from vsadcvsr.errors import BackendError
+from vsadcvsr.errors import BackendError, one_line
 from vsadcvsr.memory import MemoryPlan, choose, settled, usable
 from vsadcvsr.picture import Finished, Parts, Picture, Planes
 from vsadcvsr.spec import Array, Aside, Needs
@@ -259,7 +259,7 @@ def _failing() -> Iterator[None]:
 
 
 def _failure(error: RuntimeError) -> Exception:
-    words = " ".join(str(error).split())[:300]
+    words = one_line(error, 300)
     if isinstance(error, torch.OutOfMemoryError) or any(sign in words.lower() for sign in _NO_MEMORY):
         return MemoryError(words)
     return BackendError(f"torch failed: {words}")

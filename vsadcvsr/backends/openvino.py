@@ -16,7 +16,7 @@ import numpy as np
 
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.backends.graph import KEY, picture_of, read_facts
-from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.errors import BackendError, WeightsError, one_line
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
 
@@ -181,7 +181,7 @@ def _read(path: Path) -> Any:  # noqa: ANN401 - no types
     try:
         return _core().read_model(str(path))
     except RuntimeError as error:
-        told = " ".join(str(error).split())[:200]
+        told = one_line(error, 200)
         raise WeightsError(f"{path} cannot be read as ONNX ({told}); it is truncated or no ONNX file") from error
 
 
@@ -201,7 +201,7 @@ def _precision(wanted: str, able: tuple[str, ...]) -> str:
 
 
 def _failure(error: RuntimeError) -> Exception:
-    told = " ".join(str(error).split())[:300]
+    told = one_line(error, 300)
     if any(sign in told.lower() for sign in _NO_MEMORY):
         return MemoryError(told)
     return BackendError(f"OpenVINO failed: {told}")

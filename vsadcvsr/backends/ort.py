@@ -19,7 +19,7 @@ import numpy as np
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.backends import ort_engines as engines
 from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
-from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.errors import BackendError, WeightsError, one_line
 from vsadcvsr.folders import cache
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
@@ -275,7 +275,7 @@ def _session(
     try:
         return onnxruntime.InferenceSession(str(path), settings, providers=providers)
     except _REFUSALS as error:
-        words = f"{path} cannot be read as ONNX ({_words(error)}); it is truncated or no ONNX file"
+        words = f"{path} cannot be read as ONNX ({one_line(error, 300)}); it is truncated or no ONNX file"
         raise WeightsError(words) from error
     except _FAILURES:
         _log.warning("%s did not start", device, exc_info=True)
@@ -307,11 +307,7 @@ def _facts(path: Path, session: _Session) -> Facts:
 
 def _failure(error: Exception) -> Exception:
     """MemoryError or BackendError, as the words of ONNX Runtime suggest."""
-    words = _words(error)
+    words = one_line(error, 300)
     if any(sign in words.lower() for sign in _NO_MEMORY):
         return MemoryError(words)
     return BackendError(f"ONNX Runtime failed: {words}")
-
-
-def _words(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

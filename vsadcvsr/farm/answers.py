@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from vsadcvsr.errors import AdcvsrError, BackendError, FarmError, FormatError, MediaError, UsageError, WeightsError
+from vsadcvsr.errors import (
+    AdcvsrError,
+    BackendError,
+    FarmError,
+    FormatError,
+    MediaError,
+    UsageError,
+    WeightsError,
+    one_line,
+)
 from vsadcvsr.farm.sources import ChangedError
 
 _KINDS = {
@@ -30,7 +39,7 @@ class Answer:
     def of(cls, error: BaseException) -> Self:
         """That it failed."""
         kind = next((one.__name__ for one in type(error).__mro__ if one.__name__ in _KINDS), FarmError.__name__)
-        return cls(kind=kind, cause=" ".join(str(error).split()) or type(error).__name__)
+        return cls(kind=kind, cause=one_line(error) or type(error).__name__)
 
     @property
     def error(self) -> AdcvsrError | None:

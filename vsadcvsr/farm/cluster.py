@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from vsadcvsr.errors import BackendError, FarmError, UsageError, near_misses
+from vsadcvsr.errors import BackendError, FarmError, UsageError, near_misses, one_line
 
 _log = logging.getLogger(__name__)
 
@@ -111,8 +111,8 @@ def _init(ray: ModuleType, address: str, folder: str) -> None:
     except FarmError:
         raise
     except (Exception, SystemExit) as error:  # Ray raises whatever its parts raise, and exits where one waits in vain
-        words = " ".join(str(error).split())
-        raise FarmError(f"Ray at {address} cannot be joined: {words[:400] or type(error).__name__}") from error
+        words = one_line(error, 400)
+        raise FarmError(f"Ray at {address} cannot be joined: {words or type(error).__name__}") from error
     if address == "local" and (outside := [one for one in ray.nodes() if one["NodeManagerAddress"] != "127.0.0.1"]):
         raise FarmError(
             f"Ray listens at {outside[0]['NodeManagerAddress']} instead of 127.0.0.1; was it loaded before?"

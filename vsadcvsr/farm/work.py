@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from vsadcvsr.errors import AdcvsrError, FarmError
+from vsadcvsr.errors import AdcvsrError, FarmError, one_line
 from vsadcvsr.farm.job import Job, checksum, settle
 from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.plan import Chunk
@@ -51,7 +51,7 @@ class Worker:
             self._check_engine()
             line = self._adopt(self._render(chunk), chunk, begun)
         except BaseException as error:
-            cause = " ".join(str(error).split()) or type(error).__name__
+            cause = one_line(error) or type(error).__name__
             with suppress(OSError):  # a full disk, perhaps, which is the cause
                 self.job.ledger.append(replace(begun, event="failed", at=time.time(), cause=cause))
             raise
@@ -77,7 +77,7 @@ class Worker:
                 except ChangedError:
                     raise
                 except (AdcvsrError, OSError) as error:
-                    failures[number] = " ".join(str(error).split())
+                    failures[number] = one_line(error)
                     in_a_row += 1
         if failures:
             raise FarmError("; ".join(f"chunk {number} failed: {cause}" for number, cause in failures.items()))

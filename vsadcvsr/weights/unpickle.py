@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from vsadcvsr.errors import WeightsError
+from vsadcvsr.errors import WeightsError, one_line
 from vsadcvsr.spec import Array
 
 _MOST = 64 << 20
@@ -180,7 +180,7 @@ class TorchFile:
         return root, _Unpickler(self._archive.read(names[0]), self.path).load()
 
     def _damaged(self, error: Exception) -> WeightsError:
-        words = " ".join(str(error).split())[:200] or type(error).__name__
+        words = one_line(error, 200) or type(error).__name__
         return WeightsError(f"{self.path} is damaged or no weights file ({words}); get it anew")
 
 
