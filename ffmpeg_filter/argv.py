@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 _SWITCHES = (
     "an vn sn dn re copyts start_at_zero copy_unknown ignore_unknown recast_media shortest bitexact accurate_seek "
@@ -85,6 +86,11 @@ class File:
     url: str
     is_input: bool
 
+    @property
+    def path(self) -> Path:
+        """Where it is, if it is a file."""
+        return path_of(self.url)
+
     def words(self) -> list[str]:
         return [*_flat(self.options), *(["-i", self.url] if self.is_input else [self.url])]
 
@@ -97,6 +103,11 @@ class File:
 
     def without(self, unwanted: Callable[[Option], bool]) -> File:
         return replace(self, options=tuple(option for option in self.options if not unwanted(option)))
+
+
+def path_of(url: str) -> Path:
+    """The path of a file as FFmpeg names it, which may have `file:` before it."""
+    return Path(url.removeprefix("file:"))
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
 def _check_inputs(command: Command) -> None:
     """FFmpeg has no plain word for a file without a byte."""
     for file in command.inputs:
-        path = Path(file.url.removeprefix("file:"))
+        path = file.path
         if path.is_file() and not path.stat().st_size:
             raise ProgramError(f"{path} is empty", _INVALID)
 
@@ -213,7 +213,7 @@ def check_place(made: Plan, *, overwrite: bool) -> None:
     """Raises UsageError where the output cannot be put."""
     if made.part is None:
         return
-    path = Path(made.output.url.removeprefix("file:"))
+    path = made.output.path
     if path.exists() and not overwrite:
         raise UsageError.of("output", str(path), "a file that does not exist yet", "or -y to overwrite it")
     if not path.parent.is_dir():
@@ -223,7 +223,7 @@ def check_place(made: Plan, *, overwrite: bool) -> None:
 def _finish(made: Plan) -> None:
     """Gives the output its name, now that it is whole, or as whole as Ctrl-C left it."""
     if made.part is not None and Path(made.part).exists():
-        Path(made.part).replace(made.output.url.removeprefix("file:"))
+        Path(made.part).replace(made.output.path)
 
 
 def _estimate(source: Input) -> int:

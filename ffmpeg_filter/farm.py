@@ -197,7 +197,7 @@ def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
     job = Job.read(given.job)
     enter(job.request)
     kitchen = Kitchen(job)
-    output = Path(kitchen.plan.output.url.removeprefix("file:"))
+    output = kitchen.plan.output.path
     if is_merged(job, output):
         say(f"{output} is merged already")
         return OK
@@ -210,7 +210,7 @@ def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
 
 def conclude(kitchen: Kitchen, lines: Sequence[Line], live: Reporter) -> None:
     """Merges, and notes it in the ledger."""
-    job, output, begun = kitchen.job, Path(kitchen.plan.output.url.removeprefix("file:")), time.time()
+    job, output, begun = kitchen.job, kitchen.plan.output.path, time.time()
     merge(kitchen, lines, live)
     size, now = output.stat().st_size if output.is_file() else 0, time.time()
     merged = Line(event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - begun, 3))

@@ -55,7 +55,7 @@ def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
     made = replace(plan, output=replace(plan.output, url=plan.part))
     for words in verify.findings(made, Outcome(times=times)):
         raise FarmError(f"the film is not what was planned: {words}")
-    Path(plan.part).replace(plan.output.url.removeprefix("file:"))
+    Path(plan.part).replace(plan.output.path)
 
 
 def _encode(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:

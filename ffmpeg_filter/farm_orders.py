@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter.argv import FARM, Command, File, Option
+from ffmpeg_filter.argv import FARM, Command, File, Option, path_of
 from vsadcvsr.errors import UsageError, near_misses
 from vsadcvsr.farm.views import Style
 
@@ -32,6 +32,8 @@ With {name} in the output, for each file of a folder, 'pattern*' or @list: -farm
 """
 
 _NAME = "{name}"
+_KEPT = "farm_intermediate"
+"""The option of a farm that is part of what is made."""
 _STYLES: dict[str, Style] = {"rich": "rich", "plain": "plain", "json": "json"}
 
 
@@ -58,6 +60,11 @@ class Title:
     output: str
     overwrite: bool
     is_one_of_many: bool = False
+
+    @property
+    def path(self) -> Path:
+        """Where its film is to be, if that is a file."""
+        return path_of(self.output)
 
 
 def orders(command: Command) -> Orders:
@@ -89,7 +96,7 @@ def check_names(command: Command) -> None:
         if option.name.startswith("farm") and option.name not in FARM:
             known = [f"-{name}" for name in FARM]
             raise UsageError.of(option.word, option.value, ", ".join(known), near_misses(option.word, known))
-        if option.name.startswith("farm_") and option.name != "farm_intermediate" and not command.has("farm"):
+        if option.name.startswith("farm_") and option.name != _KEPT and not command.has("farm"):
             raise UsageError.of(option.word, option.value, "beside -farm ADDRESS", "such as -farm local")
 
 
@@ -107,10 +114,6 @@ def titles(command: Command) -> list[Title]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError.of("output", twice, "another for each file", "files of one name are in this batch")
     return made
-
-
-_KEPT = "farm_intermediate"
-"""The option of a farm that is part of what is made."""
 
 
 def _without(command: Command, unwanted: Callable[[Option], bool]) -> Command:

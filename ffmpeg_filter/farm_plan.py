@@ -63,7 +63,7 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
         return job
     begun = time.time()
     check_folder(folder)
-    sources = [fingerprint(Path(file.url.removeprefix("file:")), file.url) for file in command.inputs]
+    sources = [fingerprint(file.path, file.url) for file in command.inputs]
     film = _film(ordered, reporter)
     recipe = _recipe(ordered, film)
     _try(folder, ordered, recipe, film)

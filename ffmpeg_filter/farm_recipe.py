@@ -150,6 +150,5 @@ def enter(request: Mapping[str, object]) -> None:
 def check_inputs(command: Command) -> None:
     """Raises UsageError for inputs that other machines cannot read."""
     for file in command.inputs:
-        path = Path(file.url.removeprefix("file:"))
-        if file.last("f") == "lavfi" or not path.is_file():
+        if file.last("f") == "lavfi" or not file.path.is_file():
             raise UsageError.of("input", file.url, "a file, since several machines read it")

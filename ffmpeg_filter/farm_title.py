@@ -38,7 +38,7 @@ class Making:
     @property
     def is_there(self) -> bool:
         """Whether there is nothing to do: a batch leaves what it finds."""
-        return self.title.is_one_of_many and not self.title.overwrite and Path(self.title.output).is_file()
+        return self.title.is_one_of_many and not self.title.overwrite and self.title.path.is_file()
 
     @property
     def job(self) -> Job:
@@ -99,21 +99,21 @@ class Making:
 
     def elsewhere(self) -> str:
         """What has become of it where the job's folder is gone. Raises FarmError if there is no film either."""
-        if not Path(self.title.output).exists():
+        if not self.title.path.exists():
             raise FarmError(f"{self.job.folder} is gone, and there is no {self.title.output}; run the same again")
         return f"{self.title.output} was made by another run"
 
     def _merge(self, reporter: Reporter, before_removal: Callable[[], object]) -> str:
         kitchen, output = Kitchen(self.job), self.title.output
         said = f"{output} is merged already"
-        if not farm.is_merged(self.job, Path(output.removeprefix("file:"))):
+        if not farm.is_merged(self.job, self.title.path):
             lines = finished(self.job)
             if kitchen.plan.part is not None:
                 Path(kitchen.plan.part).unlink(missing_ok=True)
             farm.conclude(kitchen, lines, reporter)
             said = f"{output} is done"
         if self._orders.report:
-            _draw(self.job, Path(f"{output.removeprefix('file:')}.html"), reporter)
+            _draw(self.job, Path(f"{self.title.path}.html"), reporter)
         before_removal()
         if not self._orders.keep:
             folder = self.job.folder
@@ -125,9 +125,10 @@ class Making:
         output = self.title.output.removeprefix("file:")
         if self._orders.folder is None and (is_pipe(output) or "://" in output):
             raise UsageError.of("-farm_folder", "not given", "a folder, for the output is no file to put it beside")
-        name = f"{Path(output).name}.farm"
+        path = self.title.path
+        name = f"{path.name}.farm"
         if self._orders.folder is None:
-            return Path(output).with_name(name).resolve()
+            return path.with_name(name).resolve()
         return self._orders.folder / name if self.title.is_one_of_many else self._orders.folder
 
 

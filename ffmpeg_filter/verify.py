@@ -22,7 +22,7 @@ def findings(plan: Plan, outcome: Outcome) -> Iterator[str]:
     if outcome.damage:
         yield str(outcome.damage)
     limited = any(option.name in _LIMITS for option in plan.output.options)
-    path = Path(plan.output.url.removeprefix("file:"))
+    path = plan.output.path
     if plan.part is None or limited or outcome.interrupted or not plan.keeps_times or not path.is_file():
         return
     made = _times(path)

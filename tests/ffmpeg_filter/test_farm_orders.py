@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_filter.argv import FARM, Command, parse
+from ffmpeg_filter.cli import ordered
 from ffmpeg_filter.farm_orders import HELP, Orders, check_names, orders, titles
+from ffmpeg_filter.farm_title import Making
 from vsadcvsr.errors import UsageError
 
 PLAIN = "-i in.mp4 -vf adcvsr -c:v libx264 out.mkv"
@@ -90,6 +92,13 @@ def test_a_batch_is_a_folder_a_pattern_or_a_list(source: str) -> None:
         "-ss 1 -i in/b.mp4 -i logo.png -vf adcvsr out/b.mkv",
     ]
     assert [title.output for title in made] == ["out/a.mkv", "out/b.mkv"]
+
+
+def test_an_output_may_be_named_as_a_file() -> None:
+    films("in/a.mp4", "out/a.mkv")
+    (title,) = titles(command("-farm local -i in -vf adcvsr file:out/{name}.mkv"))
+    assert title.path == Path("out/a.mkv")
+    assert Making(title, Orders(address="local"), ordered).is_there
 
 
 def test_a_batch_of_one_is_a_batch() -> None:
