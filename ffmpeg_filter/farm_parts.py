@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -27,6 +27,7 @@ from ffmpeg_filter.farm_index import sum_of
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen
 from ffmpeg_filter.progress import Quiet
+from vsadcvsr.bench.timing import clocked
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.work import Worker, finished
@@ -76,16 +77,16 @@ def measured(order: Order, folder: Path) -> Parts:
     os.chdir(folder)
     _clip(order)
     quiet = Quiet(sys.stderr)
-    planning, job = _clocked(
+    planning, job = clocked(
         lambda: farm_plan.make(folder / "job", ordered([*_COMMAND]), Fraction(order.seconds), quiet)
     )
     renderer = Renderer(job, frame=lambda _: time.sleep(1 / order.fps))
-    working, lines = _clocked(lambda: list(Worker(job, renderer.render, renderer.engine).make_all()))
-    opening, _ = _clocked(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
+    working, lines = clocked(lambda: list(Worker(job, renderer.render, renderer.engine).make_all()))
+    opening, _ = clocked(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
     kitchen = Kitchen(job)
     seeking, reading, proving = _reading(kitchen)
-    sums, _ = _clocked(lambda: finished(Job.read(job.folder)))
-    joining, _ = _clocked(lambda: merge(kitchen, finished(job), quiet))
+    sums, _ = clocked(lambda: finished(Job.read(job.folder)))
+    joining, _ = clocked(lambda: merge(kitchen, finished(job), quiet))
     margin = sum(chunk.last - chunk.first - chunk.length for chunk in job.chunks)
     return Parts(
         frames=order.frames,
@@ -123,16 +124,10 @@ def _reading(kitchen: Kitchen) -> tuple[float, float, float]:
 def _read(film: Film, chunk: Chunk) -> tuple[float, float, float]:
     """Seconds until the first frame of a chunk, until its last, and for the sums of frames alone."""
     with closing(film.frames(chunk.first, chunk.last, next(film.attempts(chunk.first)))) as frames:
-        first, frame = _clocked(lambda: next(frames))
-        one, _ = _clocked(lambda: sum_of(frame))
-        rest, left = _clocked(lambda: sum(1 for _ in frames))
+        first, frame = clocked(lambda: next(frames))
+        one, _ = clocked(lambda: sum_of(frame))
+        rest, left = clocked(lambda: sum(1 for _ in frames))
     return first, rest, one * (left + 1)
-
-
-def _clocked[T](act: Callable[[], T]) -> tuple[float, T]:
-    began = time.perf_counter()
-    made = act()
-    return time.perf_counter() - began, made
 
 
 def main(words: Sequence[str]) -> int:

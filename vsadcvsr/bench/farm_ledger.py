@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vsadcvsr.bench.farm_workers import Sleeper, planned
+from vsadcvsr.bench.timing import clocked
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line
 from vsadcvsr.farm.work import Worker, finished
@@ -36,13 +35,13 @@ def reading(folder: Path, *, files: int, chunks: int) -> Reading:
     job = planned(folder, chunks)
     _fill(job, files, chunks - 3)
     job = Job.read(folder)
-    first, count = _clocked(job.lines)
-    again, _ = _clocked(job.lines)
+    first, count = clocked(job.lines)
+    again, _ = clocked(job.lines)
     worker = Worker(job, Sleeper(job, 0).render, "sleeper")
     worker.make_next()  # reads the ledger, as the first one does
     worker.make_next()
-    between, _ = _clocked(worker.make_next)
-    ended, _ = _clocked(lambda: finished(Job.read(folder)))
+    between, _ = clocked(worker.make_next)
+    ended, _ = clocked(lambda: finished(Job.read(folder)))
     return Reading(files=files, lines=len(count), first=first, again=again, between=between, finished=ended)
 
 
@@ -59,9 +58,3 @@ def _fill(job: Job, files: int, chunks: int) -> None:
         written[number % files] += [json.dumps(asdict(begun)), json.dumps(asdict(done))]
     for number, lines in enumerate(written):
         (job.folder / "ledger" / f"{number:05}.jsonl").write_text("".join(f"{line}\n" for line in lines))
-
-
-def _clocked[T](act: Callable[[], T]) -> tuple[float, T]:
-    began = time.perf_counter()
-    made = act()
-    return time.perf_counter() - began, made

@@ -35,9 +35,15 @@ class Timing:
 
 def clock(act: Act, *, frames: int = 1) -> float:
     """How long one call takes, in ms for each of the `frames` it makes."""
+    seconds, _ = clocked(act)
+    return 1e3 * seconds / frames
+
+
+def clocked[T](act: Callable[[], T]) -> tuple[float, T]:
+    """Seconds of one call, and what it gave."""
     began = time.perf_counter()
-    act()
-    return 1e3 * (time.perf_counter() - began) / frames
+    made = act()
+    return time.perf_counter() - began, made
 
 
 def timed(act: Act, *, rounds: int, frames: int = 1, burn_in: int = _BURN_IN) -> Timing:
