@@ -127,9 +127,13 @@ class Request:
         self.fallback = matrix_for(shape.height, matrix)
         self.fits = (shape.width, shape.height) == (door.width * SCALE, door.height * SCALE)
 
+    def color(self, properties: Properties) -> Color:
+        """How a frame with such properties is to be encoded."""
+        return color_of(properties, self.source, self.out, self.fallback)
+
     def of(self, properties: Properties) -> Encoding | None:
         """What a frame with such properties asks for; None for what is left to VapourSynth."""
-        return self.in_color(color_of(properties, self.source, self.out, self.fallback))
+        return self.in_color(self.color(properties))
 
     def in_color(self, color: Color) -> Encoding | None:
         """As `of`."""
@@ -167,9 +171,7 @@ def leave(
     the clip `ready`, if that is given, whose planes have it already.
     """
     request = Request(door, shape, matrix)
-    source = check_clip(door)
     base = base_of(big, door.width, door.height) if check_clip(big).color_family == vs.GRAY else None
-    fallback = matrix_for(shape.height, matrix)
     known: dict[Color, vs.VideoNode] = {}
 
     def encoded(color: Color) -> vs.VideoNode:
@@ -181,9 +183,9 @@ def leave(
         return known[color]
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:
-        return encoded(color_of(f.props, source, shape.format, fallback))
+        return encoded(request.color(f.props))
 
-    template = encoded(color_of({}, source, shape.format, fallback))
+    template = encoded(request.color({}))
     chosen: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
     return vs.core.std.FrameEval(template, chosen, prop_src=door)
 

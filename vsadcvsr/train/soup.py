@@ -9,8 +9,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.files import Student, load_weights, save_weights
@@ -26,9 +24,7 @@ def mean(students: Sequence[tuple[Student, float]]) -> Student:
         raise WeightsError("the networks are not of one shape; take results of runs that began with the same weights")
     whole = sum(share for _, share in students)
     held = [(student.state_dict(), share / whole) for student, share in students]
-    with torch.no_grad():
-        mixed = {name: sum(state[name].double() * share for state, share in held) for name in held[0][0]}
-    first.load_state_dict(mixed)
+    first.load_state_dict({name: sum(state[name].double() * share for state, share in held) for name in held[0][0]})
     return first
 
 
