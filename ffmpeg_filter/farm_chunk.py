@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -23,7 +24,6 @@ from ffmpeg_filter.passage import Model
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError
 from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.ledger import worker_name
 from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.sources import ChangedError
 
@@ -54,8 +54,8 @@ class Renderer:
 
     @property
     def engine(self) -> str:
-        """What makes the pictures, such as "ort/cuda/fp16"."""
-        return self._engine.label
+        """What makes the pictures, such as "ort/cuda/fp16 1.27.0": another release may round otherwise."""
+        return " ".join([self._engine.label, *_release(self._engine.label.partition("/")[0])])
 
     def render(self, chunk: Chunk) -> Path:
         """A file in the job's folder of chunks, of a name of its own, with all pictures of the chunk in it.
@@ -66,7 +66,7 @@ class Renderer:
         store = self._kitchen.job.store
         store.mkdir(parents=True, exist_ok=True)
         ending = ".mkv" if self._is_direct else farm_lossless.suffix(self._kitchen.recipe.pixels)
-        part = store / f"{chunk.number:05}.{worker_name().replace(':', '.')}.part{ending}"
+        part = self._kitchen.job.part(chunk.number, ending)
         try:
             self._attempt(chunk, part)
         except BaseException:
@@ -134,8 +134,18 @@ class Renderer:
 
 
 _OF_MODEL = Model.__annotations__
+_LIBRARIES = {"openvino": ["openvino"], "ort": ["onnxruntime-gpu", "onnxruntime"], "torch": ["torch"]}
+"""The distributions that a backend may run on, the first that is installed."""
 _BANNER = re.compile(r"(Svt|x264|x265) ?\[(info|warn)")
 """What encoders say of themselves, which they would with every chunk."""
+
+
+def _release(backend: str) -> Iterator[str]:
+    """The version of the library behind a backend."""
+    for name in _LIBRARIES.get(backend, ()):
+        with suppress(PackageNotFoundError):
+            yield version(name)
+            return
 
 
 def _chained(first: av.VideoFrame, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:

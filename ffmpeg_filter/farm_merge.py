@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -18,7 +19,7 @@ from ffmpeg_filter.nut import exact
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.progress import Reporter
 from vsadcvsr.errors import FarmError, MediaError
-from vsadcvsr.farm.ledger import Line, worker_name
+from vsadcvsr.farm.ledger import Line
 from vsadcvsr.farm.plan import Chunk
 
 _MILLISECOND = Fraction(1, 1000)
@@ -60,8 +61,13 @@ def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
 
 def _encode(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
     """The second command of a single run, in as many passes as it takes, with the pictures that are there already."""
-    for words in farm_words.passes(kitchen.encoder, str(kitchen.job.folder / "pass")):
-        _encode_once(kitchen, words, paths, reporter)
+    log = kitchen.job.folder / f"pass-{secrets.token_hex(8)}"
+    try:
+        for words in farm_words.passes(kitchen.encoder, str(log)):
+            _encode_once(kitchen, words, paths, reporter)
+    finally:
+        for path in log.parent.glob(f"{log.name}-*"):
+            path.unlink(missing_ok=True)
 
 
 def _encode_once(kitchen: Kitchen, words: Sequence[str], paths: Sequence[Path], reporter: Reporter) -> None:
@@ -97,7 +103,7 @@ def _join(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
     """The chunks' packets in one file, and that beside everything else, without encoding."""
     form = containers.form(kitchen.plan.output)
     ending = "mkv" if form in _MATROSKA else form
-    film = kitchen.job.folder / f"film.{worker_name().replace(':', '.')}.{ending}"
+    film = kitchen.job.folder / f"film.{secrets.token_hex(8)}.{ending}"
     times, begin = _stamps(kitchen, in_milliseconds=ending == "mkv")
     try:
         _write(

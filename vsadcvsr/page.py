@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def embedded(kind: str, content: bytes) -> str:
 
 def write(path: Path, page: bytes) -> None:
     """Writes a page that is there in full or not at all. Raises MediaError."""
-    fresh = path.with_name(path.name + ".part")
+    fresh = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
         fresh.write_bytes(page)
         fresh.replace(path)

@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.farm.jobs import Maker, planned
+from vsadcvsr.farm import claims
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import machine
 from vsadcvsr.farm.work import Worker
@@ -50,6 +52,52 @@ def test_the_claim_of_a_worker_that_died_is_taken_over(job: Job) -> None:
         path.write_text(json.dumps({**told, "worker": f"{host}:{_process_that_has_ended()}"}))
         with Job.read(job.folder).claims.held(0) as ours:
             assert ours
+
+
+def test_of_several_who_find_a_claim_dead_at_once_one_takes_it_over(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = job.folder / "claims" / "00000.json"
+    path.parent.mkdir()
+    path.write_text('{"worker": "elsewhere:1", "token": "x"}')
+    os.utime(path, (1, 1))
+    meeting, is_dead, seen = threading.Barrier(4), claims._is_dead, threading.local()
+
+    def dead_for_all(path: Path) -> bool:
+        dead = is_dead(path)
+        if not hasattr(seen, "dead"):
+            seen.dead = dead
+            meeting.wait(20)
+        return dead
+
+    monkeypatch.setattr(claims, "_is_dead", dead_for_all)
+    taken: list[bool] = []
+    leaving = threading.Barrier(4)
+
+    def take() -> None:
+        with Job.read(job.folder).claims.held(0) as ours:
+            taken.append(ours)
+            leaving.wait(20)
+
+    takers = [threading.Thread(target=take) for _ in range(4)]
+    for taker in takers:
+        taker.start()
+    for taker in takers:
+        taker.join()
+    assert sorted(taken) == [False, False, False, True]
+    assert not list(path.parent.iterdir())
+
+
+def test_whoever_dies_while_it_takes_a_claim_over_is_no_obstacle_for_long(job: Job) -> None:
+    path = job.folder / "claims" / "00000.json"
+    path.parent.mkdir()
+    for name in (path.name, f"{path.name}.taking"):
+        path.with_name(name).write_text(
+            json.dumps({"worker": f"{machine()}:{_process_that_has_ended()}", "token": "x"})
+        )
+    taken = []
+    for _ in range(2):
+        with job.claims.held(0) as ours:
+            taken.append(ours)
+    assert taken == [False, True]
 
 
 def test_a_claim_of_another_machine_holds_until_it_is_silent_for_long(job: Job) -> None:

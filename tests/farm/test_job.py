@@ -9,7 +9,7 @@ import pytest
 
 from tests.farm.jobs import planned
 from vsadcvsr.errors import FarmError, FormatError
-from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.job import Job, write_once
 from vsadcvsr.farm.sources import ChangedError
 
 
@@ -61,3 +61,25 @@ def test_a_source_that_is_away_may_come_back(job: Job, tmp_path: Path) -> None:
     with pytest.raises(FarmError, match="cannot be read on this machine") as caught:
         job.check_sources()
     assert not isinstance(caught.value, ChangedError | FormatError)
+
+
+def test_processes_of_one_number_do_not_write_into_each_others_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, link, links = tmp_path / "index.txt", os.link, list[bool]()
+
+    def late(one: Path, other: Path) -> None:
+        if not links:
+            links.append(True)
+            write_once(path, b"theirs")  # the other container's process, at the same moment
+        link(one, other)
+
+    monkeypatch.setattr(os, "link", late)
+    write_once(path, b"ours")
+    assert path.read_bytes() == b"theirs"
+    assert [one.name for one in tmp_path.iterdir()] == ["index.txt"]
+
+
+def test_no_two_attempts_at_a_chunk_have_one_file(tmp_path: Path) -> None:
+    job = planned(tmp_path / "job")
+    assert job.part(1, ".mkv") != job.part(1, ".mkv")

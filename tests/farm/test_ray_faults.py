@@ -77,8 +77,8 @@ def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Mat
     """The name of a file that some worker is at: chunk, host and process."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        for path in FOLDER.glob("chunks/*.part.mkv"):
-            found = re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.mkv", path.name)
+        for path in FOLDER.glob("chunks/*.part.*.mkv"):
+            found = re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.[0-9a-f]+\.mkv", path.name)
             if found and begun(found):
                 return found
         time.sleep(0.002)

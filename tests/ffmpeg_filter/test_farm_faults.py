@@ -51,7 +51,7 @@ SLOW = "adcvsr=nearest-temporal:width=640:height=480"
 def test_a_worker_that_is_killed_costs_the_chunk_that_it_was_at() -> None:
     job = planned(network=SLOW)
     with started("work", JOB) as process:
-        wait_for("00001.*.part.mkv", process)
+        wait_for("00001.*.part.*.mkv", process)
         process.kill()
     assert (done_lines(), list(job.done())) == ([0], [0])
     assert farm("work", JOB) == 0
@@ -65,7 +65,7 @@ def test_a_worker_that_is_killed_costs_the_chunk_that_it_was_at() -> None:
 def test_a_worker_that_is_asked_to_end_leaves_nothing_half_made(number: signal.Signals, status: int) -> None:
     job = planned(network=SLOW)
     with started("work", JOB, "--chunk", "1") as process:
-        wait_for("00001.*.part.mkv", process)
+        wait_for("00001.*.part.*.mkv", process)
         process.send_signal(number)
     assert process.returncode == status, Path("said.txt").read_text()
     assert not list(job.store.iterdir())

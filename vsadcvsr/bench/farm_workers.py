@@ -19,7 +19,6 @@ from typing import Any
 
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.ledger import worker_name
 from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.work import Worker
 
@@ -49,7 +48,7 @@ class Sleeper:
         """A file of a few bytes."""
         time.sleep(self.seconds)
         self.job.store.mkdir(exist_ok=True)
-        path = self.job.store / f"{chunk.number:05}.{worker_name().replace(':', '.')}.part.bin"
+        path = self.job.part(chunk.number, ".bin")
         path.write_bytes(f"pictures {chunk.begin} to {chunk.end}".encode())
         return path
 

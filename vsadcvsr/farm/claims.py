@@ -38,7 +38,7 @@ class Claims:
             yield False
             return
         ended = threading.Event()
-        beating = threading.Thread(target=_beat, args=(path, ended), daemon=True, name="claim")
+        beating = threading.Thread(target=_beat, args=(path, token, ended), daemon=True, name="claim")
         beating.start()
         try:
             yield True
@@ -72,20 +72,49 @@ class Claims:
         own = path.with_name(f"{path.name}.{token}")
         own.write_text(json.dumps({"worker": worker_name(), "patron": patron, "token": token}))
         try:
-            os.link(own, path)  # fails if it is there; unlike an exclusive creation, its content is never half there
-        except FileExistsError:
-            if not _is_dead(path):
+            if not _links(own, path) and not _replaces(own, path):
                 return False
-            own.replace(path)
         finally:
             own.unlink(missing_ok=True)
         return _read(path).get("token") == token
 
 
-def _beat(path: Path, ended: threading.Event) -> None:
+def _links(own: Path, path: Path) -> bool:
+    """Whether `path` was free and is the claim `own` now. Unlike an exclusive creation, it is never half written."""
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _replaces(own: Path, path: Path) -> bool:
+    """Whether the claim at `path` was dead and is `own` now.
+
+    Several may find the same claim dead at once. So the replacement is locked, and the claim looked at again inside: it
+    may be the living one of whoever replaced it first. A lock whose owner died is removed, for the next attempt.
+    """
+    if not _is_dead(path):
+        return False
+    lock = path.with_name(f"{path.name}.taking")
+    if not _links(own, lock):
+        if _is_dead(lock):
+            lock.unlink(missing_ok=True)
+        return False
+    try:
+        if not _is_dead(path):
+            return False
+        own.replace(path)
+    finally:
+        lock.unlink(missing_ok=True)
+    return True
+
+
+def _beat(path: Path, token: str, ended: threading.Event) -> None:
     while not ended.wait(_BEAT):
         with suppress(OSError):
-            os.utime(path)
+            if _read(path).get("token") == token:  # another's, after a long sleep of this machine
+                os.utime(path)
 
 
 def _read(path: Path) -> dict[str, object]:

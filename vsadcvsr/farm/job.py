@@ -27,7 +27,7 @@ from urllib.parse import quote, unquote
 
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.claims import Claims, lives
-from vsadcvsr.farm.ledger import Ledger, Line, machine
+from vsadcvsr.farm.ledger import Ledger, Line, machine, worker_name
 from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.sources import ChangedError, Fingerprint
 
@@ -116,6 +116,13 @@ class Job:
     def store(self) -> Path:
         """The folder of chunks."""
         return self.folder / "chunks"
+
+    def part(self, number: int, suffix: str) -> Path:
+        """The path of a chunk's file until it is whole, which no other attempt has: not even one of a process with the
+        same number in another container. `abandon` and `sweep` know it by its worker.
+        """
+        worker = worker_name().replace(":", ".")
+        return self.store / f"{number:05}.{worker}.part.{secrets.token_hex(8)}{suffix}"
 
     def lines(self) -> list[Line]:
         """What has happened."""
@@ -217,7 +224,7 @@ def check_folder(folder: Path) -> None:
 
 def write_once(path: Path, content: bytes) -> None:
     """Makes a file that is there in full or not at all; one that is there already stays. Raises OSError."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
         with part.open("wb") as file:
             file.write(content)
