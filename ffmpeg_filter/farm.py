@@ -21,7 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from ffmpeg_filter import farm_plan
+from ffmpeg_filter import farm_orders, farm_plan
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
@@ -36,6 +36,8 @@ from vsadcvsr.farm.sources import ChangedError
 from vsadcvsr.farm.status import Tally, status_of
 from vsadcvsr.farm.work import Worker, finished
 
+_DIGITS = 9
+"""The most in a number of chunks or samples."""
 OK, USAGE, GIVE_UP, RETRY, INTERRUPTED = 0, 64, 65, 75, 130
 
 type Order = Callable[[list[str]], Ordered]
@@ -49,11 +51,7 @@ class Stopped(Exception):  # noqa: N818 - no error: a scheduler wants its machin
 def main(words: Sequence[str], order: Order) -> int:
     """Runs a sub-command; the exit status."""
     ours, command = _split(words)
-    try:
-        given = _parser().parse_args(ours)
-    except SystemExit as error:  # argparse has said why
-        return OK if not error.code else USAGE
-    return guarded(lambda: int(given.run(given, command, order)))
+    return guarded(lambda: _run(ours, command, order))
 
 
 def guarded(run: Callable[[], int]) -> int:
@@ -75,6 +73,21 @@ def status_for(error: BaseException) -> int:
     return USAGE if isinstance(error, UsageError) else RETRY
 
 
+def _run(words: list[str], command: list[str], order: Order) -> int:
+    try:
+        given = _parser().parse_args(words)
+    except SystemExit:  # after -h
+        return OK
+    return int(given.run(given, command, order))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, as all others are."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog.removeprefix('ffadcvsr ')}: {message}; see {self.prog} -h")
+
+
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Our own words, and the command after `--`."""
     at = words.index("--") if "--" in words else len(words)
@@ -82,15 +95,13 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="ffadcvsr farm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _Parser(prog="ffadcvsr farm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True, metavar="plan | work | merge | status | report")
     plan = _verb(verbs, "plan", _plan, "divide a command into chunks: plan JOB -- -i in.mp4 -vf adcvsr … out.mkv")
     plan.add_argument("--chunk-seconds", type=_seconds, default=Fraction(20), metavar="S", help="length; default 20")
     work = _verb(verbs, "work", _work, "make chunks, all that nobody else makes by default")
     which = work.add_mutually_exclusive_group()
-    which.add_argument("--chunk", type=int, metavar="N", help="this one, from 0 on")
+    which.add_argument("--chunk", type=_count, metavar="N", help="this one, from 0 on")
     which.add_argument("--next", action="store_true", help="the first that nobody makes, and no more")
     _verb(verbs, "merge", _merge, "make the film of the chunks")
     status = _verb(verbs, "status", _status, "what is done, and what is not")
@@ -98,12 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="for programs; with --watch one object a line")
     told = _verb(verbs, "report", _report, "a page on who made what, when, and how it looks")
     told.add_argument("-o", type=lambda text: Path(text).resolve(), metavar="PAGE", help="default JOB/report.html")
-    told.add_argument("--samples", type=int, default=4, metavar="N", help="pictures to compare; default 4")
+    told.add_argument("--samples", type=_count, default=4, metavar="N", help="pictures to compare; default 4")
     return parser
 
 
 def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Callable[..., int], help: str
+    verbs: argparse._SubParsersAction[_Parser], name: str, run: Callable[..., int], help: str
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help, description=help)
     verb.add_argument("job", type=lambda text: Path(text).resolve(), metavar="JOB", help="the job's folder")
@@ -113,9 +124,16 @@ def _verb(
 
 def _seconds(text: str) -> Fraction:
     try:
-        return Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds") from None
+        value = farm_orders.seconds(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}, allowed: more than 0 seconds") from None
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or len(text) > _DIGITS:
+        raise argparse.ArgumentTypeError(f"{text!r}, allowed: a number from 0 on")
+    return int(text)
 
 
 def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:

@@ -6,14 +6,14 @@ is a folder, a pattern, or @list with a file a line; `{name}` is the file's, wit
 
 from __future__ import annotations
 
-import glob
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from ffmpeg_filter.argv import FARM, Command, File, Option, path_of
+from ffmpeg_filter.farm_files import files_of
 from vsadcvsr.errors import UsageError, near_misses
 from vsadcvsr.farm.views import Style
 
@@ -32,6 +32,8 @@ With {name} in the output, for each file of a folder, 'pattern*' or @list: -farm
 """
 
 _NAME = "{name}"
+_LONGEST = 1e12
+"""Seconds in a chunk that is longer than any film."""
 _KEPT = "farm_intermediate"
 """The option of a farm that is part of what is made."""
 _STYLES: dict[str, Style] = {"rich": "rich", "plain": "plain", "json": "json"}
@@ -74,7 +76,7 @@ def orders(command: Command) -> Orders:
     if style is not None and style not in _STYLES:
         raise UsageError.of("-farm_progress", style, ", ".join(_STYLES), near_misses(style, _STYLES))
     workers = _number(command, "farm_workers", "1 or more", lambda value: value >= 1 and value == int(value))
-    seconds = _number(command, "farm_chunk", "more than 0 seconds", lambda value: value > 0)
+    chunk = command.value("farm_chunk")
     return Orders(
         address=command.value("farm") or "",
         folder=None if folder is None else Path(folder).resolve(),
@@ -85,7 +87,7 @@ def orders(command: Command) -> Orders:
             command, "farm_gpus", "0, a part of 1, or whole GPUs", lambda gpus: gpus in {0, 1} or _share(gpus)
         ),
         cpus=_number(command, "farm_cpus", "more than 0 cores", lambda value: value > 0),
-        seconds=Orders.seconds if seconds is None else Fraction(str(seconds)),
+        seconds=Orders.seconds if chunk is None else _chunk_seconds(chunk),
         style=None if style is None else _STYLES[style],
     )
 
@@ -109,11 +111,16 @@ def titles(command: Command) -> list[Title]:
         return [Title(tuple(bare.words()), outputs[0] if outputs else "", overwrite)]
     if not bare.inputs:
         raise UsageError.of("command", "without an input", "a command with -i")
-    made = [_title(bare, path, overwrite) for path in _files(bare.inputs[0].url)]
+    made = [_title(bare, path, overwrite) for path in files_of(bare.inputs[0].url)]
     names = [title.output for title in made]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError.of("output", twice, "another for each file", "files of one name are in this batch")
     return made
+
+
+def _as_file(path: str) -> str:
+    """A path as FFmpeg takes it for one: `12:30.mkv` would be a protocol, and `-a.mkv` an option."""
+    return f"./{path}" if path.startswith("-") or ":" in path.partition("/")[0] else path
 
 
 def _without(command: Command, unwanted: Callable[[Option], bool]) -> Command:
@@ -125,37 +132,29 @@ def _title(command: Command, path: str, overwrite: bool) -> Title:
     first, name = command.inputs[0], Path(path).stem
 
     def changed(file: File) -> File:
-        return replace(file, url=path if file is first else file.url.replace(_NAME, name))
+        url = path if file is first else file.url.replace(_NAME, name)
+        return replace(file, url=_as_file(url) if file is first or file.url.startswith(_NAME) else url)
 
-    files = tuple(changed(file) if file is first or not file.is_input else file for file in command.files)
-    made = replace(command, files=files)
+    made = replace(command, files=tuple(changed(file) for file in command.files))
     output = next(file.url for file in made.outputs)
     return Title(tuple(made.words()), output, overwrite, is_one_of_many=True)
 
 
-def _files(url: str) -> list[str]:
-    """The files of a folder, a pattern or a list, in order."""
-    if url.startswith("@"):
-        found: Iterable[str] = _listed(Path(url[1:]))
-    elif Path(url).is_dir():
-        found = sorted(str(path) for path in Path(url).iterdir() if path.is_file() and not path.name.startswith("."))
-    else:
-        found = sorted(path for path in glob.glob(url, recursive=True) if Path(path).is_file())  # noqa: PTH207
-    files = list(dict.fromkeys(found))
-    if not files:
-        raise UsageError.of("input", url, "a folder, 'pattern*' or @list in which there are files", "quote patterns")
-    return files
+def seconds(text: str) -> Fraction:
+    """The length of chunks, such as `20`, `7.5` or `1001/30`. Raises ValueError for what is none."""
+    above, slash, below = text.partition("/")
+    for number in (above, *([below] if slash else [])):
+        value = float(number)  # before there is a Fraction of 1e999999999, which takes for ever
+        if not 0 < value < _LONGEST or not 0 < 1 / value < _LONGEST:
+            raise ValueError(text)
+    return Fraction(text)
 
 
-def _listed(path: Path) -> Iterator[str]:
-    """The lines of a list; names in it are from where the list is."""
+def _chunk_seconds(text: str) -> Fraction:
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError.of("input", f"@{path}", "a text file with a file a line", str(error.strerror)) from error
-    for line in text.splitlines():
-        if line.strip() and not line.startswith("#"):
-            yield str(path.parent / line.strip())
+        return seconds(text)
+    except ValueError:
+        raise UsageError.of("-farm_chunk", text, "more than 0 seconds") from None
 
 
 def _number(command: Command, name: str, allowed: str, is_allowed: Callable[[float], bool]) -> float | None:

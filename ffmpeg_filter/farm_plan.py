@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import av
 
@@ -22,6 +23,7 @@ from ffmpeg_filter.farm_index import Index, Indexer, sum_of
 from ffmpeg_filter.farm_modes import divided, run_up
 from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, request
 from ffmpeg_filter.nut import exact
+from ffmpeg_filter.passage import Model
 from ffmpeg_filter.plan import Plan
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.shown import Shown
@@ -64,12 +66,11 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
     begun = time.time()
     check_folder(folder)
     sources = [fingerprint(file.path, file.url) for file in command.inputs]
+    margin = _try_all(folder, ordered)
     film = _film(ordered, reporter)
-    recipe = _recipe(ordered, film)
-    _try(folder, ordered, recipe, film)
+    recipe = _seekable(ordered, film, _recipe(ordered, film))
     text = film.index.text().encode()
     write_once(folder / farm_index.name(recipe.index), text)
-    margin = _lookahead(plan)
     divided_film = chunks(film.index.seconds, film.index.cuts, seconds=seconds, margin=margin)
     job = Job(folder=folder, request=asked, recipe=recipe.plain(), sources=sources, chunks=divided_film).write()
     now = time.time()
@@ -77,26 +78,51 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
     return job
 
 
+def _try_all(folder: Path, ordered: Ordered) -> int:
+    """Tries the model and the encoders on the first frames, before a whole film is decoded for nothing.
+
+    Returns the frames to either side that a picture depends on; the model is loaded for it, on whatever is here.
+    Raises as `make` does.
+    """
+    with decoding(ordered.binary, ordered.plan.decoder) as running:
+        beginning = _indexed(ordered.plan, islice(running, 2))
+        if beginning is None:
+            status = running.child.wait()
+            raise ProgramError(f"the source cannot be decoded: {running.child.speech.reason()}", status or 1)
+    options = ordered.plan.options.upscaling(*beginning.shape)
+    engine = Engine.open(**cast(Model, {name: options[name] for name in options if name in Model.__annotations__}))
+    _try(folder, ordered, _recipe(ordered, beginning), beginning)
+    return engine.lookahead
+
+
 def _film(ordered: Ordered, reporter: Reporter) -> _Film:
     """The first pass: everything is decoded, as a single run would, and nothing kept."""
     _, _, plan, binary = ordered
-    indexer = Indexer(plan.options.sc_threshold)
-    first: tuple[Shown, str, tuple[int, int]] | None = None
     with decoding(binary, plan.decoder, lambda words: reporter.say(f"decoder: {words}")) as running:
-        for frame, shown in running:
-            first = first or (shown, frame.format.name, (frame.width, frame.height))
-            if (frame.format.name, (frame.width, frame.height)) != first[1:]:
-                raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
-            indexer.take(frame)
-            reporter.frame(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
+        film = _indexed(plan, running, reporter.frame)
         status = running.child.wait()
-        if first is None or status:
+        if film is None or status:
             raise ProgramError(f"the source cannot be decoded: {running.child.speech.reason()}", status or 1)
         running.child.speech.let_out(0)
     _judge(ordered.command, running.damage, reporter)
-    for words in colors.lost(first[0], plan.codec):
+    for words in colors.lost(film.first, plan.codec):
         reporter.say(f"warning: {words}")
-    return _Film(indexer.index(), *first)
+    return film
+
+
+def _indexed(
+    plan: Plan, frames: Iterable[tuple[av.VideoFrame, Shown]], count: Callable[[float], None] = lambda _: None
+) -> _Film | None:
+    """What there is to know of frames; None where there are none. `count` is called with the time of each."""
+    indexer = Indexer(plan.options.sc_threshold)
+    first: tuple[Shown, str, tuple[int, int]] | None = None
+    for frame, shown in frames:
+        first = first or (shown, frame.format.name, (frame.width, frame.height))
+        if (frame.format.name, (frame.width, frame.height)) != first[1:]:
+            raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
+        indexer.take(frame)
+        count(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
+    return None if first is None else _Film(indexer.index(), *first)
 
 
 def _check_passes(command: Command) -> None:
@@ -116,8 +142,6 @@ def _judge(command: Command, damage: Damage, reporter: Reporter) -> None:
 def _recipe(ordered: Ordered, film: _Film) -> Recipe:
     command, inputs, plan, binary = ordered
     division = divided(command, plan, inputs, command.value("farm_intermediate"))
-    ahead = run_up(command, plan) if film.index.rises else None
-    shift = None if ahead is None else _shift(ordered, film.index)
     return Recipe(
         mode=division.mode,
         why=division.why,
@@ -127,9 +151,16 @@ def _recipe(ordered: Ordered, film: _Film) -> Recipe:
         options=colors.encoder_options(film.first, plan.codec, binary.version),
         begin=str(film.index.seconds[0]),
         tick=str(film.first.time_base),
-        shift=shift,
-        run_up=None if shift is None else ahead,
+        shift=None,
+        run_up=None,
     )
+
+
+def _seekable(ordered: Ordered, film: _Film, recipe: Recipe) -> Recipe:
+    """The recipe with what a decoder must know to begin in the middle of the film, where it can."""
+    ahead = run_up(ordered.command, ordered.plan) if film.index.rises else None
+    shift = None if ahead is None else _shift(ordered, film.index)
+    return recipe if shift is None else replace(recipe, shift=shift, run_up=ahead)
 
 
 def _shift(ordered: Ordered, index: Index) -> int | None:
@@ -139,11 +170,6 @@ def _shift(ordered: Ordered, index: Index) -> int | None:
             same = exact(frame.time_base) == index.tick and sum_of(frame) == index.sums[0]
             return frame.pts - index.times[0] if same and frame.pts is not None else None
     return None
-
-
-def _lookahead(plan: Plan) -> int:
-    """The frames to either side that a picture depends on; the model is loaded for it, on whatever is here."""
-    return Engine.open(plan.options.model, backend=plan.options.backend).lookahead
 
 
 def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:

@@ -8,7 +8,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,9 @@ from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.sources import ChangedError
 from vsadcvsr.weights import store
+
+_NO_PART = {"bench", "evaluate", "train"}
+"""Packages in vsadcvsr without which every picture is made."""
 
 
 class Ordered(NamedTuple):
@@ -72,7 +76,8 @@ def request(words: Sequence[str], binary: Binary, options: Options, seconds: Fra
         "command": list(words),
         "folder": str(Path.cwd()),
         "chunk length": str(seconds),
-        "vsadcvsr": vsadcvsr.__version__,
+        "vsadcvsr": f"{vsadcvsr.__version__} {code_sum()}",
+        "vapoursynth": version("vapoursynth"),
         "ffmpeg": build(binary.path),
         "model": model_sum(options),
     }
@@ -85,6 +90,19 @@ def build(path: str) -> str:
     lines = told.stdout.splitlines()
     parts = hashlib.sha256("\n".join(lines[1:]).encode()).hexdigest()[:12]
     return f"{lines[0].partition(' Copyright')[0]} {parts}"
+
+
+@cache
+def code_sum() -> str:
+    """A checksum of the modules that have a part in pictures: two commits of one version differ in it."""
+    digest = hashlib.sha256()
+    for folder in (Path(vsadcvsr.__file__).parent, Path(__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            name = path.relative_to(folder.parent)
+            if name.parts[1] not in _NO_PART:
+                content = path.read_bytes().replace(b"\r\n", b"\n")
+                digest.update(f"{name.as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def model_sum(options: Options) -> str:

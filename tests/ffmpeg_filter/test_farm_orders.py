@@ -116,7 +116,7 @@ def test_names_in_a_list_are_from_where_it_is() -> None:
 @pytest.mark.parametrize("source", ["nothing/*.mp4", "@nothing.txt", "empty"])
 def test_a_batch_of_nothing_is_a_mistake(source: str) -> None:
     Path("empty").mkdir()
-    with pytest.raises(UsageError, match=r"allowed: a (folder|text file)"):
+    with pytest.raises(UsageError, match=r"allowed: a (file|text file)"):
         titles(command(f"-farm local -i {source} -vf adcvsr {{name}}.mkv"))
 
 

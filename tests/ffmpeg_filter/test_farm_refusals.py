@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import vsadcvsr
+from ffmpeg_filter.farm_recipe import code_sum
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, source
 from tests.ffmpeg_filter.media import ROOT, ffadcvsr
 
@@ -56,6 +59,34 @@ def test_another_ffmpeg_is_refused(capfd: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr("ffmpeg_filter.farm_recipe.build", lambda _: "ffmpeg version 5.1")
     assert farm("work", JOB) == 65
     assert "ffmpeg is ffmpeg version 5.1 on this machine, the job was planned with ffmpeg" in capfd.readouterr().err
+
+
+def test_another_commit_of_one_version_is_refused(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned()
+    monkeypatch.setattr("ffmpeg_filter.farm_recipe.code_sum", lambda: "another")
+    assert [farm("work", JOB), farm("merge", JOB)] == [65, 65]
+    told = capfd.readouterr().err
+    assert f"vsadcvsr is {vsadcvsr.__version__} another on this machine, the job was planned with" in told
+
+
+def test_the_sum_of_the_code_is_that_of_every_module_with_a_part_in_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "vsadcvsr"
+    shutil.copytree(Path(vsadcvsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    monkeypatch.setattr("vsadcvsr.__file__", str(package / "__init__.py"))
+
+    def changed(name: str, content: bytes) -> str:
+        (package / name).write_bytes(content)
+        return code_sum.__wrapped__()
+
+    before = code_sum.__wrapped__()
+    windows = (package / "engine.py").read_bytes().replace(b"\n", b"\r\n")
+    assert changed("engine.py", windows) == before
+    assert changed("bench/machine.py", b"") == before
+    assert changed("engine.py", windows + b"\n") != before
 
 
 def test_pictures_of_engines_of_two_kinds_are_not_joined(capfd: pytest.CaptureFixture[str]) -> None:
@@ -111,10 +142,14 @@ def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[
         ("plan job -- -i clip.mkv many.mkv", "without adcvsr"),
         ("plan job -- -i gone.mkv -vf adcvsr=nearest many.mkv", "gone.mkv', allowed: a file"),
         ("plan job -- -f lavfi -i testsrc -vf adcvsr=nearest many.mkv", "allowed: a file"),
-        ("plan job --chunk-seconds 0 -- -i clip.mkv -vf adcvsr=nearest many.mkv", "more than 0 seconds"),
-        ("plan job --chunk-seconds x -- -i clip.mkv -vf adcvsr=nearest many.mkv", "no number of seconds"),
+        *(
+            (f"plan job --chunk-seconds={text} -- -i clip.mkv -vf adcvsr=nearest many.mkv", "more than 0 seconds")
+            for text in ("0", "-1", "x", "nan", "inf", "1e999999999", "1e-999999999", "1/0", "-1/2", "")
+        ),
         ("work elsewhere", "the folder of a planned job"),
         ("work job --chunk 3", "allowed: 0 to 2"),
+        ("work job --chunk -1", "allowed: a number from 0 on"),
+        ("report job --samples=-1", "allowed: a number from 0 on"),
         ("melt job", "invalid choice"),
         ("", "required"),
     ],
@@ -125,7 +160,31 @@ def test_mistakes_are_told_from_what_another_try_may_cure(
     source(Path("clip.mkv"), "-c:v ffv1")
     if words.startswith("work job"):
         planned()
+    capfd.readouterr()
     assert ffadcvsr("farm", words) == 64
+    told = capfd.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert words.startswith("work job") or not JOB.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-vf adcvsr=nearest -c:v libx26 many.mkv", 65, "libx26"),
+        ("-vf adcvsr=nearest -c:v ffv1 -c:a mp4 many.mkv", 65, "mp4"),
+        ("-vf adcvsr=nearest,scael=2:2 -c:v ffv1 many.mkv", 65, "scael"),
+        ("-vf adcvsr=nearest:strength=7 -c:v ffv1 many.mkv", 64, "strength is 7.0"),
+        ("-vf adcvsr=nearest:tile=0x9 -c:v ffv1 many.mkv", 64, "tile"),
+        ("-vf adcvsr=nearest:sc_threshold=nan -c:v ffv1 many.mkv", 64, "sc_threshold is nan"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_before_the_film_is_decoded(
+    words: str, status: int, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+    monkeypatch.setattr("ffmpeg_filter.farm_plan._film", lambda *_: pytest.fail("the film was decoded"))
+    assert farm("plan", JOB, "-- -i clip.mkv", words) == status
     assert said in capfd.readouterr().err
 
 
