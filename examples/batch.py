@@ -16,12 +16,8 @@ ENCODER = "-c:v libx265 -preset medium -crf 17 -tune animation -x265-params log-
 
 def upscale(episode: Path, out: Path) -> int:
     """FFmpeg's exit status. The output has its name only if that is 0: Ctrl-C leaves a playable part of another."""
-    part = out.with_suffix(".part.mkv")
-    command = ["ffadcvsr", "-y", "-hide_banner", "-i", str(episode), "-vf", FILTERS, "-map", "0", "-c", "copy"]
-    status = subprocess.run([*command, *ENCODER.split(), str(part)], check=False).returncode
-    if status == 0:
-        part.replace(out)
-    return status
+    command = ["ffadcvsr", "-hide_banner", "-i", str(episode), "-vf", FILTERS, "-map", "0", "-c", "copy"]
+    return subprocess.run([*command, *ENCODER.split(), str(out)], check=False).returncode
 
 
 def main(source: Path, target: Path) -> int:

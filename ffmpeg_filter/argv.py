@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ffmpeg_filter import urls
+
 _SWITCHES = (
     "an vn sn dn re copyts start_at_zero copy_unknown ignore_unknown recast_media shortest bitexact accurate_seek "
     "find_stream_info autorotate autoscale xerror stats stdin hide_banner report debug_ts benchmark benchmark_all dump "
@@ -107,7 +109,7 @@ class File:
 
 def path_of(url: str) -> Path:
     """The path of a file as FFmpeg names it, which may have `file:` before it."""
-    return Path(url.removeprefix("file:"))
+    return urls.path(url) or Path(url)
 
 
 @dataclass(frozen=True)

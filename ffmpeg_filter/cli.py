@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter import farm_orders, options, verify
+from ffmpeg_filter import farm_orders, options, outputs, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.facts import Input, probe
 from ffmpeg_filter.farm_recipe import Ordered
 from ffmpeg_filter.filtergraph import mentions
-from ffmpeg_filter.pipeline import INTERRUPTED, Job, Transcode
+from ffmpeg_filter.pipeline import INTERRUPTED, Job, Outcome, Transcode
 from ffmpeg_filter.plan import Plan, Start, plan
-from ffmpeg_filter.progress import reporter
-from vsadcvsr.errors import AdcvsrError, UsageError, one_line
+from ffmpeg_filter.progress import Reporter, reporter
+from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
        ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
@@ -45,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ProgramError as error:
         print(f"ffadcvsr: {error}", file=sys.stderr)
         return error.status
+    except outputs.OutputError as error:
+        print(f"ffadcvsr: {error}", file=sys.stderr)
+        return error.status(find().version)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError) as error:
@@ -167,7 +170,7 @@ def _show(binary: Binary, made: Plan) -> None:
 
 def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input]) -> int:
     _check_inputs(command)
-    check_output(command, made)
+    check_output(command)
     source = inputs[made.source]
     video = source.best_video()
     total = (video.frames if video else 0) or _estimate(source)
@@ -187,11 +190,30 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
     )
     quiet = command.has("nostats") or command.has("stats") or command.value("loglevel") in {"quiet", "fatal", "panic"}
     with reporter(total or None, wanted=False if quiet else None) as live:
-        outcome = Transcode(job, live).run()
-        _finish(made)
-        for words in verify.findings(made, outcome):
-            live.say(f"warning: {words}")
+        try:
+            outcome = Transcode(job, live).run()
+        except BaseException:
+            outputs.discard(command)
+            raise
+        if outcome.damage:
+            live.say(f"warning: {outcome.damage}")
+        _publish(command, made, outcome, live)
     return outcome.status
+
+
+def _publish(command: Command, made: Plan, outcome: Outcome, live: Reporter) -> None:
+    """Gives outputs their final names if they are whole. Raises MediaError where a check fails."""
+    parts = [part for file in command.outputs if (part := outputs.part_of(file)) and Path(part).exists()]
+    left = f"what there is of it is left in {', '.join(parts)}"
+    if outcome.interrupted or outcome.status:
+        if parts:
+            live.say(f"the output is not finished; {left}")
+        return
+    if made.part is not None:
+        for fault in verify.findings(made, outcome, Path(made.part)):
+            raise MediaError(f"{fault}; {left}")
+    for file in command.outputs:
+        outputs.publish(file)
 
 
 def _check_inputs(command: Command) -> None:
@@ -202,28 +224,10 @@ def _check_inputs(command: Command) -> None:
             raise ProgramError(f"{path} is empty", _INVALID)
 
 
-def check_output(command: Command, made: Plan) -> None:
-    """Before anything is done: as FFmpeg, nothing is overwritten unasked."""
-    check_place(made, overwrite=command.has("y"))
-    if made.part is not None:
-        Path(made.part).unlink(missing_ok=True)
-
-
-def check_place(made: Plan, *, overwrite: bool) -> None:
-    """Raises UsageError where the output cannot be put."""
-    if made.part is None:
-        return
-    path = made.output.path
-    if path.exists() and not overwrite:
-        raise UsageError.of("output", str(path), "a file that does not exist yet", "or -y to overwrite it")
-    if not path.parent.is_dir():
-        raise UsageError.of("output", str(path), "a file in a folder that exists")
-
-
-def _finish(made: Plan) -> None:
-    """Gives the output its name, now that it is whole, or as whole as Ctrl-C left it."""
-    if made.part is not None and Path(made.part).exists():
-        Path(made.part).replace(made.output.path)
+def check_output(command: Command) -> None:
+    """Before anything is done: as FFmpeg, nothing is overwritten unasked. Raises OutputError."""
+    outputs.check(command, overwrite=command.has("y"))
+    outputs.prepare(command)
 
 
 def _estimate(source: Input) -> int:

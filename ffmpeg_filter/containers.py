@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ffmpeg_filter.argv import File
-from ffmpeg_filter.facts import is_pipe
 
-PART = ".adcvsr-part"
 _PICTURES = {
     "264", "265", "apng", "avif", "bmp", "dpx", "exr", "gif", "gif_pipe", "h264", "h265", "hevc", "image2",
     "image2pipe", "ivf", "jpeg", "jpg", "jxl", "m1v", "m2v", "mjpeg", "pam", "pgm", "png", "ppm", "rawvideo", "tga",
@@ -27,14 +23,21 @@ _FIXED_RATE_CODECS = {
 }  # fmt: skip
 _FIXED_RATE = {"apng", "avi", "dv", "gif", "gxf", "mpeg", "mpg", "mxf", "vob", "y4m", "yuv4mpegpipe"}
 _MANY_FILES = {
-    "dash", "hls", "ism", "m3u8", "mpd", "null", "segment", "smoothstreaming", "ssegment", "stream_segment", "tee",
-    "image2",
+    "dash", "fifo", "hds", "hls", "ism", "m3u8", "mpd", "null", "rtsp", "sap", "segment", "smoothstreaming",
+    "ssegment", "stream_segment", "tee", "webm_chunk",
 }  # fmt: skip
+_SEQUENCES = {
+    "bmp", "dpx", "exr", "hdr", "image2", "im1", "im24", "im8", "j2c", "j2k", "jls", "jp2", "jpeg", "jpg", "jxl",
+    "ljpg", "pam", "pbm", "pcx", "pfm", "pgm", "pgmyuv", "phm", "pix", "png", "ppm", "qoi", "ras", "rs", "sgi", "sun",
+    "sunras", "tga", "tif", "tiff", "vbn", "wbmp", "xbm", "xface", "xwd",
+}  # fmt: skip
+"""Formats in which a percent sign in the name is a pattern: for a number, or for the time."""
 
 
 def form(output: File) -> str:
     """The name of a muxer, or what tells it: the end of a file's name."""
-    return output.last("f") or Path(output.url).suffix[1:].lower()
+    name = output.url.rpartition("/")[2]
+    return output.last("f") or (name.rpartition(".")[2].lower() if "." in name else "")
 
 
 def holds(output: File, kind: str) -> bool:
@@ -54,12 +57,7 @@ def has_fixed_rate(output: File, codec: str) -> bool:
     return name in _FIXED_RATE or (codec or _ENCODERS.get(name, "")) in _FIXED_RATE_CODECS
 
 
-def part_of(output: File) -> str | None:
-    """The name of an output until it is whole; None for what is no single file."""
-    url = output.url.removeprefix("file:")
-    if is_pipe(url) or "://" in url or "%" in url or form(output) in _MANY_FILES:
-        return None
-    path = Path(url)
-    if path.exists() and not path.is_file():
-        return None  # a device, such as /dev/null
-    return str(path.with_name(path.stem + PART + path.suffix)) if path.suffix or output.last("f") else None
+def is_one_file(output: File) -> bool:
+    """Whether FFmpeg writes one file, and that to the name which is given."""
+    name = form(output)
+    return name not in _MANY_FILES and not (name in _SEQUENCES and "%" in output.url)

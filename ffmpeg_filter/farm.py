@@ -143,7 +143,7 @@ def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
         raise UsageError.of("farm plan", "without a command", "JOB -- and an ffmpeg command line with adcvsr")
     ordered = order(command)
     if not (given.job / "job.json").exists():
-        cli.check_output(ordered.command, ordered.plan)
+        cli.check_output(ordered.command)
     try:
         with reporter(None, wanted=None) as live:
             job = farm_plan.make(given.job, ordered, given.chunk_seconds, live)
@@ -220,7 +220,7 @@ def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
         say(f"{output} is merged already")
         return OK
     lines = finished(job)
-    cli.check_output(kitchen.command, kitchen.plan)
+    cli.check_output(kitchen.command)
     with reporter(job.chunks[-1].end, wanted=None) as live:
         conclude(kitchen, lines, live)
     return OK

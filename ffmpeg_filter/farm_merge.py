@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, verify
+from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, outputs, verify
 from ffmpeg_filter.children import Child, levelled
 from ffmpeg_filter.encoder import Encoder, ProgramError
 from ffmpeg_filter.farm_recipe import Kitchen
@@ -53,10 +53,10 @@ def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
     if plan.part is None:
         return
     times: list[Fraction | None] = [*kitchen.index.seconds]
-    made = replace(plan, output=replace(plan.output, url=plan.part))
-    for words in verify.findings(made, Outcome(times=times)):
+    for words in verify.findings(plan, Outcome(times=times), Path(plan.part)):
         raise FarmError(f"the film is not what was planned: {words}")
-    Path(plan.part).replace(plan.output.path)
+    for file in kitchen.command.outputs:
+        outputs.publish(file)
 
 
 def _encode(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:

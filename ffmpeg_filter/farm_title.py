@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ffmpeg_filter import farm, farm_index, farm_plan
+from ffmpeg_filter import farm, farm_index, farm_plan, outputs
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.facts import is_pipe
 from ffmpeg_filter.farm import Order
@@ -48,12 +48,10 @@ class Making:
     def ordered(self) -> Ordered:
         """The command, looked at. Raises UsageError, MediaError, or what its model or files raise."""
         if self._ordered is None:
-            from ffmpeg_filter import cli
-
             made = self._order(list(self.title.words))
             if made.plan.part is None and self.title.overwrite:
                 made = self._order(["-y", *self.title.words])
-            cli.check_place(made.plan, overwrite=self.title.overwrite)
+            outputs.check(made.command, overwrite=self.title.overwrite)
             self._ordered = made
         return self._ordered
 
@@ -108,8 +106,7 @@ class Making:
         said = f"{output} is merged already"
         if not farm.is_merged(self.job, self.title.path):
             lines = finished(self.job)
-            if kitchen.plan.part is not None:
-                Path(kitchen.plan.part).unlink(missing_ok=True)
+            outputs.prepare(kitchen.command)
             farm.conclude(kitchen, lines, reporter)
             said = f"{output} is done"
         if self._orders.report:

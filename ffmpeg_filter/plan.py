@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ffmpeg_filter import clocks, containers, filtergraph, mapping, options
+from ffmpeg_filter import clocks, filtergraph, mapping, options, outputs
 from ffmpeg_filter.argv import Command, File, Option
 from ffmpeg_filter.facts import Input, is_pipe
 from ffmpeg_filter.filtergraph import Cut
@@ -45,7 +45,7 @@ class Plan:
     @property
     def part(self) -> str | None:
         """The name of the output until it is whole; None for what is no single file."""
-        return containers.part_of(self.output)
+        return outputs.part_of(self.output)
 
 
 def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int]) -> Plan | None:

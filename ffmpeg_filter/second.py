@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ffmpeg_filter import clocks, containers, filtergraph, mapping
+from ffmpeg_filter import clocks, containers, filtergraph, mapping, outputs, urls
 from ffmpeg_filter.argv import OURS, Command, File, Option
 from ffmpeg_filter.facts import Input, is_pipe
 from ffmpeg_filter.filtergraph import Cut
@@ -144,9 +144,9 @@ class Second:
         first = self.numbers.at[0]
         if first is not None and not any(one.key in {"map_metadata", "map_metadata:g"} for one in made):
             made = [Option("-map_metadata", str(first)), *made]
-        if not is_target:
-            return replace(file, options=tuple(made))
-        return replace(file, options=tuple(self._beside(made, start)), url=containers.part_of(file) or file.url)
+        part = outputs.part_of(file)
+        url = urls.of_path(part) if part else file.url
+        return replace(file, options=tuple(self._beside(made, start) if is_target else made), url=url)
 
     def _chosen(self, file: File, ours: mapping.Ours | None, is_target: bool) -> list[Option]:
         """The maps that FFmpeg would make by itself; a graph's own ends it finds here as there."""

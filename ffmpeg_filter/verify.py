@@ -1,4 +1,4 @@
-"""The output, looked at again: FFmpeg ends with 0 for much that it should not."""
+"""Check of a written file against the frames that were passed on: FFmpeg's exit status is not enough."""
 
 from __future__ import annotations
 
@@ -8,40 +8,49 @@ from pathlib import Path
 
 import av
 
+from ffmpeg_filter import containers, urls
 from ffmpeg_filter.nut import exact
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.plan import Plan
 
 _LIMITS = {"t", "to", "ss", "frames", "shortest", "fs"}
+_UNREADABLE = {
+    "crc", "data", "ffmetadata", "framecrc", "framehash", "framemd5", "hash", "md5", "rawvideo", "rgb", "rtp",
+    "streamhash", "uncodedframecrc", "vc1test", "yuv",
+}  # fmt: skip
+"""Formats that FFmpeg cannot read again, or not without being given the size of a frame."""
+_WITHOUT_TIMES = {
+    "264", "265", "avs2", "avs3", "cavs", "dirac", "drc", "h261", "h263", "h264", "h265", "h26l", "hevc", "image2pipe",
+    "m1v", "m2v", "m4v", "mjpeg", "mjpg", "mpeg1video", "mpeg2video", "obu", "vc1", "vvc",
+}  # fmt: skip
+"""Formats of coded pictures one after the other, to which a reader gives times of its own."""
 _TOLERANCE = Fraction(1, 500)
 """Seconds by which a container may round a timestamp; Matroska's own tick is a thousandth."""
 
 
-def findings(plan: Plan, outcome: Outcome) -> Iterator[str]:
-    """What is not as it should be, in words: damage in the source, frames or timestamps that did not come through."""
-    if outcome.damage:
-        yield str(outcome.damage)
-    limited = any(option.name in _LIMITS for option in plan.output.options)
-    path = plan.output.path
-    if plan.part is None or limited or outcome.interrupted or not plan.keeps_times or not path.is_file():
+def findings(plan: Plan, outcome: Outcome, path: Path) -> Iterator[str]:
+    """What is wrong with the output, which is at `path`: frames or timestamps that did not come through."""
+    form, name = containers.form(plan.output), plan.output.path.name
+    if form in _UNREADABLE or not plan.keeps_times or not path.is_file():
         return
     made = _times(path)
     wanted = sorted(time for time in outcome.times if time is not None)
+    limited = any(option.name in _LIMITS for option in plan.output.options)
     if made is None:
-        yield f"{path.name} cannot be opened again to be checked"
-    elif len(made) != len(outcome.times):
-        yield f"{len(outcome.times)} frames were passed on, {path.name} has {len(made)}"
-    elif made and len(wanted) == len(made):
+        yield f"{name} cannot be opened again to be checked"
+    elif len(made) > len(outcome.times) or (len(made) < len(outcome.times) and not limited):
+        yield f"{len(outcome.times)} frames were passed on, {name} has {len(made)}"
+    elif made and len(wanted) == len(outcome.times) and form not in _WITHOUT_TIMES and not limited:
         shift = made[0] - wanted[0]
         worst = max(abs(after - before - shift) for after, before in zip(made, wanted, strict=True))
         if worst > _TOLERANCE:
-            yield f"timestamps in {path.name} are off by up to {float(worst) * 1000:.0f} ms"
+            yield f"timestamps in {name} are off by up to {float(worst) * 1000:.0f} ms"
 
 
 def _times(path: Path) -> list[Fraction] | None:
     """The presentation times of the largest video stream, in order; None where there is none to be read."""
     try:
-        with av.open(str(path)) as file:
+        with av.open(urls.of_path(str(path))) as file:
             stream = max(file.streams.video, key=lambda one: one.width * one.height, default=None)
             if stream is None:
                 return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from ffmpeg_filter.binary import find
+from ffmpeg_filter.outputs import OutputError
 from tests.ffmpeg_filter.media import (
     NEAREST,
     PICTURES,
@@ -131,7 +134,9 @@ def test_nothing_is_overwritten_unasked(clip: Path, out: Path, capfd: pytest.Cap
 def test_an_output_in_no_folder_is_refused_before_anything_is_done(
     clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert "a folder that exists" in fails(capfd, "-i", clip, f"-vf {NEAREST}", out / "a" / "b.mkv")
+    status = OutputError("", errno.ENOENT).status(find().version)
+    line = fails(capfd, "-i", clip, f"-vf {NEAREST}", out / "a" / "b.mkv", status=status)
+    assert "a folder that does not exist" in line
 
 
 def test_a_full_disk_is_an_error_and_no_wait(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -69,8 +69,8 @@ def test_a_global_option_beside_a_pipe_is_kept() -> None:
 def test_of_several_outputs_the_second_is_ours() -> None:
     words = "-i in.mkv -c copy copy.mkv -vf adcvsr -map 0:v out.mkv"
     assert encoder(words) == (
-        "-i in.mkv -map_metadata 1 -map 1:0 -map 1:1 -map 1:2 -c copy copy.mkv … -filter:v:0 null # -map_metadata 1 "
-        "-map 0:v:0 out.adcvsr-part.mkv"
+        "-i in.mkv -map_metadata 1 -map 1:0 -map 1:1 -map 1:2 -c copy copy.adcvsr-part.mkv … -filter:v:0 null # "
+        "-map_metadata 1 -map 0:v:0 out.adcvsr-part.mkv"
     )
     assert planned(words, FILM).output.url == "out.mkv"
 
@@ -80,7 +80,7 @@ def test_a_graph_belongs_to_the_output_that_takes_its_pictures() -> None:
     assert planned(words, FILM).output.url == "out.mkv"
     assert planned(words, FILM).codec == "libx265"
     assert encoder(words).endswith(
-        "-map_metadata 1 -map 1:a sound.mka … -map_metadata 1 -map '[u]' -c:v libx265 out.adcvsr-part.mkv"
+        "-map_metadata 1 -map 1:a sound.adcvsr-part.mka … -map_metadata 1 -map '[u]' -c:v libx265 out.adcvsr-part.mkv"
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import av
 import pytest
 
-from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.verify import findings
 from tests.ffmpeg_filter.planning import FILM, planned
@@ -29,7 +28,7 @@ def clip(path: Path, times: list[Fraction]) -> None:
 
 
 def found(path: Path, outcome: Outcome, *options: str) -> list[str]:
-    return list(findings(planned(["-i", "in.mkv", "-vf", "adcvsr", *options, str(path)], FILM), outcome))
+    return list(findings(planned(["-i", "in.mkv", "-vf", "adcvsr", *options, str(path)], FILM), outcome, path))
 
 
 def test_an_output_with_each_frame_at_its_time_needs_no_words(tmp_path: Path) -> None:
@@ -57,13 +56,19 @@ def test_an_output_that_is_no_film_is_told(tmp_path: Path) -> None:
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["out.mkv cannot be opened again to be checked"]
 
 
+def test_a_limit_does_not_explain_frames_that_were_not_passed_on(tmp_path: Path) -> None:
+    clip(tmp_path / "out.mkv", TIMES)
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES[:3]]), "-t", "9") == [
+        "3 frames were passed on, out.mkv has 5"
+    ]
+
+
 @pytest.mark.parametrize("options", [["-t", "1"], ["-frames:v", "3"], ["-r", "10"], ["-shortest"]])
 def test_what_the_user_shortened_is_not_counted(tmp_path: Path, options: list[str]) -> None:
     clip(tmp_path / "out.mkv", TIMES[:3])
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES]), *options) == []
 
 
-def test_damage_is_always_told(tmp_path: Path) -> None:
-    damage = Damage()
-    assert damage.read("[vist#0:0] [warning] corrupt decoded frame")
-    assert found(tmp_path / "none.mkv", Outcome(damage=damage)) == [str(damage)]
+def test_what_ffmpeg_cannot_read_again_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "out.md5").write_text("MD5=0")
+    assert found(tmp_path / "out.md5", Outcome(times=[*TIMES])) == []
