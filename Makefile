@@ -23,14 +23,18 @@ $(VENV)/python.stamp: .python-version
 	@touch $@
 
 $(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
-	@echo "Installing into $(VENV): VapourSynth, ONNX Runtime, PyAV …"
-	@$(PIP) install -e ".[demo]"
+	@echo "Installing into $(VENV): AdcVSR, VapourSynth, ONNX Runtime, FFmpeg …"
+	@$(PIP) install -e .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
 	@echo "Installing into $(VENV): the above, and torch and the checkers …"
 	@$(PIP) install -e ".[dev,train]"
 	@touch $@ $(VENV)/demo.stamp
+
+$(VENV)/wheels.stamp: $(VENV)/python.stamp pyproject.toml
+	@$(PIP) install "hatchling>=1.27" "vapoursynth>=80" "ziglang>=0.14"
+	@touch $@
 
 venv: $(VENV)/dev.stamp
 
@@ -52,7 +56,7 @@ types: venv
 imports: venv
 	@$(VENV)/bin/lint-imports
 
-wheels: venv
+wheels: $(VENV)/wheels.stamp
 	@for target in $(TARGETS); do ADCVSR_TARGET=$$target $(PIP) wheel --no-deps --no-build-isolation -w dist . || exit 1; done
 	@ls dist/*.whl
 

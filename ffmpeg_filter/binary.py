@@ -43,7 +43,7 @@ def _packaged() -> str:
         import imageio_ffmpeg
     except ImportError as error:
         raise MediaError(
-            f"no ffmpeg was found: install it on PATH, set {VARIABLE}, or `pip install vsadcvsr[ffmpeg]`"
+            f"no ffmpeg was found: install it on PATH, set {VARIABLE}, or `pip install imageio-ffmpeg`"
         ) from error
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())

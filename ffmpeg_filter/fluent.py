@@ -10,13 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from vsadcvsr.errors import BackendError
+from vsadcvsr.extras import install, needs
 
-try:
-    import ffmpeg
-    from ffmpeg.nodes import FilterNode, filter_operator, output_operator
-except ImportError as error:
-    words = f"the operator needs ffmpeg-python ({error}); run `pip uninstall typed-ffmpeg; pip install ffmpeg-python`,"
-    raise BackendError(f"{words} for typed-ffmpeg is another package of the same name `ffmpeg`") from error
+with needs("ffmpeg", "the operator", __name__):
+    try:
+        import ffmpeg
+        from ffmpeg.nodes import FilterNode, filter_operator, output_operator
+    except ImportError as error:
+        words = f"the operator needs ffmpeg-python ({error}); run `{install('ffmpeg')}`, and before it"
+        raise BackendError(f"{words} `pip uninstall typed-ffmpeg` if that is there: both are called ffmpeg") from error
 
 
 @filter_operator()  # type: ignore[untyped-decorator, unused-ignore]

@@ -7,17 +7,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Unpack, cast
 
+import av
 import numpy as np
 
 from ffmpeg_filter import passage
 from ffmpeg_filter.pixels import Component, Layout, layout_of
 from ffmpeg_filter.raw import Plane, Property, Raw
-from vsadcvsr.errors import BackendError
-
-try:
-    import av
-except ImportError as error:
-    raise BackendError(f"frames of PyAV need PyAV ({error}); run `pip install vsadcvsr[ffmpeg]`") from error
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from vsadcvsr.commands import status
-from vsadcvsr.errors import BackendError
+from vsadcvsr.extras import check, needs
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 models_app = typer.Typer(invoke_without_command=True)
@@ -81,7 +81,8 @@ def bench(context: typer.Context) -> None:
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
     """How good and how steady any upscalers are, side by side; `adcvsr evaluate --help` lists its options."""
-    from vsadcvsr.evaluate.__main__ import main as run
+    with needs("evaluate", "evaluate"):
+        from vsadcvsr.evaluate.__main__ import main as run
 
     raise typer.Exit(run(context.args) or 0)
 
@@ -100,8 +101,10 @@ def compare(
 ) -> None:
     """One HTML page with videos side by side: slider, zoom, blink, difference, frames in step, measures over time."""
     from vsadcvsr.errors import UsageError
-    from vsadcvsr.evaluate.compare import Look
-    from vsadcvsr.evaluate.compare import compare as write
+
+    with needs("evaluate", "compare"):
+        from vsadcvsr.evaluate.compare import Look
+        from vsadcvsr.evaluate.compare import compare as write
 
     called = names.split(",") if names else [path.stem for path in inputs]
     if len(called) != len(inputs):
@@ -118,12 +121,11 @@ def export(
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
 ) -> None:
     """Writes the step form of a trained network as ONNX, for `Upscale(clip, model="OUT.onnx")`."""
-    try:
+    with needs("train", "export"):
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights
-    except ImportError as error:
-        raise BackendError(f"export needs {error.name}; pip install 'vsadcvsr[train]'") from error
-    write(load_weights(weights), out)
+
+        write(load_weights(weights), out)  # torch imports packages of its own for an export
     Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False)
 
 
@@ -135,12 +137,10 @@ def convert(
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
 ) -> None:
     """Writes the official AdcSR checkpoints, or one of our training, as a weights file; runs nothing in them."""
-    try:
-        from vsadcvsr.weights.convert import convert as write
+    from vsadcvsr.weights.convert import convert as write
 
+    with needs("torch", "convert"):  # for weights in the paper's layout
         made = write(files, out)
-    except ImportError as error:
-        raise BackendError(f"conversion needs {error.name}; pip install 'vsadcvsr[torch]'") from error
     Console().print(f"{out}: {made.name}, {made.tensors:,} tensors, {made.values:,} values", highlight=False)
 
 
@@ -160,11 +160,10 @@ def train(
     Stage 1 is regression; a setting of `adversarial` adds stage 2, dual-head adversarial distillation. On several
     GPUs: torchrun --nproc-per-node N -m vsadcvsr.cli train …
     """
-    try:
+    with needs("train", "training"):
+        check("onnx")  # which only the end of a run would miss
         from vsadcvsr.train.command import settings_of
         from vsadcvsr.train.command import train as run
-    except ImportError as error:
-        raise BackendError(f"training needs {error.name}; pip install 'vsadcvsr[train]'") from error
     named = {"pool": pool, "out": out, "model": model, "begin": begin, "regression.steps": steps}
     for path in run(*settings_of(settings, data or [], named, more or [])):
         Console().print(str(path), highlight=False, soft_wrap=True)

@@ -30,5 +30,5 @@ def test_running_calls_ffadcvsr_with_the_arguments_of_run(monkeypatch: pytest.Mo
 
 def test_another_package_of_the_same_name_is_told_apart_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ffmpeg.nodes", None)
-    with pytest.raises(BackendError, match=r"`pip uninstall typed-ffmpeg; pip install ffmpeg-python`"):
+    with pytest.raises(BackendError, match=r"`pip install 'vsadcvsr\[ffmpeg\]'`.*`pip uninstall typed-ffmpeg`"):
         importlib.reload(fluent)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import sys
-import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
-import vapoursynth as vs
 
-from vsadcvsr.native.build import TARGETS, compile_command, run, target_of
+from tests.packaging.environments import QUIET, ROOT, Environment, metadata_of, pip
+from vsadcvsr.native.build import TARGETS, compile_command, elf_needs, linux_tag, run, target_of
+from vsadcvsr.native.dependencies import too_old
 
-ROOT = Path(__file__).parents[2]
-OUTER = Path(sysconfig.get_paths()["purelib"])
-QUIET = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-q")
 SHOW = "import vapoursynth as vs; found = vs.core.adcvsr.Version(); print(found['vsadcvsr'], found['plugin'])"
 SCRIPT = """
 import vapoursynth as vs
@@ -28,51 +23,9 @@ vs.core.std.BlankClip(width=8, height=6, format=vs.YUV420P8, length=5).adcvsr.Up
 pytestmark = pytest.mark.slow
 
 
-def pip(*arguments: str | Path, **environment: str) -> None:
-    command = [sys.executable, "-m", "pip", *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("dist")
-    pip("wheel", *QUIET, "-w", place, ".")
-    return next(place.glob("*.whl"))
-
-
-class Home:
-    """A fresh environment with a VapourSynth of its own; everything else is read from the environment of the tests."""
-
-    def __init__(self, place: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
-        self.place = place
-        self.bin = place / Path(sys.executable).parent.name
-        self.python = self.bin / Path(sys.executable).name
-        self.site = next(place.glob("lib/python3*/site-packages"))
-        shutil.copytree(Path(vs.__file__).parent, self.site / "vapoursynth", ignore=shutil.ignore_patterns("plugins"))
-        (self.site / "zz_outer.pth").write_text(f"{OUTER}\n")
-        for name in ("vapoursynth", "vspipe"):
-            _, words = (Path(sys.executable).parent / name).read_text().split("\n", 1)
-            (self.bin / name).write_text(f"#!{self.python}\n{words}")
-            (self.bin / name).chmod(0o755)
-
-    def run(self, *command: str | Path) -> bytes:
-        hidden = {"PYTHONPATH", "ADCVSR_PLUGIN"}
-        environment = {name: value for name, value in os.environ.items() if name not in hidden}
-        environment["PATH"] = f"{self.bin}{os.pathsep}{environment['PATH']}"
-        environment["XDG_CONFIG_HOME"] = str(self.place)
-        return subprocess.run(command, cwd=self.place, env=environment, check=True, stdout=subprocess.PIPE).stdout
-
-
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path / "home")
-
-
-def metadata_of(wheel: Path) -> str:
-    with zipfile.ZipFile(wheel) as archive:
-        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        return archive.read(name).decode()
+def home(tmp_path: Path) -> Environment:
+    return Environment(tmp_path / "home")
 
 
 def test_the_wheel_has_both_payloads_and_fits_every_python_of_its_platform(wheel: Path) -> None:
@@ -81,7 +34,7 @@ def test_the_wheel_has_both_payloads_and_fits_every_python_of_its_platform(wheel
         manifest = archive.read("vapoursynth/plugins/adcvsr/manifest.vs").decode()
     assert manifest.splitlines() == ["[VapourSynth Manifest V1]", "libadcvsr"]
     assert any(name.startswith("vapoursynth/plugins/adcvsr/libadcvsr.") for name in names)
-    assert {"vsadcvsr/plugin.py", "vsadcvsr/py.typed"} <= names
+    assert {"vsadcvsr/plugin.py", "vsadcvsr/py.typed", "ffmpeg_filter/py.typed"} <= names
     assert (
         not {name.split("/")[0] for name in names}
         - {"vsadcvsr", "ffmpeg_filter", "vapoursynth"}
@@ -96,25 +49,27 @@ def test_the_wheel_has_both_payloads_and_fits_every_python_of_its_platform(wheel
 )
 def test_a_build_depends_on_one_runtime_at_most(tmp_path: Path, chosen: str, expected: list[str]) -> None:
     pip("wheel", *QUIET, "-w", tmp_path, ".", ADCVSR_RUNTIME=chosen)
-    lines = re.findall(r"^Requires-Dist: (onnxruntime[^>;]*)[^;\n]*$", metadata_of(next(tmp_path.glob("*.whl"))), re.M)
+    needed = metadata_of(next(tmp_path.glob("*.whl"))).get_all("Requires-Dist", [])
+    lines = [re.split("[>;]", line)[0] for line in needed if line.startswith("onnxruntime")]
     assert [line.replace("cudnn,cuda", "cuda,cudnn") for line in lines] == expected
 
 
-def test_an_installed_wheel_is_found_by_vapoursynth_and_by_vspipe(wheel: Path, home: Home) -> None:
+def test_an_installed_wheel_is_found_by_vapoursynth_and_by_vspipe(wheel: Path, home: Environment) -> None:
     pip("--python", home.python, "install", *QUIET, wheel)
-    version, plugin = home.run(home.python, "-c", SHOW).decode().split(" ", 1)
+    version, plugin = home.run(home.python, "-c", SHOW).split(" ", 1)
     assert version in wheel.name
     assert Path(plugin.strip()).is_relative_to(home.site)
-    assert home.run(home.python, "-c", "import vsadcvsr; print(vsadcvsr.__file__)").startswith(str(home.site).encode())
+    assert home.run(home.python, "-c", "import vsadcvsr; print(vsadcvsr.__file__)").startswith(str(home.site))
     (home.place / "script.vpy").write_text(SCRIPT)
-    video = home.run(home.bin / "vspipe", "-c", "y4m", "script.vpy", "-")
+    home.run(home.bin / "vspipe", "-c", "y4m", "script.vpy", "video.y4m")
+    video = (home.place / "video.y4m").read_bytes()
     assert len(video) == video.index(b"\n") + 1 + 5 * (6 + 32 * 24 * 3 // 2)
 
 
-def test_an_editable_install_is_found_as_well_and_runs_this_tree(home: Home) -> None:
+def test_an_editable_install_is_found_as_well_and_runs_this_tree(home: Environment) -> None:
     pip("--python", home.python, "install", *QUIET, "-e", ".")
-    assert Path(home.run(home.python, "-c", SHOW).decode().split(" ", 1)[1].strip()).is_relative_to(home.site)
-    found = home.run(home.python, "-c", "import vsadcvsr; print(vsadcvsr.__file__)").decode().strip()
+    assert Path(home.run(home.python, "-c", SHOW).split(" ", 1)[1].strip()).is_relative_to(home.site)
+    found = home.run(home.python, "-c", "import vsadcvsr; print(vsadcvsr.__file__)").strip()
     assert found == str(ROOT / "vsadcvsr" / "__init__.py")
 
 
@@ -133,3 +88,30 @@ def test_an_unknown_platform_is_refused_in_words() -> None:
 
 def test_the_shim_compiles_without_a_warning(tmp_path: Path) -> None:
     run([*compile_command(target_of({}), "0.1.0", ROOT / "vsadcvsr" / "native", tmp_path / "out"), "-Werror"])
+
+
+def test_the_metadata_says_who_made_it_and_where_it_runs(wheel: Path) -> None:
+    found = metadata_of(wheel)
+    assert found["Author"] == "AdcVSR contributors"
+    assert found["Requires-Python"] == ">=3.12"
+    assert found.get_all("Project-URL")
+    assert {"Operating System :: Microsoft :: Windows", "Typing :: Typed"} <= set(found.get_all("Classifier", []))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="wheels of other systems have no such tag")
+def test_the_tag_of_a_wheel_is_the_glibc_that_the_plugin_needs(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        library = archive.read("vapoursynth/plugins/adcvsr/libadcvsr.so")
+    needed, versions = elf_needs(library)
+    assert not [name for name in needed if "python" in name]
+    newest = max(int(name.split(".")[1]) for name in versions)
+    tag = linux_tag(library, "linux_x86_64")
+    assert tag == f"manylinux_2_{max(newest, 17)}_x86_64"
+    assert tag.removesuffix("x86_64") in wheel.name
+    assert linux_tag(library.replace(b"libc.so.6", b"libq.so.6"), "linux_x86_64") == "linux_x86_64"
+
+
+def test_a_build_on_an_older_python_gets_to_the_words_that_name_the_one_it_needs() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert all("python_version >= '3.12'" in line for line in build if line.startswith("vapoursynth"))
+    assert too_old("3.11.7").startswith("AdcVSR needs Python 3.12 or later, and this is Python 3.11.7; run")

@@ -17,12 +17,13 @@ from pathlib import Path
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError, one_line
+from vsadcvsr.extras import needs
 from vsadcvsr.memory import MemoryPlan, choose, settled, usable
 from vsadcvsr.picture import Finished, Parts, Picture, Planes
 from vsadcvsr.spec import Array, Aside, Needs
 from vsadcvsr.tiling import Tiling
 
-try:
+with needs("torch", "backend 'torch'"):
     import torch
 
     from vsadcvsr.backends.eager_bus import Direct, Pinned
@@ -32,9 +33,6 @@ try:
     from vsadcvsr.nets.files import Student, load_weights
     from vsadcvsr.nets.paper_rings import Desk
     from vsadcvsr.nets.running import Keeping, needs_of, prepared, running
-except ImportError as error:
-    words = f"backend 'torch' needs more than is installed ({error}); run `pip install vsadcvsr[torch]`"
-    raise BackendError(words) from error
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _NO_MEMORY = ("allocate", "not enough memory", "out of memory")

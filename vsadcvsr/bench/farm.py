@@ -23,6 +23,7 @@ from vsadcvsr.bench.farm_workers import Scaling, scaling
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.commands import check_least, size, status
 from vsadcvsr.errors import FarmError, UsageError
+from vsadcvsr.extras import check, needs
 
 _ADDED = {
     "planning": "planning: every frame decoded, summed, looked at for cuts",
@@ -187,6 +188,9 @@ def _measure(given: argparse.Namespace) -> None:
     pairs = [size("--ledgers", pair) for pair in given.ledgers]
     given.ledgers = [(files, max(lines, 8)) for files, lines in pairs]
     assumed = assumptions(given.predict) if given.predict else None
+    if not given.without_ray:
+        with needs("farm", "the part on Ray (else --without-ray)"):
+            check("ray")  # it comes last
     made = report(given)
     print(text(made))
     width, height = given.size

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vsadcvsr.bench.farm_workers import Scaling, Sleeper, planned
+from vsadcvsr.commands import status
 from vsadcvsr.errors import AdcvsrError, FarmError
 from vsadcvsr.farm.answers import Answer
 from vsadcvsr.farm.cluster import Cluster, joined
@@ -94,4 +95,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(status("farm_ray", lambda: main(sys.argv[1:])))

@@ -14,25 +14,29 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from vsadcvsr import backends, memory
-from vsadcvsr.backends.eager import Eager, Ways
-from vsadcvsr.bench import handover
-from vsadcvsr.bench import paper_costs as costs
-from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.bench.parts import Choice, noise, stepping, streaming
-from vsadcvsr.bench.timing import Timing, clock, timed
+from vsadcvsr import extras
 from vsadcvsr.commands import status
-from vsadcvsr.engine import Engine, Manner
 from vsadcvsr.errors import AdcvsrError, BackendError, MediaError
-from vsadcvsr.nets.files import Student, load_weights
-from vsadcvsr.nets.paper import PaperStudent
-from vsadcvsr.nets.paper_dims import PAPER, PaperDims
-from vsadcvsr.nets.paper_needs import needs
 from vsadcvsr.spec import Array, Needs
-from vsadcvsr.tiling import Tiling
-from vsadcvsr.weights import store
+
+with extras.needs("torch", "the benchmark of the paper's network", __name__):
+    import torch
+
+    from vsadcvsr import backends, memory
+    from vsadcvsr.backends.eager import Eager, Ways
+    from vsadcvsr.bench import handover
+    from vsadcvsr.bench import paper_costs as costs
+    from vsadcvsr.bench.machine import this_machine
+    from vsadcvsr.bench.parts import Choice, noise, stepping, streaming
+    from vsadcvsr.bench.timing import Timing, clock, timed
+    from vsadcvsr.engine import Engine, Manner
+    from vsadcvsr.nets.files import Student, load_weights
+    from vsadcvsr.nets.paper import PaperStudent
+    from vsadcvsr.nets.paper_dims import PAPER, PaperDims
+    from vsadcvsr.nets.paper_needs import needs
+    from vsadcvsr.tiling import Tiling
+    from vsadcvsr.weights import store
 
 PAPERS_MS = 22.0
 """What the paper reports for a frame of a 25-frame clip at 512x512 on an H20."""

@@ -12,18 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.errors import BackendError
+from vsadcvsr.extras import needs
 
 _CHANNELS, _LAYERS, _PIXELS = 32, 8, 192
 
 
 def write_reference(path: Path) -> None:
     """Writes the network, with random weights, in the form of our exports; BackendError without the onnx package."""
-    try:
+    with needs("bench", "the reference network"):
         import onnx
         from onnx import TensorProto, helper, numpy_helper
-    except ImportError as error:
-        raise BackendError(f"the reference network needs {error.name}; pip install onnx") from error
     rng = np.random.default_rng(0)
     weights, nodes, widths = [], [], [12, *[_CHANNELS] * (_LAYERS + 1), _PIXELS]
     nodes.append(helper.make_node("SpaceToDepth", ["frames"], ["x0"], blocksize=2))

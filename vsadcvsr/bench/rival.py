@@ -13,6 +13,7 @@ import numpy as np
 
 from vsadcvsr.bench.timing import Act
 from vsadcvsr.errors import BackendError
+from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE, Array
 
 _CHANNELS, _BODY = 64, 32
@@ -59,10 +60,8 @@ def _weights() -> Iterator[bytes]:
 
 def running(folder: Path, frame: Array, threads: int) -> Act:
     """One call upscales a frame (3, H, W) once. `threads` 0 is all. Raises BackendError without ncnn."""
-    try:
+    with needs("bench", "the network of Real-ESRGAN"):
         import ncnn
-    except ImportError as error:
-        raise BackendError(f"the network of Real-ESRGAN needs ncnn ({error}); run `pip install ncnn`") from error
     net = ncnn.Net()
     net.opt.num_threads = threads or ncnn.get_cpu_count()
     layers, weights = write_rival(folder)

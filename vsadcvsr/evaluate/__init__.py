@@ -1,1 +1,1 @@
-"""Measures what the project claims: fidelity, detail, steadiness, cuts. Needs the `train` extra (OpenCV, PyAV)."""
+"""Measures what the project claims: fidelity, detail, steadiness, cuts. Needs the `evaluate` extra (OpenCV)."""

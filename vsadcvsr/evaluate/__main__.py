@@ -15,17 +15,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import cv2
-
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError
-from vsadcvsr.evaluate.cases import PROTOCOLS, Case, Protocol, cases_of, sets_in
-from vsadcvsr.evaluate.external import Method, of_command, of_script, of_upscaler, of_videos
-from vsadcvsr.evaluate.fidelity import scales_of
-from vsadcvsr.evaluate.measures import Measures, columns_named, measures_for
-from vsadcvsr.evaluate.report import TABLES, TRUTH, Report, Row, Score, score_of, text_by_clip
-from vsadcvsr.evaluate.temporal import Footage
-from vsadcvsr.evaluate.upscalers import PLAIN, model_named, shown
+from vsadcvsr.extras import needs
+
+with needs("evaluate", "evaluate", __name__):
+    import cv2
+
+    from vsadcvsr.evaluate.cases import PROTOCOLS, Case, Protocol, cases_of, sets_in
+    from vsadcvsr.evaluate.external import Method, of_command, of_script, of_upscaler, of_videos
+    from vsadcvsr.evaluate.fidelity import scales_of
+    from vsadcvsr.evaluate.measures import Measures, columns_named, measures_for
+    from vsadcvsr.evaluate.report import TABLES, TRUTH, Report, Row, Score, score_of, text_by_clip
+    from vsadcvsr.evaluate.temporal import Footage
+    from vsadcvsr.evaluate.upscalers import PLAIN, model_named, shown
 
 _KINDS: dict[str, Callable[[str], Method]] = {
     "videos": lambda folder: of_videos(Path(folder)),

@@ -12,14 +12,18 @@ import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.commands import status
-from vsadcvsr.evaluate.clips import PHOTO_ENDINGS, VIDEO_ENDINGS, files_in, frames_of, photo_of, small_frames_of
-from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
-from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
+from vsadcvsr.extras import needs
+
+with needs("evaluate", "the measurement of cuts", __name__):
+    import cv2
+
+    from vsadcvsr.evaluate.clips import PHOTO_ENDINGS, VIDEO_ENDINGS, files_in, frames_of, photo_of, small_frames_of
+    from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
+    from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
 
 type Scores = Mapping[str, NDArray[np.float64]]
 

@@ -14,6 +14,7 @@ from vsadcvsr.evaluate import vmaf
 from vsadcvsr.evaluate.detail import detail
 from vsadcvsr.evaluate.fidelity import fidelity, ms_ssim, scales_of
 from vsadcvsr.evaluate.temporal import DIS, VARIANTS, FlowNet, Footage, flicker, variant_of
+from vsadcvsr.extras import needs
 from vsadcvsr.spec import Array
 
 if TYPE_CHECKING:
@@ -122,10 +123,8 @@ def _try(attempt: Callable[[], object], reasons: list[str]) -> None:
 
 
 def _add_judge(runs: list[Measure], name: str) -> None:
-    try:
+    with needs("torch", name):
         from vsadcvsr.evaluate import perceptual
-    except ImportError as error:
-        raise BackendError(f"{name} needs {error.name}; pip install torch pyiqa") from error
     runs.append(partial(_judged, name, perceptual.opened(name), perceptual.METRICS[name].against_truth))
 
 
@@ -134,10 +133,8 @@ def _raft(weights: Path | None) -> FlowNet:
         raise BackendError(
             "E*warp along RAFT needs --raft WEIGHTS, torchvision's raft_large; nothing is downloaded here"
         )
-    try:
+    with needs("torch", "RAFT"):
         from vsadcvsr.evaluate.perceptual import raft
-    except ImportError as error:
-        raise BackendError(f"RAFT needs {error.name}; pip install torch torchvision") from error
     return raft(weights)
 
 

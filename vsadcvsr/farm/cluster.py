@@ -16,7 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from vsadcvsr.errors import BackendError, FarmError, UsageError, near_misses, one_line
+from vsadcvsr.errors import FarmError, UsageError, near_misses, one_line
+from vsadcvsr.extras import needs
 
 _log = logging.getLogger(__name__)
 
@@ -131,10 +132,8 @@ def _found(address: str) -> str:
 
 
 def _module() -> ModuleType:
-    try:
+    with needs("farm", "-farm"):
         import ray
-    except ImportError as error:
-        raise BackendError(f"-farm needs Ray ({error}); run `pip install vsadcvsr[farm]`") from error
     module: ModuleType = ray
     return module
 

@@ -1,15 +1,17 @@
 """The build hook: compiles the shim and puts it where VapourSynth finds plugins by itself.
 
 `ADCVSR_TARGET=windows-x86_64 pip wheel .` builds for another machine with the `zig` of the ziglang wheel; without it
-the compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig.
+the compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig, which the build then asks for by itself.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -24,6 +26,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SOURCES = ("adcvsr.c", "door.c", "stream.c", "python.c")
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared")
 PAYLOAD = "vapoursynth/plugins/adcvsr"
+ZIG = "ziglang>=0.14"
+_GLIBC_LIBRARIES = re.compile(r"lib(c|m|dl|rt|pthread|gcc_s)\.so\.\d|ld-linux[\w-]*\.so\.\d")
+_OLDEST_GLIBC = 17
+"""2.17 is the oldest glibc that has one tag on every processor."""
 
 
 class Target(NamedTuple):  # no dataclass: hatchling runs this file without a place among the modules, which those need
@@ -68,12 +74,16 @@ def compiler_for(target: Target, environment: Mapping[str, str]) -> list[str]:
         return [*zig, "-target", target.triple, "-s"]
     if environment.get("CC"):
         return shlex.split(environment["CC"])
-    for name in ("cc", "gcc", "clang"):
-        if found := shutil.which(name):
-            return [found]
+    if found := compiler_here():
+        return [found]
     if find_spec("ziglang"):
         return zig
     raise SystemExit("no C compiler found: install gcc or clang, or `pip install ziglang`, or set CC")
+
+
+def compiler_here() -> str | None:
+    """The C compiler on PATH."""
+    return next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
 
 
 def headers() -> Path:
@@ -101,8 +111,37 @@ def run(command: Sequence[str]) -> None:
         raise SystemExit(f"the shim does not compile: {shlex.join(command)}\n{done.stderr.strip()}")
 
 
+def linux_tag(library: bytes, tag: str) -> str:
+    """The platform tag of a shared library: manylinux by the newest glibc that it needs, or `tag` (linux_x86_64) as it
+    is where it needs another C library or anything else that a machine may not have.
+    """
+    needed, versions = elf_needs(library)
+    if not needed or not all(map(_GLIBC_LIBRARIES.fullmatch, needed)):
+        return tag
+    minor = max([_OLDEST_GLIBC, *(int(found[1]) for name in versions if (found := re.match(r"GLIBC_2\.(\d+)", name)))])
+    return f"manylinux_2_{minor}_{tag.removeprefix('linux_')}"
+
+
+def elf_needs(library: bytes) -> tuple[list[str], list[str]]:
+    """The libraries that a 64-bit little-endian ELF file asks for, and the versions of symbols that it names."""
+    at, size, count = struct.unpack_from("<Q", library, 40)[0], *struct.unpack_from("<HH", library, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", library, at + index * size) for index in range(count)]
+    for _, kind, _, _, offset, length, link, _, _, _ in sections:
+        if kind == 6:  # SHT_DYNAMIC; its link is the section of its strings
+            names = library[sections[link][4] : sections[link][4] + sections[link][5]]
+            entries = struct.iter_unpack("<qQ", library[offset : offset + length])
+            needed = [names[value : names.index(b"\0", value)].decode() for tag, value in entries if tag == 1]
+            return needed, [name.decode() for name in names.split(b"\0") if name.startswith(b"GLIBC_")]
+    return [], []
+
+
 class ShimHook(BuildHookInterface[BuilderConfig]):
     """Adds the compiled plugin and its manifest to the wheel, and tags the wheel with the platform alone."""
+
+    def dependencies(self) -> list[str]:
+        """What a build needs beside what pyproject.toml names: zig, where nothing else compiles for the target."""
+        needs_zig = target_of(os.environ).triple or not (os.environ.get("CC") or compiler_here())
+        return [ZIG] if needs_zig else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """`version` is hatchling's kind of wheel: "standard" or "editable"; both carry the plugin."""
@@ -117,7 +156,9 @@ class ShimHook(BuildHookInterface[BuilderConfig]):
             str(root / "vsadcvsr" / "native" / "manifest.vs"): f"{PAYLOAD}/manifest.vs",
         }
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{target.tag}"
+        is_native_linux = target.tag.startswith("linux_")
+        tag = linux_tag(library.read_bytes(), target.tag) if is_native_linux else target.tag
+        build_data["tag"] = f"py3-none-{tag}"
         if version == "editable":
             # What is named here replaces the default list, so the packages' own link file is not touched by it.
             build_data["force_include_editable"] = payload

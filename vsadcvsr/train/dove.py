@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
+from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train import dove_plan
 from vsadcvsr.train.dove_files import check_folder, find_prompt, read_prompt
@@ -61,10 +62,8 @@ class Dove:
         embedding = find_prompt(folder, prompt)
         place = _device(device)
         dtype = _dtype(precision, place)
-        try:
+        with needs("train", "DOVE"):
             from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
-        except ImportError as error:
-            raise BackendError("DOVE needs diffusers; pip install 'vsadcvsr[train]'") from error
         transformer = _part(CogVideoXTransformer3DModel, folder, "transformer", dtype)
         vae = _part(AutoencoderKLCogVideoX, folder, "vae", dtype)
         if transformer.config.patch_size_t is None:

@@ -14,17 +14,21 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vsadcvsr.commands import share, status
 from vsadcvsr.errors import MediaError, UsageError
+from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
-from vsadcvsr.train import clips
-from vsadcvsr.train.footage import Footage, gathered
-from vsadcvsr.train.pool import SHARD
-from vsadcvsr.train.shards import TRUTH, shard_file, write_shard
-from vsadcvsr.train.teacher import FolderTeacher, Lesson, Source, asked, teacher_name
+
+with needs("train", "a pool", __name__):
+    import cv2
+
+    from vsadcvsr.train import clips
+    from vsadcvsr.train.footage import Footage, gathered
+    from vsadcvsr.train.pool import SHARD
+    from vsadcvsr.train.shards import TRUTH, shard_file, write_shard
+    from vsadcvsr.train.teacher import FolderTeacher, Lesson, Source, asked, teacher_name
 
 _LONGEST = 600  # frames of a video that are looked at
 _log = logging.getLogger(__name__)

@@ -20,17 +20,21 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vsadcvsr.commands import check_least, share, status
 from vsadcvsr.errors import MediaError, UsageError
+from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
-from vsadcvsr.train.library import ROOM, Library, Sources, busier
-from vsadcvsr.train.mix import KINDS, MIX, Mix
-from vsadcvsr.train.shards import TRUTH, Pixels, shard_file, write_shard
+
+with needs("train", "a pool", __name__):
+    import cv2
+
+    from vsadcvsr.train.library import ROOM, Library, Sources, busier
+    from vsadcvsr.train.mix import KINDS, MIX, Mix
+    from vsadcvsr.train.shards import TRUTH, Pixels, shard_file, write_shard
 
 SHARD = 16
 _log = logging.getLogger(__name__)

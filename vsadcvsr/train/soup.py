@@ -11,7 +11,10 @@ from pathlib import Path
 
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError, WeightsError
-from vsadcvsr.nets.files import Student, load_weights, save_weights
+from vsadcvsr.extras import needs
+
+with needs("train", "the mean of weights", __name__):
+    from vsadcvsr.nets.files import Student, load_weights, save_weights
 
 
 def mean(students: Sequence[tuple[Student, float]]) -> Student:

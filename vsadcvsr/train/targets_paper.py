@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.extras import needs
 from vsadcvsr.nets.files import misfits, told
 from vsadcvsr.nets.paper import PaperStudent
 from vsadcvsr.train.targets import Targets
@@ -37,10 +38,8 @@ class PaperTargets(Targets):
     @classmethod
     def of(cls, vae: Path, half_decoder: Path, student: PaperStudent) -> PaperTargets:
         """From a VAE's folder in diffusers layout and AdcSR's `halfDecoder.ckpt`. Raises WeightsError, BackendError."""
-        try:
+        with needs("train", "the VAE"):
             from diffusers import AutoencoderKL
-        except ImportError as error:
-            raise BackendError(f"the VAE needs {error.name}; pip install 'vsadcvsr[train]'") from error
         try:
             loader: Any = AutoencoderKL
             held = loader.from_pretrained(str(vae), local_files_only=True, low_cpu_mem_usage=False)

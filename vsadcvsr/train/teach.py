@@ -17,8 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vsadcvsr.commands import share, status
 from vsadcvsr.errors import UsageError
-from vsadcvsr.train.shards import TRUTH, shard_file, shard_numbers, write_shard
-from vsadcvsr.train.teacher import Lesson, Teacher, asked
+from vsadcvsr.extras import needs
+
+with needs("train", "a teacher", __name__):
+    from vsadcvsr.train.shards import TRUTH, shard_file, shard_numbers, write_shard
+    from vsadcvsr.train.teacher import Lesson, Teacher, asked
 
 _PLAIN = 10.0  # seconds between lines off a terminal
 _log = logging.getLogger(__name__)

@@ -1,0 +1,121 @@
+"""`pip install .` and nothing else: the first page works, and what an extra brings is said in one line."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.environments import QUIET, ROOT, Environment, metadata_of, pip, requirements
+
+pytestmark = pytest.mark.slow
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+EXTRAS = {
+    "adcvsr evaluate --data gone": "evaluate",
+    "adcvsr evaluate --help": "evaluate",
+    "adcvsr compare a.mkv b.mkv": "evaluate",
+    "adcvsr train --data gone --out run": "train",
+    "adcvsr export a.safetensors b.onnx": "train",
+    "adcvsr convert a.ckpt -o b.safetensors": "torch",
+    "python -m vsadcvsr.evaluate --data gone": "evaluate",
+    "python -m vsadcvsr.evaluate.cuts --clips gone --images gone": "evaluate",
+    "python -m vsadcvsr.train.pool gone --out pool": "train",
+    "python -m vsadcvsr.train.pool --help": "train",
+    "python -m vsadcvsr.train.teach pool": "train",
+    "python -m vsadcvsr.train.pairs low high --teacher t --out pool": "train",
+    "python -m vsadcvsr.train.soup a.safetensors --out b.safetensors": "train",
+    "python -m vsadcvsr.bench.paper --dry-run": "torch",
+    "python -m vsadcvsr.bench.farm": "farm",
+    "python -m vsadcvsr.bench.farm_ray . 1 1": "farm",
+    "python -m ffmpeg_filter.fluent": "ffmpeg",
+    "adcvsr bench --backend torch": "torch",
+}
+"""Commands that need what is not there, and the extra that brings it."""
+
+WORKING = [
+    "adcvsr --help",
+    "adcvsr models",
+    "adcvsr compare --help",
+    "adcvsr train --help",
+    "adcvsr export --help",
+    "adcvsr convert --help",
+    "adcvsr bench --help",
+    "python -m vsadcvsr.bench.farm --help",
+    "python -m ffmpeg_filter.frames",
+    "ffadcvsr -h",
+    "ffadcvsr -h filter=adcvsr",
+    "ffadcvsr -version",
+    "ffadcvsr farm -h",
+]
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment with the wheel and what it always needs."""
+    needed = requirements(metadata_of(wheel).get_all("Requires-Dist", []))
+    made = Environment(tmp_path_factory.mktemp("bare") / "venv", only=needed)
+    pip("--python", made.python, "install", *QUIET, wheel)
+    shutil.copytree(ROOT / "examples" / "media", made.place / "examples" / "media")
+    shutil.copy(ROOT / "examples" / "media" / "clip.mp4", made.place / "in.mp4")
+    return made
+
+
+def start(bare: Environment, line: str) -> tuple[int, str, str]:
+    words = shlex.split(line)
+    done = bare.start(bare.bin / words[0], *words[1:], PATH=str(bare.bin))
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_environment_has_no_extra(bare: Environment) -> None:
+    absent = ["cv2", "torch", "ray", "onnx", "ncnn", "ffmpeg", "diffusers", "safetensors"]
+    ask = f"from importlib.util import find_spec; print([name for name in {absent} if find_spec(name)])"
+    assert start(bare, f'python -c "{ask}"')[1].strip() == "[]"
+
+
+@pytest.mark.parametrize(("line", "extra"), EXTRAS.items())
+def test_what_an_extra_brings_is_said_in_one_line(bare: Environment, line: str, extra: str) -> None:
+    status, out, err = start(bare, line)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert f"pip install 'vsadcvsr[{extra}]'" in err
+
+
+@pytest.mark.parametrize("line", WORKING)
+def test_everything_else_works(bare: Environment, line: str) -> None:
+    status, _, err = start(bare, line)
+    assert (status, err) == (0, "")
+
+
+def test_a_farm_says_that_it_needs_ray(bare: Environment) -> None:
+    status, out, err = start(bare, "ffadcvsr -farm local -y -i in.mp4 -vf adcvsr=model=nearest -frames:v 2 farm.mkv")
+    assert status
+    assert out == ""
+    assert "Traceback" not in err
+    assert "pip install 'vsadcvsr[farm]'" in err.splitlines()[-1]
+
+
+def test_a_benchmark_leaves_out_what_it_has_not(bare: Environment) -> None:
+    status, out, err = start(bare, "adcvsr bench --size 16x16 --count 1 --rounds 1 --rival")
+    assert (status, err) == (0, "")
+    left_out = [line for line in out.splitlines() if line.startswith("left out")]
+    assert len(left_out) == 2
+    assert all("pip install 'vsadcvsr[bench]'" in line for line in left_out)
+
+
+def test_the_first_page_runs(bare: Environment) -> None:
+    """README's first script, its first ffadcvsr line without an FFmpeg on PATH, and the doctor."""
+    (script,) = re.findall(r"```python\n(.*?)```", README.partition("## Install")[0], re.DOTALL)
+    (bare.place / "first.py").write_text(f"{script}\nprint(len(vs.get_output(0).clip.get_frame(0)))\n")
+    assert start(bare, "python first.py") == (0, "3\n", "")
+    (line,) = [line for line in README.splitlines() if line.startswith("ffadcvsr")][:1]
+    line = line.replace("libx265", "ffv1").replace("-crf 18 ", "").replace("in.mp4", "in.mp4 -frames:v 2")
+    status, _, err = start(bare, line)
+    assert status == 0, err
+    assert (bare.place / "out.mkv").stat().st_size > 1000
+    status, out, err = start(bare, "adcvsr doctor")
+    assert (status, err) == (0, ""), out
+    assert "failed" not in out
