@@ -50,7 +50,6 @@ GLOBALS = frozenset([*_GLOBAL.split(), *FARM])
 _ALIASES = {
     "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",
     "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",
-    "/filter_complex": "filter_complex_script",
 }  # fmt: skip
 
 

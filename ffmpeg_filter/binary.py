@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from vsadcvsr.errors import MediaError, UsageError
 
@@ -32,10 +33,11 @@ class Binary:
 def find() -> Binary:
     """`ADCVSR_FFMPEG`, else `ffmpeg` on PATH, else the one inside imageio-ffmpeg. Raises MediaError or UsageError."""
     if named := os.environ.get(VARIABLE):
-        if not shutil.which(named):
+        program = shutil.which(Path(named).expanduser())
+        if program is None:
             raise UsageError.of(VARIABLE, named, "the path of an ffmpeg program", "or unset it")
-        return examined(named)
-    return examined(shutil.which("ffmpeg") or _packaged())
+        return examined(os.path.abspath(program))  # noqa: PTH100 - links stay, for some programs go by their names
+    return examined(os.path.abspath(shutil.which("ffmpeg") or _packaged()))  # noqa: PTH100
 
 
 def _packaged() -> str:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from ffmpeg_filter import loglevel
+
 _KEPT = 50
 _HELD = 1.0  # seconds
 _LAUNCH = """
@@ -24,6 +26,13 @@ if os.getppid() == int(sys.argv[1]):
 """
 """Not done between fork and exec, where Python code can wait for ever for a lock that another thread held."""
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug|trace)\] ")
+_PACING = re.compile(r"Thread message queue blocking")
+"""Said of an input that is read more slowly than it could be, as all are beside a network."""
+_UNWRITTEN = re.compile(
+    r"Error writing trailer|Error closing file|Error muxing|Error submitting a packet to the muxer|"
+    r"av_interleaved_write_frame"
+)
+"""What FFmpeg says of an output that is not whole, with which 5.1 may end with 0."""
 _ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")
 _SEVERE = {"panic", "fatal", "error"}
 _SEQUEL = re.compile(
@@ -37,28 +46,48 @@ _INPUT = re.compile(r"Error opening input file (.+?)\.?$")
 
 class Speech:
     """What a process has said, line by line. Warnings and errors are held for a while; once there is a line of a lower
-    level, for the user wants to read all, and whatever has no level, `say` is given at once.
+    level, for the user wants to read all, and whatever has no level, `say` is given at once. Of levels above `limit`
+    nothing is said.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], limit: int = loglevel.ALL) -> None:
+        self.unwritten = ""
+        """The first complaint that means that an output is not whole."""
         self._say = say
+        self._limit = limit
+        self._is_wanted = True
         self._held: list[tuple[float, str]] = []
         self._errors: list[str] = []
         self._is_full = False
         self._lock = threading.Lock()
 
     def take(self, line: str) -> None:
+        if _PACING.search(line):
+            return
         level = _LEVEL.search(line)
         words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
+        self.remember(line)
         with self._lock:
+            if level:
+                self._is_wanted = loglevel.LEVELS[level[1]] <= self._limit
             self._is_full |= level is not None and level[1] not in {"warning", *_SEVERE}
             is_held = level is not None and not self._is_full
-            if is_held and len(self._held) < _KEPT:
+            if is_held and self._is_wanted and len(self._held) < _KEPT:
                 self._held.append((time.monotonic(), words))
-            if level and level[1] in _SEVERE and len(self._errors) < _KEPT:
-                self._errors.append(words)
-        if not is_held:
+        if not is_held and self._is_wanted:
             self._say(words)
+
+    def remember(self, line: str) -> None:
+        """Keeps an error for `reason`, without saying it."""
+        level = _LEVEL.search(line)
+        if not level or level[1] not in _SEVERE:
+            return
+        words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
+        with self._lock:
+            if len(self._errors) < _KEPT:
+                self._errors.append(words)
+            if _UNWRITTEN.search(words) and not self.unwritten:
+                self.unwritten = words
 
     def let_out(self, held: float = _HELD) -> None:
         """Says what was held for that long (seconds): the process goes on in spite of it."""
@@ -80,15 +109,6 @@ class Speech:
         return words if named in words else f"{named}: {words}"
 
 
-def levelled(argv: Sequence[str]) -> list[str]:
-    """The arguments of FFmpeg with `-loglevel` so changed that each line tells its level."""
-    told, before = list[str](), ""
-    for word in argv:
-        told.append(f"level+{word}" if before in {"-v", "-loglevel"} and "level" not in word else word)
-        before = word
-    return told
-
-
 class Child:
     """One process. `heard` is called with each line of its standard error, on a thread of its own; it says whether the
     line is dealt with. All others go to `speech`. Standard input and output are ours if None.
@@ -105,14 +125,16 @@ class Child:
         say: Callable[[str], None],
         stdin: int | None = subprocess.DEVNULL,
         stdout: int | None = subprocess.DEVNULL,
+        limit: int = loglevel.ALL,
     ) -> None:
-        self.speech = Speech(say)
+        self.speech = Speech(say, limit)
         self._heard = heard
         self._process = subprocess.Popen(
             _bound_to_us(argv),
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
+            env=_environment(),
             process_group=0,
         )
         self._reading = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
@@ -147,6 +169,14 @@ class Child:
                 words = line.rstrip()
                 if words and not self._heard(words):
                     self.speech.take(words)
+                else:
+                    self.speech.remember(words)
+
+
+def _environment() -> dict[str, str]:
+    """Without the colours that a user may have asked for, which would stand in the lines that are read."""
+    kept = {name: value for name, value in os.environ.items() if name != "AV_LOG_FORCE_COLOR"}
+    return {**kept, "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
 def _bound_to_us(argv: Sequence[str]) -> list[str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter import farm_orders, options, outputs, verify
+from ffmpeg_filter import farm_orders, graph_files, loglevel, options, outputs, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.encoder import ProgramError
@@ -19,7 +20,7 @@ from ffmpeg_filter.farm_recipe import Ordered
 from ffmpeg_filter.filtergraph import mentions
 from ffmpeg_filter.pipeline import INTERRUPTED, Job, Outcome, Transcode
 from ffmpeg_filter.plan import Plan, Start, plan
-from ffmpeg_filter.progress import Reporter, reporter
+from ffmpeg_filter.progress import Reporter, reporter, say
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
@@ -31,6 +32,7 @@ Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be
                          -adcvsr_on_corrupt P   warn (default) or fail, if the source is damaged
                          -adcvsr_metadata       note model and settings in the output's metadata
 """
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FAILED = 1
 _INVALID = 183
 """FFmpeg's status for a file that holds nothing it knows."""
@@ -42,29 +44,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="ffadcvsr: %(message)s", stream=sys.stderr)
     try:
         return _run(words)
-    except ProgramError as error:
-        print(f"ffadcvsr: {error}", file=sys.stderr)
-        return error.status
-    except outputs.OutputError as error:
-        print(f"ffadcvsr: {error}", file=sys.stderr)
-        return error.status(find().version)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError) as error:
-        print(f"ffadcvsr: {one_line(error)}", file=sys.stderr)
-        return _FAILED
+        if _loglevel(words) >= loglevel.FATAL:
+            say(f"ffadcvsr: {one_line(error)}")
+        return _status(error)
+
+
+def _status(error: Exception) -> int:
+    """FFmpeg's exit status for what went wrong, where it has one of its own."""
+    if isinstance(error, outputs.OutputError):
+        return error.status(find().version)
+    return error.status if isinstance(error, ProgramError) else _FAILED
+
+
+def _loglevel(words: Sequence[str]) -> int:
+    try:
+        return loglevel.of(words)
+    except UsageError:
+        return loglevel.INFO
 
 
 def _run(words: list[str]) -> int:
     if not words:
-        print(USAGE, file=sys.stderr)
+        say(USAGE)
         return _FAILED
     if words[0] in {"y4m", "farm"}:
         return (_y4m if words[0] == "y4m" else _farm)(words[1:])
     if words[0] in {"-h", "-help", "--help", "-?"} and words[1:] in ([], ["filter=adcvsr"]):
         print(options.help_text() if words[1:] else f"{USAGE}{farm_orders.HELP}")
         return 0
-    command = parse(_with_scripts(words))
+    command = graph_files.read_in(parse(words))
     farm_orders.check_names(command)
     is_farmed = command.has("farm") and not command.has("adcvsr_dry_run")
     return (_on_a_farm if is_farmed else _here)(command)
@@ -74,12 +85,12 @@ def _here(command: Command) -> int:
     has_us = any(mentions(word) for word in command.words())
     inputs = [probe(file) for file in command.inputs] if has_us else []
     binary = find()
-    made = plan(command, inputs, version=binary.version)
+    made = plan(command, inputs)
     if made is None:
         return _plain(binary, command)
     noted = made
     if command.has("adcvsr_metadata"):
-        noted = plan(_with_note(command, made), inputs, version=binary.version) or made
+        noted = plan(_with_note(command, made), inputs) or made
     if command.has("adcvsr_dry_run"):
         _show(binary, noted)
         return 0
@@ -100,15 +111,15 @@ def _on_a_farm(command: Command) -> int:
 
 def ordered(words: list[str]) -> Ordered:
     """A farm's command, as it would be run here. Raises UsageError for one without adcvsr."""
-    command = parse(_with_scripts(words))
+    command = graph_files.read_in(parse(words))
     inputs = [probe(file) for file in command.inputs]
     binary = find()
-    made = plan(command, inputs, version=binary.version)
+    made = plan(command, inputs)
     if made is None:
         raise UsageError.of("command", "without adcvsr", "with -vf adcvsr or in -filter_complex")
     if command.has("adcvsr_metadata"):
         command = _with_note(command, made)
-    made = plan(command, inputs, version=binary.version)
+    made = plan(command, inputs)
     assert made is not None, "a note takes no filter away"
     return Ordered(command, inputs, made, binary)
 
@@ -123,22 +134,6 @@ def _y4m(words: Sequence[str]) -> int:
         raise UsageError.of("y4m", f"enable={chosen.enable}", "options that hold for all frames", "use -vf adcvsr")
     y4m.run(sys.stdin.buffer, sys.stdout.buffer, sized=chosen.upscaling)
     return 0
-
-
-def _with_scripts(words: list[str]) -> list[str]:
-    """Graphs that are kept in files, read in, so that a filter of ours in one is found."""
-    read: list[str] = []
-    left = iter(words)
-    for word in left:
-        if word in {"-filter_complex_script", "-/filter_complex"}:
-            path = Path(next(left, ""))
-            if not path.is_file():
-                raise UsageError.of(word, str(path), "the path of a file with a filter graph")
-            text = path.read_text()
-            read += ["-filter_complex", text] if mentions(text) else [word, str(path)]
-        else:
-            read.append(word)
-    return read
 
 
 def _plain(binary: Binary, command: Command) -> int:
@@ -163,12 +158,34 @@ def _noted(file: File, note: Option) -> File:
 
 
 def _show(binary: Binary, made: Plan) -> None:
-    print(shlex.join([binary.path, *made.decoder]))
-    print(f"# adcvsr {made.options.described()}")
-    print(shlex.join([binary.path, *made.encoder(Start((), (), None, Fraction(1, 90000)))]))
+    encoder = made.encoder(Start((), (), None, Fraction(1, 90000)))
+    print(_in_shell([binary.path, *made.decoder]))
+    print(f"# adcvsr {ascii(made.options.described())[1:-1]}")
+    print(_in_shell([binary.path, *encoder]))
+
+
+def _in_shell(words: Sequence[str]) -> str:
+    """A command as bash, ksh and zsh read it, names that are no text or hold control characters included."""
+    return " ".join(shlex.quote(word) if _is_printable(word) else f"$'{_escaped(word)}'" for word in words)
+
+
+def _is_printable(word: str) -> bool:
+    try:
+        word.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return not _CONTROL.search(word)
+
+
+def _escaped(word: str) -> str:
+    return "".join(
+        f"\\x{byte:02x}" if byte < 0x20 or byte > 0x7E else f"\\{byte:c}" if byte in b"\\'" else f"{byte:c}"
+        for byte in os.fsencode(word)
+    )
 
 
 def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input]) -> int:
+    level = loglevel.of(command.words())
     _check_inputs(command)
     check_output(command)
     source = inputs[made.source]
@@ -187,15 +204,16 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         rate=video.rate if video else None,
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,
+        loglevel=level,
     )
-    quiet = command.has("nostats") or command.has("stats") or command.value("loglevel") in {"quiet", "fatal", "panic"}
+    quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with reporter(total or None, wanted=False if quiet else None) as live:
         try:
             outcome = Transcode(job, live).run()
         except BaseException:
             outputs.discard(command)
             raise
-        if outcome.damage:
+        if outcome.damage and level >= loglevel.WARNING:
             live.say(f"warning: {outcome.damage}")
         _publish(command, made, outcome, live)
     return outcome.status
@@ -237,4 +255,19 @@ def _estimate(source: Input) -> int:
 
 def run() -> None:
     """The console script."""
+    _open_closed_streams()
     raise SystemExit(main())
+
+
+def _open_closed_streams() -> None:
+    """Standard streams that are closed lead nowhere, so that no other file gets their numbers. The first two cannot be
+    used, as with FFmpeg; what is said on the third is lost.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, flags), True)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

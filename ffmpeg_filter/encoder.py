@@ -13,7 +13,8 @@ from queue import Full, Queue
 
 import av
 
-from ffmpeg_filter.children import Child, levelled
+from ffmpeg_filter import loglevel
+from ffmpeg_filter.children import Child
 from ffmpeg_filter.nut import Writer
 from vsadcvsr.errors import MediaError
 
@@ -40,7 +41,10 @@ class Encoder:
         self, argv: Sequence[str], first: av.VideoFrame, rate: Fraction | None, say: Callable[[str], None]
     ) -> None:
         readable, writable = pipe()
-        self._child = Child("encoder", levelled(argv), heard=lambda _: False, say=say, stdin=readable, stdout=None)
+        self._child = Child(
+            "encoder", loglevel.levelled(argv), heard=lambda _: False, say=say, stdin=readable, stdout=None,
+            limit=loglevel.of(argv),
+        )  # fmt: skip
         os.close(readable)
         self._frames: Queue[av.VideoFrame | None] = Queue(1)
         self._failure: Exception | None = None
@@ -102,6 +106,8 @@ class Encoder:
             raise MediaError(f"the encoder was killed by signal {-status} after {self._count} frames")
         if status:
             raise ProgramError(f"the encoder failed: {self._child.speech.reason()}", status)
+        if self._child.speech.unwritten:
+            raise MediaError(f"the encoder failed: {self._child.speech.unwritten}")
 
 
 def pipe() -> tuple[int, int]:

@@ -21,7 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from ffmpeg_filter import farm_orders, farm_plan
+from ffmpeg_filter import farm_orders, farm_plan, outputs
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
@@ -137,13 +137,11 @@ def _count(text: str) -> int:
 
 
 def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
-    from ffmpeg_filter import cli
-
     if not command:
         raise UsageError.of("farm plan", "without a command", "JOB -- and an ffmpeg command line with adcvsr")
     ordered = order(command)
     if not (given.job / "job.json").exists():
-        cli.check_output(ordered.command)
+        outputs.check(ordered.command, overwrite=ordered.command.has("y"))
     try:
         with reporter(None, wanted=None) as live:
             job = farm_plan.make(given.job, ordered, given.chunk_seconds, live)

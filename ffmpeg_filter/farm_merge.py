@@ -11,8 +11,8 @@ from pathlib import Path
 
 import av
 
-from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, outputs, verify
-from ffmpeg_filter.children import Child, levelled
+from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, loglevel, outputs, verify
+from ffmpeg_filter.children import Child
 from ffmpeg_filter.encoder import Encoder, ProgramError
 from ffmpeg_filter.farm_recipe import Kitchen
 from ffmpeg_filter.nut import exact
@@ -124,7 +124,10 @@ def _aspect(chunk: Path, film: Path) -> Fraction | None:
 
 
 def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
-    child = Child("merge", levelled(argv), heard=lambda line: _MEANT.search(line) is not None, say=say, stdout=None)
+    child = Child(
+        "merge", loglevel.levelled(argv), heard=lambda line: _MEANT.search(line) is not None, say=say, stdout=None,
+        limit=loglevel.of(argv),
+    )  # fmt: skip
     try:
         status = child.wait()
     finally:
@@ -133,6 +136,8 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
         raise MediaError(f"the merging FFmpeg was killed by signal {-status}")
     if status:
         raise ProgramError(f"the merge failed: {child.speech.reason()}", status)
+    if child.speech.unwritten:
+        raise MediaError(f"the merge failed: {child.speech.unwritten}")
     child.speech.let_out(0)
 
 

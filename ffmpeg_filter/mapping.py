@@ -74,6 +74,12 @@ def ours_of(option: Option, output: File, inputs: Sequence[Input]) -> Ours:
     return Ours(number, stream, place, sum(one == videos[place] for one in videos[:place]))
 
 
+def fits(option: Option, ours: Ours) -> bool:
+    """Whether an option of our output speaks of our stream, alone or among others."""
+    kind, _, place = option.specifier.partition(":")
+    return kind in {"", "v", "V"} and place in {"", str(ours.place)}
+
+
 def _place(option: Option, videos: Sequence[Found]) -> int:
     """Which of an output's video streams the filter is for; covers are passed by."""
     wanted = option.specifier.partition(":")[2]

@@ -18,7 +18,7 @@ from itertools import chain
 
 import av
 
-from ffmpeg_filter import colors
+from ffmpeg_filter import colors, loglevel
 from ffmpeg_filter.ahead import ahead
 from ffmpeg_filter.binary import Binary
 from ffmpeg_filter.children import Child
@@ -51,6 +51,8 @@ class Job:
     strict: bool = False
     """Whether damage is the end of it (`-adcvsr_on_corrupt fail`)."""
     reads_stdin: bool = False
+    loglevel: int = loglevel.INFO
+    """Of FFmpeg's, what is said."""
 
 
 @dataclass
@@ -74,6 +76,7 @@ class Transcode:
         self._reader = Reader(self._words.put)
         self._first: Shown | None = None
         self._asked = 0
+        self._is_interlaced = False
 
     def run(self) -> Outcome:
         """To the end. Raises MediaError with the words of whichever program failed, and what the engine raises."""
@@ -81,7 +84,7 @@ class Transcode:
         decoder = Child(
             "decoder", [self.job.binary.path, *self.job.decoder], heard=self._heard,
             say=lambda words: self.reporter.say(f"decoder: {words}"),
-            stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable,
+            stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable, limit=self.job.loglevel,
         )  # fmt: skip
         os.close(writable)
         pictures = ahead(self._pictures(readable), 1)
@@ -134,10 +137,17 @@ class Transcode:
             if self._first is None:
                 self._first = shown
                 for words in colors.lost(shown, self.job.codec):
-                    self.reporter.say(f"warning: {words}")
+                    self._warn(words)
+            if shown.field != "P" and not self._is_interlaced:
+                self._is_interlaced = True
+                self._warn("the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)")
             if self.job.strict and self.outcome.damage:
                 return
             yield frame
+
+    def _warn(self, words: str) -> None:
+        if self.job.loglevel >= loglevel.WARNING:
+            self.reporter.say(f"warning: {words}")
 
     def _encoder(self, first: av.VideoFrame) -> Encoder:
         assert self._first is not None, "a picture has come out, so a frame has gone in"

@@ -48,10 +48,9 @@ class Plan:
         return outputs.part_of(self.output)
 
 
-def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int]) -> Plan | None:
+def plan(command: Command, inputs: Sequence[Input]) -> Plan | None:
     """The two commands, given the facts of each input; None if there is no `adcvsr`. Raises UsageError."""
-    del version
-    found = _found(command)
+    found = _found(command, inputs)
     if found is None:
         return None
     if not command.inputs:
@@ -81,15 +80,26 @@ def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int])
     )
 
 
-def _found(command: Command) -> tuple[Option, File] | None:
+def _found(command: Command, inputs: Sequence[Input]) -> tuple[Option, File] | None:
     """The option that holds our filter and the output that it speaks of."""
     graphs = [one for one in command.options() if one.name == "filter_complex" and _holds(one)]
-    simple = [(one, file) for file in command.outputs for one in file.options if one.name == "filter" and _holds(one)]
+    simple = [
+        (one, file)
+        for file in command.outputs
+        for at, one in enumerate(file.options)
+        if one.name == "filter" and _holds(one) and not _is_overridden(file, at, inputs)
+    ]
     if len(graphs) + len(simple) > 1:
         raise UsageError.of("adcvsr", f"in {len(graphs) + len(simple)} filter options", "one", "run a command for each")
     if simple:
         return simple[0]
     return (graphs[0], _taker(command, graphs[0])) if graphs else None
+
+
+def _is_overridden(file: File, at: int, inputs: Sequence[Input]) -> bool:
+    """Whether a later option gives the stream of a filter option another filter: the last that fits counts."""
+    later = [one for one in file.options[at + 1 :] if one.name == "filter"]
+    return bool(later) and any(mapping.fits(one, mapping.ours_of(file.options[at], file, inputs)) for one in later)
 
 
 def _holds(option: Option) -> bool:

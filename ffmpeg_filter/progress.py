@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TextIO
@@ -12,6 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _PLAIN_EVERY = 10.0  # seconds
+
+
+def say(words: str, stream: TextIO | None = None) -> None:
+    """A line on standard error; one that nobody can read any more is no failure, as it is none to FFmpeg."""
+    with suppress(OSError, ValueError):
+        print(words, file=stream or sys.stderr, flush=True)
 
 
 class Reporter(Protocol):
@@ -41,7 +48,7 @@ class Quiet:
         """Nothing."""
 
     def say(self, words: str) -> None:
-        print(f"{self.prefix}{words}", file=self.stream, flush=True)
+        say(f"{self.prefix}{words}", self.stream)
 
     def __enter__(self) -> Self:
         return self
@@ -93,18 +100,22 @@ class Live:
     def frame(self, seconds: float) -> None:
         spent = max(time.monotonic() - self._began, 1e-6)
         done = self._progress.tasks[0].completed + 1
-        self._progress.update(self._task, advance=1, fps=done / spent, speed=seconds / spent)
+        with suppress(OSError):
+            self._progress.update(self._task, advance=1, fps=done / spent, speed=seconds / spent)
 
     def say(self, words: str) -> None:
-        self._progress.console.print(f"ffadcvsr: {words}", markup=False, highlight=False)
+        with suppress(OSError):
+            self._progress.console.print(f"ffadcvsr: {words}", markup=False, highlight=False)
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        with suppress(OSError):
+            self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         del kind, error, at
-        self._progress.stop()
+        with suppress(OSError):
+            self._progress.stop()
 
 
 def reporter(total: int | None, *, wanted: bool | None, stream: TextIO | None = None) -> Reporter:

@@ -109,8 +109,14 @@ class Second:
 
     def _kept(self, options: Iterable[Option]) -> tuple[Option, ...]:
         """Without what only we understand, and with the inputs of other graphs renumbered."""
-        kept = [one for one in options if one is not self.option and one.name not in OURS]
+        kept = [one for one in options if one is not self.option and one.name not in OURS and not self._is_lost(one)]
         return tuple(self._renumbered(one) if one.name == "filter_complex" else one for one in kept)
+
+    def _is_lost(self, option: Option) -> bool:
+        """Whether an option gives our stream a filter that ours, which comes later, takes the place of."""
+        if self.ours is None or option.name != "filter" or not any(option is one for one in self.output.options):
+            return False
+        return mapping.fits(option, self.ours) and (option.specifier.count(":") > 0 or ":" not in self.option.specifier)
 
     def _renumbered(self, option: Option) -> Option:
         graph = filtergraph.relabelled(filtergraph.parse(option.value or ""), self._pad)
@@ -170,10 +176,12 @@ class Second:
         if self.keeps_times:
             which = f":v:{self.ours.place}" if self.ours else ":v"
             words += [Option(f"-fps_mode{which}", "passthrough"), Option(f"-enc_time_base{which}", _ratio(start.tick))]
-        if self.ours:
-            words.append(Option(f"-filter:v:{self.ours.place}", str(self._graph(start))))
-            words += self._tags(self.ours, made)
-        return [*words, *_merged(start.options, made)]
+        if self.ours is None:
+            return [*words, *_merged(start.options, made)]
+        ours = Option(f"-filter:v:{self.ours.place}", str(self._graph(start)))
+        if any(one.name == "filter" and mapping.fits(one, self.ours) for one in made):  # the last counts
+            return [*words, *self._tags(self.ours, made), *_merged(start.options, made), ours]
+        return [*words, ours, *self._tags(self.ours, made), *_merged(start.options, made)]
 
     def _tags(self, ours: mapping.Ours, made: Sequence[Option]) -> list[Option]:
         """The stream's own metadata, unless the user says which there are to be."""

@@ -24,7 +24,7 @@ SHOWN = "showinfo@adcvsr=checksum=0"
 
 
 def planned(words: str | list[str], *inputs: Input) -> Plan:
-    made = plan(parse(shlex.split(words) if isinstance(words, str) else words), inputs, version=(61, 0))
+    made = plan(parse(shlex.split(words) if isinstance(words, str) else words), inputs)
     assert made is not None
     return made
 

@@ -40,6 +40,26 @@ def test_the_one_on_the_path_comes_before_the_wheels(tmp_path: Path, monkeypatch
     assert find().path == there
 
 
+def test_a_name_on_the_path_a_relative_path_and_a_home_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = program(tmp_path, "libavutil 59. 39.100")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path.parent)
+    for name in ("ffmpeg", f"{tmp_path.name}/ffmpeg", f"./{tmp_path.name}/ffmpeg", "~/ffmpeg"):
+        monkeypatch.setenv("ADCVSR_FFMPEG", name)
+        assert find().path == named
+
+
+def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "text").write_text("no program")
+    for name in (str(tmp_path), str(tmp_path / "text"), "no-such-program-at-all"):
+        monkeypatch.setenv("ADCVSR_FFMPEG", name)
+        with pytest.raises(UsageError, match="ADCVSR_FFMPEG is"):
+            find()
+
+
 @pytest.mark.parametrize(
     ("says", "words"), [("libavutil 56. 70.100", "allowed: FFmpeg 5.1"), ("hello", "is no ffmpeg")]
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ffmpeg_filter.children import Speech, levelled
+from ffmpeg_filter.children import Speech
+from ffmpeg_filter.loglevel import levelled
 
 UNKNOWN = (
     "[libx264 @ 0x55d0] [warning] a warning",
@@ -63,5 +64,6 @@ def test_who_asked_to_read_all_reads_all_at_once(speech: Speech, said: list[str]
 
 @pytest.mark.parametrize("word", ["-v", "-loglevel"])
 def test_lines_tell_their_level_whatever_it_is(word: str) -> None:
-    assert levelled([word, "error", "-i", "error"]) == [word, "level+error", "-i", "error"]
-    assert levelled([word, "repeat+level+info"]) == [word, "repeat+level+info"]
+    assert levelled([word, "error", "-i", "error"]) == [word, "level+16", "-i", "error"]
+    assert levelled([word, "repeat+level+info"]) == [word, "repeat+level+32"]
+    assert levelled([word, "quiet"]) == [word, "level+16"]

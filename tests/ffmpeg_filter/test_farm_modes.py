@@ -15,14 +15,14 @@ from vsadcvsr.errors import UsageError
 
 def division(words: str, asked: str | None = None) -> Division:
     command = parse(shlex.split(words))
-    made = plan(command, [FILM] * len(command.inputs), version=(61, 0))
+    made = plan(command, [FILM] * len(command.inputs))
     assert made is not None
     return divided(command, made, [FILM] * len(command.inputs), asked)
 
 
 def frames_before(words: str) -> int | None:
     command = parse(shlex.split(words))
-    made = plan(command, [FILM] * len(command.inputs), version=(61, 0))
+    made = plan(command, [FILM] * len(command.inputs))
     assert made is not None
     return run_up(command, made)
 

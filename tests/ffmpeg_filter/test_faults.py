@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -152,3 +154,71 @@ def test_a_file_that_may_not_grow_is_an_error_and_not_finished(clip: Path, out: 
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert not out.exists()
+
+
+def test_a_disk_that_is_full_at_the_end_is_an_error_whatever_ffmpeg_ends_with(
+    clip: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words in (
+        "-c:v mpeg4 -b:v 9k -f matroska",
+        "-c:v mpeg4 -f mpegts",
+        "-c:v mpeg4 -f nut",
+        "-v quiet -f rawvideo",
+    ):
+        assert ffadcvsr("-nostats -y -i", clip, f"-an -vf {NEAREST} {words} /dev/full") != 0
+        said = capfd.readouterr().err
+        assert "No space left on device" in said or "quiet" in words
+
+
+def test_ffmpegs_last_words_on_a_truncated_source_come_through(
+    clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = out.with_name("whole.mp4")
+    ffmpeg("-i", clip, "-c:v libx264 -an", whole)
+    whole.write_bytes(whole.read_bytes()[:2000])
+    assert ffadcvsr("-nostats -i", whole, f"-vf {NEAREST}", out) != 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "moov atom not found" in line
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_closed_streams_change_nothing(closed: str, clip: Path, out: Path) -> None:
+    words = ["bash", "-c", f'exec "$@" {closed}', "-", *command("-i", clip, f"-vf {NEAREST} -c:v ffv1", out)]
+    assert subprocess.run(words, env=surroundings(), capture_output=True, timeout=60, check=False).returncode == 0
+    assert len(decoded(out)) == 10
+
+
+def test_a_closed_output_is_an_error(clip: Path) -> None:
+    words = command("-i", clip, f"-vf {NEAREST} -c:v ffv1 -f nut -")
+    given = ["bash", "-c", 'exec "$@" >&-', "-", *words]
+    done = subprocess.run(given, env=surroundings(), stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode != 0
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_dry_run_prints_what_a_shell_reads(clip: Path, out: Path) -> None:
+    odd = out.with_name(os.fsdecode(b"caf\xe9 'x' \n\\x41.mkv"))
+    clip_copy = odd.with_name("in " + odd.name)
+    clip_copy.write_bytes(clip.read_bytes())
+    words = command("-adcvsr_dry_run -i", clip_copy, f"-vf {NEAREST}", odd)
+    shown = subprocess.run(words, env=surroundings(), capture_output=True, timeout=60, check=True).stdout
+    decoder, _, encoder = (line for line in shown.splitlines() if line)
+    show = b"import os, sys; sys.stdout.buffer.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
+    for line, name in (
+        (decoder, clip_copy),
+        (encoder, clip_copy),
+        (encoder, odd.with_name(f"{odd.stem}.adcvsr-part.mkv")),
+    ):
+        script = b"p() { " + os.fsencode(sys.executable) + b' -c "' + show + b'" "$@"; }; p ' + line
+        read = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60, check=True).stdout
+        assert os.fsencode(name) in read.split(b"\0")
+
+
+def test_names_that_are_no_text_are_read_and_written(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    odd = [out.with_name(os.fsdecode(b"caf\xe9 %d.mkv" % number)) for number in (1, 2)]
+    odd[0].write_bytes(clip.read_bytes())
+    assert ffadcvsr("-adcvsr_metadata -i", odd[0], f"-vf {NEAREST} -c:v ffv1", odd[1]) == 0
+    assert len(list(out.parent.glob("*adcvsr-part*"))) == 0
+    assert odd[1].stat().st_size > 1000
+    assert ffadcvsr("-i", odd[0], f"-vf {NEAREST}", odd[1]) == 1
+    assert "already exists" in capfd.readouterr().err
