@@ -148,6 +148,9 @@ def convert(
 def train(
     settings: Annotated[Path | None, typer.Argument(help="A TOML file; options replace what it says.")] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of pictures and videos; may be repeated.")] = None,
+    exclude: Annotated[
+        list[Path] | None, typer.Option(help="A text file with names of files of data to leave out.")
+    ] = None,
     pool: Annotated[Path | None, typer.Option(help="Instead of data: a pool that is already filled.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder for checkpoints, weights and the model card.")] = None,
     model: Annotated[str | None, typer.Option(help="The student: fast, base or paper.")] = None,
@@ -158,14 +161,14 @@ def train(
     """Trains a student; the same command again goes on where it stopped.
 
     Stage 1 is regression; a setting of `adversarial` adds stage 2, dual-head adversarial distillation. On several
-    GPUs: torchrun --nproc-per-node N -m vsadcvsr.cli train …
+    GPUs, or cores, of which a process takes one: torchrun --nproc-per-node N -m vsadcvsr.cli train …
     """
     with needs("train", "training"):
         check("onnx")  # which only the end of a run would miss
         from vsadcvsr.train.command import settings_of
         from vsadcvsr.train.command import train as run
     named = {"pool": pool, "out": out, "model": model, "begin": begin, "regression.steps": steps}
-    for path in run(*settings_of(settings, data or [], named, more or [])):
+    for path in run(*settings_of(settings, data or [], named, more or []), exclude or []):
         Console().print(str(path), highlight=False, soft_wrap=True)
 
 

@@ -76,6 +76,15 @@ def test_pictures_become_a_model_that_runs(pictures: Path, tmp_path: Path) -> No
     assert [picture.shape for picture in engine.stream([np.zeros((3, 8, 8), np.float32)] * 2)] == [(3, 32, 32)] * 2
 
 
+def test_excluded_pictures_are_not_learned_from(pictures: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "validation.txt"
+    listed.write_text("pictures/one.png\n", encoding="utf-8")
+    words = ["train", "--data", str(pictures), "--exclude", str(listed), "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, MediaError)
+    assert "no pictures and no videos" in str(done.exception)
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run")])
     assert isinstance(done.exception, MediaError)

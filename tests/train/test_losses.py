@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsadcvsr.train.losses import judged, luma, motion, regression, structure, tone
+from vsadcvsr.train.losses import distance, judged, luma, motion, regression, structure, tone
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import Regression
-from vsadcvsr.train.students import links
+from vsadcvsr.train.students import enlarged, links
 
 
 def test_the_loss_sees_flicker_that_single_frames_hide() -> None:
@@ -19,6 +19,18 @@ def test_the_loss_sees_flicker_that_single_frames_hide() -> None:
     assert apart[0] > 2 * apart[1]
     assert luma(still).shape == (1, 4, 4, 4)
     assert motion(still).abs().max() == 0
+
+
+def test_value_and_gradient_are_those_of_the_formula() -> None:
+    torch.manual_seed(0)
+    target = torch.rand(2, 3, 3, 8, 8, dtype=torch.float64)
+    plain = (target + 0.01 * torch.randn_like(target)).requires_grad_()
+    fused = plain.detach().clone().requires_grad_()
+    loss = distance(plain, target) + 0.5 * distance(luma(plain), luma(target))
+    loss = loss + 1.2 * distance(motion(plain), motion(target))
+    made = regression(fused, target, Regression(luma=0.5, difference=1.2))
+    assert made.item() == pytest.approx(loss.item(), rel=1e-12)
+    assert torch.allclose(torch.autograd.grad(loss, plain)[0], torch.autograd.grad(made, fused)[0], rtol=1e-9)
 
 
 def test_structure_is_lost_by_blur_and_not_by_nothing() -> None:
@@ -58,3 +70,9 @@ def test_the_rate_rises_stays_and_falls() -> None:
 
 def test_each_clip_of_a_batch_begins_anew() -> None:
     assert links(2, 3).tolist() == [0, 1, 1, 0, 1, 1]
+
+
+def test_the_enlargement_of_training_is_the_bilinear_one() -> None:
+    small = torch.rand(2, 3, 5, 9)
+    plain = torch.nn.functional.interpolate(small, scale_factor=4.0, mode="bilinear")
+    assert torch.allclose(enlarged(small), plain, atol=1e-6)

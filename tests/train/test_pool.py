@@ -192,3 +192,18 @@ def test_an_interrupt_leaves_whole_shards_and_one_line(pictures: Path, tmp_path:
     assert not list(tmp_path.glob("*.part"))
     assert len(list(tmp_path.glob("*.npy"))) == 2 * len(shard_numbers(tmp_path))
     assert np.load(tmp_path / "0000.hr.npy").shape == (16, 2, 32, 32, 3)
+
+
+def test_few_files_are_open_however_many_shards_there_are(filled: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    for number in range(200):
+        for kind in ("hr", "lr"):
+            (tmp_path / f"{number:04d}.{kind}.npy").hardlink_to(filled / f"0000.{kind}.npy")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = Pool(tmp_path)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        drawn = held.batch(np.random.default_rng(0), 400, frames=1, lr_size=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert len(drawn.low) == 400

@@ -137,7 +137,7 @@ class CompactStudent(nn.Module):
 
     def pictures(self, features: Tensor, frames: Tensor) -> Tensor:
         """The second half, which is the same in both forms: the head's detail on the bilinear upscale."""
-        return joined(*self._drawn(features, frames))
+        return joined(*self.drawn(features, frames))
 
     def fresh_state(self, height: int, width: int) -> State:
         """The state of a stream of (height, width) frames that has seen nothing: the delay line, then each block's."""
@@ -164,7 +164,7 @@ class CompactStudent(nn.Module):
         if self.settle is not None:
             y, _, part = self.settle.step(y, links, tuple(parts))
             following += part
-        return self._drawn(self._refined(y), late), tuple(following)
+        return self.drawn(self._refined(y), late), tuple(following)
 
     def _site(self, index: int) -> TemporalBlock:
         block = self.temporal[str(index)]
@@ -179,6 +179,7 @@ class CompactStudent(nn.Module):
             y = torch.relu(layer(y))
         return y
 
-    def _drawn(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+    def drawn(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The parts of the pictures: their base (T, 3, H, W) and their detail (T, 4H, 4W)."""
         detail, tone = self.head(features).split([_DETAIL, _TONE], 1)
         return frames + F.pixel_shuffle(tone, 2), F.pixel_shuffle(detail, 8).squeeze(1)

@@ -34,7 +34,7 @@ class TemporalConv(nn.Module):
 
     def forward(self, x: Tensor, links: Tensor) -> Tensor:
         """The clip form: (T, C, H, W) and (T,) in, (T, C, H, W) out."""
-        gate = _per_frame(links)
+        gate = _per_frame(links).to(x.dtype)
         edge = torch.zeros_like(x[:1])
         before = torch.cat([edge, x[:-1]]) * gate
         after = torch.cat([x[1:] * gate[1:], edge])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import SCALE
-from vsadcvsr.train import pool
+from vsadcvsr.train import cpu, pool
 from vsadcvsr.train.distill import Run
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.ship import ship
@@ -71,22 +72,27 @@ def _put(held: dict[str, Any], name: str, value: object) -> None:
     held[last] = value
 
 
-def train(settings: TrainSettings, data: Sequence[Path]) -> list[Path]:
-    """Fills the pool from `data`, if any, then runs to the end or goes on from a checkpoint; the files it leaves."""
+def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Path]:
+    """Fills the pool from `data`, if any, then runs to the end or goes on from a checkpoint; the files it leaves.
+
+    `exclude` are lists of files of the data that are left out.
+    """
     run = Run(settings)
     run.resume()
     if data and run.world.first:
-        _fill(settings, data)
+        _fill(settings, data, exclude)
     run.world.wait()
-    run.run()
+    with cpu.alone(settings.threads) if run.world.device.type == "cpu" else nullcontext():
+        run.run()
     return ship(run, settings.out) if run.world.first else []
 
 
-def _fill(settings: TrainSettings, data: Sequence[Path]) -> None:
+def _fill(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]) -> None:
     stages = [stage for stage in (settings.regression, settings.adversarial) if stage]
     fewest, most = _SAMPLES
     count = min(max(sum(stage.steps * stage.batch for stage in stages) // 4, fewest), most)
     frames = max(stage.frames for stage in stages)
     side = max(SCALE * stage.crop for stage in stages) + _ROOM
     words = [*map(str, data), "--out", str(settings.pool), "--seed", str(settings.seed)]
+    words += [word for path in exclude for word in ("--exclude", str(path))]
     pool.main([*words, "--count", str(count), "--frames", str(frames), "--size", str(side)])

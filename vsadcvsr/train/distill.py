@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.train import cpu
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.shards import Pool
 from vsadcvsr.train.stages import Distil, Draws, Learner, Regress, Scalars
@@ -32,10 +34,12 @@ class Run:
     def __init__(self, settings: TrainSettings) -> None:
         torch.manual_seed(settings.seed)
         torch.set_num_threads(settings.threads)
-        self.settings = settings
         self.world = World.join(settings.device)
+        settings = replace(settings, precision=cpu.precision_of(settings.precision, self.world.device))
+        self.settings = settings
         self.student = first_student(settings).to(self.world.device)
-        self.mean = {name: value.detach().clone() for name, value in self.student.state_dict().items()}
+        self._weights = dict(self.student.state_dict())
+        self.mean = {name: value.detach().clone() for name, value in self._weights.items()}
         self.number, self.done = 0, 0
         self.learner: Learner = Regress(settings, self.student, self.world)
 
@@ -142,8 +146,7 @@ class Run:
 
     def _follow(self, step: int) -> None:
         keep = min(self.settings.ema, (step + 1) / (step + 10))  # follows fast while the weights still rush
-        for name, value in self.student.state_dict().items():
-            self.mean[name].lerp_(value, 1 - keep)
+        torch._foreach_lerp_([self.mean[name] for name in self._weights], list(self._weights.values()), 1 - keep)
 
 
 def _same(held: dict[str, Any], given: dict[str, Any], out: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.train import clips
+from vsadcvsr.train.exclusion import NOTHING, Exclusion
 from vsadcvsr.train.reading import IMAGES, VIDEOS, Film, Pixels, files, read_image
 from vsadcvsr.train.shards import detail
 
@@ -40,8 +41,8 @@ class Sources:
     bad: tuple[tuple[Path, str], ...] = ()
 
     @classmethod
-    def of(cls, folders: Sequence[Path], *, frames: int, size: int) -> Sources:
-        """What lies below the folders. The headers of videos are read, pictures are not opened.
+    def of(cls, folders: Sequence[Path], *, frames: int, size: int, exclude: Exclusion = NOTHING) -> Sources:
+        """What lies below the folders and is not excluded. The headers of videos are read, pictures are not opened.
 
         Raises UsageError for a folder that is not there, MediaError where there is nothing of use.
         """
@@ -49,12 +50,13 @@ class Sources:
             if not folder.exists():
                 raise UsageError.of("folder", str(folder), "a folder of pictures and videos")
         films, bad = list[Film](), list[tuple[Path, str]]()
-        for path in files(folders, VIDEOS):
+        for path in exclude.without(files(folders, VIDEOS)):
             try:
                 films.append(Film.of(path, frames=frames, size=size))
             except MediaError as error:
                 bad.append((path, str(error)))
-        made = cls(frames, size, tuple(files(folders, IMAGES)), tuple(films), tuple(bad))
+        pictures = exclude.without(files(folders, IMAGES))
+        made = cls(frames, size, tuple(pictures), tuple(films), tuple(bad))
         if not made.pictures and not made.films:
             told = f"no pictures and no videos in {', '.join(map(str, folders))}"
             raise MediaError(told + (f" are of use: {bad[0][1]}" if bad else "; name folders that hold some"))

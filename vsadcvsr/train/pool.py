@@ -32,6 +32,7 @@ from vsadcvsr.spec import SCALE
 with needs("train", "a pool", __name__):
     import cv2
 
+    from vsadcvsr.train.exclusion import Exclusion
     from vsadcvsr.train.library import ROOM, Library, Sources, busier
     from vsadcvsr.train.mix import KINDS, MIX, Mix
     from vsadcvsr.train.shards import TRUTH, Pixels, shard_file, write_shard
@@ -174,6 +175,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=int, default=7)
     parser.add_argument("--size", type=int, default=256, help="side of a clip in pixels, a multiple of 4")
     parser.add_argument("--mix", default=str(MIX), help=f"shares of {', '.join(KINDS)}; default: %(default)s")
+    parser.add_argument(
+        "--exclude", action="append", type=Path, default=[], metavar="LIST",
+        help="a text file with names of files to leave out, one a line, such as a validation set's; may be repeated",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=cores, help="processes; default: one for each core")
@@ -197,7 +202,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool from the command line. Raises AdcvsrError."""
     given = _parser().parse_args(arguments)
     shards, mix = _checked(given), Mix.of(given.mix)
-    sources = Sources.of(given.folders, frames=given.frames, size=given.size)
+    exclude = Exclusion.read(given.exclude)
+    if unmatched := exclude.unmatched(given.folders):
+        _log.warning("%d names of --exclude match no file, %s first", len(unmatched), unmatched[0])
+    sources = Sources.of(given.folders, frames=given.frames, size=given.size, exclude=exclude)
     fill(Plan(sources, given.out, given.seed, mix), shards, jobs=given.jobs, room=given.room << 20)
     return 0
 

@@ -119,7 +119,8 @@ class TrainSettings:
 
     `begin` is a weights file to start from; `temporal_only` then leaves all but the temporal blocks as they are.
     `teacher` is `truth` or the name of one whose answers the pool holds. `ema` is how much of the running mean, which
-    is what ships, stays in a step. `precision` is that of the convolutions: bf16 or fp32.
+    is what ships, stays in a step. `precision` is that of the convolutions: bf16, fp32, or auto, which is the
+    faster. On a CPU a process with one of `threads` is pinned to a core: several processes use several cores.
     """
 
     model: str = "fast"
@@ -130,9 +131,9 @@ class TrainSettings:
     temporal_only: bool = False
     seed: int = 0
     ema: float = 0.999
-    precision: str = "bf16"
+    precision: str = "auto"
     device: str = "auto"
-    threads: int = 2
+    threads: int = 1
     save_every: int = 500
     sample_every: int = 500
     regression: Regression = field(default_factory=Regression)
@@ -144,8 +145,8 @@ class TrainSettings:
                 raise UsageError.of(name, getattr(self, name), "1 or more")
         if not 0 <= self.ema < 1:
             raise UsageError.of("ema", self.ema, "from 0 to below 1")
-        if self.precision not in {"bf16", "fp32"}:
-            raise UsageError.of("precision", self.precision, "bf16, fp32")
+        if self.precision not in {"auto", "bf16", "fp32"}:
+            raise UsageError.of("precision", self.precision, "auto, bf16, fp32")
         if self.device not in {"auto", "cpu", "cuda"}:
             raise UsageError.of("device", self.device, "auto, cpu, cuda")
 

@@ -7,6 +7,8 @@ when they are whole.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ type Pixels = NDArray[np.uint8]
 type Values = NDArray[np.float32]
 
 TRUTH = "truth"
+_OPEN = 64
+"""Shards that are mapped at a time, of two or three files each: the files that a process may open are limited."""
 _FILES = {TRUTH: "hr", "low": "lr"}
 
 
@@ -56,7 +60,7 @@ def write_shard(folder: Path, number: int, kind: str, clips: Pixels) -> None:
 
 
 class Pool:
-    """The shards of a folder, mapped into memory."""
+    """The shards of a folder, of which the latest are mapped into memory."""
 
     def __init__(self, folder: Path, *, teacher: str = TRUTH) -> None:
         numbers = shard_numbers(folder)
@@ -68,15 +72,26 @@ class Pool:
             raise UsageError.of(
                 "teacher", teacher, "one whose answers the pool holds", f"{len(absent)} are missing, {absent[0]} first"
             )
-        self._shards = [tuple(np.load(path, mmap_mode="r") for path in paths) for paths in files]
+        self._files = [paths if teacher != TRUTH else paths[:2] for paths in files]
+        self._open: OrderedDict[int, tuple[Pixels, ...]] = OrderedDict()
 
     def batch(self, rng: np.random.Generator, batch: int, *, frames: int, lr_size: int) -> Batch:
         """Random crops, turned and mirrored. UsageError where the pool's clips are smaller."""
         crops = [self._crop(rng, frames, lr_size) for _ in range(batch)]
-        return Batch(*(np.stack([_planar(crop[side]) for crop in crops]) for side in range(3)))
+        truth, low, *target = (_planar(clips) for clips in zip(*crops, strict=True))
+        return Batch(truth, low, *(target or [truth]))
+
+    def _shard(self, number: int) -> tuple[Pixels, ...]:
+        """The clips of a shard: truth, low and, unless the truth is the target, the teacher's."""
+        if number not in self._open:
+            self._open[number] = tuple(np.load(path, mmap_mode="r") for path in self._files[number])
+        self._open.move_to_end(number)
+        while len(self._open) > _OPEN:
+            self._open.popitem(last=False)
+        return self._open[number]
 
     def _crop(self, rng: np.random.Generator, frames: int, side: int) -> tuple[Pixels, ...]:
-        shard = self._shards[int(rng.integers(len(self._shards)))]
+        shard = self._shard(int(rng.integers(len(self._files))))
         low = shard[1]
         index = rng.integers(len(low))
         if frames > low.shape[1] or side > low.shape[2]:
@@ -86,7 +101,10 @@ class Pool:
         places = rng.integers(0, low.shape[2] - side + 1, (1 if rng.random() < 0.5 else 3, 2))
         crops = [_cut(shard[0][index], first, frames, SCALE * place, SCALE * side) for place in places]
         best = places[max(range(len(crops)), key=lambda number: detail(crops[number]))]
-        cut = (_cut(clips[index], first, frames, best * by, side * by) for clips, by in zip(shard, _BY, strict=True))
+        cut = (
+            _cut(clips[index], first, frames, best * by, side * by).copy()  # a view would keep the file open
+            for clips, by in zip(shard, _BY, strict=False)
+        )
         return _turned(tuple(cut), rng)
 
 
@@ -112,5 +130,10 @@ def _turned(crops: tuple[Pixels, ...], rng: np.random.Generator) -> tuple[Pixels
     return crops
 
 
-def _planar(clip: Pixels) -> Values:
-    return np.ascontiguousarray(np.moveaxis(clip, -1, 1)).astype(np.float32) * np.float32(1 / 255)
+def _planar(clips: Sequence[Pixels]) -> Values:
+    """Clips (T, H, W, 3) as values (B, T, 3, H, W) in 0..1."""
+    frames, height, width, channels = clips[0].shape
+    made = np.empty((len(clips), frames, channels, height, width), np.float32)
+    for clip, values in zip(clips, made, strict=True):
+        np.multiply(np.moveaxis(clip, -1, 1), np.float32(1 / 255), out=values, dtype=np.float32)
+    return made

@@ -71,7 +71,7 @@ class _Common:
         self.settings, self.student, self.world = settings, student, world
         self.device = world.device
         learning = [value for value in student.parameters() if value.requires_grad]
-        self.optimiser = torch.optim.Adam(learning, lr=stage.learning_rate, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.Adam(learning, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
@@ -115,9 +115,10 @@ class Regress(_Common):
         total = 0.0
         for drawn in draws[STUDENT.name]:
             clips = Clips.of(drawn, self.device)
+            low = _laid_out(clips.low)
             with self._cast():
-                made = self.student(_laid_out(clips.low), clips.links)
-            loss = regression(made.float().unflatten(0, clips.low.shape[:2]), clips.target, self.stage)
+                made = pictures(self.student, self.student.features(low, clips.links), low)
+            loss = regression(made.float().view(clips.target.shape), clips.target, self.stage)
             _finite(step, {"regression": loss})
             _backward(loss / self.stage.accumulate)
             total += float(loss.detach()) / self.stage.accumulate

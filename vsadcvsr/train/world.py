@@ -46,7 +46,9 @@ class World:
         """Makes every process's gradients their mean."""
         if self.size == 1:
             return
-        for value in learning:
-            if value.grad is not None:
-                value.grad /= self.size
-                distributed.all_reduce(value.grad)
+        gradients = [value.grad for value in learning if value.grad is not None]
+        whole = torch.cat([gradient.flatten() for gradient in gradients]) / self.size
+        distributed.all_reduce(whole)
+        parts = torch.split(whole, [gradient.numel() for gradient in gradients])
+        for gradient, mean in zip(gradients, parts, strict=True):
+            gradient.copy_(mean.view(gradient.shape))

@@ -1,0 +1,85 @@
+"""Use of a CPU by a training process: one core of its own, memory that stays mapped, the faster precision.
+
+A step of a compact student takes tens of milliseconds, so that threads wait for each other longer than they work, and
+pages that the system hands out anew cost as much as the layers: one thread, pinned to a core, trains fastest, and
+several processes use several cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO
+
+import torch
+
+_KEPT = {-3: 1 << 30, -1: (1 << 31) - 1, -2: 64 << 20}  # mallopt's M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD
+_PLAIN = {-3: 128 << 10, -1: 128 << 10, -2: 128 << 10}  # their defaults
+
+
+@contextmanager
+def alone(threads: int) -> Iterator[None]:
+    """Within, freed memory stays mapped, and with one thread the process is pinned to a core."""
+    _allocate(_KEPT)
+    try:
+        with pinned() if threads == 1 else nullcontext():
+            yield
+    finally:
+        _allocate(_PLAIN)
+
+
+@contextmanager
+def pinned() -> Iterator[int | None]:
+    """Pins this process, within, to a core that no other training has taken; yields its number.
+
+    None, and nothing changes, where the system has no such call, where the process is limited to one core already, or
+    where all are taken.
+    """
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set[int]()
+    for core in sorted(cores) if len(cores) > 1 else []:
+        if (claim := _claim(core)) is not None:
+            with claim:
+                os.sched_setaffinity(0, {core})
+                try:
+                    yield core
+                finally:
+                    os.sched_setaffinity(0, cores)
+            return
+    yield None
+
+
+def _claim(core: int) -> IO[str] | None:
+    """A lock on a core, which ends with the file or the process; None where another process has it."""
+    import fcntl  # not on Windows, which has no sched_setaffinity either
+
+    file = None
+    try:
+        file = (Path(tempfile.gettempdir()) / f"adcvsr-train-{os.getuid()}-core-{core}.lock").open("a")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if file is not None:
+            file.close()
+        return None
+    return file
+
+
+def _allocate(options: Mapping[int, int]) -> None:
+    """Tells glibc from which size on a block is given back to the system when it is freed."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if libc is not None and hasattr(libc, "gnu_get_libc_version"):
+        for option, value in options.items():
+            libc.mallopt(option, value)
+
+
+def precision_of(precision: str, device: torch.device) -> str:
+    """`bf16` or `fp32`; of `auto`, the faster: CPUs gain from bf16 only where they multiply matrices in it (AMX)."""
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16"
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"

@@ -1,0 +1,54 @@
+"""Lists of files that no training may use, such as the scenes of a validation set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+from vsadcvsr.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """Files by the ends of their paths: `clips/a.mp4` is every a.mp4 in a folder called clips."""
+
+    names: frozenset[PurePosixPath] = frozenset()
+
+    @classmethod
+    def read(cls, lists: Iterable[Path]) -> Self:
+        """The names in text files, one a line; empty lines and those that begin with # are comments.
+
+        Raises UsageError for a file that cannot be read.
+        """
+        names: set[PurePosixPath] = set()
+        for path in lists:
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines()
+            except (OSError, ValueError) as error:
+                raise UsageError(f"{path} cannot be read ({error}); give a text file of file names") from error
+            names |= {PurePosixPath(line.strip()) for line in lines if line.strip() and not line.startswith("#")}
+        return cls(frozenset(names))
+
+    def covers(self, path: Path) -> bool:
+        """Whether a file is one of those."""
+        return not self.names.isdisjoint(_ends(path))
+
+    def without(self, paths: Iterable[Path]) -> list[Path]:
+        """The paths that are not excluded, in their order."""
+        return [path for path in paths if not self.covers(path)]
+
+    def unmatched(self, folders: Sequence[Path]) -> list[str]:
+        """The names that no file below the folders has, sorted: misspelt, or of another collection."""
+        found = (path for folder in folders for path in folder.rglob("*"))
+        ends = {end for path in found if path.is_file() for end in _ends(path)}
+        return sorted(map(str, self.names - ends))
+
+
+def _ends(path: Path) -> set[PurePosixPath]:
+    parts = path.absolute().parts
+    return {PurePosixPath(*parts[-length:]) for length in range(1, len(parts))}
+
+
+NOTHING = Exclusion()
