@@ -105,7 +105,7 @@ class Renderer:
         first = next(frames)
         options = self._options.upscaling(first.width, first.height)
         active = self._active(chunk.first)
-        pictures = upscale_frames(_chained(first, frames), active=active, **options)  # type: ignore[arg-type]
+        pictures = upscale_frames(_chained(first, frames), active=active, side_data=False, **options)  # type: ignore[arg-type]
         with closing(pictures):
             for picture in islice(pictures, chunk.begin - chunk.first, chunk.end - chunk.first):
                 yield picture

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import Unpack, cast
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
-from ffmpeg_filter import passage
+from ffmpeg_filter import passage, side_data
 from ffmpeg_filter.pixels import Component, Layout, layout_of
 from ffmpeg_filter.raw import Plane, Property, Raw
 
@@ -27,23 +28,26 @@ _LAST = 22
 class Options(passage.Model, passage.Resizing, total=False):
     """The arguments of `core.adcvsr.Upscale`. `format` is the name of a pixel format, the source's by default;
     `active` says of which frames the network's pictures are wanted: others come as a plain bicubic upscale.
+    `side_data=False` leaves side data and metadata out.
     """
 
     format: str | None
     active: Callable[[av.VideoFrame], bool] | None
+    side_data: bool
 
 
 def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[Options]) -> Generator[av.VideoFrame]:
     """The frames upscaled, in order, one for each, in their own pixel format unless `format` says otherwise.
 
-    Timestamps, time bases, durations, colours, `opaque` and side data are the source frame's. The picture type is not,
-    so that encoders choose. The pixels have the same bits as those of `core.adcvsr.Upscale`. `frames` is read on
-    another thread. Raises UsageError, WeightsError or BackendError at once, and behind the pictures of the frames
-    before it FormatError for one that cannot be taken or is not like the first, or whatever `frames` raises.
+    Timestamps, time bases, durations, colours, field order, `opaque` and side data are the source frame's. The picture
+    type is not, so that encoders choose. The pixels have the same bits as those of `core.adcvsr.Upscale`. `frames` is
+    read on another thread. Raises UsageError, WeightsError or BackendError at once, and behind the pictures of the
+    frames before it FormatError for one that cannot be taken or is not like the first, or whatever `frames` raises.
     """
     active = options.get("active")
     given = {**options, "active": active and (lambda raw: active(_source(raw)))}
-    return _written(passage.upscale(_read(frames), **cast(passage.Options, given)), options.get("format"))
+    like = _WithSideData() if given.pop("side_data", True) else _bare
+    return _written(passage.upscale(_read(frames), **cast(passage.Options, given)), options.get("format"), like)
 
 
 def _read(frames: Iterable[av.VideoFrame]) -> Iterator[Raw]:
@@ -91,11 +95,15 @@ def _props(frame: av.VideoFrame, layout: Layout) -> dict[str, Property]:
     return props
 
 
-def _written(made: Generator[Raw], name: str | None) -> Generator[av.VideoFrame]:
+type _Like = Callable[[av.VideoFrame, int, int, str], av.VideoFrame]
+"""Makes a frame of a width, a height and a pixel format with what a source frame says, but for colour and pixels."""
+
+
+def _written(made: Generator[Raw], name: str | None, like: _Like) -> Generator[av.VideoFrame]:
     with closing(made):
         for raw in made:
             name = name or _source(raw).format.name
-            yield _frame_of(raw, name)
+            yield _filled(like(_source(raw), raw.width, raw.height, name), raw)
 
 
 def _source(raw: Raw) -> av.VideoFrame:
@@ -103,8 +111,8 @@ def _source(raw: Raw) -> av.VideoFrame:
     return raw.tag
 
 
-def _frame_of(raw: Raw, name: str) -> av.VideoFrame:
-    frame, layout = _alike(_source(raw), raw, name), layout_of(name)
+def _filled(frame: av.VideoFrame, raw: Raw) -> av.VideoFrame:
+    layout = layout_of(frame.format.name)
     for index, plane in enumerate(frame.planes):
         if layout.has_gaps(index):
             np.frombuffer(plane, np.uint8)[:] = 0xFF
@@ -116,19 +124,43 @@ def _frame_of(raw: Raw, name: str) -> av.VideoFrame:
     return frame
 
 
-def _alike(source: av.VideoFrame, raw: Raw, name: str) -> av.VideoFrame:
-    """A frame with all that the source says, but for colour and pixels."""
-    if len(source.side_data) and (source.width, source.height) != (raw.width, raw.height):
-        # PyAV has no other way to side data; it leaves out what is bound to the old size.
-        frame = source.reformat(raw.width, raw.height, name, interpolation="POINT")
-        frame.pict_type = 0
-        return frame
-    frame = av.VideoFrame(raw.width, raw.height, name)
+def _bare(source: av.VideoFrame, width: int, height: int, name: str) -> av.VideoFrame:
+    """Without side data."""
+    frame = av.VideoFrame(width, height, name)
     frame.pts, frame.dts, frame.duration = source.pts, source.dts, source.duration
     if source.time_base:
         frame.time_base = source.time_base
     frame.opaque = source.opaque
     return frame
+
+
+class _WithSideData:
+    """With side data and metadata, which PyAV copies only where it scales a frame."""
+
+    def __init__(self) -> None:
+        self._scaler = VideoReformatter()
+        self._has_warned = False
+
+    def __call__(self, source: av.VideoFrame, width: int, height: int, name: str) -> av.VideoFrame:
+        kinds = side_data.kinds(source)
+        if kinds is not None and not kinds.safe:
+            self._warn(kinds.names)
+        if kinds is not None and not (kinds.safe and kinds.names):
+            return _bare(source, width, height, name)
+        try:
+            if (source.width, source.height, source.format.name) == (width, height, name):
+                between = "gray" if name != "gray" else "yuv444p"  # else it is the source itself that comes back
+                source = self._scaler.reformat(source, width, height, between, interpolation="POINT")
+            frame = self._scaler.reformat(source, width, height, name, interpolation="POINT")
+        except (av.FFmpegError, ValueError):  # a format or colour that libswscale does not take
+            return _bare(source, width, height, name)
+        frame.pict_type = 0
+        return frame
+
+    def _warn(self, names: Sequence[str]) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning("left out, as PyAV %s frees it twice: side data (%s)", av.__version__, ", ".join(names))
 
 
 def _describe(frame: av.VideoFrame, raw: Raw) -> None:

@@ -144,7 +144,7 @@ class Passage:
         """The frames upscaled, in order, one for each. Conversions and the engine have a thread each; closing this
         ends them. Once only.
         """
-        sources = ahead(self._enter(frames), _AHEAD)
+        sources = ahead(self._enter(frames), _AHEAD, foreign=True)
         return ahead(self._leave(ahead(self.engine.pictures(sources), _AHEAD)), _AHEAD)
 
     def _enter(self, frames: Iterable[Raw]) -> Iterator[Source]:

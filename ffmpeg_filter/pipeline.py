@@ -130,7 +130,7 @@ class Transcode:
         first = next(frames, None)
         if first is not None:
             options = self.job.options(first.width, first.height)
-            yield from upscale_frames(chain([first], frames), active=self._chosen, **options)  # type: ignore[arg-type]
+            yield from upscale_frames(chain([first], frames), active=self._chosen, side_data=False, **options)  # type: ignore[arg-type]
 
     def _decoded(self, readable: int) -> Iterator[av.VideoFrame]:
         for frame, shown in read(readable, self._words):
