@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
+from tests.requirements import browser, requires
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--virtual-time-budget=5000",
@@ -21,13 +19,10 @@ _FLAGS = (
 
 def dom(address: str, folder: Path, *flags: str) -> str:
     """The page of an address as it has drawn itself; skips the test where there is no browser."""
-    chromium = next((found for name in _NAMES if (found := shutil.which(name))), None)
-    if chromium is None:
-        if "chromium" in os.environ.get("ADCVSR_REQUIRE", ""):
-            pytest.fail("chromium is required and not there")
-        pytest.skip("no chromium on PATH")
-    words = [chromium, *_FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address]
-    return subprocess.run(words, capture_output=True, timeout=100, check=True).stdout.decode()
+    requires("chromium")
+    words = [str(browser()), *_FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address]
+    own = {**os.environ, "HOME": str(folder)}
+    return subprocess.run(words, capture_output=True, timeout=100, check=True, env=own).stdout.decode()
 
 
 def asks_nothing_of_the_world(text: str) -> bool:

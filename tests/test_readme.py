@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -49,7 +50,6 @@ def test_python_blocks_run(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_pipe_runs(tmp_path: Path) -> None:
     line = next(line for line in "\n".join(blocks("sh")).splitlines() if line.startswith("vspipe"))
-    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (bin_folder / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import av
+import imageio_ffmpeg
 import pytest
 
+from tests.requirements import requires
 from tests.test_readme import ROOT, blocks
 
-imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
 LINES = [line for line in "\n".join(blocks("sh")).splitlines() if "ffadcvsr" in line]
 SOURCE = "-f lavfi -i testsrc2=s=48x32:r=10:d=0.4 -f lavfi -i sine=330:d=0.4 -c:v libx264 -preset ultrafast -c:a aac"
 
@@ -42,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_command_of_the_readme_runs(line: str, folder: Path) -> None:
-    if "-farm " in line and find_spec("ray") is None:
-        pytest.skip("Ray is not installed: pip install vsadcvsr[farm]")
+    if "-farm " in line:
+        requires("ray")
     for name in ("out.mkv", "out.mp4", "played"):
         (folder / name).unlink(missing_ok=True)
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])

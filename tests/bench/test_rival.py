@@ -17,6 +17,6 @@ def test_it_has_as_many_weights_as_the_real_one(tmp_path: Path) -> None:
     assert len(layers.read_text().splitlines()) == 2 + 72
 
 
+@pytest.mark.requires("ncnn")
 def test_it_upscales_by_four(tmp_path: Path) -> None:
-    pytest.importorskip("ncnn")
     running(tmp_path, np.zeros((3, 6, 8), np.float32), 1)()

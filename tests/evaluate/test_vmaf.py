@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.evaluate.waves import moving
+from tests.requirements import absent
 from vsadcvsr.errors import BackendError, MediaError
 from vsadcvsr.evaluate import vmaf
 from vsadcvsr.spec import Array
@@ -58,10 +58,8 @@ def test_both_clips_are_raw_and_of_one_size() -> None:
 def test_the_truth_scores_high_and_blur_costs_much() -> None:
     try:
         measure = vmaf.opened(1)
-    except BackendError as absent:
-        if "vmaf" in os.environ.get("ADCVSR_REQUIRE", ""):
-            raise
-        pytest.skip(str(absent))
+    except BackendError as error:
+        absent("vmaf", str(error))
     truth = moving(3, 96, 128)
     same, soft = measure(truth, truth), measure([blurred(frame) for frame in truth], truth)
     assert len(same) == len(soft) == 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import warnings
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from tests.ffmpeg_filter.media import ROOT
+from tests.requirements import requires
 
 SURROUNDINGS = {
     "GRPC_ENABLE_FORK_SUPPORT": "0",  # with it, grpcio 1.85 now and then ends Ray's door for clients as it forks
@@ -28,8 +28,7 @@ NODE: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[Any]:
     """Two nodes with a core each; `add_node(**NODE)` adds another. Its address is 127.0.0.1:port."""
-    if find_spec("ray") is None:
-        pytest.skip("Ray is not installed: pip install vsadcvsr[farm]")
+    requires("ray")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray leaves the ends of its pipes open
         for name, value in SURROUNDINGS.items():

@@ -13,6 +13,7 @@ import pytest
 
 from tests.farm.jobs import Maker, planned
 from tests.farm.told import line, made, note
+from tests.waiting import wait_until
 from vsadcvsr.errors import UsageError
 from vsadcvsr.farm import live
 from vsadcvsr.farm.job import Job
@@ -158,8 +159,7 @@ def test_a_folder_that_cannot_be_read_for_a_while_does_not_end_it(job: Job, monk
     stream = io.StringIO()
     with Watch([job], stream=stream) as watch:
         (job.folder / "ledger").write_text("in the way")
-        while "cannot be read now" not in stream.getvalue():
-            time.sleep(0.005)
+        wait_until(lambda: "cannot be read now" in stream.getvalue(), "the word of it")
         (job.folder / "ledger").unlink()
         note(job, line("merged", 5))
         watch.wait()

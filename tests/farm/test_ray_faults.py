@@ -7,8 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from ffmpeg_filter import farm_run
 from tests.farm.conftest import NODE, SURROUNDINGS
 from tests.ffmpeg_filter.farms import farm, hashes, source
 from tests.ffmpeg_filter.media import copied, ffadcvsr, surroundings
+from tests.waiting import meanwhile, wait_until
 from vsadcvsr.farm.job import Job
 
 SLOW = "adcvsr=nearest-temporal:width=640:height=480"
@@ -66,42 +65,15 @@ def causes() -> list[str]:
     return [line.cause for line in Job.read(FOLDER.resolve()).lines() if line.event == "failed"]
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it never comes"
-        time.sleep(0.01)
-
-
 def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Match[str]:
     """The name of a file that some worker is at: chunk, host and process."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        for path in FOLDER.glob("chunks/*.part.*.mkv"):
-            found = re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.[0-9a-f]+\.mkv", path.name)
-            if found and begun(found):
-                return found
-        time.sleep(0.002)
-    raise AssertionError("nobody has begun anything")
 
+    def look() -> re.Match[str] | None:
+        names = (path.name for path in FOLDER.glob("chunks/*.part.*.mkv"))
+        found = (re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.[0-9a-f]+\.mkv", name) for name in names)
+        return next((one for one in found if one and begun(one)), None)
 
-@contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[None]:
-    """Does something beside, and raises what it raises."""
-    failed: list[BaseException] = []
-
-    def acting() -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001 - it crosses over
-            failed.append(error)
-
-    thread = threading.Thread(target=acting)
-    thread.start()
-    yield
-    thread.join()
-    if failed:
-        raise failed[0]
+    return wait_until(look, "a chunk in the making")
 
 
 @contextmanager
@@ -174,7 +146,7 @@ def test_what_was_done_before_the_head_ended_is_not_done_again_on_another_cluste
     Path("stop").touch()
     hasty = {"RAY_gcs_rpc_server_reconnect_timeout_s": "2"}
     with started(*words(other.address), site="tests.farm.faulty:Gate", **hasty) as run:
-        wait_until(lambda: done() == [0])
+        wait_until(lambda: done() == [0], "the first chunk")
         other.head_node.kill_gcs_server()
     other.shutdown()
     assert run.returncode
@@ -207,11 +179,12 @@ def test_a_source_that_is_another_than_it_was_is_not_mixed_into_the_film(
 def a_worker_of(node: Any) -> str:
     """The name of one that is at work on a node."""
     raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+
+    def look() -> str:
         own = {process.pid for process in raylet.children()}
         for line in Job.read(FOLDER.resolve()).lines() if (FOLDER / "job.json").exists() else []:
             if line.event == "begun" and int(line.worker.rpartition(":")[2]) in own:
                 return line.worker
-        time.sleep(0.01)
-    raise AssertionError("nobody works there")
+        return ""
+
+    return wait_until(look, "somebody at work there")

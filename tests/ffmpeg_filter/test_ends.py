@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import av
 import pytest
 
 from tests.ffmpeg_filter.media import NEAREST, PICTURES, command, decoded, ffadcvsr, ffmpeg, surroundings
+from tests.waiting import meanwhile, wait_until
 
 LIVE = "-nostats -re -f lavfi -i testsrc2=s=64x48:r=25:d=30"
 DECODER, ENCODER = b"showinfo@adcvsr", b"-i\0pipe:0"
-PATIENCE = 20.0
+PATIENCE = 90.0
+"""Seconds; far more than anything takes on a busy machine."""
 
 
 def children(parent: int) -> dict[int, bytes]:
@@ -34,46 +35,53 @@ def children(parent: int) -> dict[int, bytes]:
 
 
 def child(parent: int, mark: bytes) -> int:
-    """The number of a child with that in its command line, once there is one that runs."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        for number, line in children(parent).items():
-            if mark in line:
-                return number
-        time.sleep(0.02)
-    raise AssertionError(f"no {mark!r}: {children(parent)}")
+    """The number of a child with that in its command line, once there is one that is FFmpeg by now."""
+
+    def look() -> int | None:
+        lines = children(parent).items()
+        return next((number for number, line in lines if mark in line and b"-ISc" not in line), None)
+
+    return wait_until(look, f"a child with {mark!r}")
 
 
-def gone(number: int) -> bool:
-    """Whether a process ends within a while."""
-    end = time.monotonic() + PATIENCE
-    while Path(f"/proc/{number}/cmdline").exists() and Path(f"/proc/{number}/cmdline").read_bytes():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
+def wait_for_end(number: int) -> None:
+    def has_ended() -> bool:
+        try:
+            return not Path(f"/proc/{number}/cmdline").read_bytes()
+        except OSError:
+            return True
+
+    wait_until(has_ended, f"the end of process {number}")
 
 
 @contextmanager
-def meanwhile(number: signal.Signals, mark: bytes | None = None, after: bytes = ENCODER) -> Iterator[None]:
-    """Sends a signal to the child with that mark, or else to us, a moment after another child has begun."""
+def started(
+    *words: str | Path, stdin: int | None = None, stdout: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Our command in a process of its own, which is ended on leaving."""
+    with subprocess.Popen(command(*words), env=surroundings(), stdin=stdin, stdout=stdout) as ours:
+        try:
+            yield ours
+        finally:
+            ours.kill()
+
+
+def sent(number: signal.Signals, mark: bytes | None = None) -> AbstractContextManager[None]:
+    """Sends a signal to the child with that mark, or else to us, a moment after the encoder has begun."""
 
     def send() -> None:
-        child(os.getpid(), after)
+        child(os.getpid(), ENCODER)
         time.sleep(0.4)
         os.kill(child(os.getpid(), mark) if mark else os.getpid(), number)
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    yield
-    thread.join()
+    return meanwhile(send)
 
 
 @pytest.mark.parametrize(("mark", "name"), [(DECODER, "decoder"), (ENCODER, "encoder")])
 def test_a_program_that_is_killed_is_an_error(
     mark: bytes, name: str, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with meanwhile(signal.SIGKILL, mark):
+    with sent(signal.SIGKILL, mark):
         assert ffadcvsr(LIVE, f"-vf {NEAREST} -c:v ffv1", out) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert f"the {name} was killed by signal 9" in line
@@ -86,7 +94,7 @@ def test_ctrl_c_leaves_what_is_done_as_a_whole_file_of_another_name(
     number: signal.Signals, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(number)
-    with meanwhile(number):
+    with sent(number):
         assert ffadcvsr(LIVE, f"-vf {NEAREST} -c:v ffv1", out) == 255
     part = out.with_name("out.adcvsr-part.mkv")
     assert str(part) in capfd.readouterr().err
@@ -97,33 +105,34 @@ def test_ctrl_c_leaves_what_is_done_as_a_whole_file_of_another_name(
 
 
 def test_ctrl_c_is_heard_before_the_first_frame(out: Path) -> None:
-    with subprocess.Popen(command(f"-i - -an -vf {NEAREST}", out), env=surroundings(), stdin=subprocess.PIPE) as ours:
+    with started(f"-i - -an -vf {NEAREST}", out, stdin=subprocess.PIPE) as ours:
         decoder = child(ours.pid, DECODER)
         time.sleep(0.4)
         ours.send_signal(signal.SIGINT)
         assert ours.wait(PATIENCE) == 255
-    assert gone(decoder)
+    wait_for_end(decoder)
     assert not out.exists()
 
 
 def test_ctrl_c_twice_ends_a_command_whose_output_nobody_reads() -> None:
     words = f"-nostats -f lavfi -i testsrc2=s=64x48 -vf {NEAREST} -c:v rawvideo -f matroska -"
-    with subprocess.Popen(command(words), env=surroundings(), stdout=subprocess.PIPE) as ours:
+    with started(words, stdout=subprocess.PIPE) as ours:
         encoder = child(ours.pid, ENCODER)
         time.sleep(0.5)
         ours.send_signal(signal.SIGINT)
         time.sleep(0.5)
         ours.send_signal(signal.SIGINT)
         assert ours.wait(PATIENCE) == 255
-    assert gone(encoder)
+    wait_for_end(encoder)
 
 
 def test_children_end_with_us_and_leave_no_finished_file(out: Path) -> None:
-    with subprocess.Popen(command(LIVE, f"-vf {NEAREST} -c:v ffv1", out), env=surroundings()) as ours:
+    with started(LIVE, f"-vf {NEAREST} -c:v ffv1", out) as ours:
         numbers = [child(ours.pid, mark) for mark in (ENCODER, DECODER)]
         time.sleep(0.4)
         ours.kill()
-    assert all(gone(number) for number in numbers)
+    for number in numbers:
+        wait_for_end(number)
     assert not out.exists()
 
 
@@ -134,23 +143,21 @@ def memory() -> float:
 
 
 def test_an_encoder_that_stands_still_makes_nothing_grow(out: Path) -> None:
-    held = list[float]()
+    grown = list[float]()
 
     def stop() -> None:
         encoder = child(os.getpid(), ENCODER)
         time.sleep(0.3)
         os.kill(encoder, signal.SIGSTOP)
-        for _ in range(2):
-            time.sleep(0.8)
-            held.append(memory())
+        before = memory()
+        time.sleep(1.6)
+        grown.append(memory() - before)
         os.kill(encoder, signal.SIGCONT)
 
-    thread = threading.Thread(target=stop)
-    thread.start()
     source = "-nostats -f lavfi -i color=s=320x180:r=25:d=6"
-    assert ffadcvsr(source, f"-vf {NEAREST} -c:v libx264 -preset ultrafast", out) == 0
-    thread.join()
-    assert held[1] - held[0] < 10  # a second of its pictures would be twenty or more
+    with meanwhile(stop):
+        assert ffadcvsr(source, f"-vf {NEAREST} -c:v libx264 -preset ultrafast", out) == 0
+    assert grown[0] < 20  # the queues hold less; a second of its pictures would be more
     with av.open(str(out)) as file:
         assert sum(bool(packet.size) for packet in file.demux(video=0)) == 150
 

@@ -7,13 +7,13 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, started
 from tests.ffmpeg_filter.media import command, ffadcvsr, surroundings
+from tests.waiting import wait_until
 from vsadcvsr.farm.status import status_of
 
 JOB = Path("job")
@@ -38,11 +38,9 @@ def done_lines() -> list[int]:
 
 def wait_for(what: str, process: subprocess.Popen[bytes]) -> None:
     """Until there is a file of that pattern in the folder of chunks."""
-    begun = time.monotonic()
-    while not list((JOB / "chunks").glob(what)):
-        assert process.poll() is None, Path("said.txt").read_text()
-        assert time.monotonic() - begun < 60
-        time.sleep(0.005)
+    wait_until(
+        lambda: list((JOB / "chunks").glob(what)), f"a file {what}", goes_on=lambda: process.poll() is None
+    )  # fmt: skip
 
 
 SLOW = "adcvsr=nearest-temporal:width=640:height=480"

@@ -11,6 +11,7 @@ from ffmpeg_filter.argv import parse
 from ffmpeg_filter.farm_files import files_of
 from ffmpeg_filter.farm_orders import titles
 from tests.ffmpeg_filter.media import PICTURES, SOUND, ffmpeg, words_of
+from tests.requirements import absent
 from vsadcvsr.errors import UsageError
 
 SHOW = "[Grp] Show - 01.mkv"
@@ -93,7 +94,7 @@ def test_a_name_that_is_no_utf_8_is_found_by_pattern_folder_and_list() -> None:
     try:
         files(f"in/{name}")
     except OSError:
-        pytest.skip("names are UTF-8 on this file system")
+        absent("names that are not UTF-8")
     Path("in/list.txt").write_bytes(b"caf\xe9.mkv\n")
     assert files_of("in") == files_of("in/*.mkv") == files_of("@in/list.txt") == [f"in/{name}"]
 

@@ -208,7 +208,7 @@ def test_protocols_and_pipes_are_written_as_ffmpeg_does_it(clip: Path, here: Pat
     assert sorted(path.name for path in here.iterdir()) == ["clip.mkv", "fifo.mkv", "o.framemd5", "o.md5"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only the superuser can become another")
+@pytest.mark.requires("superuser")  # who alone can become another
 def test_another_users_file_keeps_its_owner(clip: Path, here: Path) -> None:
     (here / "theirs.mkv").touch()
     shutil.chown(here / "theirs.mkv", 65534, 65534)

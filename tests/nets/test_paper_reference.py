@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from tests.nets import small_paper
+from tests.requirements import requires
 from tests.weights import official_files
 from vsadcvsr.nets.files import load_weights
 from vsadcvsr.nets.paper import PaperStudent, with_temporal_blocks
 from vsadcvsr.nets.paper_dims import PaperDims
 from vsadcvsr.weights.convert import convert
 
-_ABSENT = "diffusers is not installed; pip install diffusers"
-blocks = pytest.importorskip("diffusers.models.unets.unet_2d_blocks", reason=_ABSENT)
-vae = pytest.importorskip("diffusers.models.autoencoders.vae", reason=_ABSENT)
+requires("diffusers")
+blocks: Any = importlib.import_module("diffusers.models.unets.unet_2d_blocks")
+vae: Any = importlib.import_module("diffusers.models.autoencoders.vae")
 
 DIMS = PaperDims(name="reference", widths=(12, 24, 48, 48), head_dim=6, decoder=(32, 32, 16, 8), groups=(4, 3, 2, 1),
                  temporal=False)  # fmt: skip

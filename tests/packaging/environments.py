@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +22,8 @@ _HIDDEN = ("PYTHONPATH", "ADCVSR_PLUGIN", "ADCVSR_FFMPEG")
 
 def pip(*arguments: str | Path, **environment: str) -> None:
     command = [sys.executable, "-m", "pip", *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True)
+    with tempfile.TemporaryDirectory() as home:  # pip asks Rust for its version, which may keep files there
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "HOME": home, **environment}, check=True)
 
 
 def metadata_of(wheel: Path) -> metadata.PackageMetadata:

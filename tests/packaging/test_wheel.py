@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -98,7 +97,7 @@ def test_the_metadata_says_who_made_it_and_where_it_runs(wheel: Path) -> None:
     assert {"Operating System :: Microsoft :: Windows", "Typing :: Typed"} <= set(found.get_all("Classifier", []))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="wheels of other systems have no such tag")
+@pytest.mark.requires("linux")  # wheels of other systems have no such tag
 def test_the_tag_of_a_wheel_is_the_glibc_that_the_plugin_needs(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         library = archive.read("vapoursynth/plugins/adcvsr/libadcvsr.so")

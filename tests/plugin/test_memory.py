@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import random
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.requires("linux")  # reads /proc
 def test_500_random_seeks_leave_memory_flat() -> None:
     upscaled = vs.core.adcvsr.Upscale(moving(width=64, height=48, length=100), model="nearest-temporal")
     places = random.Random(1)

@@ -13,9 +13,7 @@ import torch
 from vsadcvsr.train import cpu
 
 ROOT = Path(__file__).parents[2]
-pinned = pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two cores to choose from"
-)
+pinned = pytest.mark.requires("cores to choose from")
 
 
 def child() -> subprocess.Popen[str]:

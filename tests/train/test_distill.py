@@ -217,8 +217,8 @@ def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_pa
     assert str(tmp_path) not in card.read_text()
 
 
+@pytest.mark.requires("tensorboard")
 def test_curves_and_sample_frames_are_written(settings: TrainSettings) -> None:
-    pytest.importorskip("tensorboard")
     Run(settings).run()
     (events,) = (settings.out / "tensorboard").iterdir()
     held = events.read_bytes()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.requirements import requires
 from tests.train.tiny import fill_pool
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
 from vsadcvsr.train import teach
@@ -22,12 +23,8 @@ from vsadcvsr.train.dove_plan import Pieces
 from vsadcvsr.train.shards import Pixels, Pool
 from vsadcvsr.train.teacher import Lesson, asked
 
-try:
-    import diffusers
-except ImportError:
-    if "diffusers" in os.environ.get("ADCVSR_REQUIRE", ""):
-        raise
-    pytest.skip("diffusers is not installed", allow_module_level=True)
+requires("diffusers")
+diffusers: Any = importlib.import_module("diffusers")
 
 torch.set_num_threads(1)
 

@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.requirements import requires
 from tests.train.media import blobs, shades, write_film
+from tests.waiting import wait_until
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.train import pool
 from vsadcvsr.train.library import Library, Sources
@@ -181,11 +182,13 @@ def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, given: dict[str
 def test_an_interrupt_leaves_whole_shards_and_one_line(pictures: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "vsadcvsr.train.pool", *words(pictures, tmp_path, count=10**6, jobs=2)]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while len(shard_numbers(tmp_path)) < 3:
-        assert running.poll() is None
-        time.sleep(0.05)
-    os.killpg(running.pid, signal.SIGINT)
-    _, told = running.communicate(timeout=60)
+    try:
+        wait_until(
+            lambda: len(shard_numbers(tmp_path)) >= 3, "three shards", goes_on=lambda: running.poll() is None
+        )  # fmt: skip
+    finally:
+        os.killpg(running.pid, signal.SIGINT)
+        _, told = running.communicate(timeout=60)
     assert running.returncode == 130
     assert told.startswith("pool: stopped")
     assert told.count("\n") == 1
@@ -195,7 +198,9 @@ def test_an_interrupt_leaves_whole_shards_and_one_line(pictures: Path, tmp_path:
 
 
 def test_few_files_are_open_however_many_shards_there_are(filled: Path, tmp_path: Path) -> None:
-    resource = pytest.importorskip("resource")
+    requires("posix")
+    import resource
+
     for number in range(200):
         for kind in ("hr", "lr"):
             (tmp_path / f"{number:04d}.{kind}.npy").hardlink_to(filled / f"0000.{kind}.npy")

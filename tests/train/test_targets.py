@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.requirements import requires
 from tests.train.tiny import TINY
 from tests.weights.official_files import SMALL, save_decoder, small_decoder
 from vsadcvsr.errors import UsageError, WeightsError
@@ -41,7 +43,8 @@ def test_the_encoder_learns_to_invert_the_head() -> None:
 
 
 def vae(folder: Path) -> Path:
-    diffusers: Any = pytest.importorskip("diffusers")
+    requires("diffusers")
+    diffusers: Any = importlib.import_module("diffusers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = diffusers.AutoencoderKL(
@@ -54,7 +57,8 @@ def vae(folder: Path) -> Path:
 
 def test_the_papers_targets_follow_its_path(tmp_path: Path) -> None:
     """Against diffusers' own encoder, and the middle of a file in the official layout."""
-    diffusers: Any = pytest.importorskip("diffusers")
+    requires("diffusers")
+    diffusers: Any = importlib.import_module("diffusers")
     folder, student = vae(tmp_path / "vae"), PaperStudent(SMALL)
     targets = PaperTargets.of(folder, save_decoder(tmp_path / "halfDecoder.ckpt"), student)
     pictures = torch.rand(2, 3, 64, 64)

@@ -1,0 +1,154 @@
+"""Isolation of tests: signals as in a terminal, an empty home, no network, and nothing left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from tests import network, processes
+from tests.requirements import requires
+
+ROOT = Path(__file__).parents[1]
+_FOLDER = Path(tempfile.mkdtemp(prefix="adcvsr-tests-"))
+_HOME = _FOLDER / "home"
+_OWN_FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HF_HOME", "TORCH_HOME")
+_KEPT_OUT = {"build", "dist", "runs", "demo"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requires(*names): skipped where one of these is absent, see requirements.py")
+    config.addinivalue_line("markers", "logs_errors: errors are logged, and meant")
+    _HOME.mkdir(exist_ok=True)
+    processes.mark()
+    _hear_signals()
+    for name in _OWN_FOLDERS:
+        os.environ.pop(name, None)
+    os.environ["HOME"] = str(_HOME)
+    os.environ["XDG_CONFIG_HOME"] = str(_FOLDER / "config")  # where VapourSynth notes its Python
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that import it themselves: it writes there
+    set_hypothesis_home_dir(_FOLDER / "hypothesis")  # else it keeps a folder in the tree
+    settings.register_profile("adcvsr", database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("adcvsr")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+def _hear_signals() -> None:
+    """In the background of a script, and under nohup, a command and its children begin with signals ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("requires"):
+        requires(*marker.args)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        network.turn_off(patch)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_process_outlives_the_session() -> Iterator[None]:
+    """For what fixtures of a module or a package start; those of a test are looked for behind it."""
+    before = set(psutil.pids())
+    yield
+    if left := processes.end_those(before):
+        pytest.fail(f"still running at the end of all tests: {'; '.join(left)}", pytrace=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_file_is_added_to_the_project(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = _files()
+    yield
+    if added := sorted(_files() - before):
+        pytest.fail(f"{request.node.name} left files in the project: {', '.join(added)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    before = set(psutil.pids())
+    yield
+    if left := processes.end_those(before):
+        pytest.fail(f"this test left processes, which are ended now: {'; '.join(left)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def home_stays_empty() -> Iterator[None]:
+    yield
+    if found := sorted(path.name for path in _HOME.iterdir()):
+        shutil.rmtree(_HOME)
+        _HOME.mkdir()
+        pytest.fail(f"this test wrote into the home folder: {', '.join(found)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def network_stays_unused() -> Iterator[None]:
+    network.refused.clear()
+    yield
+    if network.refused:
+        pytest.fail(f"this test asked the network for {', '.join(network.refused)}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def random_state() -> Iterator[None]:
+    """That of every library which is loaded is afterwards what it was before."""
+    python = random.getstate()
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    of_numpy = numpy.random.get_state() if numpy else None
+    of_torch = torch.get_rng_state() if torch else None
+    yield
+    random.setstate(python)
+    if numpy and of_numpy is not None:
+        numpy.random.set_state(of_numpy)
+    if torch and of_torch is not None:
+        torch.set_rng_state(of_torch)
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"{record.name}: {record.getMessage()}")
+
+
+@pytest.fixture(autouse=True)
+def no_error_is_logged(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Unless the test is marked `logs_errors`."""
+    errors, root = _Errors(), logging.getLogger()
+    root.addHandler(errors)
+    yield
+    root.removeHandler(errors)
+    if errors.messages and not request.node.get_closest_marker("logs_errors"):
+        pytest.fail(f"errors were logged: {'; '.join(errors.messages)}", pytrace=False)
+
+
+def _files() -> set[str]:
+    """The files of the project, but for what tools keep beside them."""
+    found = set[str]()
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__")) and name not in _KEPT_OUT]
+        found.update(os.path.relpath(Path(folder, name), ROOT) for name in names if not name.endswith((".pyc", ".so")))
+    return found

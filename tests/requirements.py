@@ -1,0 +1,76 @@
+"""What a test needs beside the package: checked in one place, so that no skip hides from `ADCVSR_REQUIRE`.
+
+`ADCVSR_REQUIRE=ray,chromium` makes a failure of a skip for want of one of these; `all` of every skip but those for
+another operating system.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+VARIABLE = "ADCVSR_REQUIRE"
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def browser() -> str | None:
+    """The path of a browser that can run without a window."""
+    return next((path for name in _BROWSERS if (path := shutil.which(name))), None)
+
+
+def vspipe() -> str | None:
+    """The path of the vspipe of this environment."""
+    path = Path(sys.executable).parent / "vspipe"
+    return str(path) if path.exists() else None
+
+
+CHECKS: Mapping[str, Callable[[], object]] = {
+    "chromium": browser,
+    "cores to choose from": lambda: hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1,
+    "linux": lambda: sys.platform == "linux",
+    "ncnn": lambda: find_spec("ncnn"),
+    "posix": lambda: os.name == "posix",
+    "ray": lambda: find_spec("ray"),
+    "superuser": lambda: hasattr(os, "geteuid") and os.geteuid() == 0,
+    "tensorboard": lambda: find_spec("tensorboard"),
+    "diffusers": lambda: find_spec("diffusers"),
+    "vspipe": vspipe,
+}
+"""Whether it is there, by the name that `requires` and `ADCVSR_REQUIRE` know it by."""
+
+_SYSTEMS = {"linux", "posix", "superuser", "cores to choose from", "names that are not UTF-8"}
+"""What a machine is, rather than what it has: `all` does not ask for these."""
+
+
+def requires(*names: str) -> None:
+    """Skips the test, or the module, unless all of these are there; fails it where `ADCVSR_REQUIRE` asks for them."""
+    for name in names:
+        if not _is_there(name):
+            absent(name)
+
+
+def absent(name: str, reason: str = "") -> NoReturn:
+    """Skips the test for want of `name`, or fails it where `ADCVSR_REQUIRE` asks for that."""
+    words = f"{name} is not here" + (f": {reason}" if reason else "")
+    if is_required(name):
+        pytest.fail(f"{VARIABLE} asks for it, and {words}", pytrace=False)
+    pytest.skip(words, allow_module_level=True)
+
+
+def is_required(name: str) -> bool:
+    """Whether `ADCVSR_REQUIRE` names it, or says `all`."""
+    asked = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",")}
+    return name.lower() in asked or ("all" in asked and name not in _SYSTEMS)
+
+
+@cache
+def _is_there(name: str) -> bool:
+    return bool(CHECKS[name]())
