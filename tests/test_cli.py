@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.nets.test_temporal import student
-from vsadcvsr import cli, doctor
+from vsadcvsr import cli
 from vsadcvsr.nets.export import save_weights
 
 
@@ -51,24 +50,3 @@ def test_help_of_the_commands_that_are_passed_on(command: str) -> None:
     done = adcvsr(command, "--help")
     assert done.returncode == 0
     assert "--model" in done.stdout
-
-
-def test_the_doctor_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    # As in an activated environment: vspipe asks the `vapoursynth` command on PATH which Python to use.
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    found = {finding.name: finding for finding in doctor.examine()}
-    for name in ("ONNX Runtime", "plugin in Python", "plugin in vspipe", "a step on ort, cpu"):
-        assert found[name].verdict == "ok", found[name]
-    assert all(finding.verdict != "failed" for finding in found.values())
-
-
-def test_both_runtimes_at_once_are_found_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_installed", lambda _: "1.0")
-    finding = doctor._runtimes()
-    assert finding.verdict == "failed"
-    assert "pip uninstall both" in finding.detail
-
-
-def test_a_runtime_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_installed", lambda _: None)
-    assert doctor._runtimes().verdict == "failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from vsadcvsr.weights import store
 type Verdict = Literal["ok", "absent", "failed"]
 
 _SIZE = (272, 480)  # height and width of the one real step
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+_SOURCES = ("bs", "lsmas", "ffms2")
+"""The namespaces of plugins that open videos, in the order of our advice."""
 _PLACES = (
     ("openvino", "cpu"),
     ("ort", "cpu"),
@@ -32,10 +34,25 @@ _PLACES = (
     ("torch", "cpu"),
     ("torch", "cuda"),
 )
+_PACKAGES = {"openvino": "openvino", "ort": "onnxruntime", "torch": "torch"}
 _SCRIPT = """import vapoursynth as vs
 clip = vs.core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=2, keep=True)
 vs.core.adcvsr.Upscale(clip).set_output()
 """
+_WATCHED = 120.0
+"""Seconds that a check may take."""
+_IN_PYTHON = f"""import vapoursynth as vs
+print(vs.core.core_version.release_major, vs.core.adcvsr.Version()["plugin"])
+print(*[name for name in {_SOURCES} if hasattr(vs.core, name)])
+"""
+_FFADCVSR = """import sys
+from ffmpeg_filter import binary, cli
+found = binary.find()
+print(found.release, found.path)
+sys.stdout.flush()
+raise SystemExit(cli.main(sys.argv[1:]))
+"""
+_FILM = b"YUV4MPEG2 W64 H48 F25:1 Ip C420mpeg2\n" + 2 * (b"FRAME\n" + bytes(64 * 48 * 3 // 2))
 _VIDEO_BYTES = 2 * 256 * 192 * 3 // 2  # what the script above makes, without y4m's headers
 
 
@@ -51,31 +68,45 @@ class Finding:
 def examine() -> Iterator[Finding]:
     """All checks, each as soon as it is done; a step on a backend may take seconds."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
-    for check in (_runtimes, _in_python, _in_vspipe, _ffmpeg):
-        yield check()
+    yield _runtimes()
+    yield from _in_python()
+    yield _in_vspipe()
+    yield _ffadcvsr()
+    works = False
     for backend, device in _PLACES:
-        yield _step(backend, device)
+        finding = _step(backend, device)
+        works |= finding.verdict == "ok"
+        yield finding
+    if not works:
+        yield Finding("model fast", "failed", "no backend runs it: pip install onnxruntime")
 
 
-def _installed(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+def _distributions(package: str) -> list[str]:
+    """What is installed of the distributions that bring an import package, with versions."""
+    names = sorted(set(metadata.packages_distributions().get(package, [])))
+    return [f"{name} {metadata.version(name)}" for name in names]
 
 
 def _runtimes() -> Finding:
-    found = {name: version for name in _RUNTIMES if (version := _installed(name))}
-    text = ", ".join(f"{name} {version}" for name, version in found.items())
-    if len(found) == 2:
-        return Finding("ONNX Runtime", "failed", f"{text} break each other: pip uninstall both, then install one")
+    name, found = "ONNX Runtime", _distributions("onnxruntime")
+    if len(found) > 1:
+        return Finding(name, "failed", f"{', '.join(found)} break each other: pip uninstall all, then install one")
     if not found:
-        return Finding("ONNX Runtime", "failed", "not installed: pip install onnxruntime, or onnxruntime-gpu")
-    return Finding("ONNX Runtime", "ok", text)
+        return Finding(name, "absent", "not installed: pip install onnxruntime, or onnxruntime-gpu")
+    return Finding(name, "ok", found[0])
 
 
-def _run(command: list[str], **options: object) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command, capture_output=True, timeout=120, check=False, **options)  # type: ignore[call-overload, no-any-return]
+def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401 - as subprocess.run
+    """The finished command; one that cannot be started, or does not end, has failed."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, timeout=_WATCHED, check=False, stdin=subprocess.DEVNULL, **options
+        )
+    except subprocess.TimeoutExpired:
+        words = f"{Path(command[0]).name} has not ended within {_WATCHED:.0f} s"
+    except OSError as error:
+        words = str(error)
+    return subprocess.CompletedProcess(command, 1, b"", words.encode())
 
 
 def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -83,17 +114,20 @@ def _last_words(done: subprocess.CompletedProcess[bytes]) -> str:
     return lines[-1] if lines else f"ended with {done.returncode} and no word"
 
 
-def _in_python() -> Finding:
-    ask = (
-        "import vapoursynth as vs; v = vs.core.adcvsr.Version(); print(vs.core.core_version.release_major, v['plugin'])"
-    )
-    done = _run([sys.executable, "-c", ask])
+def _in_python() -> Iterator[Finding]:
+    """The plugin, and a plugin that opens videos."""
+    name, done = "plugin in Python", _run([sys.executable, "-c", _IN_PYTHON])
     if done.returncode:
-        return Finding(
-            "plugin in Python", "failed", f"{_last_words(done)}; vsadcvsr.load() or a new `pip install` may help"
-        )
-    release, _, plugin = done.stdout.decode().strip().partition(" ")
-    return Finding("plugin in Python", "ok", f"VapourSynth R{release}, {Path(plugin).name}")
+        yield Finding(name, "failed", f"{_last_words(done)}; vsadcvsr.load() or a new `pip install` may help")
+        return
+    (release, plugin), sources = (line.split(maxsplit=1) for line in done.stdout.decode().splitlines())
+    yield Finding(name, "ok", f"VapourSynth R{release}, {Path(plugin).name}")
+    if sources:
+        yield Finding("video source", "ok", ", ".join(f"core.{source}" for source in " ".join(sources).split()))
+    else:
+        sought = ", ".join(f"core.{source}" for source in _SOURCES)
+        words = f"scripts cannot open files, for there is none of {sought}: pip install vapoursynth-bestsource"
+        yield Finding("video source", "absent", words)
 
 
 def _vspipe() -> str | None:
@@ -108,9 +142,10 @@ def _in_vspipe() -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "doctor.vpy")
         script.write_text(_SCRIPT)
-        done = _run([vspipe, str(script), "-"])
+        done = _run([vspipe, str(script), "-"], env=_with_config(folder))
     if done.returncode:
-        return Finding(name, "failed", f"{_last_words(done)}; `vapoursynth config` tells vspipe which Python to use")
+        config = f"{Path(vspipe).with_name('vapoursynth')} config"
+        return Finding(name, "failed", f"{_last_words(done)}; `{config}` tells vspipe which Python to use")
     if len(done.stdout) != _VIDEO_BYTES:
         return Finding(
             name, "failed", f"{len(done.stdout)} bytes came, {_VIDEO_BYTES} were due: something else writes to stdout"
@@ -118,12 +153,28 @@ def _in_vspipe() -> Finding:
     return Finding(name, "ok", "2 frames, and nothing but pictures on stdout")
 
 
-def _ffmpeg() -> Finding:
-    if found := shutil.which("ffmpeg"):
-        return Finding("ffmpeg", "ok", found)
-    if version := _installed("imageio-ffmpeg"):
-        return Finding("ffmpeg", "ok", f"inside imageio-ffmpeg {version}")
-    return Finding("ffmpeg", "absent", "not on PATH: pip install 'vsadcvsr[ffmpeg]' brings one")
+def _with_config(folder: str) -> dict[str, str]:
+    """The environment for vspipe, which writes a configuration where the user has none: not on behalf of a check."""
+    if sys.platform != "linux":
+        return dict(os.environ)
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    is_there = Path(home, "vapoursynth", "vapoursynth.toml").expanduser().exists()
+    return dict(os.environ) if is_there else {**os.environ, "XDG_CONFIG_HOME": folder}
+
+
+def _ffadcvsr() -> Finding:
+    """Two frames through the command, with the FFmpeg that it finds."""
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder, "doctor.y4m")
+        film.write_bytes(_FILM)
+        words = ["-v", "error", "-i", str(film), "-vf", "adcvsr=model=nearest:scale=2", "-f", "null", "-"]
+        done = _run([sys.executable, "-c", _FFADCVSR, *words])
+    release, _, path = done.stdout.decode(errors="replace").partition("\n")[0].partition(" ")
+    where = f"FFmpeg {release} at {path}"
+    if done.returncode:
+        said = _last_words(done).rpartition("Error: ")[2].removeprefix("ffadcvsr: ")
+        return Finding("ffadcvsr", "failed", f"{where}: {said}" if path else said)
+    return Finding("ffadcvsr", "ok", where)
 
 
 def _step(backend: str, device: str) -> Finding:
@@ -132,10 +183,9 @@ def _step(backend: str, device: str) -> Finding:
         path = store.find("fast", backends.suffixes(backend))
         model = backends.load(path, backend=backend, device=device)
         state = model.start(*_SIZE)
-    except BackendError as error:
-        return Finding(name, "absent", str(error))
     except AdcvsrError as error:
-        return Finding(name, "failed", str(error))
+        is_absent = isinstance(error, BackendError) and (device != "cpu" or not _distributions(_PACKAGES[backend]))
+        return Finding(name, "absent" if is_absent else "failed", str(error))
     frames, links = np.full((1, 3, *_SIZE), 0.5, np.float32), np.ones(1, np.float32)
     took = []
     try:

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,13 @@ def test_a_download_is_refused_and_the_network_comes_back() -> None:
     with pytest.raises(BackendError, match="dists cannot be opened: a file is missing, and nothing is downloaded"):
         perceptual.opened("dists")
     assert (socket.getaddrinfo, os.environ.get("HF_HUB_OFFLINE")) == before
+
+
+def test_other_threads_look_up_addresses_while_a_metric_is_opened() -> None:
+    with perceptual._unconnected(), ThreadPoolExecutor(1) as other:
+        assert other.submit(socket.getaddrinfo, "127.0.0.1", 80).result()
+        with pytest.raises(OSError, match="nothing is downloaded"):
+            socket.getaddrinfo("127.0.0.1", 80)
 
 
 @pytest.mark.usefixtures("everything")

@@ -119,3 +119,5 @@ def test_the_first_page_runs(bare: Environment) -> None:
     status, out, err = start(bare, "adcvsr doctor")
     assert (status, err) == (0, ""), out
     assert "failed" not in out
+    assert "video source: core.bs" in out
+    assert "ffadcvsr: FFmpeg " in out

@@ -19,14 +19,16 @@ import numpy as np
 from vsadcvsr.backends import Options, forget
 from vsadcvsr.backends import ort_engines as engines
 from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
+from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, WeightsError, one_line
 from vsadcvsr.folders import cache
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
 
 try:
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as failures
+    with variables(NO_TELEMETRY):
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as failures
 except ImportError as error:
     raise BackendError(f"backend 'ort' needs ONNX Runtime ({error}); run `pip install onnxruntime`") from error
 

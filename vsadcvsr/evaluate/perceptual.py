@@ -13,6 +13,7 @@ import os
 import pickle
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.evaluate.temporal import Flow, FlowNet
 from vsadcvsr.spec import Array
+
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+_lock = threading.Lock()
 
 type Judge = Callable[[Array, Array | None], float]
 
@@ -125,8 +130,8 @@ def _tensor(frame: Array, device: torch.device | None = None) -> torch.Tensor:
 
 
 def _missing(metric: Metric) -> list[str]:
-    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
-    hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    hub = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
     places = ((Path(torch.hub.get_dir()), metric.torch_files), (hub, metric.hub_files))
     package = [] if importlib.util.find_spec("pyiqa") else ["the package pyiqa"]
     return package + [str(folder / name) for folder, names in places for name in names if not any(folder.glob(name))]
@@ -134,22 +139,21 @@ def _missing(metric: Metric) -> list[str]:
 
 @contextlib.contextmanager
 def _unconnected() -> Iterator[None]:
-    """For a while every attempt to look up an address fails at once, with OSError."""
+    """For a while every attempt of this thread to look up an address fails at once, with OSError."""
+    opening = threading.get_ident()
 
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError("a file is missing, and nothing is downloaded here")
+    def lookup(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as the function that it stands for
+        if threading.get_ident() == opening:
+            raise OSError("a file is missing, and nothing is downloaded here")
+        return kept(*arguments, **options)
 
-    kept = socket.getaddrinfo
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    before = {name: os.environ.get(name) for name in offline}
-    os.environ.update(offline)
-    socket.getaddrinfo = refuse  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        socket.getaddrinfo = kept
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    with _lock, variables(_OFFLINE | NO_TELEMETRY):
+        kept = socket.getaddrinfo
+        socket.getaddrinfo = lookup
+        try:
+            yield
+        finally:
+            socket.getaddrinfo = kept
 
 
 def _first_line(cause: BaseException) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
@@ -62,7 +63,7 @@ class Dove:
         embedding = find_prompt(folder, prompt)
         place = _device(device)
         dtype = _dtype(precision, place)
-        with needs("train", "DOVE"):
+        with needs("train", "DOVE"), variables(NO_TELEMETRY):
             from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
         transformer = _part(CogVideoXTransformer3DModel, folder, "transformer", dtype)
         vae = _part(AutoencoderKLCogVideoX, folder, "vae", dtype)

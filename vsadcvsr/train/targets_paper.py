@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.nets.files import misfits, told
@@ -38,7 +39,7 @@ class PaperTargets(Targets):
     @classmethod
     def of(cls, vae: Path, half_decoder: Path, student: PaperStudent) -> PaperTargets:
         """From a VAE's folder in diffusers layout and AdcSR's `halfDecoder.ckpt`. Raises WeightsError, BackendError."""
-        with needs("train", "the VAE"):
+        with needs("train", "the VAE"), variables(NO_TELEMETRY):
             from diffusers import AutoencoderKL
         try:
             loader: Any = AutoencoderKL

@@ -1,0 +1,102 @@
+"""`adcvsr doctor` finds what works, what is not there and what is broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from vsadcvsr import backends, cli, doctor
+from vsadcvsr.errors import BackendError
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
+
+
+def stand_in(folder: Path, name: str, script: str) -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_it_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in an activated environment: vspipe asks the `vapoursynth` command on PATH which Python to use.
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    found = {finding.name: finding for finding in doctor.examine()}
+    for name in (
+        "ONNX Runtime",
+        "plugin in Python",
+        "plugin in vspipe",
+        "video source",
+        "ffadcvsr",
+        "a step on ort, cpu",
+    ):
+        assert found[name].verdict == "ok", found[name]
+    assert all(finding.verdict != "failed" for finding in found.values())
+
+
+def test_both_runtimes_at_once_are_found_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_distributions", lambda _: ["onnxruntime 1.32", "onnxruntime-gpu 1.32"])
+    finding = doctor._runtimes()
+    assert finding.verdict == "failed"
+    assert "pip uninstall all" in finding.detail
+
+
+def test_a_runtime_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_distributions", lambda _: [])
+    assert doctor._runtimes().verdict == "absent"
+
+
+def test_a_backend_that_is_installed_and_does_not_load_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise BackendError("backend 'openvino' needs more than is installed")
+
+    monkeypatch.setattr(backends, "load", load)
+    monkeypatch.setattr(doctor, "_distributions", lambda _: ["openvino 2026"])
+    assert doctor._step("openvino", "cpu").verdict == "failed"
+    assert doctor._step("torch", "cuda").verdict == "absent"
+    monkeypatch.setattr(doctor, "_distributions", lambda _: [])
+    assert doctor._step("openvino", "cpu").verdict == "absent"
+
+
+def test_where_nothing_runs_the_model_the_status_is_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = doctor.Finding("a step", "absent", "not installed")
+    for name in ("_runtimes", "_in_vspipe", "_ffadcvsr"):
+        monkeypatch.setattr(doctor, name, lambda: absent)
+    monkeypatch.setattr(doctor, "_in_python", lambda: iter([absent]))
+    monkeypatch.setattr(doctor, "_step", lambda *_: absent)
+    done = CliRunner().invoke(cli.app, ["doctor"])
+    assert done.exit_code == 1
+    assert "no backend runs it" in done.stdout
+
+
+def test_a_missing_video_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = subprocess.CompletedProcess([], 0, b"81 /plugins/libadcvsr.so\n\n", b"")
+    monkeypatch.setattr(doctor, "_run", lambda *_: told)
+    plugin, source = doctor._in_python()
+    assert (plugin.verdict, plugin.detail) == ("ok", "VapourSynth R81, libadcvsr.so")
+    assert source.verdict == "absent"
+    assert "pip install vapoursynth-bestsource" in source.detail
+
+
+@posix
+def test_an_ffmpeg_that_is_too_old_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = stand_in(tmp_path, "ffmpeg", "echo 'libavutil      56. 70.100 / 56. 70.100'")
+    monkeypatch.setenv("ADCVSR_FFMPEG", str(old))
+    finding = doctor._ffadcvsr()
+    assert finding.verdict == "failed"
+    assert "FFmpeg 5.1" in finding.detail
+    assert "Error" not in finding.detail
+
+
+@posix
+def test_what_does_not_end_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_WATCHED", 0.2)
+    monkeypatch.setattr(doctor, "_vspipe", lambda: str(stand_in(tmp_path, "vspipe", "exec sleep 60")))
+    finding = doctor._in_vspipe()
+    assert finding.verdict == "failed"
+    assert "vspipe has not ended" in finding.detail
