@@ -134,6 +134,26 @@ class Engine:
             picture = self._ring.get(n) if self._ring else None
             return self._make(n, fetch) if picture is None else picture
 
+    def needed(self, n: int) -> range:
+        """The numbers of the frames that `picture(n, …)` would fetch now, some of which may be past the end: for hosts
+        that must have them all before they call it. As many as `surroundings`, or those that the run has yet to take.
+        """
+        with self._lock:
+            if self._ring and self._ring.get(n) is not None:
+                return range(0)
+            if self._run and self._leads(self._run, n):
+                return range(self._run.course.position + len(self._run.waiting), n + self.lookahead + 1)
+        return self.surroundings(n)
+
+    def surroundings(self, n: int) -> range:
+        """The numbers of the frames that picture n can depend on: what it takes to begin anew there."""
+        return range(warm_up_from(n, self.lookahead), n + self.lookahead + 1)
+
+    def rewind(self) -> None:
+        """Makes the next picture that is not kept begin anew, from its `surroundings`."""
+        with self._lock:
+            self._run = None
+
     def close(self) -> None:
         """Forgets pictures and state, and leaves the model to other engines."""
         with self._lock:
@@ -141,7 +161,7 @@ class Engine:
 
     def _make(self, n: int, fetch: Fetch) -> Finished:
         run, self._run = self._run, None  # stays None if anything fails, for a step that failed has used the state up
-        if run is None or not run.course.leads_to(n, slack=self._ring.capacity - 1 if self._ring else 0):
+        if run is None or not self._leads(run, n):
             run = self._begin(n, fetch)
         wanted = None
         while wanted is None:
@@ -153,6 +173,9 @@ class Engine:
                 wanted = made[1] if made[0] == n else None
         self._run = run
         return wanted
+
+    def _leads(self, run: Forward, n: int) -> bool:
+        return run.course.leads_to(n, slack=self._ring.capacity - 1 if self._ring else 0)
 
     def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Finished] | None:
         if run.waiting:

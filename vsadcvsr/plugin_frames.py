@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import vapoursynth as vs
@@ -16,10 +19,39 @@ from vsadcvsr.picture import Finished, Parts, Plane, Planes
 from vsadcvsr.plugin_join import BASE
 from vsadcvsr.spec import Array
 
-UNBOUNDED = 60_000_000
-"""Clips at least this long have no known end (mpv declares 134 million frames): their frames past the real end fail."""
+UNBOUNDED = range(60_000_000, (1 << 31) - 1)
+"""The lengths of clips without a known end (mpv declares 134 million frames): their frames past the real end fail.
+
+The next length is that of std.Loop, whose frames do not.
+"""
+
+_NO_LIMIT = 1 << 30
+"""More MiB than any machine has."""
 
 _log = logging.getLogger(__name__)
+_lifted: WeakKeyDictionary[vs.Core, tuple[int, int]] = WeakKeyDictionary()  # callbacks that wait, the limit before
+_lifting = threading.Lock()
+
+
+@contextmanager
+def _no_memory_limit() -> Iterator[None]:
+    """The core's memory limit is lifted, while a callback waits for a frame: above it the core starts no filter that
+    allocates as long as another filter runs, and the waiting one does. Only clips without an end need it.
+    """
+    core = vs.core.core
+    with _lifting:
+        count, limit = _lifted.get(core, (0, core.max_cache_size))
+        _lifted[core] = count + 1, limit
+        core.max_cache_size = _NO_LIMIT
+    try:
+        yield
+    finally:
+        with _lifting:
+            count, limit = _lifted.pop(core)
+            if count > 1:
+                _lifted[core] = count - 1, limit
+            else:
+                core.max_cache_size = limit
 
 
 def message(error: BaseException) -> str:
@@ -83,20 +115,43 @@ class Screening:
         self.clip = clip
         self.engine = engine
         self.ready = ready
+        self._lock = threading.Lock()  # two filters may ask; it is never held while a frame is waited for
 
     def __call__(
-        self, n: int, at: int | Sequence[int], frames: vs.VideoFrame | Sequence[vs.VideoFrame]
-    ) -> dict[str, vs.VideoFrame | str]:
-        """Picture n, given the source frames that have arrived and their numbers; a lone one has no list."""
+        self, n: int, at: int | Sequence[int], frames: vs.VideoFrame | Sequence[vs.VideoFrame], again: int = 0
+    ) -> dict[str, vs.VideoFrame | str | list[int]]:
+        """Picture n, given the source frames that have arrived and their numbers (a lone one has no list); or the
+        numbers of those that have to be requested first, after which this is called `again`.
+        """
         held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))
         try:
-            picture = self.engine.picture(n, Window(self.clip, n, held, self._source).fetch)
+            with self._lock:
+                if missing := self._missing(n, held, again):
+                    return {"request": missing}
+                picture = self.engine.picture(n, Window(self.clip, n, held, self._source).fetch)
             return {"frame": frame_of(picture, self.ready.format if self.ready else None)}
         except (AdcvsrError, vs.Error) as error:
             _log.debug("frame %d failed", n, exc_info=True)
             return {"error": message(error)}
         except MemoryError:
             return {"error": f"Upscale: no memory for frame {n}; try tile=[256, 256], or smaller ones"}
+
+    def _missing(self, n: int, held: Collection[int], again: int) -> list[int]:
+        """What is still needed for picture n. The engine may have moved on to other pictures while frames were fetched;
+        so the second time all that picture n can depend on is asked for, from which it can be made in any case.
+        """
+        if self.clip.num_frames in UNBOUNDED:
+            return []
+        missing = self._absent(self.engine.needed(n), held)
+        if not missing or not again:
+            return missing
+        if around := self._absent(self.engine.surroundings(n), held):
+            return around
+        self.engine.rewind()
+        return []
+
+    def _absent(self, wanted: range, held: Collection[int]) -> list[int]:
+        return [i for i in wanted if i < self.clip.num_frames and i not in held]
 
     def _source(self, frame: vs.VideoFrame) -> Source:
         return source_of(frame, self.ready.encoding(frame) if self.ready else None)
@@ -128,9 +183,9 @@ class Window:
 
     def _pull(self, i: int) -> Source:
         try:
-            with self.clip.get_frame(i) as frame:
+            with _no_memory_limit(), self.clip.get_frame(i) as frame:
                 return self._source_of(frame)
         except vs.Error as error:
-            if self.clip.num_frames >= UNBOUNDED:
+            if self.clip.num_frames in UNBOUNDED:
                 raise EndOfClip from error
             raise MediaError(f"frame {i} of the clip, needed for frame {self.n}, failed: {error}") from error

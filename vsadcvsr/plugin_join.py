@@ -19,8 +19,8 @@ _ADDED = "x y + 0 max 1 min"
 
 
 def base_of(detail: vs.VideoNode, width: int, height: int) -> vs.VideoNode:
-    """The bases of a clip of detail, RGBS of (width, height)."""
-    blank = vs.core.std.BlankClip(format=vs.RGBS, width=width, height=height, length=len(detail), keep=True)
+    """The bases of a clip of detail, RGBS of (width, height), at the same rate."""
+    blank = detail.std.BlankClip(format=vs.RGBS, width=width, height=height, keep=True)
     taken: Callable[[int, vs.VideoFrame], vs.VideoFrame] = _taken
     return blank.std.ModifyFrame([detail], taken)
 

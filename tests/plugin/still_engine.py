@@ -27,6 +27,15 @@ class MeanEngine:
         cls.opened.append({"model": model, **options})
         return cls()
 
+    def needed(self, n: int) -> range:
+        return self.surroundings(n)
+
+    def surroundings(self, n: int) -> range:
+        return range(max(0, n - REACH), n + REACH + 1)
+
+    def rewind(self) -> None:
+        """Nothing to forget."""
+
     def picture(self, n: int, fetch: Callable[[int], Source]) -> Array:
         before = [_tried(fetch, i) for i in range(max(0, n - REACH), n)]
         sources = _scene_before([*before, fetch(n)])

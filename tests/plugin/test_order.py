@@ -118,13 +118,10 @@ def test_frames_that_a_player_has_thrown_away_begin_a_scene_anew(upscale: Upscal
     assert digest(upscale(late), 6) == expected[0]
 
 
-def test_a_lost_frame_that_only_the_engine_asks_for_is_an_error_of_one_line(upscale: Upscale) -> None:
+def test_a_lost_frame_around_the_wanted_one_is_an_error_in_the_words_of_the_source(upscale: Upscale) -> None:
     broken = guarded(moving(length=12), 12, lambda n: n != 3)
-    with pytest.raises(
-        vs.Error, match=r"^Upscale: frame 3 of the clip, needed for frame 5, failed: .*not there"
-    ) as caught:
+    with pytest.raises(vs.Error, match="frame 3 is not there"):
         upscale(broken).get_frame(5)
-    assert "\n" not in str(caught.value)
 
 
 def test_what_a_source_says_when_it_fails_reaches_the_user(upscale: Upscale) -> None:

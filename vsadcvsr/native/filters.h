@@ -8,8 +8,9 @@
 #define DOOR_ARGUMENTS "clip:vnode;matrix:int;"
 void VS_CC door_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 
-/* Stream(clip, func, format, scale, ahead): frame n is func(n, at, frames)["frame"] with the properties of the clip's frame n;
-   `frames` are the clip's frames number `at`: n always, and as far as they are new to it those up to n + ahead. */
+/* Stream(clip, func, format, scale, ahead): frame n is func(n, at, frames, again)["frame"] with the properties of the clip's frame n;
+   `frames` are the clip's frames number `at`: n, and others up to n + ahead. Where they are not enough, it gives the numbers of
+   those that it lacks as "request", and is called with all of them, `again` one higher. */
 #define STREAM_ARGUMENTS "clip:vnode;func:func;format:int;scale:int;ahead:int;"
 void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 

@@ -1,109 +1,165 @@
 #include "filters.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 /* Hosts without an end in sight declare an enormous clip (mpv: 134 million frames) whose frames past the real end
-   fail. Nothing but frame n may be required there, or the last pictures would be lost; Python tries for the others. */
+   fail. Nothing but frame n may be required there, or the last pictures would be lost; Python tries for the others.
+   A clip of INT_MAX frames is std.Loop's, whose frames never fail. */
 enum { UNBOUNDED = 60000000, NEAR = 32, CACHED = 4 };
+
+#define OUT_OF_MEMORY "Upscale: out of memory"
 
 typedef struct {
     VSNode *clip;
     VSFunction *func;
     VSVideoInfo out;
     int ahead;
-    /* Hints that save work; results never depend on them. */
-    atomic_int latest; /* the frame asked for last */
-    int due;           /* the frame after the one that was made last, or -1; only touched while a picture is made */
+    atomic_int latest; /* the frame asked for last: a hint that saves work, results never depend on it */
 } Stream;
 
-/* Frames n and first..last are asked for; frames between n and first were asked for shortly before. Asking for all of a long
-   window again with each n would compute them many times over where it does not fit the upstream cache. */
+/* The numbers of the clip's frames that have been requested for one output frame, without repetitions. */
+typedef struct {
+    int again; /* how often more were requested */
+    int count;
+    int room;
+    int *numbers;
+} Inputs;
+
+static int contains(const Inputs *inputs, int n) {
+    for (int i = inputs->count - 1; i >= 0; i--)
+        if (inputs->numbers[i] == n)
+            return 1;
+    return 0;
+}
+
+/* Requests frame n unless it is there. Returns 0 where there is no memory for its number. */
+static int request(Inputs *inputs, int n, const Stream *stream, VSFrameContext *context, const VSAPI *vsapi) {
+    if (contains(inputs, n))
+        return 1;
+    if (inputs->count == inputs->room) {
+        int room = 2 * inputs->room + 8;
+        int *numbers = realloc(inputs->numbers, (size_t)room * sizeof *numbers);
+        if (!numbers)
+            return 0;
+        inputs->numbers = numbers;
+        inputs->room = room;
+    }
+    inputs->numbers[inputs->count++] = n;
+    vsapi->requestFrameFilter(n, stream->clip, context);
+    return 1;
+}
+
+static void free_inputs(Inputs *inputs) {
+    if (inputs)
+        free(inputs->numbers);
+    free(inputs);
+}
+
+static const VSFrame *refuse(void **frame_data, const char *why, VSFrameContext *context, const VSAPI *vsapi) {
+    free_inputs(*frame_data);
+    *frame_data = NULL;
+    vsapi->setFilterError(why, context);
+    return NULL;
+}
+
+/* Of the frames up to n + ahead, those after the returned one were asked for shortly before, in linear use. Asking for all of a
+   long window with each n would compute them many times over where it does not fit the upstream cache. */
 static int first_new(Stream *stream, int n, int last) {
-    if (stream->out.numFrames >= UNBOUNDED)
+    if (stream->out.numFrames >= UNBOUNDED && stream->out.numFrames < INT_MAX)
         return last + 1;
     int latest = atomic_exchange(&stream->latest, n);
     if (latest < 0 || n > latest + NEAR || n < latest - NEAR)
-        return n + 1;
+        return last + 1;
     int first = n > latest ? latest + stream->ahead + 1 : last; /* frame n + ahead is always needed */
     return first <= n ? n + 1 : first < last ? first : last;
 }
 
-/* A frame whose inputs came before those of its forerunners would make the engine run ahead, and its ring too small. So it
-   waits once for their inputs as well: by then they are ready too, and VapourSynth takes the oldest request first. */
-static int overtakes(Stream *stream, int n) {
-    return stream->out.numFrames < UNBOUNDED && stream->due >= 0 && n > stream->due && n <= stream->due + NEAR;
+static const VSFrame *begin(Stream *stream, int n, void **frame_data, VSFrameContext *context, const VSAPI *vsapi) {
+    Inputs *inputs = calloc(1, sizeof *inputs);
+    int end = stream->out.numFrames - 1;
+    int last = n > end - stream->ahead ? end : n + stream->ahead;
+    *frame_data = inputs;
+    int fits = inputs && request(inputs, n, stream, context, vsapi);
+    for (int i = first_new(stream, n, last); fits && i <= last; i++)
+        fits = request(inputs, i, stream, context, vsapi);
+    return fits ? NULL : refuse(frame_data, OUT_OF_MEMORY, context, vsapi);
 }
 
-static void request_forerunners(Stream *stream, int n, VSFrameContext *context, const VSAPI *vsapi) {
-    for (int i = stream->due; i < n; i++) {
-        vsapi->requestFrameFilter(i, stream->clip, context);
-        vsapi->requestFrameFilter(i + stream->ahead, stream->clip, context); /* clamped to the clip */
+/* What Python says of frame n: a picture, an error, or what else it needs. */
+static void ask(Stream *stream, int n, const Inputs *inputs, VSMap *out, VSFrameContext *context, const VSAPI *vsapi) {
+    VSMap *in = vsapi->createMap();
+    vsapi->mapSetInt(in, "n", n, maReplace);
+    vsapi->mapSetInt(in, "again", inputs->again, maReplace);
+    for (int i = 0; i < inputs->count; i++) {
+        vsapi->mapSetInt(in, "at", inputs->numbers[i], maAppend);
+        vsapi->mapConsumeFrame(in, "frames", vsapi->getFrameFilter(inputs->numbers[i], stream->clip, context), maAppend);
     }
+    vsapi->callFunction(stream->func, in, out);
+    vsapi->freeMap(in);
 }
 
-static void give(VSMap *in, int n, VSNode *clip, VSFrameContext *context, const VSAPI *vsapi) {
-    vsapi->mapSetInt(in, "at", n, maAppend);
-    vsapi->mapConsumeFrame(in, "frames", vsapi->getFrameFilter(n, clip, context), maAppend);
+/* Requests what Python still needs. Nothing waits here: the frame is activated again when all is there, and other frames may
+   have been made in between. */
+static const VSFrame *request_more(Stream *stream, void **frame_data, const VSMap *out, VSFrameContext *context,
+                                   const VSAPI *vsapi) {
+    Inputs *inputs = *frame_data;
+    inputs->again++;
+    int before = inputs->count, count = vsapi->mapNumElements(out, "request");
+    for (int i = 0; i < count; i++) {
+        int n = vsapi->mapGetIntSaturated(out, "request", i, NULL);
+        if (n < 0 || n >= stream->out.numFrames)
+            continue;
+        if (!request(inputs, n, stream, context, vsapi))
+            return refuse(frame_data, OUT_OF_MEMORY, context, vsapi);
+    }
+    return inputs->count > before ? NULL : refuse(frame_data, "Upscale: Python returned no frame", context, vsapi);
 }
 
 /* The picture that Python made, with all properties of the source frame; shares the pixels. */
-static const VSFrame *dressed(const VSFrame *made, const VSFrame *source, VSCore *core, const VSAPI *vsapi) {
+static const VSFrame *with_properties(const VSFrame *made, int n, Stream *stream, VSFrameContext *context, VSCore *core,
+                                      const VSAPI *vsapi) {
+    const VSFrame *source = vsapi->getFrameFilter(n, stream->clip, context);
     VSFrame *result = vsapi->copyFrame(made, core);
     vsapi->copyMap(vsapi->getFramePropertiesRO(source), vsapi->getFramePropertiesRW(result));
+    vsapi->freeFrame(source);
+    vsapi->freeFrame(made);
     return result;
 }
 
-static const VSFrame *answer(const VSMap *out, const VSFrame *source, VSFrameContext *context, VSCore *core, const VSAPI *vsapi) {
+static const VSFrame *answer(Stream *stream, int n, void **frame_data, const VSMap *out, VSFrameContext *context, VSCore *core,
+                             const VSAPI *vsapi) {
     int missing;
     const char *error = vsapi->mapGetError(out);
     if (!error)
         error = vsapi->mapGetData(out, "error", 0, &missing);
-    const VSFrame *made = error ? NULL : vsapi->mapGetFrame(out, "frame", 0, &missing);
-    if (!made) {
-        vsapi->setFilterError(error ? error : "Upscale: Python returned no frame", context);
-        return NULL;
-    }
-    const VSFrame *result = dressed(made, source, core, vsapi);
-    vsapi->freeFrame(made);
-    return result;
+    if (error)
+        return refuse(frame_data, error, context, vsapi);
+    const VSFrame *made = vsapi->mapGetFrame(out, "frame", 0, &missing);
+    if (!made)
+        return request_more(stream, frame_data, out, context, vsapi);
+    free_inputs(*frame_data);
+    *frame_data = NULL;
+    return with_properties(made, n, stream, context, core, vsapi);
 }
 
 static const VSFrame *VS_CC stream_frame(int n, int reason, void *instance, void **frame_data, VSFrameContext *context,
                                          VSCore *core, const VSAPI *vsapi) {
     Stream *stream = instance;
-    int end = stream->out.numFrames - 1;
-    int last = n > end - stream->ahead ? end : n + stream->ahead;
-    if (reason == arInitial) {
-        int first = first_new(stream, n, last);
-        *frame_data = (void *)(intptr_t)(first + 1);
-        vsapi->requestFrameFilter(n, stream->clip, context);
-        for (int i = first; i <= last; i++)
-            vsapi->requestFrameFilter(i, stream->clip, context);
+    if (reason == arInitial)
+        return begin(stream, n, frame_data, context, vsapi);
+    if (reason == arAllFramesReady) {
+        VSMap *out = vsapi->createMap();
+        ask(stream, n, *frame_data, out, context, vsapi);
+        const VSFrame *result = answer(stream, n, frame_data, out, context, core, vsapi);
+        vsapi->freeMap(out);
+        return result;
     }
-    if (reason != arAllFramesReady)
-        return NULL;
-    intptr_t first = (intptr_t)*frame_data;
-    if (first > 0 && overtakes(stream, n)) {
-        *frame_data = (void *)-first; /* not twice */
-        request_forerunners(stream, n, context, vsapi);
-        return NULL;
-    }
-    VSMap *in = vsapi->createMap(), *out = vsapi->createMap();
-    vsapi->mapSetInt(in, "n", n, maReplace);
-    give(in, n, stream->clip, context, vsapi);
-    for (int i = (int)(first < 0 ? -first : first) - 1; i <= last; i++)
-        give(in, i, stream->clip, context, vsapi);
+    free_inputs(*frame_data); /* an input failed */
     *frame_data = NULL;
-    stream->due = n + 1;
-    vsapi->callFunction(stream->func, in, out);
-    const VSFrame *source = vsapi->getFrameFilter(n, stream->clip, context);
-    const VSFrame *result = answer(out, source, context, core, vsapi);
-    vsapi->freeFrame(source);
-    vsapi->freeMap(in);
-    vsapi->freeMap(out);
-    return result;
+    return NULL;
 }
 
 static void VS_CC stream_free(void *instance, VSCore *core, const VSAPI *vsapi) {
@@ -119,7 +175,7 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     int scale = vsapi->mapGetIntSaturated(in, "scale", 0, NULL);
     (void)data;
     if (!stream) {
-        vsapi->mapSetError(out, "Upscale: out of memory");
+        vsapi->mapSetError(out, OUT_OF_MEMORY);
         return;
     }
     stream->clip = vsapi->mapGetNode(in, "clip", 0, NULL);
@@ -130,7 +186,6 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     stream->out.height *= scale;
     vsapi->getVideoFormatByID(&stream->out.format, (uint32_t)vsapi->mapGetInt(in, "format", 0, NULL), core);
     atomic_init(&stream->latest, -1);
-    stream->due = -1;
     VSFilterDependency needs = {stream->clip, stream->ahead ? rpGeneral : rpStrictSpatial};
     /* Parallel requests: upstream goes on while a picture is made, and pictures are made one at a time. */
     VSNode *node = vsapi->createVideoFilter2("Upscale", &stream->out, stream_frame, stream_free, fmParallelRequests, &needs, 1,
