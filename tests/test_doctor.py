@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from vsadcvsr import backends, cli, doctor
 from vsadcvsr.errors import BackendError
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="the stand-ins are shell scripts")
+posix = pytest.mark.requires("posix")  # the stand-ins are shell scripts
 
 
 def stand_in(folder: Path, name: str, script: str) -> Path:

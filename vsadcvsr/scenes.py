@@ -35,8 +35,8 @@ _EVEN, _BUSY = 0.01, 0.1
 type _Picture = NDArray[np.float64]
 
 
-def small_luma(frame: Array) -> Array:
-    """The luma of a frame (3, H, W), area averaged to about 32x18 (never enlarged): float32 (h, w)."""
+def small_luma(frame: Array | NDArray[np.uint8]) -> Array:
+    """The luma of a frame (3, H, W), area averaged to about 32x18 (never enlarged): float32 (h, w), on its scale."""
     _, height, width = frame.shape
     down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
     rows, columns = height // down, width // right

@@ -11,6 +11,8 @@ import pytest
 
 from tests.train.media import blobs, shades, write_film
 from vsadcvsr.errors import MediaError
+from vsadcvsr.evaluate.clips import house
+from vsadcvsr.scenes import is_cut
 from vsadcvsr.train import clips
 from vsadcvsr.train.reading import Film, files, read_image
 
@@ -108,10 +110,26 @@ def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
 
 
 def test_windows_never_reach_across_a_cut() -> None:
-    dark, bright = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 200, np.uint8)
-    video = [dark] * 4 + [bright] * 3 + [dark] * 1
+    one, other = blobs(0), blobs(1)
+    video = [one] * 4 + [other] * 3 + [one] * 1
     assert clips.cuts_of(video) == [4, 7]
     assert [len(shot) for shot in clips.shots(video, shortest=3)] == [4, 3]
+
+
+def test_a_flash_is_no_cut() -> None:
+    flash = (blobs(0).astype(np.int32) // 3 + 160).astype(np.uint8)
+    assert clips.cuts_of([blobs(0)] * 3 + [flash] + [blobs(0)] * 3) == []
+
+
+def test_cuts_are_those_that_every_host_finds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    video = [np.roll(blobs(scene), 2 * step, 1) for scene in (0, 1, 2) for step in range(4)]
+    video = [
+        np.clip(frame * gain, 0, 255).astype(np.uint8)
+        for frame, gain in zip(video, rng.uniform(0.5, 1, 12), strict=True)
+    ]
+    frames = [house(frame) for frame in video]
+    assert clips.cuts_of(video) == [n for n in range(1, 12) if is_cut(frames[n - 1], frames[n])]
 
 
 def test_a_change_of_size_is_a_cut() -> None:

@@ -21,7 +21,7 @@ def enlarged(low: Pixels) -> Pixels:
 def folders(tmp_path: Path) -> Path:
     """Two videos of 7 frames, one with a cut after the fourth, and an inverting teacher."""
     cut = film(7, 20, 24)
-    cut[4:] = 255 - cut[4:]
+    cut[4:] = 255 - cut[4:][:, :, np.random.default_rng(0).permutation(24)]
     for name, low in {"one": film(7, 20, 24), "two": cut}.items():
         (tmp_path / "low").mkdir(exist_ok=True)
         write_video(tmp_path / "low" / f"{name}.mkv", low)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
-from vsadcvsr.evaluate.clips import PHOTO_ENDINGS, files_in, frames_at, items_in, photo_of
+from vsadcvsr.evaluate.clips import files_in, frames_at, items_in, photo_of
 from vsadcvsr.evaluate.upscalers import shrunk
+from vsadcvsr.files import IMAGES
 from vsadcvsr.spec import SCALE, Array
 
 TRUTHS = ("gt", "gt-video", "hr", "truth")
@@ -86,7 +87,7 @@ def cases_of(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
     pictures.
     """
     if name == PHOTOS and (data / "photos_hr").is_dir():
-        for path in files_in(data / "photos_hr", PHOTO_ENDINGS):
+        for path in files_in(data / "photos_hr", IMAGES):
             photo = (photo_of(path),)
             yield _fitted(path.stem, photo, photo, name, protocol)
         return

@@ -15,11 +15,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
 
 from vsadcvsr.errors import MediaError
+from vsadcvsr.files import IMAGES, VIDEOS
 from vsadcvsr.spec import Array
 
-VIDEO_ENDINGS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".ts", ".flv")
 _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
-PHOTO_ENDINGS = (".png", ".webp", ".jpg", ".jpeg")
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
@@ -36,7 +35,7 @@ def items_in(folder: Path) -> dict[str, Path]:
     Raises MediaError where there are none.
     """
     inside = sorted(folder.glob("*"))
-    clips = {path.stem: path for path in inside if path.suffix.lower() in VIDEO_ENDINGS}
+    clips = {path.stem: path for path in inside if path.suffix.lower() in VIDEOS}
     clips |= {path.name: path for path in inside if path.is_dir() and _pictures(path)}
     clips = clips or {path.stem: path for path in _pictures(folder)}
     if not clips:
@@ -46,7 +45,7 @@ def items_in(folder: Path) -> dict[str, Path]:
 
 def frames_at(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
     """The frames of a video, of a folder of pictures in the order of their numbers, or of one picture."""
-    if not path.is_dir() and path.suffix.lower() not in PHOTO_ENDINGS:
+    if not path.is_dir() and path.suffix.lower() not in IMAGES:
         return frames_of(path, limit=limit, tagged=tagged)
     pictures = _pictures(path) if path.is_dir() else [path]
     if not pictures:
@@ -111,7 +110,7 @@ def house(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Array:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("*") if path.suffix.lower() in PHOTO_ENDINGS]
+    found = [path for path in folder.glob("*") if path.suffix.lower() in IMAGES]
     return sorted(found, key=_by_number)
 
 

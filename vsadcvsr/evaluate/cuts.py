@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from vsadcvsr.commands import status
 from vsadcvsr.extras import needs
+from vsadcvsr.files import IMAGES, VIDEOS
 
 with needs("evaluate", "the measurement of cuts", __name__):
     import cv2
 
-    from vsadcvsr.evaluate.clips import PHOTO_ENDINGS, VIDEO_ENDINGS, files_in, frames_of, photo_of, small_frames_of
+    from vsadcvsr.evaluate.clips import files_in, frames_of, photo_of, small_frames_of
     from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
     from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
 
@@ -42,9 +43,9 @@ def material_from(clips: Sequence[Path], images: Sequence[Path]) -> Material:
     shots = [
         Shot(scene_of(path), tuple(fit(frame) for frame in small_frames_of(path, _WORKING_WIDTH)))
         for folder in clips
-        for path in files_in(folder, VIDEO_ENDINGS)
+        for path in files_in(folder, VIDEOS)
     ]
-    first_of = {scene_of(path): path for folder in images for path in reversed(files_in(folder, PHOTO_ENDINGS))}
+    first_of = {scene_of(path): path for folder in images for path in reversed(files_in(folder, IMAGES))}
     photos = []
     for scene, path in sorted(first_of.items()):
         pixels = photo_of(path).transpose(1, 2, 0)
@@ -153,7 +154,7 @@ def _measure(given: argparse.Namespace) -> None:
         threshold = best_threshold(fitted)
         held_out = "{:.2f} % missed, {:.2f} % false alarms".format(*totals(tried, threshold))
         print(f"fitted on one half of the scenes: {threshold}; on the other: {held_out}")
-    for path in (path for folder in given.whole for path in files_in(folder, VIDEO_ENDINGS)):
+    for path in (path for folder in given.whole for path in files_in(folder, VIDEOS)):
         print(f"{path.name}: {detections(path, given.threshold)}")
     if given.json:
         values = {name: [round(float(value), 4) for value in found] for name, found in scores.items()}

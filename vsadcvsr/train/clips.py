@@ -13,19 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import MediaError
+from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
 
 type Pixels = NDArray[np.uint8]
 
-_CUT = 0.18  # mean absolute difference of small frames, of 1: above it no window may reach across
-
-
 def cuts_of(video: Sequence[Pixels]) -> list[int]:
-    """The numbers of frames that begin a new shot; a frame of another size does."""
-    small = [cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for frame in video]
+    """The numbers of frames that begin a new shot, as every host finds them; a frame of another size does, too."""
+    small = [small_luma(frame.transpose(2, 0, 1)) / np.float32(255) for frame in video]
     return [
         index
         for index in range(1, len(small))
-        if video[index].shape != video[index - 1].shape or np.abs(small[index] - small[index - 1]).mean() > _CUT
+        if video[index].shape != video[index - 1].shape or distance(small[index - 1], small[index]) > DEFAULT_THRESHOLD
     ]
 
 

@@ -12,7 +12,8 @@ import av
 import numpy as np
 
 from vsadcvsr.errors import MediaError
-from vsadcvsr.train.reading import IMAGES, VIDEOS, Pixels, read_image
+from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.train.reading import Pixels, read_image
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr.errors import MediaError, UsageError
+from vsadcvsr.files import IMAGES, VIDEOS
 from vsadcvsr.train import clips
 from vsadcvsr.train.exclusion import NOTHING, Exclusion
-from vsadcvsr.train.reading import IMAGES, VIDEOS, Film, Pixels, files, read_image
+from vsadcvsr.train.reading import Film, Pixels, files, read_image
 from vsadcvsr.train.shards import detail
 
 type Shots = list[list[Pixels]]

@@ -21,8 +21,6 @@ from vsadcvsr.train.clips import shots
 
 type Pixels = NDArray[np.uint8]
 
-IMAGES = (".webp", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".ts", ".m4v")
 _LONGEST = 64  # frames of a stretch, fewer where they are large
 _ROOM = 64 << 20  # bytes of a stretch
 _FAR = 250  # frames that are decoded, at most, on the way from the place that a seek led to

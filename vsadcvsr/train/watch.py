@@ -59,8 +59,10 @@ class Watch:
 
     def step(self, done: int, scalars: Scalars) -> None:
         """A step is done."""
+        if not self._active:
+            return
         self._held.append(scalars)
-        if not self._active or (done % _EVERY and done != self._steps):
+        if done % _EVERY and done != self._steps:
             return
         means = {name: float(np.mean([held[name] for held in self._held])) for name in scalars}
         self._held = []

@@ -1,0 +1,23 @@
+"""One table of the kinds of files: whatever training takes can be measured, and the other way round."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vsadcvsr.evaluate.clips import items_in
+from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.train.library import Sources
+
+CLIP = Path(__file__).parents[1] / "examples" / "media" / "clip.mp4"
+
+
+@pytest.mark.parametrize("suffix", [".m4v", ".flv", ".MKV", ".bmp", ".tif", ".webp"])
+def test_training_and_measuring_take_the_same_files(suffix: str, tmp_path: Path) -> None:
+    shutil.copy(CLIP, tmp_path / f"one{suffix}")  # FFmpeg looks at what is inside
+    assert (suffix.lower() in VIDEOS) != (suffix.lower() in IMAGES)
+    assert list(items_in(tmp_path)) == ["one"]
+    found = Sources.of([tmp_path], frames=2, size=32)
+    assert len(found.pictures) + len(found.films) == 1
