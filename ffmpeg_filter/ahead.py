@@ -64,6 +64,11 @@ class _Stage[T]:
         with suppress(Empty):
             self._queue.get(timeout=_PATIENCE)
 
+    def end(self) -> None:
+        """Waits for the end of the thread, once this is closed."""
+        while self.is_alive:
+            self.drain()
+
     def _work(self, items: Iterator[T]) -> None:
         end = _End()
         try:
@@ -83,22 +88,33 @@ _live: WeakSet[_Stage[Any]] = WeakSet()
 
 def ahead[T](items: Iterator[T], depth: int, *, foreign: bool = False) -> Generator[T]:
     """The items, made on a thread of their own, up to `depth` of them before they are asked for, beside the one in
-    the making. What they raise is raised here. Closing this closes them, on their thread, and waits for that.
+    the making. What they raise is raised here. Closing this closes them, on their thread, and waits for that; after
+    Ctrl-C nobody waits.
 
     At the end of the interpreter the thread is ended too, for it may be in native code, which would abort the process;
     `foreign` says that the items may be waited for in vain, and are not for long.
     """
     stage = _Stage(items, depth, _FOREIGN if foreign else _LAST_STEP)
     stage.start()
+    end = stage.end
     try:
         while not isinstance(item := stage.take(), _End):
             yield item
         if item.error is not None:
             raise item.error
+    except KeyboardInterrupt:
+        end = threading.Thread(target=stage.end, name="adcvsr end", daemon=True).start
+        raise
+    except _Stopped:
+        end = _nothing
+        raise
     finally:
         stage.closed.set()
-        while stage.is_alive:
-            stage.drain()
+        end()
+
+
+def _nothing() -> None:
+    """For who waits for nothing."""
 
 
 def _stop_all() -> None:

@@ -132,7 +132,7 @@ def _y4m(words: Sequence[str]) -> int:
     chosen = options.parse(words[0] if words else "")
     if chosen.enable is not None:
         raise UsageError.of("y4m", f"enable={chosen.enable}", "options that hold for all frames", "use -vf adcvsr")
-    y4m.run(sys.stdin.buffer, sys.stdout.buffer, sized=chosen.upscaling)
+    y4m.run(*y4m.standard_streams(), sized=chosen.upscaling)
     return 0
 
 

@@ -7,8 +7,9 @@ from the height may be right for the source alone.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from itertools import chain
 from typing import BinaryIO, Unpack, cast
 
@@ -16,8 +17,8 @@ import numpy as np
 
 from ffmpeg_filter import passage
 from ffmpeg_filter.raw import Plane, Raw
-from ffmpeg_filter.y4m_header import Header
-from vsadcvsr.errors import MediaError
+from ffmpeg_filter.y4m_header import MAGIC, Header
+from vsadcvsr.errors import FormatError, MediaError, UsageError
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ type Sized = Callable[[int, int], dict[str, object]]
 
 _LONGEST = 4096
 """Bytes of a header line."""
+_BLOCK = 1 << 26
+"""Bytes that are asked for at once: a header may promise larger frames than there are."""
 
 
 def read(stream: BinaryIO) -> tuple[Header, Iterator[Raw]]:
@@ -35,6 +38,8 @@ def read(stream: BinaryIO) -> tuple[Header, Iterator[Raw]]:
     line = stream.readline(_LONGEST)
     if not line:
         raise MediaError("the input is empty; what should have written YUV4MPEG2 has failed, its own words say why")
+    if len(line) == _LONGEST and line.startswith(MAGIC.encode()):
+        raise FormatError(f"the header is longer than {_LONGEST} bytes; the input is damaged")
     header = Header.parse(line.decode("latin-1").rstrip("\n"))
     return header, _frames(stream, header)
 
@@ -46,7 +51,7 @@ def _frames(stream: BinaryIO, header: Header) -> Iterator[Raw]:
     dtype = np.dtype(form.dtype).newbyteorder("<")
     n = 0
     while line := stream.readline(_LONGEST):
-        if not line.startswith(b"FRAME") or not line.endswith(b"\n"):
+        if not line.startswith((b"FRAME\n", b"FRAME ")) or not line.endswith(b"\n"):
             raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; the input is torn or damaged")
         samples = np.frombuffer(_exactly(stream, int(ends[-1]) * dtype.itemsize, n), dtype)
         flat = np.split(samples, ends[:-1])
@@ -57,10 +62,10 @@ def _frames(stream: BinaryIO, header: Header) -> Iterator[Raw]:
 
 
 def _exactly(stream: BinaryIO, size: int, n: int) -> bytes:
-    """The next bytes: a single read, from a stream that has a buffer."""
-    taken = stream.read(size)
+    """The next bytes: a single read, from a stream that has a buffer, unless they are very many."""
+    taken = stream.read(min(size, _BLOCK))
     while len(taken) < size:
-        more = stream.read(size - len(taken))
+        more = stream.read(min(size - len(taken), _BLOCK))
         if not more:
             raise MediaError(f"frame {n} is torn: the input ends after {len(taken)} of its {size} bytes")
         taken += more
@@ -97,12 +102,38 @@ def run(stdin: BinaryIO, stdout: BinaryIO, *, sized: Sized | None = None, **opti
     if header.interlacing[:1] in {"t", "b", "m"}:
         _log.warning("the input is interlaced (I%s) and is upscaled as if it were not; deinterlace first (bwdif)",
                      header.interlacing)  # fmt: skip
-    with closing(passage.upscale(frames, **options)) as made:
+    made = passage.upscale(frames, **options)
+    try:
         first = next(made, None)
         if first is None:
             raise MediaError("the input has a header and no frame; what should have written them has failed")
+        _write_all(stdout, header.of(first), chain([first], made))
+    except Exception:
+        made.close()
+        raise
+    made.close()  # not after Ctrl-C: it would wait for the next frame, which may never come
+
+
+def _write_all(stdout: BinaryIO, header: Header, frames: Iterable[Raw]) -> None:
+    try:
+        write(stdout, header, frames)
+    except OSError as error:
+        with suppress(OSError):
+            stdout.close()  # else what is left in its buffer is written at the end of the program, in vain
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output. Raises UsageError where they are closed, or a terminal.
+
+    Input is an object of its own, since Python aborts where it ends while a thread still reads from `sys.stdin`.
+    """
+    for descriptor, name in ((0, "input"), (1, "output")):
         try:
-            write(stdout, header.of(first), chain([first], made))
-        except BrokenPipeError:
-            with suppress(BrokenPipeError):
-                stdout.close()  # else the interpreter tries to flush it once more
+            os.fstat(descriptor)
+        except OSError:
+            raise UsageError(f"standard {name} is closed; give it a pipe or a file") from None
+        if os.isatty(descriptor):
+            raise UsageError(f"standard {name} is a terminal; give it a pipe or a file, as in … | ffadcvsr y4m | …")
+    return os.fdopen(0, "rb", closefd=False), os.fdopen(1, "wb", closefd=False)

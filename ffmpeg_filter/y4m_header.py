@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 
 from ffmpeg_filter.raw import Format, Property, Raw
 from vsadcvsr.errors import FormatError, UsageError, near_misses
+from vsadcvsr.plugin_formats import LARGEST
 
-_MAGIC = "YUV4MPEG2"
+MAGIC = "YUV4MPEG2"
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 _DEPTHS = (9, 10, 12, 14, 16)
 _LOCATIONS = {"420mpeg2": 0, "420jpeg": 1, "420paldv": 2}
 """Where the chroma samples are, in VapourSynth's numbers. Plain 420 does not say: programs disagree."""
+_DIGITS = 9
 _RANGES = {"XCOLORRANGE=LIMITED": 0, "XCOLORRANGE=FULL": 1}
 
 FORMATS = {
@@ -48,8 +50,10 @@ class Header:
         magic, *tags = line.split(" ")
         known = {tag[0]: tag[1:] for tag in tags if tag[:1] and tag[0] in "WHFIAC"}
         sizes = [known.get(letter, "") for letter in "WH"]
-        if magic != _MAGIC or not all(size.isdecimal() and int(size) for size in sizes):
-            raise FormatError(f"input begins with {line[:60]!r}, expected: {_MAGIC} W… H… with a width and a height")
+        if magic != MAGIC or not all(size.isdecimal() and len(size) <= _DIGITS and int(size) for size in sizes):
+            raise FormatError(f"input begins with {line[:60]!r}, expected: {MAGIC} W… H… with a width and a height")
+        if max(map(int, sizes)) > LARGEST:
+            raise FormatError(f"frames are {sizes[0]}x{sizes[1]}, allowed: up to {LARGEST}x{LARGEST}")
         header = cls(
             width=int(sizes[0]),
             height=int(sizes[1]),
@@ -67,7 +71,7 @@ class Header:
     def __str__(self) -> str:
         texts = zip("FIAC", (self.rate, self.interlacing, self.aspect, self.chroma), strict=True)
         tags = [letter + text for letter, text in texts if text]
-        return " ".join([_MAGIC, f"W{self.width}", f"H{self.height}", *tags, *self.others])
+        return " ".join([MAGIC, f"W{self.width}", f"H{self.height}", *tags, *self.others])
 
     @property
     def format(self) -> Format:
