@@ -15,6 +15,14 @@ MATRICES = {
     12: "chromancl", 13: "chromacl", 14: "ictcp",
 }  # fmt: skip
 
+MATRIX_NAMES = {
+    **{name: number for number, name in MATRICES.items()},
+    "bt709": 1, "bt470bg": 5, "smpte170m": 6, "bt601": 6, "601": 6, "smpte240m": 7, "ycocg": 8, "bt2020nc": 9,
+    "bt2020ncl": 9, "2020": 9, "bt2020": 9, "bt2020c": 10, "bt2020cl": 10, "chroma-derived-nc": 12,
+    "chroma-derived-c": 13,
+}  # fmt: skip
+"""The names of VapourSynth's `resize`, FFmpeg's, and usual short ones."""
+
 RED_BLUE = {
     1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593),
 }  # fmt: skip

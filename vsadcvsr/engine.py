@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vsadcvsr import backends, finishing, scenes, tiling
@@ -52,7 +52,7 @@ class Engine:
         device_index: int = 0,
         precision: str = "auto",
         threads: int = 0,
-        tile: tuple[int, int] | None = None,
+        tile: Sequence[int] | None = None,
         tile_pad: int | None = None,
         sc_threshold: float | None = None,
         strength: float = 1.0,

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vsadcvsr import finishing, picture, scenes, tiling
+from vsadcvsr import arguments, finishing, picture, scenes, tiling
 from vsadcvsr.backends import Backend, Finisher, Planner
 from vsadcvsr.encoding import Encoding, Finish
 from vsadcvsr.errors import BackendError, FormatError, UsageError
@@ -52,19 +52,23 @@ class Manner:
     capacity: int | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.threshold) and self.threshold >= 0):
-            raise UsageError.of("sc_threshold", self.threshold, "0 (no detection) or more")
-        if not 0 <= self.strength <= 1:
-            raise UsageError.of("strength", self.strength, "0 (plain bicubic) to 1 (the network)")
+        _between("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
+        _between("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
         if self.color_fix not in _COLOR_FIXES:
             raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES))
-        if self.capacity is not None and self.capacity < 1:
-            raise UsageError.of("capacity", self.capacity, "1 or more")
+        if self.capacity is not None:
+            arguments.at_least(1, "capacity", self.capacity, "1 or more")
 
     @property
     def needs_source(self) -> bool:
         """Whether a picture cannot be finished without its source frame."""
         return self.strength != 1 or self.color_fix != "none"
+
+
+def _between(name: str, given: object, bounds: tuple[float, float], allowed: str) -> None:
+    number = arguments.number(name, given, allowed)
+    if not (math.isfinite(number) and bounds[0] <= number <= bounds[1]):
+        raise UsageError.of(name, number, allowed)
 
 
 class _Seen:

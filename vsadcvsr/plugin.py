@@ -13,15 +13,16 @@ from pathlib import Path
 import vapoursynth as vs
 
 from vsadcvsr.engine import Engine
-from vsadcvsr.errors import AdcvsrError, BackendError, UsageError
+from vsadcvsr.errors import AdcvsrError, BackendError
 from vsadcvsr.plugin_formats import (
     Request,
     Shape,
     check_clip,
     enter,
+    filters,
     leave,
     marked,
-    matrix_for,
+    matrix_of,
     properties_of,
     shape_of,
 )
@@ -37,11 +38,11 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     clip: vs.VideoNode,
     *,
     model: str = "fast",
-    scale: int = SCALE,
+    scale: float = SCALE,
     width: int | None = None,
     height: int | None = None,
     format: int | None = None,
-    matrix: int | None = None,
+    matrix: int | str | None = None,
     backend: str = "auto",
     device: str = "auto",
     device_index: int = 0,
@@ -56,18 +57,19 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     """The clip upscaled, in its own format unless `format` says otherwise, with every frame property kept.
 
     `model` is a name or the path of a weights file. The network makes x4; `scale` 1 to 3, or `width` and `height`,
-    resize that. `matrix` is for frames without `_Matrix`, else their height decides. `tile` is (width, height) in
-    source pixels. Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError or BackendError.
+    resize that. `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
+    (width, height) in source pixels. Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError
+    or BackendError.
     """
     load()
     check_clip(clip)
     shape = shape_of(clip, scale=scale, width=width, height=height, format=format)
-    matrix_for(clip.height, matrix)
+    fallback = None if matrix is None else matrix_of(matrix)
     engine = Engine.open(
         model, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads,
-        tile=_pair(tile), tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
+        tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
     )  # fmt: skip
-    return _through(engine, *enter(clip, matrix), shape, matrix)
+    return _through(engine, *enter(clip, fallback), shape, fallback)
 
 
 def _through(engine: Engine, door: vs.VideoNode, rgb: vs.VideoNode, shape: Shape, matrix: int | None) -> vs.VideoNode:
@@ -82,17 +84,9 @@ def _through(engine: Engine, door: vs.VideoNode, rgb: vs.VideoNode, shape: Shape
     screening = Screening(rgb, engine, ready)
 
     def stream(format: int) -> vs.VideoNode:
-        return vs.core.adcvsr.Stream(rgb, func=screening, format=format, scale=engine.scale, ahead=engine.lookahead)
+        return filters()["stream"](clip=rgb, func=screening, format=format, scale=engine.scale, ahead=engine.lookahead)
 
     return leave(stream(format_of(engine)), door, shape, matrix, stream(ready.format) if ready else None)
-
-
-def _pair(tile: Sequence[int] | None) -> tuple[int, int] | None:
-    if tile is None:
-        return None
-    if len(tile) != 2:
-        raise UsageError.of("tile", list(tile), "[width, height] in source pixels")
-    return tile[0], tile[1]
 
 
 def load() -> None:
@@ -128,12 +122,12 @@ def version() -> dict[str, str]:
 
 def bind_upscale() -> None:
     """Hands the plugin the function that answers Upscale; the plugin itself calls this, on the thread that waits."""
-    vs.core.adcvsr.Bind(func=_upscale)
+    filters(bind=_upscale)
 
 
 def bind_version() -> None:
     """As `bind_upscale`, for Version."""
-    vs.core.adcvsr.Bind(func=version)
+    filters(bind=version)
 
 
 def _upscale(clip: vs.VideoNode, **arguments: object) -> dict[str, object]:

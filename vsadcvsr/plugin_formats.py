@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import vapoursynth as vs
 
-from vsadcvsr.encoding import CHROMA_LOCATIONS, FULL, MATRICES, RANGES, USUAL_LOCATION, Encoding
-from vsadcvsr.errors import FormatError, UsageError
+from vsadcvsr import arguments
+from vsadcvsr.encoding import CHROMA_LOCATIONS, FULL, MATRICES, MATRIX_NAMES, RANGES, USUAL_LOCATION, Encoding
+from vsadcvsr.errors import BackendError, FormatError, UsageError
 from vsadcvsr.plugin_join import base_of, join
 from vsadcvsr.spec import SCALE
 
 LARGEST = 1 << 16
+_SCALES = "1, 2, 3 or 4"
 
 _DOOR = "_AdcvsrSource"
 """The property of a marked frame that holds the source frame."""
@@ -58,25 +60,35 @@ def check_format(given: vs.VideoFormat) -> None:
         raise FormatError(f"format is {given.name}, allowed: 8 to 16 bit integer, 16 or 32 bit float")
 
 
-def shape_of(clip: vs.VideoNode, *, scale: int, width: int | None, height: int | None, format: int | None) -> Shape:
+def shape_of(clip: vs.VideoNode, *, scale: float, width: int | None, height: int | None, format: int | None) -> Shape:
     """The output's shape. With one of width and height the other keeps the aspect; without them `scale` counts."""
-    if scale not in range(1, SCALE + 1):
-        raise UsageError.of("scale", scale, "1, 2, 3 or 4", "width and height give any other size")
+    times = arguments.number("scale", scale, _SCALES)
+    if times not in range(1, SCALE + 1):
+        raise UsageError.of(
+            "scale", int(times) if times.is_integer() else times, _SCALES, "width and height give any other size"
+        )
     out = check_clip(clip) if format is None else _format_of(format)
-    for name, value in (("width", width), ("height", height)):
-        if value is not None and not 0 < value <= LARGEST:
-            raise UsageError.of(name, value, f"1 to {LARGEST}")
-    size = _size(clip, scale, width, height, out)
+    size = _size(clip, int(times), _side("width", width), _side("height", height), out)
     for name, value, step in (("width", size[0], 1 << out.subsampling_w), ("height", size[1], 1 << out.subsampling_h)):
         if value % step:
             raise UsageError.of(name, value, f"multiples of {step} for {out.name}", "choose another size or format")
     return Shape(width=size[0], height=size[1], format=out)
 
 
+def _side(name: str, given: int | None) -> int | None:
+    if given is None:
+        return None
+    allowed = f"1 to {LARGEST}"
+    side = arguments.at_least(1, name, given, allowed)
+    if side > LARGEST:
+        raise UsageError.of(name, side, allowed)
+    return side
+
+
 def _format_of(given: int) -> vs.VideoFormat:
     try:
         out = vs.core.get_video_format(given)
-    except (vs.Error, ValueError, OverflowError):
+    except (vs.Error, TypeError, ValueError, OverflowError):
         out = None
     if out is None or out.color_family not in {vs.GRAY, vs.RGB, vs.YUV}:
         raise UsageError.of("format", given, "the id of a YUV, RGB or GRAY format")
@@ -106,16 +118,38 @@ def matrix_for(height: int, given: int | None) -> int:
     Over 576 lines 709; 576 or 288 lines (PAL) 470bg; all others 170m.
     """
     if given is not None:
-        if given not in MATRICES:
-            names = ", ".join(f"{number} ({name})" for number, name in MATRICES.items())
-            raise UsageError.of("matrix", given, names)
         return given
     return 1 if height > 576 else 5 if height in {576, 288} else 6
 
 
+def matrix_of(given: int | str) -> int:
+    """The number of a matrix, from that or a name of it. Raises UsageError."""
+    allowed = ", ".join(f"{number} ({name})" for number, name in MATRICES.items())
+    name = given.strip().lower() if isinstance(given, str) else ""
+    if name in MATRIX_NAMES:
+        return MATRIX_NAMES[name]
+    number = arguments.whole("matrix", int(name) if name.isdecimal() else given, allowed)
+    if number not in MATRICES:
+        raise UsageError.of("matrix", number, allowed)
+    return number
+
+
+def filters(bind: Callable[..., object] = str) -> Mapping[str, Callable[..., vs.VideoNode]]:
+    """The filters of the plugin's library, which have no names in its namespace; their arguments go by name.
+
+    `bind` is the function that the library is waiting for, if it is. Raises BackendError.
+    """
+    try:
+        found: Mapping[str, Callable[..., vs.VideoNode]] = vs.core.adcvsr.Version(bind=bind)
+    except vs.Error as error:
+        words = f"the VapourSynth plugin {vs.core.adcvsr.plugin_path} is older than the package; `pip install` it again"
+        raise BackendError(words) from error
+    return found
+
+
 def enter(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
     """The clip with a matrix on every frame, and that as RGBS."""
-    door = vs.core.adcvsr.Door(clip, matrix=matrix_for(clip.height, matrix))
+    door = filters()["source"](clip=clip, matrix=matrix_for(clip.height, matrix))
     return door, door.resize.Bicubic(format=vs.RGBS)
 
 
@@ -187,7 +221,7 @@ def leave(
 
     template = encoded(request.color({}))
     chosen: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
-    return vs.core.std.FrameEval(template, chosen, prop_src=door)
+    return vs.core.std.FrameEval(template, chosen, prop_src=door, clip_src=[template, big])
 
 
 def color_of(properties: Properties, source: vs.VideoFormat, out: vs.VideoFormat, matrix: int) -> Color:

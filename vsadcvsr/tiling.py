@@ -7,13 +7,14 @@ smaller, the overlap is blended instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
 
 import numpy as np
 
+from vsadcvsr import arguments
 from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import Array, ModelSpec
 
@@ -33,19 +34,17 @@ class Tiling:
     pad: int
 
     @classmethod
-    def checked(cls, spec: ModelSpec, tile: tuple[int, int] | None, tile_pad: int | None) -> Tiling | None:
+    def checked(cls, spec: ModelSpec, tile: Sequence[int] | None, tile_pad: int | None) -> Tiling | None:
         """None without tiles. Sizes are rounded up to what the model takes. Raises UsageError."""
-        if tile_pad is not None and tile_pad < 0:
-            raise UsageError.of("tile_pad", tile_pad, "0 or more")
+        rim = default_pad(spec) if tile_pad is None else arguments.at_least(0, "tile_pad", tile_pad, "0 or more")
         if tile is None:
             return None
-        if len(tile) != 2:
-            raise UsageError.of("tile", tile, "(width, height) in input pixels")
-        pad = _up(default_pad(spec) if tile_pad is None else tile_pad, spec.multiple)
+        tile = arguments.pair("tile", tile, "[width, height] in source pixels")
+        pad = _up(rim, spec.multiple)
         least = 2 * pad + spec.multiple
         if min(tile) < least:
             hint = f"{pad} pixels on each side are context, see tile_pad"
-            raise UsageError.of("tile", tuple(tile), f"width and height of {least} or more", hint)
+            raise UsageError.of("tile", tile, f"width and height of {least} or more", hint)
         return cls(width=_up(tile[0], spec.multiple), height=_up(tile[1], spec.multiple), pad=pad)
 
 

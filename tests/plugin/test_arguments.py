@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import vapoursynth as vs
 
 import vsadcvsr
 from tests.plugin.clips import digest, moving
 from tests.plugin.still_engine import MeanEngine
+from vsadcvsr.engine import Engine
 from vsadcvsr.errors import FormatError, UsageError
 
 WRONG: dict[str, tuple[dict[str, object], str]] = {
     "scale": ({"scale": 5}, "scale is 5, allowed: 1, 2, 3 or 4"),
     "scale 0": ({"scale": 0}, "scale is 0, allowed"),
+    "scale between": ({"scale": 2.5}, "scale is 2.5, allowed: 1, 2, 3 or 4; width and height give any other size"),
     "width": ({"width": 0}, "width is 0, allowed: 1 to"),
     "width that does not fit": ({"width": 33}, "width is 33, allowed: multiples of 2 for YUV420P8"),
     "height": ({"height": -2}, "height is -2, allowed"),
@@ -22,6 +26,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "format below zero": ({"format": -1}, "format is -1, allowed: the id of"),
     "32 bit format": ({"format": int(vs.GRAY32)}, "format is Gray32, allowed: 8 to 16 bit"),
     "matrix": ({"matrix": 3}, "matrix is 3, allowed: 1 \\(709\\)"),
+    "matrix by an unknown name": ({"matrix": "bt799"}, "matrix is 'bt799', allowed: 1 \\(709\\)"),
     "tile of one": ({"tile": 64}, "tile is \\[64\\], allowed: \\[width, height\\]"),
     "tile of three": ({"tile": [64, 64, 64]}, "tile is \\[64, 64, 64\\], allowed"),
     "tile too small": ({"tile": [0, 0]}, "tile"),
@@ -44,6 +49,87 @@ def test_a_wrong_argument_is_named_in_one_line(name: str) -> None:
     with pytest.raises(vs.Error, match=f"^Upscale: .*{words}") as caught:
         vs.core.adcvsr.Upscale(moving(), **given if "model" in given else {"model": "nearest", **given})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("709", 1), ("bt709", 1), ("BT709", 1), ("170m", 6), ("smpte170m", 6), ("470bg", 5), ("bt2020nc", 9),
+     ("2020ncl", 9), ("9", 9), (9, 9), (vs.MATRIX_BT2020_NCL, 9), (np.int64(9), 9)],
+)  # fmt: skip
+def test_a_matrix_has_a_number_and_names(name: Any, number: int) -> None:
+    clip = vs.core.std.BlankClip(width=16, height=16, format=vs.YUV420P8, length=1)
+    assert clip.adcvsr.Upscale(model="nearest", matrix=name).get_frame(0).props["_Matrix"] == number
+    assert vsadcvsr.upscale(clip, model="nearest", matrix=name).get_frame(0).props["_Matrix"] == number
+
+
+WRONG_TYPES: dict[str, tuple[dict[str, Any], str]] = {
+    "scale as a name": ({"scale": "2"}, "scale is '2', allowed"),
+    "scale as a bool": ({"scale": True}, "scale is True, allowed"),
+    "scale not a number": ({"scale": float("nan")}, "scale is nan, allowed"),
+    "width between": ({"width": 100.5}, "width is 100.5, allowed"),
+    "height as a name": ({"height": "720"}, "height is '720', allowed"),
+    "format as a name": ({"format": "YUV420P8"}, "format is 'YUV420P8', allowed"),
+    "matrix as a list": ({"matrix": [1]}, "matrix is \\[1\\], allowed"),
+    "matrix as a bool": ({"matrix": True}, "matrix is True, allowed"),
+    "tile as a number": ({"tile": 64}, "tile is 64, allowed: \\[width, height\\]"),
+    "tile of one": ({"tile": (64,)}, "tile is \\(64,\\), allowed"),
+    "tile of none": ({"tile": []}, "tile is \\[\\], allowed"),
+    "tile below zero": ({"tile": (-64, -64)}, "tile is \\(-64, -64\\), allowed"),
+    "tile between": ({"tile": (64.5, 64)}, "tile is \\(64.5, 64\\), allowed"),
+    "tile in words": ({"tile": "64x64"}, "tile is '64x64', allowed"),
+    "tile_pad as a bool": ({"tile_pad": True}, "tile_pad is True, allowed"),
+    "tile_pad below zero": ({"tile_pad": -1}, "tile_pad is -1, allowed"),
+    "threads between": ({"threads": 1.5}, "threads is 1.5, allowed"),
+    "threads below zero": ({"threads": -1}, "threads is -1, allowed"),
+    "threads as a bool": ({"threads": True}, "threads is True, allowed"),
+    "device_index as a name": ({"device_index": "0"}, "device_index is '0', allowed"),
+    "device_index below zero": ({"device_index": np.int64(-1)}, "device_index is -1, allowed"),
+    "device not given": ({"device": None}, "device is None, allowed"),
+    "backend as a number": ({"backend": 1}, "backend is 1, allowed"),
+    "precision as a number": ({"precision": 16}, "precision is 16, allowed"),
+    "strength as a name": ({"strength": "full"}, "strength is 'full', allowed"),
+    "strength not a number": ({"strength": float("nan")}, "strength is nan, allowed"),
+    "sc_threshold without end": ({"sc_threshold": float("inf")}, "sc_threshold is inf, allowed"),
+    "color_fix as a bool": ({"color_fix": False}, "color_fix is False, allowed"),
+    "model not given": ({"model": None}, "model is None, allowed"),
+    "model without a name": ({"model": ""}, "model is '', allowed"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TYPES)
+def test_a_wrong_type_is_refused_in_python_in_one_line(name: str) -> None:
+    given, words = WRONG_TYPES[name]
+    arguments = given if "model" in given else {"model": "nearest", **given}
+    with pytest.raises(UsageError, match=f"^{words}") as caught:
+        vsadcvsr.upscale(moving(), **arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, (given, _) in WRONG_TYPES.items()
+        if not given.keys() & {"scale", "width", "height", "format", "matrix"}
+    ],
+)
+def test_the_engine_refuses_the_same_types(name: str) -> None:
+    given, words = WRONG_TYPES[name]
+    with pytest.raises(UsageError, match=f"^{words}"):
+        Engine.open(**(given if "model" in given else {"model": "nearest", **given}))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    clip = moving(length=1)
+    given: dict[str, Any] = {
+        "scale": np.int32(2),
+        "threads": np.int64(1),
+        "tile": np.array([32, 32]),
+        "strength": np.float32(1),
+    }
+    assert digest(vsadcvsr.upscale(clip, model="nearest", **given), 0) == digest(
+        vsadcvsr.upscale(clip, model="nearest", scale=2), 0
+    )
 
 
 def variable_format() -> vs.VideoNode:
@@ -88,7 +174,7 @@ def test_arguments_reach_the_engine_as_they_were_given(mean_engine: type[MeanEng
         tile_pad=8, sc_threshold=0.25, strength=0.5, color_fix="frame", threads=3,
     )  # fmt: skip
     assert mean_engine.opened[-1] == {
-        "model": "base", "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32", "tile": (64, 32),
+        "model": "base", "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32", "tile": [64, 32],
         "tile_pad": 8, "sc_threshold": 0.25, "strength": 0.5, "color_fix": "frame", "threads": 3,
     }  # fmt: skip
 

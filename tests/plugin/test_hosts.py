@@ -60,6 +60,16 @@ def test_an_error_in_vspipe_is_one_line(tmp_path: Path, plugin: Path, vspipe: Pa
     assert b"Upscale: scale is 5, allowed: 1, 2, 3 or 4" in done.stderr
 
 
+def test_the_time_that_a_network_takes_is_listed_under_its_filter(tmp_path: Path, plugin: Path, vspipe: Path) -> None:
+    script = tmp_path / "script.vpy"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [vspipe, "--filter-time", script, "."], capture_output=True, env=environment(tmp_path, plugin), check=True
+    )
+    listed = [line.split() for line in done.stderr.decode().splitlines()]
+    assert [line[:2] for line in listed if line[:1] == ["Upscale"]] == [["Upscale", "parreq"]]
+
+
 def test_stubs_come_out_right(tmp_path: Path, plugin: Path) -> None:
     stubs = tmp_path / "stubs.pyi"
     loading = [] if vs.core.adcvsr.plugin_path.find("vapoursynth/plugins") > 0 else ["--load", str(plugin)]
@@ -68,7 +78,8 @@ def test_stubs_come_out_right(tmp_path: Path, plugin: Path) -> None:
         env=environment(tmp_path, plugin), check=True, capture_output=True,
     )  # fmt: skip
     text = " ".join(stubs.read_text().split())
-    assert "def Upscale(self, /, clip: VideoNode, model: _AnyStr | None = None, scale: _IntLike | None = None" in text
+    assert "def Upscale(self, /, clip: VideoNode, model: _AnyStr | None = None, scale: _FloatLike | None = None" in text
+    assert not any(name in text for name in ("def Bind", "def Door", "def Stream"))
     assert "tile: _IntLike | _SequenceLike[_IntLike] | None = None" in text
     assert "sc_threshold: _FloatLike | None = None" in text
     assert text.count("threads: _IntLike | None = None) -> VideoNode") == 2  # of the core, and of clips

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
+from vsadcvsr import arguments
 from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
 from vsadcvsr.picture import Finished, Picture
@@ -89,10 +90,8 @@ class Options:
     def __post_init__(self) -> None:
         _check_name("device", self.device, DEVICES)
         _check_name("precision", self.precision, PRECISIONS)
-        if self.device_index < 0:
-            raise UsageError.of("device_index", self.device_index, "0 or more")
-        if self.threads < 0:
-            raise UsageError.of("threads", self.threads, "0 (all cores) or more")
+        for name, allowed in (("device_index", "0 or more"), ("threads", "0 (all cores) or more")):
+            object.__setattr__(self, name, arguments.at_least(0, name, getattr(self, name), allowed))
 
 
 class _Maker(Protocol):

@@ -1,7 +1,8 @@
-/* core.adcvsr: Upscale and Version, answered by the Python package vsadcvsr, and the filters that Python builds with.
+/* core.adcvsr: Upscale and Version, answered by the Python package vsadcvsr, which builds with the filters of this library.
 
    Only a VSFunction crosses safely between the C and the Python side of VapourSynth. So Upscale asks Python to hand one over:
-   the package calls core.adcvsr.Bind(func), on the same thread, and the shim then calls that function with Upscale's arguments. */
+   the package calls core.adcvsr.Version(bind=function), on the same thread, and the shim then calls that function with
+   Upscale's arguments. Version(bind=…) gives the filters, as functions: users of the namespace have no reason to see them. */
 #include "filters.h"
 #include "python.h"
 
@@ -15,27 +16,35 @@
 #endif
 
 #define UPSCALE_ARGUMENTS                                                                                                   \
-    "clip:vnode;model:data:opt;scale:int:opt;width:int:opt;height:int:opt;format:int:opt;matrix:int:opt;backend:data:opt;" \
-    "device:data:opt;device_index:int:opt;precision:data:opt;tile:int[]:opt;tile_pad:int:opt;sc_threshold:float:opt;"       \
+    "clip:vnode;model:data:opt;scale:float:opt;width:int:opt;height:int:opt;format:int:opt;matrix:data:opt;"                \
+    "backend:data:opt;device:data:opt;device_index:int:opt;precision:data:opt;tile:int[]:opt;tile_pad:int:opt;sc_threshold:float:opt;"       \
     "strength:float:opt;color_fix:data:opt;threads:int:opt;"
 
 typedef struct {
     const char *name;
-    const char *binder; /* in vsadcvsr.plugin: calls Bind with the function that answers */
+    const char *binder; /* in vsadcvsr.plugin: calls Version with the function that answers */
 } Question;
 
 static const Question upscale = {"Upscale", "bind_upscale"};
 static const Question version = {"Version", "bind_version"};
 
+static _Thread_local int asking; /* whether Python was asked to hand a function over */
 static _Thread_local VSFunction *bound;
 static _Thread_local VSCore *bound_core;
 
-static void VS_CC bind(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
-    (void)out, (void)data;
-    if (bound)
-        vsapi->freeFunction(bound);
-    bound = vsapi->mapGetFunction(in, "func", 0, NULL);
-    bound_core = core;
+static void bind(VSFunction *function, VSCore *core, const VSAPI *vsapi) {
+    VSFunction *other = asking ? bound : function;
+    if (other)
+        vsapi->freeFunction(other);
+    if (asking) {
+        bound = function;
+        bound_core = core;
+    }
+}
+
+static void give_filters(VSMap *out, VSCore *core, const VSAPI *vsapi) {
+    vsapi->mapConsumeFunction(out, "source", vsapi->createFunction(door_create, NULL, NULL, core), maReplace);
+    vsapi->mapConsumeFunction(out, "stream", vsapi->createFunction(stream_create, NULL, NULL, core), maReplace);
 }
 
 static VSFunction *take_bound(void) {
@@ -64,7 +73,9 @@ static void raise_error_key(VSMap *out, const VSAPI *vsapi) {
 static void VS_CC forward(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
     const Question *question = data;
     char why[768];
+    asking = 1;
     int reached = python_call("vsadcvsr.plugin", question->binder, why, sizeof why);
+    asking = 0;
     VSFunction *function = take_bound();
     if (!reached)
         fail(out, question->name, why, vsapi);
@@ -78,12 +89,20 @@ static void VS_CC forward(const VSMap *in, VSMap *out, void *data, VSCore *core,
         vsapi->freeFunction(function);
 }
 
+static void VS_CC forward_or_bind(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    int missing;
+    VSFunction *function = vsapi->mapGetFunction(in, "bind", 0, &missing);
+    if (!function) {
+        forward(in, out, data, core, vsapi);
+        return;
+    }
+    bind(function, core, vsapi);
+    give_filters(out, core, vsapi);
+}
+
 VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *vspapi) {
     vspapi->configPlugin("org.adcvsr.upscale", "adcvsr", "AdcVSR: streaming video super-resolution",
                          VS_MAKE_VERSION(ADCVSR_MAJOR, ADCVSR_MINOR), VAPOURSYNTH_API_VERSION, 0, plugin);
     vspapi->registerFunction("Upscale", UPSCALE_ARGUMENTS, "clip:vnode;", forward, (void *)&upscale, plugin);
-    vspapi->registerFunction("Version", "", "any", forward, (void *)&version, plugin);
-    vspapi->registerFunction("Bind", "func:func;", "", bind, NULL, plugin);
-    vspapi->registerFunction("Door", DOOR_ARGUMENTS, "clip:vnode;", door_create, NULL, plugin);
-    vspapi->registerFunction("Stream", STREAM_ARGUMENTS, "clip:vnode;", stream_create, NULL, plugin);
+    vspapi->registerFunction("Version", "bind:func:opt;", "any", forward_or_bind, (void *)&version, plugin);
 }

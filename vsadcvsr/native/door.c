@@ -88,6 +88,6 @@ void VS_CC door_create(const VSMap *in, VSMap *out, void *data, VSCore *core, co
     door->clip = vsapi->mapGetNode(in, "clip", 0, NULL);
     door->matrix = vsapi->mapGetIntSaturated(in, "matrix", 0, NULL);
     VSFilterDependency needs = {door->clip, rpStrictSpatial};
-    vsapi->createVideoFilter(out, "Upscale", vsapi->getVideoInfo(door->clip), door_frame, door_free, fmParallel, &needs, 1,
+    vsapi->createVideoFilter(out, "UpscaleSource", vsapi->getVideoInfo(door->clip), door_frame, door_free, fmParallel, &needs, 1,
                              door, core);
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
-from vsadcvsr.errors import WeightsError, near_misses
+from vsadcvsr.errors import UsageError, WeightsError, near_misses
 from vsadcvsr.folders import cache
 from vsadcvsr.weights import catalog
 
@@ -20,8 +21,10 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, tabl
 
     `suffixes` are the kinds of file that will do, in order of preference; "" stands for built-in models, whose path is
     just their name. The files of the catalogue are beside `table`, or in `cache()` where they are fetched, and must
-    have their sums. Raises WeightsError.
+    have their sums. Raises UsageError or WeightsError.
     """
+    if not isinstance(cast(object, model), (str, Path)) or not str(model):
+        raise UsageError.of("model", model, "a name, or the path of a weights file")
     path = Path(model)
     named = str(model) in catalog.entries(table)
     if not named and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
