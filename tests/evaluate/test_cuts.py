@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vsadcvsr.evaluate.clips import scene_of
 from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, SIZE, Material, Shot, compressed, fit, view
-from vsadcvsr.evaluate.cuts import half_of, scene_of, table, totals
+from vsadcvsr.evaluate.cuts import half_of, table, totals
 from vsadcvsr.spec import Array
 
 
@@ -41,7 +42,7 @@ def test_compression_keeps_the_number_of_frames(material: Material) -> None:
 
 def test_crops_and_parts_of_one_scene_have_one_name() -> None:
     names = ["dog_a.mp4", "dog_c.mp4", "lake_d.webp", "lake_d2.webp", "lake.webp", "wiki_008.webp"]
-    assert [scene_of(Path(name)) for name in names] == ["dog", "dog", "lake", "lake", "lake", "wiki_008"]
+    assert [scene_of(Path(name).stem) for name in names] == ["dog", "dog", "lake", "lake", "lake", "wiki_008"]
 
 
 def test_halves_share_no_scene(material: Material) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluate.waves import picture
-from vsadcvsr.evaluate.detail import detail, fine
+from vsadcvsr.evaluate.detail import detail, fine, sharpness
 from vsadcvsr.evaluate.upscalers import PLAIN, shrunk
 from vsadcvsr.spec import Array
 
@@ -72,3 +73,23 @@ def test_an_even_truth_gives_nothing_to_compare_with() -> None:
 
 def test_odd_sizes_lose_their_last_line() -> None:
     assert fine(picture(41, 43)).shape == (32, 34)
+
+
+def test_sharpness_of_a_grating_is_the_ratio_of_heights() -> None:
+    assert sharpness(grating(6, height=0.05), grating(6, height=0.1)) == pytest.approx(0.5, rel=1e-3)
+    assert sharpness(fine_texture(0), fine_texture(0)) == 1
+    assert math.isnan(sharpness(fine_texture(0), np.full((3, HEIGHT, WIDTH), 0.5, np.float32)))
+
+
+def test_blur_makes_soft_and_noise_makes_sharp() -> None:
+    truth = picture(HEIGHT, WIDTH)
+    soft = [cv2.GaussianBlur(truth.transpose(1, 2, 0), (0, 0), sigma).transpose(2, 0, 1) for sigma in (0.7, 1.5, 3)]
+    found = [sharpness(np.asarray(frame, np.float32), truth) for frame in soft]
+    assert 1 > found[0] > found[1] > found[2] > 0
+    assert sharpness(truth + fine_texture(1) - 0.5, truth) > 1.05
+
+
+def test_gradients_are_those_of_the_definition() -> None:
+    ramp = np.broadcast_to(np.linspace(0, 1, WIDTH, dtype=np.float32), (3, HEIGHT, WIDTH))
+    tilted = np.broadcast_to(np.linspace(0, 1, HEIGHT, dtype=np.float32)[:, None], (3, HEIGHT, WIDTH))
+    assert sharpness(tilted, ramp) == pytest.approx((WIDTH - 1) / (HEIGHT - 1), rel=1e-4)

@@ -30,7 +30,7 @@ def test_what_is_fast_has_nothing_that_is_slow_or_may_be_missing() -> None:
 
 def test_a_wrong_name_is_told_with_those_that_there_are() -> None:
     with pytest.raises(
-        UsageError, match=r"metrics is 'psnr_x', allowed: fast, all and psnr_y, .* did you mean 'psnr_y'"
+        UsageError, match=r"metrics is 'psnr_x', allowed: fast, summary, all and psnr_y, .* did you mean 'psnr_y'"
     ):
         columns_named("psnr_y,psnr_x")
 

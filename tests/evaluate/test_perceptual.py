@@ -16,6 +16,7 @@ import torch
 from tests.evaluate.waves import picture
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.evaluate import perceptual
+from vsadcvsr.nets.trunk import Trunk
 
 PYIQA = """
 import os, pickle, socket, torch
@@ -167,3 +168,18 @@ def test_rafts_weights_have_to_be_rafts(everything: Path) -> None:
         perceptual.raft(everything / "text.pth")
     with pytest.raises(WeightsError, match="no such file"):
         perceptual.raft(everything / "none.pth")
+
+
+def test_the_feature_distance_is_nothing_for_the_truth_and_grows_with_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    net = Trunk()
+    asked: list[torch.Tensor] = []
+    net.register_forward_pre_hook(lambda _, given: asked.append(given[0]))
+    monkeypatch.setattr(perceptual, "trunk", lambda: net)
+    scores = perceptual.features()
+    truth = [picture(64, 80, shift) for shift in range(2)]
+    noise = np.random.default_rng(0).standard_normal((3, 64, 80), np.float32)
+    rows = [scores([frame + sigma * noise for frame in truth], truth) for sigma in (0, 0.05, 0.2)]
+    assert rows[0] == pytest.approx([0, 0], abs=1e-6)
+    assert rows[0] < rows[1] < rows[2]
+    assert len(asked) == 3 * 2 + 2  # the truth's features are found once

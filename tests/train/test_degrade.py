@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
 from vsadcvsr.train import sources
-from vsadcvsr.train.codecs import compress_bitrate, compress_quality, jpeg
 from vsadcvsr.train.degrade import through
 from vsadcvsr.train.kernels import blur_kernel, line_kernel, sinc_kernel
 from vsadcvsr.train.mix import KINDS

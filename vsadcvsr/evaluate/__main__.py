@@ -26,11 +26,15 @@ with needs("evaluate", "evaluate", __name__):
     from vsadcvsr.evaluate.external import Method, of_command, of_script, of_upscaler, of_videos
     from vsadcvsr.evaluate.fidelity import scales_of
     from vsadcvsr.evaluate.measures import Measures, columns_named, measures_for
-    from vsadcvsr.evaluate.report import TABLES, TRUTH, Report, Row, Score, score_of, text_by_clip
+    from vsadcvsr.evaluate.peers import of_peer
+    from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
+    from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
     from vsadcvsr.evaluate.temporal import Footage
-    from vsadcvsr.evaluate.upscalers import PLAIN, model_named, shown
+    from vsadcvsr.evaluate.upscalers import PLAIN, Timed, model_named, shown
 
+TABLES = {"methods": text, "paper": text_of_paper, "summary": text_of_summary}
 _KINDS: dict[str, Callable[[str], Method]] = {
+    "peer": lambda weights: of_peer(Path(weights)),
     "videos": lambda folder: of_videos(Path(folder)),
     "script": lambda script: of_script(Path(script)),
     "command": of_command,
@@ -47,10 +51,11 @@ def measure(
         truth = Footage(case.truth) if case.truth else None
         for name, method in methods.items():
             began = time.perf_counter()
-            frames = tuple(shown(frame) for frame in method(case))
-            made = time.perf_counter() - began
-            scores.setdefault(name, {})[case.name] = score_of(frames, truth, measures, seconds=made)
-            print(f"{case.name}: {name}, {made:.1f} s, {time.perf_counter() - began:.1f} s in all", file=sys.stderr)
+            made = method(case)
+            frames = tuple(shown(frame) for frame in made)
+            took = made.seconds if isinstance(made, Timed) else time.perf_counter() - began
+            scores.setdefault(name, {})[case.name] = score_of(frames, truth, measures, seconds=took)
+            print(f"{case.name}: {name}, {took:.1f} s, {time.perf_counter() - began:.1f} s in all", file=sys.stderr)
         if truth:
             scores.setdefault(TRUTH, {})[case.name] = score_of(truth.frames, truth, measures)
         remarks |= dict.fromkeys(_remarks(case, measures))
@@ -73,20 +78,24 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", nargs="*", default=[], help="names or paths of models; `NAME#no-temporal` runs every frame alone"
     )
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=_told(of_peer))
     parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=_told(of_videos))
     parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=_told(of_script))
     parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND", help=_told(of_command))
     parser.add_argument("--protocol", choices=PROTOCOLS, default="whole", help="paper: --first 25 --crop 512")
     parser.add_argument("--first", type=int, metavar="N", help="no more than N frames of each clip")
     parser.add_argument("--crop", type=int, metavar="N", help="the middle N x N pixels of the result")
-    parser.add_argument("--metrics", default="fast", help="fast, all, or columns with commas between them")
+    parser.add_argument("--metrics", default="fast", help="fast, summary, all, or columns with commas between them")
     parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="torchvision's raft_large, for E*warp along RAFT")
-    parser.add_argument("--table", choices=TABLES, default="methods", help="paper: metrics down, methods across")
+    parser.add_argument("--table", choices=TABLES, default="methods", help=_TABLE)
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--by-clip", action="store_true", help="a line for every clip as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything here, frame by frame")
     return parser.parse_args(argv)
+
+
+_TABLE = "paper: metrics down, methods across; summary: with confidence intervals, and what is gained over bicubic"
 
 
 def _told(make: Callable[..., Method]) -> str:
@@ -139,7 +148,7 @@ def _print(given: argparse.Namespace) -> None:
     print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
     print(*report.notes(), sep="\n")
     if given.json:
-        given.json.write_text(json.dumps(report.as_json(), indent=1))
+        given.json.write_text(json.dumps({**report.as_json(), "summary": summary_as_json(report)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -43,6 +43,12 @@ def items_in(folder: Path) -> dict[str, Path]:
     return dict(sorted(clips.items()))
 
 
+def scene_of(name: str) -> str:
+    """The scene that a file shows: `dog_a` and `dog_c` are parts of one shot, `lake_d2` is a crop of `lake`."""
+    stem, _, part = name.rpartition("_")
+    return stem if stem and ((len(part) == 1 and part.isalpha()) or part == "d2") else name
+
+
 def frames_at(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
     """The frames of a video, of a folder of pictures in the order of their numbers, or of one picture."""
     if not path.is_dir() and path.suffix.lower() not in IMAGES:
@@ -79,8 +85,8 @@ def photo_of(path: Path) -> Array:
 
 
 def write_video(path: Path, frames: Sequence[Array], *, rate: int = 25) -> None:
-    """Writes a clip in 8-bit RGB without loss, as FFV1."""
-    with av.open(str(path), "w") as out:
+    """Writes a clip in 8-bit RGB without loss, as FFV1; the same frames give the same file."""
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as out:
         stream = out.add_stream("ffv1", rate=rate, options={"threads": "1"})
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[1:], "bgr0"
         for number, frame in enumerate(frames):

@@ -22,7 +22,7 @@ from vsadcvsr.files import IMAGES, VIDEOS
 with needs("evaluate", "the measurement of cuts", __name__):
     import cv2
 
-    from vsadcvsr.evaluate.clips import files_in, frames_of, photo_of, small_frames_of
+    from vsadcvsr.evaluate.clips import files_in, frames_of, photo_of, scene_of, small_frames_of
     from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
     from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
 
@@ -32,20 +32,14 @@ _WORKING_WIDTH = 400
 _PHOTO_WIDTH = 860
 
 
-def scene_of(path: Path) -> str:
-    """The scene that a file shows: `dog_a` and `dog_c` are parts of one shot, `lake_d2` is a crop of `lake`."""
-    stem, _, part = path.stem.rpartition("_")
-    return stem if stem and (len(part) == 1 or part == "d2") else path.stem
-
-
 def material_from(clips: Sequence[Path], images: Sequence[Path]) -> Material:
     """Every clip as a shot, and one photograph of each scene."""
     shots = [
-        Shot(scene_of(path), tuple(fit(frame) for frame in small_frames_of(path, _WORKING_WIDTH)))
+        Shot(scene_of(path.stem), tuple(fit(frame) for frame in small_frames_of(path, _WORKING_WIDTH)))
         for folder in clips
         for path in files_in(folder, VIDEOS)
     ]
-    first_of = {scene_of(path): path for folder in images for path in reversed(files_in(folder, IMAGES))}
+    first_of = {scene_of(path.stem): path for folder in images for path in reversed(files_in(folder, IMAGES))}
     photos = []
     for scene, path in sorted(first_of.items()):
         pixels = photo_of(path).transpose(1, 2, 0)

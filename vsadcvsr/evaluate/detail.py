@@ -1,4 +1,4 @@
-"""How much fine detail a frame has, and how much of it is right.
+"""How much fine detail a frame has, how much of it is right, and how steep its edges are.
 
 Fine is what the low-resolution picture cannot hold: the coefficients of the cosine transform (DCT-II of the whole
 frame's studio luma, the outer `CROP` pixels left out) at or above the Nyquist frequency of a picture a quarter as wide
@@ -41,3 +41,22 @@ def detail(frame: Array, truth: Array) -> tuple[float, float]:
     shared = float((one * other).sum())
     right = shared / math.sqrt(energy * energy_true) if energy > _EMPTY * one.size else math.nan
     return energy / energy_true, right
+
+
+def sharpness(frame: Array, truth: Array, *, crop: int = CROP) -> float:
+    """The mean gradient magnitude of studio luma over the truth's: below 1 softer, above 1 sharper or noisier.
+
+    Gradients are central differences; the outer `crop` pixels are left out. NaN for a truth that is flat.
+    """
+    one, other = (_slope(picture, crop) for picture in (frame, truth))
+    return one / other if other > _FLAT else math.nan
+
+
+_FLAT = 1e-6
+
+
+def _slope(frame: Array, crop: int) -> float:
+    light = luma(frame)
+    across, down = (light[1:-1, 2:] - light[1:-1, :-2]) / 2, (light[2:, 1:-1] - light[:-2, 1:-1]) / 2
+    inner = slice(crop - 1, 1 - crop)
+    return float(np.hypot(across[inner, inner], down[inner, inner]).mean())

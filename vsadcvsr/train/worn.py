@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.train.codecs import compress_bitrate, jpeg
+from vsadcvsr.codecs import compress_bitrate, jpeg
 from vsadcvsr.train.kernels import blur_kernel, line_kernel
 
 type Values = NDArray[np.float32]

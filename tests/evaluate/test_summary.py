@@ -1,0 +1,64 @@
+"""Means with their intervals, and the table that shows them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from vsadcvsr.evaluate.cases import Protocol
+from vsadcvsr.evaluate.intervals import estimate, t_quantile
+from vsadcvsr.evaluate.measures import measures_for
+from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score
+from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
+
+
+def row(method: str, name: str, **clips: float) -> Row:
+    return Row(method, name, {clip: Score({"psnr_y": (value, value)}) for clip, value in clips.items()})
+
+
+def report(*rows: Row) -> Report:
+    return Report(rows, measures_for(["psnr_y"]), Protocol())
+
+
+@pytest.mark.parametrize(("freedom", "t"), [(1, 12.7062), (2, 4.3027), (5, 2.5706), (30, 2.0423), (1000, 1.9623)])
+def test_students_t_is_that_of_the_tables(freedom: int, t: float) -> None:
+    assert t_quantile(freedom) == pytest.approx(t, abs=1e-4)
+
+
+def test_an_interval_holds_the_mean_nineteen_times_in_twenty() -> None:
+    rng = np.random.default_rng(3)
+    held = [abs(found.mean) <= found.reach for found in (estimate(list(rng.standard_normal(6))) for _ in range(2000))]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_number_has_no_interval_and_what_is_infinite_does_not_count() -> None:
+    assert math.isnan(estimate([2.0]).reach)
+    assert math.isnan(estimate([math.inf, math.nan]).mean)
+    found = estimate([1.0, 3.0, math.inf])
+    assert (found.mean, found.count) == (2, 2)
+
+
+def test_a_gain_is_taken_scene_by_scene() -> None:
+    made = report(row("bicubic", "clean", a1=20, b1=30), row("fast", "clean", a1=21, b1=31))
+    text = text_of_summary(made)
+    assert "| clean, 2 scenes | PSNR-Y ↑" in text
+    assert "| fast            | 26.00 ±63.53" in text
+    assert "| clean, over bicubic | PSNR-Y ↑" in text
+    assert "| fast                | +1.00 ±0.00" in text
+
+
+def test_clips_of_one_scene_count_once() -> None:
+    made = report(row("bicubic", "clean", dog_a=20, dog_b=22, cat=31))
+    found = summary_as_json(made)["clean"]["bicubic"]["psnr_y"]  # type: ignore[index]
+    assert (found["mean"], found["scenes"]) == (26, 2)
+
+
+def test_several_sets_are_averaged_scene_by_scene_first() -> None:
+    rows = [row("bicubic", "clean", a1=20, b1=30), row("bicubic", "old", a1=10, b1=12), row(TRUTH, "old", a1=math.inf)]
+    found = summary_as_json(report(*rows))
+    assert list(found) == ["all 2 sets", "clean", "old"]
+    assert found["all 2 sets"]["bicubic"]["psnr_y"]["mean"] == 18  # type: ignore[index]
+    assert found["old"][TRUTH]["psnr_y"]["mean"] is None  # type: ignore[index]
+    assert "| ground truth" in text_of_summary(report(*rows))

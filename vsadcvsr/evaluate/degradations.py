@@ -1,0 +1,94 @@
+"""Degradations of the validation set: kinds of source that people have, each of a strength drawn for the scene.
+
+All arithmetic before the encoder is in double precision and in whole matrices, so that rounding to 8 bits gives the
+same low-resolution pictures on any processor; the encoders run in one thread. They are apart from those of training on
+purpose: what is measured is not the mix that a network learned from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsadcvsr.codecs import compress_bitrate, compress_quality
+from vsadcvsr.evaluate.upscalers import shrinking
+from vsadcvsr.spec import SCALE, Array
+
+type Span = tuple[float, float]
+type Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """What a kind of source goes through, in this order; every span is drawn from once a scene."""
+
+    blur: Span = (0.0, 0.0)
+    """Sigma of a Gaussian blur, in pixels of the truth; antialiased bicubic shrinking to a quarter follows."""
+    noise: Span = (0.0, 0.0)
+    """Sigma of Gaussian noise in steps of 255, fresh for each frame; a third of it is the same in R, G and B."""
+    crf: Span | None = None
+    """x264's constant rate factor."""
+    bits: Span | None = None
+    """Instead of x264: bits a pixel for MPEG-4 part 2, the blocky kind of old files."""
+
+
+DEGRADATIONS = {
+    "clean": Degradation(),
+    "light": Degradation(blur=(0.3, 1.2), noise=(0, 2), crf=(15, 21)),
+    "soft": Degradation(blur=(1.5, 3.0), noise=(0, 2), crf=(15, 21)),
+    "noisy": Degradation(blur=(0.3, 1.2), noise=(5, 14), crf=(17, 22)),
+    "stream": Degradation(blur=(0.3, 1.2), noise=(0, 3), crf=(27, 34)),
+    "old": Degradation(blur=(0.8, 2.0), noise=(2, 8), bits=(0.35, 1.0)),
+}
+"""Kinds by name: a decent source in two grades, and four bad ones."""
+
+
+def degraded(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tuple[Pixels, dict[str, float]]:
+    """The frames (T, H, W, 3) in 8 bits at a quarter of the truth's size, and the strengths that were drawn.
+
+    All draws follow from kind, scene and seed: a scene is degraded alike in whatever list it stands.
+    """
+    degradation = DEGRADATIONS[kind]
+    digest = hashlib.sha256(f"{seed}/{kind}/{scene}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(digest[:8]))
+    drawn = {name: _drawn(span, rng) for name, span in vars(degradation).items() if span and span[1] > 0}
+    low = _noisy(_shrunk(truth, drawn.get("blur", 0)), drawn.get("noise", 0), rng)
+    return _coded(np.asarray(np.rint(low.clip(0, 1) * 255), dtype=np.uint8), drawn), drawn
+
+
+def _drawn(span: Span, rng: np.random.Generator) -> float:
+    return round(span[0] + (span[1] - span[0]) * rng.random(), 2)
+
+
+def _shrunk(truth: Sequence[Array], sigma: float) -> NDArray[np.float64]:
+    height, width = truth[0].shape[1:]
+    down, across = (shrinking(side, SCALE) @ _blur(side, sigma) for side in (height, width))
+    return np.stack([(down @ frame.astype(np.float64) @ across.T).transpose(1, 2, 0) for frame in truth])
+
+
+def _blur(length: int, sigma: float) -> NDArray[np.float64]:
+    """The matrix (length, length) of a Gaussian blur, cut off at the border."""
+    if not sigma:
+        return np.eye(length)
+    apart = np.arange(length)[None] - np.arange(length)[:, None]
+    weights = np.exp(-(apart**2) / (2 * sigma**2))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _noisy(low: NDArray[np.float64], sigma: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    if not sigma:
+        return low
+    own, shared = rng.standard_normal(low.shape), rng.standard_normal((*low.shape[:3], 1))
+    return np.asarray(low + sigma / 255 * (np.sqrt(2 / 3) * own + np.sqrt(1 / 3) * shared))
+
+
+def _coded(pixels: Pixels, drawn: dict[str, float]) -> Pixels:
+    if "crf" in drawn:
+        return compress_quality(pixels, round(drawn["crf"]))
+    if "bits" in drawn:
+        return compress_bitrate(pixels, "mpeg4", int(drawn["bits"] * pixels.shape[1] * pixels.shape[2]))
+    return pixels

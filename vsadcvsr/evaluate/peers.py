@@ -1,0 +1,89 @@
+"""Peers: other people's x4 image networks as methods of the table, frame by frame, each picture made once.
+
+Pictures are kept in 8 bits, as they are measured, in the cache folder under `evaluate/`, by the contents of the weights
+file and of the frame, and with the seconds that they took.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from vsadcvsr import folders
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.evaluate.clips import house, pixels_of
+from vsadcvsr.evaluate.external import Method
+from vsadcvsr.evaluate.upscalers import Timed, Upscaler
+from vsadcvsr.extras import needs
+from vsadcvsr.spec import Array
+
+if TYPE_CHECKING:
+    from vsadcvsr.nets.image_networks import Precision
+
+
+def of_peer(weights: Path, precision: Precision = "auto") -> Method:
+    """A file that spandrel loads: any x4 network of RGB frames, run frame by frame on the CPU.
+
+    Raises WeightsError where there is no such file.
+    """
+    if not weights.is_file():
+        raise WeightsError(f"{weights} cannot be read: no such file")
+    upscale = peer(weights, precision)
+    return lambda case: upscale(case.low)
+
+
+def peer(weights: Path, precision: Precision = "auto", cache: Path | None = None) -> Upscaler:
+    """The network of a file, which is loaded only for frames that `cache` lacks."""
+    home = (cache or folders.cache()) / "evaluate"
+    load = functools.cache(lambda: _network(weights, precision))
+    key = functools.cache(lambda: hashlib.sha256(weights.read_bytes() + precision.encode()).digest())
+
+    def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:
+        for frame in frames:
+            path = home / f"{_name(key(), frame)}.npz"
+            if not path.exists():
+                _write(path, *_made(load(), frame))
+            yield _read(path)
+
+    return lambda frames: Timed(timed(frames))
+
+
+def _network(weights: Path, precision: Precision) -> Callable[[Array], Array]:
+    with needs("peers", "--peer"):
+        from vsadcvsr.nets.image_networks import image_network
+    return image_network(weights, precision)
+
+
+def _name(key: bytes, frame: Array) -> str:
+    pixels = pixels_of(frame)
+    return hashlib.sha256(key + repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:40]
+
+
+def _made(network: Callable[[Array], Array], frame: Array) -> tuple[Array, float]:
+    began = time.perf_counter()
+    made = network(frame)
+    return made, time.perf_counter() - began
+
+
+def _write(path: Path, frame: Array, seconds: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, png = cv2.imencode(".png", np.ascontiguousarray(pixels_of(frame)[..., ::-1]))
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    with unfinished.open("wb") as file:
+        np.savez(file, png=png, seconds=np.float64(seconds))
+    unfinished.replace(path)
+
+
+def _read(path: Path) -> tuple[Array, float]:
+    with np.load(path) as held:
+        pixels = cv2.imdecode(held["png"], cv2.IMREAD_COLOR)
+        assert pixels is not None
+        return house(pixels[..., ::-1]), float(held["seconds"])

@@ -1,0 +1,104 @@
+"""The table of a validation set: means over scenes with 95 % confidence intervals, and what is gained over bicubic.
+
+What is independent counts once: clips of one scene (`dog_a` and `dog_c`, `lake` and its crop `lake_d`) are averaged
+first, and so are, over several sets, the degradations of a scene. A gain is the difference scene by scene, so that its
+interval is that of the gain and not of how scenes vary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from vsadcvsr.evaluate.clips import scene_of
+from vsadcvsr.evaluate.intervals import Estimate, estimate
+from vsadcvsr.evaluate.measures import COLUMNS
+from vsadcvsr.evaluate.report import TRUTH, Report, Row, laid_out, plain
+
+BASE = "bicubic"
+
+type Numbers = dict[str, float]
+"""A number for each scene."""
+
+
+def text_of_summary(report: Report) -> str:
+    """Two Markdown tables for each set, and for all sets together where there are several: means, and gains."""
+    return "\n\n".join(_tables(name, rows, report.measures.columns) for name, rows in _groups(report))
+
+
+def summary_as_json(report: Report) -> dict[str, object]:
+    """The same numbers as plain values: for each set, method and column the mean, its interval, the gain and its own.
+
+    Intervals are given as how far they reach to either side.
+    """
+    return {
+        name: {
+            method: {column: _as_json(rows, method, column) for column in report.measures.columns}
+            for method in dict.fromkeys(row.method for row in rows)
+        }
+        for name, rows in _groups(report)
+    }
+
+
+def numbers_of(rows: Sequence[Row], method: str, column: str) -> Numbers:
+    """The mean of a column over the frames of each scene, its clips and the sets that `rows` are of."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.method == method:
+            for name, score in row.clips.items():
+                found.setdefault(scene_of(name), []).append(score.mean(column))
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def gain_of(numbers: Numbers, base: Numbers) -> Estimate:
+    """The mean difference, scene by scene, of the scenes that both have."""
+    return estimate([value - base[name] for name, value in numbers.items() if name in base])
+
+
+def _groups(report: Report) -> Iterator[tuple[str, list[Row]]]:
+    sets = list(dict.fromkeys(row.set for row in report.rows))
+    if len(sets) > 1:
+        yield f"all {len(sets)} sets", list(report.rows)
+    for name in sets:
+        yield name, [row for row in report.rows if row.set == name]
+
+
+def _as_json(rows: Sequence[Row], method: str, column: str) -> dict[str, float | int | None]:
+    numbers = numbers_of(rows, method, column)
+    found, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, BASE, column))
+    return {
+        "mean": plain(found.mean),
+        "interval": plain(found.reach),
+        "gain": plain(gain.mean),
+        "gain_interval": plain(gain.reach),
+        "scenes": found.count,
+    }
+
+
+def _tables(name: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
+    methods = list(dict.fromkeys(row.method for row in rows))
+    scenes = {scene_of(clip) for row in rows for clip in row.clips}
+    means, gains = [], []
+    for method in methods:
+        numbers = [numbers_of(rows, method, column) for column in columns]
+        estimates = [estimate(list(of.values())) for of in numbers]
+        means.append([method, *(_cell(found, column) for found, column in zip(estimates, columns, strict=True))])
+        if method not in (BASE, TRUTH) and BASE in methods:
+            bases = [numbers_of(rows, BASE, column) for column in columns]
+            found = [gain_of(own, base) for own, base in zip(numbers, bases, strict=True)]
+            gains.append([method, *(_cell(one, column, "+") for one, column in zip(found, columns, strict=True))])
+    heads = [_head(column) for column in columns]
+    text = laid_out([[f"{name}, {len(scenes)} scenes", *heads], *means])
+    return text + ("\n\n" + laid_out([[f"{name}, over {BASE}", *heads], *gains]) if gains else "")
+
+
+def _head(column: str) -> str:
+    return COLUMNS[column].head + {1: " ↑", -1: " ↓", 0: ""}[COLUMNS[column].better]
+
+
+def _cell(found: Estimate, column: str, sign: str = "") -> str:
+    if math.isnan(found.mean):
+        return "-"
+    form = COLUMNS[column].form
+    reach = "" if math.isnan(found.reach) else f" ±{found.reach:{form}}"
+    return f"{found.mean:{sign}{form}}{reach}"

@@ -1,0 +1,159 @@
+"""A validation set from a list of scenes: `python -m vsadcvsr.evaluate.validation LIST --root DIR --out SET`.
+
+LIST is a text file with a path below DIR on each line, of a video, a folder of pictures or a picture; `#` begins a
+comment. These scenes are to be kept out of training. SET gets `clips/gt`, the middle of the first frames of each scene,
+and beside it a folder for each kind of degradation, a quarter as wide and high; a picture becomes a slow pan. Draws
+follow from the seed and the names alone: the same list gives the same pixels, which the printed checksum shows.
+`adcvsr evaluate --data SET --metrics summary --table summary` measures on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from vsadcvsr.commands import check_least, size, status
+from vsadcvsr.errors import FormatError, MediaError, UsageError, near_misses
+from vsadcvsr.extras import needs
+from vsadcvsr.files import IMAGES
+from vsadcvsr.spec import SCALE, Array
+
+with needs("evaluate", "the validation set", __name__):
+    from vsadcvsr.evaluate.cases import centred
+    from vsadcvsr.evaluate.clips import frames_at, house, pixels_of, write_video
+    from vsadcvsr.evaluate.degradations import DEGRADATIONS, degraded
+
+_FASTEST = 3  # pixels that a pan moves by, across and down, from a frame to the next
+_LEAST = 16  # the smallest side of a low-resolution frame
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is made: kinds of degradation, frames of each scene, and at most so many pixels of the truth."""
+
+    kinds: tuple[str, ...] = tuple(DEGRADATIONS)
+    frames: int = 5
+    width: int = 512
+    height: int = 384
+    seed: int = 0
+
+
+def scenes_in(text: str) -> list[str]:
+    """The paths of a list; what follows `#` does not count. Raises UsageError for an empty list and a name twice."""
+    paths = [line.partition("#")[0].strip() for line in text.splitlines()]
+    paths = [path for path in paths if path]
+    if not paths:
+        raise UsageError("the list of scenes is empty; allowed: a path on each line")
+    names = [Path(path).stem for path in paths]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"two scenes of the list are named {twice!r}; allowed: names that differ")
+    return paths
+
+
+def truth_of(path: Path, plan: Plan) -> tuple[Array, ...]:
+    """The frames of a scene, cut to the plan and to whole low-resolution pixels. Raises MediaError or FormatError."""
+    if path.suffix.lower() in IMAGES:
+        (picture,) = frames_at(path)
+        frames = tuple(_pan(picture, plan, path.stem))
+    else:
+        frames = tuple(_cut(frame, plan) for frame in islice(frames_at(path), plan.frames))
+    if not frames:
+        raise MediaError(f"{path} holds no frame")
+    if min(frames[0].shape[1:]) < _LEAST * SCALE:
+        raise FormatError(f"{path} is too small: {frames[0].shape[2]}x{frames[0].shape[1]} pixels are left of it")
+    return frames
+
+
+def make(root: Path, paths: Sequence[str], out: Path, plan: Plan) -> Iterator[tuple[str, str]]:
+    """Writes the set, scene by scene, and gives each scene's name and the checksum of all of its pixels."""
+    for kind in ("gt", *plan.kinds):
+        (out / "clips" / kind).mkdir(parents=True, exist_ok=True)
+    facts: dict[str, object] = {}
+    for scene in paths:
+        name, truth = Path(scene).stem, truth_of(root / scene, plan)
+        sums = {"gt": _write(out / "clips" / "gt" / f"{name}.mkv", truth)}
+        strengths = {}
+        for kind in plan.kinds:
+            pixels, strengths[kind] = degraded(truth, kind, name, plan.seed)
+            sums[kind] = _write(out / "clips" / kind / f"{name}.mkv", [house(frame) for frame in pixels])
+        facts[name] = {"from": scene, "strengths": strengths, "sha256": sums}
+        yield name, hashlib.sha256("".join(sums.values()).encode()).hexdigest()
+    (out / "validation.json").write_text(json.dumps({"plan": asdict(plan), "scenes": facts}, indent=1))
+
+
+def _cut(frame: Array, plan: Plan) -> Array:
+    height, width = frame.shape[1:]
+    return centred(frame, min(plan.width, width // SCALE * SCALE), min(plan.height, height // SCALE * SCALE))
+
+
+def _pan(picture: Array, plan: Plan, name: str) -> Iterator[Array]:
+    """A window that moves over a picture by whole pixels, through its middle."""
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(f"{plan.seed}/pan/{name}".encode()).digest()[:8]))
+    right, down = (int(step) for step in rng.choice([-_FASTEST, -2, -1, 1, 2, _FASTEST], 2))
+    last = plan.frames - 1
+    rows, columns = picture.shape[1:]
+    width = min(plan.width, (columns - abs(right) * last) // SCALE * SCALE)
+    height = min(plan.height, (rows - abs(down) * last) // SCALE * SCALE)
+    left, top = (columns - width - right * last) // 2, (rows - height - down * last) // 2
+    for index in range(plan.frames):
+        row, column = top + down * index, left + right * index
+        yield picture[:, row : row + height, column : column + width]
+
+
+def _write(path: Path, frames: Sequence[Array]) -> str:
+    write_video(path, frames)
+    return hashlib.sha256(b"".join(pixels_of(frame).tobytes() for frame in frames)).hexdigest()
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m vsadcvsr.evaluate.validation",
+        description=__doc__.partition("\n\n")[2],
+    )
+    plan = Plan()
+    parser.add_argument("list", type=Path, metavar="LIST")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="where the paths begin; the list's folder by default")
+    parser.add_argument("--out", type=Path, required=True, metavar="SET", help="a folder, which is made")
+    parser.add_argument("--kinds", default=",".join(plan.kinds), help=f"of {', '.join(plan.kinds)}; all by default")
+    parser.add_argument("--frames", type=int, default=plan.frames, metavar="N", help="of each scene; %(default)s")
+    parser.add_argument("--size", default=f"{plan.width}x{plan.height}", help="of the truth, at most; %(default)s")
+    parser.add_argument("--seed", type=int, default=plan.seed)
+    return parser.parse_args(argv)
+
+
+def _plan(given: argparse.Namespace) -> Plan:
+    check_least(given, {"frames": 1, "seed": 0})
+    kinds = tuple(given.kinds.split(","))
+    wrong = next((kind for kind in kinds if kind not in DEGRADATIONS), None)
+    if wrong is not None:
+        raise UsageError.of("kinds", wrong, ", ".join(DEGRADATIONS), near_misses(wrong, DEGRADATIONS))
+    width, height = (side // SCALE * SCALE for side in size("--size", given.size))
+    return Plan(kinds, given.frames, width, height, given.seed)
+
+
+def _run(given: argparse.Namespace) -> None:
+    plan, paths = _plan(given), scenes_in(given.list.read_text(encoding="utf-8"))
+    total = hashlib.sha256()
+    for number, (name, checksum) in enumerate(make(given.root or given.list.parent, paths, given.out, plan), start=1):
+        total.update(f"{name} {checksum}\n".encode())
+        sys.stderr.write(f"{number} of {len(paths)}: {name}\n")
+    print(f"{given.out}: {len(paths)} scenes, {', '.join(plan.kinds)}; pixels {total.hexdigest()[:16]}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Makes the set and returns the exit status."""
+    given = _arguments(argv)
+    return status("validation", lambda: _run(given))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
