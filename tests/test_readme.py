@@ -64,9 +64,8 @@ def test_the_pipe_runs(tmp_path: Path) -> None:
 
 
 def test_the_table_names_every_argument() -> None:
-    named = set(
-        re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in README.splitlines() if row.startswith("| `")))
-    )
+    table = README.partition("| argument |")[2].partition("\n\n")[0]
+    named = set(re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:])))
     asked = set(signature(vsadcvsr.upscale).parameters) - {"clip"}
     assert named == asked
 
