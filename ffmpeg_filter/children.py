@@ -135,7 +135,8 @@ class Child:
             stdout=stdout,
             stderr=subprocess.PIPE,
             env=_environment(),
-            process_group=0,
+            process_group=None if sys.platform == "win32" else 0,
+            creationflags=_new_group(),
         )
         self._reading = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
         self._reading.start()
@@ -184,3 +185,24 @@ def _bound_to_us(argv: Sequence[str]) -> list[str]:
     the end of its pipe for the end of the film, and finish a file that is not.
     """
     return [sys.executable, "-ISc", _LAUNCH, str(os.getpid()), *argv] if sys.platform == "linux" else list(argv)
+
+
+def _new_group() -> int:
+    """The flag by which Windows starts a process in a group of its own."""
+    if sys.platform == "win32":
+        return subprocess.CREATE_NEW_PROCESS_GROUP
+    return 0
+
+
+def become(argv: Sequence[str]) -> int:
+    """Runs a program in place of this one where the system can do that, else to its end; its exit status."""
+    sys.stdout.flush()
+    return _waited(argv) if sys.platform == "win32" else os.execv(argv[0], [*argv])
+
+
+def _waited(argv: Sequence[str]) -> int:
+    """As on Windows, where exec would return to the shell at once."""
+    with subprocess.Popen(argv) as process:
+        while True:
+            with suppress(KeyboardInterrupt):  # which the program has been sent as well, and acts upon
+                return process.wait()

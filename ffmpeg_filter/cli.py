@@ -14,6 +14,7 @@ from pathlib import Path
 from ffmpeg_filter import farm_orders, graph_files, loglevel, options, outputs, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
+from ffmpeg_filter.children import become
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.facts import Input, probe
 from ffmpeg_filter.farm_recipe import Ordered
@@ -141,8 +142,7 @@ def _plain(binary: Binary, command: Command) -> int:
     ours = [option.word for option in command.options() if option.name in OURS]
     if ours:
         raise UsageError.of(ours[0], "without adcvsr in the command", "with -vf adcvsr or in -filter_complex")
-    sys.stdout.flush()
-    os.execv(binary.path, [binary.path, *command.words()])
+    return become([binary.path, *command.words()])
 
 
 def _with_note(command: Command, made: Plan) -> Command:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 import threading
@@ -114,6 +113,8 @@ def pipe() -> tuple[int, int]:
     """A pipe, as wide as the system lets us make it."""
     readable, writable = os.pipe()
     if sys.platform == "linux":
+        import fcntl
+
         with suppress(OSError):
             fcntl.fcntl(writable, _F_SETPIPE_SZ, _PIPE_BYTES)
     return readable, writable

@@ -14,7 +14,7 @@ import pytest
 from tests.requirements import is_required
 
 ROOT = Path(__file__).parents[1]
-TESTS = '''
+TESTS = """
 import logging, os, random, signal, socket, subprocess, sys, time
 from pathlib import Path
 import numpy as np
@@ -77,7 +77,7 @@ def test_good_interrupt():
     time.sleep(0.01)
     child.send_signal(signal.SIGINT)
     assert child.wait(60)
-'''
+"""
 
 
 def outcomes(folder: Path, *words: str, required: str = "") -> tuple[set[str], str]:

@@ -131,8 +131,7 @@ def _in_python() -> Iterator[Finding]:
 
 
 def _vspipe() -> str | None:
-    beside = Path(sys.executable).parent / "vspipe"
-    return str(beside) if beside.exists() else shutil.which("vspipe")
+    return shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
 
 
 def _in_vspipe() -> Finding:
