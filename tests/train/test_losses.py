@@ -28,7 +28,10 @@ def test_value_and_gradient_are_those_of_the_formula() -> None:
     fused = plain.detach().clone().requires_grad_()
     loss = distance(plain, target) + 0.5 * distance(luma(plain), luma(target))
     loss = loss + 1.2 * distance(motion(plain), motion(target))
-    made = regression(fused, target, Regression(luma=0.5, difference=1.2))
+    for side in (2, 4, 8):
+        means = (torch.nn.functional.avg_pool2d(clip.flatten(0, 1), side) for clip in (plain, target))
+        loss = loss + 0.7 * distance(*means)
+    made = regression(fused, target, Regression(luma=0.5, difference=1.2, pyramid=0.7))
     assert made.item() == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(torch.autograd.grad(loss, plain)[0], torch.autograd.grad(made, fused)[0], rtol=1e-9)
 

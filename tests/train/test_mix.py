@@ -12,7 +12,7 @@ from vsadcvsr.train.mix import KINDS, MIX, Mix
 
 
 def test_the_default_is_what_the_shipped_networks_learned_from() -> None:
-    assert dict(MIX.shares) == {"clean": 0.15, "light": 0.45, "soft": 0.2, "heavy": 0.2}
+    assert dict(MIX.shares) == {"clean": 0.4, "light": 0.6}
     assert Mix.of(str(MIX)) == MIX
 
 

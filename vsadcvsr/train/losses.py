@@ -12,6 +12,7 @@ from torch.nn import functional as F
 _KNEE = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
 _LUMA = (0.299, 0.587, 0.114)
 _WINDOW, _AREA = 7, 8  # pixels
+_LEVELS = 3  # of the pyramid: areas of 2x2, 4x4 and 8x8 pixels
 _LIGHT, _CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
 
 
@@ -22,6 +23,8 @@ class Weights(Protocol):
     def luma(self) -> float: ...  # where the eye and the metrics look
     @property
     def difference(self) -> float: ...  # change over time, where flicker shows
+    @property
+    def pyramid(self) -> float: ...  # means of areas, which the distance loses sight of under fine texture
     @property
     def structure(self) -> float: ...  # 1 - SSIM
     @property
@@ -64,15 +67,15 @@ def tone(result: Tensor, target: Tensor) -> Tensor:
 
 
 class _Distances(torch.autograd.Function):
-    """Distance in RGB, in luma and in frame-to-frame differences of an error (B, T, 3, H, W), with the weights of the
-    last two.
+    """Distance in RGB, in luma, in frame-to-frame differences and in a pyramid of an error (B, T, 3, H, W), with the
+    weights of the last three.
 
     All three are functions of the error alone, so value and gradient are made in one go, in a third of the passes over
     memory that autograd would take; on a CPU those cost as much as the layers.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, error: Tensor, of_luma: float, of_difference: float) -> Tensor:
+    def forward(ctx: FunctionCtx, error: Tensor, of_luma: float, of_difference: float, of_pyramid: float) -> Tensor:
         total, slope = _rounded(error)
         if of_luma:
             value, step = _rounded(luma(error))
@@ -84,14 +87,16 @@ class _Distances(torch.autograd.Function):
             total += of_difference * value
             slope[:, 1:].add_(step, alpha=of_difference)
             slope[:, :-1].sub_(step, alpha=of_difference)
+        if of_pyramid:
+            total += of_pyramid * _pyramid(error.flatten(0, 1), slope.flatten(0, 1), of_pyramid, _LEVELS)
         ctx.save_for_backward(slope)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, following: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: FunctionCtx, following: Tensor) -> tuple[Tensor, None, None, None]:
         (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch leaves it out of the type
-        return slope * following, None, None
+        return slope * following, None, None, None
 
 
 def _rounded(error: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,9 +107,23 @@ def _rounded(error: Tensor) -> tuple[Tensor, Tensor]:
     return value, slope.div_(error.numel())
 
 
+def _pyramid(error: Tensor, slope: Tensor, weight: float, levels: int) -> Tensor:
+    """The distances of the means of 2x2, 4x4, … areas of an error (T, 3, H, W) from none, summed; as much as `weight`
+    of their gradient is added to `slope`."""
+    small = F.avg_pool2d(error, 2)
+    value, step = _rounded(small)
+    step.mul_(weight)
+    if levels > 1 and not any(side % 2 for side in small.shape[2:]):
+        value = value + _pyramid(small, step, weight, levels - 1)
+    for row in range(2):
+        for column in range(2):
+            slope[..., row::2, column::2].add_(step, alpha=0.25)
+    return value
+
+
 def regression(result: Tensor, target: Tensor, weights: Weights) -> Tensor:
     """Distance in RGB, and in whatever else has a weight."""
-    total: Tensor = _Distances.apply(result - target, weights.luma, weights.difference)
+    total: Tensor = _Distances.apply(result - target, weights.luma, weights.difference, weights.pyramid)
     rest = [(weight, loss) for weight, loss in ((weights.structure, structure), (weights.tone, tone)) if weight]
     if rest:
         bright, wanted = luma(result), luma(target)

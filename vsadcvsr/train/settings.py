@@ -22,7 +22,8 @@ class Stage:
     A step sees `batch` clips of `frames` low-resolution frames of `crop` x `crop` pixels, in `accumulate` parts. The
     learning rate rises for `warmup` steps, a fifth of all at most, stays, and falls along a cosine over the last
     `decay` share of the `steps`. Beside a weight of 1 on RGB, `luma` weighs the loss on luma, `difference` that on
-    frame-to-frame differences, `structure` that on local structure (1 - SSIM) and `tone` that on means of 8x8 areas.
+    frame-to-frame differences, `pyramid` those on means of 2x2, 4x4 and 8x8 areas, `structure` that on local structure
+    (1 - SSIM) and `tone` that on means of 8x8 areas of luma that overlap.
     """
 
     steps: int
@@ -36,6 +37,7 @@ class Stage:
     decay: float = 0.4
     luma: float = 0.5
     difference: float = 1.2
+    pyramid: float = 0.0
     structure: float = 0.0
     tone: float = 0.0
 
