@@ -27,7 +27,7 @@ from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
 from ffmpeg_filter.progress import Reporter, reporter
 from vsadcvsr import page
-from vsadcvsr.errors import AdcvsrError, FormatError, UsageError, WeightsError, one_line
+from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, WeightsError, one_line
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.live import Watch
@@ -218,9 +218,12 @@ def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
         say(f"{output} is merged already")
         return OK
     lines = finished(job)
-    cli.check_output(kitchen.command)
-    with reporter(job.chunks[-1].end, wanted=None) as live:
-        conclude(kitchen, lines, live)
+    with job.claims.held("merge") as ours:
+        if not ours:
+            raise FarmError(f"{job.claims.holder('merge') or 'another run'} merges it now")
+        cli.check_output(kitchen.command)
+        with reporter(job.chunks[-1].end, wanted=None) as live:
+            conclude(kitchen, lines, live)
     return OK
 
 
@@ -251,8 +254,11 @@ def _status(given: argparse.Namespace, command: list[str], order: Order) -> int:
 
 
 def _report(given: argparse.Namespace, command: list[str], order: Order) -> int:
-    out = given.o or given.job / "report.html"
-    draw(Job.read(given.job), out, given.samples)
+    job, out = Job.read(given.job), given.o or given.job / "report.html"
+    folder = Path(str(job.request["folder"]))
+    if any(out.resolve() == (folder / one.path).resolve() for one in job.sources):
+        raise UsageError(f"page {str(out)!r} is a source of the job; give another name")
+    draw(job, out, given.samples)
     say(f"{out}: {out.stat().st_size >> 10} KiB")
     return OK
 

@@ -80,8 +80,12 @@ def _is_film(path: Path) -> bool:
 
 def _say_left_out(where: str, names: Sequence[str]) -> None:
     if names:
-        more = ", …" if len(names) > _SHOWN else ""
-        _log.warning("%s: left out, as no film: %s%s", where, ", ".join(names[:_SHOWN]), more)
+        _log.warning("%s: left out, as no film: %s", where, listing(names))
+
+
+def listing(names: Sequence[str]) -> str:
+    """The first names in a line."""
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _listed(path: Path) -> Iterator[str]:

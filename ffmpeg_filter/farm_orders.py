@@ -6,16 +6,21 @@ is a folder, a pattern, or @list with a file a line; `{name}` is the file's, wit
 
 from __future__ import annotations
 
+import logging
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter.argv import FARM, Command, File, Option, path_of
-from ffmpeg_filter.farm_files import files_of
+from ffmpeg_filter import outputs, urls
+from ffmpeg_filter.argv import FARM, Command, File, Option, parse, path_of
+from ffmpeg_filter.farm_files import files_of, listing
 from vsadcvsr.errors import UsageError, near_misses
 from vsadcvsr.farm.views import Style
+
+_log = logging.getLogger(__name__)
 
 HELP = """On a farm: -farm ADDRESS            where: local (Ray, started on this machine), auto (the cluster that runs
                                     here), ray://host:port, or host:port on a node of it
@@ -106,21 +111,34 @@ def titles(command: Command) -> list[Title]:
     """What is to be made: a command for one machine each. Raises UsageError where a batch finds no or too few files."""
     overwrite = command.has("y")
     bare = _without(command, lambda option: option.name == "y" or (option.name in FARM and option.name != _KEPT))
-    outputs = [file.url for file in bare.outputs]
-    if not any(_NAME in url for url in outputs):
-        return [Title(tuple(bare.words()), outputs[0] if outputs else "", overwrite)]
+    named = [file.url for file in bare.outputs]
+    if not any(_NAME in url for url in named):
+        return [Title(tuple(bare.words()), named[0] if named else "", overwrite)]
     if not bare.inputs:
         raise UsageError.of("command", "without an input", "a command with -i")
-    made = [_title(bare, path, overwrite) for path in files_of(bare.inputs[0].url)]
-    names = [title.output for title in made]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError.of("output", twice, "another for each file", "files of one name are in this batch")
-    return made
+    if nameless := next((file.url for file in bare.outputs if _NAME not in file.url and _is_file(file)), None):
+        raise UsageError(f"output {nameless!r} has no {_NAME} in it, as every file of a batch must; quote patterns")
+    made = {path: _title(bare, path, overwrite) for path in files_of(bare.inputs[0].url)}
+    twice = [name for name, count in Counter(title.output for title in made.values()).items() if count > 1]
+    if twice:
+        raise UsageError.of("output", twice[0], "another for each file", "files of one name are in this batch")
+    left = made if overwrite else _without_results(made)
+    outputs.check_apart(Command(tuple(file for title in left.values() for file in parse(title.words).files)))
+    return list(left.values())
 
 
-def _as_file(path: str) -> str:
-    """A path as FFmpeg takes it for one: `12:30.mkv` would be a protocol, and `-a.mkv` an option."""
-    return f"./{path}" if path.startswith("-") or ":" in path.partition("/")[0] else path
+def _is_file(file: File) -> bool:
+    return urls.path(file.url) is not None and file.last("f") not in {"null", "tee"}
+
+
+def _without_results(made: dict[str, Title]) -> dict[str, Title]:
+    """The titles without those whose source is what an earlier run of the batch made of another one."""
+    results = {outputs.identity(title.path): path for path, title in made.items()}
+    results.pop(None, None)
+    found = [path for path in made if results.get(outputs.identity(Path(path)), path) != path]
+    if found:
+        _log.warning("left out, as made by this batch before: %s", listing(found))
+    return {path: title for path, title in made.items() if path not in found}
 
 
 def _without(command: Command, unwanted: Callable[[Option], bool]) -> Command:
@@ -133,7 +151,7 @@ def _title(command: Command, path: str, overwrite: bool) -> Title:
 
     def changed(file: File) -> File:
         url = path if file is first else file.url.replace(_NAME, name)
-        return replace(file, url=_as_file(url) if file is first or file.url.startswith(_NAME) else url)
+        return replace(file, url=urls.of_path(url) if file is first or file.url.startswith(_NAME) else url)
 
     made = replace(command, files=tuple(changed(file) for file in command.files))
     output = next(file.url for file in made.outputs)

@@ -14,16 +14,17 @@ from typing import cast
 
 import av
 
-from ffmpeg_filter import colors, farm_index, farm_lossless, farm_words
+from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, urls
 from ffmpeg_filter.argv import Command, File, Option, parse
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError
 from ffmpeg_filter.farm_frames import decoding
 from ffmpeg_filter.farm_index import Index, Indexer, sum_of
 from ffmpeg_filter.farm_modes import divided, run_up
-from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, request
+from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, check_outputs, request
 from ffmpeg_filter.nut import exact
 from ffmpeg_filter.passage import Model
+from ffmpeg_filter.pipeline import INTERLACED
 from ffmpeg_filter.plan import Plan
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.shown import Shown
@@ -46,6 +47,7 @@ class _Film:
     first: Shown
     pixels: str
     shape: tuple[int, int]
+    is_interlaced: bool
 
 
 def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) -> Job:
@@ -56,6 +58,7 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
     """
     command, _, plan, binary = ordered
     check_inputs(command)
+    check_outputs(command, binary)
     _check_passes(command)
     asked = request(command.words(), binary, plan.options, seconds)
     if (folder / "job.json").exists():
@@ -65,7 +68,7 @@ def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) 
         return job
     begun = time.time()
     check_folder(folder)
-    sources = [fingerprint(file.path, file.url) for file in command.inputs]
+    sources = [fingerprint(file.path) for file in command.inputs]
     margin = _try_all(folder, ordered)
     film = _film(ordered, reporter)
     recipe = _seekable(ordered, film, _recipe(ordered, film))
@@ -107,6 +110,8 @@ def _film(ordered: Ordered, reporter: Reporter) -> _Film:
     _judge(ordered.command, running.damage, reporter)
     for words in colors.lost(film.first, plan.codec):
         reporter.say(f"warning: {words}")
+    if film.is_interlaced:
+        reporter.say(f"warning: {INTERLACED}")
     return film
 
 
@@ -116,13 +121,15 @@ def _indexed(
     """What there is to know of frames; None where there are none. `count` is called with the time of each."""
     indexer = Indexer(plan.options.sc_threshold)
     first: tuple[Shown, str, tuple[int, int]] | None = None
+    is_interlaced = False
     for frame, shown in frames:
+        is_interlaced |= shown.field != "P"
         first = first or (shown, frame.format.name, (frame.width, frame.height))
         if (frame.format.name, (frame.width, frame.height)) != first[1:]:
             raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
         indexer.take(frame)
         count(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
-    return None if first is None else _Film(indexer.index(), *first)
+    return None if first is None else _Film(indexer.index(), *first, is_interlaced)
 
 
 def _check_passes(command: Command) -> None:
@@ -177,13 +184,18 @@ def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:
     _, _, plan, _ = ordered
     words = plan.encoder(recipe.start)
     with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as place:
-        if plan.part is not None:
+        if plan.part is not None or _has_one_name(plan.output):
             first, *_ = farm_words.passes(_elsewhere(words, Path(place)), f"{place}/pass")
             _encode(ordered, first, film)
         if recipe.mode == "direct":
             _encode(ordered, farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv"), film)
         else:
             _try_lossless(Path(place), film)
+
+
+def _has_one_name(output: File) -> bool:
+    """Whether an output that has no temporary name can be tried under another: a pipe, or a file without a format."""
+    return containers.is_one_file(output) and urls.protocol(output.url) in {"file", "pipe", "fd"}
 
 
 def _elsewhere(words: Sequence[str], folder: Path) -> list[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import vsadcvsr
-from ffmpeg_filter import farm_index
+from ffmpeg_filter import farm_index, urls
 from ffmpeg_filter.argv import Command, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.facts import Input, probe
@@ -170,3 +170,24 @@ def check_inputs(command: Command) -> None:
     for file in command.inputs:
         if file.last("f") == "lavfi" or not file.path.is_file():
             raise UsageError.of("input", file.url, "a file, since several machines read it")
+
+
+def check_outputs(command: Command, binary: Binary) -> None:
+    """Raises UsageError for outputs of which FFmpeg will say at the merge that it knows no such protocol."""
+    known = _protocols(binary.path)
+    for file in command.outputs:
+        name = urls.protocol(file.url)
+        if name.partition("+")[0] not in known:
+            raise UsageError(
+                f"output {file.url!r} has the protocol {name!r}, to which this FFmpeg cannot write; a file of that "
+                f"name is file:{file.url}"
+            )
+
+
+@lru_cache(maxsize=8)
+def _protocols(path: str) -> frozenset[str]:
+    """What a program can write to."""
+    told = subprocess.run(
+        [path, "-hide_banner", "-protocols"], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    )
+    return frozenset(told.stdout.partition("Output:")[2].split())

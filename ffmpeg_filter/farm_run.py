@@ -35,6 +35,8 @@ def run(command: Command, order: Order) -> int:
         farm.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")
     if not left:
         return farm.OK
+    for making in left:
+        making.check_outputs()
     device, told = _device(left), sys.stdout if given.style == "json" else sys.stderr  # before Ray's words are led away
     with cluster.joined(given.address) as there, stoppable():
         nodes = there.nodes()

@@ -4,23 +4,26 @@ other's way: one plans and one merges, and both have chunks made.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ffmpeg_filter import farm, farm_index, farm_plan, outputs
+from ffmpeg_filter import farm, farm_index, farm_plan, outputs, urls
+from ffmpeg_filter.argv import parse
 from ffmpeg_filter.encoder import ProgramError
-from ffmpeg_filter.facts import is_pipe
 from ffmpeg_filter.farm import Order
 from ffmpeg_filter.farm_orders import Orders, Title
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered
 from ffmpeg_filter.progress import Reporter
 from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, one_line
 from vsadcvsr.farm.claims import Claims
-from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.job import Job, make_folder
 from vsadcvsr.farm.work import finished
 
+_LONGEST_NAME = 255  # bytes
 _WAIT = 0.5
 """Seconds between two looks at what another run does."""
 
@@ -45,13 +48,17 @@ class Making:
         assert self._job is not None, "it is planned first"
         return self._job
 
+    def check_outputs(self) -> None:
+        """Raises UsageError where its files cannot be written, or are read."""
+        outputs.check(parse(self.title.words), overwrite=self.title.overwrite)
+
     def ordered(self) -> Ordered:
         """The command, looked at. Raises UsageError, MediaError, or what its model or files raise."""
         if self._ordered is None:
             made = self._order(list(self.title.words))
             if made.plan.part is None and self.title.overwrite:
                 made = self._order(["-y", *self.title.words])
-            outputs.check(made.command, overwrite=self.title.overwrite)
+            self.check_outputs()
             self._ordered = made
         return self._ordered
 
@@ -62,7 +69,7 @@ class Making:
         """
         ordered, folder, told = self.ordered(), self._folder(), False
         while self._job is None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             try:
                 with Claims(folder / "claims").held("plan") as ours:
                     if ours or (folder / "job.json").exists():
@@ -106,11 +113,13 @@ class Making:
         said = f"{output} is merged already"
         if not farm.is_merged(self.job, self.title.path):
             lines = finished(self.job)
+            self.check_outputs()
             outputs.prepare(kitchen.command)
             farm.conclude(kitchen, lines, reporter)
             said = f"{output} is done"
         if self._orders.report:
-            _draw(self.job, Path(f"{self.title.path}.html"), reporter)
+            path = self.title.path
+            _draw(self.job, path.with_name(_short(path.name, ".html")), reporter)
         before_removal()
         if not self._orders.keep:
             folder = self.job.folder
@@ -119,14 +128,20 @@ class Making:
         return said
 
     def _folder(self) -> Path:
-        output = self.title.output.removeprefix("file:")
-        if self._orders.folder is None and (is_pipe(output) or "://" in output):
+        if self._orders.folder is None and urls.path(self.title.output) is None:
             raise UsageError.of("-farm_folder", "not given", "a folder, for the output is no file to put it beside")
         path = self.title.path
-        name = f"{path.name}.farm"
+        name = _short(path.name, ".farm")
         if self._orders.folder is None:
             return path.with_name(name).resolve()
         return self._orders.folder / name if self.title.is_one_of_many else self._orders.folder
+
+
+def _short(name: str, suffix: str) -> str:
+    """A name with a suffix; where that is too long for a file system, a sum of the name with it."""
+    if len(os.fsencode(name + suffix)) <= _LONGEST_NAME:
+        return name + suffix
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16] + suffix
 
 
 def _draw(job: Job, out: Path, reporter: Reporter) -> None:

@@ -76,22 +76,33 @@ def _longest_name(folder: Path) -> int:
 
 def check(command: Command, *, overwrite: bool) -> None:
     """Raises OutputError for outputs that cannot be written, or that are files which the command reads."""
-    read = {_identity(path): path for path in reads.files(command)}
+    _check_sources(command)
+    for file in command.outputs:
+        _check_place(file, overwrite=overwrite)
+    _check_different(command.outputs)
+
+
+def check_apart(command: Command) -> None:
+    """Raises OutputError for outputs that are files which the command reads, or that are the same file."""
+    _check_sources(command)
+    _check_different(command.outputs)
+
+
+def _check_sources(command: Command) -> None:
+    read = {identity(path): path for path in reads.files(command)}
     read.pop(None, None)
     for file in command.outputs:
         for url in _written(file):
             path = urls.path(url)
             if path is not None:
                 _check_not_read(path, read)
-        _check_place(file, overwrite=overwrite)
-    _check_apart(command.outputs)
 
 
 def _check_not_read(path: Path, read: dict[tuple[int, int] | None, Path]) -> None:
     pattern = re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.split(path.name)))
     members = [path.with_name(one.name) for one in read.values() if pattern.fullmatch(one.name)]
     for candidate in (path, *members):
-        source = read.get(_identity(candidate))
+        source = read.get(identity(candidate))
         if source is not None:
             raise OutputError(
                 f"output {str(candidate)!r} is the same file as {str(source)!r}, which the command reads; write to "
@@ -136,7 +147,7 @@ def _check_folder(path: Path) -> None:
         raise OutputError(f"output {str(path)!r} is in a folder without permission to write", errno.EACCES)
 
 
-def _check_apart(files: Sequence[File]) -> None:
+def _check_different(files: Sequence[File]) -> None:
     """Raises OutputError where one file is written twice."""
     seen = dict[object, str]()
     for file in files:
@@ -144,7 +155,7 @@ def _check_apart(files: Sequence[File]) -> None:
             path = urls.path(url)
             if path is None or (path.exists() and not path.is_file()) or file.last("f") == "null":
                 continue
-            key = _identity(path) or os.path.realpath(path)
+            key = identity(path) or os.path.realpath(path)
             if key in seen:
                 raise OutputError(
                     f"outputs {seen[key]!r} and {url!r} are the same file; give each its own", errno.EINVAL
@@ -164,7 +175,7 @@ def _written(file: File) -> Iterator[str]:
         yield file.last("hls_segment_filename") or f"{file.url.rpartition('.')[0]}%d.ts"
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int] | None:
     """Device and inode of a regular file."""
     try:
         found = path.stat()

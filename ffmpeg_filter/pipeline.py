@@ -33,6 +33,7 @@ from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
 """The exit status of FFmpeg, and ours, after Ctrl-C."""
+INTERLACED = "the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class Transcode:
                     self._warn(words)
             if shown.field != "P" and not self._is_interlaced:
                 self._is_interlaced = True
-                self._warn("the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)")
+                self._warn(INTERLACED)
             if self.job.strict and self.outcome.damage:
                 return
             yield frame

@@ -129,7 +129,7 @@ def test_names_are_no_protocols_and_no_options() -> None:
     files("-x.mkv", "12:30 show.mkv")
     made = titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr -c:a copy {name}.mp4"])))
     assert [(title.words[1], title.output) for title in made] == [
-        ("./-x.mkv", "./-x.mp4"), ("./12:30 show.mkv", "./12:30 show.mp4"),
+        ("file:-x.mkv", "file:-x.mp4"), ("file:12:30 show.mkv", "file:12:30 show.mp4"),
     ]  # fmt: skip
 
 

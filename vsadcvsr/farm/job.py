@@ -33,6 +33,7 @@ from vsadcvsr.farm.sources import ChangedError, Fingerprint
 
 _VERSION = 1
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 _MADE = re.compile(r"(\d{5,})-[0-9a-f]{16}\.")
 """The name of a chunk's file, once it is made."""
 
@@ -204,9 +205,21 @@ class Job:
                 path.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those that it is in. Raises UsageError where none can ever be there, else OSError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER:
+            raise
+        raise UsageError.of("job", str(folder), "a folder that can be made", str(error.strerror)) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError.of("job", str(folder), "a folder with permission to write")
+
+
 def check_folder(folder: Path) -> None:
-    """Makes a folder for a job. Raises UsageError where its storage has no hard links, else OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Makes a folder for a job. Raises UsageError where its storage has no hard links, and as `make_folder`."""
+    make_folder(folder)
     one = folder / f"{secrets.token_hex(4)}.part"
     other = one.with_suffix(".link")
     one.touch()

@@ -17,6 +17,7 @@ from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
 
 type Pixels = NDArray[np.uint8]
 
+
 def cuts_of(video: Sequence[Pixels]) -> list[int]:
     """The numbers of frames that begin a new shot, as every host finds them; a frame of another size does, too."""
     small = [small_luma(frame.transpose(2, 0, 1)) / np.float32(255) for frame in video]
