@@ -75,12 +75,21 @@ def test_where_nothing_runs_the_model_the_status_is_1(monkeypatch: pytest.Monkey
 
 
 def test_a_missing_video_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = subprocess.CompletedProcess([], 0, b"81 /plugins/libadcvsr.so\n\n", b"")
+    told = subprocess.CompletedProcess([], 0, b"81 openvino /plugins/libadcvsr.so\n\n", b"")
     monkeypatch.setattr(doctor, "_run", lambda *_: told)
     plugin, source = doctor._in_python()
-    assert (plugin.verdict, plugin.detail) == ("ok", "VapourSynth R81, libadcvsr.so")
+    assert (plugin.verdict, plugin.detail) == ("ok", "VapourSynth R81, libadcvsr.so, backend 'auto' is openvino")
     assert source.verdict == "absent"
     assert "pip install vapoursynth-bestsource" in source.detail
+
+
+def test_a_backend_that_other_plugins_keep_from_loading_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = b"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: another build of it is there\n"
+    told = subprocess.CompletedProcess([], 0, b"81 ort /plugins/libadcvsr.so\nbs\n", words)
+    monkeypatch.setattr(doctor, "_run", lambda *_: told)
+    plugin, _ = doctor._in_python()
+    assert plugin.verdict == "failed"
+    assert "another build of it is there" in plugin.detail
 
 
 @posix

@@ -42,7 +42,8 @@ vs.core.adcvsr.Upscale(clip).set_output()
 _WATCHED = 120.0
 """Seconds that a check may take."""
 _IN_PYTHON = f"""import vapoursynth as vs
-print(vs.core.core_version.release_major, vs.core.adcvsr.Version()["plugin"])
+versions = vs.core.adcvsr.Version()
+print(vs.core.core_version.release_major, versions["backend"], versions["plugin"])
 print(*[name for name in {_SOURCES} if hasattr(vs.core, name)])
 """
 _FFADCVSR = """import sys
@@ -120,8 +121,10 @@ def _in_python() -> Iterator[Finding]:
     if done.returncode:
         yield Finding(name, "failed", f"{_last_words(done)}; vsadcvsr.load() or a new `pip install` may help")
         return
-    (release, plugin), sources = (line.split(maxsplit=1) for line in done.stdout.decode().splitlines())
-    yield Finding(name, "ok", f"VapourSynth R{release}, {Path(plugin).name}")
+    (release, backend, plugin), sources = (line.split(maxsplit=2) for line in done.stdout.decode().splitlines())
+    runs = f"VapourSynth R{release}, {Path(plugin).name}, backend 'auto' is {backend}"
+    lost = "cannot be used" in _last_words(done)  # beside other plugins, that is; `_step` tries without them
+    yield Finding(name, "failed" if lost else "ok", f"{runs}: {_last_words(done)}" if lost else runs)
     if sources:
         yield Finding("video source", "ok", ", ".join(f"core.{source}" for source in " ".join(sources).split()))
     else:

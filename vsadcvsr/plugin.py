@@ -12,6 +12,7 @@ from pathlib import Path
 
 import vapoursynth as vs
 
+from vsadcvsr import backends
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import AdcvsrError, BackendError
 from vsadcvsr.plugin_formats import (
@@ -28,10 +29,11 @@ from vsadcvsr.plugin_formats import (
 )
 from vsadcvsr.plugin_frames import Ready, Screening, format_of, message
 from vsadcvsr.spec import SCALE
+from vsadcvsr.weights import store
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 _PLUGIN = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_SUFFIX}")
-_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "torch")
+_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 
 
 def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
@@ -86,7 +88,9 @@ def _through(engine: Engine, door: vs.VideoNode, rgb: vs.VideoNode, shape: Shape
     def stream(format: int) -> vs.VideoNode:
         return filters()["stream"](clip=rgb, func=screening, format=format, scale=engine.scale, ahead=engine.lookahead)
 
-    return leave(stream(format_of(engine)), door, shape, matrix, stream(ready.format) if ready else None)
+    planes = stream(ready.format) if ready else None
+    notes = {"AdcVSRModel": engine.spec.name, "AdcVSRBackend": engine.label}
+    return leave(stream(format_of(engine)), door, shape, matrix, ready=planes, notes=notes)
 
 
 def load() -> None:
@@ -109,7 +113,9 @@ def library() -> Path:
 
 
 def version() -> dict[str, str]:
-    """Versions of what is installed, by name, and the plugin's file; names that are not installed are left out."""
+    """Versions of what is installed, by name (what is not is left out), the plugin's file, and as `backend` what "auto"
+    takes for the model `fast`.
+    """
     found = {"python": platform.python_version()}
     for name in _REPORTED:
         try:
@@ -117,7 +123,8 @@ def version() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     loaded = getattr(vs.core, "adcvsr", None)
-    return {**found, "plugin": str(loaded.plugin_path if loaded else library())}
+    backend = backends.chosen(store.find("fast"))
+    return {**found, "backend": backend, "plugin": str(loaded.plugin_path if loaded else library())}
 
 
 def bind_upscale() -> None:

@@ -197,9 +197,16 @@ def properties_of(frame: vs.VideoFrame) -> Properties:
 
 
 def leave(
-    big: vs.VideoNode, door: vs.VideoNode, shape: Shape, matrix: int | None, ready: vs.VideoNode | None = None
+    big: vs.VideoNode,
+    door: vs.VideoNode,
+    shape: Shape,
+    matrix: int | None,
+    ready: vs.VideoNode | None = None,
+    *,
+    notes: Mapping[str, str] | None = None,
 ) -> vs.VideoNode:
-    """Pictures of any size in the wanted shape, each encoded and described as the source frame of its number.
+    """Pictures of any size in the wanted shape, each encoded and described as the source frame of its number, with
+    `notes` for more frame properties.
 
     They come whole, in RGBS, or in parts, as `plugin_join` has them; where a `Request` has an encoding for them, from
     the clip `ready`, if that is given, whose planes have it already.
@@ -211,9 +218,8 @@ def leave(
     def encoded(color: Color) -> vs.VideoNode:
         if color not in known:
             made = request.in_color(color) if ready is not None else None
-            known[color] = (
-                _encode(big, base, door, shape, color) if made is None else _describe(ready, door, shape, made)
-            )
+            plain = _encode(big, base, door, shape, color) if made is None else _describe(ready, door, shape, made)
+            known[color] = plain.std.SetFrameProps(**notes) if notes else plain
         return known[color]
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:

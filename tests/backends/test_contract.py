@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tests.backends.conftest import KINDS
 from tests.engine.reference import Clip, clip_of
+from vsadcvsr import backends
 from vsadcvsr.backends import Backend
 from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.errors import BackendError
 from vsadcvsr.picture import Parts, arrays, whole
 from vsadcvsr.spec import Array
 from vsadcvsr.tiling import Tiling
@@ -100,3 +106,21 @@ def test_the_engine_gives_the_same_bits_in_any_order(backend: Backend, tile: tup
     engine = Engine(backend, manner)
     for n in (8, 2, 3, 5, 4, 0, 7, 1, 6):
         np.testing.assert_array_equal(engine.render(n, clip.fetch), linear[n])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_model_serves_nobody_and_is_loaded_anew(kind: str, files: dict[str, Path], tmp_path: Path) -> None:
+    name, file, precision = KINDS[kind]
+    path = Path(file) if file not in files else Path(shutil.copy(files[file], tmp_path))
+    backend = backends.load(path, backend=name, device="cpu", precision=precision)
+    frames, links = clip_of(1, size=SIZE), np.zeros(1, np.float32)
+    _, state = backend.step(frames, links, backend.start(*SIZE))
+    backend.close()
+    backend.close()
+    with pytest.raises(BackendError, match="closed; load it again"):
+        backend.start(*SIZE)
+    with pytest.raises(BackendError, match="closed; load it again"):
+        backend.step(frames, links, state)
+    again = backends.load(path, backend=name, device="cpu", precision=precision)
+    assert again is not backend
+    again.step(frames, links, again.start(*SIZE))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 
 import numpy as np
 import pytest
@@ -19,9 +21,11 @@ from vsadcvsr.backends import eager, eager_bus
 from vsadcvsr.backends.eager import Eager, Ways
 from vsadcvsr.backends.eager_bus import Pending, Pinned
 from vsadcvsr.backends.eager_graph import Step
+from vsadcvsr.backends.eager_stream import Machine
 from vsadcvsr.nets.compact import CompactDims, CompactStudent
 from vsadcvsr.nets.files import Student
 from vsadcvsr.nets.running import Keeping, Made, prepared, running
+from vsadcvsr.picture import whole
 from vsadcvsr.spec import Array
 
 CPU = torch.device("cpu")
@@ -234,3 +238,31 @@ def test_by_itself_a_gpu_counts_in_bf16_where_it_can(
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: has)
     assert eager._precision("auto", torch.device("cuda", 0), able) == chosen
     assert eager._precision("auto", CPU, able) == "fp32"
+
+
+class _Watched(list[Machine]):
+    """Idle machines, which two threads look at together if they can."""
+
+    def __init__(self, machines: list[Machine]) -> None:
+        super().__init__(machines)
+        self.meeting = threading.Barrier(2)
+
+    def __iter__(self) -> Iterator[Machine]:
+        seen = list(super().__iter__())
+        with suppress(threading.BrokenBarrierError):
+            self.meeting.wait(0.3)
+        return iter(seen)
+
+
+def test_two_threads_that_begin_streams_do_not_take_the_same_machine() -> None:
+    torch.set_num_threads(1)
+    backend, frames, links = Eager.of(compact(), CPU, "fp32"), clip_of(1, size=SIZE), np.zeros(1, np.float32)
+    backend.step(frames, links, backend.start(*SIZE))
+    gc.collect()
+    backend._idle = _Watched(backend._idle)
+    assert len(backend._idle) == 1
+    with ThreadPoolExecutor(2) as pool:
+        streams = [backend.start(*SIZE) for _ in range(2)]
+        steps = [pool.submit(backend.step, frames, links, stream) for stream in streams]
+        one, other = (step.result(timeout=30)[0] for step in steps)
+    np.testing.assert_array_equal(whole(one), whole(other))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from tests.backends.test_contract import run
 from tests.backends.tiny import FACTS, write_onnx
@@ -169,9 +170,11 @@ def test_a_provider_that_is_not_there_is_answered_with_those_that_are(
 class _Claiming:
     """A session on a GPU that is not there."""
 
+    error: type[Exception] = RuntimeError
+
     def __init__(self, path: str, *_: object, providers: list[tuple[str, object]]) -> None:
         if providers[0][0] == "CUDAExecutionProvider":
-            raise RuntimeError("CUDA failure 100: no CUDA-capable device is detected")
+            raise self.error("CUDA failure 100: no CUDA-capable device is detected")
         self._session = REAL_SESSION(path, providers=["CPUExecutionProvider"])
 
     def __getattr__(self, name: str) -> Any:
@@ -181,10 +184,12 @@ class _Claiming:
 REAL_SESSION = onnxruntime.InferenceSession
 
 
+@pytest.mark.parametrize("error", [RuntimeError, failures.Fail, failures.InvalidArgument, failures.NotImplemented])
 def test_a_gpu_that_does_not_start_is_an_error_unless_any_device_will_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write_onnx(tmp_path / "own.onnx")
+    monkeypatch.setattr(_Claiming, "error", error)
     providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
     monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None)
@@ -192,6 +197,22 @@ def test_a_gpu_that_does_not_start_is_an_error_unless_any_device_will_do(
     with pytest.raises(BackendError, match=r"device 'cuda' \(index 0\) did not start, available: cpu"):
         Engine.open(path, device="cuda")
     assert Engine.open(path).label == "ort/cpu/fp32"
+    words = "device 'cuda' did not start: CUDA failure 100: no CUDA-capable device is detected"
+    assert {record.getMessage() for record in caplog.records if record.levelname == "WARNING"} == {words}
+
+
+def test_a_damaged_file_is_not_taken_for_a_gpu_that_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(b"no protobuf at all")
+    monkeypatch.setattr(
+        "onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None)
+    monkeypatch.setattr("onnxruntime.InferenceSession", _Claiming)
+    with pytest.raises(WeightsError, match="truncated or no ONNX"):
+        Engine.open(path, device="cuda")
 
 
 def test_a_file_of_the_wrong_kind_for_a_backend_is_refused(files: dict[str, Path]) -> None:
@@ -221,10 +242,50 @@ def test_the_engine_brings_in_neither_torch_nor_onnxruntime() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_openvino_tells_nobody_that_it_runs(files: dict[str, Path]) -> None:
+def test_openvino_tells_nobody_that_it_runs_and_nothing_of_ours_stays_behind(files: dict[str, Path]) -> None:
     ask = "import sys; from vsadcvsr import backends; from pathlib import Path\n"
-    ask += "backends.load(Path(sys.argv[1]), backend='openvino'); print(sys.modules['openvino_telemetry'])"
+    ask += "backends.load(Path(sys.argv[1]), backend='openvino'); print('openvino_telemetry' in sys.modules)\n"
+    ask += "import openvino.tools.ovc as ovc; print(type(ovc.telemetry).__module__)"
     done = subprocess.run(
         [sys.executable, "-c", ask, str(files["ort"])], capture_output=True, text=True, check=True, timeout=100
     )
-    assert done.stdout.strip() == "None"
+    assert done.stdout.split() == ["False", "openvino.tools.ovc.telemetry_stub"]
+
+
+MISMATCH = "OpenVINO Python version (2026.4.1-1) mismatches with OpenVINO Runtime library version (2026.4.1-2)."
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (
+            MISMATCH,
+            "another build of it is in this process; in Python `import openvino` before the first use of vs.core",
+        ),
+        ("libtbb.so.12: cannot open shared object file", "cannot load OpenVINO (libtbb.so.12: cannot open"),
+    ],
+)
+def test_an_openvino_of_no_use_is_explained_and_auto_says_what_runs_instead(
+    raised: str, words: str, files: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text(f"raise ImportError({raised!r})\n")
+    ask = """if True:
+        import sys; sys.path.insert(0, sys.argv[2])
+        from pathlib import Path
+        from vsadcvsr import backends, errors
+        try:
+            backends.load(Path(sys.argv[1]), backend="openvino")
+        except errors.BackendError as error:
+            print(error)
+        print(backends.load(Path(sys.argv[1]), device="cpu").label, backends.load(Path(sys.argv[1])).label)
+    """
+    command = [sys.executable, "-c", ask, str(files["ort"]), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    told, ran = done.stdout.splitlines()
+    assert told.startswith("backend 'openvino' cannot load OpenVINO")
+    assert words in told
+    assert ran.startswith("ort/cpu/fp32")
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: ")
+    assert words in warning

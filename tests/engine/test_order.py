@@ -42,6 +42,24 @@ def test_any_order_gives_the_pictures_of_whole_scenes(
 
 @settings(deadline=None, max_examples=100)
 @given(jobs())
+def test_a_picture_takes_no_other_frames_than_were_said_to_be_needed(
+    job: tuple[int, set[int], list[int], int, tuple[int, int]],
+) -> None:
+    count, cuts, order, capacity, size = job
+    clip = Clip(clip_of(count, cuts, size), cuts)
+    engine = Engine.open(TEMPORAL, capacity=capacity)
+    for turn, n in enumerate(order):
+        if turn % 4 == 3:
+            engine.rewind()
+        needed = engine.needed(n)
+        assert set(needed) <= set(engine.surroundings(n)) or needed.stop == n + REACH + 1
+        clip.fetched.clear()
+        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, cuts))
+        assert clip.fetched == [i for i in needed if i < count]
+
+
+@settings(deadline=None, max_examples=100)
+@given(jobs())
 def test_a_stream_gives_the_pictures_of_whole_scenes(
     job: tuple[int, set[int], list[int], int, tuple[int, int]],
 ) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from vsadcvsr.engine import EndOfClip, Source
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import Array, ModelSpec
 
 REACH = 2
 
@@ -19,6 +19,8 @@ class MeanEngine:
     scale = 4
     lookahead = REACH
     parts = False
+    spec = ModelSpec(name="mean", lookahead=REACH)
+    label = "still/cpu/fp32"
     opened: ClassVar[list[dict[str, object]]] = []
     closed: ClassVar[int] = 0
 

@@ -189,7 +189,9 @@ def test_all_arguments_may_be_left_out(mean_engine: type[MeanEngine]) -> None:
 
 def test_the_version_names_what_is_installed() -> None:
     found = vs.core.adcvsr.Version()
-    assert {"python", "vapoursynth", "numpy", "plugin"} <= found.keys()
+    assert {"python", "vapoursynth", "numpy", "openvino", "plugin"} <= found.keys()
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1))
+    assert upscaled.get_frame(0).props["AdcVSRBackend"].split("/")[0] == found["backend"]
     assert vs.core.adcvsr.version.major == int(vsadcvsr.__version__.split(".")[0])
 
 

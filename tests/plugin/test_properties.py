@@ -15,6 +15,9 @@ COLOURS = {
 }  # fmt: skip
 
 
+OURS = {"AdcVSRModel": "nearest", "AdcVSRBackend": "nearest/cpu/fp32"}
+
+
 def flat(matrix: int, full: int, length: int = 3) -> vs.VideoNode:
     """One colour, described as told."""
     clip = vs.core.std.BlankClip(width=16, height=16, format=vs.YUV420P8, length=length, color=[110, 90, 160])
@@ -24,13 +27,22 @@ def flat(matrix: int, full: int, length: int = 3) -> vs.VideoNode:
 def test_every_property_of_the_source_is_kept() -> None:
     clip = moving(length=3).std.SetFrameProps(**COLOURS)
     upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
-    assert dict(upscaled.get_frame(2).props) == dict(clip.get_frame(2).props)
+    assert dict(upscaled.get_frame(2).props) == {**clip.get_frame(2).props, **OURS}
 
 
 def test_a_clip_without_properties_gets_the_matrix_that_was_used_and_no_other() -> None:
     clip = vs.core.std.BlankClip(width=16, height=16, format=vs.YUV420P8, length=1)
     upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
-    assert dict(upscaled.get_frame(0).props) == {**clip.get_frame(0).props, "_Matrix": 6}
+    assert dict(upscaled.get_frame(0).props) == {**clip.get_frame(0).props, **OURS, "_Matrix": 6}
+
+
+def test_a_frame_says_what_made_it_last() -> None:
+    twice = vs.core.adcvsr.Upscale(
+        vs.core.adcvsr.Upscale(moving(length=1), model="fast", device="cpu"), model="nearest"
+    )
+    assert OURS.items() <= dict(twice.get_frame(0).props).items()
+    fast = vs.core.adcvsr.Upscale(moving(length=1), backend="ort", device="cpu").get_frame(0).props
+    assert (fast["AdcVSRModel"], fast["AdcVSRBackend"]) == ("fast", "ort/cpu/fp32")
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])

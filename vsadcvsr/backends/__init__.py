@@ -1,10 +1,13 @@
-"""What runs a network. Each backend is imported when first asked for; a loaded model is shared by all who use it."""
+"""Backends, which run networks: each is imported when first asked for; a loaded model is shared by all who use it."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
@@ -49,7 +52,9 @@ class Backend(Protocol):
         """
 
     def close(self) -> None:
-        """Frees the network at once, for all who share it. To leave it to the others, drop the reference instead."""
+        """Ends the network for all who share it: from now on `start` and `step` raise BackendError, and `load` loads it
+        anew. Its memory goes with the last stream. To leave it to the others, drop the reference instead.
+        """
 
 
 @runtime_checkable
@@ -98,6 +103,8 @@ class _Maker(Protocol):
     def __call__(self, path: Path, options: Options) -> Backend: ...
 
 
+_log = logging.getLogger(__name__)
+
 # Weak, so that a model goes when its last user has gone: nobody has to count.
 _loaded: WeakValueDictionary[tuple[object, ...], Backend] = WeakValueDictionary()
 _lock = threading.Lock()
@@ -132,7 +139,18 @@ def load(
         module, maker = TABLE[name].split(":")
         made = cast(_Maker, getattr(import_module(module), maker))(path, options)
         _loaded[key] = made
+        _log.info("model %r runs on %s", made.spec.name, made.label)
         return made
+
+
+def chosen(path: Path) -> str:
+    """The backend that "auto" takes for a file."""
+    return _backend_for(path, "auto", Options())
+
+
+def closed() -> BackendError:
+    """What a backend raises after `close`."""
+    return BackendError("the model has been closed; load it again")
 
 
 def forget(backend: Backend) -> None:
@@ -157,9 +175,16 @@ def _suits_openvino(options: Options) -> bool:
         return False
     try:
         ours, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
-    except BackendError:  # one of them is not installed
+    except BackendError as error:
+        if find_spec("openvino"):  # installed, and yet of no use
+            _warn_once(f"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: {error}")
         return False
     return bool(ours.counts_in_bf16()) and (options.device == "cpu" or not ort.has_gpu())
+
+
+@cache
+def _warn_once(words: str) -> None:
+    _log.warning("%s", words)
 
 
 def _identity(path: Path) -> tuple[object, ...]:

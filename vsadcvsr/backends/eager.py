@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vsadcvsr.backends import Options, forget
+from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError, one_line
 from vsadcvsr.extras import needs
@@ -100,19 +100,26 @@ class Eager:
         self._behind = net.spec.lookahead
         self._narrow = self._type == torch.float16
         with _failing():
-            self._net = prepared(net, self._type, device)
+            self._loaded: Student | None = prepared(net, self._type, device)
             self._streams = _streams(device)
             self._graphs = Graphs(self._streams[0]) if ways.graphs and self._streams else None
         self._lock = threading.Lock()
+        self._choosing = threading.Lock()  # of machines; steps on a CPU take no other lock
         self._warned = False
         self._plans: dict[tuple[int, int, Tiling | None], MemoryPlan] = {}
         self._aside: dict[Size, Aside] = {}
         self._desks: dict[tuple[int, ...], Desk] = {}
         self._idle: list[Machine] = []  # of streams that are gone, for those that come
 
+    def _open_net(self) -> Student:
+        """The network. Raises BackendError after `close`."""
+        if self._loaded is None:
+            raise closed()
+        return self._loaded
+
     def plan(self, height: int, width: int, wanted: Tiling | None) -> Tiling | None:
         """As `backends.Planner` has it; what a stream of the tiles' size keeps where is settled by the way."""
-        if self._ways.room is None or needs_of(self._net, self.spec.padded(height, width), self._type) is None:
+        if self._ways.room is None or needs_of(self._open_net(), self.spec.padded(height, width), self._type) is None:
             return wanted
         asked = (height, width, wanted)
         if asked not in self._plans:
@@ -131,11 +138,12 @@ class Eager:
 
     def needs(self, height: int, width: int) -> Needs:
         """The memory that a stream of such frames takes."""
-        found = needs_of(self._net, (height, width), self._type)
+        found = needs_of(self._open_net(), (height, width), self._type)
         assert found is not None, "compact students are not planned"
         return found
 
     def start(self, height: int, width: int) -> object:
+        self._open_net()
         stream = Stream(
             lambda count: self._machine((height, width), count),
             behind=self._behind,
@@ -147,6 +155,7 @@ class Eager:
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, Stream)
+        self._open_net()
         with _failing(), self._at_work():
             made = state.feed(frames, links)
         return self._picture(made), state
@@ -156,6 +165,7 @@ class Eager:
     ) -> tuple[Finished, object]:
         """As `backends.Finisher` has it."""
         assert isinstance(state, Stream)
+        self._open_net()
         with _failing(), self._at_work():
             made = state.feed_one(frame, link, finish)
         return made if isinstance(made, Planes) else self._picture(made), state
@@ -165,8 +175,10 @@ class Eager:
 
     def close(self) -> None:
         forget(self)
-        self._idle.clear()
-        self._desks.clear()
+        with self._choosing:
+            self._loaded = None
+            self._idle = []  # streams that go later put theirs into the old list
+            self._desks.clear()
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -182,6 +194,10 @@ class Eager:
 
     def _machine(self, size: Size, count: int) -> Machine:
         """One that is idle, which has forgotten all, or a new one; those of other sizes make room."""
+        with self._choosing:
+            return self._chosen(size, count)
+
+    def _chosen(self, size: Size, count: int) -> Machine:
         fitting = [one for one in self._idle if (one.step.size, one.step.running.count) == (size, count)]
         if fitting:
             self._idle.remove(fitting[0])
@@ -195,7 +211,7 @@ class Eager:
             fixed=self._graphs is not None,
             desk=self._desks.setdefault((*size, count), {}),
         )
-        step = Step(running(self._net, size, count, self._type, keeping), size, self._device, self._graphs)
+        step = Step(running(self._open_net(), size, count, self._type, keeping), size, self._device, self._graphs)
         handed = torch.float32 if self._type == torch.float32 else torch.float16
         bus = Pinned(*self._streams, handed) if self._streams else Direct()
         return Machine(step, bus, PlaneMakers(self._device, self._graphs))

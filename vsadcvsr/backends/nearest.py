@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.backends import Options, forget
+from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import SCALE, Array, ModelSpec
@@ -33,13 +33,18 @@ class Nearest:
         self.spec = _SPECS[path.name]
         self.label = "nearest/cpu/fp32"
         self._mix: Callable[[Array, Array], Array] = _mean if self.spec.lookahead else _last
+        self._closed = False
 
     def start(self, height: int, width: int) -> object:
+        if self._closed:
+            raise closed()
         past = 2 * self.spec.lookahead
         return np.zeros((past, 3, height, width), np.float32), np.zeros(past, np.float32)
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, tuple)
+        if self._closed:
+            raise closed()
         count, past = len(frames), len(state[0])
         seen, linked = np.concatenate([state[0], frames]), np.concatenate([state[1], links])
         mixed = [self._mix(seen[t : t + past + 1], linked[t : t + past + 1]) for t in range(count)]
@@ -48,6 +53,7 @@ class Nearest:
 
     def close(self) -> None:
         forget(self)
+        self._closed = True
 
 
 def _last(frames: Array, links: Array) -> Array:

@@ -8,27 +8,64 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vsadcvsr.backends import Options, forget
+from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends.graph import KEY, picture_of, read_facts
 from vsadcvsr.errors import BackendError, WeightsError, one_line
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
 
-# Else the import tells its maker that it happened, from a fork of the process that inherits every open pipe.
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # Python's way to say: not installed
+_TELEMETRY = "openvino_telemetry"
+
+
+@contextmanager
+def _no_telemetry() -> Iterator[None]:
+    """Hides, for the time of an import, the package that reports it to the maker, from a fork of the process."""
+    hidden: dict[str, Any] = {} if _TELEMETRY in sys.modules else {_TELEMETRY: None}  # None: not installed
+    sys.modules.update(hidden)
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+def _absent(error: ImportError) -> BackendError:
+    """What to do where OpenVINO cannot be imported."""
+    if not find_spec("openvino"):
+        return BackendError("backend 'openvino' needs OpenVINO; run `pip install vsadcvsr[openvino]`")
+    if "mismatches with OpenVINO Runtime" in str(error):
+        return BackendError(
+            f"backend 'openvino' cannot load OpenVINO, since another build of it is in this process{_other_runtime()}; "
+            "in Python `import openvino` before the first use of vs.core, for vspipe uninstall that plugin"
+        )
+    return BackendError(f"backend 'openvino' cannot load OpenVINO ({one_line(error, 200)}); `pip install` it again")
+
+
+def _other_runtime() -> str:
+    """Where the OpenVINO lies that the process has loaded, in brackets, as far as the system says."""
+    try:
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    found = next((line.split(maxsplit=5)[5] for line in maps.splitlines() if "libopenvino.so" in line), "")
+    return f" ({found})" if found else ""
+
 
 try:
-    import openvino
-    from openvino.preprocess import PrePostProcessor
+    with _no_telemetry():
+        import openvino
+        from openvino.preprocess import PrePostProcessor
 except ImportError as error:
-    words = f"backend 'openvino' needs more than is installed ({error}); run `pip install vsadcvsr[openvino]`"
-    raise BackendError(words) from error
+    raise _absent(error) from error
 
 _TYPES = {"fp32": "f32", "bf16": "bf16"}
 _WIDE = 8  # channels from which a state is a feature map
@@ -110,6 +147,8 @@ class OpenVino:
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
         assert isinstance(state, _State)
+        if self._model is None:
+            raise closed()
         count, _, height, width = frames.shape
         if (height, width) != state.size:
             raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
@@ -129,7 +168,7 @@ class OpenVino:
 
     def _compile(self, height: int, width: int) -> Any:  # noqa: ANN401 - no types
         if self._model is None:
-            raise BackendError("the model has been closed; load it again")
+            raise closed()
         model = self._model.clone()
         held = [[*slot.shape(slot.frames, height, width)] for slot in self._facts.state]
         shapes = [[1, 3, height, width], [1], *held]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vsadcvsr.backends import Options, forget
+from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends import ort_engines as engines
 from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
 from vsadcvsr.environment import NO_TELEMETRY, variables
@@ -59,7 +59,7 @@ _REFUSALS = (
     failures.NotImplemented,
     failures.Fail,
 )
-"""What a file that is not to be trusted brings about."""
+"""What a file that is not to be trusted brings about, and on a GPU a provider that does not start as well."""
 
 _SPARE = 7  # steps until what is held moves to the front
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
@@ -169,7 +169,7 @@ class OnnxRuntime:
 
     def _running(self) -> _Session:
         if self._session is None:
-            raise BackendError("the model has been closed; load it again")
+            raise closed()
         return self._session
 
 
@@ -276,11 +276,13 @@ def _session(
     providers = [(name, _provider_options(name, precision, options, engine or {})) for name in _PROVIDERS[device]]
     try:
         return onnxruntime.InferenceSession(str(path), settings, providers=providers)
-    except _REFUSALS as error:
-        words = f"{path} cannot be read as ONNX ({one_line(error, 300)}); it is truncated or no ONNX file"
-        raise WeightsError(words) from error
-    except _FAILURES:
-        _log.warning("%s did not start", device, exc_info=True)
+    except (*_REFUSALS, *_FAILURES) as error:
+        if device == "cpu" and isinstance(error, _REFUSALS):
+            words = f"{path} cannot be read as ONNX ({one_line(error, 300)}); it is truncated or no ONNX file"
+            raise WeightsError(words) from error
+        if device != "cpu":
+            _session(path, "cpu", "fp32", options)  # raises where the file is at fault
+        _log.warning("device %r did not start: %s", device, one_line(error, 300))
         return None
 
 
