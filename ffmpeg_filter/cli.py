@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter import farm_orders, graph_files, loglevel, options, outputs, verify
+from ffmpeg_filter import farm_orders, graph_files, loglevel, options, outputs, program, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.children import become
@@ -33,6 +33,7 @@ Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be
                          -adcvsr_on_corrupt P   warn (default) or fail, if the source is damaged
                          -adcvsr_metadata       note model and settings in the output's metadata
 """
+run = program.run
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FAILED = 1
 _INVALID = 183
@@ -251,23 +252,3 @@ def check_output(command: Command) -> None:
 def _estimate(source: Input) -> int:
     video = source.best_video()
     return round(source.seconds * video.rate) if video and video.rate and source.seconds else 0
-
-
-def run() -> None:
-    """The console script."""
-    _open_closed_streams()
-    raise SystemExit(main())
-
-
-def _open_closed_streams() -> None:
-    """Standard streams that are closed lead nowhere, so that no other file gets their numbers. The first two cannot be
-    used, as with FFmpeg; what is said on the third is lost.
-    """
-    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.set_inheritable(os.open(os.devnull, flags), True)
-    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115

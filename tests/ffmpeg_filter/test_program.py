@@ -1,0 +1,35 @@
+"""Which commands go to FFmpeg before anything slow is imported."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from ffmpeg_filter.program import is_plain
+
+
+@pytest.mark.parametrize("line", ["-version", "-h full", "-i farm.mkv -vf scale=64:-2 -c:a copy -y y4m.mkv"])
+def test_commands_of_ffmpeg_alone(line: str) -> None:
+    assert is_plain(shlex.split(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "y4m model=nearest",
+        "farm work job",
+        "-h",
+        "-h filter=adcvsr",
+        "-i in.mkv -vf adcvsr out.mkv",
+        "-i in.mkv -filter_complex '[0:v]adcvsr=scale=2[v]' -map '[v]' out.mkv",
+        "-i in.mkv -adcvsr_dry_run out.mkv",
+        "-farm local -i in.mkv out.mkv",
+        "-i in.mkv -filter_complex_script graph.txt out.mkv",
+        "-i in.mkv -filter_script:v graph.txt out.mkv",
+        "-i in.mkv -/filter:v graph.txt out.mkv",
+    ],
+)
+def test_commands_that_may_be_for_us(line: str) -> None:
+    assert not is_plain(shlex.split(line))
