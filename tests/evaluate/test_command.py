@@ -52,7 +52,11 @@ def test_videos_and_commands_are_rows_like_any_other(data: Path) -> None:
     write_video(data / "perfect/wave.mkv", moving(3))
     command = f"doubled={sys.executable} -m tests.evaluate.doubling {{input}} {{output}}"
     videos = f"perfect={data / 'perfect'}"
-    rows = rows_of(data, "--set", "soft", "--videos", videos, "--command", command, "--model", "nearest")
+    rows = rows_of(
+        data, "--set", "soft", "--videos", videos, "--command", command, "--model", "nearest", "--metrics", "fast,ms"
+    )
+    assert rows["soft perfect"]["mean"]["ms"] is None
+    assert rows["soft doubled"]["mean"]["ms"] > 0
     assert rows["soft perfect"]["mean"]["ssim_y"] == pytest.approx(1)
     assert rows["soft doubled"]["mean"]["psnr_y"] == pytest.approx(rows["soft nearest"]["mean"]["psnr_y"], abs=1e-3)
 

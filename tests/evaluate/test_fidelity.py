@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.fidelity import fidelity, luma, ms_ssim, psnr, scales_of, ssim, ssim7
+from vsadcvsr.evaluate.fidelity import fidelity, luma, luma_fidelity, ms_ssim, psnr, scales_of, ssim, ssim7
 from vsadcvsr.spec import Array
 
 
@@ -21,6 +21,11 @@ def test_a_frame_is_infinitely_near_to_itself() -> None:
     assert math.isinf(found.psnr_y)
     assert math.isinf(found.psnr_rgb)
     assert (found.ssim_y, found.ssim7_y, found.ssim_rgb) == pytest.approx((1, 1, 1))
+
+
+def test_luma_alone_has_the_same_numbers() -> None:
+    found = fidelity(noise(0), noise(1))
+    assert luma_fidelity(noise(0), noise(1)) == (found.psnr_y, found.ssim_y)
 
 
 def test_an_offset_of_a_tenth_is_20_db_on_rgb() -> None:

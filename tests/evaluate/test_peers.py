@@ -27,7 +27,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Array]:
         seen.append(frame)
         return np.repeat(np.repeat(frame, 4, axis=1), 4, axis=2) * np.float32(0.9)
 
-    def load(_: Path, __: str) -> Callable[[Array], Array]:
+    def load(_: Path) -> Callable[[Array], Array]:
         return network
 
     monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path / "cache"))
@@ -52,13 +52,12 @@ def test_a_picture_is_made_once_and_stays_the_same(calls: list[Array], weights: 
     assert first.seconds == again.seconds > 0
 
 
-def test_other_weights_precision_or_pixels_are_made_anew(calls: list[Array], weights: Path) -> None:
+def test_other_weights_or_pixels_are_made_anew(calls: list[Array], weights: Path) -> None:
     list(peers.peer(weights)(LOW))
-    list(peers.peer(weights, "bf16")(LOW[:1]))
     weights.write_bytes(b"two")
     list(peers.peer(weights)(LOW[:1]))
     list(peers.peer(weights)([LOW[0][:, :, ::-1]]))
-    assert len(calls) == 3 + 3
+    assert len(calls) == 3 + 2
 
 
 def test_a_peer_is_a_method_of_the_table(calls: list[Array], weights: Path) -> None:

@@ -6,6 +6,7 @@ frames in 8-bit RGB, cut to the protocol, in a file without loss.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import shutil
@@ -20,7 +21,7 @@ import numpy as np
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.evaluate.cases import Case, centred
 from vsadcvsr.evaluate.clips import frames_at, frames_of, items_in, write_pictures, write_video
-from vsadcvsr.evaluate.upscalers import Upscaler
+from vsadcvsr.evaluate.upscalers import Timed, Upscaler
 from vsadcvsr.spec import Array
 
 type Method = Callable[[Case], Iterator[Array]]
@@ -40,10 +41,11 @@ def of_upscaler(upscale: Upscaler) -> Method:
 def of_videos(folder: Path) -> Method:
     """The videos, or folders of pictures, of `folder/SET` or else `folder`, with the names of the clips.
 
-    Only as many frames are read as there are in the case; of a cropped case the middle counts.
+    Only as many frames are read as there are in the case; of a cropped case the middle counts. What they took to make
+    is not known.
     """
 
-    def upscale(case: Case) -> Iterator[Array]:
+    def frames(case: Case) -> Iterator[Array]:
         home = folder / case.set if case.set and (folder / case.set).is_dir() else folder
         clips = items_in(home)
         if case.name not in clips:
@@ -51,7 +53,7 @@ def of_videos(folder: Path) -> Method:
         for frame in frames_at(clips[case.name], limit=len(case.low)):
             yield centred(frame, *case.size) if case.cropped else frame
 
-    return upscale
+    return lambda case: Timed((frame, math.nan) for frame in frames(case))
 
 
 def of_script(script: Path) -> Method:

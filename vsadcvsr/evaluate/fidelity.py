@@ -40,11 +40,22 @@ class Fidelity:
 
 def fidelity(frame: Array, truth: Array, *, crop: int = CROP) -> Fidelity:
     """The numbers of one frame (3, H, W), 0 to 1. Raises FormatError where sizes differ or nothing is left."""
+    one, other = _pair(frame, truth, crop)
+    y, y_true = luma(one)[None], luma(other)[None]
+    return Fidelity(psnr(y, y_true), ssim(y, y_true), ssim7(y[0], y_true[0]), psnr(one, other), ssim(one, other))
+
+
+def luma_fidelity(frame: Array, truth: Array, *, crop: int = CROP) -> tuple[float, float]:
+    """PSNR and SSIM on luma as in `fidelity`, without the rest of it, in a third of the time."""
+    y, y_true = (luma(picture)[None] for picture in _pair(frame, truth, crop))
+    return psnr(y, y_true), ssim(y, y_true)
+
+
+def _pair(frame: Array, truth: Array, crop: int) -> tuple[_Planes, _Planes]:
     one, other = _measured(frame, crop), _measured(truth, crop)
     if frame.shape != truth.shape or min(one.shape[1:]) < _WINDOW:
         raise FormatError(f"cannot compare {frame.shape} with {truth.shape} after cropping {crop} pixels a side")
-    y, y_true = luma(one)[None], luma(other)[None]
-    return Fidelity(psnr(y, y_true), ssim(y, y_true), ssim7(y[0], y_true[0]), psnr(one, other), ssim(one, other))
+    return one, other
 
 
 def luma(frame: Array | _Planes) -> _Planes:

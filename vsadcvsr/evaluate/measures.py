@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vsadcvsr.errors import BackendError, UsageError, near_misses
 from vsadcvsr.evaluate import plugin_metrics, vmaf
 from vsadcvsr.evaluate.detail import detail, sharpness
-from vsadcvsr.evaluate.fidelity import fidelity, ms_ssim, scales_of
+from vsadcvsr.evaluate.fidelity import fidelity, luma_fidelity, ms_ssim, scales_of
 from vsadcvsr.evaluate.plugin_metrics import Scores
 from vsadcvsr.evaluate.temporal import DIS, VARIANTS, FlowNet, Footage, flicker, variant_of
 from vsadcvsr.extras import needs
@@ -98,6 +98,8 @@ def columns_named(text: str) -> tuple[str, ...]:
 def measures_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0) -> Measures:
     """What fills `columns`; those that cannot be filled here stay empty, and `reasons` says why."""
     runs: list[Measure] = [run for names, run in _PLAIN.items() if set(names) & set(columns)]
+    if _fidelity in runs and not {"ssim7_y", "psnr_rgb", "ssim_rgb"} & set(columns):
+        runs[runs.index(_fidelity)] = _luma_fidelity
     reasons: list[str] = []
     nets = {name: DIS for name in VARIANTS if name in columns}
     for name, make in _OPTIONAL.items():
@@ -150,6 +152,11 @@ def _raft(weights: Path | None) -> FlowNet:
 def _fidelity(clip: Footage, truth: Footage | None) -> Series:
     found = [asdict(fidelity(one, other)) for one, other in _pairs(clip, truth)]
     return {name: [numbers[name] for numbers in found] for name in found[0]} if found else {}
+
+
+def _luma_fidelity(clip: Footage, truth: Footage | None) -> Series:
+    found = [luma_fidelity(one, other) for one, other in _pairs(clip, truth)]
+    return {"psnr_y": [peak for peak, _ in found], "ssim_y": [structure for _, structure in found]}
 
 
 def _ms_ssim(clip: Footage, truth: Footage | None) -> Series:

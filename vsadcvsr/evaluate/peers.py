@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -25,26 +24,23 @@ from vsadcvsr.evaluate.upscalers import Timed, Upscaler
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import Array
 
-if TYPE_CHECKING:
-    from vsadcvsr.nets.image_networks import Precision
 
-
-def of_peer(weights: Path, precision: Precision = "auto") -> Method:
-    """A file that spandrel loads: any x4 network of RGB frames, run frame by frame on the CPU.
+def of_peer(weights: Path) -> Method:
+    """A file that spandrel loads: any x4 network of RGB frames, run frame by frame on the CPU in fp32.
 
     Raises WeightsError where there is no such file.
     """
     if not weights.is_file():
         raise WeightsError(f"{weights} cannot be read: no such file")
-    upscale = peer(weights, precision)
+    upscale = peer(weights)
     return lambda case: upscale(case.low)
 
 
-def peer(weights: Path, precision: Precision = "auto", cache: Path | None = None) -> Upscaler:
+def peer(weights: Path, cache: Path | None = None) -> Upscaler:
     """The network of a file, which is loaded only for frames that `cache` lacks."""
     home = (cache or folders.cache()) / "evaluate"
-    load = functools.cache(lambda: _network(weights, precision))
-    key = functools.cache(lambda: hashlib.sha256(weights.read_bytes() + precision.encode()).digest())
+    load = functools.cache(lambda: _network(weights))
+    key = functools.cache(lambda: hashlib.sha256(weights.read_bytes()).digest())
 
     def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:
         for frame in frames:
@@ -56,10 +52,10 @@ def peer(weights: Path, precision: Precision = "auto", cache: Path | None = None
     return lambda frames: Timed(timed(frames))
 
 
-def _network(weights: Path, precision: Precision) -> Callable[[Array], Array]:
+def _network(weights: Path) -> Callable[[Array], Array]:
     with needs("peers", "--peer"):
         from vsadcvsr.nets.image_networks import image_network
-    return image_network(weights, precision)
+    return image_network(weights)
 
 
 def _name(key: bytes, frame: Array) -> str:

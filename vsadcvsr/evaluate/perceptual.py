@@ -107,20 +107,24 @@ def features() -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
     places and scales. Nothing in it was learned from people's opinions, as LPIPS's weights were: compare within this
     implementation only. Counted in fp32. Raises BackendError where the weights are missing.
     """
-    net = trunk()
+    net = trunk().to(memory_format=torch.channels_last)
     kept: dict[int, tuple[Array, tuple[torch.Tensor, ...]]] = {}  # the frames are held so that their ids stay theirs
+
+    def features_of(frame: Array) -> tuple[torch.Tensor, ...]:
+        found: tuple[torch.Tensor, ...] = net(_tensor(frame).to(memory_format=torch.channels_last))
+        return found
 
     def of_truth(frame: Array) -> tuple[torch.Tensor, ...]:
         if id(frame) not in kept:
             if len(kept) >= _KEPT:
                 kept.clear()
-            kept[id(frame)] = frame, net(_tensor(frame))
+            kept[id(frame)] = frame, features_of(frame)
         return kept[id(frame)][1]
 
     @torch.inference_mode()
     def scores(clip: Sequence[Array], truth: Sequence[Array]) -> list[float]:
         pairs = zip(clip, truth, strict=True)
-        return [float(feature_distance(net(_tensor(frame)), of_truth(true))) for frame, true in pairs]
+        return [float(feature_distance(features_of(frame), of_truth(true))) for frame, true in pairs]
 
     return scores
 

@@ -34,7 +34,10 @@ PLAIN: dict[str, Upscaler] = {"bicubic": resized(cv2.INTER_CUBIC), "lanczos": re
 
 
 class Timed(Iterator[Array]):
-    """Frames of a method that keeps its own time: `seconds` is what the frames so far took, without any preparation."""
+    """Frames of a method that keeps its own time: `seconds` is what the frames so far took, without any preparation.
+
+    It is NaN where that is not known.
+    """
 
     def __init__(self, timed: Iterator[tuple[Array, float]]) -> None:
         self._timed = timed

@@ -18,11 +18,7 @@ from vsadcvsr.errors import FormatError, WeightsError, one_line
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE, Array
 
-type Precision = Literal["auto", "fp32", "bf16"]
-
-PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16")
-_SMALL = 4_000_000
-"""Parameters up to which `auto` counts in fp32: it is quick enough, and some small networks need it."""
+type Precision = Literal["fp32", "bf16"]
 
 
 class ImageNetwork:
@@ -46,7 +42,7 @@ class ImageNetwork:
         return np.asarray(made, dtype=np.float32)
 
 
-def image_network(weights: Path, precision: Precision = "auto") -> ImageNetwork:
+def image_network(weights: Path, precision: Precision = "fp32") -> ImageNetwork:
     """The network of a file. Raises BackendError without spandrel, WeightsError for a file that is no such network."""
     with needs("peers", weights.name):
         spandrel: Any = importlib.import_module("spandrel")
@@ -62,17 +58,4 @@ def image_network(weights: Path, precision: Precision = "auto") -> ImageNetwork:
     if not isinstance(found, spandrel.ImageModelDescriptor) or facts != (SCALE, 3, 3):
         what = f"enlarges by {found.scale}, {facts[1]} channels to {facts[2]}"
         raise WeightsError(f"{weights} {what}; needed: a network of RGB frames that enlarges by {SCALE}")
-    return ImageNetwork(found.model, str(found.architecture.name), _chosen(precision, found))
-
-
-def _chosen(precision: Precision, found: Any) -> Precision:  # noqa: ANN401 - spandrel's descriptor
-    """`auto` is bf16 for big networks that are known to bear it, on processors that count in it."""
-    if precision != "auto":
-        return precision
-    parameters = sum(value.numel() for value in found.model.parameters())
-    return "bf16" if found.supports_bfloat16 and parameters > _SMALL and _counts_in_bf16() else "fp32"
-
-
-def _counts_in_bf16() -> bool:
-    asked = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return bool(asked and asked())
+    return ImageNetwork(found.model, str(found.architecture.name), precision)
