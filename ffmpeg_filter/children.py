@@ -126,6 +126,7 @@ class Child:
         stdin: int | None = subprocess.DEVNULL,
         stdout: int | None = subprocess.DEVNULL,
         limit: int = loglevel.ALL,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.speech = Speech(say, limit)
         self._heard = heard
@@ -137,6 +138,7 @@ class Child:
             env=_environment(),
             process_group=None if sys.platform == "win32" else 0,
             creationflags=_new_group(),
+            pass_fds=pass_fds,
         )
         self._reading = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
         self._reading.start()

@@ -7,7 +7,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from ffmpeg_filter.children import become
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.facts import Input, probe
 from ffmpeg_filter.farm_recipe import Ordered
-from ffmpeg_filter.filtergraph import mentions
 from ffmpeg_filter.pipeline import INTERRUPTED, Job, Outcome, Transcode
-from ffmpeg_filter.plan import Plan, Start, plan
+from ffmpeg_filter.plan import Plan, Start, mentions_us, plan
 from ffmpeg_filter.progress import Reporter, reporter, say
+from ffmpeg_filter.read_once import Relays
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
@@ -84,19 +85,33 @@ def _run(words: list[str]) -> int:
 
 
 def _here(command: Command) -> int:
-    has_us = any(mentions(word) for word in command.words())
-    inputs = [probe(file) for file in command.inputs] if has_us else []
     binary = find()
+    if not mentions_us(command):
+        return _plain(binary, command)
+    with closing(Relays(command, binary)) as relays:
+        try:
+            return _with_relays(binary, relays)
+        except AdcvsrError as error:
+            relays.check()
+            error.args = (relays.original(str(error)),)
+            raise
+
+
+def _with_relays(binary: Binary, relays: Relays) -> int:
+    command = relays.command
+    inputs = [probe(file, relays.probing(number)) for number, file in enumerate(command.inputs)]
+    relays.check()
     made = plan(command, inputs)
     if made is None:
+        relays.refuse()
         return _plain(binary, command)
     noted = made
     if command.has("adcvsr_metadata"):
         noted = plan(_with_note(command, made), inputs) or made
     if command.has("adcvsr_dry_run"):
-        _show(binary, noted)
+        _show(binary, noted, relays)
         return 0
-    return _transcode(binary, command, noted, inputs)
+    return _transcode(binary, command, noted, inputs, relays)
 
 
 def _farm(words: Sequence[str]) -> int:
@@ -158,9 +173,9 @@ def _noted(file: File, note: Option) -> File:
     return File((*file.options, note), file.url, file.is_input)
 
 
-def _show(binary: Binary, made: Plan) -> None:
-    encoder = made.encoder(Start((), (), None, Fraction(1, 90000)))
-    print(_in_shell([binary.path, *made.decoder]))
+def _show(binary: Binary, made: Plan, relays: Relays) -> None:
+    encoder = [relays.original(word) for word in made.encoder(Start((), (), None, Fraction(1, 90000)))]
+    print(_in_shell([binary.path, *map(relays.original, made.decoder)]))
     print(f"# adcvsr {ascii(made.options.described())[1:-1]}")
     print(_in_shell([binary.path, *encoder]))
 
@@ -185,10 +200,10 @@ def _escaped(word: str) -> str:
     )
 
 
-def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input]) -> int:
+def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input], relays: Relays) -> int:
     level = loglevel.of(command.words())
     _check_inputs(command)
-    check_output(command)
+    check_output(command, relays.listed())
     source = inputs[made.source]
     video = source.best_video()
     total = (video.frames if video else 0) or _estimate(source)
@@ -206,11 +221,13 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,
         loglevel=level,
+        relays=relays,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with reporter(total or None, wanted=False if quiet else None) as live:
         try:
             outcome = Transcode(job, live).run()
+            relays.check()
         except BaseException:
             outputs.discard(command)
             raise
@@ -243,9 +260,9 @@ def _check_inputs(command: Command) -> None:
             raise ProgramError(f"{path} is empty", _INVALID)
 
 
-def check_output(command: Command) -> None:
+def check_output(command: Command, also_read: Iterable[Path] = ()) -> None:
     """Before anything is done: as FFmpeg, nothing is overwritten unasked. Raises OutputError."""
-    outputs.check(command, overwrite=command.has("y"))
+    outputs.check(command, overwrite=command.has("y"), also_read=also_read)
     outputs.prepare(command)
 
 

@@ -37,12 +37,13 @@ class Encoder:
     """
 
     def __init__(
-        self, argv: Sequence[str], first: av.VideoFrame, rate: Fraction | None, say: Callable[[str], None]
-    ) -> None:
+        self, argv: Sequence[str], first: av.VideoFrame, rate: Fraction | None, say: Callable[[str], None],
+        *, inputs: Sequence[int] = (),
+    ) -> None:  # fmt: skip
         readable, writable = pipe()
         self._child = Child(
             "encoder", loglevel.levelled(argv), heard=lambda _: False, say=say, stdin=readable, stdout=None,
-            limit=loglevel.of(argv),
+            limit=loglevel.of(argv), pass_fds=inputs,
         )  # fmt: skip
         os.close(readable)
         self._frames: Queue[av.VideoFrame | None] = Queue(1)

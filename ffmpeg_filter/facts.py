@@ -10,6 +10,8 @@ import av
 
 from ffmpeg_filter.argv import File
 from ffmpeg_filter.nut import exact
+from ffmpeg_filter.read_once import is_read_once
+from ffmpeg_filter.spool import Probed, Reader
 
 _BITMAPS = {"dvdsub", "pgssub", "dvbsub", "xsub", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"}
 _MADE_BY_MUXERS = {"encoder", "duration", "rotate", "bps", "number_of_frames", "number_of_bytes", "creation_time"}
@@ -84,20 +86,26 @@ RANKS: dict[str, Callable[[Stream], int]] = {"video": _video_rank, "audio": _aud
 """By which FFmpeg takes one stream of a kind by itself, the highest."""
 
 
-def probe(file: File) -> Input:
-    """The facts of an input of a command, none if it cannot be opened twice, or at all."""
-    if is_pipe(file.url):
+def probe(file: File, reader: Reader | None = None) -> Input:
+    """The facts of an input of a command, none if it cannot be opened twice, or at all. One that can be read once is
+    looked into by way of `reader`. Raises what that raises.
+    """
+    source = Probed(reader) if reader else None
+    if source is None and is_read_once(file):
         return Input((Stream(index=0, kind="video"),) if _is_video_alone(file.last("f") or "") else ())
     given = {option.name: option.value for option in file.options if option.value is not None}
     form = given.pop("f", None)
     kept = {name: value for name, value in given.items() if name in {"framerate", "video_size", "pixel_format"}}
     try:
-        with av.open(file.url, format=form, options=kept) as opened:
+        with av.open(source or file.url, "r", format=form, options=kept) as opened:
             seconds = opened.duration / av.time_base if opened.duration else None
             jumps = bool(opened.format.flags & _TS_DISCONT)
             return Input(tuple(_stream(one) for one in opened.streams), seconds, jumps)
     except (av.FFmpegError, OSError, ValueError):
         return Input()
+    finally:
+        if source is not None:
+            source.close()
 
 
 def _is_video_alone(form: str) -> bool:

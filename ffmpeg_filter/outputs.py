@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -74,9 +74,9 @@ def _longest_name(folder: Path) -> int:
     return _LONGEST_NAME
 
 
-def check(command: Command, *, overwrite: bool) -> None:
+def check(command: Command, *, overwrite: bool, also_read: Iterable[Path] = ()) -> None:
     """Raises OutputError for outputs that cannot be written, or that are files which the command reads."""
-    _check_sources(command)
+    _check_sources(command, also_read)
     for file in command.outputs:
         _check_place(file, overwrite=overwrite)
     _check_different(command.outputs)
@@ -88,8 +88,8 @@ def check_apart(command: Command) -> None:
     _check_different(command.outputs)
 
 
-def _check_sources(command: Command) -> None:
-    read = {identity(path): path for path in reads.files(command)}
+def _check_sources(command: Command, also_read: Iterable[Path] = ()) -> None:
+    read = {identity(path): path for path in (*reads.files(command), *also_read)}
     read.pop(None, None)
     for file in command.outputs:
         for url in _written(file):

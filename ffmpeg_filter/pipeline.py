@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -28,6 +28,7 @@ from ffmpeg_filter.frames import upscale_frames
 from ffmpeg_filter.nut import Words, exact, read
 from ffmpeg_filter.plan import Start
 from ffmpeg_filter.progress import Reporter
+from ffmpeg_filter.read_once import Relays
 from ffmpeg_filter.shown import Reader, Shown
 from vsadcvsr.errors import MediaError
 
@@ -52,6 +53,8 @@ class Job:
     strict: bool = False
     """Whether damage is the end of it (`-adcvsr_on_corrupt fail`)."""
     reads_stdin: bool = False
+    relays: Relays | None = None
+    """Inputs that can be read once."""
     loglevel: int = loglevel.INFO
     """Of FFmpeg's, what is said."""
 
@@ -82,11 +85,13 @@ class Transcode:
     def run(self) -> Outcome:
         """To the end. Raises MediaError with the words of whichever program failed, and what the engine raises."""
         readable, writable = pipe()
-        decoder = Child(
-            "decoder", [self.job.binary.path, *self.job.decoder], heard=self._heard,
-            say=lambda words: self.reporter.say(f"decoder: {words}"),
-            stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable, limit=self.job.loglevel,
-        )  # fmt: skip
+        with self._inputs(is_decoder=True) as inputs:
+            decoder = Child(
+                "decoder", [self.job.binary.path, *self.job.decoder], heard=self._heard,
+                say=lambda words: self.reporter.say(f"decoder: {words}"),
+                stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable, limit=self.job.loglevel,
+                pass_fds=inputs,
+            )  # fmt: skip
         os.close(writable)
         pictures = ahead(self._pictures(readable), 1)
         try:
@@ -98,12 +103,17 @@ class Transcode:
             os.close(readable)
         return self.outcome
 
+    def _inputs(self, *, is_decoder: bool) -> AbstractContextManager[Sequence[int]]:
+        return self.job.relays.given(is_decoder=is_decoder) if self.job.relays else nullcontext(())
+
     def _interrupt(self, decoder: Child) -> None:
         """At first, the pictures end here; the next time, everything does."""
         if self.outcome.interrupted:
             raise KeyboardInterrupt
         self.outcome.interrupted, self.outcome.status = True, INTERRUPTED
         decoder.end()
+        if self.job.relays:
+            self.job.relays.close()
 
     def _through(self, pictures: Iterator[av.VideoFrame], decoder: Child) -> None:
         encoder: Encoder | None = None
@@ -157,7 +167,11 @@ class Transcode:
             colors.filters(shown, version), colors.encoder_options(shown, job.codec, version), _time(first),
             shown.time_base,
         )  # fmt: skip
-        return Encoder([job.binary.path, *job.encoder(start)], first, job.rate, self.reporter.say)
+        words = job.encoder(start)
+        if job.relays:
+            job.relays.spare(words)
+        with self._inputs(is_decoder=False) as inputs:
+            return Encoder([job.binary.path, *words], first, job.rate, self.reporter.say, inputs=inputs)
 
     def _chosen(self, frame: av.VideoFrame) -> bool:
         number, self._asked = self._asked, self._asked + 1

@@ -18,7 +18,7 @@ from ffmpeg_filter.second import Second, Start
 from ffmpeg_filter.shown import NAME as SHOWINFO
 from vsadcvsr.errors import UsageError
 
-__all__ = ["Plan", "Start", "plan"]
+__all__ = ["Plan", "Start", "mentions_us", "plan"]
 
 _LABEL = "adcvsr"
 _FIRST_TOO = {
@@ -78,6 +78,11 @@ def plan(command: Command, inputs: Sequence[Input]) -> Plan | None:
         keeps_times=second.keeps_times,
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
     )
+
+
+def mentions_us(command: Command) -> bool:
+    """Whether our filter stands in a graph of the command, if perhaps in one that another takes the place of."""
+    return any(one.name in {"filter", "filter_complex"} and _holds(one) for one in command.options())
 
 
 def _found(command: Command, inputs: Sequence[Input]) -> tuple[Option, File] | None:

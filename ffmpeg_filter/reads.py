@@ -58,12 +58,17 @@ def _listed(path: Path) -> Iterator[Path]:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return
+    yield from members(text, path.parent)
+
+
+def members(text: str, folder: Path) -> Iterator[Path]:
+    """The files that the text of a list names, as seen from its folder."""
     is_playlist = text.startswith("#EXTM3U")
     for line in text.splitlines():
         entry = _ENTRY.match(line)
         name = filtergraph.unescaped(entry[1]) if entry else line.strip() if is_playlist and line[:1] != "#" else ""
         for member in urls.nested(name) if name else ():
-            yield path.parent / member
+            yield folder / member
 
 
 def _passes(command: Command, number: int) -> Iterator[Path]:

@@ -13,6 +13,8 @@ from ffmpeg_filter.facts import Input, is_pipe
 from ffmpeg_filter.filtergraph import Cut
 
 _NOT_AGAIN = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
+_SESSIONS = {"rtp", "rtsp", "rtsps", "sap", "srtp"}
+"""Protocols of live sources, each session of which begins at a time of its own."""
 _SAME_TIMES = {
     "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
     "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar",
@@ -200,7 +202,7 @@ def _may_be_endless(file: File) -> bool:
 
 def _again(file: File) -> bool:
     """Whether an input is opened a second time, for what else it holds."""
-    return not is_pipe(file.url) and file.last("f") not in _NOT_AGAIN
+    return not is_pipe(file.url) and file.last("f") not in _NOT_AGAIN and urls.protocol(file.url) not in _SESSIONS
 
 
 def _merged(extra: Sequence[str], made: Sequence[Option]) -> list[Option]:

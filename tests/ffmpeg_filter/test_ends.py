@@ -105,7 +105,8 @@ def test_ctrl_c_leaves_what_is_done_as_a_whole_file_of_another_name(
 
 
 def test_ctrl_c_is_heard_before_the_first_frame(out: Path) -> None:
-    with started(f"-i - -an -vf {NEAREST}", out, stdin=subprocess.PIPE) as ours:
+    words = f"-f lavfi -i testsrc2=s=64x48 -vf select=0,{NEAREST}"
+    with started(words, out, stdin=subprocess.PIPE) as ours:
         decoder = child(ours.pid, DECODER)
         time.sleep(0.4)
         ours.send_signal(signal.SIGINT)

@@ -33,13 +33,6 @@ def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
     assert times(out) == times(whole)
 
 
-def test_sound_from_a_pipe_is_refused_in_words(clip: Path) -> None:
-    words = command(f"-i - -map 0 -vf {NEAREST} -f matroska -")
-    done = subprocess.run(words, input=clip.read_bytes(), env=surroundings(), capture_output=True, check=False)
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert b"pipe" in done.stderr
-
-
 def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
     ffmpeg(PICTURES, tmp_path / "in%02d.png")
     assert ffadcvsr("-framerate 10 -i", tmp_path / "in%02d.png", f"-vf {NEAREST}", tmp_path / "out%02d.png") == 0
