@@ -2,11 +2,15 @@
 
     ffmpeg.input("in.mp4").adcvsr(scale=2).output("out.mp4").run_adcvsr()
 
-`run_adcvsr()` is `run(cmd="ffadcvsr")`: ffmpeg-python's own run, run_async and compile take that `cmd` too.
+`run_adcvsr()` is `run(cmd="ffadcvsr")`, with the command of this environment: ffmpeg-python's own run, run_async and
+compile take that `cmd` too. What goes wrong is an `ffmpeg.Error`, and one line in its `stderr`.
 """
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 from vsadcvsr.errors import BackendError
@@ -30,5 +34,6 @@ def adcvsr(stream: Any, **options: object) -> Any:  # noqa: ANN401 - ffmpeg-pyth
 @output_operator()  # type: ignore[untyped-decorator, unused-ignore]
 def run_adcvsr(stream: Any, **arguments: Any) -> tuple[bytes, bytes]:  # noqa: ANN401 - as above
     """As ffmpeg-python's `run`, with its arguments, for graphs in which there is `adcvsr`."""
-    out: tuple[bytes, bytes] = ffmpeg.run(stream, cmd="ffadcvsr", **arguments)
+    here = shutil.which("ffadcvsr", path=str(Path(sys.executable).parent))  # where no environment is active
+    out: tuple[bytes, bytes] = ffmpeg.run(stream, **{"cmd": here or "ffadcvsr", **arguments})
     return out

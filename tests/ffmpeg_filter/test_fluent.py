@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import ffmpeg
 import pytest
 
 from ffmpeg_filter import fluent
+from tests.ffmpeg_filter.farms import source
+from tests.ffmpeg_filter.media import FFMPEG
 from vsadcvsr.errors import BackendError
 
 
@@ -25,7 +28,24 @@ def test_without_options_it_is_the_name_alone() -> None:
 def test_running_calls_ffadcvsr_with_the_arguments_of_run(monkeypatch: pytest.MonkeyPatch) -> None:
     out = ffmpeg.input("a.mp4").adcvsr().output("b.mp4")
     monkeypatch.setattr(ffmpeg, "run", lambda stream, **arguments: (stream, arguments))
-    assert out.run_adcvsr(quiet=True) == (out, {"cmd": "ffadcvsr", "quiet": True})
+    stream, arguments = out.run_adcvsr(quiet=True)
+    assert (stream, Path(arguments.pop("cmd")).stem, arguments) == (out, "ffadcvsr", {"quiet": True})
+    assert out.run_adcvsr(cmd="mine") == (out, {"cmd": "mine"})
+
+
+def test_mistakes_are_errors_of_ffmpeg_python_with_our_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("ADCVSR_FFMPEG", FFMPEG)
+    clip = str(source(tmp_path / "[Grp] a:b's.mkv", "-c:v ffv1"))
+    before = Path(clip).read_bytes()
+    made = ffmpeg.input(clip).video.adcvsr(model="nearest", scale=2)
+    with pytest.raises(ffmpeg.Error) as error:
+        made.output(clip).overwrite_output().run_adcvsr(quiet=True)
+    assert b"is the same file as" in error.value.stderr
+    assert len(error.value.stderr.splitlines()) == 1
+    assert Path(clip).read_bytes() == before
+    out, _ = made.output("pipe:", format="rawvideo", pix_fmt="gray").run_adcvsr(quiet=True)
+    assert len(out) == 30 * 128 * 96
 
 
 def test_another_package_of_the_same_name_is_told_apart_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
