@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn, TextIO
@@ -142,13 +142,18 @@ def _plan(given: argparse.Namespace, command: list[str], order: Order) -> int:
     ordered = order(command)
     if not (given.job / "job.json").exists():
         outputs.check(ordered.command, overwrite=ordered.command.has("y"))
+    was_there = given.job.exists()
     try:
         with reporter(None, wanted=None) as live:
-            job = farm_plan.make(given.job, ordered, given.chunk_seconds, live)
+            words = described(farm_plan.make(given.job, ordered, given.chunk_seconds, live))
     except ProgramError as error:
         say(one_line(error))
         return GIVE_UP
-    say(described(job))
+    finally:
+        if not was_there:
+            with suppress(OSError):
+                given.job.rmdir()  # if nothing was planned
+    say(words)
     return OK
 
 
@@ -275,7 +280,8 @@ def say(words: str) -> None:
 
 
 def _print(words: str, stream: TextIO) -> None:
-    print(words, file=stream, flush=True)
+    encoding = stream.encoding or "ascii"  # names may be no text in it
+    print(words.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 @contextmanager

@@ -46,10 +46,11 @@ def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
     """
     plan = kitchen.plan
     paths = [kitchen.job.store / line.file for line in lines]
-    if kitchen.recipe.mode == "direct":
-        _join(kitchen, paths, reporter)
-    else:
-        _encode(kitchen, paths, reporter)
+    try:
+        (_join if kitchen.recipe.mode == "direct" else _encode)(kitchen, paths, reporter)
+    except BaseException:
+        outputs.discard(kitchen.command)
+        raise
     if plan.part is None:
         return
     times: list[Fraction | None] = [*kitchen.index.seconds]

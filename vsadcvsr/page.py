@@ -15,7 +15,8 @@ from vsadcvsr.errors import MediaError
 def filled(template: str, title: str, data: Mapping[str, object]) -> bytes:
     """A page of a template, with the title in place of `@TITLE@` and the data, as JSON, in that of `@DATA@`."""
     before, after = template.replace("@TITLE@", html.escape(title)).split("@DATA@")
-    return (before + json.dumps(data).replace("</", "<\\/") + after).encode()
+    page = before + json.dumps(data).replace("</", "<\\/") + after
+    return page.encode(errors="replace")  # the title may be a name that is no text
 
 
 def embedded(kind: str, content: bytes) -> str:

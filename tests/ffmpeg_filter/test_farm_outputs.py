@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,37 @@ def test_a_report_is_not_written_over_the_source(capfd: pytest.CaptureFixture[st
     before = Path("clip.mkv").read_bytes()
     assert farm("report", JOB, "-o clip.mkv") == 64
     assert Path("clip.mkv").read_bytes() == before
+
+
+def test_a_name_that_is_no_utf_8_is_planned_made_merged_shown_and_drawn(capfd: pytest.CaptureFixture[str]) -> None:
+    name = os.fsdecode(b"caf\xe9.mkv")
+    try:
+        source(Path(name), "-c:v ffv1 -c:a flac")
+    except subprocess.CalledProcessError:
+        pytest.skip("names are UTF-8 on this file system")
+    folder = Path(os.fsdecode(b"caf\xe9.farm"))
+    Path("out").mkdir()
+    farmed(folder, "-i", Path(name), f"-vf {NEAREST} -c:v ffv1 -c:a copy", Path("out") / name)
+    assert len(hashes(Path("out") / name)) == 30
+    assert [farm("status", folder), farm("status", folder, "--json"), farm("report", folder)] == [0, 0, 0]
+    assert '"merged": true' in capfd.readouterr().out
+    assert (folder / "report.html").stat().st_size > 1000
+
+
+def test_a_merge_that_fails_leaves_nothing_that_looks_like_a_film(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned("-farm_intermediate ffv1 -c:v ffv1")
+    assert farm("work", JOB) == 0
+    monkeypatch.setattr("ffmpeg_filter.verify.findings", lambda *_: iter(["frames are missing"]))
+    assert farm("merge", JOB) == 75
+    assert "the film is not what was planned: frames are missing" in capfd.readouterr().err
+    assert not Path("many.mkv").exists()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
+        assert farm("merge", JOB) == 75
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "File too large" in capfd.readouterr().err
+    assert not list(Path().glob("many*"))
