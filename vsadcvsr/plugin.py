@@ -14,7 +14,7 @@ import vapoursynth as vs
 
 from vsadcvsr import backends
 from vsadcvsr.engine import Engine
-from vsadcvsr.errors import AdcvsrError, BackendError
+from vsadcvsr.errors import AdcvsrError, BackendError, one_line
 from vsadcvsr.plugin_formats import (
     Request,
     Shape,
@@ -123,7 +123,10 @@ def version() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     loaded = getattr(vs.core, "adcvsr", None)
-    backend = backends.chosen(store.find("fast"))
+    try:
+        backend = backends.chosen(store.find("fast"))
+    except AdcvsrError as error:
+        backend = one_line(error)
     return {**found, "backend": backend, "plugin": str(loaded.plugin_path if loaded else library())}
 
 

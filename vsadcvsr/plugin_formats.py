@@ -227,7 +227,8 @@ def leave(
 
     template = encoded(request.color({}))
     chosen: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
-    return vs.core.std.FrameEval(template, chosen, prop_src=door, clip_src=[template, big])
+    made = [big] if ready is None else [big, ready]  # declared for --filter-time; what follows them would get caches
+    return vs.core.std.FrameEval(template, chosen, prop_src=door, clip_src=made)
 
 
 def color_of(properties: Properties, source: vs.VideoFormat, out: vs.VideoFormat, matrix: int) -> Color:

@@ -17,6 +17,7 @@ from tests.backends.test_contract import run
 from tests.backends.tiny import FACTS, write_onnx
 from tests.engine.reference import clip_of
 from vsadcvsr import backends
+from vsadcvsr.backends import openvino
 from vsadcvsr.backends.ort import OnnxRuntime
 from vsadcvsr.engine import Engine, Manner
 from vsadcvsr.errors import BackendError, WeightsError
@@ -250,6 +251,29 @@ def test_openvino_tells_nobody_that_it_runs_and_nothing_of_ours_stays_behind(fil
         [sys.executable, "-c", ask, str(files["ort"])], capture_output=True, text=True, check=True, timeout=100
     )
     assert done.stdout.split() == ["False", "openvino.tools.ovc.telemetry_stub"]
+
+
+@pytest.mark.parametrize("broken", ["openvino.Core", "_precision"])
+def test_an_openvino_that_does_not_start_leaves_auto_to_onnx_runtime(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_onnx(tmp_path / "own.onnx")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no plugins.xml") if broken == "openvino.Core" else BackendError("no bf16")
+
+    backends._warn_once.cache_clear()
+    openvino._core.cache_clear()
+    monkeypatch.setattr(f"vsadcvsr.backends.openvino.{broken}", fail)
+    if broken == "_precision":
+        monkeypatch.setattr(openvino, "counts_in_bf16", lambda: True)
+    monkeypatch.setattr("vsadcvsr.backends.ort.has_gpu", lambda: False)
+    assert Engine.open(path).label == "ort/cpu/fp32"
+    assert [record.getMessage()[:62] for record in caplog.records if record.levelname == "WARNING"] == [
+        "backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used"[:62]
+    ]
+    with pytest.raises(BackendError):
+        Engine.open(path, backend="openvino")
 
 
 MISMATCH = "OpenVINO Python version (2026.4.1-1) mismatches with OpenVINO Runtime library version (2026.4.1-2)."

@@ -132,6 +132,16 @@ def load(
     """
     options = Options(device=device, device_index=device_index, precision=precision, threads=threads)
     name = _backend_for(path, backend, options)
+    try:
+        return _shared(name, path, options)
+    except BackendError as error:
+        if backend != "auto" or name != "openvino":
+            raise
+        _openvino_is_out(error)
+        return _shared("ort", path, options)
+
+
+def _shared(name: str, path: Path, options: Options) -> Backend:
     with _lock:
         key = (name, options, *_identity(path))
         if (known := _loaded.get(key)) is not None:
@@ -175,11 +185,15 @@ def _suits_openvino(options: Options) -> bool:
         return False
     try:
         ours, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
+        return bool(ours.counts_in_bf16()) and (options.device == "cpu" or not ort.has_gpu())
     except BackendError as error:
         if find_spec("openvino"):  # installed, and yet of no use
-            _warn_once(f"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: {error}")
+            _openvino_is_out(error)
         return False
-    return bool(ours.counts_in_bf16()) and (options.device == "cpu" or not ort.has_gpu())
+
+
+def _openvino_is_out(error: BackendError) -> None:
+    _warn_once(f"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: {error}")
 
 
 @cache

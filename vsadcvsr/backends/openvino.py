@@ -193,7 +193,10 @@ class OpenVino:
 
 @cache
 def _core() -> Any:  # noqa: ANN401 - no types
-    return openvino.Core()
+    try:
+        return openvino.Core()
+    except RuntimeError as error:
+        raise BackendError(f"OpenVINO does not start ({one_line(error, 200)})") from error
 
 
 def _in_its_own_layout(model: Any, wide: list[int], kind: str) -> Any:  # noqa: ANN401 - no types
@@ -212,8 +215,11 @@ def _shared(array: Array) -> Any:  # noqa: ANN401 - no types
 
 
 def counts_in_bf16() -> bool:
-    """Whether this CPU has instructions for bf16; without them bf16 is slower than fp32."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether this CPU has instructions for bf16; without them bf16 is slower than fp32. Raises BackendError."""
+    try:
+        return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except RuntimeError as error:
+        raise BackendError(f"OpenVINO does not know this CPU ({one_line(error, 200)})") from error
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401 - no types
