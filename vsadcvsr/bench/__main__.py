@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsadcvsr import backends
+from vsadcvsr.bench import mlrt
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
 from vsadcvsr.bench.reference import write_reference
@@ -79,6 +80,23 @@ def beside_rival(choice: Choice, *, rounds: int) -> Report:
     return Report("", {"Real-ESRGAN general v3": rival}, {"Real-ESRGAN / step": ratio}, {})
 
 
+def beside_mlrt(choice: Choice, python: str, *, frames: int) -> Report:
+    """Real-ESRGAN's animevideov3 through vs-mlrt's plugins, as far as the environment of `python` has them."""
+    parts: dict[str, Timing] = {}
+    left_out: dict[str, str] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        network = Path(folder, "video.onnx")
+        for plugin in mlrt.PLUGINS:
+            name = f"vs-mlrt {plugin}, animevideov3"
+            try:
+                if not network.exists():
+                    mlrt.write_network(network)
+                parts[name] = mlrt.through_plugin(python, plugin, network, (choice.width, choice.height), frames=frames)
+            except AdcvsrError as error:
+                left_out[name] = str(error)
+    return Report("", parts, {}, left_out)
+
+
 def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
     """The parts that need VapourSynth; all of them are left out where its process fails."""
     order = json.dumps({"choice": asdict(choice), "count": count, "rounds": rounds})
@@ -109,9 +127,9 @@ def joined(first: Report, *others: Report) -> Report:
 def text(report: Report, choice: Choice) -> str:
     """The report for people."""
     lines = [f"{choice.model} on {report.label}, {choice.width}x{choice.height} x4", ""]
-    lines.append(f"{'part':26}{'ms a frame':>11}{'spread':>9}{'frames/s':>10}")
+    lines.append(f"{'part':30}{'ms a frame':>11}{'spread':>9}{'frames/s':>10}")
     for name, timing in report.parts.items():
-        lines.append(f"{name:26}{timing.median:11.2f}{timing.spread:9.2f}{timing.rate:10.1f}")
+        lines.append(f"{name:30}{timing.median:11.2f}{timing.spread:9.2f}{timing.rate:10.1f}")
     lines += ["", *(f"{name}: {ratio:.3f}" for name, ratio in report.ratios.items())]
     lines += [f"left out: {name}: {why}" for name, why in report.left_out.items()]
     return "\n".join(lines)
@@ -127,7 +145,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", default="480x270", help="of the source, WIDTHxHEIGHT")
     parser.add_argument("--count", type=int, default=16, help="frames in a round")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--rival", action="store_true", help="beside Real-ESRGAN under ncnn too: takes a minute")
+    parser.add_argument(
+        "--rival", nargs="?", const=sys.executable, metavar="PYTHON",
+        help="beside Real-ESRGAN under ncnn and, where this Python or the one that is named has vs-mlrt "
+        "(vapoursynth-mlrt-ov, vapoursynth-mlrt-ort), under that: takes a minute",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the timings, with the machine, here")
     return parser.parse_args(argv)
 
@@ -150,7 +172,7 @@ def _measure(given: argparse.Namespace) -> None:
     inner = without_host(choice, count=given.count, rounds=given.rounds)
     others = [make(choice, count=given.count, rounds=given.rounds) for make in (beside_reference, with_host)]
     if given.rival:
-        others.append(beside_rival(choice, rounds=3))
+        others += [beside_rival(choice, rounds=3), beside_mlrt(choice, given.rival, frames=8)]
     report = joined(inner, *others)
     print(text(report, choice))
     if given.json:
