@@ -1,8 +1,8 @@
 """Degradations of the validation set: kinds of source that people have, each of a strength drawn for the scene.
 
-All arithmetic before the encoder is in double precision and in whole matrices, so that rounding to 8 bits gives the
-same low-resolution pictures on any processor; the encoders run in one thread. They are apart from those of training on
-purpose: what is measured is not the mix that a network learned from.
+Arithmetic before the encoder is in double precision, whose rounding is far below that to 8 bits, so that processors do
+not differ; the encoders run in one thread. The kinds are apart from those of training on purpose: what is measured is
+not the mix that a network learned from.
 """
 
 from __future__ import annotations
