@@ -107,3 +107,19 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
         ("feature", "dual", ("feature",)),
         ("regression", "dual", ()),
     }
+
+
+def test_the_shipped_weights_come_of_three_runs(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "fast" / "first.toml").read_text()
+    commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
+    made = []
+    for file, *words in commands:
+        given = dict(zip(words[::2], words[1::2], strict=True))
+        settings, _ = settings_of(ROOT / file, [], {"pool": tmp_path, "out": tmp_path / given["--out"]}, [])
+        stage = settings.regression
+        made.append((given["--begin"], given["--pool"], settings.seed, stage.steps, stage.pyramid))
+    assert made == [
+        ("before.safetensors", "pool", 0, 3000, 0),
+        ("first/fast.safetensors", "pool", 1, 2500, 4),
+        ("second/fast.safetensors", "pool", 2, 2400, 4),
+    ]

@@ -1,0 +1,54 @@
+"""The picture of the shipped network, on a clip that it was not trained on."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsadcvsr.evaluate.clips import frames_at
+from vsadcvsr.evaluate.fidelity import fidelity, luma
+from vsadcvsr.evaluate.temporal import paths_of, warping_error
+from vsadcvsr.evaluate.upscalers import PLAIN, model_named, shrunk
+from vsadcvsr.spec import Array
+
+CLIP = Path(__file__).parents[2] / "examples" / "media" / "clip.mp4"
+
+
+@pytest.fixture(scope="module")
+def truth() -> list[Array]:
+    return [frame[:, :176] for frame in islice(frames_at(CLIP), 20, 28)]  # the second shot
+
+
+@pytest.fixture(scope="module")
+def results(truth: list[Array]) -> dict[str, list[Array]]:
+    """By name of the upscaler, the frames from a clean quarter of the size, in 0..1."""
+    low = [shrunk(frame) for frame in truth]
+    ways = {"bicubic": PLAIN["bicubic"], "fast": model_named("fast", backend="ort", threads=1)}
+    return {name: [frame.clip(0, 1) for frame in upscale(low)] for name, upscale in ways.items()}
+
+
+def psnr(frames: list[Array], truth: list[Array]) -> float:
+    return float(np.mean([fidelity(*pair).psnr_y for pair in zip(frames, truth, strict=True)]))
+
+
+def sharpness(frames: list[Array]) -> float:
+    """The mean step of luma from pixel to pixel, across."""
+    return float(np.mean([np.abs(np.diff(luma(frame), axis=-1)).mean() for frame in frames]))
+
+
+def test_it_is_nearer_to_the_truth_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
+    gain = psnr(results["fast"], truth) - psnr(results["bicubic"], truth)
+    assert gain == pytest.approx(2.06, abs=0.1)
+
+
+def test_it_is_sharper_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
+    shares = {name: sharpness(frames) / sharpness(truth) for name, frames in results.items()}
+    assert shares == pytest.approx({"bicubic": 0.658, "fast": 0.807}, abs=0.02)
+
+
+def test_it_is_nearly_as_steady_as_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
+    paths = paths_of(truth)
+    assert warping_error(results["fast"], paths) < 1.2 * warping_error(truth, paths)
