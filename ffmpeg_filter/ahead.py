@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
@@ -96,7 +96,7 @@ def ahead[T](items: Iterator[T], depth: int, *, foreign: bool = False) -> Genera
     """
     stage = _Stage(items, depth, _FOREIGN if foreign else _LAST_STEP)
     stage.start()
-    end = stage.end
+    end: Callable[[], object] = stage.end
     try:
         while not isinstance(item := stage.take(), _End):
             yield item
@@ -106,15 +106,11 @@ def ahead[T](items: Iterator[T], depth: int, *, foreign: bool = False) -> Genera
         end = threading.Thread(target=stage.end, name="adcvsr end", daemon=True).start
         raise
     except _Stopped:
-        end = _nothing
+        end = stage.closed.set  # `_stop_all` waits
         raise
     finally:
         stage.closed.set()
         end()
-
-
-def _nothing() -> None:
-    """For who waits for nothing."""
 
 
 def _stop_all() -> None:

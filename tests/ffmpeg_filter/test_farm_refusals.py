@@ -224,3 +224,9 @@ def test_a_full_disk_is_no_mistake_in_the_command(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("os.link", link)
     assert farm("plan", JOB, f"-- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 many.mkv") == 75
+
+
+def test_an_interlaced_source_is_warned_of_by_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
+    source(Path("clip.mkv"), "-vf setfield=tff -c:v mpeg2video -flags +ilme+ildct -c:a flac")
+    assert farm("plan", JOB, "-- -i clip.mkv -vf adcvsr=nearest -c:v ffv1 many.mkv") == 0
+    assert capfd.readouterr().err.count("warning: the source is interlaced") == 1
