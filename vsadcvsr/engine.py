@@ -142,7 +142,8 @@ class Engine:
             if self._ring and self._ring.get(n) is not None:
                 return range(0)
             if self._run and self._leads(self._run, n):
-                return range(self._run.course.position + len(self._run.waiting), n + self.lookahead + 1)
+                course, stop = self._run.course, n + self.lookahead + 1
+                return range(course.position + len(self._run.waiting), min(stop, course.end or stop))
         return self.surroundings(n)
 
     def surroundings(self, n: int) -> range:

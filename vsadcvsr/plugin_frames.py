@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -14,7 +14,7 @@ import vapoursynth as vs
 
 from vsadcvsr.encoding import Encoding
 from vsadcvsr.engine import EndOfClip, Engine, Source
-from vsadcvsr.errors import AdcvsrError, MediaError, one_line
+from vsadcvsr.errors import AdcvsrError, one_line
 from vsadcvsr.picture import Finished, Parts, Plane, Planes
 from vsadcvsr.plugin_join import BASE
 from vsadcvsr.spec import Array
@@ -124,34 +124,43 @@ class Screening:
         numbers of those that have to be requested first, after which this is called `again`.
         """
         held = {at: frames} if isinstance(at, int) else dict(zip(at, frames, strict=True))
+        window = Window(self.clip, n, held, self._source)
         try:
-            with self._lock:
-                if missing := self._missing(n, held, again):
-                    return {"request": missing}
-                picture = self.engine.picture(n, Window(self.clip, n, held, self._source).fetch)
-            return {"frame": frame_of(picture, self.ready.format if self.ready else None)}
+            made = self._attempt(n, window, again)
+            while isinstance(made, list) and (self.clip.num_frames in UNBOUNDED or not made):
+                window.pull(made)
+                again += 1
+                made = self._attempt(n, window, again)
+            if isinstance(made, list):
+                return {"request": made}
+            return {"frame": frame_of(made, self.ready.format if self.ready else None)}
         except (AdcvsrError, vs.Error) as error:
             _log.debug("frame %d failed", n, exc_info=True)
             return {"error": message(error)}
         except MemoryError:
             return {"error": f"Upscale: no memory for frame {n}; try tile=[256, 256], or smaller ones"}
 
-    def _missing(self, n: int, held: Collection[int], again: int) -> list[int]:
+    def _attempt(self, n: int, window: Window, again: int) -> Finished | list[int]:
+        """Picture n, or the numbers of the frames that it needs first."""
+        with self._lock:
+            if missing := self._missing(n, window, again):
+                return missing
+            try:
+                return self.engine.picture(n, window.fetch)
+            except _NotThereError:  # a frame was lost, so that the engine begins anew
+                return window.absent(self.engine.surroundings(n))
+
+    def _missing(self, n: int, window: Window, again: int) -> list[int]:
         """What is still needed for picture n. The engine may have moved on to other pictures while frames were fetched;
         so the second time all that picture n can depend on is asked for, from which it can be made in any case.
         """
-        if self.clip.num_frames in UNBOUNDED:
-            return []
-        missing = self._absent(self.engine.needed(n), held)
+        missing = window.absent(self.engine.needed(n))
         if not missing or not again:
             return missing
-        if around := self._absent(self.engine.surroundings(n), held):
+        if around := window.absent(self.engine.surroundings(n)):
             return around
         self.engine.rewind()
         return []
-
-    def _absent(self, wanted: range, held: Collection[int]) -> list[int]:
-        return [i for i in wanted if i < self.clip.num_frames and i not in held]
 
     def _source(self, frame: vs.VideoFrame) -> Source:
         return source_of(frame, self.ready.encoding(frame) if self.ready else None)
@@ -160,32 +169,45 @@ class Screening:
         self.engine.close()
 
 
+class _NotThereError(Exception):
+    """A frame is neither held nor known to be lost."""
+
+
 class Window:
-    """The source frames around one picture: those that have arrived, and the others on demand."""
+    """The source frames around picture n: those that are held, and those known to be lost."""
 
     def __init__(
         self,
         clip: vs.VideoNode,
         n: int,
-        held: Mapping[int, vs.VideoFrame],
+        held: dict[int, vs.VideoFrame],
         source_of: Callable[[vs.VideoFrame], Source] = source_of,
     ) -> None:
         self.clip = clip
         self.n = n
         self.held = held
+        self.lost: set[int] = set()
         self._source_of = source_of
+
+    def absent(self, wanted: range) -> list[int]:
+        """The frames of the clip that are neither held nor lost."""
+        return [i for i in wanted if i < self.clip.num_frames and i not in self.held and i not in self.lost]
 
     def fetch(self, i: int) -> Source:
         """Source frame i; raises EndOfClip past the last one, and where a player has thrown it away."""
-        if i >= self.clip.num_frames:
+        if i >= self.clip.num_frames or i in self.lost:
             raise EndOfClip
-        return self._source_of(self.held[i]) if i in self.held else self._pull(i)
+        if i not in self.held:
+            raise _NotThereError
+        return self._source_of(self.held[i])
 
-    def _pull(self, i: int) -> Source:
-        try:
-            with _no_memory_limit(), self.clip.get_frame(i) as frame:
-                return self._source_of(frame)
-        except vs.Error as error:
-            if self.clip.num_frames in UNBOUNDED:
-                raise EndOfClip from error
-            raise MediaError(f"frame {i} of the clip, needed for frame {self.n}, failed: {error}") from error
+    def pull(self, wanted: Sequence[int]) -> None:
+        """Waits for frames of a clip without a known end; those that fail are lost, as are all after one past n."""
+        for place, i in enumerate(wanted):
+            try:
+                with _no_memory_limit():
+                    self.held[i] = self.clip.get_frame(i)
+            except vs.Error:
+                self.lost |= {*wanted[place:]} if i > self.n else {i}
+            if i in self.lost and i > self.n:
+                return
