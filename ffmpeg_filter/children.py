@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -159,6 +160,13 @@ class Child:
         """Tells it to end at once, and does not wait."""
         if self._process.poll() is None:
             self._process.kill()
+
+    def interrupt(self) -> None:
+        """Asks FFmpeg to finish its outputs with what it has, as Ctrl-C does."""
+        if sys.platform == "win32":
+            self._process.send_signal(signal.CTRL_BREAK_EVENT)
+        else:
+            self._process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
         """Ends it at once; what it was writing stays as it is."""

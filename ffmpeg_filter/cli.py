@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
-from ffmpeg_filter import farm_orders, graph_files, loglevel, options, outputs, program, verify
+from ffmpeg_filter import farm_orders, filtergraph, graph_files, loglevel, options, outputs, program, totals, verify
 from ffmpeg_filter.argv import OURS, Command, File, Option, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.children import become
@@ -206,7 +207,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
     check_output(command, relays.listed())
     source = inputs[made.source]
     video = source.best_video()
-    total = (video.frames if video else 0) or _estimate(source)
+    total = totals.frames(command.inputs[made.source], made.output, source, _filters(made.decoder))
     policy = command.value("adcvsr_on_corrupt") or "warn"
     if policy not in {"warn", "fail"}:
         raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
@@ -220,11 +221,12 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         rate=video.rate if video else None,
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,
+        has_keys=not command.has("nostdin") and not relays.use_stdin,
         loglevel=level,
         relays=relays,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
-    with reporter(total or None, wanted=False if quiet else None) as live:
+    with reporter(total, wanted=False if quiet else None) as live:
         try:
             outcome = Transcode(job, live).run()
             relays.check()
@@ -266,6 +268,7 @@ def check_output(command: Command, also_read: Iterable[Path] = ()) -> None:
     outputs.prepare(command)
 
 
-def _estimate(source: Input) -> int:
-    video = source.best_video()
-    return round(source.seconds * video.rate) if video and video.rate and source.seconds else 0
+def _filters(decoder: Sequence[str]) -> list[str]:
+    """The names of the filters in the decoder's graph."""
+    graphs = [value for option, value in pairwise(decoder) if option in {"-filter:v", "-filter_complex"}]
+    return [node.name for graph in graphs for _, _, node in filtergraph.parse(graph).nodes()]

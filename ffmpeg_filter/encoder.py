@@ -23,6 +23,10 @@ _PATIENCE = 0.1
 """Seconds between two looks at whether anybody still takes frames."""
 
 
+_LINGER = 0.5
+"""Seconds in which an encoder that has all frames may take what belongs beside them from other inputs."""
+
+
 class ProgramError(MediaError):
     """A program failed; `status` is what it ended with."""
 
@@ -46,6 +50,7 @@ class Encoder:
             limit=loglevel.of(argv), pass_fds=inputs,
         )  # fmt: skip
         os.close(readable)
+        self._is_alone = list(argv).count("-i") == 1
         self._frames: Queue[av.VideoFrame | None] = Queue(1)
         self._failure: Exception | None = None
         self._count = 0
@@ -69,6 +74,17 @@ class Encoder:
         self._feeding.join()
         self._check()
         self._child.speech.let_out(0)
+
+    def stop(self) -> None:
+        """Ends the film where it stands, though other inputs go on. Raises ProgramError if the encoder ends badly."""
+        self._put(None)
+        self._feeding.join()
+        if self._is_alone or self._child.poll(_LINGER) is not None:
+            self._check()
+            return
+        self._child.interrupt()
+        if self._child.wait() < 0:
+            self._check()
 
     def kill(self) -> None:
         """Ends it at once, if it has not ended; what it was writing is not finished."""

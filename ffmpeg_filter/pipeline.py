@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,7 +19,7 @@ from itertools import chain
 
 import av
 
-from ffmpeg_filter import colors, loglevel
+from ffmpeg_filter import colors, keys, loglevel
 from ffmpeg_filter.ahead import ahead
 from ffmpeg_filter.binary import Binary
 from ffmpeg_filter.children import Child
@@ -53,6 +54,8 @@ class Job:
     strict: bool = False
     """Whether damage is the end of it (`-adcvsr_on_corrupt fail`)."""
     reads_stdin: bool = False
+    has_keys: bool = False
+    """Whether keys on standard input are for us."""
     relays: Relays | None = None
     """Inputs that can be read once."""
     loglevel: int = loglevel.INFO
@@ -67,6 +70,8 @@ class Outcome:
     times: list[Fraction | None] = field(default_factory=list)
     damage: Damage = field(default_factory=Damage)
     interrupted: bool = False
+    is_cut: bool = False
+    """Whether it was ended by `q`, with what there was."""
 
 
 class Transcode:
@@ -95,7 +100,7 @@ class Transcode:
         os.close(writable)
         pictures = ahead(self._pictures(readable), 1)
         try:
-            with _interrupts(lambda: self._interrupt(decoder)):
+            with _interrupts(lambda: self._interrupt(decoder)), self._keys(decoder):
                 self._through(pictures, decoder)
         finally:
             decoder.kill()
@@ -111,6 +116,16 @@ class Transcode:
         if self.outcome.interrupted:
             raise KeyboardInterrupt
         self.outcome.interrupted, self.outcome.status = True, INTERRUPTED
+        self._end_sources(decoder)
+
+    def _cut(self, decoder: Child) -> None:
+        self.outcome.is_cut = True
+        self._end_sources(decoder)
+
+    def _keys(self, decoder: Child) -> AbstractContextManager[None]:
+        return keys.quit_key(lambda: self._cut(decoder)) if self.job.has_keys else nullcontext()
+
+    def _end_sources(self, decoder: Child) -> None:
         decoder.end()
         if self.job.relays:
             self.job.relays.close()
@@ -119,7 +134,7 @@ class Transcode:
         encoder: Encoder | None = None
         try:
             for frame in pictures:
-                if self.outcome.interrupted:
+                if self._is_ended:
                     break
                 encoder = encoder or self._encoder(frame)
                 if not encoder.take(frame):
@@ -128,13 +143,17 @@ class Transcode:
                 decoder.speech.let_out()
             self._check(decoder, encoder)
             if encoder:
-                encoder.finish()
+                (encoder.stop if self._is_ended else encoder.finish)()
         except MediaError:
             _check_killed(decoder, self.outcome)
             raise
         finally:
             if encoder:
                 encoder.kill()
+
+    @property
+    def _is_ended(self) -> bool:
+        return self.outcome.interrupted or self.outcome.is_cut
 
     def _pictures(self, readable: int) -> Iterator[av.VideoFrame]:
         frames = self._decoded(readable)
@@ -184,7 +203,7 @@ class Transcode:
 
     def _check(self, decoder: Child, encoder: Encoder | None) -> None:
         """What the decoder's end means, once its frames have come to an end, or the encoder wants no more of them."""
-        if self.outcome.interrupted or (encoder and encoder.satisfied):
+        if self._is_ended or (encoder and encoder.satisfied):
             return
         if self.job.strict and self.outcome.damage:
             decoder.end()
@@ -212,7 +231,7 @@ def _count(outcome: Outcome) -> str:
 def _check_killed(decoder: Child, outcome: Outcome) -> None:
     """Raises MediaError if a signal that is none of ours was the decoder's end."""
     status = decoder.poll()
-    if status is not None and status < 0 and not outcome.interrupted:
+    if status is not None and status < 0 and not outcome.interrupted and not outcome.is_cut:
         raise MediaError(f"the decoder was killed by signal {-status}; {_count(outcome)} through")
 
 
@@ -222,7 +241,9 @@ def _interrupts(act: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # where no signal is heard
         return
-    asked = (signal.SIGINT, signal.SIGTERM)
+    asked = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        asked.append(signal.SIGHUP)
     before = [signal.signal(number, lambda *_: act()) for number in asked]
     try:
         yield

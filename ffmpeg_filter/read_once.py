@@ -213,6 +213,13 @@ class Relays:
         with ExitStack() as stack:
             yield [stack.enter_context(one.given(is_decoder=is_decoder)) for one in self._relays.values()]
 
+    @property
+    def use_stdin(self) -> bool:
+        """Whether standard input is among them."""
+        return any(
+            relay.url in {"-", "pipe:", "pipe:0", "fd:", "/dev/stdin", "/dev/fd/0"} for relay in self._relays.values()
+        )
+
     def refuse(self) -> None:
         """Raises UsageError if there are any: a command that turns out not to be ours cannot have them any more."""
         for relay in self._relays.values():

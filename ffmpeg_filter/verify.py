@@ -15,12 +15,12 @@ from ffmpeg_filter.plan import Plan
 
 _LIMITS = {"t", "to", "ss", "frames", "shortest", "fs"}
 _UNREADABLE = {
-    "crc", "data", "ffmetadata", "framecrc", "framehash", "framemd5", "hash", "md5", "rawvideo", "rgb", "rtp",
-    "streamhash", "uncodedframecrc", "vc1test", "yuv",
+    "crc", "data", "dirac", "drc", "ffmetadata", "framecrc", "framehash", "framemd5", "hash", "md5", "rawvideo", "rgb",
+    "rtp", "streamhash", "uncodedframecrc", "vc1test", "yuv",
 }  # fmt: skip
 """Formats that FFmpeg cannot read again, or not without being given the size of a frame."""
 _WITHOUT_TIMES = {
-    "264", "265", "avs2", "avs3", "cavs", "dirac", "drc", "h261", "h263", "h264", "h265", "h26l", "hevc", "image2pipe",
+    "264", "265", "avs2", "avs3", "cavs", "h261", "h263", "h264", "h265", "h26l", "hevc", "image2pipe",
     "m1v", "m2v", "m4v", "mjpeg", "mjpg", "mpeg1video", "mpeg2video", "obu", "vc1", "vvc",
 }  # fmt: skip
 """Formats of coded pictures one after the other, to which a reader gives times of its own."""
@@ -35,7 +35,7 @@ def findings(plan: Plan, outcome: Outcome, path: Path) -> Iterator[str]:
         return
     made = _times(path)
     wanted = sorted(time for time in outcome.times if time is not None)
-    limited = any(option.name in _LIMITS for option in plan.output.options)
+    limited = outcome.is_cut or any(option.name in _LIMITS for option in plan.output.options)
     if made is None:
         yield f"{name} cannot be opened again to be checked"
     elif len(made) > len(outcome.times) or (len(made) < len(outcome.times) and not limited):
@@ -55,6 +55,11 @@ def _times(path: Path) -> list[Fraction] | None:
             if stream is None:
                 return None
             tick = exact(stream.time_base) or Fraction(1)
-            return sorted(packet.pts * tick for packet in file.demux(stream) if packet.pts is not None and packet.size)
+            return sorted(_shown_at(packet) * tick for packet in file.demux(stream) if packet.size)
     except (av.FFmpegError, OSError):
         return None
+
+
+def _shown_at(packet: av.Packet[av.VideoStream]) -> int:
+    """When a packet is shown, in ticks; a first one without a time, as the demuxer of Ogg gives it, at 0."""
+    return next((time for time in (packet.pts, packet.dts) if time is not None), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -102,6 +103,48 @@ def test_ctrl_c_leaves_what_is_done_as_a_whole_file_of_another_name(
     assert not out.exists()
     assert not children(os.getpid())
     assert signal.getsignal(number) == before
+
+
+def test_ctrl_c_ends_inputs_that_would_go_on_for_ever(out: Path) -> None:
+    with sent(signal.SIGINT):
+        assert ffadcvsr(LIVE, f"-f lavfi -i sine -map 0:v -map 1:a -vf {NEAREST} -c:v ffv1", out) == 255
+    assert decoded(out.with_name("out.adcvsr-part.mkv"))
+    assert not children(os.getpid())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of Unix")
+def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(out: Path) -> None:
+    with sent(signal.SIGHUP):
+        assert ffadcvsr(LIVE, f"-vf {NEAREST} -c:v ffv1", out) == 255
+    assert not out.exists()
+    assert not children(os.getpid())
+
+
+@pytest.mark.skipif(not shutil.which("setsid"), reason="the terminal is given with setsid")
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_q_ends_the_film_there_and_well(*, is_terminal: bool, out: Path) -> None:
+    ours, theirs = os.openpty() if is_terminal else os.pipe()[::-1]
+    words = ["setsid", "--ctty"] if is_terminal else []
+    given = [*words, *command(LIVE, f"-vf {NEAREST} -c:v ffv1", out)]
+    with subprocess.Popen(given, env=surroundings(), stdin=theirs) as process:
+        child(process.pid, ENCODER)
+        time.sleep(0.4)
+        os.write(ours, b"q")
+        assert process.wait(PATIENCE) == 0
+    os.close(ours)
+    os.close(theirs)
+    assert 0 < len(decoded(out)) < 700
+
+
+def test_input_that_is_not_keys_is_left_to_others(clip: Path, out: Path) -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, b"quite another name\n")
+    with started("-i", clip, f"-vf {NEAREST} -c:v ffv1", out, stdin=ours) as process:
+        assert process.wait(PATIENCE) == 0
+    assert os.read(ours, 99) == b"quite another name\n"
+    os.close(ours)
+    os.close(theirs)
+    assert len(decoded(out)) == 10
 
 
 def test_ctrl_c_is_heard_before_the_first_frame(out: Path) -> None:

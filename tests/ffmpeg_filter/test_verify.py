@@ -10,6 +10,7 @@ import pytest
 
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.verify import findings
+from tests.ffmpeg_filter.media import ffmpeg
 from tests.ffmpeg_filter.planning import FILM, planned
 
 TIMES = [Fraction(number, 25) for number in range(5)]
@@ -67,6 +68,15 @@ def test_a_limit_does_not_explain_frames_that_were_not_passed_on(tmp_path: Path)
 def test_what_the_user_shortened_is_not_counted(tmp_path: Path, options: list[str]) -> None:
     clip(tmp_path / "out.mkv", TIMES[:3])
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES]), *options) == []
+
+
+@pytest.mark.parametrize("form", ["h264", "ogv"])
+def test_packets_without_times_are_counted(form: str, tmp_path: Path) -> None:
+    codec = {"h264": "libx264", "ogv": "libtheora"}[form]
+    path = tmp_path / f"out.{form}"
+    ffmpeg("-f lavfi -i testsrc2=s=64x48:r=10:d=0.5 -bf 0 -c:v", codec, path)
+    assert found(path, Outcome(times=[Fraction(number, 10) for number in range(5)])) == []
+    assert found(path, Outcome(times=[*TIMES, Fraction(1)])) == [f"6 frames were passed on, out.{form} has 5"]
 
 
 def test_what_ffmpeg_cannot_read_again_is_not_read(tmp_path: Path) -> None:
