@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ def doctor() -> None:
     """What is installed, which providers work, whether the plugin loads; exit code 1 if something is broken."""
     from vsadcvsr.doctor import examine
 
+    logging.getLogger("vsadcvsr").setLevel(logging.WARNING)  # what runs where is what the findings say
     console, broken = Console(), False
     for finding in examine():
         broken |= finding.verdict == "failed"
