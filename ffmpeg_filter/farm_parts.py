@@ -28,6 +28,7 @@ from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen
 from ffmpeg_filter.progress import Quiet
 from vsadcvsr.bench.timing import clocked
+from vsadcvsr.commands import status_of_part
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.plan import Chunk
 from vsadcvsr.farm.work import Worker, finished
@@ -140,4 +141,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(status_of_part("farm_parts", main, "ORDER"))

@@ -30,6 +30,18 @@ def status(name: str, run: Callable[[], object], *, stopped: str = "stopped") ->
     return ended if isinstance(ended, int) else 0
 
 
+def status_of_part(name: str, run: Callable[[list[str]], int], *arguments: str) -> int:
+    """As `status`, for a module that another command starts, with its arguments in order."""
+    words = sys.argv[1:]
+
+    def checked() -> int:
+        if len(words) < len(arguments):
+            raise UsageError.of("arguments", " ".join(words), " ".join(arguments), "vsadcvsr.bench.farm starts this")
+        return run(words)
+
+    return status(name, checked)
+
+
 def check_least(given: Namespace, least: Mapping[str, float]) -> None:
     """Raises UsageError where an option's number, or one of its numbers, is below the least."""
     for name, bound in least.items():

@@ -23,6 +23,7 @@ EXTRAS = {
     "adcvsr convert a.ckpt -o b.safetensors": "torch",
     "python -m vsadcvsr.evaluate --data gone": "evaluate",
     "python -m vsadcvsr.evaluate.cuts --clips gone --images gone": "evaluate",
+    "python -m vsadcvsr.evaluate.validation scenes.txt --root . --out set": "evaluate",
     "python -m vsadcvsr.train.pool gone --out pool": "train",
     "python -m vsadcvsr.train.pool --help": "train",
     "python -m vsadcvsr.train.teach pool": "train",
@@ -36,6 +37,9 @@ EXTRAS = {
 }
 """Commands that need what is not there, and the extra that brings it."""
 
+MISTAKES = ["python -m vsadcvsr.bench.farm_workers", "python -m ffmpeg_filter.farm_parts"]
+"""Modules that other commands run, by hand."""
+
 WORKING = [
     "adcvsr --help",
     "adcvsr models",
@@ -44,6 +48,8 @@ WORKING = [
     "adcvsr export --help",
     "adcvsr convert --help",
     "adcvsr bench --help",
+    "python -m vsadcvsr.cli --help",
+    "python -m vsadcvsr.bench --help",
     "python -m vsadcvsr.bench.farm --help",
     "python -m ffmpeg_filter.frames",
     "ffadcvsr -h",
@@ -51,6 +57,10 @@ WORKING = [
     "ffadcvsr -version",
     "ffadcvsr farm -h",
 ]
+
+
+IMPORTED = {"ffmpeg_filter.fluent", "ffmpeg_filter.frames"}
+"""Modules that are there to be imported."""
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +92,19 @@ def test_what_an_extra_brings_is_said_in_one_line(bare: Environment, line: str, 
     assert (status, out) == (2, "")
     assert err.count("\n") == 1
     assert f"pip install 'vsadcvsr[{extra}]'" in err
+
+
+def test_every_module_that_can_be_run_is_tried() -> None:
+    files = [path for package in ("vsadcvsr", "ffmpeg_filter") for path in (ROOT / package).rglob("*.py")]
+    runnable = [path for path in files if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")]
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__") for path in runnable}
+    assert names == {line.split()[2] for line in [*EXTRAS, *WORKING, *MISTAKES] if " -m " in line} - IMPORTED
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_part_of_another_command_says_so(bare: Environment, line: str) -> None:
+    status, out, err = start(bare, line)
+    assert (status, out, err.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize("line", WORKING)

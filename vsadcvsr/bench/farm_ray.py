@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vsadcvsr.bench.farm_workers import Scaling, Sleeper, planned
-from vsadcvsr.commands import status
+from vsadcvsr.commands import status_of_part
 from vsadcvsr.errors import AdcvsrError, FarmError
 from vsadcvsr.farm.answers import Answer
 from vsadcvsr.farm.cluster import Cluster, joined
@@ -95,4 +95,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(status("farm_ray", lambda: main(sys.argv[1:])))
+    raise SystemExit(status_of_part("farm_ray", main, "FOLDER", "CHUNKS", "SECONDS"))

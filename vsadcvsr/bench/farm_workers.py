@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsadcvsr.commands import status_of_part
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.plan import Chunk
@@ -125,4 +126,4 @@ def _say(words: object) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(status_of_part("farm_workers", main, "JOB", "SECONDS"))
