@@ -1,4 +1,4 @@
-"""Nothing is written beside what was asked for: no telemetry, no caches of libraries, no forgotten temporary files."""
+"""Files beside the output: no telemetry, no caches of libraries, no temporary files that stay."""
 
 from __future__ import annotations
 

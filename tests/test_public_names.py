@@ -1,4 +1,4 @@
-"""What both packages offer, and what importing them costs."""
+"""Public names of both packages, and what importing them loads."""
 
 from __future__ import annotations
 

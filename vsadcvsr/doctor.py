@@ -1,4 +1,4 @@
-"""What is installed, what works, and what to do about the rest: each check by really doing the thing."""
+"""Checks of the installation: each does the thing itself, and says what to do where that fails."""
 
 from __future__ import annotations
 

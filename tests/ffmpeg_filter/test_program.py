@@ -1,4 +1,4 @@
-"""Which commands go to FFmpeg before anything slow is imported."""
+"""Commands that go to FFmpeg before anything slow is imported."""
 
 from __future__ import annotations
 
