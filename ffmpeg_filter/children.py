@@ -31,7 +31,7 @@ _PACING = re.compile(r"Thread message queue blocking")
 """Said of an input that is read more slowly than it could be, as all are beside a network."""
 _UNWRITTEN = re.compile(
     r"Error writing trailer|Error closing file|Error muxing|Error submitting a packet to the muxer|"
-    r"av_interleaved_write_frame"
+    r"av_interleaved_write_frame|Slave muxer #\d+ failed"
 )
 """What FFmpeg says of an output that is not whole, with which 5.1 may end with 0."""
 _ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")

@@ -203,14 +203,14 @@ def _escaped(word: str) -> str:
 
 def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input], relays: Relays) -> int:
     level = loglevel.of(command.words())
+    policy = command.value("adcvsr_on_corrupt") or "warn"
+    if policy not in {"warn", "fail"}:
+        raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
     _check_inputs(command)
     check_output(command, relays.listed())
     source = inputs[made.source]
     video = source.best_video()
     total = totals.frames(command.inputs[made.source], made.output, source, _filters(made.decoder))
-    policy = command.value("adcvsr_on_corrupt") or "warn"
-    if policy not in {"warn", "fail"}:
-        raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
     job = Job(
         binary=binary,
         decoder=made.decoder,

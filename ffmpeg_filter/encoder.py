@@ -23,6 +23,8 @@ _PATIENCE = 0.1
 """Seconds between two looks at whether anybody still takes frames."""
 
 
+_INTERRUPTED = 255
+"""FFmpeg's exit status after a signal."""
 _LINGER = 0.5
 """Seconds in which an encoder that has all frames may take what belongs beside them from other inputs."""
 
@@ -51,6 +53,7 @@ class Encoder:
         )  # fmt: skip
         os.close(readable)
         self._is_alone = list(argv).count("-i") == 1
+        self._may_lose_branches = any("onfail=ignore" in word for word in argv)
         self._frames: Queue[av.VideoFrame | None] = Queue(1)
         self._failure: Exception | None = None
         self._count = 0
@@ -83,7 +86,7 @@ class Encoder:
             self._check()
             return
         self._child.interrupt()
-        if self._child.wait() < 0:
+        if self._child.wait() not in {0, _INTERRUPTED} or self._child.speech.unwritten:
             self._check()
 
     def kill(self) -> None:
@@ -122,8 +125,9 @@ class Encoder:
             raise MediaError(f"the encoder was killed by signal {-status} after {self._count} frames")
         if status:
             raise ProgramError(f"the encoder failed: {self._child.speech.reason()}", status)
-        if self._child.speech.unwritten:
-            raise MediaError(f"the encoder failed: {self._child.speech.unwritten}")
+        unwritten = self._child.speech.unwritten
+        if unwritten and not (self._may_lose_branches and unwritten.startswith("[tee]")):
+            raise MediaError(f"the encoder failed: {unwritten}")
 
 
 def pipe() -> tuple[int, int]:

@@ -96,6 +96,11 @@ def _check_sources(command: Command, also_read: Iterable[Path] = ()) -> None:
             path = urls.path(url)
             if path is not None:
                 _check_not_read(path, read)
+        if (part := part_of(file)) and identity(Path(part)) in read:
+            raise OutputError(
+                f"input {part!r} has the name that output {file.url!r} has until it is whole; give either another one",
+                errno.EINVAL,
+            )
 
 
 def _check_not_read(path: Path, read: dict[tuple[int, int] | None, Path]) -> None:

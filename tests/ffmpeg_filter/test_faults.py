@@ -170,6 +170,12 @@ def test_a_disk_that_is_full_at_the_end_is_an_error_whatever_ffmpeg_ends_with(
         assert "No space left on device" in said or "quiet" in words
 
 
+def test_a_branch_of_tee_that_fails_is_an_error_unless_it_may(clip: Path, out: Path) -> None:
+    words = f"-an -vf {NEAREST} -c:v mpeg4 -map 0:v -f tee"
+    assert ffadcvsr("-nostats -v quiet -y -i", clip, words, f"{out}|[f=matroska]/dev/full") != 0
+    assert ffadcvsr("-nostats -v quiet -y -i", clip, words, f"{out}|[f=matroska:onfail=ignore]/dev/full") == 0
+
+
 def test_ffmpegs_last_words_on_a_truncated_source_come_through(
     clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -84,6 +84,12 @@ def test_an_output_that_the_command_reads_in_another_way_is_refused(words: list[
     assert refused(*words).number == errno.EINVAL
 
 
+def test_what_an_interrupted_run_left_may_be_an_input(here: Path) -> None:
+    (here / "a.adcvsr-part.mkv").touch()
+    assert refused("-i", "a.adcvsr-part.mkv", "a.mkv").number == errno.EINVAL
+    allowed("-i", "a.adcvsr-part.mkv", "b.mkv")
+
+
 def test_other_files_may_be_overwritten(here: Path) -> None:
     for name in ("a.mkv", "b.mkv", "p03.png"):
         (here / name).touch()
