@@ -16,7 +16,7 @@ from ffmpeg_filter.argv import parse
 from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm import Order
 from ffmpeg_filter.farm_orders import Orders, Title
-from ffmpeg_filter.farm_recipe import Kitchen, Ordered
+from ffmpeg_filter.farm_recipe import Kitchen, Ordered, check_outputs
 from ffmpeg_filter.progress import Reporter
 from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, one_line
 from vsadcvsr.farm.claims import Claims
@@ -59,6 +59,7 @@ class Making:
             if made.plan.part is None and self.title.overwrite:
                 made = self._order(["-y", *self.title.words])
             self.check_outputs()
+            check_outputs(made.command, made.binary)
             self._ordered = made
         return self._ordered
 

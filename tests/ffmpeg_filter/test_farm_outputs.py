@@ -137,6 +137,12 @@ def test_outputs_that_cannot_be_written_are_refused_by_the_plan(
     assert said in capfd.readouterr().err
 
 
+def test_a_protocol_that_is_not_known_is_refused_before_a_cluster_is_asked(capfd: pytest.CaptureFixture[str]) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+    assert ffadcvsr(f"-farm local -i clip.mkv -vf {NEAREST} -c:v ffv1 12:30.mkv") == 64
+    assert "has the protocol '12', to which this FFmpeg cannot write" in capfd.readouterr().err
+
+
 def test_two_merges_at_once_are_one(capfd: pytest.CaptureFixture[str]) -> None:
     job = planned()
     assert farm("work", JOB) == 0
