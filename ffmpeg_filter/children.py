@@ -39,9 +39,10 @@ _SEVERE = {"panic", "fatal", "error"}
 _SEQUEL = re.compile(
     r"Conversion failed|Nothing was written|Error opening (in|out)put file|Error selecting an encoder|Error while |"
     r"Error sending |Error reinitializing|Terminating thread|Task finished|Could not open encoder|Failed to set value|"
-    r"\[Eval\]|Error initializing|Error parsing|Error applying|Last message repeated|Error muxing|Error submitting"
+    r"\[Eval\]|Unable to parse option value|Error initializing|Error parsing|Error applying|Last message repeated|"
+    r"Error muxing|Error submitting"
 )
-"""What FFmpeg says after it has said what is wrong."""
+"""What FFmpeg says after, or right before, it says what is wrong."""
 _INPUT = re.compile(r"Error opening input file (.+?)\.?$")
 
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,13 +18,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests import network, processes
-from tests.requirements import requires
+from tests.requirements import VARIABLE, is_asked_for, requires
 
 ROOT = Path(__file__).parents[1]
 _FOLDER = Path(tempfile.mkdtemp(prefix="adcvsr-tests-"))
 _HOME = _FOLDER / "home"
 _OWN_FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "HF_HOME", "TORCH_HOME")
 _KEPT_OUT = {"build", "dist", "runs", "demo"}
+_WRITTEN = (".pyc", ".so", ".py", ".md", ".toml", "~")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,6 +60,33 @@ def _hear_signals() -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("requires"):
         requires(*marker.args)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a plain `pytest.skip` or `importorskip`, too, where `ADCVSR_REQUIRE` asks for its reason."""
+    report = yield
+    _fail_if_required(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for modules."""
+    report = yield
+    _fail_if_required(report)
+    return report
+
+
+def _fail_if_required(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple) and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if is_asked_for(reason):
+            report.outcome, report.longrepr = "failed", f"{VARIABLE} asks for what is skipped: {reason}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -146,9 +174,9 @@ def no_error_is_logged(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _files() -> set[str]:
-    """The files of the project, but for what tools keep beside them."""
+    """The files of the project, but for what tools keep beside them, and people write meanwhile."""
     found = set[str]()
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith((".", "__pycache__")) and name not in _KEPT_OUT]
-        found.update(os.path.relpath(Path(folder, name), ROOT) for name in names if not name.endswith((".pyc", ".so")))
+        found.update(os.path.relpath(Path(folder, name), ROOT) for name in names if not name.endswith(_WRITTEN))
     return found

