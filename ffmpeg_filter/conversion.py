@@ -14,6 +14,7 @@ import numpy as np
 import vapoursynth as vs
 
 from ffmpeg_filter.raw import Format, Plane, Property, Raw
+from ffmpeg_filter.thrift import cache_size
 from vsadcvsr.errors import FormatError
 from vsadcvsr.plugin_formats import Shape, shape_of
 
@@ -116,6 +117,11 @@ def raw_of(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, picture: Size, tag
 def _inside(frame: vs.VideoFrame, plane: int, size: tuple[int, int]) -> Plane:
     whole: Plane = np.asarray(frame[plane])
     return whole[: size[1], : size[0]]
+
+
+def limit_cache(width: int, height: int) -> None:
+    """Has VapourSynth keep few pictures of that size, where the process is ours alone."""
+    vs.core.max_cache_size = cache_size(width, height, vs.core.max_cache_size)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ffmpeg_filter.conversion import (
     filled,
     format_id,
     in_words,
+    limit_cache,
     padded,
     raw_of,
     shapes,
@@ -129,6 +130,7 @@ class Passage:
         self._door, self._entered = enter(clip, matrix)
         self._door.std.SetVideoCache(0)
         large = self._padded.width * engine.scale, self._padded.height * engine.scale
+        limit_cache(*large)
         self._request, self._format = Request(self._door, shape, matrix), shape.format.id
         usual = self._request.of({})
         self._finishes = usual is not None and engine.finishes(self._padded.height, self._padded.width, usual)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ffmpeg_filter.binary import find
 from ffmpeg_filter.children import become
+from ffmpeg_filter.thrift import turn_on
 from vsadcvsr.errors import AdcvsrError, one_line
 
 _OURS = {"y4m", "farm"}
@@ -22,6 +23,7 @@ def run() -> None:
     words = sys.argv[1:]
     if is_plain(words):
         raise SystemExit(_plain(words))
+    turn_on()
     from ffmpeg_filter.cli import main
 
     raise SystemExit(main(words))
