@@ -44,7 +44,7 @@ class _Popen(subprocess.Popen[Any]):
     """Takes no argument that has no meaning on Windows."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        meant = [name for name in _OF_POSIX if options.get(name) is not None]
+        meant = [name for name in _OF_POSIX if options.get(name) not in (None, (), [])]
         assert not meant, f"{meant} have no meaning on Windows"
         options.pop("creationflags", None)
         super().__init__(*arguments, **options)
