@@ -44,7 +44,7 @@ def test_a_folder_further_down_may_be_named(folder: Path) -> None:
     assert [film.path.name for film in found.films] == ["ab.mp4", "b.mp4"]
 
 
-def test_names_without_a_file_are_told(
+def test_names_that_match_no_file_are_logged(
     folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "fill", lambda *_, **__: 0)

@@ -1,7 +1,7 @@
 """Use of a CPU by a training process: one core of its own, memory that stays mapped, the faster precision.
 
-A step of a compact student takes tens of milliseconds, so that threads wait for each other longer than they work, and
-pages that the system hands out anew cost as much as the layers: one thread, pinned to a core, trains fastest, and
+A step of a compact student takes tens of milliseconds: several threads wait for each other longer than they work, and
+page faults of memory that is mapped anew cost as much as the layers. One thread, pinned to a core, trains fastest, and
 several processes use several cores.
 """
 
@@ -69,7 +69,7 @@ def _claim(core: int) -> IO[str] | None:
 
 
 def _allocate(options: Mapping[int, int]) -> None:
-    """Tells glibc from which size on a block is given back to the system when it is freed."""
+    """Sets glibc's thresholds from which freed blocks return to the system; nothing where there is another libc."""
     libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
     if libc is not None and hasattr(libc, "gnu_get_libc_version"):
         for option, value in options.items():

@@ -24,7 +24,7 @@ class Weights(Protocol):
     @property
     def difference(self) -> float: ...  # change over time, where flicker shows
     @property
-    def pyramid(self) -> float: ...  # means of areas, which the distance loses sight of under fine texture
+    def pyramid(self) -> float: ...  # means of areas, whose errors fine texture hides from RGB
     @property
     def structure(self) -> float: ...  # 1 - SSIM
     @property
