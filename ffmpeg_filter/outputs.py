@@ -46,9 +46,9 @@ def part_of(output: File) -> str | None:
     path = urls.path(output.url)
     if path is None or not containers.is_one_file(output) or _STANDARD.match(str(path)):
         return None
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - names may be too long for Path
         return None  # a device, a named pipe, a folder
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114
         path = Path(os.path.realpath(path))
     suffix = os.path.splitext(f"_{path.name}")[1]  # noqa: PTH122 - a name may begin with its only dot
     if not suffix and not output.last("f"):

@@ -128,7 +128,7 @@ class Transcode:
     def _end_sources(self, decoder: Child) -> None:
         decoder.end()
         if self.job.relays:
-            self.job.relays.close()
+            self.job.relays.cut()
 
     def _through(self, pictures: Iterator[av.VideoFrame], decoder: Child) -> None:
         encoder: Encoder | None = None

@@ -131,9 +131,14 @@ class Relay:
         if self._spool.failure is not None:
             raise MediaError(f"input {self.url} cannot be read: {self._spool.failure}")
 
-    def close(self) -> None:
-        """Ends the input for all who read it."""
+    def cut(self) -> None:
+        """Ends the input here, for all who read it."""
         self._spool.close()
+
+    def close(self) -> None:
+        """Ends the input and whatever reads it for us."""
+        self.cut()
+        os.close(self.number)
         if self._source is not None:
             self._source.end()
 
@@ -230,8 +235,13 @@ class Relays:
         for relay in self._relays.values():
             relay.check()
 
+    def cut(self) -> None:
+        """Ends all of them here."""
+        for relay in self._relays.values():
+            relay.cut()
+
     def close(self) -> None:
-        """Ends all of them for whoever reads them."""
+        """Ends all of them, and what reads them for us."""
         for relay in self._relays.values():
             relay.close()
 
