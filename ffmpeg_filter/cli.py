@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -102,13 +101,13 @@ def _with_relays(binary: Binary, relays: Relays) -> int:
     command = relays.command
     inputs = [probe(file, relays.probing(number)) for number, file in enumerate(command.inputs)]
     relays.check()
-    made = plan(command, inputs)
+    made = plan(command, inputs, version=binary.version)
     if made is None:
         relays.refuse()
         return _plain(binary, command)
     noted = made
     if command.has("adcvsr_metadata"):
-        noted = plan(_with_note(command, made), inputs) or made
+        noted = plan(_with_note(command, made), inputs, version=binary.version) or made
     if command.has("adcvsr_dry_run"):
         _show(binary, noted, relays)
         return 0
@@ -132,12 +131,12 @@ def ordered(words: list[str]) -> Ordered:
     command = graph_files.read_in(parse(words))
     inputs = [probe(file) for file in command.inputs]
     binary = find()
-    made = plan(command, inputs)
+    made = plan(command, inputs, version=binary.version)
     if made is None:
         raise UsageError.of("command", "without adcvsr", "with -vf adcvsr or in -filter_complex")
     if command.has("adcvsr_metadata"):
         command = _with_note(command, made)
-    made = plan(command, inputs)
+    made = plan(command, inputs, version=binary.version)
     assert made is not None, "a note takes no filter away"
     return Ordered(command, inputs, made, binary)
 
@@ -175,7 +174,7 @@ def _noted(file: File, note: Option) -> File:
 
 
 def _show(binary: Binary, made: Plan, relays: Relays) -> None:
-    encoder = [relays.original(word) for word in made.encoder(Start((), (), None, Fraction(1, 90000)))]
+    encoder = [relays.original(word) for word in made.encoder(Start())]
     print(_in_shell([binary.path, *map(relays.original, made.decoder)]))
     print(f"# adcvsr {ascii(made.options.described())[1:-1]}")
     print(_in_shell([binary.path, *encoder]))
@@ -209,7 +208,6 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
     _check_inputs(command)
     check_output(command, relays.listed())
     source = inputs[made.source]
-    video = source.best_video()
     total = totals.frames(command.inputs[made.source], made.output, source, _filters(made.decoder))
     job = Job(
         binary=binary,
@@ -218,7 +216,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         options=made.options.upscaling,
         active=made.options.active(),
         codec=made.codec,
-        rate=video.rate if video else None,
+        info=made.info,
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,
         has_keys=not command.has("nostdin") and not relays.use_stdin,

@@ -22,6 +22,8 @@ _FIXED_RATE_CODECS = {
     "dvvideo", "h263", "h263p", "libxvid", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2",
 }  # fmt: skip
 _FIXED_RATE = {"apng", "avi", "dv", "gif", "gxf", "mpeg", "mpg", "mxf", "vob", "y4m", "yuv4mpegpipe"}
+_MP4 = {"3g2", "3gp", "f4v", "ipod", "ismv", "m4v", "mov", "mp4", "psp"}
+_VARIABLE_MP4 = (58, 0)
 _MANY_FILES = {
     "dash", "fifo", "hds", "hls", "ism", "m3u8", "mpd", "null", "rtsp", "sap", "segment", "smoothstreaming",
     "ssegment", "stream_segment", "tee", "webm_chunk",
@@ -49,6 +51,14 @@ def holds(output: File, kind: str) -> bool:
 def takes_subtitles(output: File, *, bitmaps: bool) -> bool:
     """Whether subtitles, as pictures or as text, are put in without being asked for."""
     return output.last("c:s") is not None or _SUBTITLES.get(form(output)) == ("bitmap" if bitmaps else "text")
+
+
+def fills_gaps(output: File, version: tuple[int, int]) -> bool:
+    """Whether FFmpeg repeats frames where time goes on, though the container needs it not: MP4 before FFmpeg 6.
+
+    `version` is libavutil's.
+    """
+    return version < _VARIABLE_MP4 and form(output) in _MP4
 
 
 def has_fixed_rate(output: File, codec: str) -> bool:

@@ -7,14 +7,13 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from fractions import Fraction
 from queue import Full, Queue
 
 import av
 
 from ffmpeg_filter import loglevel
 from ffmpeg_filter.children import Child
-from ffmpeg_filter.nut import Writer
+from ffmpeg_filter.send import StreamInfo, Writer
 from vsadcvsr.errors import MediaError
 
 _PIPE_BYTES = 1 << 20
@@ -43,7 +42,7 @@ class Encoder:
     """
 
     def __init__(
-        self, argv: Sequence[str], first: av.VideoFrame, rate: Fraction | None, say: Callable[[str], None],
+        self, argv: Sequence[str], first: av.VideoFrame, info: StreamInfo, say: Callable[[str], None],
         *, inputs: Sequence[int] = (),
     ) -> None:  # fmt: skip
         readable, writable = pipe()
@@ -57,7 +56,7 @@ class Encoder:
         self._frames: Queue[av.VideoFrame | None] = Queue(1)
         self._failure: Exception | None = None
         self._count = 0
-        self._feeding = threading.Thread(target=self._feed, args=(writable, first, rate), name="to encoder")
+        self._feeding = threading.Thread(target=self._feed, args=(writable, first, info), name="to encoder")
         self._feeding.start()
         self.satisfied = False
         """Whether it has ended by itself, and well, before the frames did (`-t`, `-frames`)."""
@@ -102,13 +101,12 @@ class Encoder:
                 return True
         return False
 
-    def _feed(self, writable: int, first: av.VideoFrame, rate: Fraction | None) -> None:
+    def _feed(self, writable: int, first: av.VideoFrame, info: StreamInfo) -> None:
         try:
-            writer = Writer(writable, first, rate)
+            writer = Writer(writable, first, info)
             while (frame := self._frames.get()) is not None:
                 writer.write(frame)
                 self._count += 1
-            writer.close()
         except BrokenPipeError:
             pass  # it has ended, and its status says why
         except Exception as error:  # noqa: BLE001 - it crosses over

@@ -35,17 +35,23 @@ _TS_DISCONT = 0x200
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """One stream: `kind` is video, audio, subtitle, data or attachment; rates in frames a second."""
+    """One stream: `kind` is video, audio, subtitle, data or attachment; rates in frames a second: the
+    average, and that from which FFmpeg begins its guess; `tick` is its time base in seconds.
+    """
 
     index: int
     kind: str
     codec: str = ""
+    disposition: int = 0
+    """FFmpeg's bits."""
     is_default: bool = False
     is_cover: bool = False
     pixels: int = 0
     channels: int = 0
     frames: int = 0
     rate: Fraction | None = None
+    base_rate: Fraction | None = None
+    tick: Fraction | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -122,13 +128,17 @@ def _stream(one: av.stream.Stream) -> Stream:
     facts = Stream(
         index=one.index,
         kind=str(one.type),
+        disposition=disposition,
         is_default=bool(disposition & _DEFAULT),
         is_cover=bool(disposition & _ATTACHED),
         frames=one.frames,
         tags={name: value for name, value in one.metadata.items() if not _is_made(name)},
     )
     if isinstance(one, av.VideoStream):
-        return replace(facts, codec=one.name or "", pixels=one.width * one.height, rate=exact(one.average_rate))
+        return replace(
+            facts, codec=one.name or "", pixels=one.width * one.height, rate=exact(one.average_rate),
+            base_rate=exact(one.base_rate), tick=exact(one.time_base),
+        )  # fmt: skip
     if isinstance(one, av.AudioStream):
         return replace(facts, codec=one.name or "", channels=one.channels)
     return replace(facts, codec=getattr(one, "name", None) or "")  # a stream of no known kind has none

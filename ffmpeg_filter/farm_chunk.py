@@ -121,10 +121,10 @@ class Renderer:
 
     def _encode(self, pictures: Iterator[av.VideoFrame], part: Path) -> None:
         kitchen, encoder = self._kitchen, None
-        words = farm_words.of_chunk(kitchen.encoder, kitchen.plan.codec, str(part))
+        words = farm_words.of_chunk(kitchen.encoder, kitchen.plan.codec, str(part), kitchen.index.tick)
         try:
             for picture in pictures:
-                encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.rate, self._say)
+                encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.info, self._say)
                 encoder.take(picture)
             assert encoder is not None, "a chunk has pictures"
             encoder.finish()

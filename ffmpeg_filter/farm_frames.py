@@ -18,7 +18,8 @@ from ffmpeg_filter.children import Child
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import pipe
 from ffmpeg_filter.farm_index import Index, sum_of
-from ffmpeg_filter.nut import Words, exact, read
+from ffmpeg_filter.nut import exact
+from ffmpeg_filter.receive import Words, read
 from ffmpeg_filter.shown import Reader, Shown
 from vsadcvsr.errors import MediaError
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from ffmpeg_filter import vsync
 from ffmpeg_filter.frames import raw_of
 from ffmpeg_filter.raw import Plane
 from vsadcvsr import scenes
@@ -55,6 +56,20 @@ class Index:
             for number, (time, duration, total) in enumerate(rows)
         ]
         return "\n".join([f"{_HEAD} {self.tick.numerator}/{self.tick.denominator}", *lines, ""])
+
+
+def encoded(index: Index, rate: Fraction) -> Index:
+    """The index in ticks of one over the rate, to which FFmpeg rounds times.
+
+    Raises ValueError where it drops frames.
+    """
+    seconds = [duration * index.tick or None for duration in index.durations]
+    times = vsync.encoded(index.seconds, rate, seconds)
+    if None in times:
+        raise ValueError("frames are so near to each other that FFmpeg drops some")
+    ticks = [round(time * rate) for time in times if time is not None]
+    durations = [max(1, round(duration * index.tick * rate)) for duration in index.durations]
+    return replace(index, tick=1 / rate, times=ticks, durations=durations)
 
 
 def parsed(text: str) -> Index:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.stream import Disposition
 
 from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, loglevel, outputs, verify
 from ffmpeg_filter.children import Child
@@ -53,8 +54,10 @@ def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
         raise
     if plan.part is None:
         return
-    times: list[Fraction | None] = [*kitchen.index.seconds]
-    for words in verify.findings(plan, Outcome(times=times), Path(plan.part)):
+    index = kitchen.index
+    durations = [duration * index.tick or None for duration in index.durations]
+    passed = Outcome(times=[*index.seconds], durations=durations, rate=kitchen.info.sent_rate)
+    for words in verify.findings(plan, passed, Path(plan.part)):
         raise FarmError(f"the film is not what was planned: {words}")
     for file in kitchen.command.outputs:
         outputs.publish(file)
@@ -75,7 +78,7 @@ def _encode_once(kitchen: Kitchen, words: Sequence[str], paths: Sequence[Path], 
     encoder: Encoder | None = None
     try:
         for picture in _pictures(kitchen, paths):
-            encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.rate, reporter.say)
+            encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.info, reporter.say)
             if not encoder.take(picture):
                 break
             reporter.frame(float((picture.pts or 0) * kitchen.index.tick))
@@ -147,8 +150,8 @@ def _stamps(kitchen: Kitchen, *, in_milliseconds: bool) -> tuple[list[int], Frac
 
     Where a container counts in milliseconds they stand in that file as in the film: so they are rounded but once.
     """
-    index = kitchen.index
-    begin = farm_words.begin_of(kitchen.encoder, index.seconds[0])
+    index = kitchen.encoded
+    begin = index.seconds[0]
     if not in_milliseconds or begin < 0:
         return [time - index.times[0] for time in index.times], begin
     ahead = round((index.seconds[0] - begin) / index.tick)
@@ -174,10 +177,11 @@ def _write(film: Path, chunks: Sequence[_Coded], times: Sequence[int], kitchen: 
     other = [chunk.path.name for chunk in chunks if chunk.head != chunks[0].head]
     if other:
         raise FarmError(f"{', '.join(other[:5])} were encoded otherwise than {chunks[0].path.name}; is it one FFmpeg?")
-    index = kitchen.index
+    index = kitchen.encoded
     decoded_at = iter(farm_stamps.decoding_times(times, max(farm_stamps.delay(chunk.order) for chunk in chunks)))
     with av.open(str(chunks[0].path)) as first, av.open(str(film), "w") as file:
         stream = _stream(file, first.streams.video[0], index.tick)
+        stream.disposition = Disposition(kitchen.info.disposition)
         for chunk in chunks:
             for number, packet in _packets(chunk):
                 packet.stream = stream

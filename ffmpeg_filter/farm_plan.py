@@ -14,19 +14,20 @@ from typing import cast
 
 import av
 
-from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, urls
+from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, send, urls, vsync
 from ffmpeg_filter.argv import Command, File, Option, parse
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError
 from ffmpeg_filter.farm_frames import decoding
 from ffmpeg_filter.farm_index import Index, Indexer, sum_of
-from ffmpeg_filter.farm_modes import divided, run_up
+from ffmpeg_filter.farm_modes import Division, divided, run_up
 from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, check_outputs, request
 from ffmpeg_filter.nut import exact
 from ffmpeg_filter.passage import Model
 from ffmpeg_filter.pipeline import INTERLACED
 from ffmpeg_filter.plan import Plan
 from ffmpeg_filter.progress import Reporter
+from ffmpeg_filter.send import StreamInfo
 from ffmpeg_filter.shown import Shown
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
@@ -148,16 +149,21 @@ def _judge(command: Command, damage: Damage, reporter: Reporter) -> None:
 
 def _recipe(ordered: Ordered, film: _Film) -> Recipe:
     command, inputs, plan, binary = ordered
+    info = plan.info(film.first.time_base, film.first.rate, film.index.seconds[0])
     division = divided(command, plan, inputs, command.value("farm_intermediate"))
+    if division.mode == "direct":
+        division = _checked(division, ordered, film, info)
     return Recipe(
         mode=division.mode,
         why=division.why,
         pixels=film.pixels,
         index=hashlib.sha256(film.index.text().encode()).hexdigest(),
-        filters=colors.filters(film.first, binary.version),
+        filters=[*send.filters(film.pixels, info), *colors.filters(film.first, binary.version)],
         options=colors.encoder_options(film.first, plan.codec, binary.version),
+        reading=send.options(_blank(plan, film)[0], info),
         begin=str(film.index.seconds[0]),
         tick=str(film.first.time_base),
+        rate=str(film.first.rate or ""),
         shift=None,
         run_up=None,
     )
@@ -168,6 +174,20 @@ def _seekable(ordered: Ordered, film: _Film, recipe: Recipe) -> Recipe:
     ahead = run_up(ordered.command, ordered.plan) if film.index.rises else None
     shift = None if ahead is None else _shift(ordered, film.index)
     return recipe if shift is None else replace(recipe, shift=shift, run_up=ahead)
+
+
+def _checked(division: Division, ordered: Ordered, film: _Film, info: StreamInfo) -> Division:
+    """The division of a film whose frames may be too near to each other to be encoded each by itself."""
+    try:
+        index = farm_index.encoded(film.index, info.sent_rate)
+        if ordered.plan.fills_gaps and not vsync.is_steady(index.seconds, info.sent_rate):
+            raise ValueError("FFmpeg repeats frames where time goes on")
+    except ValueError as error:
+        if ordered.command.value("farm_intermediate") == "none":
+            words = f"chunks cannot be encoded by themselves: {error}; leave -farm_intermediate out"
+            raise UsageError(words) from error
+        return Division("lossless", str(error))
+    return division
 
 
 def _shift(ordered: Ordered, index: Index) -> int | None:
@@ -182,13 +202,14 @@ def _shift(ordered: Ordered, index: Index) -> int | None:
 def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:
     """Encodes a moment of nothing in every way that will be needed. Raises ProgramError, UsageError or MediaError."""
     _, _, plan, _ = ordered
-    words = plan.encoder(recipe.start)
+    words = plan.encoder(recipe.start(plan))
     with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as place:
         if plan.part is not None or _has_one_name(plan.output):
             first, *_ = farm_words.passes(_elsewhere(words, Path(place)), f"{place}/pass")
-            _encode(ordered, first, film)
+            _encode(ordered, first, film, recipe)
         if recipe.mode == "direct":
-            _encode(ordered, farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv"), film)
+            chunk = farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv", film.index.tick)
+            _encode(ordered, chunk, film, recipe)
         else:
             _try_lossless(Path(place), film)
 
@@ -210,10 +231,10 @@ def _elsewhere(words: Sequence[str], folder: Path) -> list[str]:
     return Command(tuple(files), command.rest).words()
 
 
-def _encode(ordered: Ordered, words: Sequence[str], film: _Film) -> None:
+def _encode(ordered: Ordered, words: Sequence[str], film: _Film, recipe: Recipe) -> None:
     said: list[str] = []
     blank = list(islice(_blank(ordered.plan, film), 2))
-    encoder = Encoder([ordered.binary.path, *words], blank[0], None, said.append)
+    encoder = Encoder([ordered.binary.path, *words], blank[0], recipe.info(ordered.plan), said.append)
     try:
         for frame in blank:
             if not encoder.take(frame):

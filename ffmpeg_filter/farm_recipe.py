@@ -22,6 +22,7 @@ from ffmpeg_filter.farm_index import Index
 from ffmpeg_filter.farm_modes import Mode
 from ffmpeg_filter.options import Options
 from ffmpeg_filter.plan import Plan, Start, plan
+from ffmpeg_filter.send import StreamInfo
 from vsadcvsr import backends
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.job import Job
@@ -55,15 +56,22 @@ class Recipe:
     """The SHA-256 of the index of frames."""
     filters: Sequence[str]
     options: Sequence[str]
+    reading: Sequence[str]
     begin: str
     tick: str
+    rate: str
+    """Frames a second in front of adcvsr, empty if they are not known."""
     shift: int | None
     run_up: int | None
 
-    @property
-    def start(self) -> Start:
+    def info(self, plan: Plan) -> StreamInfo:
+        """What holds for all pictures of the film."""
+        return plan.info(Fraction(self.tick), Fraction(self.rate) if self.rate else None, Fraction(self.begin))
+
+    def start(self, plan: Plan) -> Start:
         """What the first frame of the film told."""
-        return Start(list(self.filters), list(self.options), Fraction(self.begin), Fraction(self.tick))
+        origin = self.info(plan).origin
+        return Start(list(self.filters), list(self.options), list(self.reading), origin, Fraction(self.begin))
 
     def plain(self) -> dict[str, object]:
         """As JSON has it."""
@@ -125,7 +133,7 @@ class Kitchen:
         self.command: Command = parse(words)
         job.check_sources()
         self.inputs: list[Input] = [probe(file) for file in self.command.inputs]
-        made = plan(self.command, self.inputs)
+        made = plan(self.command, self.inputs, version=self.binary.version)
         assert made is not None, "it was planned with adcvsr in it"
         self.plan: Plan = made
         self._check(words)
@@ -147,13 +155,17 @@ class Kitchen:
     @cached_property
     def encoder(self) -> list[str]:
         """The second command of a single run."""
-        return self.plan.encoder(self.recipe.start)
+        return self.plan.encoder(self.recipe.start(self.plan))
 
     @property
-    def rate(self) -> Fraction | None:
-        """The source's frames a second, as a single run tells the encoder."""
-        video = self.inputs[self.plan.source].best_video()
-        return video.rate if video else None
+    def info(self) -> StreamInfo:
+        """What a single run tells the encoder of all pictures."""
+        return self.recipe.info(self.plan)
+
+    @cached_property
+    def encoded(self) -> Index:
+        """The index as the frames come to the encoder of a single run, which rounds times to the rate."""
+        return farm_index.encoded(self.index, self.info.sent_rate)
 
 
 def enter(request: Mapping[str, object]) -> None:

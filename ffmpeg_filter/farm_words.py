@@ -14,6 +14,7 @@ from ffmpeg_filter.argv import Command, File, Option, parse
 from ffmpeg_filter.farm_modes import is_of_video, pins
 
 _LIMITS = {"ss", "t", "to", "sseof", "itsoffset", "seek_timestamp", "accurate_seek", "noaccurate_seek"}
+_OF_THE_PIPE = {"itsoffset", "seek_timestamp", "c", "f", "loglevel"}
 _LISTS = {"x265-params"}
 _PICTURES_ALONE = (Option("-map", "0:v:0"), Option("-map_metadata", "-1"), Option("-map_chapters", "-1"))
 _REPEATABLE = (Option("-fflags", "+bitexact"), Option("-f", "matroska"), Option("-y"))
@@ -42,15 +43,17 @@ def _raw(command: Command) -> list[str]:
     return command.words() if command.has("copyts") else ["-copyts", *command.words()]
 
 
-def of_chunk(words: Sequence[str], codec: str, path: str) -> list[str]:
-    """The encoder's command for the pictures of one chunk, with nothing beside them, into a file at `path`."""
+def of_chunk(words: Sequence[str], codec: str, path: str, tick: Fraction) -> list[str]:
+    """The encoder's command for the pictures of one chunk, each of them at its own time, in ticks (seconds), with
+    nothing beside them, into a file at `path`.
+    """
     command = parse(words)
     pictures, output = command.inputs[0], command.outputs[0]
     kept = [option for option in output.options if is_of_video(option) and option.name != "c"]
     kept = _pinned(kept, pins(codec))
-    options = [*_PICTURES_ALONE, *kept, Option("-c:v", codec), *_REPEATABLE]
-    at_zero = pictures.without(lambda option: option.name == "itsoffset")
-    return Command((at_zero, File(tuple(options), path, is_input=False))).words()
+    clock = [Option("-fps_mode", "passthrough"), Option("-enc_time_base", f"{tick.numerator}/{tick.denominator}")]
+    options = [*_PICTURES_ALONE, *clock, *kept, Option("-c:v", codec), *_REPEATABLE]
+    return Command((pictures, File(tuple(options), path, is_input=False))).words()
 
 
 def _pinned(options: Sequence[Option], pinned: Sequence[str]) -> list[Option]:
@@ -88,21 +91,15 @@ def _in_pass(file: File, number: str, log: str) -> File:
     return replace(file, options=(*noted, Option("-y")))
 
 
-def begin_of(words: Sequence[str], first: Fraction) -> Fraction:
-    """When the pictures begin in the film (seconds) that the encoder's command makes, given the first one's time."""
-    command = parse(words)
-    return first if command.has("copyts") else clocks.seconds(command.inputs[0].last("itsoffset")) or Fraction(0)
-
-
 def with_pictures(words: Sequence[str], path: str, begin: Fraction, aspect: Fraction | None) -> list[str]:
     """The encoder's command with finished pictures in the file at `path`, which are copied: their film begins at
     `begin` (seconds), and `aspect` is that of the display, if the file does not say.
     """
     command = parse(words)
     pictures, output = command.inputs[0], command.outputs[0]
-    opening = [one for one in pictures.options if one.name not in {"itsoffset", "f", "loglevel"}]
+    opening = [one for one in pictures.options if one.name not in _OF_THE_PIPE]
     opening += [Option("-loglevel", _loglevel(command))]
-    shift = [Option("-itsoffset", clocks.text(begin))] if begin and not command.has("copyts") else []
+    shift = [Option("-itsoffset", clocks.text(begin))] if begin else []
     opened = File((*opening, *shift), path, is_input=True)
     made = [one for one in output.options if not is_of_video(one)]
     shape = [Option("-aspect:v:0", f"{aspect.numerator}:{aspect.denominator}")] if aspect else []

@@ -62,13 +62,13 @@ def _read(frames: Iterable[av.VideoFrame]) -> Iterator[Raw]:
 def raw_of(frame: av.VideoFrame) -> Raw:
     """The frame's own memory, with the frame as tag; samples that do not start at bit 0 are a copy."""
     layout = layout_of(frame.format.name)
-    views = [view >> layout.shift if layout.shift else view for view in _views(frame, layout)]  # type: ignore[operator]
+    samples = [view >> layout.shift if layout.shift else view for view in views(frame, layout)]  # type: ignore[operator]
     count = layout.format.planes
-    alpha = views[count] if layout.has_alpha else None
-    return Raw(layout.format, frame.width, frame.height, tuple(views[:count]), alpha, _props(frame, layout), frame)
+    alpha = samples[count] if layout.has_alpha else None
+    return Raw(layout.format, frame.width, frame.height, tuple(samples[:count]), alpha, _props(frame, layout), frame)
 
 
-def _views(frame: av.VideoFrame, layout: Layout) -> list[Plane]:
+def views(frame: av.VideoFrame, layout: Layout) -> list[Plane]:
     """Each component in the frame's memory, (H, W)."""
     sizes = [layout.format.size(index, frame.width, frame.height) for index in range(len(layout.components))]
     return [
@@ -118,7 +118,7 @@ def _filled(frame: av.VideoFrame, raw: Raw) -> av.VideoFrame:
             np.frombuffer(plane, np.uint8)[:] = 0xFF
     peak = 1 if layout.format.is_float else (1 << layout.format.bits) - 1
     planes = [*raw.planes, np.array(peak) if raw.alpha is None else raw.alpha]
-    for view, samples in zip(_views(frame, layout), planes, strict=False):
+    for view, samples in zip(views(frame, layout), planes, strict=False):
         np.copyto(view, samples << layout.shift if layout.shift else samples, casting="unsafe")  # type: ignore[operator]
     _describe(frame, raw)
     return frame

@@ -1,24 +1,23 @@
-"""Frames on the pipes between FFmpeg and us: NUT with raw video, which keeps pixels and timestamps exactly.
+"""NUT with raw video, written packet by packet. Exact rates and time bases, but no durations. Pure.
 
-Everything else that a frame has to say is read from `shown` and put back into the frame.
+Timestamps may be equal or run backwards, which FFmpeg's own muxer refuses and its demuxer does not mind.
 """
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Generator, Iterator
+import struct
 from fractions import Fraction
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-import av
-
-from ffmpeg_filter.shown import LOCATIONS, MATRICES, PRIMARIES, TRANSFERS, Shown
-from vsadcvsr.errors import MediaError
-
-_UNSPECIFIED = 2
-_RANGES = {"tv": 1, "pc": 2}
-_PATIENCE = 60.0
-"""Seconds to wait for the words on a frame that has come: they are written first, but read on another thread."""
+_FILE = b"nut/multimedia container\0"
+_MAIN, _STREAM, _SYNCPOINT, _INFO = (
+    bytes.fromhex(code) for code in ("4e4d7a561f5f04ad", "4e5311405bf2f9db", "4e4be4adeeca4569", "4e49ab68b596ba78")
+)
+_KEY, _PTS, _STREAM_ID, _SIZE, _INVALID = 1, 8, 16, 32, 8192
+DISPOSITIONS = {0x1: b"default", 0x2: b"dub", 0x4: b"original", 0x8: b"comment", 0x10: b"lyrics", 0x20: b"karaoke"}
+"""FFmpeg's bits that a stream can have, and their names."""
+_MAX_DISTANCE = 65536
+_PTS_SHIFT = 7
 
 
 class Ratio(Protocol):
@@ -31,105 +30,88 @@ class Ratio(Protocol):
     def denominator(self) -> int: ...
 
 
-class Words:
-    """What has been said of frames that have not come yet. Filled on one thread, read on another."""
-
-    def __init__(self) -> None:
-        self._said: queue.SimpleQueue[Shown] = queue.SimpleQueue()
-        self._held: Shown | None = None
-
-    def put(self, shown: Shown) -> None:
-        self._said.put(shown)
-
-    def of(self, time: Fraction | None, tick: Fraction) -> Shown:
-        """The words on the frame at `time` (seconds), given the pipe's tick.
-
-        Words on frames before it are dropped. Where timestamps were not in order, the pipe has changed them: then those
-        next to it must do.
-        """
-        shown, self._held = self._held or self._next(_PATIENCE), None
-        while shown is not None and time is not None and _time(shown, time) <= time - tick:
-            following = self._next(0)
-            if following is None:
-                return shown
-            shown = following
-        if shown is None:
-            raise MediaError("the decoder sent a frame and no word on it: please report its command")
-        if time is not None and _time(shown, time) >= time + tick:
-            self._held = shown
-        return shown
-
-    def _next(self, patience: float) -> Shown | None:
-        try:
-            return self._said.get(timeout=patience) if patience else self._said.get_nowait()
-        except queue.Empty:
-            return None
-
-
-def _time(shown: Shown, otherwise: Fraction) -> Fraction:
-    return otherwise if shown.pts is None else shown.pts * shown.time_base
-
-
-def read(descriptor: int, words: Words) -> Generator[tuple[av.VideoFrame, Shown]]:
-    """The frames that a decoder writes into a pipe, dressed again, with what was said of each. Ends where they end.
-
-    Raises MediaError for a stream that cannot be read on.
-    """
-    try:
-        source = av.open(f"pipe:{descriptor}", format="nut")
-    except (av.FFmpegError, EOFError):
-        return  # the decoder ended without a frame, and its status says why
-    with source:
-        for frame in _decoded(source):
-            tick = exact(frame.time_base) or Fraction(1, 90000)
-            time = None if frame.pts is None else frame.pts * tick
-            shown = words.of(time, tick)
-            if time is not None and shown.pts is not None and abs(_time(shown, time) - time) < tick:
-                frame.pts, frame.time_base = shown.pts, shown.time_base
-                frame.duration = shown.duration or 0
-            _dress(frame, shown)
-            yield frame, shown
-
-
-def _decoded(source: av.container.InputContainer) -> Iterator[av.VideoFrame]:
-    try:
-        yield from source.decode(video=0)
-    except av.FFmpegError as error:
-        raise MediaError(f"the decoder's pictures break off: {error}") from error
-
-
 def exact(ratio: Ratio | None) -> Fraction | None:
     """A ratio as Python's own."""
     return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
-def _dress(frame: av.VideoFrame, shown: Shown) -> None:
-    """Gives a frame its colours again."""
-    frame.colorspace = MATRICES.get(shown.matrix or "", _UNSPECIFIED)
-    frame.color_primaries = PRIMARIES.get(shown.primaries or "", _UNSPECIFIED)
-    frame.color_trc = TRANSFERS.get(shown.transfer or "", _UNSPECIFIED)
-    frame.color_range = _RANGES.get(shown.range or "", 0)
-    if hasattr(frame, "chroma_location"):  # PyAV 19 and later
-        frame.chroma_location = LOCATIONS[shown.location] + 1 if shown.location else 0
+class Video(NamedTuple):
+    """A stream of raw video: its size, FourCC, time base (seconds), frame rate, and FFmpeg's disposition bits."""
+
+    width: int
+    height: int
+    tag: bytes
+    tick: Fraction
+    rate: Fraction
+    disposition: int = 0
 
 
-class Writer:
-    """Frames into a pipe that an encoder reads."""
+def header(video: Video) -> bytes:
+    """The beginning of a file with one stream."""
+    tick = video.tick
+    main = b"".join(map(_number, (3, 1, _MAX_DISTANCE, 1, tick.numerator, tick.denominator)))
+    main += _frame_codes() + _number(0)
+    stream = b"".join(map(_number, (0, 0))) + _text(video.tag)
+    stream += b"".join(map(_number, (0, _PTS_SHIFT, 0, 0, 0))) + _text(b"")
+    stream += b"".join(map(_number, (video.width, video.height, 0, 0, 0)))
+    packets = _packet(_MAIN, main) + _packet(_STREAM, stream)
+    facts = [(b"r_frame_rate", f"{video.rate.numerator}/{video.rate.denominator}".encode())]
+    facts += [(b"Disposition", name) for bit, name in DISPOSITIONS.items() if video.disposition & bit]
+    info = _number(1) + _signed(0) + b"".join(map(_number, (0, 0, len(facts))))
+    info += b"".join(_text(name) + _signed(-1) + _text(value) for name, value in facts)
+    return _FILE + packets + _packet(_INFO, info)
 
-    def __init__(self, descriptor: int, first: av.VideoFrame, rate: Fraction | None) -> None:
-        self._file = av.open(f"pipe:{descriptor}", "w", format="nut")
-        self._stream = self._file.add_stream("rawvideo", rate=rate or Fraction(25))
-        context = self._stream.codec_context
-        context.width, context.height, context.pix_fmt = first.width, first.height, first.format.name
-        context.time_base = self._stream.time_base = exact(first.time_base) or Fraction(1, 90000)
 
-    def write(self, frame: av.VideoFrame) -> None:
-        """Raises BrokenPipeError (or another OSError of the pipe) when the encoder reads no more."""
-        for packet in self._stream.encode(frame):
-            self._file.mux(packet)
+def _frame_codes() -> bytes:
+    """All frame codes: 1 says that everything is written in the frame's header, the others are not used."""
+    invalid, coded = _number(_INVALID), _number(_KEY | _STREAM_ID | _PTS | _SIZE)
+    rest = _signed(0) + b"".join(map(_number, (1, 0, 0, 0)))
+    return (
+        invalid + _number(6) + rest + _number(1)
+        + coded + _number(6) + rest + _number(1)
+        + invalid + _number(6) + rest + _number(253)
+    )  # fmt: skip
 
-    def close(self) -> None:
-        """Ends the film. Without it, the encoder sees a torn one."""
-        for packet in self._stream.encode(None):
-            self._file.mux(packet)
-        self._file.close()
+
+def packet_head(pts: int, size: int) -> bytes:
+    """What comes before the pixels of a frame; `pts` is in ticks, 0 or more."""
+    sync = _packet(_SYNCPOINT, _number(pts) + _number(0))
+    return sync + b"\x01" + _number(0) + _number(pts + (1 << _PTS_SHIFT)) + _number(size)
+
+
+def _number(value: int) -> bytes:
+    """A number in groups of seven bits, the highest first."""
+    groups = [value & 0x7F]
+    while value := value >> 7:
+        groups.append(value & 0x7F | 0x80)
+    return bytes(reversed(groups))
+
+
+def _signed(value: int) -> bytes:
+    return _number(2 * value - 1 if value > 0 else -2 * value)
+
+
+def _text(value: bytes) -> bytes:
+    return _number(len(value)) + value
+
+
+def _packet(code: bytes, payload: bytes) -> bytes:
+    return code + _number(len(payload) + 4) + payload + struct.pack(">I", _checksum(payload))
+
+
+def _checksum(data: bytes) -> int:
+    """CRC-32 of the polynomial 0x04C11DB7, the highest bit first, from 0."""
+    value = 0
+    for byte in data:
+        value = (value << 8 & 0xFFFFFFFF) ^ _TABLE[value >> 24 ^ byte]
+    return value
+
+
+def _remainder(byte: int) -> int:
+    value = byte << 24
+    for _ in range(8):
+        value = (value << 1 ^ (0x04C11DB7 if value >> 31 else 0)) & 0xFFFFFFFF
+    return value
+
+
+_TABLE = tuple(map(_remainder, range(256)))

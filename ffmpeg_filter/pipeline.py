@@ -19,17 +19,19 @@ from itertools import chain
 
 import av
 
-from ffmpeg_filter import colors, keys, loglevel
+from ffmpeg_filter import colors, keys, loglevel, send
 from ffmpeg_filter.ahead import ahead
 from ffmpeg_filter.binary import Binary
 from ffmpeg_filter.children import Child
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError, pipe
 from ffmpeg_filter.frames import upscale_frames
-from ffmpeg_filter.nut import Words, exact, read
+from ffmpeg_filter.nut import exact
 from ffmpeg_filter.plan import Start
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
+from ffmpeg_filter.receive import Words, read
+from ffmpeg_filter.send import StreamInfo
 from ffmpeg_filter.shown import Reader, Shown
 from vsadcvsr.errors import MediaError
 
@@ -48,9 +50,10 @@ class Job:
     decoder: Sequence[str]
     encoder: Callable[[Start], Sequence[str]]
     options: Callable[[int, int], dict[str, object]]
+    info: Callable[[Fraction, Fraction | None, Fraction | None], StreamInfo]
+    """As a plan has it."""
     active: Callable[[Fraction | None, int], bool] | None = None
     codec: str = ""
-    rate: Fraction | None = None
     strict: bool = False
     """Whether damage is the end of it (`-adcvsr_on_corrupt fail`)."""
     reads_stdin: bool = False
@@ -64,10 +67,14 @@ class Job:
 
 @dataclass
 class Outcome:
-    """How a job ended: FFmpeg's exit status, and the presentation times (seconds) of the frames that were passed on."""
+    """How a job ended: FFmpeg's exit status, and the presentation times and durations (seconds) of the frames that were
+    passed on; their rate, if that is what FFmpeg rounds the times to.
+    """
 
     status: int = 0
     times: list[Fraction | None] = field(default_factory=list)
+    durations: list[Fraction | None] = field(default_factory=list)
+    rate: Fraction | None = None
     damage: Damage = field(default_factory=Damage)
     interrupted: bool = False
     is_cut: bool = False
@@ -181,24 +188,23 @@ class Transcode:
 
     def _encoder(self, first: av.VideoFrame) -> Encoder:
         assert self._first is not None, "a picture has come out, so a frame has gone in"
-        job, shown, version = self.job, self._first, self.job.binary.version
-        start = Start(
-            colors.filters(shown, version), colors.encoder_options(shown, job.codec, version), _time(first),
-            shown.time_base,
-        )  # fmt: skip
-        words = job.encoder(start)
+        job, shown = self.job, self._first
+        info = job.info(shown.time_base, shown.rate, _time(first))
+        self.outcome.rate = info.sent_rate
+        words = job.encoder(begun(first, shown, info, job.codec, job.binary.version))
         if job.relays:
             job.relays.spare(words)
         with self._inputs(is_decoder=False) as inputs:
-            return Encoder([job.binary.path, *words], first, job.rate, self.reporter.say, inputs=inputs)
+            return Encoder([job.binary.path, *words], first, info, self.reporter.say, inputs=inputs)
 
     def _chosen(self, frame: av.VideoFrame) -> bool:
         number, self._asked = self._asked, self._asked + 1
         return self.job.active is None or self.job.active(_time(frame), number)
 
     def _note(self, frame: av.VideoFrame) -> None:
-        time = _time(frame)
+        time, tick = _time(frame), exact(frame.time_base) or Fraction(0)
         self.outcome.times.append(time)
+        self.outcome.durations.append(frame.duration * tick if frame.duration else None)
         self.reporter.frame(float(time or 0))
 
     def _check(self, decoder: Child, encoder: Encoder | None) -> None:
@@ -217,6 +223,17 @@ class Transcode:
 
     def _heard(self, line: str) -> bool:
         return self._reader.read(line) or "[info]" in line or self.outcome.damage.read(line)
+
+
+def begun(first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int]) -> Start:
+    """What the encoder must be told of pictures like `first`, given what was said of the frame that it is of."""
+    return Start(
+        [*send.filters(first.format.name, info), *colors.filters(shown, version)],
+        colors.encoder_options(shown, codec, version),
+        send.options(first, info),
+        info.origin,
+        _time(first),
+    )
 
 
 def _time(frame: av.VideoFrame) -> Fraction | None:

@@ -144,3 +144,15 @@ def _grey() -> Iterator[tuple[str, Layout]]:
 
 LAYOUTS: dict[str, Layout] = dict(itertools.chain(_yuv(), _half_planar_yuv(), _rgb(), _grey()))
 """Every pixel format that can be taken and given."""
+
+_SINCE = {"p012": 58, "p212": 58, "p412": 58, "gbrap14": 59, "gbrapf32": 60}
+_NEVER = ("gbrpf16", "gbrapf16", "grayf16")
+
+OLDEST = (57, 28)
+"""libavutil of FFmpeg 5.1."""
+
+
+def known(version: tuple[int, int]) -> list[str]:
+    """The pixel formats that an FFmpeg knows and has raw video of; `version` is libavutil's."""
+    plain = {name: name.removesuffix("le").removesuffix("be") for name in LAYOUTS}
+    return [name for name in LAYOUTS if plain[name] not in _NEVER and version[0] >= _SINCE.get(plain[name], 0)]

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ffmpeg_filter import clocks, filtergraph, mapping, options, outputs
+from ffmpeg_filter import clocks, containers, filtergraph, mapping, options, outputs
 from ffmpeg_filter.argv import Command, File, Option
-from ffmpeg_filter.facts import Input, is_pipe
+from ffmpeg_filter.facts import Input, Stream, is_pipe
 from ffmpeg_filter.filtergraph import Cut
+from ffmpeg_filter.pixels import OLDEST, known
 from ffmpeg_filter.second import Second, Start
+from ffmpeg_filter.send import ORIGIN, StreamInfo
 from ffmpeg_filter.shown import NAME as SHOWINFO
 from vsadcvsr.errors import UsageError
 
@@ -38,6 +40,12 @@ class Plan:
     output: File
     codec: str
     source: int
+    stream: Stream | None
+    """The source's stream, if it is one."""
+    is_alone: bool
+    """Whether its input has no other, and no -itsoffset: that decides how FFmpeg begins a film of constant rate."""
+    fills_gaps: bool
+    """Whether FFmpeg repeats frames where time goes on."""
     keeps_times: bool
     """Whether each frame comes out at its own time, as far as can be told."""
     reads_stdin: bool
@@ -47,9 +55,23 @@ class Plan:
         """The name of the output until it is whole; None for what is no single file."""
         return outputs.part_of(self.output)
 
+    def info(self, tick: Fraction, rate: Fraction | None, begin: Fraction | None) -> StreamInfo:
+        """What holds for all pictures, given the first frame's time base and time (seconds) and the rate before us."""
+        stream = self.stream
+        return StreamInfo(
+            tick=tick,
+            rate=rate,
+            stream_rate=stream.base_rate if stream else None,
+            origin=0 if self.is_alone and (begin is None or begin >= 0) else ORIGIN,
+            disposition=stream.disposition if stream else 0,
+        )
 
-def plan(command: Command, inputs: Sequence[Input]) -> Plan | None:
-    """The two commands, given the facts of each input; None if there is no `adcvsr`. Raises UsageError."""
+
+def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int] = OLDEST) -> Plan | None:
+    """The two commands, given the facts of each input and libavutil's version; None if there is no `adcvsr`.
+
+    Raises UsageError.
+    """
     found = _found(command, inputs)
     if found is None:
         return None
@@ -64,17 +86,21 @@ def plan(command: Command, inputs: Sequence[Input]) -> Plan | None:
         raise UsageError.of("-c:v", "copy", "an encoder, since adcvsr makes new pictures")
     wanted = options.parse(cut.node.arguments)
     files = command.inputs if ours is None else [command.inputs[ours.number]]
-    delay = max(Fraction(0), *(-clocks.offset(file) for file in files))
-    second = Second(command, inputs, option, output, cut, ours, codec, delay)
-    trim = _trim(command, output, delay) if second.is_steady and not wanted.enable else []
-    files = [clocks.later(file, delay) for file in files]
+    second = Second(command, inputs, option, output, cut, ours, codec)
+    trim = _trim(command, output) if second.is_steady and not wanted.enable else []
     return Plan(
-        decoder=[*_decoder(command, files, output, cut, ours, trim), *second.read_beside(first=True)],
+        decoder=[
+            *_decoder(command, files, output, cut, ours, [*trim, f"format={'|'.join(known(version))}"]),
+            *second.read_beside(first=True),
+        ],
         encoder=second.words,
         options=wanted,
         output=output,
         codec=codec,
         source=ours.number if ours else _source(cut),
+        stream=ours.stream if ours else None,
+        is_alone=ours is not None and len(inputs[ours.number].streams) < 2 and not clocks.offset(files[0]),
+        fills_gaps=containers.fills_gaps(output, version),
         keeps_times=second.keeps_times,
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
     )
@@ -139,12 +165,12 @@ def _source(cut: Cut) -> int:
     return next((int(found[0]) for label in labels if (found := re.match(r"\d+", label))), 0)
 
 
-def _trim(command: Command, output: File, delay: Fraction) -> list[str]:
+def _trim(command: Command, output: File) -> list[str]:
     """A filter that drops what -ss before the output would, as FFmpeg does it, before it is made in vain."""
     start = clocks.seconds(output.last("ss"))
     if not start or start < 0 or len(command.outputs) > 1:
         return []
-    return [f"trim=start={round((start + delay) * 1_000_000)}us"]
+    return [f"trim=start={round(start * 1_000_000)}us"]
 
 
 def _decoder(
@@ -166,7 +192,7 @@ def _decoder(
         words += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
     words += [word for one in output.options if one.name == "sws_flags" for word in one.words()]
     words += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
-    return [*words, "-avoid_negative_ts", "disabled", "-c:v", "rawvideo", "-f", "nut", "pipe:1"]
+    return [*words, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"]
 
 
 def _own(file: File) -> File:

@@ -25,6 +25,8 @@ _JOINED = {"x265-params", "x264-params", "svtav1-params"}
 """Options that are lists with colons, in which what comes last wins."""
 
 
+_DEMUXERS = {"-1", "demux"}
+"""Values of `-enc_time_base` for the time base of the source, which the pipe has not."""
 _LIMITS = {"t", "to", "frames"}
 _NUMBERED = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with the number of an input."""
@@ -32,35 +34,36 @@ _NUMBERED = {"map_metadata", "map_chapters", "map_channel"}
 
 @dataclass(frozen=True)
 class Start:
-    """What the first frame tells: filters and options for the encoder, its time (seconds) and the tick of its clock."""
+    """What the first frame tells: filters and options for the encoder, the input options with which it reads our
+    pictures, their origin on the pipe, and the first one's time (both in seconds).
+    """
 
-    filters: Sequence[str]
-    options: Sequence[str]
-    begin: Fraction | None
-    tick: Fraction
+    filters: Sequence[str] = ()
+    options: Sequence[str] = ()
+    reading: Sequence[str] = ("-c:v", "rawvideo", "-f", "matroska")
+    origin: int = 0
+    begin: Fraction | None = None
 
 
 class Second:
-    """The second command. `delay` (seconds) is what our pictures' times have too much. Raises UsageError when made."""
+    """The second command. Raises UsageError when made."""
 
     def __init__(
         self, command: Command, inputs: Sequence[Input], option: Option, output: File, cut: Cut,
-        ours: mapping.Ours | None, codec: str, delay: Fraction,
+        ours: mapping.Ours | None, codec: str,
     ) -> None:  # fmt: skip
         self.command, self.inputs, self.option, self.output = command, inputs, option, output
-        self.cut, self.ours, self.delay = cut, ours, delay
+        self.cut, self.ours = cut, ours
         again = [_again(file) for file in command.inputs]
         count = iter(range(1, len(again) + 1))
         self.numbers = mapping.Numbers(tuple(next(count) if one else None for one in again))
         self.is_steady = {node.name for _, _, node in cut.after.nodes()} <= _SAME_TIMES
         retimed = any(one.name in _RETIMED for one in (*output.options, *command.globals()))
         self.keeps_times = self.is_steady and not retimed and not containers.has_fixed_rate(output, codec)
-        self.words(Start((), (), None, Fraction(1, 90000)))  # so that what cannot be is refused at once
+        self.words(Start())  # so that what cannot be is refused at once
 
     def words(self, start: Start) -> list[str]:
-        begin = Fraction(0) if start.begin is None or self.command.has("copyts") else start.begin
-        offset = ["-itsoffset", clocks.text(begin - self.delay)] if begin or self.delay else []
-        words = [*self._opening(), *offset, "-f", "nut", "-i", "pipe:0"]
+        words = [*self._opening(), *self._offset(start), "-seek_timestamp", "1", *start.reading, "-i", "pipe:0"]
         for number, file in enumerate(self.command.inputs):
             if self.numbers.at[number] is not None:
                 words += replace(file, options=self._kept(file.options)).words()
@@ -72,6 +75,12 @@ class Second:
             words += self._file(file, start).words()
         words += self.read_beside(first=False)
         return words + [word for one in self._kept(self.command.rest) for word in one.words()]
+
+    def _offset(self, start: Start) -> list[str]:
+        """What takes the origin off our pictures' times, so that the second command has those of the first."""
+        is_from_zero = self.command.has("copyts") and self.command.has("start_at_zero")
+        offset = start.begin if is_from_zero and start.begin else Fraction(-start.origin)
+        return ["-itsoffset", clocks.text(offset)] if offset else []
 
     def read_beside(self, *, first: bool) -> list[str]:
         """An output to nowhere, with what the other command reads of an input that both read: FFmpeg seeks by what is
@@ -91,7 +100,7 @@ class Second:
 
     def _sounds(self, at: int, number: int) -> list[str]:
         """What the second command takes of its input `at`, for input `number` of the first."""
-        start = Start((), (), None, Fraction(1, 90000))
+        start = Start()
         options = [one for file in self.command.outputs for one in self._file(file, start).options]
         graphs = [filtergraph.parse(one.value or "") for one in options if one.name == "filter_complex"]
         values = [one.value or "" for one in options if one.name == "map"]
@@ -166,6 +175,9 @@ class Second:
     def _option(self, option: Option, maps: mapping.Maps) -> list[Option]:
         """An option of an output as it stands in the second command."""
         value = option.value or ""
+        if option.name == "enc_time_base" and value in _DEMUXERS and self.ours and self.ours.stream:
+            tick = self.ours.stream.tick
+            return [replace(option, value=f"{tick.numerator}/{tick.denominator}")] if tick else [option]
         if option.name == "map":
             return [replace(option, value=one) for one in maps.of(value)]
         if option.name in _NUMBERED and (found := re.match(r"(\d+)(.*)", value)):
@@ -174,16 +186,12 @@ class Second:
 
     def _beside(self, made: Sequence[Option], start: Start) -> list[Option]:
         """With what a single command would have done by itself; the user's own options come after it and win."""
-        words = list[Option]()
-        if self.keeps_times:
-            which = f":v:{self.ours.place}" if self.ours else ":v"
-            words += [Option(f"-fps_mode{which}", "passthrough"), Option(f"-enc_time_base{which}", _ratio(start.tick))]
         if self.ours is None:
-            return [*words, *_merged(start.options, made)]
+            return _merged(start.options, made)
         ours = Option(f"-filter:v:{self.ours.place}", str(self._graph(start)))
         if any(one.name == "filter" and mapping.fits(one, self.ours) for one in made):  # the last counts
-            return [*words, *self._tags(self.ours, made), *_merged(start.options, made), ours]
-        return [*words, ours, *self._tags(self.ours, made), *_merged(start.options, made)]
+            return [*self._tags(self.ours, made), *_merged(start.options, made), ours]
+        return [ours, *self._tags(self.ours, made), *_merged(start.options, made)]
 
     def _tags(self, ours: mapping.Ours, made: Sequence[Option]) -> list[Option]:
         """The stream's own metadata, unless the user says which there are to be."""
@@ -191,8 +199,7 @@ class Second:
             return []
         mapped = any(one.name == "map_metadata" and (one.value == "-1" or ":s" in one.key) for one in made)
         tags = {} if mapped else ours.stream.tags
-        words = [Option(f"-metadata:s:v:{ours.place}", f"{name}={value}") for name, value in tags.items()]
-        return words + ([Option(f"-disposition:v:{ours.place}", "default")] if ours.stream.is_default else [])
+        return [Option(f"-metadata:s:v:{ours.place}", f"{name}={value}") for name, value in tags.items()]
 
 
 def _may_be_endless(file: File) -> bool:
@@ -215,7 +222,3 @@ def _merged(extra: Sequence[str], made: Sequence[Option]) -> list[Option]:
         else:
             merged = [replace(one, value=f"{value}:{one.value}") if one.name == ours.name else one for one in merged]
     return merged
-
-
-def _ratio(tick: Fraction) -> str:
-    return f"{tick.numerator}/{tick.denominator}"

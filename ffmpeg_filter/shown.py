@@ -1,7 +1,7 @@
 """What FFmpeg's `showinfo` filter says of each frame: all that is lost on the pipe. Pure.
 
-NUT carries pixels and timestamps, but no colour, no fields and no HDR metadata; the filter prints them line by line on
-standard error, before the frame itself is written.
+Raw video is pixels and nothing else; the filter prints times, colours, fields and HDR metadata line by line on standard
+error, before the frame itself is written.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ class Shown:
     height: int
     sar: Fraction | None
     field: str  # P, T or B
+    rate: Fraction | None = None
+    """Frames a second, as the filter before says; None where it says that they are not known."""
+    is_key: bool = True
     location: str | None = None
     range: str | None = None
     matrix: str | None = None
@@ -80,7 +83,7 @@ class Shown:
 
 
 _LINE = re.compile(rf"\[{re.escape(NAME)} @ \w+\] (?:\[\w+\] )?(.*)")
-_CONFIG = re.compile(r"config in time_base: (\d+)/(\d+)")
+_CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
 _FRAME = re.compile(r"n:\s*\d+ pts:\s*(\S+) ")
 _COLOR = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
 _PAIR = r"\(\s*([\d.]+)[,\s]\s*([\d.]+)\)"
@@ -94,6 +97,7 @@ class Reader:
 
     taken: Callable[[Shown], None]
     _time_base: Fraction = Fraction(1, 90000)
+    _rate: Fraction | None = None
     _facts: dict[str, str] = field(default_factory=dict)
     _beside: dict[str, object] = field(default_factory=dict)
 
@@ -104,7 +108,9 @@ class Reader:
             return False
         words = found[1]
         if config := _CONFIG.match(words):
-            self._time_base = Fraction(int(config[1]), int(config[2]))
+            over, under, frames, seconds = map(int, config.groups())
+            self._time_base = Fraction(over, under)
+            self._rate = Fraction(frames, seconds) if frames and seconds else None
         elif _FRAME.match(words):
             self._facts = dict(re.findall(r"(\w+):\s*(\S+)", words))
             self._beside = {}
@@ -142,6 +148,8 @@ class Reader:
                 height=int(height),
                 sar=Fraction(int(over), int(under)) if int(over) and int(under) else None,
                 field=facts["i"],
+                rate=self._rate,
+                is_key=facts.get("iskey") != "0",
                 location=facts["cl"] if facts.get("cl") in LOCATIONS else None,
                 **known,  # type: ignore[arg-type]  # all of them text
                 **self._beside,  # type: ignore[arg-type]  # as `_note` made them

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from ffmpeg_filter import containers, urls
+from ffmpeg_filter import containers, urls, vsync
 from ffmpeg_filter.nut import exact
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.plan import Plan
@@ -25,7 +25,9 @@ _WITHOUT_TIMES = {
 }  # fmt: skip
 """Formats of coded pictures one after the other, to which a reader gives times of its own."""
 _TOLERANCE = Fraction(1, 500)
-"""Seconds by which a container may round a timestamp; Matroska's own tick is a thousandth."""
+"""Seconds by which a container may round a timestamp; Matroska's own tick is a thousandth. An encoder rounds to the
+rate, and where a time lies between two steps that may be either.
+"""
 
 
 def findings(plan: Plan, outcome: Outcome, path: Path) -> Iterator[str]:
@@ -33,18 +35,28 @@ def findings(plan: Plan, outcome: Outcome, path: Path) -> Iterator[str]:
     form, name = containers.form(plan.output), plan.output.path.name
     if form in _UNREADABLE or not plan.keeps_times or not path.is_file():
         return
-    made = _times(path)
-    wanted = sorted(time for time in outcome.times if time is not None)
+    made, wanted = _times(path), _wanted(outcome)
+    if plan.fills_gaps and not vsync.is_steady(wanted, outcome.rate):
+        return
     limited = outcome.is_cut or any(option.name in _LIMITS for option in plan.output.options)
     if made is None:
         yield f"{name} cannot be opened again to be checked"
-    elif len(made) > len(outcome.times) or (len(made) < len(outcome.times) and not limited):
-        yield f"{len(outcome.times)} frames were passed on, {name} has {len(made)}"
-    elif made and len(wanted) == len(outcome.times) and form not in _WITHOUT_TIMES and not limited:
+    elif len(made) > len(wanted) or (len(made) < len(wanted) and not limited):
+        yield f"{len(wanted)} frames were passed on, {name} has {len(made)}"
+    elif made and None not in outcome.times and form not in _WITHOUT_TIMES and not limited:
         shift = made[0] - wanted[0]
         worst = max(abs(after - before - shift) for after, before in zip(made, wanted, strict=True))
-        if worst > _TOLERANCE:
+        if worst > _TOLERANCE + (1 / outcome.rate if outcome.rate else 0):
             yield f"timestamps in {name} are off by up to {float(worst) * 1000:.0f} ms"
+
+
+def _wanted(outcome: Outcome) -> list[Fraction]:
+    """When the frames should come, in order: FFmpeg rounds times to the rate, and drops frames that are too near."""
+    times = [Fraction(0) if time is None else time for time in outcome.times]
+    if outcome.rate is None:
+        return sorted(times)
+    found = vsync.encoded(times, outcome.rate, outcome.durations)
+    return sorted(time for time in found if time is not None)
 
 
 def _times(path: Path) -> list[Fraction] | None:

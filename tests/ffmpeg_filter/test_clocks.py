@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from fractions import Fraction
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from ffmpeg_filter import clocks
 from ffmpeg_filter.argv import File, Option
+from ffmpeg_filter.facts import Input, Stream
 from ffmpeg_filter.plan import Start
-from tests.ffmpeg_filter.planning import FILM, START, decoder, encoder, planned
+from ffmpeg_filter.send import ORIGIN
+from tests.ffmpeg_filter.planning import FILM, PICTURE, START, decoder, encoder, planned
 
 
 @pytest.mark.parametrize(
@@ -37,19 +40,32 @@ def test_an_offset_is_added_to_the_users() -> None:
     assert clocks.later(file, Fraction(0)) is file
 
 
-def test_times_before_zero_are_kept_off_the_pipe() -> None:
+def test_times_are_what_the_first_command_says_whatever_they_begin_with() -> None:
     words = "-itsoffset -0.25 -i in.mkv -i b.mkv -vf adcvsr -map 0:v -map 1:a out.mkv"
     made = planned(words, FILM, FILM)
-    assert "-itsoffset" not in made.decoder
-    assert made.encoder(Start((), (), Fraction(0), START.tick))[5:9] == ["-itsoffset", "-0.250000", "-f", "nut"]
-    assert made.encoder(START)[6] == "-0.227000"
+    assert "-itsoffset -0.25 -i in.mkv" in shlex.join(made.decoder)
+    assert "-nostats -seek_timestamp 1 -c:v rawvideo" in shlex.join(made.encoder(START))
+    assert made.info(Fraction(1, 90000), None, Fraction(1)).origin == ORIGIN
+    moved = shlex.join(made.encoder(Start(origin=ORIGIN)))
+    assert f"-itsoffset -{ORIGIN}.000000 -seek_timestamp 1" in moved
 
 
-def test_in_a_graph_all_inputs_are_kept_off_it_alike() -> None:
-    words = "-itsoffset -1 -i a -itsoffset 2 -i b -filter_complex [0:v][1:v]overlay,adcvsr[u] -map [u] out.mkv"
-    made = planned(words, FILM, FILM)
-    assert made.decoder[5:10] == ["-i", "a", "-itsoffset", "3.000000", "-i"]
-    assert made.encoder(START)[6] == "-0.977000"
+def test_an_input_that_is_alone_is_not_moved_unless_it_begins_before_zero() -> None:
+    made = planned("-i in.mkv -vf adcvsr out.mkv", PICTURE)
+    assert [made.info(Fraction(1), None, Fraction(begin)).origin for begin in (0, 5, -1)] == [0, 0, ORIGIN]
+
+
+def test_a_beginning_at_zero_is_not_taken_off_twice() -> None:
+    made = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
+    words = made.encoder(Start(origin=ORIGIN, begin=Fraction(3, 2)))
+    assert words[words.index("-itsoffset") + 1] == "1.500000"
+
+
+@pytest.mark.parametrize("value", ["-1", "demux"])
+def test_the_time_base_of_the_source_is_named(value: str) -> None:
+    film = Input((Stream(index=0, kind="video", tick=Fraction(1, 12800)),))
+    made = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder(START)
+    assert made[made.index("-enc_time_base") + 1] == "1/12800"
 
 
 @pytest.mark.parametrize(
@@ -68,11 +84,6 @@ def test_the_output_still_says_what_it_skips() -> None:
 @pytest.mark.parametrize("graph", ["adcvsr,fps=10", "adcvsr,tmix", "adcvsr=enable='gt(n,5)'"])
 def test_what_comes_later_may_look_back(graph: str) -> None:
     assert "trim" not in decoder(["-i", "in.mkv", "-vf", graph, "-ss", "60", "out.mkv"])
-
-
-def test_the_clock_of_a_graphs_pictures_is_not_that_of_the_sound() -> None:
-    made = planned("-i in.mkv -filter_complex [0:v]adcvsr[u] -map [u] -map 0:a out.mkv", FILM).encoder(START)
-    assert [word for word in made if word.startswith(("-fps_mode", "-enc_time"))] == ["-fps_mode:v", "-enc_time_base:v"]
 
 
 def test_channels_of_an_input_are_renumbered() -> None:

@@ -40,7 +40,7 @@ def test_the_first_frame_alone_is_decoded_to_compare_times() -> None:
 
 
 def test_a_chunk_has_the_pictures_and_nothing_beside_them() -> None:
-    words = shlex.join(farm_words.of_chunk(encoder(), "libx264", "7.mkv"))
+    words = shlex.join(farm_words.of_chunk(encoder(), "libx264", "7.mkv", Fraction(1, 1000)))
     assert words.endswith("-crf 18 -threads 4 -c:v libx264 -fflags +bitexact -f matroska -y 7.mkv")
     assert "hflip" in words
     assert words.count("-i ") == 1
@@ -48,14 +48,15 @@ def test_a_chunk_has_the_pictures_and_nothing_beside_them() -> None:
 
 
 def test_an_encoder_is_pinned_unless_the_user_has_done_so() -> None:
-    words = farm_words.of_chunk(encoder(COMMAND.replace("-crf", "-threads 1 -crf")), "libx264", "7.mkv")
+    pinned = encoder(COMMAND.replace("-crf", "-threads 1 -crf"))
+    words = farm_words.of_chunk(pinned, "libx264", "7.mkv", Fraction(1, 1000))
     assert words.count("-threads") == 1
     assert words[words.index("-threads") + 1] == "1"
 
 
 def test_lists_of_parameters_are_joined_and_the_users_win() -> None:
     listed = COMMAND.replace("libx264", "libx265 -x265-params frame-threads=1")
-    words = farm_words.of_chunk(encoder(listed), "libx265", "7.mkv")
+    words = farm_words.of_chunk(encoder(listed), "libx265", "7.mkv", Fraction(1, 1000))
     assert words[words.index("-x265-params") + 1] == "frame-threads=2:frame-threads=1"
 
 
@@ -64,11 +65,6 @@ def test_the_merge_copies_pictures_and_does_all_else_as_it_was_written() -> None
     assert " -itsoffset 0.250000 -i film.mp4 -i a.mkv " in words
     assert "-c:a copy -movflags +faststart -aspect:v:0 16:9 -c:v:0 copy out.adcvsr-part.mp4" in words
     assert all(word not in words for word in ("-crf", "libx264", "hflip", "pipe:0", "-fps_mode"))
-
-
-def test_a_film_begins_where_the_encoder_would_have_put_it() -> None:
-    assert farm_words.begin_of(encoder(), Fraction(5)) == Fraction(23, 1000)
-    assert farm_words.begin_of(encoder(f"-copyts {COMMAND}"), Fraction(5)) == 5
 
 
 def test_a_second_pass_has_a_first_before_it() -> None:

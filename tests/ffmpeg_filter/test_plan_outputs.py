@@ -32,16 +32,15 @@ def test_maps(maps: str, made: str) -> None:
 @pytest.mark.parametrize(
     ("options", "made"),
     [
-        ("-map_metadata -1 -map_chapters -1", "-disposition:v:0 default -map 0:v:0 -map_metadata -1 -map_chapters -1"),
+        ("-map_metadata -1 -map_chapters -1", "-map 0:v:0 -map_metadata -1 -map_chapters -1"),
         ("-map_metadata 0", "# -map 0:v:0 -map_metadata 1"),
         ("-map_metadata 0:s:0", "# -map 0:v:0 -map_metadata 1:s:0"),
-        ("-map_metadata:s:v 0:s:v",
-         "-disposition:v:0 default -map_metadata 1 -map 0:v:0 -map_metadata:s:v 1:s:v"),
+        ("-map_metadata:s:v 0:s:v", "-map_metadata 1 -map 0:v:0 -map_metadata:s:v 1:s:v"),
     ],
 )  # fmt: skip
 def test_metadata_is_that_of_the_source_unless_the_user_says_else(options: str, made: str) -> None:
     words = f"-i in.mkv -vf adcvsr -map 0:v {options} out.mkv"
-    assert encoder(words) == f"-i in.mkv … -filter:v:0 null {made} out.adcvsr-part.mkv"
+    assert encoder(words) == f"-i in.mkv -filter:v:0 null {made} out.adcvsr-part.mkv"
 
 
 def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
@@ -49,7 +48,7 @@ def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
     assert "-nostdin" not in planned(words, UNKNOWN).decoder
     assert planned(words, UNKNOWN).reads_stdin
     assert decoder(words, UNKNOWN) == f"-f matroska -i - -map 0:v:0 -filter:v null,{SHOWN}"
-    assert encoder(words, UNKNOWN) == "… -filter:v:0 null -map 0:v:0 -an -f matroska -"
+    assert encoder(words, UNKNOWN) == "-filter:v:0 null -map 0:v:0 -an -f matroska -"
 
 
 @pytest.mark.parametrize(
@@ -63,13 +62,13 @@ def test_audio_of_a_pipe_is_refused_in_words(words: str) -> None:
 
 
 def test_a_global_option_beside_a_pipe_is_kept() -> None:
-    assert encoder("-y -progress p.txt -i - -vf adcvsr -an out.mkv", UNKNOWN).startswith("-y -progress p.txt …")
+    assert encoder("-y -progress p.txt -i - -vf adcvsr -an out.mkv", UNKNOWN).startswith("-y -progress p.txt ")
 
 
 def test_of_several_outputs_the_second_is_ours() -> None:
     words = "-i in.mkv -c copy copy.mkv -vf adcvsr -map 0:v out.mkv"
     assert encoder(words) == (
-        "-i in.mkv -map_metadata 1 -map 1:0 -map 1:1 -map 1:2 -c copy copy.adcvsr-part.mkv … -filter:v:0 null # "
+        "-i in.mkv -map_metadata 1 -map 1:0 -map 1:1 -map 1:2 -c copy copy.adcvsr-part.mkv -filter:v:0 null # "
         "-map_metadata 1 -map 0:v:0 out.adcvsr-part.mkv"
     )
     assert planned(words, FILM).output.url == "out.mkv"
@@ -80,7 +79,7 @@ def test_a_graph_belongs_to_the_output_that_takes_its_pictures() -> None:
     assert planned(words, FILM).output.url == "out.mkv"
     assert planned(words, FILM).codec == "libx265"
     assert encoder(words).endswith(
-        "-map_metadata 1 -map 1:a sound.adcvsr-part.mka … -map_metadata 1 -map '[u]' -c:v libx265 out.adcvsr-part.mkv"
+        "-map_metadata 1 -map 1:a sound.adcvsr-part.mka -map_metadata 1 -map '[u]' -c:v libx265 out.adcvsr-part.mkv"
     )
 
 
@@ -88,7 +87,7 @@ def test_a_filter_of_another_stream_stays() -> None:
     two = Input((*FILM.streams[:1], Stream(index=1, kind="video")))
     made = encoder("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip -af volume=2 out.mkv", two)
     assert made == (
-        "-i in.mkv … -filter:v:0 null # -map_metadata 1 -map 0:v:0 -map 1:1 -filter:v:1 hflip -af volume=2 "
+        "-i in.mkv -filter:v:0 null # -map_metadata 1 -map 0:v:0 -map 1:1 -filter:v:1 hflip -af volume=2 "
         "out.adcvsr-part.mkv"
     )
 
@@ -115,15 +114,13 @@ def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
 def test_timestamps_are_kept_where_they_can_be(words: str, *, keeps: bool) -> None:
     made = planned(f"-i in.mkv {words}", FILM)
     assert made.keeps_times is keeps
-    assert ("-enc_time_base:v:0" in made.encoder(START)) is keeps
+    assert "-enc_time_base" not in shlex.join(made.encoder(START))
 
 
-def test_a_cover_keeps_its_own_clock() -> None:
+def test_a_cover_is_passed_by() -> None:
     film = Input((Stream(index=0, kind="video", is_cover=True), Stream(index=1, kind="video")))
     made = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder(START)
-    assert made[made.index("-fps_mode:v:1") :][:6] == [
-        "-fps_mode:v:1", "passthrough", "-enc_time_base:v:1", "1/1000", "-filter:v:1", "null",
-    ]  # fmt: skip
+    assert made[made.index("-filter:v:1") + 1] == "null"
 
 
 def test_with_copyts_nothing_is_shifted() -> None:

@@ -1,0 +1,97 @@
+"""Frames to the second FFmpeg, in Matroska or NUT, with their exact times and rate."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from ffmpeg_filter import matroska, nut, packing
+from ffmpeg_filter.carriers import carrier_of
+from ffmpeg_filter.nut import Video, exact
+
+ORIGIN = 1 << 20
+"""Seconds by which times before zero are moved. FFmpeg treats an input that is moved otherwise than one that is not."""
+_UNKNOWN_RATE = Fraction(25)
+_HEADER_BYTES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamInfo:
+    """What holds for all frames: `tick` is their time base (seconds), `rate` as the filter before says, None if
+    unknown; `stream_rate` and `disposition` are those of the source's stream. `origin` (seconds) is added to all times
+    on the pipe.
+    """
+
+    tick: Fraction
+    rate: Fraction | None = None
+    stream_rate: Fraction | None = None
+    origin: int = 0
+    disposition: int = 0
+
+    @property
+    def sent_rate(self) -> Fraction:
+        """The rate that the pipe states."""
+        return self.rate or self.stream_rate or _UNKNOWN_RATE
+
+
+def options(frame: av.VideoFrame, info: StreamInfo) -> list[str]:
+    """The input options with which FFmpeg reads frames like this one."""
+    carrier = carrier_of(frame.format.name)
+    return ["-c:v", carrier.decoder, "-f", "matroska" if _is_matroska(frame, info) else "nut"]
+
+
+def filters(pixel_format: str, info: StreamInfo) -> list[str]:
+    """Filters at the head of the second FFmpeg's graph, which make of the pipe's frames those that were before it."""
+    clock = [f"settb={info.tick.numerator}/{info.tick.denominator}"]
+    if info.rate is None:  # the one filter that takes the rate away
+        clock = ["settb=1/1000000", "interleave=1", *clock]
+    return [*clock, *carrier_of(pixel_format).filters]
+
+
+class Writer:
+    """Frames like `first` into a pipe that an encoder reads."""
+
+    def __init__(self, descriptor: int, first: av.VideoFrame, info: StreamInfo) -> None:
+        self._descriptor, self._info = descriptor, info
+        self._carrier = carrier_of(first.format.name)
+        self._size = packing.size(first, self._carrier)
+        self._is_matroska = _is_matroska(first, info)
+        self._last = Fraction(0)
+        form = matroska if self._is_matroska else nut
+        self._write(
+            form.header(
+                Video(first.width, first.height, self._carrier.tag, info.tick, info.sent_rate, info.disposition)
+            )
+        )
+
+    def write(self, frame: av.VideoFrame) -> None:
+        """Raises BrokenPipeError (or another OSError of the pipe) when the encoder reads no more."""
+        tick = exact(frame.time_base) or self._info.tick
+        time = self._last if frame.pts is None else frame.pts * tick
+        duration = frame.duration * tick if frame.duration else None
+        self._last = time + (duration or 1 / self._info.sent_rate)
+        head, tail = self._around(time + self._info.origin, duration)
+        self._write(head)
+        for part in packing.parts(frame, self._carrier):
+            self._write(part)
+        if tail:
+            self._write(tail)
+
+    def _around(self, time: Fraction, duration: Fraction | None) -> tuple[bytes, bytes]:
+        if self._is_matroska:
+            return matroska.block(time, duration, self._size)
+        return nut.packet_head(max(0, round(time / self._info.tick)), self._size), b""
+
+    def _write(self, data: packing.Buffer | bytes) -> None:
+        left = memoryview(data).cast("B")
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+
+
+def _is_matroska(frame: av.VideoFrame, info: StreamInfo) -> bool:
+    """Whether Matroska can state the rate and hold such a frame."""
+    size = packing.size(frame, carrier_of(frame.format.name))
+    return size + _HEADER_BYTES < matroska.LARGEST and matroska.states(info.sent_rate)

@@ -1,0 +1,89 @@
+"""One command run by FFmpeg alone, with `scale` in place of `adcvsr`, and by us: what is in the files they make."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from ffmpeg_filter import binary
+from ffmpeg_filter.cli import main
+from ffmpeg_filter.nut import exact
+from tests.ffmpeg_filter.media import FFMPEG
+
+OURS, PLAIN = "adcvsr=model=nearest:scale=2", "scale=iw*2:ih*2:flags=neighbor"
+_OF_PROGRAMS = re.compile(r"DURATION|encoder|creation_time|vendor_id", re.IGNORECASE)
+_TEXTS = {".crc", ".txt", ".m3u8", ".csv"}
+
+
+def program(release: str) -> str:
+    """An FFmpeg of that release: on PATH, or in imageio-ffmpeg. Skips the test where there is none."""
+    found = [path for path in (shutil.which("ffmpeg"), FFMPEG) if path and binary.examined(path).release == release]
+    if found:
+        return found[0]
+    if f"ffmpeg{release}" in os.environ.get("ADCVSR_REQUIRE", ""):
+        pytest.fail(f"there is no FFmpeg {release} on PATH or in imageio-ffmpeg")
+    pytest.skip(f"there is no FFmpeg {release} on PATH or in imageio-ffmpeg")
+
+
+type Made = dict[str, list[str]]
+"""What is in files, by their names, and whether the command was well done."""
+
+
+def both(ffmpeg: str, words: str, inputs: Path, work: Path) -> tuple[Made, Made]:
+    """What is in the files that FFmpeg alone makes of a command, and in ours, by their names.
+
+    `N` is the filter, `@` the folder of inputs, `OUT` how the names of outputs begin.
+    """
+    places = [work / "plain", work / "ours"]
+    argv = [
+        ["-nostdin", "-v", "error", "-y", *_placed(words.replace("N", name), inputs, place)]
+        for name, place in zip((PLAIN, OURS), places, strict=True)
+    ]
+    with subprocess.Popen([ffmpeg, *argv[0]], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as plain:
+        status = main(argv[1])
+        plain.wait(60)
+    return _made(places[0], plain.returncode), _made(places[1], status)
+
+
+def _placed(words: str, inputs: Path, place: Path) -> list[str]:
+    place.mkdir()
+    return [re.sub(r"\bOUT", f"{place}/OUT", word.replace("@", f"{inputs}/")) for word in shlex.split(words)]
+
+
+def _made(place: Path, status: int) -> Made:
+    found = {str(path.relative_to(place)): list(_content(path)) for path in sorted(place.rglob("*")) if path.is_file()}
+    return {"well done": [str(not status)], **(found if not status else {})}
+
+
+def _content(path: Path) -> Iterator[str]:
+    if path.suffix in _TEXTS:
+        yield from (line for line in path.read_text().splitlines() if not line.startswith("#EXT-X-TARGET"))
+        return
+    with av.open(str(path)) as file:
+        for stream in file.streams:
+            yield f"{stream.index} {stream.type} {stream.name} {int(stream.disposition)} {_of(stream)}"
+        for packet in file.demux():
+            if packet.size:
+                key = " key" if packet.is_keyframe else ""
+                sides = ",".join(sorted(str(one) for one in _sides(packet)))
+                yield f"{packet.stream_index} {packet.pts} {packet.dts} {packet.duration}{key} {sides}".rstrip()
+
+
+def _of(stream: av.stream.Stream) -> str:
+    tags = sorted(f"{name}={value}" for name, value in stream.metadata.items() if not _OF_PROGRAMS.search(name))
+    rates = [exact(getattr(stream, name, None)) for name in ("average_rate", "base_rate")]
+    tick = exact(stream.time_base) or Fraction(0)
+    return f"tick {tick} rates {rates[0]} {rates[1]} {' '.join(tags)}"
+
+
+def _sides(packet: av.Packet[av.stream.Stream]) -> list[str]:
+    return [str(side.data_type) for side in packet.iter_sidedata()]
