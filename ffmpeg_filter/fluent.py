@@ -2,8 +2,8 @@
 
     ffmpeg.input("in.mp4").adcvsr(scale=2).output("out.mp4").run_adcvsr()
 
-`run_adcvsr()` is `run(cmd="ffadcvsr")`, with the command of this environment: ffmpeg-python's own run, run_async and
-compile take that `cmd` too. What goes wrong is an `ffmpeg.Error`, and one line in its `stderr`.
+`run_adcvsr()` is `run(cmd="ffadcvsr")`, or the command of this environment where none is on PATH: ffmpeg-python's
+own run, run_async and compile take that `cmd` too. What goes wrong is an `ffmpeg.Error`, and one line in its `stderr`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def adcvsr(stream: Any, **options: object) -> Any:  # noqa: ANN401 - ffmpeg-pyth
 @output_operator()  # type: ignore[untyped-decorator, unused-ignore]
 def run_adcvsr(stream: Any, **arguments: Any) -> tuple[bytes, bytes]:  # noqa: ANN401 - as above
     """As ffmpeg-python's `run`, with its arguments, for graphs in which there is `adcvsr`."""
-    here = shutil.which("ffadcvsr", path=str(Path(sys.executable).parent))  # where no environment is active
-    out: tuple[bytes, bytes] = ffmpeg.run(stream, **{"cmd": here or "ffadcvsr", **arguments})
+    own = str(Path(sys.executable).parent)  # where no environment is active
+    found = shutil.which("ffadcvsr") or shutil.which("ffadcvsr", path=own) or "ffadcvsr"
+    out: tuple[bytes, bytes] = ffmpeg.run(stream, **{"cmd": found, **arguments})
     return out
