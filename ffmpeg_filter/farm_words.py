@@ -99,7 +99,7 @@ def with_pictures(words: Sequence[str], path: str, begin: Fraction, aspect: Frac
     pictures, output = command.inputs[0], command.outputs[0]
     opening = [one for one in pictures.options if one.name not in _OF_THE_PIPE]
     opening += [Option("-loglevel", _loglevel(command))]
-    shift = [Option("-itsoffset", clocks.text(begin))] if begin else []
+    shift = [Option("-itsoffset", clocks.text(begin))] if begin and not command.has("copyts") else []
     opened = File((*opening, *shift), path, is_input=True)
     made = [one for one in output.options if not is_of_video(one)]
     shape = [Option("-aspect:v:0", f"{aspect.numerator}:{aspect.denominator}")] if aspect else []

@@ -36,7 +36,8 @@ def findings(plan: Plan, outcome: Outcome, path: Path) -> Iterator[str]:
     if form in _UNREADABLE or not plan.keeps_times or not path.is_file():
         return
     made, wanted = _times(path), _wanted(outcome)
-    if plan.fills_gaps and not vsync.is_steady(wanted, outcome.rate):
+    is_dropped = len(wanted) < len(outcome.times)
+    if plan.fills_gaps and (is_dropped or not vsync.is_steady(wanted, outcome.rate)):
         return
     limited = outcome.is_cut or any(option.name in _LIMITS for option in plan.output.options)
     if made is None:
