@@ -14,7 +14,7 @@ from typing import cast
 
 import av
 
-from ffmpeg_filter import farm_lossless, farm_words
+from ffmpeg_filter import farm_index, farm_lossless, farm_words
 from ffmpeg_filter.encoder import Encoder
 from ffmpeg_filter.farm_frames import Film, MisalignedError
 from ffmpeg_filter.farm_recipe import Kitchen
@@ -94,7 +94,7 @@ class Renderer:
             closing(self._upscaled(frames, chunk)) as made,
         ):
             if self._is_direct:
-                self._encode(made, part)
+                self._encode(made, part, chunk.begin)
             else:
                 farm_lossless.write(part, made)
         count = farm_lossless.packets(part)
@@ -119,11 +119,11 @@ class Renderer:
         numbers = iter(range(first, len(self._kitchen.index.times)))
         return lambda frame: chosen((frame.pts or 0) * (exact(frame.time_base) or Fraction(0)), next(numbers))
 
-    def _encode(self, pictures: Iterator[av.VideoFrame], part: Path) -> None:
+    def _encode(self, pictures: Iterator[av.VideoFrame], part: Path, begin: int) -> None:
         kitchen, encoder = self._kitchen, None
-        words = farm_words.of_chunk(kitchen.encoder, kitchen.plan.codec, str(part), kitchen.index.tick)
+        words = farm_words.of_chunk(kitchen.encoder, kitchen.plan.codec, str(part), kitchen.encoded.tick)
         try:
-            for picture in pictures:
+            for picture in farm_index.stamped(pictures, kitchen.encoded, begin):
                 encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.info, self._say)
                 encoder.take(picture)
             assert encoder is not None, "a chunk has pictures"

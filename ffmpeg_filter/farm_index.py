@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -70,6 +70,14 @@ def encoded(index: Index, rate: Fraction) -> Index:
     ticks = [round(time * rate) for time in times if time is not None]
     durations = [max(1, round(duration * index.tick * rate)) for duration in index.durations]
     return replace(index, tick=1 / rate, times=ticks, durations=durations)
+
+
+def stamped(frames: Iterable[av.VideoFrame], index: Index, begin: int) -> Iterator[av.VideoFrame]:
+    """The frames, the first of which has number `begin`, at the times and with the durations of the index."""
+    for number, frame in enumerate(frames, begin):
+        frame.pts, frame.time_base = index.times[number], index.tick
+        frame.duration = index.durations[number]
+        yield frame
 
 
 def parsed(text: str) -> Index:

@@ -208,7 +208,7 @@ def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:
             first, *_ = farm_words.passes(_elsewhere(words, Path(place)), f"{place}/pass")
             _encode(ordered, first, film, recipe)
         if recipe.mode == "direct":
-            chunk = farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv", film.index.tick)
+            chunk = farm_words.of_chunk(words, plan.codec, f"{place}/chunk.mkv", 1 / recipe.info(plan).sent_rate)
             _encode(ordered, chunk, film, recipe)
         else:
             _try_lossless(Path(place), film)

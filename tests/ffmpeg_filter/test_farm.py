@@ -175,3 +175,24 @@ def _shown(path: Path) -> tuple[object, ...]:
             str(stream.sample_aspect_ratio), context.color_range, context.colorspace, context.color_primaries,
             context.color_trc, str(stream.average_rate),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("rate", ["10", "30000/1001"])
+def test_chunks_of_x264_state_rates_and_durations_as_one_machine_does(rate: str, suffix: str) -> None:
+    """Also those in the bitstream: an encoder that counts in the ticks of the source notes another rate."""
+    pictures = f"testsrc2=s=64x48:r={rate}:d=1.2"
+    clip = source(Path("clip.mp4"), "-c:v libx264 -c:a aac", pictures=pictures)
+    one, many, job = both(["-i", clip, "-vf adcvsr=model=nearest:scale=2 -c:v libx264 -c:a copy"], suffix)
+    assert recipe(job.folder)["mode"] == "direct"
+    assert len(job.chunks) > 1
+    assert facts(many) == facts(one)
+
+
+def facts(path: Path) -> list[str]:
+    """Of the first video stream its clock and rates, and of each frame its time and duration."""
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        head = [f"{stream.time_base} {stream.average_rate} {stream.base_rate} {stream.codec_context.framerate}"]
+        packets = [f"{packet.pts} {packet.duration}" for packet in file.demux(stream) if packet.size]
+    return head + sorted(packets)
