@@ -216,6 +216,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         options=made.options.upscaling,
         active=made.options.active(),
         codec=made.codec,
+        rotates=made.rotates,
         info=made.info,
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,

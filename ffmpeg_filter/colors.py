@@ -41,7 +41,7 @@ def encoder_options(shown: Shown, codec: str, version: tuple[int, int]) -> list[
 
 
 def lost(shown: Shown, codec: str) -> list[str]:
-    """What the output will lack, in words for a warning."""
+    """What the output will lack, in words for a warning, as far as the colours go."""
     words = []
     if shown.transfer in HDR:
         words.append(

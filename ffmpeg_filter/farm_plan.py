@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -28,7 +28,7 @@ from ffmpeg_filter.pipeline import INTERLACED
 from ffmpeg_filter.plan import Plan
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import Shown
+from ffmpeg_filter.shown import Shown, lost_words
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.farm.job import Job, check_folder, write_once
@@ -49,6 +49,8 @@ class _Film:
     pixels: str
     shape: tuple[int, int]
     is_interlaced: bool
+    lost: Collection[str]
+    """Kinds of side data that the output will lack."""
 
 
 def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) -> Job:
@@ -111,6 +113,8 @@ def _film(ordered: Ordered, reporter: Reporter) -> _Film:
     _judge(ordered.command, running.damage, reporter)
     for words in colors.lost(film.first, plan.codec):
         reporter.say(f"warning: {words}")
+    if film.lost:
+        reporter.say(f"warning: {lost_words(film.lost)}")
     if film.is_interlaced:
         reporter.say(f"warning: {INTERLACED}")
     return film
@@ -123,14 +127,16 @@ def _indexed(
     indexer = Indexer(plan.options.sc_threshold)
     first: tuple[Shown, str, tuple[int, int]] | None = None
     is_interlaced = False
+    lost: set[str] = set()
     for frame, shown in frames:
         is_interlaced |= shown.field != "P"
+        lost |= shown.lost(rotates=plan.rotates)
         first = first or (shown, frame.format.name, (frame.width, frame.height))
         if (frame.format.name, (frame.width, frame.height)) != first[1:]:
             raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
         indexer.take(frame)
         count(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
-    return None if first is None else _Film(indexer.index(), *first, is_interlaced)
+    return None if first is None else _Film(indexer.index(), *first, is_interlaced, lost)
 
 
 def _check_passes(command: Command) -> None:

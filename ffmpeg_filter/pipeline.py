@@ -32,7 +32,7 @@ from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
 from ffmpeg_filter.receive import Words, read
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import Reader, Shown
+from ffmpeg_filter.shown import Reader, Shown, lost_words
 from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
@@ -59,6 +59,8 @@ class Job:
     reads_stdin: bool = False
     has_keys: bool = False
     """Whether keys on standard input are for us."""
+    rotates: bool = True
+    """Whether FFmpeg rotates pictures; else it leaves that to players."""
     relays: Relays | None = None
     """Inputs that can be read once."""
     loglevel: int = loglevel.INFO
@@ -93,6 +95,8 @@ class Transcode:
         self._first: Shown | None = None
         self._asked = 0
         self._is_interlaced = False
+        self._lost: frozenset[str] = frozenset()
+        """Kinds of side data that have been warned of."""
 
     def run(self) -> Outcome:
         """To the end. Raises MediaError with the words of whichever program failed, and what the engine raises."""
@@ -175,6 +179,9 @@ class Transcode:
                 self._first = shown
                 for words in colors.lost(shown, self.job.codec):
                     self._warn(words)
+            if more := shown.lost(rotates=self.job.rotates) - self._lost:
+                self._lost |= more
+                self._warn(lost_words(more))
             if shown.field != "P" and not self._is_interlaced:
                 self._is_interlaced = True
                 self._warn(INTERLACED)

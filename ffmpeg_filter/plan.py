@@ -29,6 +29,8 @@ _FIRST_TOO = {
 }  # fmt: skip
 """Global options that say how inputs are read, too."""
 
+_UNROTATED = (["-noautorotate"], ["-autorotate", "0"])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -48,6 +50,8 @@ class Plan:
     """Whether FFmpeg repeats frames where time goes on."""
     keeps_times: bool
     """Whether each frame comes out at its own time, as far as can be told."""
+    rotates: bool
+    """Whether FFmpeg rotates the pictures of the source; else it leaves that to players (`-noautorotate`)."""
     reads_stdin: bool
 
     @property
@@ -102,6 +106,7 @@ def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int] 
         is_alone=ours is not None and len(inputs[ours.number].streams) < 2 and not clocks.offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
         keeps_times=second.keeps_times,
+        rotates=not any(one.words() in _UNROTATED for one in files[0].options),
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
     )
 

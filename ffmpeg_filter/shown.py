@@ -7,7 +7,7 @@ error, before the frame itself is written.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -31,6 +31,23 @@ LOCATIONS = {"left": 0, "center": 1, "topleft": 2, "top": 3, "bottomleft": 4, "b
 RANGES = {"tv": "limited", "pc": "full"}
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfers that the networks were not trained on."""
+
+CAPTIONS, ROTATION = "closed captions", "the display matrix (rotation)"
+SIDE_DATA = {
+    "closed captions": CAPTIONS,
+    "displaymatrix": ROTATION,
+    "stereo": "frame packing (stereo 3D)",
+    "icc profile": "the ICC profile",
+    "side data type 15 ": "the ICC profile",  # FFmpeg 5.1 has no name for it
+    "exif": "EXIF metadata",
+    "hdr10+": "HDR10+ metadata",
+    "hdr vivid": "HDR Vivid metadata",
+    "timecode": "timecodes",
+    "spherical": "the spherical projection",
+    "afd": "the active format description",
+    "active format": "the active format description",
+}
+"""What the names that `showinfo` of any release has for side data begin or contain (lower case), and our names."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,12 @@ class Shown:
     mastering: Mastering | None = None
     light: tuple[int, int] | None = None  # MaxCLL, MaxFALL in cd/m2
     dolby_vision: bool = False
+    side_data: frozenset[str] = frozenset()
+    """What else came with it, of the kinds in `SIDE_DATA`."""
+
+    def lost(self, *, rotates: bool) -> frozenset[str]:
+        """The kinds of side data that its picture will lack; `rotates` says whether FFmpeg rotates pictures itself."""
+        return self.side_data - {ROTATION} if rotates else self.side_data
 
     @property
     def props(self) -> dict[str, int]:
@@ -88,6 +111,8 @@ _FRAME = re.compile(r"n:\s*\d+ pts:\s*(\S+) ")
 _COLOR = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
 _PAIR = r"\(\s*([\d.]+)[,\s]\s*([\d.]+)\)"
 _MASTERING = re.compile(rf"r{_PAIR} g{_PAIR} b{_PAIR} wp{_PAIR} min_luminance=([\d.]+), max_luminance=([\d.]+)")
+_NAME_CHARACTERS = 50
+_SIDE = re.compile(r"\s*side data - (.*)")
 _LIGHT = re.compile(r"MaxCLL=(\d+), MaxFALL=(\d+)")
 
 
@@ -100,6 +125,7 @@ class Reader:
     _rate: Fraction | None = None
     _facts: dict[str, str] = field(default_factory=dict)
     _beside: dict[str, object] = field(default_factory=dict)
+    _kinds: set[str] = field(default_factory=set)
 
     def read(self, line: str) -> bool:
         """Whether the line was one of the filter's, all of which are consumed."""
@@ -113,7 +139,7 @@ class Reader:
             self._rate = Fraction(frames, seconds) if frames and seconds else None
         elif _FRAME.match(words):
             self._facts = dict(re.findall(r"(\w+):\s*(\S+)", words))
-            self._beside = {}
+            self._beside, self._kinds = {}, set()
         elif color := _COLOR.match(words):
             self._finish(*color.groups())
         else:
@@ -129,6 +155,8 @@ class Reader:
             self._beside["light"] = (int(light[1]), int(light[2]))
         elif "Dolby Vision" in words:
             self._beside["dolby_vision"] = True
+        elif side := _SIDE.match(words):
+            self._kinds |= {kind for part, kind in SIDE_DATA.items() if part in side[1][:_NAME_CHARACTERS].lower()}
 
     def _finish(self, range: str, matrix: str, primaries: str, transfer: str) -> None:
         facts, self._facts = self._facts, {}
@@ -151,10 +179,16 @@ class Reader:
                 rate=self._rate,
                 is_key=facts.get("iskey") != "0",
                 location=facts["cl"] if facts.get("cl") in LOCATIONS else None,
+                side_data=frozenset(self._kinds),
                 **known,  # type: ignore[arg-type]  # all of them text
                 **self._beside,  # type: ignore[arg-type]  # as `_note` made them
             )
         )
+
+
+def lost_words(kinds: Collection[str]) -> str:
+    """A warning of side data that the output will lack."""
+    return f"of the source's side data, the output will lack: {', '.join(sorted(kinds))}"
 
 
 def _whole(text: str) -> int | None:

@@ -72,3 +72,33 @@ def test_other_lines_are_left_to_others(line: str) -> None:
 def test_a_frame_without_a_timestamp_has_none() -> None:
     (frame,) = read([PLAIN[0], PLAIN[2].replace("pts:    210", "pts:   NOPTS"), PLAIN[4]])
     assert frame.pts is None
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("  side data - A/53 closed captions (3 bytes)", "closed captions"),
+        ("  side data - ATSC A53 Part 4 Closed Captions: (3 bytes)", "closed captions"),
+        ("  side data - unknown side data type 15 (588 bytes)", "the ICC profile"),
+        ("  side data - ICC profile: (588 bytes)", "the ICC profile"),
+        ("  side data - EXIF metadata: (26 bytes)", "EXIF metadata"),
+        ("  side data - stereoscopic information: type - side by side", "frame packing (stereo 3D)"),
+        ("  side data - Stereo 3D: type - side by side, view - packed", "frame packing (stereo 3D)"),
+        ("  side data - HDR10+ metadata: application version: 1", "HDR10+ metadata"),
+        ("  side data - HDR Dynamic Metadata SMPTE2094-40 (HDR10+): application version: 1", "HDR10+ metadata"),
+        ("  side data - User Data Unregistered:", None),
+        ("  side data - QP table", None),
+    ],
+)
+def test_side_data_that_pictures_will_lack_is_named_as_any_release_names_it(line: str, kind: str | None) -> None:
+    (frame,) = read([PLAIN[0], PLAIN[2], line, PLAIN[4]])
+    assert frame.lost(rotates=True) == ({kind} if kind else frozenset())
+
+
+@pytest.mark.parametrize(
+    "line", ["  side data - displaymatrix: rotation of -90.00 degrees", "  side data - 3x3 displaymatrix: "]
+)
+def test_a_rotation_that_ffmpeg_makes_itself_is_not_lost(line: str) -> None:
+    (frame,) = read([PLAIN[0], PLAIN[2], line, PLAIN[4]])
+    assert not frame.lost(rotates=True)
+    assert frame.lost(rotates=False) == {"the display matrix (rotation)"}
