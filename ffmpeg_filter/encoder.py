@@ -20,12 +20,13 @@ _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 _PATIENCE = 0.1
 """Seconds between two looks at whether anybody still takes frames."""
-
-
 _INTERRUPTED = 255
 """FFmpeg's exit status after a signal."""
 _LINGER = 0.5
 """Seconds in which an encoder that has all frames may take what belongs beside them from other inputs."""
+_SIGNALS = 3
+_PATIENCE_OF_SIGNAL = 5.0
+"""Seconds for an encoder to finish its files after each of so many interrupts."""
 
 
 class ProgramError(MediaError):
@@ -84,9 +85,21 @@ class Encoder:
         if self._is_alone or self._child.poll(_LINGER) is not None:
             self._check()
             return
-        self._child.interrupt()
+        if not self._interrupted():
+            return
         if self._child.wait() not in {0, _INTERRUPTED} or self._child.speech.unwritten:
             self._check()
+
+    def _interrupted(self) -> bool:
+        """Whether the encoder finished its files at the first interrupt. FFmpeg 7.0 may hear only the second, and then
+        leaves the trailer out; what hears none is killed.
+        """
+        for number in range(_SIGNALS):
+            self._child.interrupt()
+            if self._child.poll(_PATIENCE_OF_SIGNAL) is not None:
+                return number == 0
+        self._child.kill()
+        return False
 
     def kill(self) -> None:
         """Ends it at once, if it has not ended; what it was writing is not finished."""

@@ -219,7 +219,6 @@ class Transcode:
         if self._is_ended or (encoder and encoder.satisfied):
             return
         if self.job.strict and self.outcome.damage:
-            decoder.end()
             raise MediaError(f"{self.outcome.damage}; the output is not finished, as -adcvsr_on_corrupt fail says")
         status = decoder.wait()
         _check_killed(decoder, self.outcome)
