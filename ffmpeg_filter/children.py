@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from ffmpeg_filter import loglevel
+from ffmpeg_filter import filtergraph, loglevel
+from vsadcvsr.errors import UsageError
 
 _KEPT = 50
 _HELD = 1.0  # seconds
@@ -44,6 +45,8 @@ _SEQUEL = re.compile(
 )
 """What FFmpeg says after, or right before, it says what is wrong."""
 _INPUT = re.compile(r"Error opening input file (.+?)\.?$")
+_CHAIN = re.compile(r"Error parsing filterchain '(.+)' around: ?(.*)$")
+"""What FFmpeg 7 and later say of a filter whose options they cannot read: the filters, and those not yet read."""
 
 
 class Speech:
@@ -108,7 +111,16 @@ class Speech:
         first = next((words for words in errors if not _SEQUEL.search(words)), None)
         named = next((found[1] for words in errors if (found := _INPUT.search(words))), "")
         words = first or (errors[0] if errors else "it said nothing")
-        return words if named in words else f"{named}: {words}"
+        return (words if named in words else f"{named}: {words}") + _place(errors, words)
+
+
+def _place(errors: Sequence[str], words: str) -> str:
+    """The name of the filter at which a graph could not be read any further, if that is not said."""
+    for chain in filter(None, map(_CHAIN.search, errors)):
+        with suppress(UsageError):
+            *_, (_, _, node) = filtergraph.parse(chain[1].removesuffix(chain[2])).nodes()
+            return "" if node.name in words else f" (filter {node.name!r}, if there is one)"
+    return ""
 
 
 class Child:

@@ -22,8 +22,14 @@ _FIXED_RATE_CODECS = {
     "dvvideo", "h263", "h263p", "libxvid", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2",
 }  # fmt: skip
 _FIXED_RATE = {"apng", "avi", "dv", "gif", "gxf", "mpeg", "mpg", "mxf", "vob", "y4m", "yuv4mpegpipe"}
-_MP4 = {"3g2", "3gp", "f4v", "ipod", "ismv", "m4v", "mov", "mp4", "psp"}
+_VARIABLE_RATE = {
+    "apng", "flv", "framecrc", "framehash", "framemd5", "gif", "hash", "m2t", "m2ts", "matroska", "md5", "mkv", "mov",
+    "mp4", "mpegts", "mts", "null", "nut", "streamhash", "ts", "uncodedframecrc", "webm", "webp",
+}  # fmt: skip
+"""Formats whose muxers say that they take frames at any time. Those of others FFmpeg repeats and drops."""
+_MP4 = {"mov", "mp4"}
 _VARIABLE_MP4 = (58, 0)
+"""libavutil of FFmpeg 6, whose MP4 muxer is the first to say so."""
 _MANY_FILES = {
     "dash", "fifo", "hds", "hls", "ism", "m3u8", "mpd", "null", "rtsp", "sap", "segment", "smoothstreaming",
     "ssegment", "stream_segment", "tee", "webm_chunk",
@@ -54,11 +60,9 @@ def takes_subtitles(output: File, *, bitmaps: bool) -> bool:
 
 
 def fills_gaps(output: File, version: tuple[int, int]) -> bool:
-    """Whether FFmpeg repeats frames where time goes on, though the container needs it not: MP4 before FFmpeg 6.
-
-    `version` is libavutil's.
-    """
-    return version < _VARIABLE_MP4 and form(output) in _MP4
+    """Whether FFmpeg repeats frames where time goes on, though nothing else says so. `version` is libavutil's."""
+    name = form(output)
+    return name not in _VARIABLE_RATE or (name in _MP4 and version < _VARIABLE_MP4)
 
 
 def has_fixed_rate(output: File, codec: str) -> bool:

@@ -19,7 +19,7 @@ from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import pipe
 from ffmpeg_filter.farm_index import Index, sum_of
 from ffmpeg_filter.nut import exact
-from ffmpeg_filter.receive import Words, read
+from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.shown import Reader, Shown
 from vsadcvsr.errors import MediaError
 
@@ -61,7 +61,7 @@ class Decoding:
         os.close(self._readable)
 
     def _heard(self, reader: Reader, line: str) -> bool:
-        return reader.read(line) or "[info]" in line or self.damage.read(line)
+        return reader.read(line) or is_no_complaint(line) or self.damage.read(line)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from ffmpeg_filter.nut import exact
 from ffmpeg_filter.plan import Start
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
-from ffmpeg_filter.receive import Words, read
+from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.send import StreamInfo
 from ffmpeg_filter.shown import Reader, Shown, lost_words
 from vsadcvsr.errors import MediaError
@@ -228,9 +228,7 @@ class Transcode:
         self.outcome.status = status
 
     def _heard(self, line: str) -> bool:
-        if "non monotonically increasing dts" in line:  # which raw video does not mind
-            return True
-        return self._reader.read(line) or "[info]" in line or self.outcome.damage.read(line)
+        return self._reader.read(line) or is_no_complaint(line) or self.outcome.damage.read(line)
 
 
 def begun(first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int]) -> Start:

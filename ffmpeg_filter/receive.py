@@ -35,6 +35,11 @@ class Words:
             raise MediaError("the decoder sent a frame and no word on it: please report its command") from None
 
 
+def is_no_complaint(line: str) -> bool:
+    """Whether a decoder's line is information, or a warning of times that raw video does not mind."""
+    return "[info]" in line or "non monotonically increasing dts" in line
+
+
 def read(descriptor: int, words: Words) -> Generator[tuple[av.VideoFrame, Shown]]:
     """The frames that a decoder writes into a pipe, with what was said of each. Ends where they end.
 

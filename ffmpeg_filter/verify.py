@@ -24,6 +24,8 @@ _WITHOUT_TIMES = {
     "m1v", "m2v", "m4v", "mjpeg", "mjpg", "mpeg1video", "mpeg2video", "obu", "vc1", "vvc",
 }  # fmt: skip
 """Formats of coded pictures one after the other, to which a reader gives times of its own."""
+_MERGES_EQUAL = {"ogg", "ogv", "webp"}
+"""Formats that may have one frame for equal pictures that follow each other: Theora's and WebP's encoders do that."""
 _TOLERANCE = Fraction(1, 500)
 """Seconds by which a container may round a timestamp; Matroska's own tick is a thousandth. An encoder rounds to the
 rate, and where a time lies between two steps that may be either.
@@ -37,9 +39,9 @@ def findings(plan: Plan, outcome: Outcome, path: Path) -> Iterator[str]:
         return
     made, wanted = _times(path), _wanted(outcome)
     is_dropped = len(wanted) < len(outcome.times)
-    if plan.fills_gaps and (is_dropped or not vsync.is_steady(wanted, outcome.rate)):
+    if plan.fills_gaps and outcome.rate and (is_dropped or not vsync.is_steady(wanted, outcome.rate)):
         return
-    limited = outcome.is_cut or any(option.name in _LIMITS for option in plan.output.options)
+    limited = outcome.is_cut or form in _MERGES_EQUAL or any(one.name in _LIMITS for one in plan.output.options)
     if made is None:
         yield f"{name} cannot be opened again to be checked"
     elif len(made) > len(wanted) or (len(made) < len(wanted) and not limited):
@@ -61,18 +63,27 @@ def _wanted(outcome: Outcome) -> list[Fraction]:
 
 
 def _times(path: Path) -> list[Fraction] | None:
-    """The presentation times of the largest video stream, in order; None where there is none to be read."""
+    """The presentation times of the largest video stream, in order; None where there is none to be read. Of streams of
+    one size it is that of most frames: AVIF has the first picture in a stream of its own as well.
+    """
     try:
         with av.open(urls.of_path(str(path))) as file:
-            stream = max(file.streams.video, key=lambda one: one.width * one.height, default=None)
-            if stream is None:
-                return None
-            tick = exact(stream.time_base) or Fraction(1)
-            return sorted(_shown_at(packet) * tick for packet in file.demux(stream) if packet.size)
-    except (av.FFmpegError, OSError):
+            size = max(one.width * one.height for one in file.streams.video)
+            streams = [one for one in file.streams.video if one.width * one.height == size]
+            times: dict[int, list[Fraction]] = {one.index: [] for one in streams}
+            for packet in file.demux(streams):
+                if _is_frame(packet):
+                    times[packet.stream_index].append(_shown_at(packet) * (exact(packet.time_base) or Fraction(1)))
+            return max(map(sorted, times.values()), key=len)
+    except (av.FFmpegError, OSError, ValueError):
         return None
 
 
-def _shown_at(packet: av.Packet[av.VideoStream]) -> int:
+def _is_frame(packet: av.Packet[av.stream.Stream]) -> bool:
+    """Whether a packet is no mark of the end. Theora has empty ones for pictures that are equal to the one before."""
+    return packet.size > 0 or packet.pts is not None
+
+
+def _shown_at(packet: av.Packet[av.stream.Stream]) -> int:
     """When a packet is shown, in ticks; a first one without a time, as the demuxer of Ogg gives it, at 0."""
     return next((time for time in (packet.pts, packet.dts) if time is not None), 0)

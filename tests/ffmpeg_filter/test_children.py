@@ -55,6 +55,21 @@ def test_the_input_that_cannot_be_opened_is_named(speech: Speech) -> None:
     assert speech.reason() == "no.mkv: [in#0] Error opening input: No such file or directory"
 
 
+@pytest.mark.parametrize(
+    ("chain", "rest", "name"),
+    [
+        ("settb=1/10,scael=2:2", "", "scael"),
+        ("settb=1/10,scael=2:2,null", ",null", "scael"),
+        ("[a]null,hflip@mine=2\\:2:'a,b'[b]", "[b]", "hflip"),
+    ],
+)
+def test_the_filter_whose_options_cannot_be_read_is_named(chain: str, rest: str, name: str, speech: Speech) -> None:
+    speech.take("[AVFilterGraph @ 0x1] [error] No option name near '2:2'")
+    speech.take(f"[AVFilterGraph @ 0x1] [error] Error parsing a filter description around: {rest}".rstrip())
+    speech.take(f"[AVFilterGraph @ 0x1] [error] Error parsing filterchain '{chain}' around: {rest}".rstrip())
+    assert speech.reason() == f"[AVFilterGraph] No option name near '2:2' (filter {name!r}, if there is one)"
+
+
 def test_who_asked_to_read_all_reads_all_at_once(speech: Speech, said: list[str]) -> None:
     for line in ("[verbose] a detail", *UNKNOWN[:2], "out_time=1"):
         speech.take(line)

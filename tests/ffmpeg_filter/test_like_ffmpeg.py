@@ -29,6 +29,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=60000/1001:d=0.2 {X264}", at / "fast.mp4")
     ffmpeg(f"{V}:d=4 -c:v libx264 -g 20", at / "key.mkv")
     ffmpeg(f"{V}:d=1 {X264}", at / "mono.ts")
+    ffmpeg("-itsoffset 0.023 -f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v ffv1", at / "late.mkv")
+    ffmpeg("-f lavfi -i color=gray:s=64x48:r=10:d=0.5 -c:v ffv1", at / "still.mkv")
     ffmpeg(f"{V}:d=2 -itsoffset 0.5 -f lavfi -i sine=d=1 -map 1 -map 0 {X264} -c:a mp2", at / "av.ts")
     ffmpeg("-f lavfi -i testsrc2=s=64x48:r=50:d=0.24 -vf interlace,setfield=tff -c:v mpeg2video -flags +ildct+ilme",
            at / "il.ts")  # fmt: skip
@@ -104,6 +106,18 @@ ROWS = [
     f"-i @b.avi -vf N {X} OUT.mp4",
     f"-i @av.ts -vf N {X} -c:a copy OUT.mkv",
     f"-i @mono.ts -vf N {X} OUT.mp4",
+    # other containers: rates that FFmpeg makes even, pictures that are equal, two streams of one size
+    "-i @base.mkv -vf N -c:v libtheora -an OUT.ogv",
+    "-i @late.mkv -vf N -an OUT.m2v",
+    "-i @still.mkv -vf N -c:v libtheora OUT.ogg",
+    "-i @still.mkv -vf N OUT.webp",
+    "-i @base.mkv -vf N -c:v libaom-av1 -cpu-used 8 -an OUT.avif",
+    "-i @base.mkv -vf N -c:v libvpx -deadline realtime OUT.ivf",
+    f"-i @base.mkv -vf N {X264} OUT.264",
+    "-i @base.mkv -vf N -c:a aac OUT.flv",
+    "-i @base.mkv -vf N -an OUT.wmv",
+    f"-i @last.mp4 -vf N {X} OUT.3gp",
+    "-i @base.mkv -vf N -an OUT.vob",
     # variable rates, equal and backward times, times before zero
     f"-i @last.mp4 -vf N {MPEG4} OUT.avi",
     f"-i @last.mp4 -vf N {MPEG4} OUT.mkv",
