@@ -19,6 +19,12 @@ _NAMED = {
 }  # fmt: skip
 _CHROMA = {(1, 1): 11, (1, 0): 10, (0, 0): 0}
 _SAME_SAMPLES = {"nv16": "yuv422p", "nv24": "yuv444p", "nv42": "yuv444p", "ya16": "yuva444p16"}
+_NOT_NATIVE = {"p010le": "be", "p016le": "be"}
+"""Formats to which FFmpeg's shortcut from planes of the same byte order loses the last column of an odd width."""
+_FULL_RANGE = "in_range=full:out_range=full:"
+"""Grey with alpha is of full range in FFmpeg whatever is said of it."""
+_PFM_FROM_BELOW = (58, 0)
+"""libavutil of FFmpeg 6. Before, PFM is read as if its first line were the top."""
 _HALF = 16
 _FLOATS = {"grayf32": b"Pf", "gbrpf32": b"PF"}
 
@@ -34,6 +40,10 @@ class Carrier:
     format: str
     filters: tuple[str, ...] = ()
     picture: bytes = b""
+
+    def back(self, version: tuple[int, int]) -> tuple[str, ...]:
+        """The filters for an FFmpeg of which libavutil has that version."""
+        return ("vflip", *self.filters) if self.picture and version < _PFM_FROM_BELOW else self.filters
 
 
 def carrier_of(pixel_format: str) -> Carrier:
@@ -51,8 +61,9 @@ def carrier_of(pixel_format: str) -> Carrier:
         return Carrier("rawvideo", tag_of(pixel_format.replace("j", "")) or b"", pixel_format)
     if tag := tag_of(pixel_format):
         return Carrier("rawvideo", tag, pixel_format)
-    same = _with_same_samples(plain, order, layout)
-    return Carrier("rawvideo", tag_of(same) or b"", same, (f"scale=flags=neighbor,format={pixel_format}",))
+    same = _with_same_samples(plain, _NOT_NATIVE.get(pixel_format, order), layout)
+    spread = _FULL_RANGE if layout.format.family == "GRAY" else ""
+    return Carrier("rawvideo", tag_of(same) or b"", same, (f"scale={spread}flags=neighbor,format={pixel_format}",))
 
 
 def _with_same_samples(plain: str, order: str, layout: Layout) -> str:

@@ -164,7 +164,7 @@ def _recipe(ordered: Ordered, film: _Film) -> Recipe:
         why=division.why,
         pixels=film.pixels,
         index=hashlib.sha256(film.index.text().encode()).hexdigest(),
-        filters=[*send.filters(film.pixels, info), *colors.filters(film.first, binary.version)],
+        filters=[*send.filters(film.pixels, info, binary.version), *colors.filters(film.first, binary.version)],
         options=colors.encoder_options(film.first, plan.codec, binary.version),
         reading=send.options(_blank(plan, film)[0], info),
         begin=str(film.index.seconds[0]),

@@ -234,7 +234,7 @@ class Transcode:
 def begun(first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int]) -> Start:
     """What the encoder must be told of pictures like `first`, given what was said of the frame that it is of."""
     return Start(
-        [*send.filters(first.format.name, info), *colors.filters(shown, version)],
+        [*send.filters(first.format.name, info, version), *colors.filters(shown, version)],
         colors.encoder_options(shown, codec, version),
         send.options(first, info),
         info.origin,

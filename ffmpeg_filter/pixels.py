@@ -145,7 +145,7 @@ def _grey() -> Iterator[tuple[str, Layout]]:
 LAYOUTS: dict[str, Layout] = dict(itertools.chain(_yuv(), _half_planar_yuv(), _rgb(), _grey()))
 """Every pixel format that can be taken and given."""
 
-_SINCE = {"p012": 58, "p212": 58, "p412": 58, "gbrap14": 59, "gbrapf32": 60}
+_SINCE = {"nv16": 59, "p012": 58, "p212": 58, "p412": 58, "gbrap14": 59, "gbrapf32": 60}
 _NEVER = ("gbrpf16", "gbrapf16", "grayf16")
 
 OLDEST = (57, 28)
@@ -153,6 +153,6 @@ OLDEST = (57, 28)
 
 
 def known(version: tuple[int, int]) -> list[str]:
-    """The pixel formats that an FFmpeg knows and has raw video of; `version` is libavutil's."""
+    """The pixel formats that an FFmpeg can write, and has raw video of; `version` is libavutil's."""
     plain = {name: name.removesuffix("le").removesuffix("be") for name in LAYOUTS}
     return [name for name in LAYOUTS if plain[name] not in _NEVER and version[0] >= _SINCE.get(plain[name], 0)]

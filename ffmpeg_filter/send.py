@@ -43,12 +43,15 @@ def options(frame: av.VideoFrame, info: StreamInfo) -> list[str]:
     return ["-c:v", carrier.decoder, "-f", "matroska" if _is_matroska(frame, info) else "nut"]
 
 
-def filters(pixel_format: str, info: StreamInfo) -> list[str]:
-    """Filters at the head of the second FFmpeg's graph, which make of the pipe's frames those that were before it."""
+def filters(pixel_format: str, info: StreamInfo, version: tuple[int, int]) -> list[str]:
+    """Filters at the head of the second FFmpeg's graph, which make of the pipe's frames those that were before it.
+
+    `version` is that of its libavutil.
+    """
     clock = [f"settb={info.tick.numerator}/{info.tick.denominator}"]
     if info.rate is None:  # the one filter that takes the rate away
         clock = ["settb=1/1000000", "interleave=1", *clock]
-    return [*clock, *carrier_of(pixel_format).filters]
+    return [*clock, *carrier_of(pixel_format).back(version)]
 
 
 class Writer:
