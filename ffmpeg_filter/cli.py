@@ -131,12 +131,12 @@ def ordered(words: list[str]) -> Ordered:
     command = graph_files.read_in(parse(words))
     inputs = [probe(file) for file in command.inputs]
     binary = find()
-    made = plan(command, inputs, version=binary.version)
+    made = plan(command, inputs, version=binary.version, alone=True)
     if made is None:
         raise UsageError.of("command", "without adcvsr", "with -vf adcvsr or in -filter_complex")
     if command.has("adcvsr_metadata"):
         command = _with_note(command, made)
-    made = plan(command, inputs, version=binary.version)
+    made = plan(command, inputs, version=binary.version, alone=True)
     assert made is not None, "a note takes no filter away"
     return Ordered(command, inputs, made, binary)
 
@@ -175,7 +175,8 @@ def _noted(file: File, note: Option) -> File:
 
 def _show(binary: Binary, made: Plan, relays: Relays) -> None:
     encoder = [relays.original(word) for word in made.encoder(Start())]
-    print(_in_shell([binary.path, *map(relays.original, made.decoder)]))
+    companion = [*made.companion, "pipe:3"] if made.companion else []
+    print(_in_shell([binary.path, *map(relays.original, [*made.decoder, *companion])]))
     print(f"# adcvsr {ascii(made.options.described())[1:-1]}")
     print(_in_shell([binary.path, *encoder]))
 
@@ -217,6 +218,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         active=made.options.active(),
         codec=made.codec,
         rotates=made.rotates,
+        companion=made.companion,
         info=made.info,
         strict=policy == "fail",
         reads_stdin=made.reads_stdin,

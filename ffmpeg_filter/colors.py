@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from ffmpeg_filter.shown import HDR, Mastering, Shown
 
-_LOCATION_OPTION = (59, 0)
-"""libavutil from which `setparams` knows chroma locations (FFmpeg 7)."""
+LOCATION_OPTION = (59, 39)
+"""libavutil from which `setparams` knows chroma locations (FFmpeg 7.1)."""
 
 
 def filters(shown: Shown, version: tuple[int, int]) -> list[str]:
@@ -21,7 +21,7 @@ def filters(shown: Shown, version: tuple[int, int]) -> list[str]:
         "colorspace": None if is_rgb else shown.matrix,
         "color_primaries": shown.primaries,
         "color_trc": shown.transfer,
-        "chroma_location": shown.location if version >= _LOCATION_OPTION else None,
+        "chroma_location": shown.location if version >= LOCATION_OPTION else None,
     }
     params = ":".join(f"{name}={value}" for name, value in described.items() if value)
     shape = f"setsar={shown.sar.numerator}/{shown.sar.denominator}" if shown.sar else ""
@@ -29,9 +29,9 @@ def filters(shown: Shown, version: tuple[int, int]) -> list[str]:
 
 
 def encoder_options(shown: Shown, codec: str, version: tuple[int, int]) -> list[str]:
-    """Options that carry what filters cannot: chroma location before FFmpeg 7, and HDR10 metadata in the bitstream."""
+    """Options that carry what filters cannot: chroma location before FFmpeg 7.1, HDR10 metadata in the bitstream."""
     options = []
-    if shown.location and version < _LOCATION_OPTION:
+    if shown.location and version < LOCATION_OPTION:
         options += ["-chroma_sample_location", shown.location]
     if codec == "libx265" and (params := _x265(shown)):
         options += ["-x265-params", params]

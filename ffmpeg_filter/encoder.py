@@ -13,6 +13,7 @@ import av
 
 from ffmpeg_filter import loglevel
 from ffmpeg_filter.children import Child
+from ffmpeg_filter.companion import Packets
 from ffmpeg_filter.send import StreamInfo, Writer
 from vsadcvsr.errors import MediaError
 
@@ -44,7 +45,7 @@ class Encoder:
 
     def __init__(
         self, argv: Sequence[str], first: av.VideoFrame, info: StreamInfo, say: Callable[[str], None],
-        *, inputs: Sequence[int] = (),
+        *, inputs: Sequence[int] = (), packets: Packets | None = None,
     ) -> None:  # fmt: skip
         readable, writable = pipe()
         self._child = Child(
@@ -57,7 +58,7 @@ class Encoder:
         self._frames: Queue[av.VideoFrame | None] = Queue(1)
         self._failure: Exception | None = None
         self._count = 0
-        self._feeding = threading.Thread(target=self._feed, args=(writable, first, info), name="to encoder")
+        self._feeding = threading.Thread(target=self._feed, args=(writable, first, info, packets), name="to encoder")
         self._feeding.start()
         self.satisfied = False
         """Whether it has ended by itself, and well, before the frames did (`-t`, `-frames`)."""
@@ -114,9 +115,9 @@ class Encoder:
                 return True
         return False
 
-    def _feed(self, writable: int, first: av.VideoFrame, info: StreamInfo) -> None:
+    def _feed(self, writable: int, first: av.VideoFrame, info: StreamInfo, packets: Packets | None) -> None:
         try:
-            writer = Writer(writable, first, info)
+            writer = Writer(writable, first, info, packets)
             while (frame := self._frames.get()) is not None:
                 writer.write(frame)
                 self._count += 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 
 import av
+from av.container import InputContainer
 
 from ffmpeg_filter.argv import File
 from ffmpeg_filter.nut import exact
@@ -29,6 +31,11 @@ _VIDEO_ALONE = {
     "vc1",
 }
 """Formats that hold one video stream and nothing else."""
+_CAPTIONED = {"h264", "hevc", "mpeg2video", "av1"}
+_CAPTIONS = b"GA94"
+"""What begins closed captions (ATSC A/53) in a packet of any codec that has them."""
+_LOOKED_AT = 24
+"""Video packets of a file that are looked into for them."""
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -53,6 +60,8 @@ class Stream:
     base_rate: Fraction | None = None
     tick: Fraction | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    has_captions: bool = False
+    """Whether the first packets hold closed captions, as far as they were looked into."""
 
     @property
     def is_bitmap(self) -> bool:
@@ -106,12 +115,22 @@ def probe(file: File, reader: Reader | None = None) -> Input:
         with av.open(source or file.url, "r", format=form, options=kept) as opened:
             seconds = opened.duration / av.time_base if opened.duration else None
             jumps = bool(opened.format.flags & _TS_DISCONT)
-            return Input(tuple(_stream(one) for one in opened.streams), seconds, jumps)
+            streams = tuple(_stream(one) for one in opened.streams)
+            if source is None and file.path.is_file():
+                streams = _with_captions(opened, streams)
+            return Input(streams, seconds, jumps)
     except (av.FFmpegError, OSError, ValueError):
         return Input()
     finally:
         if source is not None:
             source.close()
+
+
+def _with_captions(opened: InputContainer, streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+    """The streams, with the captions noted that the first packets of each video hold."""
+    videos = [one for one in opened.streams.video if one.name in _CAPTIONED]
+    holding = {packet.stream_index for packet in islice(opened.demux(videos), _LOOKED_AT) if _CAPTIONS in bytes(packet)}
+    return tuple(replace(one, has_captions=one.index in holding) for one in streams)
 
 
 def _is_video_alone(form: str) -> bool:

@@ -133,7 +133,7 @@ class Kitchen:
         self.command: Command = parse(words)
         job.check_sources()
         self.inputs: list[Input] = [probe(file) for file in self.command.inputs]
-        made = plan(self.command, self.inputs, version=self.binary.version)
+        made = plan(self.command, self.inputs, version=self.binary.version, alone=True)
         assert made is not None, "it was planned with adcvsr in it"
         self.plan: Plan = made
         self._check(words)

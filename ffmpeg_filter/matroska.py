@@ -27,7 +27,7 @@ DISPOSITIONS = {
 }  # fmt: skip
 """FFmpeg's bits that a track can have beside that of a default one, and the flags that stand for them."""
 _CLUSTER, _TIMESTAMP, _GROUP, _BLOCK, _DURATION = 0x1F43B675, 0xE7, 0xA0, 0xA1, 0x9B
-_BLOCK_HEAD = b"\x81\0\0\0"  # track 1, at the cluster's own time
+_BLOCK_HEADS = (b"\x81\0\0\0", b"\x82\0\0\0")  # track 1 or 2, at the cluster's own time
 
 
 def states(rate: Fraction) -> bool:
@@ -38,8 +38,10 @@ def states(rate: Fraction) -> bool:
     return Fraction(_SECOND, round(_SECOND / rate)).limit_denominator(among) == rate
 
 
-def header(video: Video) -> bytes:
-    """The beginning of a file with one track; its time base is the nanosecond, whatever that of the video."""
+def header(video: Video, companion: int = 0) -> bytes:
+    """The beginning of a file; its time base is the nanosecond, whatever that of the video. Beside that, there is a
+    track with MPEG-2 if `companion` is not zero, which is then its width and height.
+    """
     ebml = _element(_DOC_TYPE, b"matroska") + _element(_DOC_TYPE_VERSION, 4) + _element(_DOC_TYPE_READ_VERSION, 2)
     info = _element(_TIMESTAMP_SCALE, 1) + _element(_MUXER, b"adcvsr") + _element(_WRITER, b"adcvsr")
     shape = _element(_WIDTH, video.width) + _element(_HEIGHT, video.height) + _element(_FOURCC, video.tag)
@@ -49,13 +51,22 @@ def header(video: Video) -> bytes:
     track += _element(_FLAG_DEFAULT, video.disposition & 1)
     track += b"".join(_element(*flag) for bit, flag in DISPOSITIONS.items() if video.disposition & bit)
     track += _element(_VIDEO, shape + _element(_DISPLAY_UNIT, 4))  # an unknown one, since it is not said here
-    return _element(_EBML, ebml) + _SEGMENT + _element(_INFO, info) + _element(_TRACKS, _element(_TRACK, track))
+    tracks = _element(_TRACK, track) + (_companion(video, companion) if companion else b"")
+    return _element(_EBML, ebml) + _SEGMENT + _element(_INFO, info) + _element(_TRACKS, tracks)
 
 
-def block(time: Fraction, duration: Fraction | None, size: int) -> tuple[bytes, bytes]:
-    """What comes before and after the pixels of a frame. Times are in seconds, the size in bytes."""
+def _companion(video: Video, size: int) -> bytes:
+    track = _element(_NUMBER, 2) + _element(_UID, 2) + _element(_TYPE, 1) + _element(_LACING, 0)
+    track += _element(_LANGUAGE, b"und") + _element(_CODEC, b"V_MPEG2") + _element(_FLAG_DEFAULT, 0)
+    track += _element(_DEFAULT_DURATION, round(_SECOND / video.rate))
+    return _element(_TRACK, track + _element(_VIDEO, _element(_WIDTH, size) + _element(_HEIGHT, size)))
+
+
+def block(time: Fraction, duration: Fraction | None, size: int, *, is_companion: bool = False) -> tuple[bytes, bytes]:
+    """What comes before and after the data of a frame. Times are in seconds, the size in bytes."""
+    block_head = _BLOCK_HEADS[is_companion]
     tail = b"" if duration is None else _element(_DURATION, round(duration * _SECOND))
-    data = _head(_BLOCK, len(_BLOCK_HEAD) + size) + _BLOCK_HEAD
+    data = _head(_BLOCK, len(block_head) + size) + block_head
     group = _head(_GROUP, len(data) + size + len(tail)) + data
     stamp = _element(_TIMESTAMP, round(time * _SECOND))
     return _head(_CLUSTER, len(stamp) + len(group) + size + len(tail)) + stamp + group, tail

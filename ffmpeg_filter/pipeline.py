@@ -19,10 +19,12 @@ from itertools import chain
 
 import av
 
-from ffmpeg_filter import colors, keys, loglevel, send
+from ffmpeg_filter import colors, companion, keys, loglevel, send
 from ffmpeg_filter.ahead import ahead
 from ffmpeg_filter.binary import Binary
+from ffmpeg_filter.carriers import carrier_of
 from ffmpeg_filter.children import Child
+from ffmpeg_filter.companion import Packets
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError, pipe
 from ffmpeg_filter.frames import upscale_frames
@@ -32,7 +34,7 @@ from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
 from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import Reader, Shown, lost_words
+from ffmpeg_filter.shown import CAPTIONS, Reader, Shown, lost_words
 from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
@@ -59,6 +61,8 @@ class Job:
     reads_stdin: bool = False
     has_keys: bool = False
     """Whether keys on standard input are for us."""
+    companion: Sequence[str] = ()
+    """A further output of the decoder, less its name, for a companion of the pictures."""
     rotates: bool = True
     """Whether FFmpeg rotates pictures; else it leaves that to players."""
     relays: Relays | None = None
@@ -95,18 +99,20 @@ class Transcode:
         self._first: Shown | None = None
         self._asked = 0
         self._is_interlaced = False
+        self._packets: Packets | None = None
         self._lost: frozenset[str] = frozenset()
         """Kinds of side data that have been warned of."""
 
     def run(self) -> Outcome:
         """To the end. Raises MediaError with the words of whichever program failed, and what the engine raises."""
         readable, writable = pipe()
-        with self._inputs(is_decoder=True) as inputs:
+        with self._inputs(is_decoder=True) as inputs, self._companion() as outputs:
+            beside = [*self.job.companion, f"pipe:{outputs[0]}"] if outputs else []
             decoder = Child(
-                "decoder", [self.job.binary.path, *self.job.decoder], heard=self._heard,
+                "decoder", [self.job.binary.path, *self.job.decoder, *beside], heard=self._heard,
                 say=lambda words: self.reporter.say(f"decoder: {words}"),
                 stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable, limit=self.job.loglevel,
-                pass_fds=inputs,
+                pass_fds=[*inputs, *outputs],
             )  # fmt: skip
         os.close(writable)
         pictures = ahead(self._pictures(readable), 1)
@@ -121,6 +127,19 @@ class Transcode:
 
     def _inputs(self, *, is_decoder: bool) -> AbstractContextManager[Sequence[int]]:
         return self.job.relays.given(is_decoder=is_decoder) if self.job.relays else nullcontext(())
+
+    @contextmanager
+    def _companion(self) -> Iterator[Sequence[int]]:
+        """What the decoder writes a companion into, if there is to be one."""
+        if not self.job.companion:
+            yield ()
+            return
+        readable, writable = pipe()
+        self._packets = Packets(readable)
+        try:
+            yield (writable,)
+        finally:
+            os.close(writable)
 
     def _interrupt(self, decoder: Child) -> None:
         """At first, the pictures end here; the next time, everything does."""
@@ -179,7 +198,7 @@ class Transcode:
                 self._first = shown
                 for words in colors.lost(shown, self.job.codec):
                     self._warn(words)
-            if more := shown.lost(rotates=self.job.rotates) - self._lost:
+            if more := self._lacking(shown) - self._lost:
                 self._lost |= more
                 self._warn(lost_words(more))
             if shown.field != "P" and not self._is_interlaced:
@@ -188,6 +207,10 @@ class Transcode:
             if self.job.strict and self.outcome.damage:
                 return
             yield frame
+
+    def _lacking(self, shown: Shown) -> frozenset[str]:
+        lost = shown.lost(rotates=self.job.rotates)
+        return lost - {CAPTIONS} if self._packets else lost
 
     def _warn(self, words: str) -> None:
         if self.job.loglevel >= loglevel.WARNING:
@@ -198,11 +221,17 @@ class Transcode:
         job, shown = self.job, self._first
         info = job.info(shown.time_base, shown.rate, _time(first))
         self.outcome.rate = info.sent_rate
-        words = job.encoder(begun(first, shown, info, job.codec, job.binary.version))
+        if self._packets and not send.can_carry(first, info):
+            self._packets.drop()
+            self._packets = None
+            self._warn("closed captions and key frames of the source are not carried to this output")
+        words = job.encoder(begun(first, shown, info, job.codec, job.binary.version, bool(self._packets)))
         if job.relays:
             job.relays.spare(words)
         with self._inputs(is_decoder=False) as inputs:
-            return Encoder([job.binary.path, *words], first, info, self.reporter.say, inputs=inputs)
+            return Encoder(
+                [job.binary.path, *words], first, info, self.reporter.say, inputs=inputs, packets=self._packets
+            )
 
     def _chosen(self, frame: av.VideoFrame) -> bool:
         number, self._asked = self._asked, self._asked + 1
@@ -231,14 +260,22 @@ class Transcode:
         return self._reader.read(line) or is_no_complaint(line) or self.outcome.damage.read(line)
 
 
-def begun(first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int]) -> Start:
+def begun(
+    first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int], has_companion: bool
+) -> Start:
     """What the encoder must be told of pictures like `first`, given what was said of the frame that it is of."""
+    carried = carrier_of(first.format.name).format
     return Start(
-        [*send.filters(first.format.name, info, version), *colors.filters(shown, version)],
+        [
+            *(companion.merging(carried, info.tick) if has_companion else []),
+            *send.filters(first.format.name, info, version),
+            *colors.filters(shown, version),
+        ],
         colors.encoder_options(shown, codec, version),
-        send.options(first, info),
+        send.options(first, info, has_companion=has_companion),
         info.origin,
         _time(first),
+        companion.chain(first.width, first.height, carried, info.tick, version) if has_companion else (),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ffmpeg_filter import clocks, containers, filtergraph, mapping, options, outputs
+from ffmpeg_filter import clocks, companion, containers, filtergraph, mapping, options, outputs
 from ffmpeg_filter.argv import Command, File, Option
 from ffmpeg_filter.facts import Input, Stream, is_pipe
 from ffmpeg_filter.filtergraph import Cut
@@ -29,6 +29,8 @@ _FIRST_TOO = {
 }  # fmt: skip
 """Global options that say how inputs are read, too."""
 
+_REPEATED = Fraction(1, 2)
+"""Frames before the first one from which FFmpeg repeats it, at a constant rate."""
 _UNROTATED = (["-noautorotate"], ["-autorotate", "0"])
 
 
@@ -53,6 +55,8 @@ class Plan:
     rotates: bool
     """Whether FFmpeg rotates the pictures of the source; else it leaves that to players (`-noautorotate`)."""
     reads_stdin: bool
+    companion: list[str]
+    """A further output of the decoder, less its name, if pictures need a companion; else nothing."""
 
     @property
     def part(self) -> str | None:
@@ -62,19 +66,24 @@ class Plan:
     def info(self, tick: Fraction, rate: Fraction | None, begin: Fraction | None) -> StreamInfo:
         """What holds for all pictures, given the first frame's time base and time (seconds) and the rate before us."""
         stream = self.stream
+        known_rate = rate or (stream.base_rate if stream else None)
+        late = bool(begin and known_rate and begin * known_rate >= _REPEATED)
         return StreamInfo(
             tick=tick,
             rate=rate,
             stream_rate=stream.base_rate if stream else None,
             origin=0 if self.is_alone and (begin is None or begin >= 0) else ORIGIN,
             disposition=stream.disposition if stream else 0,
+            begins_late=late and self.is_alone and self.fills_gaps,
         )
 
 
-def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int] = OLDEST) -> Plan | None:
+def plan(
+    command: Command, inputs: Sequence[Input], *, version: tuple[int, int] = OLDEST, alone: bool = False
+) -> Plan | None:
     """The two commands, given the facts of each input and libavutil's version; None if there is no `adcvsr`.
 
-    Raises UsageError.
+    Pictures have no companion if they are to be `alone`. Raises UsageError.
     """
     found = _found(command, inputs)
     if found is None:
@@ -92,23 +101,34 @@ def plan(command: Command, inputs: Sequence[Input], *, version: tuple[int, int] 
     files = command.inputs if ours is None else [command.inputs[ours.number]]
     second = Second(command, inputs, option, output, cut, ours, codec)
     trim = _trim(command, output) if second.is_steady and not wanted.enable else []
+    source = ours.number if ours else _source(cut)
+    needs_companion = not alone and companion.is_possible() and _needs_companion(output, inputs, ours, source)
+    filters = [*trim, f"format={'|'.join(known(version))}"]
+    decoder, beside = _decoder(command, files, output, cut, ours, filters, needs_companion)
     return Plan(
-        decoder=[
-            *_decoder(command, files, output, cut, ours, [*trim, f"format={'|'.join(known(version))}"]),
-            *second.read_beside(first=True),
-        ],
+        decoder=[*decoder, *second.read_beside(first=True)],
         encoder=second.words,
         options=wanted,
         output=output,
         codec=codec,
-        source=ours.number if ours else _source(cut),
+        source=source,
         stream=ours.stream if ours else None,
         is_alone=ours is not None and len(inputs[ours.number].streams) < 2 and not clocks.offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
         keeps_times=second.keeps_times,
         rotates=not any(one.words() in _UNROTATED for one in files[0].options),
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
+        companion=beside,
     )
+
+
+def _needs_companion(output: File, inputs: Sequence[Input], ours: mapping.Ours | None, source: int) -> bool:
+    """Whether there is what only a companion carries: closed captions, or key frames that are asked for."""
+    if any(one.name == "force_key_frames" and (one.value or "").startswith("source") for one in output.options):
+        return True
+    if ours is not None:
+        return bool(ours.stream and ours.stream.has_captions)
+    return source < len(inputs) and any(one.has_captions for one in inputs[source].streams)
 
 
 def mentions_us(command: Command) -> bool:
@@ -179,9 +199,14 @@ def _trim(command: Command, output: File) -> list[str]:
 
 
 def _decoder(
-    command: Command, files: Sequence[File], output: File, cut: Cut, ours: mapping.Ours | None, filters: Sequence[str]
-) -> list[str]:
-    """Up to the filter, with more filters at the end of the user's. Only what the pictures come from is opened."""
+    command: Command, files: Sequence[File], output: File, cut: Cut, ours: mapping.Ours | None,
+    filters: Sequence[str], needs_companion: bool,
+) -> tuple[list[str], list[str]]:  # fmt: skip
+    """Up to the filter, with more filters at the end of the user's. Only what the pictures come from is opened.
+
+    The second list is an output for a companion, less its name.
+    """
+    beside: list[str] = []
     stdin = any(is_pipe(file.url) for file in files)
     words = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
     words += [word for option in command.globals() if option.name in _FIRST_TOO for word in option.words()]
@@ -190,14 +215,20 @@ def _decoder(
     graph = cut.before
     for body in filters:
         graph = filtergraph.ended(graph, body, [])
-    graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [] if ours else [_LABEL])
+    if ours and needs_companion:
+        beside = companion.decoder_words(graph, ours.specifier)
+    elif needs_companion:
+        graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [])
+        graph, beside = companion.split(graph, _LABEL)
+    if ours or not needs_companion:
+        graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [] if ours else [_LABEL])
     if ours:
         words += ["-map", ours.specifier, "-filter:v", str(graph)]
     else:
         words += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
     words += [word for one in output.options if one.name == "sws_flags" for word in one.words()]
     words += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
-    return [*words, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"]
+    return [*words, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], beside
 
 
 def _own(file: File) -> File:

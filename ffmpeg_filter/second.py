@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ffmpeg_filter import clocks, containers, filtergraph, mapping, outputs, urls
+from ffmpeg_filter import clocks, companion, containers, filtergraph, mapping, outputs, urls
 from ffmpeg_filter.argv import OURS, Command, File, Option
 from ffmpeg_filter.facts import Input, is_pipe
-from ffmpeg_filter.filtergraph import Cut
+from ffmpeg_filter.filtergraph import Cut, Node
 
 _NOT_AGAIN = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
 _SESSIONS = {"rtp", "rtsp", "rtsps", "sap", "srtp"}
@@ -43,6 +43,8 @@ class Start:
     reading: Sequence[str] = ("-c:v", "rawvideo", "-f", "matroska")
     origin: int = 0
     begin: Fraction | None = None
+    companion: tuple[Node, ...] = ()
+    """Filters for our second stream, if there is one: a companion of the pictures."""
 
 
 class Second:
@@ -69,7 +71,7 @@ class Second:
                 words += replace(file, options=self._kept(file.options)).words()
             else:
                 words += [word for one in self._kept(Command((file,)).globals()) for word in one.words()]
-        if self.option.name == "filter_complex":
+        if self.option.name == "filter_complex" or start.companion:
             words += ["-filter_complex", str(self._graph(start))]
         for file in self.command.outputs:
             words += self._file(file, start).words()
@@ -144,8 +146,12 @@ class Second:
     def _graph(self, start: Start) -> filtergraph.Graph:
         """What follows the filter, with what the pipe lost put back at its head."""
         after = filtergraph.relabelled(self.cut.after, self._pad)
-        inputs = ["0:v"] if self.ours is None else []
-        return filtergraph.begun(after, self.cut.after_chain, inputs, start.filters)
+        inputs = [mapping.PICTURES] if start.companion else ["0:v"] if self.ours is None else []
+        graph = filtergraph.begun(after, self.cut.after_chain, inputs, start.filters)
+        if not start.companion:
+            return graph
+        graph = replace(graph, chains=(start.companion, *graph.chains))
+        return filtergraph.ended(graph, "null", [companion.OUTPUT]) if self.ours else graph
 
     def _pad(self, label: str) -> str:
         found = re.match(r"(\d+)(:.*)?$", label)
@@ -188,10 +194,21 @@ class Second:
         """With what a single command would have done by itself; the user's own options come after it and win."""
         if self.ours is None:
             return _merged(start.options, made)
+        if start.companion:
+            return self._beside_companion(self.ours, made, start)
         ours = Option(f"-filter:v:{self.ours.place}", str(self._graph(start)))
         if any(one.name == "filter" and mapping.fits(one, self.ours) for one in made):  # the last counts
             return [*self._tags(self.ours, made), *_merged(start.options, made), ours]
         return [ours, *self._tags(self.ours, made), *_merged(start.options, made)]
+
+    def _beside_companion(self, ours: mapping.Ours, made: Sequence[Option], start: Start) -> list[Option]:
+        """The same where the pictures come from a complex graph, whose outputs have no tags or dispositions."""
+        pictures = Option("-map", mapping.PICTURES)
+        kept = [one for one in made if one.name != "filter" or not mapping.fits(one, ours)]
+        kept = [replace(one, value=f"[{companion.OUTPUT}]") if one == pictures else one for one in kept]
+        disposition = ours.stream.disposition if ours.stream else 0
+        copied = [Option(f"-disposition:v:{ours.place}", str(disposition))] if disposition else []
+        return [*copied, *self._tags(ours, made), *_merged(start.options, kept)]
 
     def _tags(self, ours: mapping.Ours, made: Sequence[Option]) -> list[Option]:
         """The stream's own metadata, unless the user says which there are to be."""

@@ -8,8 +8,9 @@ from fractions import Fraction
 
 import av
 
-from ffmpeg_filter import matroska, nut, packing
+from ffmpeg_filter import companion, matroska, nut, packing
 from ffmpeg_filter.carriers import carrier_of
+from ffmpeg_filter.companion import Packets
 from ffmpeg_filter.nut import Video, exact
 
 ORIGIN = 1 << 20
@@ -30,6 +31,8 @@ class StreamInfo:
     stream_rate: Fraction | None = None
     origin: int = 0
     disposition: int = 0
+    begins_late: bool = False
+    """Whether FFmpeg would repeat the first frame before its time, were it of a complex graph."""
 
     @property
     def sent_rate(self) -> Fraction:
@@ -37,10 +40,11 @@ class StreamInfo:
         return self.rate or self.stream_rate or _UNKNOWN_RATE
 
 
-def options(frame: av.VideoFrame, info: StreamInfo) -> list[str]:
+def options(frame: av.VideoFrame, info: StreamInfo, *, has_companion: bool = False) -> list[str]:
     """The input options with which FFmpeg reads frames like this one."""
+    decoder = "-c:v:0" if has_companion else "-c:v"
     carrier = carrier_of(frame.format.name)
-    return ["-c:v", carrier.decoder, "-f", "matroska" if _is_matroska(frame, info) else "nut"]
+    return [decoder, carrier.decoder, "-f", "matroska" if _is_matroska(frame, info) else "nut"]
 
 
 def filters(pixel_format: str, info: StreamInfo, version: tuple[int, int]) -> list[str]:
@@ -54,21 +58,25 @@ def filters(pixel_format: str, info: StreamInfo, version: tuple[int, int]) -> li
     return [*clock, *carrier_of(pixel_format).back(version)]
 
 
-class Writer:
-    """Frames like `first` into a pipe that an encoder reads."""
+def can_carry(frame: av.VideoFrame, info: StreamInfo) -> bool:
+    """Whether a companion can go with frames like this one."""
+    fits = not info.begins_late and _is_matroska(frame, info)
+    return fits and companion.can_carry(carrier_of(frame.format.name).format, info.tick)
 
-    def __init__(self, descriptor: int, first: av.VideoFrame, info: StreamInfo) -> None:
+
+class Writer:
+    """Frames like `first` into a pipe that an encoder reads; each behind its packet of a companion, if there is one."""
+
+    def __init__(self, descriptor: int, first: av.VideoFrame, info: StreamInfo, packets: Packets | None = None) -> None:
         self._descriptor, self._info = descriptor, info
         self._carrier = carrier_of(first.format.name)
         self._size = packing.size(first, self._carrier)
         self._is_matroska = _is_matroska(first, info)
         self._last = Fraction(0)
-        form = matroska if self._is_matroska else nut
-        self._write(
-            form.header(
-                Video(first.width, first.height, self._carrier.tag, info.tick, info.sent_rate, info.disposition)
-            )
-        )
+        self._packets = packets
+        video = Video(first.width, first.height, self._carrier.tag, info.tick, info.sent_rate, info.disposition)
+        size = companion.SIZE if packets else 0
+        self._write(matroska.header(video, size) if self._is_matroska else nut.header(video))
 
     def write(self, frame: av.VideoFrame) -> None:
         """Raises BrokenPipeError (or another OSError of the pipe) when the encoder reads no more."""
@@ -77,6 +85,9 @@ class Writer:
         duration = frame.duration * tick if frame.duration else None
         self._last = time + (duration or 1 / self._info.sent_rate)
         head, tail = self._around(time + self._info.origin, duration)
+        if self._packets:
+            data = self._packets.next()
+            self._write(data.join(matroska.block(time + self._info.origin, duration, len(data), is_companion=True)))
         self._write(head)
         for part in packing.parts(frame, self._carrier):
             self._write(part)

@@ -74,7 +74,7 @@ def _content(path: Path) -> Iterator[str]:
         for packet in file.demux():
             if packet.size:
                 key = " key" if packet.is_keyframe else ""
-                sides = ",".join(sorted(str(one) for one in _sides(packet)))
+                sides = ",".join([*sorted(_sides(packet)), *_captions(bytes(packet))])
                 yield f"{packet.stream_index} {packet.pts} {packet.dts} {packet.duration}{key} {sides}".rstrip()
 
 
@@ -83,6 +83,12 @@ def _of(stream: av.stream.Stream) -> str:
     rates = [exact(getattr(stream, name, None)) for name in ("average_rate", "base_rate")]
     tick = exact(stream.time_base) or Fraction(0)
     return f"tick {tick} rates {rates[0]} {rates[1]} {' '.join(tags)}"
+
+
+def _captions(data: bytes) -> list[str]:
+    """The closed captions in a packet: what follows their name, in triplets that are counted before them."""
+    parts = data.split(b"GA94\x03")[1:]
+    return [part[2 : 2 + 3 * (part[0] & 31)].hex() for part in parts]
 
 
 def _sides(packet: av.Packet[av.stream.Stream]) -> list[str]:

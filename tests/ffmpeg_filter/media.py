@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import imageio_ffmpeg
+import numpy as np
 
 from ffmpeg_filter.binary import find
 from ffmpeg_filter.cli import main
@@ -55,6 +56,30 @@ def command(*words: str | Path) -> list[str]:
 def surroundings(**more: str) -> dict[str, str]:
     """The environment of such a process."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+
+
+def captioned(path: Path) -> Path:
+    """A clip of a second with closed captions (CEA-608 in ATSC A/53), other ones in each frame."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10, options={"bf": "0", "preset": "ultrafast", "g": "4"})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 20 * number, np.uint8), "yuv420p")
+            frame.pts = number
+            for packet in stream.encode(frame):
+                file.mux(_with_captions(packet, bytes([0xFC, 0x80 + number, 0xE5])))
+        file.mux(stream.encode(None))
+    return path
+
+
+def _with_captions(packet: av.Packet[av.VideoStream], triplet: bytes) -> av.Packet[av.stream.Stream]:
+    """A packet of H.264 behind a message with captions."""
+    payload = b"\xb5\x00\x31GA94\x03\x41\xff" + triplet + b"\xff"
+    made = av.Packet(b"\0\0\0\1\x06\x04" + bytes([len(payload)]) + payload + b"\x80" + bytes(packet))
+    made.pts, made.dts, made.time_base, made.stream = packet.pts, packet.dts, packet.time_base, packet.stream
+    made.is_keyframe = packet.is_keyframe
+    return made
 
 
 def decoded(path: Path) -> list[av.VideoFrame]:

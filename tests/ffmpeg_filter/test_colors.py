@@ -10,7 +10,7 @@ import pytest
 from ffmpeg_filter import colors
 from ffmpeg_filter.shown import Mastering, Shown
 
-OLD, NEW = (57, 28), (61, 1)
+OLD, NEW = (59, 8), (61, 1)
 PLAIN = Shown(
     pts=0, duration=1, time_base=Fraction(1, 25), format="yuv420p", width=64, height=48, sar=Fraction(4, 3), field="P",
     location="topleft", range="tv", matrix="bt709", primaries="bt709", transfer="bt709",

@@ -12,7 +12,7 @@ import pytest
 
 from ffmpeg_filter import binary
 from tests.ffmpeg_filter.likeness import both, program
-from tests.ffmpeg_filter.media import ffmpeg
+from tests.ffmpeg_filter.media import captioned, ffmpeg
 
 V = "-f lavfi -i testsrc2=s=64x48:r=10"
 X264 = "-c:v libx264 -preset ultrafast"
@@ -42,6 +42,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg(f"{V}:d=1 -c:v libx264 -bf 0 -video_track_timescale 1000", at / "even.mp4")
     (at / "same.mp4").write_bytes(_with_equal_times((at / "even.mp4").read_bytes()))
     _animations(at)
+    captioned(at / "cc.ts")
     (at / "cut.ffconcat").write_text(
         "ffconcat version 1.0\nfile key.mkv\noutpoint 0.5\nfile key.mkv\ninpoint 2.3\nduration 0.7\n"
     )
@@ -132,6 +133,24 @@ ROWS = [
     f"-i @key.mkv -vf setpts=PTS-0.35/TB,N {X} OUT.mkv",
     f"-i @key.mkv -vf setpts=4/TB-PTS,N {X} OUT.mkv",
     f"-noaccurate_seek -ss 1 -i @key.mkv -vf N {X} OUT.mkv",
+    # closed captions and key frames of the source
+    f"-i @cc.ts -vf N {X} OUT.mkv",
+    f"-i @cc.ts -vf N {X264} -bf 2 OUT.mp4",
+    f"-i @cc.ts -vf format=nv12,N {X} OUT.ts",
+    f"-i @cc.ts -vf format=yuv422p10,N {X} OUT.mkv",
+    f"-i @cc.ts -i @base.mkv -map 0:v -map 1:a -vf N -filter:a volume=0.5 {X} -c:a aac OUT.mkv",
+    "-i @base.mkv -i @cc.ts -map 0:v -c:v:0 copy -map 1:v -filter:v:1 N -c:v:1 libx264 -preset ultrafast OUT.mkv",
+    "-i @cc.ts -vf N,framestep=2 -c:v mpeg2video -bf 0 -sc_threshold 1000000000 OUT.ts",
+    f"-i @cc.ts -filter_complex [0:v]hflip,N[v] -map [v] {X} OUT.mkv",
+    f"-i @cc.ts -filter_complex [0:v]N,split[a][b] -map [a] {X} OUT.mkv -map [b] {X} -r 5 OUT2.mkv",
+    f"-ss 0.35 -i @cc.ts -vf N {X} -t 0.5 OUT.mkv",
+    f"-ss 0.38 -i @cc.ts -vf N {X} -t 0.5 OUT.mp4",
+    f"-i @cc.ts -vf setpts=PTS-0.2/TB,N {X} -metadata:s:v language=eng OUT.mkv",
+    f"-i @key.mkv -vf N {X} -g 1000 -force_key_frames source OUT.mkv",
+    f"-i @key.mkv -vf setpts=PTS,N,framestep=2 {X} -g 1000 -force_key_frames source OUT.mkv",
+    f"-i @disp.mkv -vf N {X} -force_key_frames source OUT.mkv",
+    f"-i @same.mp4 -vf N {X} -force_key_frames source OUT.mp4",
+    f"-i @last.mp4 -vf N {MPEG4} -force_key_frames source OUT.avi",
     # animations, stills, sequences
     "-i @a.gif -vf N OUT.gif",
     "-i @a.gif -vf N OUT.apng",
