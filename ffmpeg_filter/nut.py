@@ -13,7 +13,7 @@ _FILE = b"nut/multimedia container\0"
 _MAIN, _STREAM, _SYNCPOINT, _INFO = (
     bytes.fromhex(code) for code in ("4e4d7a561f5f04ad", "4e5311405bf2f9db", "4e4be4adeeca4569", "4e49ab68b596ba78")
 )
-_KEY, _PTS, _STREAM_ID, _SIZE, _INVALID = 1, 8, 16, 32, 8192
+_KEY, _PTS, _STREAM_ID, _SIZE, _CHECKSUM, _INVALID = 1, 8, 16, 32, 64, 8192
 DISPOSITIONS = {0x1: b"default", 0x2: b"dub", 0x4: b"original", 0x8: b"comment", 0x10: b"lyrics", 0x20: b"karaoke"}
 """FFmpeg's bits that a stream can have, and their names."""
 _MAX_DISTANCE = 65536
@@ -64,7 +64,7 @@ def header(video: Video) -> bytes:
 
 def _frame_codes() -> bytes:
     """All frame codes: 1 says that everything is written in the frame's header, the others are not used."""
-    invalid, coded = _number(_INVALID), _number(_KEY | _STREAM_ID | _PTS | _SIZE)
+    invalid, coded = _number(_INVALID), _number(_KEY | _STREAM_ID | _PTS | _SIZE | _CHECKSUM)
     rest = _signed(0) + b"".join(map(_number, (1, 0, 0, 0)))
     return (
         invalid + _number(6) + rest + _number(1)
@@ -74,9 +74,11 @@ def _frame_codes() -> bytes:
 
 
 def packet_head(pts: int, size: int) -> bytes:
-    """What comes before the pixels of a frame; `pts` is in ticks, 0 or more."""
+    """What comes before the pixels of a frame; `pts` is in ticks, 0 or more. Demuxers want a checksum in it from twice
+    the maximal distance on, which is 128 KiB.
+    """
     sync = _packet(_SYNCPOINT, _number(pts) + _number(0))
-    return sync + b"\x01" + _number(0) + _number(pts + (1 << _PTS_SHIFT)) + _number(size)
+    return sync + _checked(b"\x01" + _number(0) + _number(pts + (1 << _PTS_SHIFT)) + _number(size))
 
 
 def _number(value: int) -> bytes:
@@ -96,7 +98,11 @@ def _text(value: bytes) -> bytes:
 
 
 def _packet(code: bytes, payload: bytes) -> bytes:
-    return code + _number(len(payload) + 4) + payload + struct.pack(">I", _checksum(payload))
+    return code + _number(len(payload) + 4) + _checked(payload)
+
+
+def _checked(data: bytes) -> bytes:
+    return data + struct.pack(">I", _checksum(data))
 
 
 def _checksum(data: bytes) -> int:

@@ -104,6 +104,7 @@ ROWS = [
     "-i @base.mkv -vf N -f framecrc -c:v rawvideo -an -t 0 OUT.crc",
     f"-i @n.mp4 -vf N {X} OUT.mp4",
     f"-i @fast.mp4 -vf N {X} OUT.mp4 {X} -vf null OUT2.mp4",
+    f"-i @fast.mp4 -vf scale=320:240,N {X} OUT.mp4",
     f"-i @b.avi -vf N {X} OUT.mp4",
     f"-i @av.ts -vf N {X} -c:a copy OUT.mkv",
     f"-i @mono.ts -vf N {X} OUT.mp4",
