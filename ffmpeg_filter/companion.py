@@ -1,7 +1,7 @@
 """A companion of the pictures: a tiny MPEG-2 copy of the frames before `adcvsr`, which keeps what raw video cannot.
 
-MPEG-2 keeps closed captions and which frames are key frames. It crosses both pipes in step with the pictures, and the
-second FFmpeg puts the pixels of the pictures into its frames.
+MPEG-2 keeps closed captions, frame packing, and which frames are key frames. It crosses both pipes in step with the
+pictures, and the second FFmpeg puts the pixels of the pictures into its frames.
 """
 
 from __future__ import annotations

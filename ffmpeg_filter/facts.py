@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -31,11 +32,11 @@ _VIDEO_ALONE = {
     "vc1",
 }
 """Formats that hold one video stream and nothing else."""
-_CAPTIONED = {"h264", "hevc", "mpeg2video", "av1"}
-_CAPTIONS = b"GA94"
-"""What begins closed captions (ATSC A/53) in a packet of any codec that has them."""
+_LOOKED_INTO = {"h264", "hevc", "mpeg2video", "av1"}
+_SIDE_DATA = re.compile(rb"GA94|JP3D|\0\0(?:\x01|\0[^\0])(?:\x06|\x4e\x01)\x2d", re.DOTALL)
+"""What begins, in packets, closed captions (ATSC A/53) of any codec, and frame packing of MPEG-2, H.264 and HEVC."""
 _LOOKED_AT = 24
-"""Video packets of a file that are looked into for them."""
+"""Video packets of a file that are looked into for these."""
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -60,8 +61,8 @@ class Stream:
     base_rate: Fraction | None = None
     tick: Fraction | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    has_captions: bool = False
-    """Whether the first packets hold closed captions, as far as they were looked into."""
+    has_side_data: bool = False
+    """Whether the first packets hold closed captions or frame packing, as far as they were looked into."""
 
     @property
     def is_bitmap(self) -> bool:
@@ -117,7 +118,7 @@ def probe(file: File, reader: Reader | None = None) -> Input:
             jumps = bool(opened.format.flags & _TS_DISCONT)
             streams = tuple(_stream(one) for one in opened.streams)
             if source is None and file.path.is_file():
-                streams = _with_captions(opened, streams)
+                streams = _with_side_data(opened, streams)
             return Input(streams, seconds, jumps)
     except (av.FFmpegError, OSError, ValueError):
         return Input()
@@ -126,11 +127,12 @@ def probe(file: File, reader: Reader | None = None) -> Input:
             source.close()
 
 
-def _with_captions(opened: InputContainer, streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
-    """The streams, with the captions noted that the first packets of each video hold."""
-    videos = [one for one in opened.streams.video if one.name in _CAPTIONED]
-    holding = {packet.stream_index for packet in islice(opened.demux(videos), _LOOKED_AT) if _CAPTIONS in bytes(packet)}
-    return tuple(replace(one, has_captions=one.index in holding) for one in streams)
+def _with_side_data(opened: InputContainer, streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
+    """The streams; it is noted which have side data in their first packets."""
+    videos = [one for one in opened.streams.video if one.name in _LOOKED_INTO]
+    packets = islice(opened.demux(videos), _LOOKED_AT)
+    holding = {packet.stream_index for packet in packets if _SIDE_DATA.search(bytes(packet))}
+    return tuple(replace(one, has_side_data=one.index in holding) for one in streams)
 
 
 def _is_video_alone(form: str) -> bool:

@@ -34,7 +34,7 @@ from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
 from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import CAPTIONS, Reader, Shown, lost_words
+from ffmpeg_filter.shown import CAPTIONS, PACKING, Reader, Shown, lost_words
 from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
@@ -210,7 +210,7 @@ class Transcode:
 
     def _lacking(self, shown: Shown) -> frozenset[str]:
         lost = shown.lost(rotates=self.job.rotates)
-        return lost - {CAPTIONS} if self._packets else lost
+        return lost - {CAPTIONS, PACKING} if self._packets else lost
 
     def _warn(self, words: str) -> None:
         if self.job.loglevel >= loglevel.WARNING:
@@ -224,7 +224,7 @@ class Transcode:
         if self._packets and not send.can_carry(first, info):
             self._packets.drop()
             self._packets = None
-            self._warn("closed captions and key frames of the source are not carried to this output")
+            self._warn("closed captions, frame packing and key frames of the source are not carried to this output")
         words = job.encoder(begun(first, shown, info, job.codec, job.binary.version, bool(self._packets)))
         if job.relays:
             job.relays.spare(words)

@@ -123,12 +123,12 @@ def plan(
 
 
 def _needs_companion(output: File, inputs: Sequence[Input], ours: mapping.Ours | None, source: int) -> bool:
-    """Whether there is what only a companion carries: closed captions, or key frames that are asked for."""
+    """Whether there is what only a companion carries: captions, frame packing, or key frames that are asked for."""
     if any(one.name == "force_key_frames" and (one.value or "").startswith("source") for one in output.options):
         return True
     if ours is not None:
-        return bool(ours.stream and ours.stream.has_captions)
-    return source < len(inputs) and any(one.has_captions for one in inputs[source].streams)
+        return bool(ours.stream and ours.stream.has_side_data)
+    return source < len(inputs) and any(one.has_side_data for one in inputs[source].streams)
 
 
 def mentions_us(command: Command) -> bool:

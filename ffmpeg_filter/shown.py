@@ -32,11 +32,12 @@ RANGES = {"tv": "limited", "pc": "full"}
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfers that the networks were not trained on."""
 
-CAPTIONS, ROTATION = "closed captions", "the display matrix (rotation)"
+CAPTIONS, PACKING = "closed captions", "frame packing (stereo 3D)"
+ROTATION = "the display matrix (rotation)"
 SIDE_DATA = {
     "closed captions": CAPTIONS,
     "displaymatrix": ROTATION,
-    "stereo": "frame packing (stereo 3D)",
+    "stereo": PACKING,
     "icc profile": "the ICC profile",
     "side data type 15 ": "the ICC profile",  # FFmpeg 5.1 has no name for it
     "exif": "EXIF metadata",

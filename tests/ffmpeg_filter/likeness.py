@@ -21,6 +21,7 @@ from tests.ffmpeg_filter.media import FFMPEG
 
 OURS, PLAIN = "adcvsr=model=nearest:scale=2", "scale=iw*2:ih*2:flags=neighbor"
 _OF_PROGRAMS = re.compile(r"DURATION|encoder|creation_time|vendor_id", re.IGNORECASE)
+_PACKING = re.compile(rb"\0\0(?:\x01|\0[^\0])(\x06\x2d.{6})", re.DOTALL)
 _TEXTS = {".crc", ".txt", ".m3u8", ".csv"}
 
 
@@ -74,7 +75,7 @@ def _content(path: Path) -> Iterator[str]:
         for packet in file.demux():
             if packet.size:
                 key = " key" if packet.is_keyframe else ""
-                sides = ",".join([*sorted(_sides(packet)), *_captions(bytes(packet))])
+                sides = ",".join([*sorted(_sides(packet)), *_captions(bytes(packet)), *_packing(bytes(packet))])
                 yield f"{packet.stream_index} {packet.pts} {packet.dts} {packet.duration}{key} {sides}".rstrip()
 
 
@@ -89,6 +90,11 @@ def _captions(data: bytes) -> list[str]:
     """The closed captions in a packet: what follows their name, in triplets that are counted before them."""
     parts = data.split(b"GA94\x03")[1:]
     return [part[2 : 2 + 3 * (part[0] & 31)].hex() for part in parts]
+
+
+def _packing(data: bytes) -> list[str]:
+    """The messages of H.264 on frame packing in a packet."""
+    return [found.hex() for found in _PACKING.findall(data)]
 
 
 def _sides(packet: av.Packet[av.stream.Stream]) -> list[str]:

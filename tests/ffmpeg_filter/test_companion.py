@@ -1,4 +1,4 @@
-"""Closed captions and key frames cross the pipe beside the pictures, which stay the same bit for bit."""
+"""Closed captions, frame packing and key frames cross the pipe beside the pictures, which stay the same bit for bit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_captions_that_cannot_be_carried_are_named(tmp_path: Path, capfd: pytest
     graph = f"format=yuva420p,{NEAREST}"
     assert ffadcvsr("-i", tmp_path / "in.ts", "-vf", graph, "-c:v ffv1", tmp_path / "out.mkv") == 0
     said = capfd.readouterr().err
-    assert said.count("warning: closed captions and key frames of the source are not carried to this output") == 1
+    assert said.count("warning: closed captions, frame packing and key frames of the source are not carried") == 1
 
 
 def test_captions_that_are_carried_are_not_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (at / "same.mp4").write_bytes(_with_equal_times((at / "even.mp4").read_bytes()))
     _animations(at)
     captioned(at / "cc.ts")
+    ffmpeg(f"{V}:d=1 {X264} -g 3 -x264-params frame-packing=3", at / "packed.mkv")
     (at / "cut.ffconcat").write_text(
         "ffconcat version 1.0\nfile key.mkv\noutpoint 0.5\nfile key.mkv\ninpoint 2.3\nduration 0.7\n"
     )
@@ -134,7 +135,10 @@ ROWS = [
     f"-i @key.mkv -vf setpts=PTS-0.35/TB,N {X} OUT.mkv",
     f"-i @key.mkv -vf setpts=4/TB-PTS,N {X} OUT.mkv",
     f"-noaccurate_seek -ss 1 -i @key.mkv -vf N {X} OUT.mkv",
-    # closed captions and key frames of the source
+    # closed captions, frame packing and key frames of the source
+    f"-i @packed.mkv -vf N {X} -g 3 OUT.mkv",
+    f"-i @packed.mkv -vf N {X} -g 3 OUT.ts",
+    f"-i @packed.mkv -filter_complex [0:v]N[v] -map [v] {X} -g 3 OUT.mp4",
     f"-i @cc.ts -vf N {X} OUT.mkv",
     f"-i @cc.ts -vf N {X264} -bf 2 OUT.mp4",
     f"-i @cc.ts -vf format=nv12,N {X} OUT.ts",

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
 
 from tests.ffmpeg_filter.media import NEAREST, ffadcvsr, ffmpeg
 
-PACKED = "-f lavfi -i testsrc2=s=64x48:r=5:d=0.6 -c:v libx264 -x264-params frame-packing=3"
+_HEADER_BYTES = 33
+"""Of a PNG file: its signature and first chunk."""
 
 
-def test_frame_packing_is_named_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    ffmpeg(PACKED, tmp_path / "packed.mkv")
-    assert ffadcvsr("-i", tmp_path / "packed.mkv", "-vf", NEAREST, "-c:v libx264", tmp_path / "out.mkv") == 0
-    assert capfd.readouterr().err.count("warning: of the source's side data, the output will lack: frame packing") == 1
+def test_a_profile_is_named_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ffmpeg("-f lavfi -i testsrc2=s=32x24 -frames:v 1 -update 1", tmp_path / "bare.png")
+    data, chunk = (tmp_path / "bare.png").read_bytes(), b"iCCPname\0\0" + zlib.compress(bytes(200))
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "in.png").write_bytes(data[:_HEADER_BYTES] + framed + data[_HEADER_BYTES:])
+    assert ffadcvsr("-i", tmp_path / "in.png", "-vf", NEAREST, tmp_path / "out.png") == 0
+    assert capfd.readouterr().err.count("warning: of the source's side data, the output will lack: the ICC") == 1
 
 
 def test_nothing_is_said_where_there_is_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
