@@ -164,11 +164,14 @@ class _Errors(logging.Handler):
 
 @pytest.fixture(autouse=True)
 def no_error_is_logged(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Unless the test is marked `logs_errors`."""
-    errors, root = _Errors(), logging.getLogger()
+    """Unless the test is marked `logs_errors`. Levels that a command has set are afterwards what they were before."""
+    errors, root, ours = _Errors(), logging.getLogger(), logging.getLogger("vsadcvsr")
+    levels = root.level, ours.level
     root.addHandler(errors)
     yield
     root.removeHandler(errors)
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
     if errors.messages and not request.node.get_closest_marker("logs_errors"):
         pytest.fail(f"errors were logged: {'; '.join(errors.messages)}", pytrace=False)
 

@@ -87,7 +87,9 @@ def test_where_all_videos_are_of_no_use_the_reason_is_told(folder: Path) -> None
 
 
 def test_shots_shorter_than_a_clip_are_of_no_use(tmp_path: Path) -> None:
-    write_film(tmp_path / "cuts.mp4", [frame for tone in (20, 220) * 5 for frame in [shades(1)[0] // 20 * tone] * 2])
+    rng = np.random.default_rng(5)
+    coarse = [np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8) for _ in range(10)]
+    write_film(tmp_path / "cuts.mp4", [picture for picture in coarse for _ in range(2)])
     library = Library(sources(tmp_path))
     with pytest.raises(MediaError, match=r"cuts\.mp4 has no shots of 3 frames"):
         library.clip(np.random.default_rng(0))

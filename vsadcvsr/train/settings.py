@@ -167,7 +167,7 @@ class TrainSettings:
         judges = held.get("adversarial")
         for table in (held, judges if isinstance(judges, dict) else {}):
             for name in _PATHS & table.keys():
-                if isinstance(table[name], str) and (name != "begin" or (path.parent / table[name]).exists()):
+                if isinstance(table[name], str) and (name != "begin" or (path.parent / table[name]).is_file()):
                     table[name] = path.parent / table[name]  # what is no file to begin with may be a model's name
         return held
 
