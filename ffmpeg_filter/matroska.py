@@ -1,7 +1,7 @@
 """Matroska with raw video, written block by block: any time in nanoseconds, and a duration for each frame. Pure.
 
 Timestamps may be equal, run backwards, or be before zero, which FFmpeg's own muxer refuses and its demuxer does not
-mind.
+mind; it rounds those before zero to two microseconds.
 """
 
 from __future__ import annotations

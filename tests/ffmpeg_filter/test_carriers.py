@@ -16,6 +16,7 @@ import pytest
 from ffmpeg_filter import binary, packing, send
 from ffmpeg_filter.carriers import Carrier, carrier_of
 from ffmpeg_filter.frames import views
+from ffmpeg_filter.nut import exact
 from ffmpeg_filter.pixels import LAYOUTS, known, layout_of
 from tests.ffmpeg_filter.likeness import program
 from tests.ffmpeg_filter.media import ffadcvsr
@@ -162,6 +163,26 @@ def test_palettes_and_few_bits_are_taken_as_a_filter_takes_them(
     words = [*source, "-vf", "adcvsr=model=nearest", *ending, str(tmp_path / "ours.raw")]
     assert ffadcvsr("-v error", *map(Path, words)) == 0
     assert (tmp_path / "ours.raw").read_bytes() == (tmp_path / "plain.raw").read_bytes()
+
+
+@pytest.mark.parametrize(("rate", "container"), [("25", "matroska"), ("60000/1001", "nut")])
+@pytest.mark.parametrize("size", [(64, 48), (640, 480)])
+def test_frames_of_any_size_cross_in_either_container(
+    rate: str, container: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    info = send.StreamInfo(tick=Fraction(1, 1000), rate=Fraction(rate))
+    frames = [sampled("yuv420p", *size) for _ in range(2)]
+    with (tmp_path / "pipe").open("wb") as file:
+        writer = send.Writer(file.fileno(), frames[0], info)
+        for number, frame in enumerate(frames):
+            frame.pts, frame.time_base = 7 * number, info.tick
+            writer.write(frame)
+    assert container in send.options(frames[0], info)
+    with av.open(str(tmp_path / "pipe"), "r", format=container) as source:
+        packets = [packet for packet in source.demux() if packet.size]
+        times = [(packet.pts or 0) * (exact(packet.time_base) or Fraction(0)) for packet in packets]
+    assert times == [0, Fraction(7, 1000)]
+    assert [bytes(packet) for packet in packets] == [packed(frame) for frame in frames]
 
 
 @pytest.mark.parametrize("name", HALF)

@@ -29,7 +29,7 @@ def test_times_ticks_rates_and_dispositions_come_back(times: list[int], video: V
     data = nut.header(video) + b"".join(
         nut.packet_head(time, 32) + pixels(number) for number, time in enumerate(times)
     )  # fmt: skip
-    with av.open(io.BytesIO(data), format="nut") as file:
+    with av.open(io.BytesIO(data), "r", format="nut") as file:
         [stream] = file.streams.video
         found = [(packet.pts, bytes(packet)) for packet in file.demux(stream) if packet.size]
         assert (stream.width, stream.height, stream.pix_fmt) == (8, 4, "gray")
@@ -42,5 +42,5 @@ def test_times_ticks_rates_and_dispositions_come_back(times: list[int], video: V
 def test_sizes_and_times_of_many_bits_come_back() -> None:
     video = Video(1000, 700, b"Y800", Fraction(1, 90000), Fraction(25))
     data = nut.header(video) + nut.packet_head((1 << 40) + 1, 700_000) + bytes(700_000)
-    with av.open(io.BytesIO(data), format="nut") as file:
+    with av.open(io.BytesIO(data), "r", format="nut") as file:
         assert [(packet.pts, packet.size) for packet in file.demux() if packet.size] == [((1 << 40) + 1, 700_000)]
