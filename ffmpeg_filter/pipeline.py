@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import chain
 
@@ -34,11 +34,13 @@ from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
 from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import CAPTIONS, PACKING, Reader, Shown, lost_words
+from ffmpeg_filter.shown import CAPTIONS, PACKING, ROTATION, Reader, Shown, lost_words
 from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
 """The exit status of FFmpeg, and ours, after Ctrl-C."""
+_ROTATION_OPTION = (58, 2)
+"""libavutil from which FFmpeg can be told how an input is rotated (FFmpeg 6)."""
 INTERLACED = "the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)"
 
 
@@ -198,6 +200,8 @@ class Transcode:
                 self._first = shown
                 for words in colors.lost(shown, self.job.codec):
                     self._warn(words)
+                if not self.job.rotates and self.job.binary.version < _ROTATION_OPTION:
+                    self._warn("-noautorotate: with FFmpeg before 6, the output lacks the display matrix of the source")
             if more := self._lacking(shown) - self._lost:
                 self._lost |= more
                 self._warn(lost_words(more))
@@ -210,7 +214,16 @@ class Transcode:
 
     def _lacking(self, shown: Shown) -> frozenset[str]:
         lost = shown.lost(rotates=self.job.rotates)
-        return lost - {CAPTIONS, PACKING} if self._packets else lost
+        if self._packets:
+            return lost - {CAPTIONS, PACKING}
+        return lost - {ROTATION} if self._keeps_rotation else lost
+
+    @property
+    def _keeps_rotation(self) -> bool:
+        """Whether the display matrix goes to the encoder; frames of a companion have none."""
+        is_known = self._first is not None and self._first.rotation is not None
+        can = self.job.binary.version >= _ROTATION_OPTION and not self._packets
+        return is_known and can and not self.job.rotates
 
     def _warn(self, words: str) -> None:
         if self.job.loglevel >= loglevel.WARNING:
@@ -225,7 +238,11 @@ class Transcode:
             self._packets.drop()
             self._packets = None
             self._warn("closed captions, frame packing and key frames of the source are not carried to this output")
-        words = job.encoder(begun(first, shown, info, job.codec, job.binary.version, bool(self._packets)))
+        start = begun(first, shown, info, job.codec, job.binary.version, bool(self._packets))
+        if self._keeps_rotation:
+            rotated = ["-noautorotate", "-display_rotation:v:0", f"{shown.rotation or 0:g}"]
+            start = replace(start, reading=[*rotated, *start.reading])
+        words = job.encoder(start)
         if job.relays:
             job.relays.spare(words)
         with self._inputs(is_decoder=False) as inputs:

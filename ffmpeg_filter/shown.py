@@ -86,6 +86,8 @@ class Shown:
     mastering: Mastering | None = None
     light: tuple[int, int] | None = None  # MaxCLL, MaxFALL in cd/m2
     dolby_vision: bool = False
+    rotation: float | None = None
+    """Degrees of the display matrix, counterclockwise."""
     side_data: frozenset[str] = frozenset()
     """What else came with it, of the kinds in `SIDE_DATA`."""
 
@@ -114,6 +116,7 @@ _PAIR = r"\(\s*([\d.]+)[,\s]\s*([\d.]+)\)"
 _MASTERING = re.compile(rf"r{_PAIR} g{_PAIR} b{_PAIR} wp{_PAIR} min_luminance=([\d.]+), max_luminance=([\d.]+)")
 _NAME_CHARACTERS = 50
 _SIDE = re.compile(r"\s*side data - (.*)")
+_ROTATION = re.compile(r"displaymatrix: rotation of (-?[\d.]+) degrees")
 _LIGHT = re.compile(r"MaxCLL=(\d+), MaxFALL=(\d+)")
 
 
@@ -157,6 +160,8 @@ class Reader:
         elif "Dolby Vision" in words:
             self._beside["dolby_vision"] = True
         elif side := _SIDE.match(words):
+            if rotation := _ROTATION.search(words):
+                self._beside["rotation"] = float(rotation[1])
             self._kinds |= {kind for part, kind in SIDE_DATA.items() if part in side[1][:_NAME_CHARACTERS].lower()}
 
     def _finish(self, range: str, matrix: str, primaries: str, transfer: str) -> None:
