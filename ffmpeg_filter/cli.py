@@ -23,6 +23,7 @@ from ffmpeg_filter.pipeline import INTERRUPTED, Job, Outcome, Transcode
 from ffmpeg_filter.plan import Plan, Start, mentions_us, plan
 from ffmpeg_filter.progress import Reporter, reporter, say
 from ffmpeg_filter.read_once import Relays
+from ffmpeg_filter.shown import LOST_KEYS
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
@@ -228,6 +229,8 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with reporter(total, wanted=False if quiet else None) as live:
+        if made.loses_keys and level >= loglevel.WARNING:
+            live.say(f"warning: {LOST_KEYS}")
         try:
             outcome = Transcode(job, live).run()
             relays.check()

@@ -28,7 +28,7 @@ from ffmpeg_filter.pipeline import INTERLACED
 from ffmpeg_filter.plan import Plan
 from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import Shown, lost_words
+from ffmpeg_filter.shown import LOST_KEYS, Shown, lost_words
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.farm.job import Job, check_folder, write_once
@@ -115,6 +115,8 @@ def _film(ordered: Ordered, reporter: Reporter) -> _Film:
         reporter.say(f"warning: {words}")
     if film.lost:
         reporter.say(f"warning: {lost_words(film.lost)}")
+    if plan.loses_keys:
+        reporter.say(f"warning: {LOST_KEYS}")
     if film.is_interlaced:
         reporter.say(f"warning: {INTERLACED}")
     return film

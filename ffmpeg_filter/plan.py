@@ -55,6 +55,8 @@ class Plan:
     rotates: bool
     """Whether FFmpeg rotates the pictures of the source; else it leaves that to players (`-noautorotate`)."""
     reads_stdin: bool
+    loses_keys: bool
+    """Whether key frames of the source are asked for (`-force_key_frames source`) and cannot be known."""
     companion: list[str]
     """A further output of the decoder, less its name, if pictures need a companion; else nothing."""
 
@@ -118,13 +120,18 @@ def plan(
         keeps_times=second.keeps_times,
         rotates=not any(one.words() in _UNROTATED for one in files[0].options),
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
+        loses_keys=not beside and _wants_keys(output),
         companion=beside,
     )
 
 
+def _wants_keys(output: File) -> bool:
+    return any(one.name == "force_key_frames" and (one.value or "").startswith("source") for one in output.options)
+
+
 def _needs_companion(output: File, inputs: Sequence[Input], ours: mapping.Ours | None, source: int) -> bool:
     """Whether there is what only a companion carries: captions, frame packing, or key frames that are asked for."""
-    if any(one.name == "force_key_frames" and (one.value or "").startswith("source") for one in output.options):
+    if _wants_keys(output):
         return True
     if ours is not None:
         return bool(ours.stream and ours.stream.has_side_data)

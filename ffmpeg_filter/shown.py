@@ -192,6 +192,9 @@ class Reader:
         )
 
 
+LOST_KEYS = "-force_key_frames source makes every frame a key frame here, since those of the source are not known"
+
+
 def lost_words(kinds: Collection[str]) -> str:
     """A warning of side data that the output will lack."""
     return f"of the source's side data, the output will lack: {', '.join(sorted(kinds))}"

@@ -73,3 +73,13 @@ def test_packets_come_as_they_were_written_and_then_no_more(tmp_path: Path) -> N
     assert all(b"\0\0\1\0" in packet for packet in found)
     with pytest.raises(MediaError, match="without its closed captions"):
         packets.next()
+
+
+def test_key_frames_that_are_asked_for_and_not_known_are_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(companion, "is_possible", lambda: False)  # as on Windows
+    ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -c:v ffv1", tmp_path / "in.mkv")
+    command: list[str | Path] = ["-i", tmp_path / "in.mkv", "-vf", NEAREST, "-c:v libx264", "-force_key_frames source"]
+    assert ffadcvsr(*command, tmp_path / "out.mkv") == 0
+    assert capfd.readouterr().err.count("warning: -force_key_frames source makes every frame a key frame") == 1
