@@ -111,7 +111,8 @@ class Shown:
 _LINE = re.compile(rf"\[{re.escape(NAME)} @ \w+\] (?:\[\w+\] )?(.*)")
 _CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
 _FRAME = re.compile(r"n:\s*\d+ pts:\s*(\S+) ")
-_COLOR = re.compile(r"color_range:(\S+) color_space:(\S+) color_primaries:(\S+) color_trc:(\S+)")
+_COLOR = re.compile(r"color_range:(\S+).*? color_space:(\S+).*? color_primaries:(\S+).*? color_trc:(\S+)")
+"""FFmpeg writes this line piece by piece: the words of another thread may stand in it, and break it."""
 _PAIR = r"\(\s*([\d.]+)[,\s]\s*([\d.]+)\)"
 _MASTERING = re.compile(rf"r{_PAIR} g{_PAIR} b{_PAIR} wp{_PAIR} min_luminance=([\d.]+), max_luminance=([\d.]+)")
 _NAME_CHARACTERS = 50
@@ -130,6 +131,7 @@ class Reader:
     _facts: dict[str, str] = field(default_factory=dict)
     _beside: dict[str, object] = field(default_factory=dict)
     _kinds: set[str] = field(default_factory=set)
+    _color: str = ""
 
     def read(self, line: str) -> bool:
         """Whether the line was one of the filter's, all of which are consumed."""
@@ -143,9 +145,12 @@ class Reader:
             self._rate = Fraction(frames, seconds) if frames and seconds else None
         elif _FRAME.match(words):
             self._facts = dict(re.findall(r"(\w+):\s*(\S+)", words))
-            self._beside, self._kinds = {}, set()
-        elif color := _COLOR.match(words):
-            self._finish(*color.groups())
+            self._beside, self._kinds, self._color = {}, set(), ""
+        elif words.lstrip().startswith("color_"):
+            self._color += f" {words}"
+            if color := _COLOR.search(self._color):
+                self._color = ""
+                self._finish(*color.groups())
         else:
             self._note(words)
         return True

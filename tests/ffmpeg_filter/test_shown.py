@@ -42,6 +42,15 @@ def test_a_frame_is_told_with_its_exact_time_shape_and_colour() -> None:
     assert frame.field == "T"
 
 
+@pytest.mark.parametrize("piece", [" color_space", " color_primaries", " color_trc"])
+def test_a_line_that_another_thread_breaks_is_put_together(piece: str) -> None:
+    head, tail = PLAIN[4].split(piece)
+    (frame,) = read([*PLAIN[:4], f"{head} ac-tex damaged at 1 2", f"{piece}{tail}"])
+    assert (frame.matrix, frame.primaries, frame.transfer) == ("bt470bg", None, None)
+    (frame,) = read([*PLAIN[:4], f"{head}ac-tex damaged at 1 2", f"{piece}{tail}"])
+    assert frame.pts == 210
+
+
 def test_hdr_metadata_come_with_the_frame() -> None:
     (frame,) = read(HDR10)
     assert frame.mastering is not None
