@@ -145,7 +145,7 @@ ROWS = [
     f"-i @cc.ts -vf format=yuv422p10,N {X} OUT.mkv",
     f"-i @cc.ts -i @base.mkv -map 0:v -map 1:a -vf N -filter:a volume=0.5 {X} -c:a aac OUT.mkv",
     "-i @base.mkv -i @cc.ts -map 0:v -c:v:0 copy -map 1:v -filter:v:1 N -c:v:1 libx264 -preset ultrafast OUT.mkv",
-    "-i @cc.ts -vf N,framestep=2 -c:v mpeg2video -bf 0 -sc_threshold 1000000000 OUT.ts",
+    f"-i @cc.ts -vf N,framestep=2 {X} OUT.ts",
     f"-i @cc.ts -filter_complex [0:v]hflip,N[v] -map [v] {X} OUT.mkv",
     f"-i @cc.ts -filter_complex [0:v]N,split[a][b] -map [a] {X} OUT.mkv -map [b] {X} -r 5 OUT2.mkv",
     f"-ss 0.35 -i @cc.ts -vf N {X} -t 0.5 OUT.mkv",
