@@ -115,8 +115,12 @@ def test_ctrl_c_ends_inputs_that_would_go_on_for_ever(out: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a signal of Unix")
 def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(out: Path) -> None:
-    with sent(signal.SIGHUP):
-        assert ffadcvsr(LIVE, f"-vf {NEAREST} -c:v ffv1", out) == 255
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored, by us as well
+    try:
+        with sent(signal.SIGHUP):
+            assert ffadcvsr(LIVE, f"-vf {NEAREST} -c:v ffv1", out) == 255
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert not out.exists()
     assert not children(os.getpid())
 
