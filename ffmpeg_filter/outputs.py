@@ -24,7 +24,6 @@ PART = ".adcvsr-part"
 _LONGEST_NAME = 255  # bytes
 _LONGEST_SUFFIX = 32  # bytes
 _STANDARD = re.compile(r"/dev/(std(in|out|err)|fd/\d+)$|/proc/")
-_NUMBER = re.compile(r"%0?\d*d")
 _BRANCH = re.compile(r"(?:\\.|[^\\|])+")
 _PLAYLISTS = {"hls", "m3u8"}
 
@@ -104,7 +103,7 @@ def _check_sources(command: Command, also_read: Iterable[Path] = ()) -> None:
 
 
 def _check_not_read(path: Path, read: dict[tuple[int, int] | None, Path]) -> None:
-    pattern = re.compile(r"\d+".join(re.escape(part) for part in _NUMBER.split(path.name)))
+    pattern = re.compile(r"\d+".join(re.escape(part) for part in reads.SEQUENCE_NUMBER.split(path.name)))
     members = [path.with_name(one.name) for one in read.values() if pattern.fullmatch(one.name)]
     for candidate in (path, *members):
         source = read.get(identity(candidate))

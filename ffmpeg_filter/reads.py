@@ -16,7 +16,8 @@ _READING = {"attach", "filter_complex_script", "filter_script", "presetfile", "p
 _LISTS = {".ffconcat", ".m3u8", ".m3u", ".txt", ".lst"}
 _LONGEST_LIST = 1 << 20  # bytes
 _ENTRY = re.compile(r"\s*file\s+(.+?)\s*$")
-_NUMBER = re.compile(r"%0?\d*d")
+SEQUENCE_NUMBER = re.compile(r"%0?\d*d")
+"""The place of the number in the name of an image sequence."""
 
 
 def files(command: Command) -> Iterator[Path]:
@@ -44,10 +45,10 @@ def of_input(file: File) -> Iterator[Path]:
 
 def _matching(path: Path) -> Iterator[Path]:
     """The members of an image sequence, `%03d` or a glob."""
-    pattern = "*".join(glob.escape(part) for part in _NUMBER.split(path.name))
+    pattern = "*".join(glob.escape(part) for part in SEQUENCE_NUMBER.split(path.name))
     folder = path.parent
     if folder.is_dir():
-        yield from folder.glob(pattern if _NUMBER.search(path.name) else path.name)
+        yield from folder.glob(pattern if SEQUENCE_NUMBER.search(path.name) else path.name)
 
 
 def _listed(path: Path) -> Iterator[Path]:
