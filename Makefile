@@ -1,5 +1,6 @@
 # make demo     upscale a short clip, see demo/
 # make test     the tests; make check: the tests and all other checks
+# make retest   the tests that failed the last time
 # make lint | types | imports      one check alone
 # make wheels   one wheel per platform, in dist/
 
@@ -12,7 +13,7 @@ TEST := tests
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint types imports wheels clean
+.PHONY: help venv demo test retest check lint types imports wheels clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -43,6 +44,9 @@ demo: $(VENV)/demo.stamp
 
 test: venv
 	@$(PY) -m pytest $(TEST)
+
+retest: venv
+	@$(PY) -m pytest --last-failed --last-failed-no-failures none $(TEST)
 
 check:
 	@.ci/run

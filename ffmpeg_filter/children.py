@@ -36,6 +36,8 @@ _UNWRITTEN = re.compile(
 )
 """What FFmpeg says of an output that is not whole, with which 5.1 may end with 0."""
 _ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")
+_PREFIXES = re.compile(r"(\[[^]]*\] ?)*")
+"""All that is left of a line of a process that was ended between two writes: FFmpeg writes each part by itself."""
 _SEVERE = {"panic", "fatal", "error"}
 _SEQUEL = re.compile(
     r"Conversion failed|Nothing was written|Error opening (in|out)put file|Error selecting an encoder|Error while |"
@@ -191,7 +193,9 @@ class Child:
         with io.TextIOWrapper(self._process.stderr, errors="replace") as lines:  # a carriage return ends one as well
             for line in lines:
                 words = line.rstrip()
-                if words and not self._heard(words):
+                if _PREFIXES.fullmatch(words):
+                    continue
+                if not self._heard(words):
                     self.speech.take(words)
                 else:
                     self.speech.remember(words)

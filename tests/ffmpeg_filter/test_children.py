@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from ffmpeg_filter.children import Speech
+from ffmpeg_filter.children import Child, Speech
 from ffmpeg_filter.loglevel import levelled
 
 UNKNOWN = (
@@ -82,3 +84,12 @@ def test_lines_tell_their_level_whatever_it_is(word: str) -> None:
     assert levelled([word, "error", "-i", "error"]) == [word, "level+16", "-i", "error"]
     assert levelled([word, "repeat+level+info"]) == [word, "repeat+level+32"]
     assert levelled([word, "quiet"]) == [word, "level+16"]
+
+
+def test_the_half_line_of_a_process_that_was_ended_is_not_said(said: list[str]) -> None:
+    words = "[hevc @ 0x1f] [error] no frame!\n[showinfo@adcvsr @ 0x55ab] [info] "
+    argv = [sys.executable, "-c", f"import sys; sys.stderr.write({words!r})"]
+    child = Child("decoder", argv, heard=lambda _line: False, say=said.append)
+    child.wait()
+    child.speech.let_out(0)
+    assert said == ["[hevc] no frame!"]
