@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -124,7 +124,8 @@ def _farm(words: Sequence[str]) -> int:
 def _on_a_farm(command: Command) -> int:
     from ffmpeg_filter import farm, farm_run
 
-    return farm.guarded(lambda: farm_run.run(command, ordered))
+    quiet = loglevel.of(command.words()) < loglevel.FATAL
+    return farm.guarded(lambda: farm_run.run(command, ordered), quiet=quiet)
 
 
 def ordered(words: list[str]) -> Ordered:
@@ -177,7 +178,8 @@ def _noted(file: File, note: Option) -> File:
 def _show(binary: Binary, made: Plan, relays: Relays) -> None:
     encoder = [relays.original(word) for word in made.encoder(Start())]
     companion = [*made.companion, "pipe:3"] if made.companion else []
-    print(_in_shell([binary.path, *map(relays.original, [*made.decoder, *companion])]))
+    decoder = [relays.original(word).replace(f"{made.formats},", "") for word in [*made.decoder, *companion]]
+    print(_in_shell([binary.path, *decoder]))
     print(f"# adcvsr {ascii(made.options.described())[1:-1]}")
     print(_in_shell([binary.path, *encoder]))
 
@@ -208,13 +210,13 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
     if policy not in {"warn", "fail"}:
         raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
     _check_inputs(command)
-    check_output(command, relays.listed())
+    outputs.check(command, overwrite=command.has("y"), also_read=relays.listed())
     source = inputs[made.source]
     total = totals.frames(command.inputs[made.source], made.output, source, _filters(made.decoder))
     job = Job(
         binary=binary,
         decoder=made.decoder,
-        encoder=made.encoder,
+        encoder=lambda start: outputs.overwriting(made.encoder(start)),
         options=made.options.upscaling,
         active=made.options.active(),
         codec=made.codec,
@@ -228,7 +230,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
         relays=relays,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
-    with reporter(total, wanted=False if quiet else None) as live:
+    with outputs.claimed(command), reporter(total, wanted=False if quiet else None) as live:
         if made.loses_keys and level >= loglevel.WARNING:
             live.say(f"warning: {LOST_KEYS}")
         try:
@@ -245,7 +247,7 @@ def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[In
 
 def _publish(command: Command, made: Plan, outcome: Outcome, live: Reporter) -> None:
     """Gives outputs their final names if they are whole. Raises MediaError where a check fails."""
-    parts = [part for file in command.outputs if (part := outputs.part_of(file)) and Path(part).exists()]
+    parts = outputs.begun(command)
     left = f"what there is of it is left in {', '.join(parts)}"
     if outcome.interrupted or outcome.status:
         if parts:
@@ -264,12 +266,6 @@ def _check_inputs(command: Command) -> None:
         path = file.path
         if path.is_file() and not path.stat().st_size:
             raise ProgramError(f"{path} is empty", _INVALID)
-
-
-def check_output(command: Command, also_read: Iterable[Path] = ()) -> None:
-    """Before anything is done: as FFmpeg, nothing is overwritten unasked. Raises OutputError."""
-    outputs.check(command, overwrite=command.has("y"), also_read=also_read)
-    outputs.prepare(command)
 
 
 def _filters(decoder: Sequence[str]) -> list[str]:

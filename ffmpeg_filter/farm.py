@@ -2,7 +2,7 @@
 
 0    done, or done already
 64   a mistake in the command: do not try again
-65   what was planned with is not what is there, or cannot be taken: do not try again
+65   what was planned with is not what is there, a package included, or cannot be taken: do not try again
 75   anything that another attempt, perhaps on another machine, may cure
 130  Ctrl-C
 """
@@ -27,7 +27,7 @@ from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
 from ffmpeg_filter.progress import Reporter, reporter
 from vsadcvsr import page
-from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, WeightsError, one_line
+from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, MissingError, UsageError, WeightsError, one_line
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.ledger import Line, worker_name
 from vsadcvsr.farm.live import Watch
@@ -54,21 +54,22 @@ def main(words: Sequence[str], order: Order) -> int:
     return guarded(lambda: _run(ours, command, order))
 
 
-def guarded(run: Callable[[], int]) -> int:
-    """The exit status of what is run. What went wrong is said on standard error in one line."""
+def guarded(run: Callable[[], int], *, quiet: bool = False) -> int:
+    """The exit status of what is run. What went wrong is said on standard error in one line, if not `quiet`."""
     try:
         with stoppable():
             return run()
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError, Stopped) as error:
-        say(one_line(error))
+        if not quiet:
+            say(one_line(error))
         return status_for(error)
 
 
 def status_for(error: BaseException) -> int:
     """The exit status that tells a scheduler what to do about an error."""
-    if isinstance(error, ChangedError | FormatError | WeightsError):
+    if isinstance(error, ChangedError | FormatError | MissingError | WeightsError):
         return GIVE_UP
     return USAGE if isinstance(error, UsageError) else RETRY
 
@@ -213,8 +214,6 @@ def _lines(worker: Worker, given: argparse.Namespace) -> Iterator[Line]:
 
 
 def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
-    from ffmpeg_filter import cli
-
     job = Job.read(given.job)
     enter(job.request)
     kitchen = Kitchen(job)
@@ -226,8 +225,8 @@ def _merge(given: argparse.Namespace, command: list[str], order: Order) -> int:
     with job.claims.held("merge") as ours:
         if not ours:
             raise FarmError(f"{job.claims.holder('merge') or 'another run'} merges it now")
-        cli.check_output(kitchen.command)
-        with reporter(job.chunks[-1].end, wanted=None) as live:
+        outputs.check(kitchen.command, overwrite=kitchen.command.has("y"))
+        with outputs.claimed(kitchen.command), reporter(job.chunks[-1].end, wanted=None) as live:
             conclude(kitchen, lines, live)
     return OK
 

@@ -12,7 +12,7 @@ from itertools import dropwhile, islice
 
 import av
 
-from ffmpeg_filter import farm_words
+from ffmpeg_filter import farm_words, loglevel
 from ffmpeg_filter.binary import Binary
 from ffmpeg_filter.children import Child
 from ffmpeg_filter.damage import Damage
@@ -38,14 +38,14 @@ class MisalignedError(MediaError):
 class Decoding:
     """A first command that runs. Iterated over, it gives frames with their colours, and what was said of each."""
 
-    def __init__(self, binary: Binary, words: Sequence[str], say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, binary: Binary, words: Sequence[str], say: Callable[[str], None], limit: int) -> None:
         self.damage = Damage()
         self._words = Words()
         reader = Reader(self._words.put)
         self._readable, writable = pipe()
         self.child = Child(
             "decoder", [binary.path, *words], heard=lambda line: self._heard(reader, line), say=say, stdout=writable,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, limit=limit,
         )  # fmt: skip
         os.close(writable)
 
@@ -65,9 +65,11 @@ class Decoding:
 
 
 @contextmanager
-def decoding(binary: Binary, words: Sequence[str], say: Callable[[str], None] = lambda _: None) -> Iterator[Decoding]:
-    """A first command, ended on leaving."""
-    running = Decoding(binary, words, say)
+def decoding(
+    binary: Binary, words: Sequence[str], say: Callable[[str], None] = lambda _: None, limit: int = loglevel.ALL
+) -> Iterator[Decoding]:
+    """A first command, ended on leaving. Of log levels above `limit` nothing is said."""
+    running = Decoding(binary, words, say, limit)
     try:
         yield running
     finally:

@@ -78,7 +78,8 @@ def _encode_once(kitchen: Kitchen, words: Sequence[str], paths: Sequence[Path], 
     encoder: Encoder | None = None
     try:
         for picture in _pictures(kitchen, paths):
-            encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.info, reporter.say)
+            argv = [kitchen.binary.path, *outputs.overwriting(words)]
+            encoder = encoder or Encoder(argv, picture, kitchen.info, reporter.say)
             if not encoder.take(picture):
                 break
             reporter.frame(float((picture.pts or 0) * kitchen.index.tick))
@@ -114,7 +115,7 @@ def _join(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
             film, [_coded(path, chunk) for path, chunk in zip(paths, kitchen.job.chunks, strict=True)], times, kitchen
         )
         words = farm_words.with_pictures(kitchen.encoder, str(film), begin, _aspect(paths[0], film))
-        _run([kitchen.binary.path, *words], reporter.say)
+        _run([kitchen.binary.path, *outputs.overwriting(words)], reporter.say)
     finally:
         film.unlink(missing_ok=True)
 

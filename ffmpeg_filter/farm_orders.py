@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from ffmpeg_filter import outputs, urls
+from ffmpeg_filter import loglevel, outputs, urls
 from ffmpeg_filter.argv import FARM, Command, File, Option, parse, path_of
 from ffmpeg_filter.farm_files import files_of, listing
 from vsadcvsr.errors import UsageError, near_misses
@@ -57,6 +57,8 @@ class Orders:
     cpus: float | None = None
     seconds: Fraction = Fraction(20)
     style: Style | None = None
+    least: int = logging.INFO
+    """The level of `logging` from which on something is said, where no style is asked for."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,15 @@ def orders(command: Command) -> Orders:
         cpus=_number(command, "farm_cpus", "more than 0 cores", lambda value: value > 0),
         seconds=Orders.seconds if chunk is None else _chunk_seconds(chunk),
         style=None if style is None else _STYLES[style],
+        least=logging.INFO if style else _least(loglevel.of(command.words())),
     )
+
+
+def _least(level: int) -> int:
+    """A log level of FFmpeg's as one of `logging`."""
+    if level >= loglevel.INFO:
+        return logging.INFO
+    return logging.WARNING if level >= loglevel.WARNING else logging.ERROR
 
 
 def check_names(command: Command) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -14,7 +14,7 @@ from typing import cast
 
 import av
 
-from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, send, urls, vsync
+from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, loglevel, send, urls, vsync
 from ffmpeg_filter.argv import Command, File, Option, parse
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError
@@ -103,23 +103,31 @@ def _try_all(folder: Path, ordered: Ordered) -> int:
 
 def _film(ordered: Ordered, reporter: Reporter) -> _Film:
     """The first pass: everything is decoded, as a single run would, and nothing kept."""
-    _, _, plan, binary = ordered
-    with decoding(binary, plan.decoder, lambda words: reporter.say(f"decoder: {words}")) as running:
+    command, _, plan, binary = ordered
+    level = loglevel.of(command.words())
+    with decoding(binary, plan.decoder, lambda words: reporter.say(f"decoder: {words}"), level) as running:
         film = _indexed(plan, running, reporter.frame)
         status = running.child.wait()
         if film is None or status:
             raise ProgramError(f"the source cannot be decoded: {running.child.speech.reason()}", status or 1)
         running.child.speech.let_out(0)
-    _judge(ordered.command, running.damage, reporter)
-    for words in colors.lost(film.first, plan.codec):
-        reporter.say(f"warning: {words}")
-    if film.lost:
-        reporter.say(f"warning: {lost_words(film.lost)}")
-    if plan.loses_keys:
-        reporter.say(f"warning: {LOST_KEYS}")
-    if film.is_interlaced:
-        reporter.say(f"warning: {INTERLACED}")
+    _judge(command, running.damage)
+    if level >= loglevel.WARNING:
+        for words in _warnings(film, plan, running.damage):
+            reporter.say(f"warning: {words}")
     return film
+
+
+def _warnings(film: _Film, plan: Plan, damage: Damage) -> Iterator[str]:
+    if damage:
+        yield str(damage)
+    yield from colors.lost(film.first, plan.codec)
+    if film.lost:
+        yield lost_words(film.lost)
+    if plan.loses_keys:
+        yield LOST_KEYS
+    if film.is_interlaced:
+        yield INTERLACED
 
 
 def _indexed(
@@ -148,11 +156,9 @@ def _check_passes(command: Command) -> None:
         raise UsageError.of("-pass", ", ".join(sorted(map(str, passes))), "2", hint)
 
 
-def _judge(command: Command, damage: Damage, reporter: Reporter) -> None:
+def _judge(command: Command, damage: Damage) -> None:
     if damage and command.value("adcvsr_on_corrupt") == "fail":
         raise MediaError(f"{damage}; nothing is planned, as -adcvsr_on_corrupt fail says")
-    if damage:
-        reporter.say(f"warning: {damage}")
 
 
 def _recipe(ordered: Ordered, film: _Film) -> Recipe:

@@ -5,6 +5,7 @@ Each title is planned here, its chunks are made there, and it is merged here.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ def run(command: Command, order: Order) -> int:
     cluster.check(given.address)
     makings = [Making(title, given, order) for title in asked]
     left = [making for making in makings if not making.is_there]
-    if len(left) < len(makings):
+    if len(left) < len(makings) and given.least <= logging.INFO:
         farm.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")
     if not left:
         return farm.OK
@@ -42,8 +43,8 @@ def run(command: Command, order: Order) -> int:
         nodes = there.nodes()
         need = crew.need(nodes, given.cpus, given.gpus, device)
         hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
-        with Watch(style=given.style, stream=told) as watch, Works(hands, watch, left) as works:
-            watch.say(f"room for {counted(need.room(nodes), 'worker')} of {need} on {counted(len(nodes), 'node')}")
+        with Watch(style=given.style, stream=told, least=given.least) as watch, Works(hands, watch, left) as works:
+            watch.inform(f"room for {counted(need.room(nodes), 'worker')} of {need} on {counted(len(nodes), 'node')}")
             works.finish()
     return works.status()
 

@@ -5,6 +5,7 @@ other's way: one plans and one merges, and both have chunks made.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -81,7 +82,7 @@ class Making:
                 if self._job is None:
                     _tidy(folder)
             if self._job is None:
-                if not told:
+                if not told and self._orders.least <= logging.INFO:
                     reporter.say(f"{folder.name} is planned by another run; waiting for it")
                 told = True
                 time.sleep(_WAIT)
@@ -115,12 +116,12 @@ class Making:
         if not farm.is_merged(self.job, self.title.path):
             lines = finished(self.job)
             self.check_outputs()
-            outputs.prepare(kitchen.command)
-            farm.conclude(kitchen, lines, reporter)
+            with outputs.claimed(kitchen.command):
+                farm.conclude(kitchen, lines, reporter)
             said = f"{output} is done"
         if self._orders.report:
             path = self.title.path
-            _draw(self.job, path.with_name(_short(path.name, ".html")), reporter)
+            _draw(self.job, path.with_name(_short(path.name, ".html")), reporter, self._orders.least)
         before_removal()
         if not self._orders.keep:
             folder = self.job.folder
@@ -145,11 +146,12 @@ def _short(name: str, suffix: str) -> str:
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:16] + suffix
 
 
-def _draw(job: Job, out: Path, reporter: Reporter) -> None:
+def _draw(job: Job, out: Path, reporter: Reporter, least: int) -> None:
     """Makes a page on the job; a film does not fail for it."""
     try:
         farm.draw(job, out)
-        reporter.say(f"{out}: who made what, when")
+        if least <= logging.INFO:
+            reporter.say(f"{out}: who made what, when")
     except (AdcvsrError, OSError) as error:
         reporter.say(f"{out} is not made: {one_line(error)}")
 

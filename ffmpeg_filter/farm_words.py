@@ -53,7 +53,8 @@ def of_chunk(words: Sequence[str], codec: str, path: str, tick: Fraction) -> lis
     kept = _pinned(kept, pins(codec))
     clock = [Option("-fps_mode", "passthrough"), Option("-enc_time_base", f"{tick.numerator}/{tick.denominator}")]
     options = [*_PICTURES_ALONE, *clock, *kept, Option("-c:v", codec), *_REPEATABLE]
-    return Command((pictures, File(tuple(options), path, is_input=False))).words()
+    quiet = (*pictures.without(lambda one: one.name == "loglevel").options, Option("-loglevel", _loglevel(command)))
+    return Command((replace(pictures, options=quiet), File(tuple(options), path, is_input=False))).words()
 
 
 def _pinned(options: Sequence[Option], pinned: Sequence[str]) -> list[Option]:

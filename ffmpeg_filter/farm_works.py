@@ -40,7 +40,7 @@ class Works:
         self._watch = watch
         self._left = deque(left)
         self._is_batch = len(self._left) > 1
-        self._dispatch = Dispatch(hands, watch.say)
+        self._dispatch = Dispatch(hands, watch.warn)
         self._stop = threading.Event()
         self._planning: Errand[Job] | None = None
         self._made: list[Making] = []
@@ -105,7 +105,7 @@ class Works:
             planned, self._planning = self._planning, None
             try:
                 self._watch.add(planned.result())
-                self._watch.say(farm.described(planned.result()))
+                self._watch.inform(farm.described(planned.result()))
                 self._begin(planned.of)
             except (AdcvsrError, OSError) as error:
                 self._fail(planned.of, error)
@@ -116,11 +116,11 @@ class Works:
     def _merged(self, errand: Errand[str]) -> None:
         making = errand.of
         try:
-            self._watch.say(errand.result())
+            self._watch.inform(errand.result())
         except (AdcvsrError, OSError) as error:
             if len(making.job.done()) < len(making.job.chunks) and self._mended[making] < _MENDED:
                 self._mended[making] += 1
-                self._watch.say(f"{making.title.output}: {error}; they are made again")
+                self._watch.warn(f"{making.title.output}: {error}; they are made again")
                 self._begin(making)
             else:
                 self._fail(making, error)
@@ -132,7 +132,7 @@ class Works:
 
     def _found(self, making: Making) -> None:
         try:
-            self._watch.say(making.elsewhere())
+            self._watch.inform(making.elsewhere())
         except FarmError as error:
             self._fail(making, error)
 

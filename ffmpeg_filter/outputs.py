@@ -13,11 +13,11 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ffmpeg_filter import containers, reads, urls
-from ffmpeg_filter.argv import Command, File
+from ffmpeg_filter import containers, locks, reads, urls
+from ffmpeg_filter.argv import Command, File, Option, parse
 from vsadcvsr.errors import UsageError
 
 PART = ".adcvsr-part"
@@ -75,6 +75,8 @@ def _longest_name(folder: Path) -> int:
 
 def check(command: Command, *, overwrite: bool, also_read: Iterable[Path] = ()) -> None:
     """Raises OutputError for outputs that cannot be written, or that are files which the command reads."""
+    if command.has("y") and command.has("n"):
+        raise OutputError("-y and -n are both given; give one of them", errno.EINVAL)
     _check_sources(command, also_read)
     for file in command.outputs:
         _check_place(file, overwrite=overwrite)
@@ -188,16 +190,37 @@ def identity(path: Path) -> tuple[int, int] | None:
     return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
-def prepare(command: Command) -> None:
-    """Removes what an earlier run left. Where a file is to be overwritten, the new one has its mode from the start."""
-    for file in command.outputs:
-        if (part := part_of(file)) is None:
-            continue
-        Path(part).unlink(missing_ok=True)
-        path = file.path
-        if path.exists():
-            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            _make_alike(Path(part), path.stat())
+@contextmanager
+def claimed(command: Command) -> Iterator[None]:
+    """Keeps other runs from the files that outputs are written to until they are whole, for as long as it is entered.
+
+    They are there from the start, empty, instead of what an earlier run left; where a file is to be overwritten, with
+    its mode. Raises OutputError where another run writes one.
+    """
+    with ExitStack() as held:
+        for file in command.outputs:
+            if (part := part_of(file)) is not None:
+                before = file.path.stat() if file.path.exists() else None
+                try:
+                    held.enter_context(locks.created(Path(part), 0o666 if before is None else 0o600))
+                except locks.BusyError:
+                    raise OutputError(
+                        f"output {file.url!r} is being written by another run; wait for it, or give another name",
+                        errno.EBUSY,
+                    ) from None
+                if before is not None:
+                    _make_alike(Path(part), before)
+        yield
+
+
+def overwriting(words: Sequence[str]) -> list[str]:
+    """The encoder's command, which has to write to files that are there: `check` has refused all others."""
+    command = parse(words)
+    return ["-y", *Command(tuple(file.without(_asks) for file in command.files), command.rest).words()]
+
+
+def _asks(option: Option) -> bool:
+    return option.name in {"y", "n"}
 
 
 def publish(file: File) -> None:
@@ -213,6 +236,15 @@ def publish(file: File) -> None:
         Path(part).unlink()
     else:
         Path(part).replace(final)
+
+
+def begun(command: Command) -> list[str]:
+    """The paths of unfinished outputs that hold something; the others are removed."""
+    parts = [part for file in command.outputs if (part := part_of(file)) and Path(part).exists()]
+    for part in parts:
+        if not Path(part).stat().st_size:
+            Path(part).unlink()
+    return [part for part in parts if Path(part).exists()]
 
 
 def discard(command: Command) -> None:

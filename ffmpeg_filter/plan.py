@@ -57,6 +57,8 @@ class Plan:
     reads_stdin: bool
     loses_keys: bool
     """Whether key frames of the source are asked for (`-force_key_frames source`) and cannot be known."""
+    formats: str
+    """The filter in front of ours that leaves pixel formats which we take as they are, and converts others."""
     companion: list[str]
     """A further output of the decoder, less its name, if pictures need a companion; else nothing."""
 
@@ -105,8 +107,8 @@ def plan(
     trim = _trim(command, output) if second.is_steady and not wanted.enable else []
     source = ours.number if ours else _source(cut)
     needs_companion = not alone and companion.is_possible() and _needs_companion(output, inputs, ours, source)
-    filters = [*trim, f"format={'|'.join(known(version))}"]
-    decoder, beside = _decoder(command, files, output, cut, ours, filters, needs_companion)
+    formats = f"format={'|'.join(known(version))}"
+    decoder, beside = _decoder(command, files, output, cut, ours, [*trim, formats], needs_companion)
     return Plan(
         decoder=[*decoder, *second.read_beside(first=True)],
         encoder=second.words,
@@ -121,6 +123,7 @@ def plan(
         rotates=not any(one.words() in _UNROTATED for one in files[0].options),
         reads_stdin=any(is_pipe(one.url) for one in command.inputs),
         loses_keys=not beside and _wants_keys(output),
+        formats=formats,
         companion=beside,
     )
 

@@ -4,7 +4,8 @@ AdcvsrError
 ├── UsageError(ValueError)      an argument: what was given, what is allowed, what to do
 ├── FormatError(ValueError)     a frame or clip that the model cannot take
 ├── WeightsError                unknown name, missing file, wrong sum, foreign file
-├── BackendError                not installed, no such device, failed run
+├── BackendError                no such device, failed run
+│   └── MissingError            a package is not installed
 ├── MediaError                  a child process or a stream
 └── FarmError                   chunks that failed, each with its cause
 
@@ -40,6 +41,10 @@ class WeightsError(AdcvsrError):
 
 class BackendError(AdcvsrError):
     """A backend is not installed, has no such device, or failed while running."""
+
+
+class MissingError(BackendError):
+    """A package that an extra brings is not installed."""
 
 
 class MediaError(AdcvsrError):

@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from vsadcvsr.commands import status
-from vsadcvsr.errors import BackendError, one_line
+from vsadcvsr.errors import BackendError, MissingError, one_line
 
 _OURS = ("vsadcvsr", "ffmpeg_filter")
 
 
 @contextmanager
 def needs(extra: str, purpose: str, module: str = "") -> Iterator[None]:
-    """Around imports: where a package is missing, raises BackendError with the extra that brings it.
+    """Around imports: where a package is missing, raises MissingError with the extra that brings it.
 
     `module` is the `__name__` of a module that can be run by `python -m`. When it is, the error is printed as one line,
     and the process exits as every command does after a mistake.
@@ -32,8 +32,8 @@ def needs(extra: str, purpose: str, module: str = "") -> Iterator[None]:
             raise  # a fault of ours
         words = f"{purpose} needs {_missing(error)}; run `{install(extra)}`"
         if module == "__main__":
-            _exit(BackendError(words))
-        raise BackendError(words) from error
+            _exit(MissingError(words))
+        raise MissingError(words) from error
 
 
 def check(*packages: str) -> None:

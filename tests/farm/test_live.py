@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import threading
 import time
 from dataclasses import replace
@@ -50,6 +51,23 @@ def test_it_ends_with_the_last_chunk_and_sums_up(job: Job, monkeypatch: pytest.M
     assert "ffadcvsr: job: 100/100 frames, 4/4 chunks, 0 at work" in lines
     assert any(text.startswith("ffadcvsr: job: 4/4 chunks, 100/100 frames in ") for text in lines)
     assert f"{worker.name}  " in lines[-1]
+
+
+@pytest.mark.parametrize(("least", "said"), [(logging.ERROR, "c"), (logging.WARNING, "bc"), (logging.INFO, "abc")])
+def test_no_more_is_said_than_is_asked_for(job: Job, least: int, said: str) -> None:
+    stream = io.StringIO()
+    with Watch([job], stream=stream, least=least) as watch:
+        watch.doing("a")
+        note(job, *made(0, 0, 1))
+        note(job, line("failed", 1, 2, cause="b"))
+        watch.tick()
+        watch.inform("a")
+        watch.warn("b")
+        watch.say("c")
+    words = stream.getvalue()
+    assert {letter for letter in "abc" if f": {letter}\n" in words} == set(said)
+    assert ("frames" in words) is (least == logging.INFO)
+    assert ("failed" in words) is (least <= logging.WARNING)
 
 
 def test_off_a_terminal_lines_do_not_come_with_every_chunk(job: Job) -> None:

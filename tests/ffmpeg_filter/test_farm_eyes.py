@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ffmpeg_filter.argv import parse
 from ffmpeg_filter.cli import ordered
-from ffmpeg_filter.farm_orders import Orders, Title
+from ffmpeg_filter.farm_orders import Orders, Title, orders, titles
 from ffmpeg_filter.farm_samples import samples
 from ffmpeg_filter.farm_title import Making
 from ffmpeg_filter.progress import Quiet
 from tests.browser import content
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, pictures, planned, source, started
+from tests.ffmpeg_filter.media import NEAREST
 
 JOB = Path("job")
 TAGGED = "format=yuv444p,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
@@ -177,6 +180,17 @@ def test_a_film_of_a_cluster_has_its_page_beside_it_when_the_job_is_gone() -> No
     assert not making.job.folder.exists()
     shown = content(Path("many.mkv.html").read_text())
     assert (shown["facts"][0], len(shown["samples"])) == (["State", "merged"], 4)  # type: ignore[index, arg-type]
+
+
+def test_a_quiet_title_says_nothing_and_writes_over_a_file_where_it_is_asked_to() -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -an", pictures="testsrc2=s=32x32:r=25:d=0.2,setfield=tff")
+    Path("many.mkv").write_text("an older one")
+    words = ["-v", "error", "-farm", "local", "-y", "-i", "clip.mkv", "-vf", NEAREST, "-c:v", "ffv1", "many.mkv"]
+    (title,), wanted, heard = titles(parse(words)), orders(parse(words)), io.StringIO()
+    making, said = Making(title, replace(wanted, report=True), ordered), Quiet(heard)
+    assert farm("work", making.plan(said).folder) == 0
+    making.merge(said, lambda: None)
+    assert (heard.getvalue(), len(pictures(Path("many.mkv")))) == ("", 5)
 
 
 def test_a_film_does_not_fail_for_its_page() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from fractions import Fraction
 
+import pytest
+
 from ffmpeg_filter import farm_words
 from tests.ffmpeg_filter.planning import FILM, START, planned
 
@@ -27,6 +29,12 @@ def test_a_decoder_that_is_sent_elsewhere_keeps_the_sources_times() -> None:
     assert " -hwaccel auto -noaccurate_seek -seek_timestamp 1 -ss 2.500000 -i a -map 0:0 " in words
     assert "-itsoffset" not in words
     assert " -t " not in words
+
+
+@pytest.mark.parametrize(("given", "level"), [("", "warning"), ("-v error", "error"), ("-loglevel info", "info")])
+def test_a_chunk_is_encoded_with_the_log_level_of_its_command(given: str, level: str) -> None:
+    words = farm_words.of_chunk(encoder(f"{given} {COMMAND}"), "libx264", "chunk.mkv", Fraction(1, 25))
+    assert (words.count("-loglevel"), words[words.index("-loglevel") + 1]) == (1, level)
 
 
 def test_times_that_are_kept_anyway_are_not_kept_twice() -> None:

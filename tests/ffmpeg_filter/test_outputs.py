@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_filter import outputs
+from ffmpeg_filter import locks, outputs
 from ffmpeg_filter.argv import File, Option, parse
 from ffmpeg_filter.cli import main
 from ffmpeg_filter.outputs import OutputError
@@ -186,6 +186,43 @@ def test_links_modes_and_other_names_of_an_output_stay(clip: Path, here: Path) -
     assert (here / "twice.mkv").samefile(here / "other.mkv")
     assert {stat.S_IMODE((here / name).stat().st_mode) for name in ("plain.mkv", "link.mkv", "twice.mkv")} == {0o600}
     assert not list(here.glob("**/*adcvsr-part*"))
+
+
+def test_what_another_run_writes_is_left_to_it(clip: Path, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    part = here / "out.adcvsr-part.mkv"
+    words = ["-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv"]
+    with locks.created(part, 0o666):
+        part.write_text("its own")
+        assert ffadcvsr(*words) != 0
+        assert "is being written by another run" in capfd.readouterr().err
+        assert part.read_text() == "its own"
+    kept = here / "kept.mkv"
+    kept.hardlink_to(part)
+    assert ffadcvsr(*words) == 0
+    assert kept.read_text() == "its own"
+    assert len(decoded(here / "out.mkv")) == 10
+    assert not part.exists()
+
+
+def test_a_claim_goes_with_the_file_that_is_published(here: Path) -> None:
+    with locks.created(here / "part", 0o666):
+        (here / "part").replace(here / "film")
+        with locks.created(here / "part", 0o600):
+            assert (here / "part").stat().st_size == 0
+    assert (here / "film").exists()
+
+
+def test_of_two_runs_at_once_one_writes(clip: Path, here: Path) -> None:
+    words = command("-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv")
+    runs = [subprocess.Popen(words, env=surroundings(), stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert 0 in [run.wait(60) for run in runs]
+    assert len(decoded(here / "out.mkv")) == 10
+    assert not (here / "out.adcvsr-part.mkv").exists()
+
+
+def test_a_command_that_both_does_and_does_not_overwrite_is_refused(here: Path) -> None:
+    assert refused("-y", "-n", "-i", "a.mkv", "b.mkv").number == errno.EINVAL
+    allowed("-n", "-i", "a.mkv", "b.mkv", overwrite=False)
 
 
 def test_a_new_file_has_the_mode_that_the_umask_leaves(clip: Path, here: Path) -> None:

@@ -69,6 +69,8 @@ def test_a_dry_run_prints_both_commands_and_runs_none(clip: Path, out: Path, cap
     assert ffadcvsr("-adcvsr_dry_run -i", clip, f"-vf {NEAREST},hflip", out) == 0
     first, middle, second = capfd.readouterr().out.splitlines()
     assert "showinfo" in first
+    assert "format=" not in first
+    assert max(map(len, (first, second))) < 800
     assert middle == "# adcvsr model=nearest:scale=2"
     assert "hflip" in second
     assert not out.exists()

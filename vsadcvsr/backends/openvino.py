@@ -19,7 +19,7 @@ import numpy as np
 
 from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends.graph import KEY, picture_of, read_facts
-from vsadcvsr.errors import BackendError, WeightsError, one_line
+from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
 
@@ -41,7 +41,7 @@ def _no_telemetry() -> Iterator[None]:
 def _absent(error: ImportError) -> BackendError:
     """What to do where OpenVINO cannot be imported."""
     if not find_spec("openvino"):
-        return BackendError("backend 'openvino' needs OpenVINO; run `pip install vsadcvsr[openvino]`")
+        return MissingError("backend 'openvino' needs OpenVINO; run `pip install vsadcvsr[openvino]`")
     if "mismatches with OpenVINO Runtime" in str(error):
         return BackendError(
             f"backend 'openvino' cannot load OpenVINO, since another build of it is in this process{_other_runtime()}; "

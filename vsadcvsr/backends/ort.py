@@ -20,7 +20,7 @@ from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends import ort_engines as engines
 from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
 from vsadcvsr.environment import NO_TELEMETRY, variables
-from vsadcvsr.errors import BackendError, WeightsError, one_line
+from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.folders import cache
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
@@ -30,7 +30,7 @@ try:
         import onnxruntime
         from onnxruntime.capi import onnxruntime_pybind11_state as failures
 except ImportError as error:
-    raise BackendError(f"backend 'ort' needs ONNX Runtime ({error}); run `pip install onnxruntime`") from error
+    raise MissingError(f"backend 'ort' needs ONNX Runtime ({error}); run `pip install onnxruntime`") from error
 
 _PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),

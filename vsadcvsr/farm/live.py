@@ -4,6 +4,7 @@ not matter.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -27,11 +28,20 @@ class Watch:
     those that are done. So leave it only when their films are merged.
 
     `style` is "rich" (a terminal's own), "plain" (a line now and then) or "json" (one object a line); by default what
-    suits `stream`, which is standard error. Every method may be called from any thread.
+    suits `stream`, which is standard error. `least` is a level of `logging`: above INFO nothing is shown but what is
+    said, above WARNING no failure that is made good either. Every method may be called from any thread.
     """
 
-    def __init__(self, jobs: Iterable[Job] = (), *, style: Style | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Iterable[Job] = (),
+        *,
+        style: Style | None = None,
+        stream: TextIO | None = None,
+        least: int = logging.INFO,
+    ) -> None:
         self._view: View = view_of(style, stream or sys.stderr)
+        self._informs, self._warns = least <= logging.INFO, least <= logging.WARNING
         self._tallies = [Tally(job) for job in jobs]
         self._statuses: list[Status] = []
         self._told: list[set[tuple[int, str, float]]] = []
@@ -51,10 +61,21 @@ class Watch:
         with self._lock:
             self._view.say(words)
 
+    def inform(self, words: str) -> None:
+        """A line of information."""
+        if self._informs:
+            self.say(words)
+
+    def warn(self, words: str) -> None:
+        """A line on what is wrong and may be made good."""
+        if self._warns:
+            self.say(words)
+
     def doing(self, words: str) -> None:
         """What is done beside the chunks now, such as "merging film.mkv"; empty for nothing."""
-        with self._lock:
-            self._view.doing(words)
+        if self._informs:
+            with self._lock:
+                self._view.doing(words)
 
     def tick(self) -> list[Status]:
         """Looks and shows at once. What is known of each job, in the order in which they were given."""
@@ -71,7 +92,8 @@ class Watch:
                 raise self._broken
 
     def __enter__(self) -> Self:
-        self._view.begin()
+        if self._informs:
+            self._view.begin()
         self.tick()
         self._thread.start()
         return self
@@ -86,7 +108,8 @@ class Watch:
             self._look()
         finally:
             over = [tally for tally, status in zip(self._tallies, self._statuses, strict=False) if status.ended]
-            self._view.end([(tally.job, tally.summary()) for tally in over])
+            if self._informs:
+                self._view.end([(tally.job, tally.summary()) for tally in over])
 
     def _go_on(self) -> None:
         pause = _LEAST
@@ -104,7 +127,7 @@ class Watch:
             self._read()
         except OSError as error:
             if not self._is_away:
-                self.say(f"the job cannot be read now: {error}")
+                self.warn(f"the job cannot be read now: {error}")
             self._is_away = True
         else:
             self._is_away = False
@@ -119,7 +142,8 @@ class Watch:
             known = list(zip(self._tallies, self._statuses, strict=False))
             for number, (tally, _) in enumerate(known):
                 self._tell_of_failures(number, tally)
-            self._view.show(known)
+            if self._informs:
+                self._view.show(known)
 
     def _tell_of_failures(self, number: int, tally: Tally) -> None:
         """Says what went wrong since the last time; what had gone wrong before the first is told in no words."""
@@ -128,6 +152,8 @@ class Watch:
             self._told.append(set(vain))
         new = [one for key, one in vain.items() if key not in self._told[number]]
         self._told[number] |= vain.keys()
+        if not self._warns:
+            return
         for one in new[:_MOST]:
             self._view.failed(tally.job, one)
         if len(new) > _MOST:
