@@ -127,7 +127,7 @@ def _place(errors: Sequence[str], words: str) -> str:
 
 class Child:
     """One process. `heard` is called with each line of its standard error, on a thread of its own; it says whether the
-    line is dealt with. All others go to `speech`. Standard input and output are ours if None.
+    line is dealt with; `done` after the last. All others go to `speech`. Standard input and output are ours if None.
 
     It is in a process group of its own, so that Ctrl-C reaches us alone and we decide in which order things end.
     """
@@ -143,9 +143,10 @@ class Child:
         stdout: int | None = subprocess.DEVNULL,
         limit: int = loglevel.ALL,
         pass_fds: Sequence[int] = (),
+        done: Callable[[], None] = lambda: None,
     ) -> None:
         self.speech = Speech(say, limit)
-        self._heard = heard
+        self._heard, self._done = heard, done
         self._process = subprocess.Popen(
             _bound_to_us(argv),
             stdin=stdin,
@@ -199,6 +200,7 @@ class Child:
                     self.speech.take(words)
                 else:
                     self.speech.remember(words)
+        self._done()
 
 
 def _environment() -> dict[str, str]:

@@ -45,7 +45,7 @@ class Decoding:
         self._readable, writable = pipe()
         self.child = Child(
             "decoder", [binary.path, *words], heard=lambda line: self._heard(reader, line), say=say, stdout=writable,
-            stdin=subprocess.DEVNULL, limit=limit,
+            stdin=subprocess.DEVNULL, limit=limit, done=self._words.end,
         )  # fmt: skip
         os.close(writable)
 

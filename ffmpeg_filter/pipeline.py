@@ -114,7 +114,7 @@ class Transcode:
                 "decoder", [self.job.binary.path, *self.job.decoder, *beside], heard=self._heard,
                 say=lambda words: self.reporter.say(f"decoder: {words}"),
                 stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable, limit=self.job.loglevel,
-                pass_fds=[*inputs, *outputs],
+                pass_fds=[*inputs, *outputs], done=self._words.end,
             )  # fmt: skip
         os.close(writable)
         pictures = ahead(self._pictures(readable), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from io import FileIO
 
 import av
@@ -14,25 +14,38 @@ from vsadcvsr.errors import MediaError
 
 _UNSPECIFIED = 2
 _RANGES = {"tv": 1, "pc": 2}
-_PATIENCE = 60.0
-"""Seconds to wait for the words on a frame that has come: they are written first, but read on another thread."""
+_PATIENCE = 1.0
+"""Seconds until more of a frame is read without the words on it: they are written first, but read on another thread."""
+_AHEAD = 1 << 20
+"""Bytes that are then read at a time."""
 
 
 class Words:
     """What has been said of frames that have not come yet. Filled on one thread, read on another."""
 
     def __init__(self) -> None:
-        self._said: queue.SimpleQueue[Shown] = queue.SimpleQueue()
+        self._said: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
+        self._count = 0
 
     def put(self, shown: Shown) -> None:
         self._said.put(shown)
 
-    def next(self) -> Shown:
-        """The words on the next frame, which has come. Raises MediaError where there are none."""
+    def end(self) -> None:
+        """Nothing more will be said."""
+        self._said.put(None)
+
+    def next(self) -> Shown | None:
+        """The words on the next frame, which has come; None where they may still come. Raises MediaError where what
+        was said next is of another frame, or was the last.
+        """
         try:
-            return self._said.get(timeout=_PATIENCE)
+            shown = self._said.get(timeout=_PATIENCE)
         except queue.Empty:
-            raise MediaError("the decoder sent a frame and no word on it: please report its command") from None
+            return None
+        if shown is None or shown.number not in {0, self._count}:
+            raise MediaError("the decoder sent a frame and no word on it: please report its command")
+        self._count = shown.number + 1
+        return shown
 
 
 def is_no_complaint(line: str) -> bool:
@@ -47,31 +60,39 @@ def read(descriptor: int, words: Words) -> Generator[tuple[av.VideoFrame, Shown]
     a stream that ends within a frame.
     """
     first: Shown | None = None
-    pipe = FileIO(descriptor, closefd=False)
-    while begun := pipe.read(1):
-        shown = words.next()
+    pipe = _Pipe(descriptor)
+    while pipe.look(1):
+        while (shown := words.next()) is None:
+            pipe.look(_AHEAD)  # a decoder that waits for room goes on, to the words on a later frame or to its end
         first = first or shown
-        frame = filled(first.width, first.height, first.format, _reader(pipe, begun))
+        frame = filled(first.width, first.height, first.format, pipe.fill)
         _describe(frame, shown)
         yield frame, shown
 
 
-def _reader(pipe: FileIO, begun: bytes) -> Callable[[memoryview], None]:
-    """Fills buffers from a pipe, what was read before first."""
-    left = begun
+class _Pipe:
+    """A pipe of which some may be read before it is wanted."""
 
-    def fill(buffer: memoryview) -> None:
-        nonlocal left
-        at = len(left)
-        buffer[:at] = left
-        left = b""
+    def __init__(self, descriptor: int) -> None:
+        self._file = FileIO(descriptor, closefd=False)
+        self._ahead = bytearray()
+
+    def look(self, count: int) -> bool:
+        """Reads up to `count` bytes for later; whether there are any."""
+        if count > 1 or not self._ahead:
+            self._ahead += self._file.read(count) or b""
+        return bool(self._ahead)
+
+    def fill(self, buffer: memoryview) -> None:
+        """Fills a buffer. Raises MediaError at the end."""
+        at = min(len(buffer), len(self._ahead))
+        buffer[:at] = self._ahead[:at]
+        del self._ahead[:at]
         while at < len(buffer):
-            count = pipe.readinto(buffer[at:])
+            count = self._file.readinto(buffer[at:])
             if not count:
                 raise MediaError("the decoder's pictures break off within a frame")
             at += count
-
-    return fill
 
 
 def _describe(frame: av.VideoFrame, shown: Shown) -> None:

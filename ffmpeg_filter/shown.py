@@ -75,6 +75,8 @@ class Shown:
     height: int
     sar: Fraction | None
     field: str  # P, T or B
+    number: int = 0
+    """Of the frame, from 0; the count begins again where the source changes its size or format."""
     rate: Fraction | None = None
     """Frames a second, as the filter before says; None where it says that they are not known."""
     is_key: bool = True
@@ -110,7 +112,7 @@ class Shown:
 
 _LINE = re.compile(rf"\[{re.escape(NAME)} @ \w+\] (?:\[\w+\] )?(.*)")
 _CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
-_FRAME = re.compile(r"n:\s*\d+ pts:\s*(\S+) ")
+_FRAME = re.compile(r"n:\s*(\d+) pts:\s*(\S+) ")
 _COLOR = re.compile(r"color_range:(\S+).*? color_space:(\S+).*? color_primaries:(\S+).*? color_trc:(\S+)")
 """FFmpeg writes this line piece by piece: the words of another thread may stand in it, and break it."""
 _PAIR = r"\(\s*([\d.]+)[,\s]\s*([\d.]+)\)"
@@ -179,6 +181,7 @@ class Reader:
         known = {name: value for name, value in names.items() if value not in {"unknown", "reserved", "unspecified"}}
         self.taken(
             Shown(
+                number=int(facts["n"]),
                 pts=_whole(facts["pts"]),
                 duration=_whole(facts.get("duration", "")) or None,
                 time_base=self._time_base,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from ffmpeg_filter import receive
 from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.shown import Shown
 from vsadcvsr.errors import MediaError
@@ -37,6 +40,47 @@ def test_a_stream_that_ends_within_a_frame_is_an_error() -> None:
     words.put(SHOWN)
     with pytest.raises(MediaError, match="break off within a frame"):
         list(read(piped(bytes(31)), words))
+
+
+def test_words_that_come_late_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receive, "_PATIENCE", 0.01)
+    words = Words()
+    threading.Timer(0.2, lambda: [words.put(SHOWN), words.put(replace(SHOWN, number=1))]).start()
+    read_frames = [frame.to_ndarray().tobytes() for frame, _ in read(piped(bytes(range(64))), words)]
+    assert read_frames == [bytes(range(32)), bytes(range(32, 64))]
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_frame_without_words_is_an_error_at_once(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for what a decoder says that waits itself, for room in the pipe, before its next frame."""
+    monkeypatch.setattr(receive, "_PATIENCE", 0.01)
+    size = 1 << 17
+    large = replace(SHOWN, width=size, height=1)
+    words, (readable, writable) = Words(), os.pipe()
+
+    def decode() -> None:
+        with os.fdopen(writable, "wb", buffering=0) as file:
+            for number in range(3):
+                if number != lost:
+                    words.put(replace(large, number=number))
+                file.write(bytes(size))
+        words.end()
+
+    decoder = threading.Thread(target=decode)
+    decoder.start()
+    with pytest.raises(MediaError, match="a frame and no word on it"):
+        list(read(readable, words))
+    with os.fdopen(readable, "rb") as rest:
+        rest.read()
+    decoder.join(20)
+    assert not decoder.is_alive()
+
+
+def test_numbers_begin_again_where_a_source_changes_its_size() -> None:
+    words = Words()
+    for number in (0, 1, 0, 1, 2):
+        words.put(replace(SHOWN, number=number))
+    assert len(list(read(piped(bytes(32 * 5)), words))) == 5
 
 
 @pytest.mark.parametrize(
