@@ -83,6 +83,9 @@ def bench(context: typer.Context) -> None:
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
     """How good and how steady any upscalers are, side by side; `adcvsr evaluate --help` lists its options."""
+    from vsadcvsr.evaluate import options
+
+    options.evaluation().parse_args(context.args)  # --help and mistakes do without the extra
     with needs("evaluate", "evaluate"):
         from vsadcvsr.evaluate.__main__ import main as run
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import NoReturn
@@ -15,24 +16,27 @@ _OURS = ("vsadcvsr", "ffmpeg_filter")
 
 
 @contextmanager
-def needs(extra: str, purpose: str, module: str = "") -> Iterator[None]:
+def needs(
+    extra: str, purpose: str, module: str = "", parser: Callable[[], ArgumentParser] | None = None
+) -> Iterator[None]:
     """Around imports: where a package is missing, raises MissingError with the extra that brings it.
 
     `module` is the `__name__` of a module that can be run by `python -m`. When it is, the error is printed as one line,
-    and the process exits as every command does after a mistake.
+    and the process exits as every command does after a mistake; `parser` makes what its options are read with, so that
+    `--help` is answered all the same.
     """
     try:
         yield
     except BackendError as error:  # from the imports of a module that needs an extra itself
         if module == "__main__":
-            _exit(error)
+            _exit(error, parser)
         raise
     except ImportError as error:
         if (error.name or "").partition(".")[0] in _OURS:
             raise  # a fault of ours
         words = f"{purpose} needs {_missing(error)}; run `{install(extra)}`"
         if module == "__main__":
-            _exit(MissingError(words))
+            _exit(MissingError(words), parser)
         raise MissingError(words) from error
 
 
@@ -55,7 +59,10 @@ def _missing(error: ImportError) -> str:
     return f"more than is installed ({one_line(error)})"
 
 
-def _exit(error: BackendError) -> NoReturn:
+def _exit(error: BackendError, parser: Callable[[], ArgumentParser] | None) -> NoReturn:
+    if parser:
+        parser().parse_args()
+
     def fail() -> NoReturn:
         raise error
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.nets.small_paper import SHALLOW, student
-from vsadcvsr.bench import paper
+from vsadcvsr.bench import options, paper
 from vsadcvsr.bench import paper_costs as costs
 from vsadcvsr.nets.files import save_weights
 from vsadcvsr.nets.paper_dims import PAPER, PaperDims
@@ -67,7 +67,7 @@ def test_memory_by_calculation_names_every_output_and_card() -> None:
 
 def test_weights_of_ones_own_are_measured(tmp_path: Path) -> None:
     save_weights(student(SHALLOW), tmp_path / "own.safetensors")
-    given = paper._arguments(["--dry-run", "--weights", str(tmp_path / "own.safetensors")])
+    given = options.paper().parse_args(["--dry-run", "--weights", str(tmp_path / "own.safetensors")])
     trial, net = paper._network(given)
     assert trial.dims == net.dims == SHALLOW
     assert trial.size == paper.DRY.size

@@ -190,7 +190,7 @@ def test_links_modes_and_other_names_of_an_output_stay(clip: Path, here: Path) -
 
 def test_what_another_run_writes_is_left_to_it(clip: Path, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     part = here / "out.adcvsr-part.mkv"
-    words = ["-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv"]
+    words: list[str | Path] = ["-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv"]
     with locks.created(part, 0o666):
         part.write_text("its own")
         assert ffadcvsr(*words) != 0

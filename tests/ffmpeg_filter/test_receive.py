@@ -45,7 +45,8 @@ def test_a_stream_that_ends_within_a_frame_is_an_error() -> None:
 def test_words_that_come_late_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receive, "_PATIENCE", 0.01)
     words = Words()
-    threading.Timer(0.2, lambda: [words.put(SHOWN), words.put(replace(SHOWN, number=1))]).start()
+    for number in (0, 1):
+        threading.Timer(0.2 + number / 10, words.put, [replace(SHOWN, number=number)]).start()
     read_frames = [frame.to_ndarray().tobytes() for frame, _ in read(piped(bytes(range(64))), words)]
     assert read_frames == [bytes(range(32)), bytes(range(32, 64))]
 

@@ -16,7 +16,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 EXTRAS = {
     "adcvsr evaluate --data gone": "evaluate",
-    "adcvsr evaluate --help": "evaluate",
     "adcvsr compare a.mkv b.mkv": "evaluate",
     "adcvsr train --data gone --out run": "train",
     "adcvsr export a.safetensors b.onnx": "train",
@@ -25,7 +24,6 @@ EXTRAS = {
     "python -m vsadcvsr.evaluate.cuts --clips gone --images gone": "evaluate",
     "python -m vsadcvsr.evaluate.validation scenes.txt --root . --out set": "evaluate",
     "python -m vsadcvsr.train.pool gone --out pool": "train",
-    "python -m vsadcvsr.train.pool --help": "train",
     "python -m vsadcvsr.train.teach pool": "train",
     "python -m vsadcvsr.train.pairs low high --teacher t --out pool": "train",
     "python -m vsadcvsr.train.soup a.safetensors --out b.safetensors": "train",
@@ -43,6 +41,7 @@ MISTAKES = ["python -m vsadcvsr.bench.farm_workers", "python -m ffmpeg_filter.fa
 WORKING = [
     "adcvsr --help",
     "adcvsr models",
+    "adcvsr evaluate --help",
     "adcvsr compare --help",
     "adcvsr train --help",
     "adcvsr export --help",
@@ -51,6 +50,14 @@ WORKING = [
     "python -m vsadcvsr.cli --help",
     "python -m vsadcvsr.bench --help",
     "python -m vsadcvsr.bench.farm --help",
+    "python -m vsadcvsr.bench.paper --help",
+    "python -m vsadcvsr.evaluate --help",
+    "python -m vsadcvsr.evaluate.cuts --help",
+    "python -m vsadcvsr.evaluate.validation --help",
+    "python -m vsadcvsr.train.pairs --help",
+    "python -m vsadcvsr.train.pool --help",
+    "python -m vsadcvsr.train.soup --help",
+    "python -m vsadcvsr.train.teach --help",
     "python -m ffmpeg_filter.frames",
     "ffadcvsr -h",
     "ffadcvsr -h filter=adcvsr",

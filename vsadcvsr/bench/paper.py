@@ -11,16 +11,16 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from vsadcvsr import extras
+from vsadcvsr.bench import options
 from vsadcvsr.commands import status
 from vsadcvsr.errors import AdcvsrError, BackendError, MediaError
 from vsadcvsr.spec import Array, Needs
 
-with extras.needs("torch", "the benchmark of the paper's network", __name__):
+with extras.needs("torch", "the benchmark of the paper's network", __name__, options.paper):
     import torch
 
     from vsadcvsr import backends, memory
@@ -239,18 +239,9 @@ def text(label: str, found: Found) -> str:
     return "\n".join([*lines, *(handover.text(found.handover) if found.handover else [])])
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m vsadcvsr.bench.paper", description=__doc__)
-    parser.add_argument("--weights", type=Path, help="a .safetensors file of the paper's network; else random weights")
-    parser.add_argument("--precision", choices=("auto", "fp32", "fp16", "bf16"), default="auto")
-    parser.add_argument("--dry-run", action="store_true", help="the same on the CPU, with a small network, in seconds")
-    parser.add_argument("--json", type=Path, help="write the numbers, with the machine, here")
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
-    given = _arguments(argv)
+    given = options.paper().parse_args(argv)
     return status("bench", lambda: _measure(given))
 
 

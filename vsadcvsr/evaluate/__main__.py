@@ -17,9 +17,10 @@ from pathlib import Path
 
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError
+from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
 
-with needs("evaluate", "evaluate", __name__):
+with needs("evaluate", "evaluate", __name__, options.evaluation):
     import cv2
 
     from vsadcvsr.evaluate.cases import PROTOCOLS, Case, Protocol, cases_of, sets_in
@@ -71,38 +72,6 @@ def _remarks(case: Case, measures: Measures) -> Iterator[str]:
         yield f"{case.set}: {case.name} has room for {scales} scales of MS-SSIM instead of 5"
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="adcvsr evaluate", description=__doc__.partition("\n\n")[2])
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--set", metavar="SETS", help="sets, with commas between them; all by default")
-    parser.add_argument(
-        "--model", nargs="*", default=[], help="names or paths of models; `NAME#no-temporal` runs every frame alone"
-    )
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=_told(of_peer))
-    parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=_told(of_videos))
-    parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=_told(of_script))
-    parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND", help=_told(of_command))
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="whole", help="paper: --first 25 --crop 512")
-    parser.add_argument("--first", type=int, metavar="N", help="no more than N frames of each clip")
-    parser.add_argument("--crop", type=int, metavar="N", help="the middle N x N pixels of the result")
-    parser.add_argument("--metrics", default="fast", help="fast, summary, all, or columns with commas between them")
-    parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="torchvision's raft_large, for E*warp along RAFT")
-    parser.add_argument("--table", choices=TABLES, default="methods", help=_TABLE)
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--by-clip", action="store_true", help="a line for every clip as well")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything here, frame by frame")
-    return parser.parse_args(argv)
-
-
-_TABLE = "paper: metrics down, methods across; summary: with confidence intervals, and what is gained over bicubic"
-
-
-def _told(make: Callable[..., Method]) -> str:
-    """What a user has to know of a kind of method: its docstring without what it raises."""
-    return (make.__doc__ or "").partition("Raises")[0].strip()
-
-
 def _methods(given: argparse.Namespace) -> dict[str, Method]:
     methods = {name: of_upscaler(upscale) for name, upscale in PLAIN.items()}
     for name in given.model:
@@ -138,7 +107,7 @@ def _report(given: argparse.Namespace) -> Report:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints the table and what has to be known of it, and returns the exit status."""
-    given = _arguments(argv)
+    given = options.evaluation().parse_args(argv)
     return status("evaluate", lambda: _print(given))
 
 

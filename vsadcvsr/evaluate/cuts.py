@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.commands import status
+from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
 from vsadcvsr.files import IMAGES, VIDEOS
 
-with needs("evaluate", "the measurement of cuts", __name__):
+with needs("evaluate", "the measurement of cuts", __name__, options.cuts):
     import cv2
 
     from vsadcvsr.evaluate.clips import files_in, frames_of, photo_of, scene_of, small_frames_of
     from vsadcvsr.evaluate.cut_pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
-    from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
+    from vsadcvsr.scenes import distance, small_luma
 
 type Scores = Mapping[str, NDArray[np.float64]]
 
@@ -118,21 +119,9 @@ def detections(path: Path, threshold: float) -> list[tuple[int, float]]:
     return found
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.evaluate.cuts", description="Hits and misses of the cut detector."
-    )
-    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="folders of clips, each a single shot")
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders of photographs")
-    parser.add_argument("--whole", type=Path, nargs="*", default=[], help="folders of files to list the detections of")
-    parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD)
-    parser.add_argument("--json", type=Path, help="write the totals and the distances here")
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
-    given = _arguments(argv)
+    given = options.cuts().parse_args(argv)
     return status("cuts", lambda: _measure(given))
 
 

@@ -23,11 +23,12 @@ import numpy as np
 
 from vsadcvsr.commands import check_least, size, status
 from vsadcvsr.errors import FormatError, MediaError, UsageError, near_misses
+from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
 from vsadcvsr.files import IMAGES
 from vsadcvsr.spec import SCALE, Array
 
-with needs("evaluate", "the validation set", __name__):
+with needs("evaluate", "the validation set", __name__, options.validation):
     from vsadcvsr.evaluate.cases import centred
     from vsadcvsr.evaluate.clips import frames_at, house, pixels_of, write_video
     from vsadcvsr.evaluate.degradations import DEGRADATIONS, degraded
@@ -115,22 +116,6 @@ def _write(path: Path, frames: Sequence[Array]) -> str:
     return hashlib.sha256(b"".join(pixels_of(frame).tobytes() for frame in frames)).hexdigest()
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.evaluate.validation",
-        description=__doc__.partition("\n\n")[2],
-    )
-    plan = Plan()
-    parser.add_argument("list", type=Path, metavar="LIST")
-    parser.add_argument("--root", type=Path, metavar="DIR", help="where the paths begin; the list's folder by default")
-    parser.add_argument("--out", type=Path, required=True, metavar="SET", help="a folder, which is made")
-    parser.add_argument("--kinds", default=",".join(plan.kinds), help=f"of {', '.join(plan.kinds)}; all by default")
-    parser.add_argument("--frames", type=int, default=plan.frames, metavar="N", help="of each scene; %(default)s")
-    parser.add_argument("--size", default=f"{plan.width}x{plan.height}", help="of the truth, at most; %(default)s")
-    parser.add_argument("--seed", type=int, default=plan.seed)
-    return parser.parse_args(argv)
-
-
 def _plan(given: argparse.Namespace) -> Plan:
     check_least(given, {"frames": 1, "seed": 0})
     kinds = tuple(given.kinds.split(","))
@@ -152,7 +137,7 @@ def _run(given: argparse.Namespace) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Makes the set and returns the exit status."""
-    given = _arguments(argv)
+    given = options.validation().parse_args(argv)
     return status("validation", lambda: _run(given))
 
 

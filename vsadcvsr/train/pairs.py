@@ -20,13 +20,14 @@ from vsadcvsr.commands import share, status
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
+from vsadcvsr.train import options
+from vsadcvsr.train.options import SHARD
 
-with needs("train", "a pool", __name__):
+with needs("train", "a pool", __name__, options.pairs):
     import cv2
 
     from vsadcvsr.train import clips
     from vsadcvsr.train.footage import Footage, gathered
-    from vsadcvsr.train.pool import SHARD
     from vsadcvsr.train.shards import TRUTH, shard_file, write_shard
     from vsadcvsr.train.teacher import FolderTeacher, Lesson, Source, asked, teacher_name
 
@@ -147,22 +148,7 @@ def opened(given: argparse.Namespace) -> Pairs:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool from the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.train.pairs",
-        description="Fills a pool from low-resolution videos and what another system has made of them.",
-    )
-    parser.add_argument("low", type=Path, help="a folder of low-resolution videos, or of folders of pictures")
-    parser.add_argument("taught", type=Path, help="the same four times as large, under the same names")
-    parser.add_argument("--teacher", required=True, help="the name of who made them, such as seedvr2")
-    parser.add_argument("--truth", type=Path, help="the true videos, if at hand, under the same names")
-    parser.add_argument("--skip", type=int, default=0, help="frames that the teacher left out at the start")
-    parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
-    parser.add_argument("--count", type=int, default=1600, help="clips in all, in shards of 16")
-    parser.add_argument("--frames", type=int, default=7)
-    parser.add_argument("--size", type=int, default=256, help="side of an answer in pixels, a multiple of 4")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part", default="0/1", help="this process's share: 0/2 and 1/2 are two halves")
-    given = parser.parse_args(arguments)
+    given = options.pairs().parse_args(arguments)
     part, parts = share(given.part)
     cv2.setNumThreads(1)
     pairs, shards = opened(given), -(-given.count // SHARD)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,16 +27,17 @@ from vsadcvsr.commands import check_least, share, status
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
+from vsadcvsr.train import options
+from vsadcvsr.train.options import SHARD
 
-with needs("train", "a pool", __name__):
+with needs("train", "a pool", __name__, options.pool):
     import cv2
 
     from vsadcvsr.train.exclusion import Exclusion
     from vsadcvsr.train.library import ROOM, Library, Sources, busier
-    from vsadcvsr.train.mix import KINDS, MIX, Mix
+    from vsadcvsr.train.mix import MIX, Mix
     from vsadcvsr.train.shards import TRUTH, Pixels, shard_file, write_shard
 
-SHARD = 16
 _log = logging.getLogger(__name__)
 
 
@@ -165,30 +165,6 @@ class _Worker:
         return cls.library.bad
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.train.pool", description="Fills a pool of training samples."
-    )
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of pictures and videos")
-    parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
-    parser.add_argument("--count", type=int, default=1600, help=f"samples in all, in shards of {SHARD}")
-    parser.add_argument("--frames", type=int, default=7)
-    parser.add_argument("--size", type=int, default=256, help="side of a clip in pixels, a multiple of 4")
-    parser.add_argument("--mix", default=str(MIX), help=f"shares of {', '.join(KINDS)}; default: %(default)s")
-    parser.add_argument(
-        "--exclude", action="append", type=Path, default=[], metavar="LIST",
-        help="a text file with names of files to leave out, one a line, such as a validation set's; may be repeated",
-    )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--jobs", type=int, default=cores, help="processes; default: one for each core")
-    parser.add_argument(
-        "--room", type=int, default=ROOM >> 20, help="MiB of decoded files to keep; default: %(default)s"
-    )
-    parser.add_argument("--part", default="0/1", help="this machine's share: 0/2 and 1/2 are two halves")
-    return parser
-
-
 def _checked(given: argparse.Namespace) -> range:
     """The shards that are asked for; UsageError where a number is out of bounds."""
     check_least(given, {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 32})
@@ -200,7 +176,7 @@ def _checked(given: argparse.Namespace) -> range:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool from the command line. Raises AdcvsrError."""
-    given = _parser().parse_args(arguments)
+    given = options.pool().parse_args(arguments)
     shards, mix = _checked(given), Mix.of(given.mix)
     exclude = Exclusion.read(given.exclude)
     if unmatched := exclude.unmatched(given.folders):

@@ -5,15 +5,15 @@ python -m vsadcvsr.train.soup one/fast.safetensors two/fast.safetensors:0.5 --ou
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.extras import needs
+from vsadcvsr.train import options
 
-with needs("train", "the mean of weights", __name__):
+with needs("train", "the mean of weights", __name__, options.soup):
     from vsadcvsr.nets.files import Student, load_weights, save_weights
 
 
@@ -43,10 +43,7 @@ def _portion(word: str) -> tuple[Path, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the mean of files as a file, and returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m vsadcvsr.train.soup", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("files", nargs="+", metavar="FILE[:SHARE]", help="weights, each with its share; else 1")
-    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
-    given = parser.parse_args(argv)
+    given = options.soup().parse_args(argv)
     return status("soup", lambda: _make(given.files, given.out))
 
 

@@ -18,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vsadcvsr.commands import share, status
 from vsadcvsr.errors import UsageError
 from vsadcvsr.extras import needs
+from vsadcvsr.train import options
 
-with needs("train", "a teacher", __name__):
+with needs("train", "a teacher", __name__, options.teach):
     from vsadcvsr.train.shards import TRUTH, shard_file, shard_numbers, write_shard
     from vsadcvsr.train.teacher import Lesson, Teacher, asked
 
@@ -71,29 +72,9 @@ TEACHERS: dict[str, Callable[[argparse.Namespace], Teacher]] = {"dove": dove}
 """Those who answer clips; `python -m vsadcvsr.train.pairs` is for systems that have answered whole videos."""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.train.teach", description="Has a teacher answer every clip of a pool."
-    )
-    parser.add_argument("pool", type=Path, help="a folder that `python -m vsadcvsr.train.pool` has filled")
-    parser.add_argument("--teacher", choices=TEACHERS, default="dove")
-    parser.add_argument("--weights", type=Path, help="DOVE's folder in the layout of diffusers")
-    parser.add_argument("--prompt", type=Path, help="the embedding of the empty prompt, if not in or beside the folder")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="auto: bf16 on CUDA only")
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--chunk", type=int, default=0, help="frames at a time; 0 is all of a clip")
-    parser.add_argument("--chunk-overlap", type=int, default=8)
-    parser.add_argument("--tile", type=int, nargs=2, default=(0, 0), metavar=("ROWS", "COLUMNS"), help="output pixels")
-    parser.add_argument("--tile-overlap", type=int, nargs=2, default=(32, 32), metavar=("ROWS", "COLUMNS"))
-    parser.add_argument("--whole-vae", action="store_true", help="no slices and tiles within the VAE")
-    parser.add_argument("--part", default="0/1", help="this process's share: 0/2 and 1/2 are two halves")
-    return parser
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool with answers from the command line."""
-    given = _parser().parse_args(arguments)
+    given = options.teach().parse_args(arguments)
     numbers = unanswered(given.pool, given.teacher, *share(given.part))
     if not numbers:
         _log.info("%s has answered everything in %s", given.teacher, given.pool)

@@ -1,0 +1,60 @@
+"""Options that are read without the extra of their command: they say of it what is true."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from vsadcvsr.evaluate import options as evaluation
+from vsadcvsr.evaluate.__main__ import TABLES
+from vsadcvsr.evaluate.cases import PROTOCOLS
+from vsadcvsr.evaluate.degradations import DEGRADATIONS
+from vsadcvsr.evaluate.validation import Plan
+from vsadcvsr.train import options as training
+from vsadcvsr.train.library import ROOM
+from vsadcvsr.train.mix import KINDS, MIX
+from vsadcvsr.train.teach import TEACHERS
+
+_WITHOUT = """
+import runpy, sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"cv2", "torch", "safetensors", "onnx", "diffusers"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+def test_options_name_what_there_is() -> None:
+    assert (set(evaluation.PROTOCOLS), set(evaluation.TABLES)) == (set(PROTOCOLS), set(TABLES))
+    assert tuple(DEGRADATIONS) == evaluation.KINDS
+    assert (tuple(KINDS), tuple(TEACHERS)) == (training.KINDS, training.TEACHERS)
+    assert (str(MIX), ROOM) == (training.MIX, training.ROOM << 20)
+    given, plan = evaluation.validation().parse_args(["a", "--out", "b"]), Plan()
+    assert (given.frames, given.size, given.seed) == (plan.frames, f"{plan.width}x{plan.height}", plan.seed)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cli evaluate", "evaluate", "evaluate.cuts", "evaluate.validation", "train.pool", "train.pairs", "train.soup",
+     "train.teach", "bench.paper", "cli train"],
+)  # fmt: skip
+def test_help_does_not_need_the_extra(command: str) -> None:
+    module, *more = f"vsadcvsr.{command}".split()
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT, module, *more, "--help"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage:" in done.stdout.lower()
+    assert "--" in done.stdout
+
+
+def test_what_is_missing_is_said_where_help_is_not_asked_for() -> None:
+    words = [sys.executable, "-c", _WITHOUT, "vsadcvsr.train.soup", "a", "--out", "b"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run `pip install 'vsadcvsr[train]'`" in done.stderr
