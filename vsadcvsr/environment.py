@@ -1,10 +1,13 @@
-"""Environment variables that a library reads while it is imported."""
+"""What a library finds while it is imported: environment variables, and packages that are as if not installed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager
+from types import ModuleType
+from typing import cast
 
 NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
@@ -14,13 +17,22 @@ NO_TELEMETRY = {
 """Read by Hugging Face's libraries and by ONNX Runtime, which without it writes to the home folder when imported."""
 
 
-@contextmanager
-def variables(wanted: Mapping[str, str]) -> Iterator[None]:
+def variables(wanted: Mapping[str, str]) -> AbstractContextManager[None]:
     """For the time of an import sets those that the user has not set, so that no later child process inherits them."""
-    absent = {name: value for name, value in wanted.items() if name not in os.environ}
-    os.environ.update(absent)
+    return _added(os.environ, wanted)
+
+
+def hidden(package: str) -> AbstractContextManager[None]:
+    """For the time of an import hides a package that is not loaded yet."""
+    return _added(cast(MutableMapping[str, ModuleType | None], sys.modules), {package: None})
+
+
+@contextmanager
+def _added[T](mapping: MutableMapping[str, T], wanted: Mapping[str, T]) -> Iterator[None]:
+    absent = {name: value for name, value in wanted.items() if name not in mapping}
+    mapping.update(absent)
     try:
         yield
     finally:
         for name in absent:
-            os.environ.pop(name, None)
+            mapping.pop(name, None)

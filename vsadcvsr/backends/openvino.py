@@ -6,10 +6,7 @@ The graph is compiled for each size of frame that comes up, once for all streams
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,23 +16,13 @@ import numpy as np
 
 from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends.graph import KEY, picture_of, read_facts
+from vsadcvsr.environment import hidden
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.picture import Picture
 from vsadcvsr.spec import Array
 
 _TELEMETRY = "openvino_telemetry"
-
-
-@contextmanager
-def _no_telemetry() -> Iterator[None]:
-    """Hides, for the time of an import, the package that reports it to the maker, from a fork of the process."""
-    hidden: dict[str, Any] = {} if _TELEMETRY in sys.modules else {_TELEMETRY: None}  # None: not installed
-    sys.modules.update(hidden)
-    try:
-        yield
-    finally:
-        for name in hidden:
-            sys.modules.pop(name, None)
+"""A package that reports an import to the maker, from a fork of the process."""
 
 
 def _absent(error: ImportError) -> BackendError:
@@ -61,7 +48,7 @@ def _other_runtime() -> str:
 
 
 try:
-    with _no_telemetry():
+    with hidden(_TELEMETRY):
         import openvino
         from openvino.preprocess import PrePostProcessor
 except ImportError as error:
