@@ -111,6 +111,16 @@ def test_the_table_of_extras_is_whole() -> None:
     assert set(named) == set(extras()) - {"dev", "openvino"}
 
 
+def test_the_table_of_layers_is_that_of_the_contract() -> None:
+    checks = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    order = next(check["layers"] for check in checks if check["type"] == "layers")
+    depth = {name: index for index, layer in enumerate(order) for name in re.findall(r"[\w.]+", layer)}
+    table = PAGES["docs/design.md"].partition("| layer |")[2].partition("\n\n")[0]
+    rows = [[depth[name] for name in re.findall(r"`([\w.]+)`", row)] for row in table.splitlines()[2:]]
+    assert all(len(set(row)) == 1 for row in rows)
+    assert [row[0] for row in rows] == sorted({row[0] for row in rows})
+
+
 def test_the_table_of_metrics_is_whole() -> None:
     table = PAGES["docs/evaluation.md"].partition("| name | what it is | in |")[2].partition("\n\n")[0]
     rows = [row.strip("|").split("|") for row in table.splitlines()[2:]]
