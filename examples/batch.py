@@ -1,6 +1,6 @@
-"""Every episode in a folder through ffadcvsr, sound and subtitles untouched: python examples/batch.py IN_DIR OUT_DIR
+"""Every episode of a folder through ffadcvsr, with sound and subtitles copied: python examples/batch.py IN_DIR OUT_DIR
 
-What is done already is left alone, so that a batch goes on where it was cut off. ADCVSR_MODEL chooses the model.
+Finished episodes are skipped, so run it again to resume. ADCVSR_MODEL chooses the model.
 """
 
 import os
@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-KINDS = {".mkv", ".mp4", ".m4v", ".mov", ".avi", ".ts", ".webm"}
+SUFFIXES = {".mkv", ".mp4", ".m4v", ".mov", ".avi", ".ts", ".webm"}
 MODEL = os.environ.get("ADCVSR_MODEL", "fast")
 FILTERS = f"adcvsr=model={MODEL}:scale=2,format=yuv420p10le"
 ENCODER = "-c:v libx265 -preset medium -crf 17 -tune animation -x265-params log-level=error"
 
 
 def upscale(episode: Path, out: Path) -> int:
-    """FFmpeg's exit status. The output has its name only if that is 0: Ctrl-C leaves a playable part of another."""
+    """FFmpeg's exit status. The output has its final name only if that is 0."""
     command = ["ffadcvsr", "-hide_banner", "-i", str(episode), "-vf", FILTERS, "-map", "0", "-c", "copy"]
     return subprocess.run([*command, *ENCODER.split(), str(out)], check=False).returncode
 
@@ -23,10 +23,10 @@ def upscale(episode: Path, out: Path) -> int:
 def main(source: Path, target: Path) -> int:
     target.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for episode in sorted(path for path in source.iterdir() if path.suffix.lower() in KINDS):
+    for episode in sorted(path for path in source.iterdir() if path.suffix.lower() in SUFFIXES):
         out = target / f"{episode.stem}.mkv"
         if out.exists():
-            print(f"{out.name}: done before")
+            print(f"{out.name}: exists, skipped")
             continue
         status = upscale(episode, out)
         failed += status != 0

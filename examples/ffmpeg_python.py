@@ -1,4 +1,4 @@
-"""AdcVSR inside an ffmpeg-python chain, sound untouched: python examples/ffmpeg_python.py SOURCE OUT.mkv"""
+"""AdcVSR as a filter of ffmpeg-python, with the sound copied: python examples/ffmpeg_python.py SOURCE OUT.mkv"""
 
 import sys
 
@@ -7,11 +7,11 @@ import ffmpeg
 import ffmpeg_filter.fluent  # noqa: F401 - adds adcvsr() to streams and run_adcvsr() to outputs
 
 
-def main(source: str, out: str) -> None:
-    given = ffmpeg.input(source)
-    video = given.video.filter("hqdn3d", 2).adcvsr(model="fast", scale=2).filter("format", "yuv420p10le")
-    made = ffmpeg.output(video, given["a?"], out, vcodec="libx265", crf=18, acodec="copy")
-    made.overwrite_output().run_adcvsr()
+def main(source: str, target: str) -> None:
+    film = ffmpeg.input(source)
+    video = film.video.filter("hqdn3d", 2).adcvsr(model="fast", scale=2).filter("format", "yuv420p10le")
+    output = ffmpeg.output(video, film["a?"], target, vcodec="libx265", crf=18, acodec="copy")
+    output.overwrite_output().run_adcvsr()
 
 
 if __name__ == "__main__":

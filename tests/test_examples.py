@@ -16,7 +16,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.vpy"))
 VSPIPE = Path(sys.executable).parent / "vspipe"
 
 MADE = {  # frames, width, height, bytes of a frame
-    "least": (40, 1280, 720, 1280 * 720 * 3 // 2),
+    "minimal": (40, 1280, 720, 1280 * 720 * 3 // 2),
     "restore": (40, 1248, 704, 1248 * 704 * 3),
     "interlaced": (80, 640, 360, 640 * 360 * 3 // 2),
     "compare": (40, 1280, 720, 1280 * 720 * 3 // 2),
@@ -55,9 +55,9 @@ def test_vspipe_gives_the_pictures_and_nothing_else(script: Path) -> None:
     assert len(pictures) == LAST * size
 
 
-def test_the_python_face_saves_a_frame(tmp_path: Path) -> None:
+def test_the_python_api_saves_a_frame(tmp_path: Path) -> None:
     out = tmp_path / "frame.png"
-    run([sys.executable, "examples/python_face.py", "examples/media/clip.mp4", "3", str(out)])
+    run([sys.executable, "examples/python_api.py", "examples/media/clip.mp4", "3", str(out)])
     with av.open(str(out)) as file:
         frame = next(file.decode(video=0))
     assert isinstance(frame, av.VideoFrame)

@@ -86,5 +86,5 @@ def test_the_batch_does_every_episode_once(tmp_path: Path) -> None:
         run(SCRIPTS[2], str(episodes), str(larger), path=str(programs), ADCVSR_MODEL="nearest").splitlines()
         for _ in range(2)
     ]
-    assert said == [["1.mkv: done", "2.mkv: done"], ["1.mkv: done before", "2.mkv: done before"]]
+    assert said == [["1.mkv: done", "2.mkv: done"], ["1.mkv: exists, skipped", "2.mkv: exists, skipped"]]
     assert [times(larger / f"{n}.mkv") for n in (1, 2)] == kept

@@ -1,4 +1,4 @@
-"""The typed Python face: upscale a file and save one frame as PNG. python examples/python_face.py SOURCE N OUT.png"""
+"""The typed Python API: upscale a file and save frame N as PNG. python examples/python_api.py SOURCE N OUT.png"""
 
 import sys
 
