@@ -114,9 +114,11 @@ def code_sum() -> str:
 
 
 def model_sum(options: Options) -> str:
-    """The SHA-256 of the model's file; the name of one that is built in."""
-    path = store.find(options.model, backends.suffixes(options.backend))
-    return store.checksum(path) if path.suffix else str(path)
+    """The SHA-256 of the model's file, and of its restoring weights if they count; the name of one that is built in."""
+    paths = [store.find(options.model, backends.suffixes(options.backend))]
+    if options.denoise:
+        paths.append(store.restoring(options.model))
+    return " ".join(store.checksum(path) if path.suffix else str(path) for path in paths)
 
 
 class Kitchen:

@@ -24,6 +24,7 @@ _HELP = {
     "tile": ("<width>x<height>", "size of tiles in source pixels, for frames too big for memory"),
     "tile_pad": ("<int>", "context around a tile in source pixels"),
     "sc_threshold": ("<float>", "cut detection; 0 turns it off"),
+    "denoise": ("<float>", "how bad the source is, 0 to 1, for models with restoring weights"),
     "strength": ("<float>", "0 is a plain bicubic upscale, 1 the network"),
     "color_fix": ("<string>", "none, or frame: mean and deviation of each channel as in the source"),
     "threads": ("<int>", "threads of the model on a CPU, 0 for all"),
@@ -47,6 +48,7 @@ class Options:
     tile: tuple[int, int] | None = None
     tile_pad: int | None = None
     sc_threshold: float | None = None
+    denoise: float = 0.0
     strength: float = 1.0
     color_fix: str | None = None
     threads: int = 0

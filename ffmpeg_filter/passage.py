@@ -51,6 +51,7 @@ class Model(TypedDict, total=False):
     tile: tuple[int, int] | None
     tile_pad: int | None
     sc_threshold: float | None
+    denoise: float
     strength: float
     color_fix: str | None
 

@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from tests.nets.test_temporal import student
+from tests.restoring import write_pair
 from vsadcvsr import cli
+from vsadcvsr.engine import Engine
 from vsadcvsr.nets.export import save_weights
 
 
@@ -34,6 +37,15 @@ def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:
     ask += "print(sum(p.shape == (3, 32, 48) for p in e.stream([np.zeros((3, 8, 12), np.float32)] * 3)))"
     ran = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=110, check=False)
     assert ran.stdout.strip() == "3", ran.stderr
+
+
+def test_export_with_denoise_makes_the_blend_a_model_of_its_own(tmp_path: Path) -> None:
+    own, fixed = write_pair(tmp_path), tmp_path / "fixed.onnx"
+    words = ["export", str(own.with_suffix(".safetensors")), str(fixed), "--denoise", "0.5"]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    clip = [np.full((3, 8, 12), n / 4, np.float32) for n in range(3)]
+    wanted = Engine.open(own, denoise=0.5, backend="ort").stream(clip)
+    assert all(map(np.array_equal, Engine.open(fixed, backend="ort").stream(clip), wanted))
 
 
 def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:

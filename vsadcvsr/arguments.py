@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from numbers import Real
@@ -35,6 +36,14 @@ def number(name: str, given: object, allowed: str) -> float:
     if type(given).__name__ in _BOOLEANS or not isinstance(given, Real):
         raise UsageError.of(name, given, allowed)
     return float(given)
+
+
+def between(name: str, given: object, bounds: tuple[float, float], allowed: str) -> float:
+    """As `number`, finite and within both bounds."""
+    value = number(name, given, allowed)
+    if not (math.isfinite(value) and bounds[0] <= value <= bounds[1]):
+        raise UsageError.of(name, value, allowed)
+    return value
 
 
 def pair(name: str, given: object, allowed: str) -> tuple[int, int]:

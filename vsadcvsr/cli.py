@@ -47,10 +47,11 @@ def models(context: typer.Context) -> None:
 
     if context.invoked_subcommand:
         return
-    table = Table("name", "files", "lookahead", "precisions", "about")
+    table = Table("name", "files", "lookahead", "precisions", "denoise", "about")
     for name, entry in entries().items():
         files = "built in" if entry.builtin else "\n".join(f"{file} {checksum[:12]}" for file, checksum in entry.files)
-        table.add_row(name, files, str(entry.spec.lookahead), ", ".join(entry.spec.precisions), entry.about)
+        precisions, denoise = ", ".join(entry.spec.precisions), "0 to 1" if entry.restoring else "0"
+        table.add_row(name, files, str(entry.spec.lookahead), precisions, denoise, entry.about)
     Console().print(table)
 
 
@@ -124,13 +125,18 @@ def compare(
 def export(
     weights: Annotated[Path, typer.Argument(help="A .safetensors file that training made.")],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    denoise: Annotated[float, typer.Option(help="0 to 1: the share of the restoring weights beside it.")] = 0.0,
 ) -> None:
     """Writes the step form of a trained network as ONNX, for `Upscale(clip, model="OUT.onnx")`."""
+    from vsadcvsr.blending import Blend, checked
+    from vsadcvsr.weights.store import restoring
+
+    blend = Blend(restoring(weights), denoise) if checked(denoise) else None
     with needs("train", "export"):
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights
 
-        write(load_weights(weights), out)  # torch imports packages of its own for an export
+        write(load_weights(weights, blend), out)  # torch imports packages of its own for an export
     Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False)
 
 

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from vsadcvsr import backends, finishing, scenes, tiling
+from vsadcvsr import backends, blending, finishing, scenes, tiling
 from vsadcvsr.backends import Backend
+from vsadcvsr.blending import Blend
 from vsadcvsr.encoding import Encoding
 from vsadcvsr.errors import UsageError
 from vsadcvsr.forward import Entrance, Forward, Given, Manner, Source, finishes
@@ -16,9 +17,30 @@ from vsadcvsr.spec import SCALE, Array, ModelSpec
 from vsadcvsr.stream import Course, Ring, usual_capacity, warm_up_from
 from vsadcvsr.weights import store
 
-__all__ = ["EndOfClip", "Engine", "Manner", "Source"]
+__all__ = ["EndOfClip", "Engine", "Manner", "Source", "load"]
 
 type Fetch = Callable[[int], Source]
+
+
+def load(
+    model: str | Path = "fast",
+    *,
+    denoise: float = 0.0,
+    backend: str = "auto",
+    device: str = "auto",
+    device_index: int = 0,
+    precision: str = "auto",
+    threads: int = 0,
+) -> Backend:
+    """The model of that name or file, see `backends.load`; `denoise` is the share of its restoring weights.
+
+    Raises UsageError, WeightsError or BackendError.
+    """
+    blend = Blend(store.restoring(model), denoise) if blending.checked(denoise) else None
+    return backends.load(
+        store.find(model, backends.suffixes(backend)), blend=blend, backend=backend, device=device,
+        device_index=device_index, precision=precision, threads=threads,
+    )  # fmt: skip
 
 
 class EndOfClip(Exception):  # noqa: N818 - an answer rather than an error
@@ -52,6 +74,7 @@ class Engine:
         device_index: int = 0,
         precision: str = "auto",
         threads: int = 0,
+        denoise: float = 0.0,
         tile: Sequence[int] | None = None,
         tile_pad: int | None = None,
         sc_threshold: float | None = None,
@@ -61,13 +84,14 @@ class Engine:
     ) -> Engine:
         """An engine on the model of that name or file, which is loaded unless another engine has it already.
 
+        `denoise`, 0 to 1, is the share of its restoring weights, for models that have such. `strength` is 0 to 1.
         `capacity` is the number of finished pictures that `render` keeps; by default what fits into 256 MiB, 4 to 32.
         Raises UsageError, WeightsError or BackendError.
         """
-        path = store.find(model, backends.suffixes(backend))
-        loaded = backends.load(
-            path, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads
-        )
+        loaded = load(
+            model, denoise=denoise, backend=backend, device=device, device_index=device_index, precision=precision,
+            threads=threads,
+        )  # fmt: skip
         manner = Manner(
             tiles=tiling.Tiling.checked(loaded.spec, tile, tile_pad),
             threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,

@@ -52,8 +52,8 @@ class Manner:
     capacity: int | None = None
 
     def __post_init__(self) -> None:
-        _between("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
-        _between("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
+        arguments.between("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
+        arguments.between("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
         if self.color_fix not in _COLOR_FIXES:
             raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES))
         if self.capacity is not None:
@@ -63,12 +63,6 @@ class Manner:
     def needs_source(self) -> bool:
         """Whether a picture cannot be finished without its source frame."""
         return self.strength != 1 or self.color_fix != "none"
-
-
-def _between(name: str, given: object, bounds: tuple[float, float], allowed: str) -> None:
-    number = arguments.number(name, given, allowed)
-    if not (math.isfinite(number) and bounds[0] <= number <= bounds[1]):
-        raise UsageError.of(name, number, allowed)
 
 
 class _Seen:

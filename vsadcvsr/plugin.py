@@ -52,6 +52,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     tile: Sequence[int] | None = None,
     tile_pad: int | None = None,
     sc_threshold: float | None = None,
+    denoise: float = 0.0,
     strength: float = 1.0,
     color_fix: str | None = None,
     threads: int = 0,
@@ -59,7 +60,10 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     """The clip upscaled, in its own format unless `format` says otherwise, with every frame property kept.
 
     `model` is a name or the path of a weights file. The network makes x4; `scale` 1 to 3, or `width` and `height`,
-    resize that. `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
+    resize that. `denoise`, 0 (decent sources) to 1 (bad ones), is for models with restoring weights, at no cost per
+    frame; `strength` is 0 (a plain bicubic upscale) to 1 (the network).
+
+    `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
     (width, height) in source pixels. Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError
     or BackendError.
     """
@@ -69,12 +73,20 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     fallback = None if matrix is None else matrix_of(matrix)
     engine = Engine.open(
         model, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads,
-        tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
+        denoise=denoise, tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength,
+        color_fix=color_fix,
     )  # fmt: skip
-    return _through(engine, *enter(clip, fallback), shape, fallback)
+    return _through(engine, *enter(clip, fallback), shape, fallback, float(denoise))
 
 
-def _through(engine: Engine, door: vs.VideoNode, rgb: vs.VideoNode, shape: Shape, matrix: int | None) -> vs.VideoNode:
+def _through(
+    engine: Engine,
+    door: vs.VideoNode,
+    rgb: vs.VideoNode,
+    shape: Shape,
+    matrix: int | None,
+    denoise: float,
+) -> vs.VideoNode:
     """The clip's way through the engine. Where that makes planes, a second filter asks it for them: formats do not
     change within a clip, and frames whose colours only VapourSynth knows go the other way.
     """
@@ -89,7 +101,7 @@ def _through(engine: Engine, door: vs.VideoNode, rgb: vs.VideoNode, shape: Shape
         return filters()["stream"](clip=rgb, func=screening, format=format, scale=engine.scale, ahead=engine.lookahead)
 
     planes = stream(ready.format) if ready else None
-    notes = {"AdcVSRModel": engine.spec.name, "AdcVSRBackend": engine.label}
+    notes = {"AdcVSRModel": engine.spec.name, "AdcVSRBackend": engine.label, "AdcVSRDenoise": denoise}
     return leave(stream(format_of(engine)), door, shape, matrix, ready=planes, notes=notes)
 
 

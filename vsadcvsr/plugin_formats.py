@@ -203,7 +203,7 @@ def leave(
     matrix: int | None,
     ready: vs.VideoNode | None = None,
     *,
-    notes: Mapping[str, str] | None = None,
+    notes: Mapping[str, object] | None = None,
 ) -> vs.VideoNode:
     """Pictures of any size in the wanted shape, each encoded and described as the source frame of its number, with
     `notes` for more frame properties.

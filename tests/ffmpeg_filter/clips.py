@@ -23,7 +23,7 @@ def raws(clip: vs.VideoNode) -> Iterator[Raw]:
 def filtered(clip: vs.VideoNode, **options: object) -> list[Raw]:
     """What `core.adcvsr.Upscale` makes, without its notes on what made it."""
     upscaled = vs.core.adcvsr.Upscale(clip, **options)
-    return list(raws(upscaled.std.RemoveFrameProps(["AdcVSRModel", "AdcVSRBackend"])))
+    return list(raws(upscaled.std.RemoveFrameProps(["AdcVSRModel", "AdcVSRBackend", "AdcVSRDenoise"])))
 
 
 def same(one: Raw, other: Raw) -> bool:

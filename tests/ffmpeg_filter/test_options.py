@@ -23,6 +23,7 @@ _ANY = st.builds(
     device_index=_COUNTS,
     tile=st.none() | st.tuples(_COUNTS, _COUNTS),
     sc_threshold=st.none() | st.floats(0, 1, allow_subnormal=False),  # runtimes turn those off
+    denoise=st.floats(0, 1, allow_subnormal=False),
     strength=st.floats(0, 1, allow_subnormal=False),
     color_fix=st.none() | st.text(max_size=5),
     enable=st.none() | st.sampled_from(["between(t,1,2)", "gt(n, 3)"]),

@@ -30,6 +30,10 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "tile of one": ({"tile": 64}, "tile is \\[64\\], allowed: \\[width, height\\]"),
     "tile of three": ({"tile": [64, 64, 64]}, "tile is \\[64, 64, 64\\], allowed"),
     "tile too small": ({"tile": [0, 0]}, "tile"),
+    "denoise": ({"denoise": 1.5}, r"denoise is 1.5, allowed: 0 \(faithful\) to 1 \(restoring\)"),
+    "denoise without restoring weights": (
+        {"denoise": 0.5}, "model 'nearest' has no restoring weights; leave denoise at 0",
+    ),
     "strength": ({"strength": 1.5}, "strength is 1.5, allowed"),
     "precision": ({"precision": "fp8"}, "precision is 'fp8', allowed"),
     "backend": ({"backend": "tensorflow"}, "backend is 'tensorflow', allowed"),
@@ -171,11 +175,11 @@ def test_the_python_face_makes_the_same_pictures_and_raises_our_own_errors() -> 
 def test_arguments_reach_the_engine_as_they_were_given(mean_engine: type[MeanEngine]) -> None:
     vs.core.adcvsr.Upscale(
         moving(), model="base", backend="ort", device="cpu", device_index=1, precision="fp32", tile=[64, 32],
-        tile_pad=8, sc_threshold=0.25, strength=0.5, color_fix="frame", threads=3,
+        tile_pad=8, sc_threshold=0.25, denoise=0.75, strength=0.5, color_fix="frame", threads=3,
     )  # fmt: skip
     assert mean_engine.opened[-1] == {
         "model": "base", "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32", "tile": [64, 32],
-        "tile_pad": 8, "sc_threshold": 0.25, "strength": 0.5, "color_fix": "frame", "threads": 3,
+        "tile_pad": 8, "sc_threshold": 0.25, "denoise": 0.75, "strength": 0.5, "color_fix": "frame", "threads": 3,
     }  # fmt: skip
 
 
@@ -183,7 +187,7 @@ def test_all_arguments_may_be_left_out(mean_engine: type[MeanEngine]) -> None:
     vs.core.adcvsr.Upscale(moving())
     assert mean_engine.opened[-1] == {
         "model": "fast", "backend": "auto", "device": "auto", "device_index": 0, "precision": "auto", "tile": None,
-        "tile_pad": None, "sc_threshold": None, "strength": 1.0, "color_fix": None, "threads": 0,
+        "tile_pad": None, "sc_threshold": None, "denoise": 0.0, "strength": 1.0, "color_fix": None, "threads": 0,
     }  # fmt: skip
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import vapoursynth as vs
 
 from tests.plugin.clips import means, moving
+from tests.restoring import write_pair
 from vsadcvsr.plugin_formats import matrix_for
 
 COLOURS = {
@@ -15,7 +18,7 @@ COLOURS = {
 }  # fmt: skip
 
 
-OURS = {"AdcVSRModel": "nearest", "AdcVSRBackend": "nearest/cpu/fp32"}
+OURS = {"AdcVSRModel": "nearest", "AdcVSRBackend": "nearest/cpu/fp32", "AdcVSRDenoise": 0.0}
 
 
 def flat(matrix: int, full: int, length: int = 3) -> vs.VideoNode:
@@ -43,6 +46,12 @@ def test_a_frame_says_what_made_it_last() -> None:
     assert OURS.items() <= dict(twice.get_frame(0).props).items()
     fast = vs.core.adcvsr.Upscale(moving(length=1), backend="ort", device="cpu").get_frame(0).props
     assert (fast["AdcVSRModel"], fast["AdcVSRBackend"]) == ("fast", "ort/cpu/fp32")
+
+
+def test_a_frame_says_how_far_it_was_restored(tmp_path: Path) -> None:
+    model = write_pair(tmp_path)
+    made = vs.core.adcvsr.Upscale(moving(length=1), model=str(model), denoise=0.25, device="cpu").get_frame(0)
+    assert (made.props["AdcVSRModel"], made.props["AdcVSRDenoise"]) == ("tiny", 0.25)
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])

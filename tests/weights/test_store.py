@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vsadcvsr.blending import SUFFIX
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.weights import catalog, store
 
@@ -57,6 +58,31 @@ def test_an_unknown_name_is_answered_with_near_ones() -> None:
         store.find("fats")
 
 
+def test_the_restoring_weights_of_a_name_are_no_model_of_their_own(table: Path) -> None:
+    with pytest.raises(WeightsError, match=r"^model 'little' has no restoring weights; leave denoise at 0$"):
+        store.restoring("little", table=table)
+    path = table.with_name("much-restore.safetensors")
+    path.write_bytes(b"restoring")
+    text = table.read_text().replace("[little", "[much")
+    listed = f'"{path.name}" = "{store.checksum(path)}"\n'
+    both = table.with_name("both.toml")
+    both.write_text(text + listed)
+    assert store.restoring("much", table=both) == path
+    with pytest.raises(WeightsError, match=r"no \.safetensors file, .* its files: little\.onnx$"):
+        store.find("much", (".safetensors",), table=both)
+    path.write_bytes(b"tampered")
+    with pytest.raises(WeightsError, match=r"much-restore\.safetensors has the wrong checksum .* install"):
+        store.restoring("much", table=both)
+
+
+def test_the_restoring_weights_of_a_file_are_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "own.onnx").write_bytes(b"something")
+    with pytest.raises(WeightsError, match=r"beside it \(own-restore\.safetensors\); leave denoise at 0"):
+        store.restoring(tmp_path / "own.onnx")
+    (tmp_path / "own-restore.safetensors").write_bytes(b"more")
+    assert store.restoring(tmp_path / "own.onnx") == tmp_path / "own-restore.safetensors"
+
+
 def test_a_built_in_model_has_no_file() -> None:
     assert store.find("nearest") == Path("nearest")
 
@@ -88,5 +114,8 @@ def test_every_file_that_ships_has_its_sum_and_says_what_the_catalogue_says() ->
     from vsadcvsr import backends
 
     for model in catalog.shipped():
+        if model.file.endswith(SUFFIX):
+            assert store.checksum(store.restoring(model.name)) == model.sha256
+            continue
         path = store.find(model.name, (Path(model.file).suffix,))
         assert backends.load(path, device="cpu").spec == model.spec

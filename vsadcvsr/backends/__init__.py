@@ -13,6 +13,7 @@ from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
 from vsadcvsr import arguments
+from vsadcvsr.blending import Blend
 from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
 from vsadcvsr.picture import Finished, Picture
@@ -85,12 +86,15 @@ class Finisher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Where and how to run; the same for every backend. `threads` counts CPU threads, 0 for all cores."""
+    """Where and how to run; the same for every backend. `threads` counts CPU threads, 0 for all cores; `blend` says
+    which weights are blended with those of the file.
+    """
 
     device: str = "auto"
     device_index: int = 0
     precision: str = "auto"
     threads: int = 0
+    blend: Blend | None = None
 
     def __post_init__(self) -> None:
         _check_name("device", self.device, DEVICES)
@@ -124,13 +128,14 @@ def load(
     device_index: int = 0,
     precision: str = "auto",
     threads: int = 0,
+    blend: Blend | None = None,
 ) -> Backend:
     """The model of a weights file, shared by all who load the same file in the same way, until the last one drops it.
 
     By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU counts in bf16, else
     on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
     """
-    options = Options(device=device, device_index=device_index, precision=precision, threads=threads)
+    options = Options(device=device, device_index=device_index, precision=precision, threads=threads, blend=blend)
     name = _backend_for(path, backend, options)
     try:
         return _shared(name, path, options)
@@ -143,7 +148,7 @@ def load(
 
 def _shared(name: str, path: Path, options: Options) -> Backend:
     with _lock:
-        key = (name, options, *_identity(path))
+        key = (name, options, *_identity(path), *(_identity(options.blend.path) if options.blend else ()))
         if (known := _loaded.get(key)) is not None:
             return known
         module, maker = TABLE[name].split(":")

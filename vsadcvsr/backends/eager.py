@@ -80,7 +80,7 @@ class Eager:
 
     def __init__(self, path: Path, options: Options) -> None:
         device = _device(options)
-        net = load_weights(path)
+        net = load_weights(path, options.blend)
         if options.threads and device.type == "cpu":
             torch.set_num_threads(options.threads)
         self._use(net, device, _precision(options.precision, device, net.spec.precisions), Ways.usual(device))

@@ -16,6 +16,7 @@ import numpy as np
 
 from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends.graph import KEY, picture_of, read_facts
+from vsadcvsr.blending import Blend
 from vsadcvsr.environment import hidden
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.picture import Picture
@@ -102,7 +103,7 @@ class OpenVino:
     def __init__(self, path: Path, options: Options) -> None:
         if options.device not in {"auto", "cpu"}:
             raise BackendError(f"device {options.device!r} is not available to backend 'openvino', available: cpu")
-        self._model = _read(path)
+        self._model = _read(path, options.blend)
         noted = self._model.get_rt_info(["framework", KEY]).astype(str) if _is_noted(self._model) else None
         names = [[end.get_any_name() for end in ends] for ends in (self._model.inputs, self._model.outputs)]
         self._facts = read_facts(path, noted, *names)
@@ -209,9 +210,9 @@ def counts_in_bf16() -> bool:
         raise BackendError(f"OpenVINO does not know this CPU ({one_line(error, 200)})") from error
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401 - no types
+def _read(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no types
     try:
-        return _core().read_model(str(path))
+        return _core().read_model(blend.graph(path) if blend else str(path))
     except RuntimeError as error:
         told = one_line(error, 200)
         raise WeightsError(f"{path} cannot be read as ONNX ({told}); it is truncated or no ONNX file") from error

@@ -203,10 +203,8 @@ class _Sized:
 
     def _for(self, height: int, width: int) -> engines.Built:
         gpu, capability = engines.card(self._options.device_index)
-        with self._path.open("rb") as file:
-            model = hashlib.file_digest(file, "sha256").hexdigest()
         return engines.Built(
-            model=model,
+            model=_model_sum(self._path, self._options),
             gpu=gpu,
             capability=capability,
             onnxruntime=onnxruntime.__version__,
@@ -214,6 +212,11 @@ class _Sized:
             precision=self._precision,
             shapes=engines.ranges(self._facts, height, width),
         )
+
+
+def _model_sum(path: Path, options: Options) -> str:
+    """The SHA-256 of what is run."""
+    return hashlib.sha256(options.blend.graph(path) if options.blend else path.read_bytes()).hexdigest()
 
 
 def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:
@@ -275,7 +278,8 @@ def _session(
         onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
     providers = [(name, _provider_options(name, precision, options, engine or {})) for name in _PROVIDERS[device]]
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        model = options.blend.graph(path) if options.blend else str(path)
+        return onnxruntime.InferenceSession(model, settings, providers=providers)
     except (*_REFUSALS, *_FAILURES) as error:
         if device == "cpu" and isinstance(error, _REFUSALS):
             words = f"{path} cannot be read as ONNX ({one_line(error, 300)}); it is truncated or no ONNX file"

@@ -142,6 +142,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in ("model", "backend", "device", "precision"):
         parser.add_argument(f"--{name}", default=getattr(Choice, name))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model, 0 for all")
+    parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1")
     parser.add_argument("--size", default="480x270", help="of the source, WIDTHxHEIGHT")
     parser.add_argument("--count", type=int, default=16, help="frames in a round")
     parser.add_argument("--rounds", type=int, default=9)
@@ -157,7 +158,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _choice(given: argparse.Namespace) -> Choice:
     check_least(given, {"count": 1, "rounds": 1, "threads": 0})
     width, height = size("--size", given.size)
-    names = ("model", "backend", "device", "precision", "threads")
+    names = ("model", "backend", "device", "precision", "threads", "denoise")
     return Choice(**{name: getattr(given, name) for name in names}, width=width, height=height)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from vsadcvsr import backends
 from vsadcvsr.backends import Backend
 from vsadcvsr.bench.timing import Act
 from vsadcvsr.encoding import Encoding
-from vsadcvsr.engine import Engine, Source
+from vsadcvsr.engine import Engine, Source, load
 from vsadcvsr.spec import Array
-from vsadcvsr.weights import store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +23,7 @@ class Choice:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    denoise: float = 0.0
     width: int = 480
     height: int = 270
 
@@ -39,15 +38,8 @@ def noise(choice: Choice, count: int) -> list[Array]:
 
 def opened(choice: Choice) -> tuple[Backend, Engine]:
     """The backend, and an engine that shares it. Raises UsageError, WeightsError or BackendError."""
-    backend = backends.load(
-        store.find(choice.model, backends.suffixes(choice.backend)),
-        backend=choice.backend, device=choice.device, precision=choice.precision, threads=choice.threads,
-    )  # fmt: skip
-    engine = Engine.open(
-        choice.model,
-        backend=choice.backend, device=choice.device, precision=choice.precision, threads=choice.threads,
-    )  # fmt: skip
-    return backend, engine
+    named = {name: value for name, value in asdict(choice).items() if name not in {"width", "height"}}
+    return load(**named), Engine.open(**named)
 
 
 def stepping(backend: Backend, frames: list[Array]) -> Act:

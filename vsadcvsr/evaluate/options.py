@@ -37,8 +37,9 @@ def evaluation() -> ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--set", metavar="SETS", help="sets, with commas between them; all by default")
     parser.add_argument(
-        "--model", nargs="*", default=[], help="names or paths of models; `NAME#no-temporal` runs every frame alone"
-    )
+        "--model", nargs="*", default=[],
+        help="names or paths of models; `NAME#denoise=.5` sets that, `NAME#no-temporal` runs every frame alone",
+    )  # fmt: skip
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=_PEER)
     parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=_VIDEOS)
     parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=_SCRIPT)

@@ -10,10 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsadcvsr.blending import ALLOWED
+from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import SCALE, Array
 
 ALONE = "#no-temporal"
 """After a model's name: every frame as a scene of its own, so that nothing is taken from its neighbours."""
+
+DENOISE = "#denoise="
+"""After a model's name, and before a number from 0 to 1: `denoise`."""
 
 type Upscaler = Callable[[Sequence[Array]], Iterator[Array]]
 
@@ -50,15 +55,16 @@ class Timed(Iterator[Array]):
 
 
 def model_named(name: str, *, backend: str = "auto", threads: int = 0) -> Upscaler:
-    """A model by name or path, optionally followed by `ALONE`.
+    """A model by name or path, optionally followed by `DENOISE` with its number, and by `ALONE`.
 
     It is loaded at the first clip; the time of that, and of a first frame of each size, is not counted.
     """
     from vsadcvsr.engine import Engine, Source
 
-    bare = name.removesuffix(ALONE)
+    bare, _, denoise = name.removesuffix(ALONE).partition(DENOISE)
+    share = _number(denoise) if denoise else 0.0
     cut = True if name.endswith(ALONE) else None
-    open_once = functools.cache(lambda: Engine.open(bare, backend=backend, threads=threads))
+    open_once = functools.cache(lambda: Engine.open(bare, backend=backend, threads=threads, denoise=share))
     prepared: set[tuple[int, ...]] = set()
 
     def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:
@@ -69,6 +75,13 @@ def model_named(name: str, *, backend: str = "auto", threads: int = 0) -> Upscal
         yield from _clocked(engine.stream(Source(pixels, cut) for pixels in frames))
 
     return lambda frames: Timed(timed(frames))
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise UsageError.of("denoise", word, ALLOWED) from None
 
 
 def _clocked(made: Iterator[Array]) -> Iterator[tuple[Array, float]]:

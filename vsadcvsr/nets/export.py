@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from vsadcvsr.blending import Blend
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.nets import files
 from vsadcvsr.nets.compact import CompactStudent
@@ -47,9 +48,9 @@ class _Step(nn.Module):
         return (*parts, *following)
 
 
-def load_weights(path: Path) -> CompactStudent:
-    """The compact student of a weights file, in evaluation mode; WeightsError for any other file."""
-    student = files.load_weights(path)
+def load_weights(path: Path, blend: Blend | None = None) -> CompactStudent:
+    """The compact student of a weights file, or of its blend, in evaluation mode; WeightsError for any other file."""
+    student = files.load_weights(path, blend)
     if not isinstance(student, CompactStudent):
         raise WeightsError(
             f"{path} holds {student.spec.name!r}, which is no compact student; only the torch backend runs it"

@@ -18,6 +18,7 @@ import safetensors.numpy
 import torch
 from torch import Tensor
 
+from vsadcvsr.blending import Blend
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.spec import Array
 
@@ -95,8 +96,8 @@ def write(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:
         raise WeightsError(f"{path} cannot be written ({error}); give a folder that exists and has room") from error
 
 
-def load_weights(path: Path) -> Student:
-    """The network of a weights file, in fp32 and evaluation mode; WeightsError for any other file."""
+def load_weights(path: Path, blend: Blend | None = None) -> Student:
+    """The network of a weights file, or of its blend, in fp32 and evaluation mode; WeightsError for any other file."""
     noted, tensors = _read(path)
     if noted.get("format") != FORMAT:
         hint = "give a file that AdcVSR's training or `adcvsr convert` made"
@@ -105,8 +106,13 @@ def load_weights(path: Path) -> Student:
     wanted = {name: tuple(value.shape) for name, value in student.state_dict().items()}
     if problems := misfits({name: tuple(value.shape) for name, value in tensors.items()}, wanted):
         raise WeightsError(f"{path} does not fit its own dimensions: {told(problems)}")
-    student.load_state_dict(tensors, assign=True)
+    student.load_state_dict(_blended(tensors, blend) if blend else tensors, assign=True)
     return student
+
+
+def _blended(tensors: Mapping[str, Tensor], blend: Blend) -> dict[str, Tensor]:
+    made = blend.weights({name: value.numpy() for name, value in tensors.items()})
+    return {name: torch.from_numpy(value) for name, value in made.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

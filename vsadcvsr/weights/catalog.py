@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from vsadcvsr.blending import SUFFIX
 from vsadcvsr.spec import ModelSpec
 
 TABLE = Path(__file__).with_name("catalog.toml")
@@ -26,6 +27,16 @@ class Entry:
     files: tuple[tuple[str, str], ...]
     builtin: bool
     url: str = ""
+
+    @property
+    def networks(self) -> list[tuple[str, str]]:
+        """Those of `files` that are the model itself."""
+        return [one for one in self.files if not one[0].endswith(SUFFIX)]
+
+    @property
+    def restoring(self) -> tuple[str, str] | None:
+        """That of `files` which has the restoring weights."""
+        return next((one for one in self.files if one[0].endswith(SUFFIX)), None)
 
 
 class Shipped(NamedTuple):

@@ -7,13 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
+from vsadcvsr import blending
 from vsadcvsr.errors import UsageError, WeightsError, near_misses
 from vsadcvsr.folders import cache
 from vsadcvsr.weights import catalog
 
-__all__ = ["SUFFIXES", "cache", "checksum", "find", "known"]
+__all__ = ["SUFFIXES", "cache", "checksum", "find", "known", "restoring"]
 
 SUFFIXES = (".onnx", ".safetensors")
+_LEAVE = "leave denoise at 0"
 
 
 def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, table: Path = catalog.TABLE) -> Path:
@@ -25,12 +27,35 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, tabl
     """
     if not isinstance(cast(object, model), (str, Path)) or not str(model):
         raise UsageError.of("model", model, "a name, or the path of a weights file")
-    path = Path(model)
-    named = str(model) in catalog.entries(table)
-    if not named and (path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()):
-        return _own(path)
+    if _is_own(model, table):
+        return _own(Path(model))
     entry = known(str(model), table)
-    return _catalogued(str(model), entry, suffixes, cache() if entry.url else table.parent)
+    return _catalogued(str(model), entry, suffixes, _folder(entry, table))
+
+
+def restoring(model: str | Path, *, table: Path = catalog.TABLE) -> Path:
+    """The file with the restoring weights of a model, which `find` takes as well. Raises WeightsError."""
+    if _is_own(model, table):
+        path = blending.beside(_own(Path(model)))
+        if path.is_file():
+            return path
+        raise WeightsError(f"model {str(model)!r} has no restoring weights beside it ({path.name}); {_LEAVE}")
+    entry = known(str(model), table)
+    if entry.restoring is None:
+        raise WeightsError(f"model {str(model)!r} has no restoring weights; {_LEAVE}")
+    file, wanted = entry.restoring
+    return _verified(_folder(entry, table) / file, wanted, str(model), entry)
+
+
+def _is_own(model: str | Path, table: Path) -> bool:
+    """Whether a model is a file of the user's own rather than a name."""
+    path = Path(model)
+    is_path = path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()
+    return is_path and str(model) not in catalog.entries(table)
+
+
+def _folder(entry: catalog.Entry, table: Path) -> Path:
+    return cache() if entry.url else table.parent
 
 
 def known(model: str, table: Path = catalog.TABLE) -> catalog.Entry:
@@ -55,11 +80,11 @@ def _catalogued(name: str, entry: catalog.Entry, suffixes: tuple[str, ...], fold
     if entry.builtin and "" in suffixes:
         return Path(name)
     for suffix in suffixes:
-        for file, wanted in entry.files:
+        for file, wanted in entry.networks:
             if Path(file).suffix == suffix:
                 return _verified(folder / file, wanted, name, entry)
     kinds = " or ".join(filter(None, suffixes)) or "built-in"
-    has = "it is built in" if entry.builtin else f"its files: {', '.join(file for file, _ in entry.files) or 'none'}"
+    has = "it is built in" if entry.builtin else f"its files: {', '.join(file for file, _ in entry.networks) or 'none'}"
     raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; {has}")
 
 

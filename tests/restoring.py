@@ -1,0 +1,23 @@
+"""A tiny model with restoring weights beside it, as training leaves a pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tests.backends.tiny import write_student
+from vsadcvsr import blending
+from vsadcvsr.nets.export import export, load_weights, save_weights
+
+
+def write_pair(folder: Path) -> Path:
+    """`own.onnx`, with `own.safetensors` and `own-restore.safetensors` beside it."""
+    weights = write_student(folder / "own.safetensors")
+    student = load_weights(weights)
+    export(student, folder / "own.onnx")
+    torch.manual_seed(11)
+    for parameter in student.parameters():
+        parameter.data += torch.randn_like(parameter) * 0.05
+    save_weights(student, blending.beside(weights))
+    return folder / "own.onnx"
