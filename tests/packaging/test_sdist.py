@@ -14,7 +14,7 @@ from tests.packaging.environments import QUIET, ROOT, metadata_of, pip
 NEEDED = [
     "Makefile", "pyproject.toml", ".python-version", ".ci/find-python", ".ci/run", "README.md", "LICENSE",
     "examples/demo.py", "examples/media/clip.mp4", "tests/conftest.py", "vsadcvsr/native/adcvsr.c",
-    "vsadcvsr/weights/fast.onnx", "ffmpeg_filter/py.typed", "CONTRIBUTING.md", "docs/index.md", "docs/site/mkdocs.yml",
+    "vsadcvsr/weights/fast.onnx", "ffmpeg_filter/py.typed", "CONTRIBUTING.md", "docs/design.md", "docs/site/mkdocs.yml",
     "docs/images/before_after.jpg",
 ]  # fmt: skip
 
