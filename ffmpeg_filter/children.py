@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ffmpeg_filter import filtergraph, loglevel
+from ffmpeg_filter.binary import VARIABLE
 from vsadcvsr.errors import UsageError
 
 _KEPT = 50
@@ -38,6 +39,8 @@ _UNWRITTEN = re.compile(
 _ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")
 _PREFIXES = re.compile(r"(\[[^]]*\] ?)*")
 """All that is left of a line of a process that was ended between two writes: FFmpeg writes each part by itself."""
+_CRASHES = {4, 6, 7, 8, 11}
+"""SIGILL, SIGABRT, SIGBUS, SIGFPE and SIGSEGV, as Linux numbers them."""
 _SEVERE = {"panic", "fatal", "error"}
 _SEQUEL = re.compile(
     r"Conversion failed|Nothing was written|Error opening (in|out)put file|Error selecting an encoder|Error while |"
@@ -123,6 +126,12 @@ def _place(errors: Sequence[str], words: str) -> str:
             *_, (_, _, node) = filtergraph.parse(chain[1].removesuffix(chain[2])).nodes()
             return "" if node.name in words else f" (filter {node.name!r}, if there is one)"
     return ""
+
+
+def killed(name: str, status: int) -> str:
+    """What is said of a program that a signal has ended."""
+    hint = f"; if this FFmpeg does so by itself too, name another one in {VARIABLE}" if -status in _CRASHES else ""
+    return f"the {name} was killed by signal {-status}{hint}"
 
 
 class Child:

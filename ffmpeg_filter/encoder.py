@@ -12,7 +12,7 @@ from queue import Full, Queue
 import av
 
 from ffmpeg_filter import loglevel
-from ffmpeg_filter.children import Child
+from ffmpeg_filter.children import Child, killed
 from ffmpeg_filter.companion import Packets
 from ffmpeg_filter.send import StreamInfo, Writer
 from vsadcvsr.errors import MediaError
@@ -134,7 +134,7 @@ class Encoder:
             raise MediaError(f"frame {self._count} cannot be written to the encoder: {self._failure}")
         status = self._child.wait()
         if status < 0:
-            raise MediaError(f"the encoder was killed by signal {-status} after {self._count} frames")
+            raise MediaError(f"{killed('encoder', status)}; {self._count} frames were passed on to it")
         if status:
             raise ProgramError(f"the encoder failed: {self._child.speech.reason()}", status)
         unwritten = self._child.speech.unwritten

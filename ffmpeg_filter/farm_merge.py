@@ -13,7 +13,7 @@ import av
 from av.stream import Disposition
 
 from ffmpeg_filter import containers, farm_lossless, farm_stamps, farm_words, loglevel, outputs, verify
-from ffmpeg_filter.children import Child
+from ffmpeg_filter.children import Child, killed
 from ffmpeg_filter.encoder import Encoder, ProgramError
 from ffmpeg_filter.farm_recipe import Kitchen
 from ffmpeg_filter.nut import exact
@@ -138,7 +138,7 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
     finally:
         child.kill()
     if status < 0:
-        raise MediaError(f"the merging FFmpeg was killed by signal {-status}")
+        raise MediaError(killed("merging FFmpeg", status))
     if status:
         raise ProgramError(f"the merge failed: {child.speech.reason()}", status)
     if child.speech.unwritten:

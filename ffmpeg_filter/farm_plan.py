@@ -16,9 +16,10 @@ import av
 
 from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, loglevel, send, urls, vsync
 from ffmpeg_filter.argv import Command, File, Option, parse
+from ffmpeg_filter.children import killed
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError
-from ffmpeg_filter.farm_frames import decoding
+from ffmpeg_filter.farm_frames import Decoding, decoding
 from ffmpeg_filter.farm_index import Index, Indexer, sum_of
 from ffmpeg_filter.farm_modes import Division, divided, run_up
 from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, check_outputs, request
@@ -94,11 +95,16 @@ def _try_all(folder: Path, ordered: Ordered) -> int:
         beginning = _indexed(ordered.plan, islice(running, 2))
         if beginning is None:
             status = running.child.wait()
-            raise ProgramError(f"the source cannot be decoded: {running.child.speech.reason()}", status or 1)
+            raise _undecodable(running, status)
     options = ordered.plan.options.upscaling(*beginning.shape)
     engine = Engine.open(**cast(Model, {name: options[name] for name in options if name in Model.__annotations__}))
     _try(folder, ordered, _recipe(ordered, beginning), beginning)
     return engine.lookahead
+
+
+def _undecodable(running: Decoding, status: int) -> ProgramError:
+    reason = killed("decoder", status) if status < 0 else running.child.speech.reason()
+    return ProgramError(f"the source cannot be decoded: {reason}", status or 1)
 
 
 def _film(ordered: Ordered, reporter: Reporter) -> _Film:
@@ -109,7 +115,7 @@ def _film(ordered: Ordered, reporter: Reporter) -> _Film:
         film = _indexed(plan, running, reporter.frame)
         status = running.child.wait()
         if film is None or status:
-            raise ProgramError(f"the source cannot be decoded: {running.child.speech.reason()}", status or 1)
+            raise _undecodable(running, status)
         running.child.speech.let_out(0)
     _judge(command, running.damage)
     if level >= loglevel.WARNING:

@@ -23,7 +23,7 @@ from ffmpeg_filter import colors, companion, keys, loglevel, send
 from ffmpeg_filter.ahead import ahead
 from ffmpeg_filter.binary import Binary
 from ffmpeg_filter.carriers import carrier_of
-from ffmpeg_filter.children import Child
+from ffmpeg_filter.children import Child, killed
 from ffmpeg_filter.companion import Packets
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError, pipe
@@ -309,7 +309,7 @@ def _check_killed(decoder: Child, outcome: Outcome) -> None:
     """Raises MediaError if a signal that is none of ours was the decoder's end."""
     status = decoder.poll()
     if status is not None and status < 0 and not outcome.interrupted and not outcome.is_cut:
-        raise MediaError(f"the decoder was killed by signal {-status}; {_count(outcome)} through")
+        raise MediaError(f"{killed('decoder', status)}; {_count(outcome)} through")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ffmpeg_filter.children import Child, Speech
+from ffmpeg_filter.children import Child, Speech, killed
 from ffmpeg_filter.loglevel import levelled
 
 UNKNOWN = (
@@ -93,3 +93,10 @@ def test_the_half_line_of_a_process_that_was_ended_is_not_said(said: list[str]) 
     child.wait()
     child.speech.let_out(0)
     assert said == ["[hevc] no frame!"]
+
+
+@pytest.mark.parametrize(("status", "is_crash"), [(-9, False), (-15, False), (-11, True), (-6, True)])
+def test_a_program_that_crashed_may_be_another_one(status: int, *, is_crash: bool) -> None:
+    words = killed("decoder", status)
+    assert words.startswith(f"the decoder was killed by signal {-status}")
+    assert ("ADCVSR_FFMPEG" in words) is is_crash

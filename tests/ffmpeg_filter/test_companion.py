@@ -12,7 +12,7 @@ import pytest
 from ffmpeg_filter import companion
 from ffmpeg_filter.binary import find
 from ffmpeg_filter.companion import Packets
-from tests.ffmpeg_filter.media import NEAREST, captioned, ffadcvsr, ffmpeg, plain_status
+from tests.ffmpeg_filter.media import NEAREST, captioned, ffadcvsr, ffmpeg, skip_if_it_crashes
 from vsadcvsr.errors import MediaError
 
 
@@ -21,12 +21,6 @@ def pictures(*words: str | Path) -> str:
     path = Path(words[-1])
     assert ffadcvsr(*words) == 0
     return path.read_text()
-
-
-def skip_if_it_crashes(path: Path) -> None:
-    """Some builds of FFmpeg 7.0 do, at any file with captions."""
-    if plain_status("-i", path, "-f null -"):
-        pytest.skip("this FFmpeg cannot decode a file with captions")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,16 @@ from pathlib import Path
 import av
 import pytest
 
-from ffmpeg_filter.binary import find
-from tests.ffmpeg_filter.media import NEAREST, PICTURES, command, decoded, ffadcvsr, ffmpeg, surroundings
+from tests.ffmpeg_filter.media import (
+    NEAREST,
+    PICTURES,
+    command,
+    decoded,
+    ffadcvsr,
+    ffmpeg,
+    skip_if_it_crashes,
+    surroundings,
+)
 from tests.waiting import meanwhile, wait_until
 
 LIVE = "-nostats -re -f lavfi -i testsrc2=s=64x48:r=25:d=30"
@@ -222,8 +230,7 @@ def damaged(tmp_path: Path) -> Path:
     for place in range(middle, middle + 4000, 5):
         data[place] ^= 0xFF
     path.write_bytes(data)
-    if subprocess.run([find().path, "-v", "quiet", "-i", path, "-f", "null", "-"], check=False).returncode < 0:
-        pytest.skip("this FFmpeg crashes by itself on damaged MPEG-2 (a static build of 7.0.2)")
+    skip_if_it_crashes(path)
     return path
 
 
