@@ -177,7 +177,7 @@ def _noted(file: File, note: Option) -> File:
 
 def _show(binary: Binary, made: Plan, relays: Relays) -> None:
     encoder = [relays.original(word) for word in made.encoder(Start())]
-    companion = [*made.companion, "pipe:3"] if made.companion else []
+    companion = [*made.companion.words, "pipe:3"] if made.companion else []
     decoder = [relays.original(word).replace(f"{made.formats},", "") for word in [*made.decoder, *companion]]
     print(_in_shell([binary.path, *decoder]))
     print(f"# adcvsr {ascii(made.options.described())[1:-1]}")

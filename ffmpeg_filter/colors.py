@@ -11,6 +11,8 @@ from ffmpeg_filter.shown import HDR, Mastering, Shown
 
 LOCATION_OPTION = (59, 39)
 """libavutil from which `setparams` knows chroma locations (FFmpeg 7.1)."""
+FROM_FRAMES = (59, 0)
+"""libavutil from which encoders take mastering and light-level metadata from frames (FFmpeg 7)."""
 
 
 def filters(shown: Shown, version: tuple[int, int]) -> list[str]:
@@ -28,11 +30,15 @@ def filters(shown: Shown, version: tuple[int, int]) -> list[str]:
     return [one for one in (shape, f"setparams={params}" if params else "") if one]
 
 
-def encoder_options(shown: Shown, codec: str, version: tuple[int, int]) -> list[str]:
-    """Options that carry what filters cannot: chroma location before FFmpeg 7.1, HDR10 metadata in the bitstream."""
+def encoder_options(shown: Shown, codec: str, version: tuple[int, int], *, is_graded: bool = False) -> list[str]:
+    """Options that carry what filters cannot: chroma location before FFmpeg 7.1, HDR10 metadata in the bitstream unless
+    the pipe says of the stream how it `is_graded` and encoders take that.
+    """
     options = []
     if shown.location and version < LOCATION_OPTION:
         options += ["-chroma_sample_location", shown.location]
+    if is_graded and version >= FROM_FRAMES:
+        return options
     if codec == "libx265" and (params := _x265(shown)):
         options += ["-x265-params", params]
     if codec == "libsvtav1" and (params := _svtav1(shown)):
@@ -40,7 +46,7 @@ def encoder_options(shown: Shown, codec: str, version: tuple[int, int]) -> list[
     return options
 
 
-def lost(shown: Shown, codec: str) -> list[str]:
+def lost(shown: Shown) -> list[str]:
     """What the output will lack, in words for a warning, as far as the colours go."""
     words = []
     if shown.transfer in HDR:
@@ -48,11 +54,16 @@ def lost(shown: Shown, codec: str) -> list[str]:
             f"the pictures are {HDR[shown.transfer]}: the network was trained on SDR and works on them as they are; "
             "look at highlights, or tone-map before adcvsr"
         )
-    if (shown.mastering or shown.light) and codec not in {"libx265", "libsvtav1"}:
-        words.append(f"mastering and light-level metadata are not passed on to {codec or 'this encoder'}")
     if shown.dolby_vision:
         words.append("Dolby Vision metadata describe pictures of the source's size and are dropped")
     return words
+
+
+def lost_grading(shown: Shown, codec: str) -> str:
+    """The same of mastering and light-level metadata where the pipe cannot carry them."""
+    if not (shown.mastering or shown.light) or codec in {"libx265", "libsvtav1"}:
+        return ""
+    return f"mastering and light-level metadata are not passed on to {codec or 'this encoder'}"
 
 
 def _x265(shown: Shown) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 
 import av
 from av.container import InputContainer
 
+from ffmpeg_filter import embedded, reads
 from ffmpeg_filter.argv import File
+from ffmpeg_filter.embedded import NONE
 from ffmpeg_filter.nut import exact
 from ffmpeg_filter.read_once import is_read_once
+from ffmpeg_filter.shown import CAPTIONS
 from ffmpeg_filter.spool import Probed, Reader
 
 _BITMAPS = {"dvdsub", "pgssub", "dvbsub", "xsub", "dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle"}
@@ -32,11 +36,9 @@ _VIDEO_ALONE = {
     "vc1",
 }
 """Formats that hold one video stream and nothing else."""
-_LOOKED_INTO = {"h264", "hevc", "mpeg2video", "av1"}
-_SIDE_DATA = re.compile(rb"GA94|JP3D|\0\0(?:\x01|\0[^\0])(?:\x06|\x4e\x01)\x2d", re.DOTALL)
-"""What begins, in packets, closed captions (ATSC A/53) of any codec, and frame packing of MPEG-2, H.264 and HEVC."""
-_LOOKED_AT = 24
-"""Video packets of a file that are looked into for these."""
+_LOOKED_AT, _LOOKED_AT_ONCE, _PICTURES_LOOKED_AT = 24, 8, 4
+"""Video packets that are looked into for side data: of a film, of one that can be read once, of stills."""
+_MP4 = "mp4"
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -61,8 +63,8 @@ class Stream:
     base_rate: Fraction | None = None
     tick: Fraction | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    has_side_data: bool = False
-    """Whether the first packets hold closed captions or frame packing, as far as they were looked into."""
+    side_data: frozenset[str] = NONE
+    """The kinds of side data that were found in it, of those that `embedded` looks for."""
 
     @property
     def is_bitmap(self) -> bool:
@@ -117,9 +119,7 @@ def probe(file: File, reader: Reader | None = None) -> Input:
             seconds = opened.duration / av.time_base if opened.duration else None
             jumps = bool(opened.format.flags & _TS_DISCONT)
             streams = tuple(_stream(one) for one in opened.streams)
-            if source is None and file.path.is_file():
-                streams = _with_side_data(opened, streams)
-            return Input(streams, seconds, jumps)
+            return Input(_with_side_data(opened, streams, file, once=source is not None), seconds, jumps)
     except (av.FFmpegError, OSError, ValueError):
         return Input()
     finally:
@@ -127,12 +127,39 @@ def probe(file: File, reader: Reader | None = None) -> Input:
             source.close()
 
 
-def _with_side_data(opened: InputContainer, streams: tuple[Stream, ...]) -> tuple[Stream, ...]:
-    """The streams; it is noted which have side data in their first packets."""
-    videos = [one for one in opened.streams.video if one.name in _LOOKED_INTO]
-    packets = islice(opened.demux(videos), _LOOKED_AT)
-    holding = {packet.stream_index for packet in packets if _SIDE_DATA.search(bytes(packet))}
-    return tuple(replace(one, has_side_data=one.index in holding) for one in streams)
+def _with_side_data(
+    opened: InputContainer, streams: tuple[Stream, ...], file: File, *, once: bool
+) -> tuple[Stream, ...]:
+    """The streams with the kinds of side data that are in their first packets or, in a file, anywhere."""
+    looked_into = {one.index: one.codec for one in streams if one.kind == "video" and one.codec in embedded.CODECS}
+    is_film = not embedded.FILMS.isdisjoint(looked_into.values())
+    found = {index: embedded.in_packet(codec, _extradata(opened, index)) for index, codec in looked_into.items()}
+    of_all = NONE
+    with suppress(av.FFmpegError, OSError):  # what is damaged is for FFmpeg to complain of
+        count = _PICTURES_LOOKED_AT if not is_film else _LOOKED_AT_ONCE if once else _LOOKED_AT
+        videos = [one for one in opened.streams.video if one.index in looked_into]
+        packets = (packet for packet in opened.demux(videos) if packet.size)  # the last ones of streams are empty
+        for packet in islice(packets, count) if videos else ():
+            found[packet.stream_index] |= embedded.in_packet(looked_into[packet.stream_index], bytes(packet))
+        if not once and _MP4 in opened.format.name:
+            of_all = embedded.in_mp4(_paths(file))
+        has_captions = any(CAPTIONS in kinds for kinds in found.values())
+        if not once and is_film and not has_captions and embedded.has_later_captions(_paths(file)):
+            found = {index: kinds | {CAPTIONS} for index, kinds in found.items()}
+    return tuple(
+        replace(one, side_data=found.get(one.index, NONE) | of_all) if one.kind == "video" else one for one in streams
+    )
+
+
+def _paths(file: File) -> list[Path]:
+    """The files that an input reads."""
+    return [path for path in reads.of_input(file) if path.is_file()]
+
+
+def _extradata(opened: InputContainer, index: int) -> bytes:
+    """What the decoder needs beforehand, which of APNG is all in front of the first picture."""
+    context = _context(opened.streams[index])
+    return (context.extradata if context is not None else None) or b""
 
 
 def _is_video_alone(form: str) -> bool:
@@ -157,12 +184,22 @@ def _stream(one: av.stream.Stream) -> Stream:
     )
     if isinstance(one, av.VideoStream):
         return replace(
-            facts, codec=one.name or "", pixels=one.width * one.height, rate=exact(one.average_rate),
-            base_rate=exact(one.base_rate), tick=exact(one.time_base),
+            facts, codec=_codec(one), pixels=getattr(one, "width", 0) * getattr(one, "height", 0),
+            rate=exact(one.average_rate), base_rate=exact(one.base_rate), tick=exact(one.time_base),
         )  # fmt: skip
     if isinstance(one, av.AudioStream):
-        return replace(facts, codec=one.name or "", channels=one.channels)
+        return replace(facts, codec=getattr(one, "name", None) or "", channels=getattr(one, "channels", 0))
     return replace(facts, codec=getattr(one, "name", None) or "")  # a stream of no known kind has none
+
+
+def _codec(one: av.VideoStream) -> str:
+    """FFmpeg's name of the codec, whichever decoder there is for it; nothing where PyAV has none."""
+    context = _context(one)
+    return str(context.codec.canonical_name) if context is not None else ""
+
+
+def _context(one: av.stream.Stream) -> av.CodecContext | None:
+    return getattr(one, "codec_context", None)
 
 
 def _is_made(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -14,7 +14,18 @@ from typing import cast
 
 import av
 
-from ffmpeg_filter import colors, containers, farm_index, farm_lossless, farm_words, loglevel, send, urls, vsync
+from ffmpeg_filter import (
+    colors,
+    containers,
+    farm_index,
+    farm_lossless,
+    farm_words,
+    loglevel,
+    send,
+    stream_side_data,
+    urls,
+    vsync,
+)
 from ffmpeg_filter.argv import Command, File, Option, parse
 from ffmpeg_filter.children import killed
 from ffmpeg_filter.damage import Damage
@@ -23,6 +34,7 @@ from ffmpeg_filter.farm_frames import Decoding, decoding
 from ffmpeg_filter.farm_index import Index, Indexer, sum_of
 from ffmpeg_filter.farm_modes import Division, divided, run_up
 from ffmpeg_filter.farm_recipe import Ordered, Recipe, check_inputs, check_outputs, request
+from ffmpeg_filter.matroska import NO_SIDE_DATA
 from ffmpeg_filter.nut import exact
 from ffmpeg_filter.passage import Model
 from ffmpeg_filter.pipeline import INTERLACED
@@ -50,7 +62,7 @@ class _Film:
     pixels: str
     shape: tuple[int, int]
     is_interlaced: bool
-    lost: Collection[str]
+    lost: frozenset[str]
     """Kinds of side data that the output will lack."""
 
 
@@ -127,9 +139,11 @@ def _film(ordered: Ordered, reporter: Reporter) -> _Film:
 def _warnings(film: _Film, plan: Plan, damage: Damage) -> Iterator[str]:
     if damage:
         yield str(damage)
-    yield from colors.lost(film.first, plan.codec)
-    if film.lost:
-        yield lost_words(film.lost)
+    yield from colors.lost(film.first)
+    said = stream_side_data.of(film.first, None)
+    yield from stream_side_data.lost(said, film.first, plan.codec, is_stated=_has_header(plan, film), is_taken=True)
+    if lost := film.lost - stream_side_data.kinds(said):
+        yield lost_words(lost)
     if plan.loses_keys:
         yield LOST_KEYS
     if film.is_interlaced:
@@ -152,7 +166,7 @@ def _indexed(
             raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
         indexer.take(frame)
         count(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
-    return None if first is None else _Film(indexer.index(), *first, is_interlaced, lost)
+    return None if first is None else _Film(indexer.index(), *first, is_interlaced, frozenset(lost))
 
 
 def _check_passes(command: Command) -> None:
@@ -169,7 +183,8 @@ def _judge(command: Command, damage: Damage) -> None:
 
 def _recipe(ordered: Ordered, film: _Film) -> Recipe:
     command, inputs, plan, binary = ordered
-    info = plan.info(film.first.time_base, film.first.rate, film.index.seconds[0])
+    first, info = film.first, _info(plan, film)
+    said = stream_side_data.of(first, None) if _has_header(plan, film) else NO_SIDE_DATA
     division = divided(command, plan, inputs, command.value("farm_intermediate"))
     if division.mode == "direct":
         division = _checked(division, ordered, film, info)
@@ -178,14 +193,15 @@ def _recipe(ordered: Ordered, film: _Film) -> Recipe:
         why=division.why,
         pixels=film.pixels,
         index=hashlib.sha256(film.index.text().encode()).hexdigest(),
-        filters=[*send.filters(film.pixels, info, binary.version), *colors.filters(film.first, binary.version)],
-        options=colors.encoder_options(film.first, plan.codec, binary.version),
+        filters=[*send.filters(film.pixels, info, binary.version), *colors.filters(first, binary.version)],
+        options=colors.encoder_options(first, plan.codec, binary.version, is_graded=any(said)),
         reading=send.options(_blank(plan, film)[0], info),
         begin=str(film.index.seconds[0]),
-        tick=str(film.first.time_base),
-        rate=str(film.first.rate or ""),
+        tick=str(first.time_base),
+        rate=str(first.rate or ""),
         shift=None,
         run_up=None,
+        said=said,
     )
 
 
@@ -262,6 +278,15 @@ def _encode(ordered: Ordered, words: Sequence[str], film: _Film, recipe: Recipe)
         encoder.finish()
     finally:
         encoder.kill()
+
+
+def _info(plan: Plan, film: _Film) -> StreamInfo:
+    return plan.info(film.first.time_base, film.first.rate, film.index.seconds[0])
+
+
+def _has_header(plan: Plan, film: _Film) -> bool:
+    """Whether pictures come to the encoder in Matroska, whose header says how they are graded."""
+    return send.is_matroska(_blank(plan, film)[0], _info(plan, film))
 
 
 def _blank(plan: Plan, film: _Film) -> list[av.VideoFrame]:

@@ -6,20 +6,21 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import vsadcvsr
-from ffmpeg_filter import farm_index, urls
+from ffmpeg_filter import farm_index, stream_side_data, urls
 from ffmpeg_filter.argv import Command, parse
 from ffmpeg_filter.binary import Binary, find
 from ffmpeg_filter.facts import Input, probe
 from ffmpeg_filter.farm_index import Index
 from ffmpeg_filter.farm_modes import Mode
+from ffmpeg_filter.matroska import NO_SIDE_DATA
 from ffmpeg_filter.options import Options
 from ffmpeg_filter.plan import Plan, Start, plan
 from ffmpeg_filter.send import StreamInfo
@@ -63,10 +64,13 @@ class Recipe:
     """Frames a second in front of adcvsr, empty if they are not known."""
     shift: int | None
     run_up: int | None
+    said: Sequence[Any] = NO_SIDE_DATA
+    """Side data that the pipe to the encoder states, as JSON has them."""
 
     def info(self, plan: Plan) -> StreamInfo:
         """What holds for all pictures of the film."""
-        return plan.info(Fraction(self.tick), Fraction(self.rate) if self.rate else None, Fraction(self.begin))
+        info = plan.info(Fraction(self.tick), Fraction(self.rate) if self.rate else None, Fraction(self.begin))
+        return replace(info, said=stream_side_data.read(self.said))
 
     def start(self, plan: Plan) -> Start:
         """What the first frame of the film told."""

@@ -19,12 +19,12 @@ from itertools import chain
 
 import av
 
-from ffmpeg_filter import colors, companion, keys, loglevel, send
+from ffmpeg_filter import colors, companion, keys, loglevel, send, stream_side_data
 from ffmpeg_filter.ahead import ahead
 from ffmpeg_filter.binary import Binary
 from ffmpeg_filter.carriers import carrier_of
 from ffmpeg_filter.children import Child, killed
-from ffmpeg_filter.companion import Packets
+from ffmpeg_filter.companion import Companion, Packets
 from ffmpeg_filter.damage import Damage
 from ffmpeg_filter.encoder import Encoder, ProgramError, pipe
 from ffmpeg_filter.frames import upscale_frames
@@ -34,7 +34,7 @@ from ffmpeg_filter.progress import Reporter
 from ffmpeg_filter.read_once import Relays
 from ffmpeg_filter.receive import Words, is_no_complaint, read
 from ffmpeg_filter.send import StreamInfo
-from ffmpeg_filter.shown import CAPTIONS, PACKING, ROTATION, Reader, Shown, lost_words
+from ffmpeg_filter.shown import ROTATION, Reader, Shown, lost_words
 from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
@@ -63,8 +63,8 @@ class Job:
     reads_stdin: bool = False
     has_keys: bool = False
     """Whether keys on standard input are for us."""
-    companion: Sequence[str] = ()
-    """A further output of the decoder, less its name, for a companion of the pictures."""
+    companion: Companion | None = None
+    """A further output of the decoder, for a companion of the pictures."""
     rotates: bool = True
     """Whether FFmpeg rotates pictures; else it leaves that to players."""
     relays: Relays | None = None
@@ -108,8 +108,7 @@ class Transcode:
     def run(self) -> Outcome:
         """To the end. Raises MediaError with the words of whichever program failed, and what the engine raises."""
         readable, writable = pipe()
-        with self._inputs(is_decoder=True) as inputs, self._companion() as outputs:
-            beside = [*self.job.companion, f"pipe:{outputs[0]}"] if outputs else []
+        with self._inputs(is_decoder=True) as inputs, self._companion() as (beside, outputs):
             decoder = Child(
                 "decoder", [self.job.binary.path, *self.job.decoder, *beside], heard=self._heard,
                 say=lambda words: self.reporter.say(f"decoder: {words}"),
@@ -131,17 +130,13 @@ class Transcode:
         return self.job.relays.given(is_decoder=is_decoder) if self.job.relays else nullcontext(())
 
     @contextmanager
-    def _companion(self) -> Iterator[Sequence[int]]:
-        """What the decoder writes a companion into, if there is to be one."""
-        if not self.job.companion:
-            yield ()
+    def _companion(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
+        """The words of the decoder's output for a companion, if there is to be one, and what it inherits for that."""
+        if self.job.companion is None:
+            yield (), ()
             return
-        readable, writable = pipe()
-        self._packets = Packets(readable)
-        try:
-            yield (writable,)
-        finally:
-            os.close(writable)
+        with companion.receiving(self.job.companion.codec) as (self._packets, name, inherited):
+            yield [*self.job.companion.words, name], inherited
 
     def _interrupt(self, decoder: Child) -> None:
         """At first, the pictures end here; the next time, everything does."""
@@ -198,7 +193,7 @@ class Transcode:
         for frame, shown in read(readable, self._words):
             if self._first is None:
                 self._first = shown
-                for words in colors.lost(shown, self.job.codec):
+                for words in colors.lost(shown):
                     self._warn(words)
                 if not self.job.rotates and self.job.binary.version < _ROTATION_OPTION:
                     self._warn("-noautorotate: with FFmpeg before 6, the output lacks the display matrix of the source")
@@ -214,9 +209,16 @@ class Transcode:
 
     def _lacking(self, shown: Shown) -> frozenset[str]:
         lost = shown.lost(rotates=self.job.rotates)
-        if self._packets:
-            return lost - {CAPTIONS, PACKING}
+        if self._first is not None:
+            lost -= stream_side_data.kinds(stream_side_data.of(self._first, self._carrier))
+        if self._carrier:
+            return lost - self._carrier.carries
         return lost - {ROTATION} if self._keeps_rotation else lost
+
+    @property
+    def _carrier(self) -> companion.Codec | None:
+        """The codec of the companion, if there is one."""
+        return self._packets.codec if self._packets else None
 
     @property
     def _keeps_rotation(self) -> bool:
@@ -236,18 +238,23 @@ class Transcode:
         self.outcome.rate = info.sent_rate
         if self._packets and not send.can_carry(first, info):
             self._packets.drop()
+            self._warn(f"{self._packets.codec} of the source are not carried to this output")
             self._packets = None
-            self._warn("closed captions, frame packing and key frames of the source are not carried to this output")
-        start = begun(first, shown, info, job.codec, job.binary.version, bool(self._packets))
+        said, is_stated = stream_side_data.of(shown, self._carrier), send.is_matroska(first, info)
+        is_taken = job.binary.version >= colors.FROM_FRAMES or self._carrier is None
+        for words in stream_side_data.lost(said, shown, job.codec, is_stated=is_stated, is_taken=is_taken):
+            self._warn(words)
+        info = replace(info, said=said) if is_stated else info
+        start = begun(first, shown, info, job.codec, job.binary.version, self._carrier)
         if self._keeps_rotation:
             rotated = ["-noautorotate", "-display_rotation:v:0", f"{shown.rotation or 0:g}"]
             start = replace(start, reading=[*rotated, *start.reading])
-        words = job.encoder(start)
+        argv = job.encoder(start)
         if job.relays:
-            job.relays.spare(words)
+            job.relays.spare(argv)
         with self._inputs(is_decoder=False) as inputs:
             return Encoder(
-                [job.binary.path, *words], first, info, self.reporter.say, inputs=inputs, packets=self._packets
+                [job.binary.path, *argv], first, info, self.reporter.say, inputs=inputs, packets=self._packets
             )
 
     def _chosen(self, frame: av.VideoFrame) -> bool:
@@ -278,21 +285,22 @@ class Transcode:
 
 
 def begun(
-    first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int], has_companion: bool
-) -> Start:
+    first: av.VideoFrame, shown: Shown, info: StreamInfo, codec: str, version: tuple[int, int],
+    beside: companion.Codec | None,
+) -> Start:  # fmt: skip
     """What the encoder must be told of pictures like `first`, given what was said of the frame that it is of."""
     carried = carrier_of(first.format.name).format
     return Start(
         [
-            *(companion.merging(carried, info.tick) if has_companion else []),
+            *(companion.merging(carried, info.tick) if beside else []),
             *send.filters(first.format.name, info, version),
             *colors.filters(shown, version),
         ],
-        colors.encoder_options(shown, codec, version),
-        send.options(first, info, has_companion=has_companion),
+        colors.encoder_options(shown, codec, version, is_graded=any(info.said)),
+        [*(beside.reading if beside else ()), *send.options(first, info, has_companion=beside is not None)],
         info.origin,
         _time(first),
-        companion.chain(first.width, first.height, carried, info.tick, version) if has_companion else (),
+        companion.chain(first.width, first.height, carried, info.tick, version) if beside else (),
     )
 
 

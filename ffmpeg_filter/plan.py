@@ -59,8 +59,8 @@ class Plan:
     """Whether key frames of the source are asked for (`-force_key_frames source`) and cannot be known."""
     formats: str
     """The filter in front of ours that leaves pixel formats which we take as they are, and converts others."""
-    companion: list[str]
-    """A further output of the decoder, less its name, if pictures need a companion; else nothing."""
+    companion: companion.Companion | None
+    """A further output of the decoder, if pictures need it."""
 
     @property
     def part(self) -> str | None:
@@ -106,9 +106,10 @@ def plan(
     second = Second(command, inputs, option, output, cut, ours, codec)
     trim = _trim(command, output) if second.is_steady and not wanted.enable else []
     source = ours.number if ours else _source(cut)
-    needs_companion = not alone and companion.is_possible() and _needs_companion(output, inputs, ours, source)
+    kinds = () if alone else _side_data(inputs, ours, source)
+    coded = companion.codec_for(kinds, version, keys=_wants_keys(output) and not alone)
     formats = f"format={'|'.join(known(version))}"
-    decoder, beside = _decoder(command, files, output, cut, ours, [*trim, formats], needs_companion)
+    decoder, beside = _decoder(command, files, output, cut, ours, [*trim, formats], coded)
     return Plan(
         decoder=[*decoder, *second.read_beside(first=True)],
         encoder=second.words,
@@ -132,13 +133,13 @@ def _wants_keys(output: File) -> bool:
     return any(one.name == "force_key_frames" and (one.value or "").startswith("source") for one in output.options)
 
 
-def _needs_companion(output: File, inputs: Sequence[Input], ours: mapping.Ours | None, source: int) -> bool:
-    """Whether there is what only a companion carries: captions, frame packing, or key frames that are asked for."""
-    if _wants_keys(output):
-        return True
+def _side_data(inputs: Sequence[Input], ours: mapping.Ours | None, source: int) -> set[str]:
+    """The kinds of side data that frames have before our filter, as far as they are known."""
     if ours is not None:
-        return bool(ours.stream and ours.stream.has_side_data)
-    return source < len(inputs) and any(one.has_side_data for one in inputs[source].streams)
+        streams = [ours.stream] if ours.stream else []
+    else:
+        streams = list(inputs[source].streams) if source < len(inputs) else []
+    return {kind for stream in streams for kind in stream.side_data}
 
 
 def mentions_us(command: Command) -> bool:
@@ -210,13 +211,13 @@ def _trim(command: Command, output: File) -> list[str]:
 
 def _decoder(
     command: Command, files: Sequence[File], output: File, cut: Cut, ours: mapping.Ours | None,
-    filters: Sequence[str], needs_companion: bool,
-) -> tuple[list[str], list[str]]:  # fmt: skip
+    filters: Sequence[str], coded: companion.Codec | None,
+) -> tuple[list[str], companion.Companion | None]:  # fmt: skip
     """Up to the filter, with more filters at the end of the user's. Only what the pictures come from is opened.
 
-    The second list is an output for a companion, less its name.
+    The second is a companion of that coding, if there is to be one.
     """
-    beside: list[str] = []
+    beside: companion.Companion | None = None
     stdin = any(is_pipe(file.url) for file in files)
     words = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
     words += [word for option in command.globals() if option.name in _FIRST_TOO for word in option.words()]
@@ -225,12 +226,12 @@ def _decoder(
     graph = cut.before
     for body in filters:
         graph = filtergraph.ended(graph, body, [])
-    if ours and needs_companion:
-        beside = companion.decoder_words(graph, ours.specifier)
-    elif needs_companion:
+    if ours and coded:
+        beside = companion.beside(coded, graph, ours.specifier)
+    elif coded:
         graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [])
-        graph, beside = companion.split(graph, _LABEL)
-    if ours or not needs_companion:
+        graph, beside = companion.split(coded, graph, _LABEL)
+    if ours or not coded:
         graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [] if ours else [_LABEL])
     if ours:
         words += ["-map", ours.specifier, "-filter:v", str(graph)]

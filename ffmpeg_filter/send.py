@@ -11,6 +11,7 @@ import av
 from ffmpeg_filter import companion, matroska, nut, packing
 from ffmpeg_filter.carriers import carrier_of
 from ffmpeg_filter.companion import Packets
+from ffmpeg_filter.matroska import StreamSideData
 from ffmpeg_filter.nut import Video, exact
 
 ORIGIN = 1 << 20
@@ -33,6 +34,8 @@ class StreamInfo:
     disposition: int = 0
     begins_late: bool = False
     """Whether FFmpeg would repeat the first frame before its time, were it of a complex graph."""
+    said: StreamSideData = matroska.NO_SIDE_DATA
+    """Side data that the header of the pipe states."""
 
     @property
     def sent_rate(self) -> Fraction:
@@ -44,7 +47,7 @@ def options(frame: av.VideoFrame, info: StreamInfo, *, has_companion: bool = Fal
     """The input options with which FFmpeg reads frames like this one."""
     decoder = "-c:v:0" if has_companion else "-c:v"
     carrier = carrier_of(frame.format.name)
-    return [decoder, carrier.decoder, "-f", "matroska" if _is_matroska(frame, info) else "nut"]
+    return [decoder, carrier.decoder, "-f", "matroska" if is_matroska(frame, info) else "nut"]
 
 
 def filters(pixel_format: str, info: StreamInfo, version: tuple[int, int]) -> list[str]:
@@ -60,7 +63,7 @@ def filters(pixel_format: str, info: StreamInfo, version: tuple[int, int]) -> li
 
 def can_carry(frame: av.VideoFrame, info: StreamInfo) -> bool:
     """Whether a companion can go with frames like this one."""
-    fits = not info.begins_late and _is_matroska(frame, info)
+    fits = not info.begins_late and is_matroska(frame, info)
     return fits and companion.can_carry(carrier_of(frame.format.name).format, info.tick)
 
 
@@ -71,12 +74,13 @@ class Writer:
         self._descriptor, self._info = descriptor, info
         self._carrier = carrier_of(first.format.name)
         self._size = packing.size(first, self._carrier)
-        self._is_matroska = _is_matroska(first, info)
+        self._is_matroska = is_matroska(first, info)
         self._last = Fraction(0)
         self._packets = packets
         video = Video(first.width, first.height, self._carrier.tag, info.tick, info.sent_rate, info.disposition)
-        size = companion.SIZE if packets else 0
-        self._write(matroska.header(video, size) if self._is_matroska else nut.header(video))
+        coding = packets.codec.track if packets else None
+        header = matroska.header(video, coding, info.said) if self._is_matroska else nut.header(video)
+        self._write(header)
 
     def write(self, frame: av.VideoFrame) -> None:
         """Raises BrokenPipeError (or another OSError of the pipe) when the encoder reads no more."""
@@ -105,7 +109,7 @@ class Writer:
             left = left[os.write(self._descriptor, left) :]
 
 
-def _is_matroska(frame: av.VideoFrame, info: StreamInfo) -> bool:
+def is_matroska(frame: av.VideoFrame, info: StreamInfo) -> bool:
     """Whether Matroska can state the rate and hold such a frame."""
     size = packing.size(frame, carrier_of(frame.format.name))
     return size + _HEADER_BYTES < matroska.LARGEST and matroska.states(info.sent_rate)

@@ -33,18 +33,19 @@ HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfers that the networks were not trained on."""
 
 CAPTIONS, PACKING = "closed captions", "frame packing (stereo 3D)"
-ROTATION = "the display matrix (rotation)"
+ROTATION, SPHERE = "the display matrix (rotation)", "the spherical projection"
+PROFILE, EXIF, HDR10_PLUS = "the ICC profile", "EXIF metadata", "HDR10+ metadata"
 SIDE_DATA = {
     "closed captions": CAPTIONS,
     "displaymatrix": ROTATION,
     "stereo": PACKING,
-    "icc profile": "the ICC profile",
-    "side data type 15 ": "the ICC profile",  # FFmpeg 5.1 has no name for it
-    "exif": "EXIF metadata",
-    "hdr10+": "HDR10+ metadata",
+    "icc profile": PROFILE,
+    "side data type 15 ": PROFILE,  # FFmpeg 5.1 has no name for it
+    "exif": EXIF,
+    "hdr10+": HDR10_PLUS,
     "hdr vivid": "HDR Vivid metadata",
     "timecode": "timecodes",
-    "spherical": "the spherical projection",
+    "spherical": SPHERE,
     "afd": "the active format description",
     "active format": "the active format description",
 }
@@ -90,6 +91,10 @@ class Shown:
     dolby_vision: bool = False
     rotation: float | None = None
     """Degrees of the display matrix, counterclockwise."""
+    packing: str | None = None
+    """How two views are packed in it."""
+    sphere: tuple[float, float, float] | None = None
+    """Yaw, pitch and roll (degrees) of an equirectangular picture."""
     side_data: frozenset[str] = frozenset()
     """What else came with it, of the kinds in `SIDE_DATA`."""
 
@@ -120,6 +125,8 @@ _MASTERING = re.compile(rf"r{_PAIR} g{_PAIR} b{_PAIR} wp{_PAIR} min_luminance=([
 _NAME_CHARACTERS = 50
 _SIDE = re.compile(r"\s*side data - (.*)")
 _ROTATION = re.compile(r"displaymatrix: rotation of (-?[\d.]+) degrees")
+_PACKING = re.compile(r"(?:stereoscopic information|Stereo 3D): type - ([a-z ]+[a-z])")
+_SPHERE = re.compile(r"(?:spherical information|Spherical Mapping): equirectangular \((.+?)/(.+?)/(.+?)\)")
 _LIGHT = re.compile(r"MaxCLL=(\d+), MaxFALL=(\d+)")
 
 
@@ -167,9 +174,16 @@ class Reader:
         elif "Dolby Vision" in words:
             self._beside["dolby_vision"] = True
         elif side := _SIDE.match(words):
-            if rotation := _ROTATION.search(words):
-                self._beside["rotation"] = float(rotation[1])
+            self._note_geometry(words)
             self._kinds |= {kind for part, kind in SIDE_DATA.items() if part in side[1][:_NAME_CHARACTERS].lower()}
+
+    def _note_geometry(self, words: str) -> None:
+        if rotation := _ROTATION.search(words):
+            self._beside["rotation"] = float(rotation[1])
+        elif packing := _PACKING.search(words):
+            self._beside["packing"] = packing[1] + " (inverted)" * ("(inverted)" in words)
+        elif sphere := _SPHERE.search(words):
+            self._beside["sphere"] = tuple(map(float, sphere.groups()))
 
     def _finish(self, range: str, matrix: str, primaries: str, transfer: str) -> None:
         facts, self._facts = self._facts, {}

@@ -46,7 +46,7 @@ def both(ffmpeg: str, words: str, inputs: Path, work: Path) -> tuple[Made, Made]
     """
     places = [work / "plain", work / "ours"]
     argv = [
-        ["-nostdin", "-v", "error", "-y", *_placed(words.replace("N", name), inputs, place)]
+        ["-nostdin", "-v", "error", "-y", *placed(words.replace("N", name), inputs, place)]
         for name, place in zip((PLAIN, OURS), places, strict=True)
     ]
     with subprocess.Popen([ffmpeg, *argv[0]], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as plain:
@@ -55,7 +55,8 @@ def both(ffmpeg: str, words: str, inputs: Path, work: Path) -> tuple[Made, Made]
     return _made(places[0], plain.returncode), _made(places[1], status)
 
 
-def _placed(words: str, inputs: Path, place: Path) -> list[str]:
+def placed(words: str, inputs: Path, place: Path) -> list[str]:
+    """A command's words, with the folder of inputs and that of outputs, which is made."""
     place.mkdir()
     return [re.sub(r"\bOUT", f"{place}/OUT", word.replace("@", f"{inputs}/")) for word in shlex.split(words)]
 

@@ -65,17 +65,18 @@ def surroundings(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
-def captioned(path: Path) -> Path:
-    """A clip of a second with closed captions (CEA-608 in ATSC A/53), other ones in each frame."""
+def captioned(path: Path, *, frames: int = 10, first: int = 0) -> Path:
+    """A clip of 10 frames a second with closed captions (CEA-608 in ATSC A/53), other ones in each from `first` on."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=10, options={"bf": "0", "preset": "ultrafast", "g": "4"})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(10):
-            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 20 * number, np.uint8), "yuv420p")
+        for number in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 20 * number % 256, np.uint8), "yuv420p")
             frame.pts = number
             for packet in stream.encode(frame):
-                file.mux(_with_captions(packet, bytes([0xFC, 0x80 + number, 0xE5])))
+                captions = bytes([0xFC, 0x80 + number, 0xE5])
+                file.mux(packet if number < first else _with_captions(packet, captions))
         file.mux(stream.encode(None))
     return path
 

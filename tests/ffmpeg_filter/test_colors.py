@@ -56,7 +56,14 @@ def test_hdr10_metadata_are_written_in_each_encoders_steps() -> None:
     )
 
 
-@pytest.mark.parametrize(("codec", "count"), [("libx264", 2), ("libx265", 1)])
-def test_what_is_lost_is_said(codec: str, count: int) -> None:
-    assert len(colors.lost(HDR10, codec)) == count
-    assert colors.lost(PLAIN, codec) == []
+def test_encoders_that_take_hdr10_metadata_from_frames_need_no_options() -> None:
+    assert colors.encoder_options(HDR10, "libx265", NEW, is_graded=True) == []
+    assert "-x265-params" in colors.encoder_options(HDR10, "libx265", (57, 28), is_graded=True)
+
+
+@pytest.mark.parametrize(("codec", "is_lost"), [("libx264", True), ("libx265", False)])
+def test_what_is_lost_is_said(codec: str, is_lost: bool) -> None:
+    assert len(colors.lost(HDR10)) == 1
+    assert colors.lost(PLAIN) == []
+    assert bool(colors.lost_grading(HDR10, codec)) is is_lost
+    assert not colors.lost_grading(PLAIN, codec)

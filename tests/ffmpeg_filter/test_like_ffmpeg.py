@@ -43,6 +43,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (at / "same.mp4").write_bytes(_with_equal_times((at / "even.mp4").read_bytes()))
     _animations(at)
     captioned(at / "cc.ts")
+    captioned(at / "ad.ts", frames=40, first=30)
+    (at / "ads.ffconcat").write_text("ffconcat version 1.0\nfile mono.ts\nfile ad.ts\n")
     ffmpeg(f"{V}:d=1 {X264} -g 3 -x264-params frame-packing=3", at / "packed.mkv")
     (at / "cut.ffconcat").write_text(
         "ffconcat version 1.0\nfile key.mkv\noutpoint 0.5\nfile key.mkv\ninpoint 2.3\nduration 0.7\n"
@@ -141,6 +143,8 @@ ROWS = [
     f"-i @packed.mkv -filter_complex [0:v]N[v] -map [v] {X} -g 3 OUT.mp4",
     f"-i @cc.ts -vf N {X} OUT.mkv",
     f"-i @cc.ts -vf N {X264} -bf 2 OUT.mp4",
+    f"-i @ad.ts -vf N {X} OUT.mkv",
+    f"-i @ads.ffconcat -vf N {X} OUT.ts",
     f"-i @cc.ts -vf format=nv12,N {X} OUT.ts",
     f"-i @cc.ts -vf format=yuv422p10,N {X} OUT.mkv",
     f"-i @cc.ts -i @base.mkv -map 0:v -map 1:a -vf N -filter:a volume=0.5 {X} -c:a aac OUT.mkv",

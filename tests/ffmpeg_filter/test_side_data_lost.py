@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import pytest
 
 from ffmpeg_filter.binary import find
 from tests.ffmpeg_filter.media import NEAREST, decoded, ffadcvsr, ffmpeg
-
-_HEADER_BYTES = 33
-"""Of a PNG file: its signature and first chunk."""
+from tests.ffmpeg_filter.stills import still
 
 
-def test_a_profile_is_named_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    ffmpeg("-f lavfi -i testsrc2=s=32x24 -frames:v 1 -update 1", tmp_path / "bare.png")
-    data, chunk = (tmp_path / "bare.png").read_bytes(), b"iCCPname\0\0" + zlib.compress(bytes(200))
-    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    (tmp_path / "in.png").write_bytes(data[:_HEADER_BYTES] + framed + data[_HEADER_BYTES:])
+def test_a_profile_is_named_where_it_cannot_be_carried(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    still(tmp_path / "in.png", pixels="ya8")
     assert ffadcvsr("-i", tmp_path / "in.png", "-vf", NEAREST, tmp_path / "out.png") == 0
-    assert capfd.readouterr().err.count("warning: of the source's side data, the output will lack: the ICC") == 1
+    said = capfd.readouterr().err
+    assert said.count("warning: EXIF metadata and the ICC profile of the source are not carried to this output") == 1
+
+
+def test_a_profile_that_is_carried_is_not_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    still(tmp_path / "in.png")
+    assert ffadcvsr("-i", tmp_path / "in.png", "-vf", NEAREST, tmp_path / "out.png") == 0
+    assert "warning" not in capfd.readouterr().err
 
 
 def test_a_rotation_that_is_left_to_players_is_kept_or_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,8 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "tile too small": ({"tile": [0, 0]}, "tile"),
     "denoise": ({"denoise": 1.5}, r"denoise is 1.5, allowed: 0 \(faithful\) to 1 \(restoring\)"),
     "denoise without restoring weights": (
-        {"denoise": 0.5}, "model 'nearest' has no restoring weights; leave denoise at 0",
+        {"denoise": 0.5},
+        "model 'nearest' has no restoring weights; leave denoise at 0",
     ),
     "strength": ({"strength": 1.5}, "strength is 1.5, allowed"),
     "precision": ({"precision": "fp8"}, "precision is 'fp8', allowed"),

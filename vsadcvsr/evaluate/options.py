@@ -59,9 +59,7 @@ def evaluation() -> ArgumentParser:
 
 def cuts() -> ArgumentParser:
     """The options of `python -m vsadcvsr.evaluate.cuts`."""
-    parser = ArgumentParser(
-        prog="python -m vsadcvsr.evaluate.cuts", description="Hits and misses of the cut detector."
-    )
+    parser = ArgumentParser(prog="python -m vsadcvsr.evaluate.cuts", description="Hits and misses of the cut detector.")
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="folders of clips, each a single shot")
     parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders of photographs")
     parser.add_argument("--whole", type=Path, nargs="*", default=[], help="folders of files to list the detections of")
