@@ -48,9 +48,13 @@ class Words:
         return shown
 
 
+_OF_THE_PIPE = ("non monotonically increasing dts", "The bitrate parameter is set too low")
+"""Warnings of times that raw video does not mind, and of the few bits in small frames of it."""
+
+
 def is_no_complaint(line: str) -> bool:
-    """Whether a decoder's line is information, or a warning of times that raw video does not mind."""
-    return "[info]" in line or "non monotonically increasing dts" in line
+    """Whether a decoder's line is information, or a warning of its output, which is a pipe to us."""
+    return "[info]" in line or any(words in line for words in _OF_THE_PIPE)
 
 
 def read(descriptor: int, words: Words) -> Generator[tuple[av.VideoFrame, Shown]]:

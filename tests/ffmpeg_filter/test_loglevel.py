@@ -34,6 +34,12 @@ def test_a_quiet_command_says_nothing(words: str, clip: Path, out: Path, capfd: 
     assert capfd.readouterr().err == ""
 
 
+def test_the_smallest_frames_are_no_warning(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    words = f"-v warning -f lavfi -i color=s=1x1:r=1:d=3,format=gray -vf {NEAREST} -c:v ffv1"
+    assert ffadcvsr(words, out) == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_failures_are_said_up_to_fatal(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for level, count in (("quiet", 0), ("panic", 0), ("fatal", 1), ("error", 1)):
         assert ffadcvsr(f"-v {level} -i", clip, f"-vf {NEAREST} -c:v nothing", out) != 0

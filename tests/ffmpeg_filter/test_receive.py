@@ -92,6 +92,7 @@ def test_numbers_begin_again_where_a_source_changes_its_size() -> None:
             True,
         ),
         ("[info] Stream mapping:", True),
+        ("[rawvideo @ 0x1] [warning] The bitrate parameter is set too low. It takes bits/s as argument", True),
         ("[h264 @ 0x1] [error] error while decoding MB 1 2", False),
     ],
 )
