@@ -24,7 +24,7 @@ from ffmpeg_filter.matroska import NO_SIDE_DATA
 from ffmpeg_filter.options import Options
 from ffmpeg_filter.plan import Plan, Start, plan
 from ffmpeg_filter.send import StreamInfo
-from vsadcvsr import backends
+from vsadcvsr import backends, calibration
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.job import Job
 from vsadcvsr.farm.sources import ChangedError
@@ -118,10 +118,14 @@ def code_sum() -> str:
 
 
 def model_sum(options: Options) -> str:
-    """The SHA-256 of the model's file, and of its restoring weights if they count; the name of one that is built in."""
+    """The SHA-256 of the model's file, of its restoring weights if they count, and of its ranges for int8 if there are
+    any; the name of one that is built in.
+    """
     paths = [store.find(options.model, backends.suffixes(options.backend))]
     if options.denoise:
         paths.append(store.restoring(options.model))
+    if (ranges := calibration.beside(paths[0])).is_file():
+        paths.append(ranges)
     return " ".join(store.checksum(path) if path.suffix else str(path) for path in paths)
 
 

@@ -20,7 +20,7 @@ _HELP = {
     "backend": ("<string>", "auto, ort, openvino or torch"),
     "device": ("<string>", "auto, cpu, cuda or tensorrt"),
     "device_index": ("<int>", "which of several devices"),
-    "precision": ("<string>", "auto, fp32, fp16 or bf16"),
+    "precision": ("<string>", "auto, fp32, fp16, bf16 or int8"),
     "tile": ("<width>x<height>", "size of tiles in source pixels, for frames too big for memory"),
     "tile_pad": ("<int>", "context around a tile in source pixels"),
     "sc_threshold": ("<float>", "cut detection; 0 turns it off"),

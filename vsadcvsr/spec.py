@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vsadcvsr.errors import UsageError
 
 type Array = NDArray[np.float32]
-type Precision = Literal["auto", "fp32", "fp16", "bf16"]
+type Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 type ColorFix = Literal["none", "frame"]
 type Aside = Literal["none", "lines", "all"]
 """What of a stream's state is in the host's memory instead of the device's: nothing, its delay lines, all of it."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.backends.tiny import write_onnx, write_student
-from vsadcvsr import backends
+from vsadcvsr import backends, calibration
 from vsadcvsr.backends import Backend
 from vsadcvsr.nets.export import export, load_weights
+from vsadcvsr.train.calibrate import ranges_of
 
 torch.set_num_threads(1)
 
@@ -21,6 +23,7 @@ KINDS = {
     "ort in parts": ("ort", "parts.onnx", "fp32"),
     "openvino": ("openvino", "whole.onnx", "fp32"),
     "openvino in parts": ("openvino", "parts.onnx", "auto"),  # bf16 where the CPU has that
+    "openvino int8": ("openvino", "calibrated.onnx", "int8"),
     "torch": ("torch", "tiny.safetensors", "fp32"),
     "torch bf16": ("torch", "tiny.safetensors", "bf16"),
 }
@@ -33,7 +36,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     weights = write_student(folder / "tiny.safetensors")
     export(load_weights(weights), folder / "parts.onnx")
-    made = [write_onnx(folder / "whole.onnx"), weights, folder / "parts.onnx"]
+    made = [write_onnx(folder / "whole.onnx"), weights, folder / "parts.onnx", folder / "calibrated.onnx"]
+    shutil.copy(made[2], made[3])
+    calibration.write(made[3], None, ranges_of(load_weights(weights), [torch.rand(3, 3, 16, 24)]))
     return {path.name: path for path in made} | {"ort": made[0], "torch": weights}
 
 

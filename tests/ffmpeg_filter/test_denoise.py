@@ -18,7 +18,7 @@ from tests.ffmpeg_filter.farms import farm, farmed
 from tests.ffmpeg_filter.media import alike, command, decoded, ffadcvsr, ffmpeg, surroundings
 from tests.plugin.clips import moving
 from tests.restoring import write_pair
-from vsadcvsr import blending
+from vsadcvsr import blending, calibration
 
 assert fluent.adcvsr, "adds `adcvsr` to the streams of ffmpeg-python"
 LENGTH = 6
@@ -94,6 +94,8 @@ def test_a_recipe_names_the_restoring_weights_where_they_count() -> None:
     assert len(half.split()) == 2
     blending.beside(Path("own.onnx")).unlink()
     assert model_sum(Options(model="own.onnx")) == plain
+    calibration.write(Path("own.onnx"), None, {"enter": (0, 1)})
+    assert model_sum(Options(model="own.onnx")).split()[0] == plain != model_sum(Options(model="own.onnx"))
 
 
 @pytest.mark.parametrize(

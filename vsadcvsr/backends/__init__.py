@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
-from vsadcvsr import arguments
+from vsadcvsr import arguments, calibration
 from vsadcvsr.blending import Blend
 from vsadcvsr.encoding import Finish
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
@@ -31,7 +31,7 @@ TAKES = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), "": ("nearest
 """Which backends run which kind of file; models without a suffix are built in."""
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
-PRECISIONS = ("auto", "fp32", "fp16", "bf16")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 
 class Backend(Protocol):
@@ -132,15 +132,15 @@ def load(
 ) -> Backend:
     """The model of a weights file, shared by all who load the same file in the same way, until the last one drops it.
 
-    By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU counts in bf16, else
-    on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
+    By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU counts in bf16, or
+    in int8 and the model is calibrated, else on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
     """
     options = Options(device=device, device_index=device_index, precision=precision, threads=threads, blend=blend)
     name = _backend_for(path, backend, options)
     try:
         return _shared(name, path, options)
     except BackendError as error:
-        if backend != "auto" or name != "openvino":
+        if backend != "auto" or name != "openvino" or precision == "int8":
             raise
         _openvino_is_out(error)
         return _shared("ort", path, options)
@@ -148,7 +148,9 @@ def load(
 
 def _shared(name: str, path: Path, options: Options) -> Backend:
     with _lock:
-        key = (name, options, *_identity(path), *(_identity(options.blend.path) if options.blend else ()))
+        others = [options.blend.path] if options.blend else []
+        others += [ranges] if (ranges := calibration.beside(path)).is_file() else []
+        key = (name, options, *_identity(path), *map(_identity, others))
         if (known := _loaded.get(key)) is not None:
             return known
         module, maker = TABLE[name].split(":")
@@ -182,15 +184,16 @@ def _backend_for(path: Path, backend: str, options: Options) -> str:
     if backend != "auto":
         return backend
     first, *others = TAKES[path.suffix]
-    return "openvino" if "openvino" in others and _suits_openvino(options) else first
+    return "openvino" if "openvino" in others and _suits_openvino(path, options) else first
 
 
-def _suits_openvino(options: Options) -> bool:
-    if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "bf16"}:
+def _suits_openvino(path: Path, options: Options) -> bool:
+    if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "bf16", "int8"}:
         return False
     try:
         ours, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
-        return bool(ours.counts_in_bf16()) and (options.device == "cpu" or not ort.has_gpu())
+        suits = options.precision == "int8" or bool(ours.suits(path, options))
+        return suits and (options.device == "cpu" or not ort.has_gpu())
     except BackendError as error:
         if find_spec("openvino"):  # installed, and yet of no use
             _openvino_is_out(error)

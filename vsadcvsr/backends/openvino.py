@@ -1,7 +1,8 @@
-"""OpenVINO: runs files that our export made on x86-64 CPUs that count in bf16, where it takes about half the time.
+"""OpenVINO: runs files that our export made on x86-64 CPUs that count in bf16 or int8, where it takes half the time.
 
-The graph is compiled for each size of frame that comes up, once for all streams. Convolutions are in bf16 where
-`precision` says so; pictures, the way to the picture around the network, and all that is read and written stay in fp32.
+The graph is compiled for each size of frame that comes up, once for all streams. Convolutions are in bf16 or int8 where
+`precision` says so, and what is between those in int8 is in bf16 where the CPU has that; pictures, the way to the
+picture around the network, and all that is read and written stay in fp32.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from vsadcvsr import calibration
 from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.backends.graph import KEY, picture_of, read_facts
 from vsadcvsr.blending import Blend
@@ -56,6 +58,7 @@ except ImportError as error:
     raise _absent(error) from error
 
 _TYPES = {"fp32": "f32", "bf16": "bf16"}
+_VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8, as Linux calls them
 _WIDE = 8  # channels from which a state is a feature map
 _SPARE = 7  # steps until what is held moves to the front
 _NO_MEMORY = ("alloc", "out of memory")
@@ -108,9 +111,14 @@ class OpenVino:
         names = [[end.get_any_name() for end in ends] for ends in (self._model.inputs, self._model.outputs)]
         self._facts = read_facts(path, noted, *names)
         self.spec = self._facts.spec
-        precision = _precision(options.precision, self.spec.precisions)
+        ranges = calibration.read(path, options.blend)
+        precision = _precision(path, options.precision, self.spec.precisions, bool(ranges))
         self.label = f"openvino/cpu/{precision}"
-        self._type = _TYPES[precision]
+        self._type = _TYPES[_floating(self.spec.precisions)[-1] if precision == "int8" else precision]
+        if precision == "int8":
+            from vsadcvsr.backends.openvino_int8 import quantise
+
+            quantise(self._model, ranges)
         self._settings = {
             "INFERENCE_PRECISION_HINT": self._type,
             "PERFORMANCE_HINT": "LATENCY",
@@ -222,10 +230,34 @@ def _is_noted(model: Any) -> bool:  # noqa: ANN401 - no types
     return bool(model.has_rt_info(["framework", KEY]))
 
 
-def _precision(wanted: str, able: tuple[str, ...]) -> str:
-    present = [name for name in _TYPES if name in able and (name == "fp32" or counts_in_bf16())]
+def suits(path: Path, options: Options) -> bool:
+    """Whether OpenVINO is faster than ONNX Runtime with a file on this CPU. Raises BackendError."""
+    return counts_in_bf16() or (counts_in_int8() and bool(calibration.read(path, options.blend)))
+
+
+@cache
+def counts_in_int8() -> bool:
+    """Whether this CPU is fastest in int8: it has VNNI, and no AMX. False where the system does not say: Linux does."""
+    try:
+        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].split()
+    except OSError:
+        return False
+    return not _VNNI.isdisjoint(words) and "amx_int8" not in words
+
+
+def _floating(able: tuple[str, ...]) -> list[str]:
+    return [name for name in _TYPES if name in able and (name == "fp32" or counts_in_bf16())]
+
+
+def _precision(path: Path, wanted: str, able: tuple[str, ...], has_ranges: bool) -> str:
+    present = [*_floating(able), *(["int8"] if has_ranges else [])]
     if wanted == "auto":
-        return present[-1]
+        return present[-1] if counts_in_int8() else _floating(able)[-1]
+    if wanted == "int8" and not has_ranges:
+        raise BackendError(
+            f"precision 'int8' needs ranges of these weights beside the model, in {calibration.beside(path).name}; "
+            f"run `python -m vsadcvsr.train.calibrate {path.name} --data CLIPS`"
+        )
     if wanted not in present:
         raise BackendError(
             f"precision {wanted!r} is not available to backend 'openvino' on this CPU, available: {', '.join(present)}"

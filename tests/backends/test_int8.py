@@ -1,0 +1,132 @@
+"""8-bit integers: only with ranges of these very weights, near the pictures of fp32, the same bits each time."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.backends.test_contract import run
+from tests.engine.reference import clip_of
+from tests.restoring import write_pair
+from vsadcvsr import backends, blending, calibration
+from vsadcvsr.backends import openvino
+from vsadcvsr.blending import Blend
+from vsadcvsr.engine import Engine
+from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.nets.export import export, load_weights
+from vsadcvsr.spec import Array
+from vsadcvsr.train.calibrate import ranges_of
+from vsadcvsr.weights import store
+
+SIZE = (16, 24)
+FRAMES = clip_of(5, {3}, SIZE)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Path:
+    """A tiny model with restoring weights and the ranges of both."""
+    path = write_pair(tmp_path)
+    calibrated(path, blending.beside(path))
+    return path
+
+
+def calibrated(path: Path, restoring: Path | None) -> None:
+    """Ranges that fit the model; `restoring` is noted."""
+    student = load_weights(path.with_suffix(".safetensors"))
+    calibration.write(path, restoring, ranges_of(student, [torch.from_numpy(FRAMES)]))
+
+
+def pictures(path: Path, precision: str, threads: int = 0, denoise: float = 0) -> Array:
+    blend = Blend(blending.beside(path), denoise) if denoise else None
+    backend = backends.load(path, backend="openvino", precision=precision, threads=threads, blend=blend)
+    assert backend.label == f"openvino/cpu/{precision}"
+    return run(backend, FRAMES, {3})
+
+
+@pytest.mark.parametrize("denoise", [0, 0.5])
+def test_pictures_are_near_those_in_fp32_and_not_the_same(pair: Path, denoise: float) -> None:
+    one, other = (pictures(pair, precision, denoise=denoise) for precision in ("fp32", "int8"))
+    assert 0 < np.sqrt(np.mean((one - other) ** 2)) < 0.02 * one.std()
+
+
+def test_any_number_of_threads_gives_the_same_bits(pair: Path) -> None:
+    np.testing.assert_array_equal(pictures(pair, "int8", threads=1), pictures(pair, "int8", threads=2))
+
+
+def test_by_itself_a_cpu_with_vnni_takes_it_where_there_are_ranges(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "counts_in_int8", lambda: True)
+    assert backends.chosen(pair) == "openvino"
+    assert backends.load(pair, device="cpu").label == "openvino/cpu/int8"
+    monkeypatch.setattr(openvino, "counts_in_int8", lambda: False)
+    assert not backends.load(pair, device="cpu", threads=1).label.endswith("int8")
+
+
+@pytest.mark.parametrize("denoise", [0, 0.5])
+def test_ranges_of_other_weights_are_left_alone(pair: Path, denoise: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "counts_in_int8", lambda: True)
+    if denoise:
+        shutil.copy(pair.with_suffix(".safetensors"), blending.beside(pair))
+    else:
+        export(load_weights(blending.beside(pair)), pair)
+    assert not Engine.open(pair, denoise=denoise, device="cpu").label.endswith("int8")
+    with pytest.raises(BackendError, match=r"needs ranges of these weights .* own-int8\.json; run `python -m vsadcvsr"):
+        Engine.open(pair, denoise=denoise, device="cpu", precision="int8")
+
+
+def test_ranges_without_restoring_weights_are_not_for_blends(pair: Path) -> None:
+    calibrated(pair, None)
+    assert Engine.open(pair, precision="int8").label == "openvino/cpu/int8"
+    with pytest.raises(BackendError, match="needs ranges of these weights"):
+        Engine.open(pair, precision="int8", denoise=0.5)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"enter": 3}}'])
+def test_damaged_ranges_are_refused(pair: Path, content: str) -> None:
+    calibration.beside(pair).write_text(content)
+    with pytest.raises(WeightsError, match=r"own-int8\.json holds no ranges"):
+        Engine.open(pair, backend="openvino")
+
+
+def test_new_ranges_are_used_at_once(pair: Path) -> None:
+    first = backends.load(pair, backend="openvino", precision="int8")
+    calibrated(pair, None)
+    assert backends.load(pair, backend="openvino", precision="int8") is not first
+
+
+def test_other_backends_refuse_it_in_words(pair: Path) -> None:
+    for backend, file in (("ort", pair), ("torch", pair.with_suffix(".safetensors"))):
+        with pytest.raises(BackendError, match=r"precision 'int8' is not .*available: fp32"):
+            Engine.open(file, backend=backend, device="cpu", precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("flags", "does"),
+    [
+        ("flags : avx2 avx512_vnni avx512_bf16", True),
+        ("flags : avx2 avx_vnni", True),
+        ("flags : avx512_vnni amx_bf16 amx_int8", False),
+        ("flags : avx2", False),
+        (None, False),
+    ],
+)
+def test_which_cpus_count_in_int8(flags: str | None, does: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_text(_: Path, **__: object) -> str:
+        if flags is None:
+            raise FileNotFoundError
+        return f"processor : 0\n{flags}\n\nprocessor : 1\n"
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    assert openvino.counts_in_int8.__wrapped__() is does
+
+
+def test_the_ranges_that_ship_are_of_every_convolution() -> None:
+    import json
+
+    noted = json.loads(calibration.beside(store.find("fast", (".onnx",))).read_text("utf-8"))
+    student = load_weights(store.find("fast", (".safetensors",)))
+    layers = {name for name, part in student.named_modules() if isinstance(part, torch.nn.Conv2d)}
+    assert noted["ranges"].keys() == layers

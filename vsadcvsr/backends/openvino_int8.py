@@ -1,0 +1,48 @@
+"""8-bit integers in OpenVINO: convolutions whose inputs and weights are quantised, by ranges that were calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from openvino import opset13 as ops
+
+from vsadcvsr.calibration import Range
+from vsadcvsr.spec import Array
+
+_LEVELS = 256
+_WEIGHT_LEVELS = 255  # from -127 to 127
+
+
+def quantise(model: Any, ranges: Mapping[str, Range]) -> None:  # noqa: ANN401 - no types
+    """Puts quantisers around the weights and before the input of each convolution that has a range, by its name.
+
+    Inputs that are never negative have 256 levels from 0, others 128 on either side; weights, by output channel, 127.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Convolution" and (layer := _layer(node)) in ranges:
+            low, high = _bounds(*ranges[layer])
+            _before(node, 0, np.array(low, np.float32), np.array(high, np.float32), _LEVELS)
+            weights = node.input_value(1).get_node().data
+            most = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
+            most = np.where(most > 0, most, np.float32(1))
+            _before(node, 1, -most, most, _WEIGHT_LEVELS)
+
+
+def _layer(node: Any) -> str:  # noqa: ANN401 - no types
+    """The name of a convolution in the network, from that of its weights in the file."""
+    name: str = node.input_value(1).get_node().get_friendly_name()
+    return name.removeprefix("student.").removesuffix(".weight")
+
+
+def _bounds(least: float, most: float) -> Range:
+    if least >= 0:
+        return 0.0, max(most, 1e-6)
+    step = max(-least / 128, most / 127)
+    return -128 * step, 127 * step
+
+
+def _before(node: Any, index: int, low: Array, high: Array, levels: int) -> None:  # noqa: ANN401 - no types
+    quantised = ops.fake_quantize(node.input_value(index), low, high, low, high, levels)
+    node.input(index).replace_source_output(quantised.output(0))

@@ -1,0 +1,67 @@
+"""Ranges of a network's layers for 8-bit integers: a small file beside a model, see `vsadcvsr.train.calibrate`.
+
+It names the weights that it was made with by their sums, since the ranges of others would spoil pictures unnoticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from vsadcvsr.blending import Blend
+from vsadcvsr.errors import WeightsError
+
+SUFFIX = "-int8.json"
+"""The ranges of `NAME.onnx` are in a file beside it, `NAME` with this behind."""
+
+FORMAT = 1
+
+_log = logging.getLogger(__name__)
+
+type Range = tuple[float, float]
+"""The least and the greatest input of a layer."""
+
+
+def beside(path: Path) -> Path:
+    """Where the ranges of a model's file are, if it has any."""
+    return path.with_name(path.stem + SUFFIX)
+
+
+def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
+    """The ranges of the layers of a model's file, by their names; none where they are of other weights.
+
+    Raises WeightsError for a damaged file.
+    """
+    ranges = beside(path)
+    if not ranges.is_file() or not path.is_file():
+        return {}
+    try:
+        noted = json.loads(ranges.read_text("utf-8"))
+        sums = [noted["format"], noted["model"], *([noted["restoring"]] if blend else [])]
+        found = {str(layer): (float(least), float(most)) for layer, (least, most) in noted["ranges"].items()}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{ranges} holds no ranges; remove it, or calibrate the model again") from error
+    if sums == [FORMAT, _sum(path), *([_sum(blend.path)] if blend else [])]:
+        return found
+    _log.info("%s is of other weights than those of %s and denoise: int8 is left out", ranges.name, path.name)
+    return {}
+
+
+def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range]) -> Path:
+    """Writes the ranges of a model's file, with its restoring weights if it has such; where they are."""
+    noted = {
+        "format": FORMAT,
+        "model": _sum(path),
+        "restoring": _sum(restoring) if restoring else None,
+        "ranges": {layer: [round(one, 4) for one in bounds] for layer, bounds in ranges.items()},
+    }
+    made = beside(path)
+    made.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
+    return made
+
+
+def _sum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

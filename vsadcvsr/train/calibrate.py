@@ -1,0 +1,129 @@
+"""Ranges of a compact student's layers, with which it runs in 8-bit integers: the least and the greatest input of each
+layer on sources made from data of yours, with every share of its restoring weights.
+
+python -m vsadcvsr.train.calibrate run/fast.onnx --data CLIPS
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from vsadcvsr import calibration
+from vsadcvsr.blending import Blend
+from vsadcvsr.commands import check_least, status
+from vsadcvsr.errors import MediaError, UsageError, WeightsError
+from vsadcvsr.extras import needs
+from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.weights import store
+
+with needs("train", "calibration", __name__):
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from vsadcvsr.nets.compact import CompactStudent
+    from vsadcvsr.nets.export import load_weights
+    from vsadcvsr.train.reading import Film, files, read_image
+    from vsadcvsr.train.sources import clean, light
+
+_FILES = 60
+_FRAMES = 3  # of each film
+_SIDE = 768  # pixels of a frame's middle that are used, at most
+_MULTIPLE = 16  # what a frame's sides must divide by, so that a quarter of them fits the student
+_SHARES = (0.0, 0.5, 1.0)
+
+
+def ranges_of(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str, calibration.Range]:
+    """The range of each convolution's inputs over clips (T, 3, H, W), by its name."""
+    found: dict[str, calibration.Range] = {}
+
+    def note(name: str, given: Tensor) -> None:
+        least, most = found.get(name, (0.0, 0.0))
+        found[name] = min(least, float(given.min())), max(most, float(given.max()))
+
+    def noting(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
+        return layer.register_forward_pre_hook(lambda _, given: note(name, given[0]))
+
+    layers = [(name, layer) for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [noting(name, layer) for name, layer in layers]
+    with torch.inference_mode():
+        for clip in clips:
+            links = torch.ones(len(clip))
+            links[0] = 0
+            student(clip, links)
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def clips_in(folders: Sequence[Path], most: int) -> Iterator[Tensor]:
+    """Sources (T, 3, H, W) made from up to `most` files, evenly chosen: each a clean one, and a decent one."""
+    rng = np.random.default_rng(0)
+    found = files(folders, (*VIDEOS, *IMAGES))
+    if not found:
+        raise UsageError.of("data", ", ".join(map(str, folders)), "folders with videos or pictures")
+    for path in found[:: -(-len(found) // most)]:
+        with suppress(MediaError):  # one that cannot be read is none of those that count
+            frames = _frames(path)
+            large = np.asarray(frames, np.float32) / np.float32(255)
+            for make in (clean, light):
+                small = make(large, rng)
+                yield torch.from_numpy(np.ascontiguousarray(small.transpose(0, 3, 1, 2))).float() / 255
+
+
+def _frames(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """The middle of the first frames of a file."""
+    if path.suffix.lower() in IMAGES:
+        shot = [read_image(path)]
+    else:
+        shot = Film.of(path, frames=_FRAMES, size=_MULTIPLE).shots(0)[0][:_FRAMES]
+    sides = [min(side, _SIDE) // _MULTIPLE * _MULTIPLE for side in shot[0].shape[:2]]
+    top, left = ((whole - side) // 2 for whole, side in zip(shot[0].shape[:2], sides, strict=True))
+    return [frame[top : top + sides[0], left : left + sides[1]] for frame in shot]
+
+
+def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES) -> Path:
+    """Writes the ranges of a model beside its ONNX file; where they are."""
+    graph, weights = (store.find(_alike(model, suffix), (suffix,)) for suffix in (".onnx", ".safetensors"))
+    try:
+        restoring = store.restoring(model)
+    except WeightsError:
+        restoring = None
+    clips = list(clips_in(folders, most))
+    found: dict[str, calibration.Range] = {}
+    for share in _SHARES if restoring else _SHARES[:1]:
+        student = load_weights(weights, Blend(restoring, share) if restoring else None)
+        for name, (least, greatest) in ranges_of(student, clips).items():
+            known = found.get(name, (0.0, 0.0))
+            found[name] = min(known[0], least), max(known[1], greatest)
+    return calibration.write(graph, restoring, found)
+
+
+def _alike(model: str | Path, suffix: str) -> str | Path:
+    """A name, or the file of that kind beside a file."""
+    path = Path(model)
+    return path.with_suffix(suffix) if path.suffix else model
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Calibrates a model, and returns the exit status."""
+    about = (__doc__ or "").partition("\n\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m vsadcvsr.train.calibrate", description=about)
+    parser.add_argument("model", help="a name, or an .onnx file with its .safetensors beside it")
+    parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of videos and pictures")
+    parser.add_argument("--files", type=int, default=_FILES, help="how many of them are used")
+    given = parser.parse_args(argv)
+    return status("calibrate", lambda: _say(given))
+
+
+def _say(given: argparse.Namespace) -> None:
+    check_least(given, {"files": 1})
+    sys.stdout.write(f"{calibrate(given.model, given.data, most=given.files)}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
