@@ -109,11 +109,11 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
     }
 
 
-def test_the_shipped_weights_come_of_three_runs(tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "fast" / "first.toml").read_text()
-    commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
+def test_the_shipped_weights_come_of_four_runs(tmp_path: Path) -> None:
+    texts = [(ROOT / "examples" / "fast" / name).read_text() for name in ("first.toml", "restore.toml")]
+    lines = [line[1:] for text in texts for line in text.splitlines()]
     made = []
-    for file, *words in commands:
+    for file, *words in (shlex.split(line)[2:] for line in lines if line.startswith("     adcvsr train ")):
         given = dict(zip(words[::2], words[1::2], strict=True))
         settings, _ = settings_of(ROOT / file, [], {"pool": tmp_path, "out": tmp_path / given["--out"]}, [])
         stage = settings.regression
@@ -122,4 +122,5 @@ def test_the_shipped_weights_come_of_three_runs(tmp_path: Path) -> None:
         ("before.safetensors", "pool", 0, 3000, 0),
         ("first/fast.safetensors", "pool", 1, 2500, 4),
         ("second/fast.safetensors", "pool", 2, 2400, 4),
+        ("fast", "poor", 3, 2000, 4),
     ]

@@ -68,6 +68,15 @@ def test_tone_stays(name: str, clip: NDArray[np.float32]) -> None:
     assert abs(np.mean(apart)) < (1 if name == "clean" else 5)
 
 
+def test_poor_sources_keep_less_than_light_ones(clip: NDArray[np.float32]) -> None:
+    clean = KINDS["clean"].wear(clip, np.random.default_rng(0)).astype(np.float32)
+    light, poor = (
+        np.mean([np.abs(KINDS[name].wear(clip, np.random.default_rng(seed)) - clean).mean() for seed in range(12)])
+        for name in ("light", "poor")
+    )
+    assert poor > 1.3 * light
+
+
 @pytest.mark.parametrize("recipe", [REALBASICVSR, DOVE, HEAVY])
 def test_sizes_that_four_does_not_divide_are_rounded_down(recipe: Recipe) -> None:
     worn = through(np.full((2, 70, 45, 3), 0.5, np.float32), recipe, np.random.default_rng(0))

@@ -37,6 +37,7 @@ def _kind(recipe: Recipe) -> Kind:
 KINDS = {
     "clean": Kind(sources.clean),
     "light": Kind(sources.light),
+    "poor": Kind(sources.poor),
     "soft": _kind(recipes.SOFT),
     "heavy": _kind(recipes.HEAVY),
     "realbasicvsr": _kind(recipes.REALBASICVSR),

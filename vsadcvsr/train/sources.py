@@ -1,4 +1,5 @@
-"""What decent sources look like: a network that trains on ruins alone makes a clean clip no sharper.
+"""Decent sources, without which a network makes a clean clip no sharper, and poor ones, which a second set of weights
+learns from.
 
 Clips are (T, H, W, 3), float32 RGB in 0..1; what comes back is uint8, at a quarter of the size.
 """
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.codecs import compress_quality, jpeg
+from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.kernels import Kernel
 from vsadcvsr.train.worn import eight_bit
@@ -36,6 +37,24 @@ def light(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
     if kind < 0.8:
         return np.stack([jpeg(frame, int(rng.integers(60, 98))) for frame in pixels])
     return pixels
+
+
+def poor(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A source that needs restoring, short of a ruin: soft, noisy, strongly compressed or in an old format; mostly one
+    of these more than the others.
+    """
+    soft, noisy, coded = rng.random(3) ** (0.6 if rng.random() < 0.3 else 1.4)
+    across = 0.4 + 2.8 * soft
+    along = across if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
+    small = downscale(np.stack([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip]), rng)
+    if rng.random() < 0.85:
+        small = small + _sensor_noise(small, 15 * noisy / 255, rng)
+    pixels, kind = eight_bit(small), rng.random()
+    if kind < 0.55:
+        return compress_quality(pixels, 16 + round(19 * coded))
+    if kind < 0.85:
+        return compress_bitrate(pixels, "mpeg4", int(0.3 * 5 ** (1 - coded) * pixels.shape[1] * pixels.shape[2]))
+    return np.stack([jpeg(frame, 95 - round(60 * coded)) for frame in pixels])
 
 
 def clean(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
