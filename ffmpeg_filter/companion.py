@@ -94,7 +94,9 @@ def codec_for(kinds: Iterable[str], version: tuple[int, int], *, keys: bool = Fa
     return PNG if seen & PNG.carries else None
 
 
-_BLENDED = re.compile(r"(yuva?(420|422|444)p|gbra?p|gray)((9|10|12|14|16)le)?|yuv4(40|11|10)p|yuvj4(20|22|44|40)p")
+_BLENDED = re.compile(
+    r"(yuva?(420|422|444)p|gbra?p|gray)((9|10|12|14|16)le)?|yuv4(40|11|10)p|yuvj4(20|22|44|40)p|(gray|gbrp)f32le"
+)
 """Pixel formats in which every release's `blend` copies samples."""
 _WITH_ALPHA = ("rgba", "bgra", "argb", "abgr")
 _AS_PLANES = {

@@ -28,7 +28,7 @@ def pictures(*words: str | Path) -> str:
     "pixel_format",
     [
         "yuv420p", "yuv422p10", "yuv444p12", "yuv444p16", "yuva420p", "gbrp", "gray", "gray10", "gray16be", "nv12",
-        "rgb24", "rgba", "rgb48be", "rgba64le",
+        "rgb24", "rgba", "rgb48be", "rgba64le", "grayf32le", "gbrpf32le",
     ],
 )  # fmt: skip
 def test_pictures_are_the_same_with_a_companion(pixel_format: str, tmp_path: Path) -> None:
