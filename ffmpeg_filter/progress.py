@@ -75,7 +75,7 @@ class Plain(Quiet):
     def _line(self) -> str:
         spent = max(time.monotonic() - self._began, 1e-6)
         fps = self._count / spent
-        of = f"/{self._total}" if self._total else ""
+        of = f"/{self._total}" if self._total and self._count <= self._total else ""  # it may be less than there are
         left = f" eta={_clock((self._total - self._count) / fps)}" if self._total and self._count < self._total else ""
         return f"frame={self._count}{of} fps={fps:.1f} time={_clock(self._film)} speed={self._film / spent:.3g}x{left}"
 
@@ -99,9 +99,11 @@ class Live:
 
     def frame(self, seconds: float) -> None:
         spent = max(time.monotonic() - self._began, 1e-6)
-        done = self._progress.tasks[0].completed + 1
+        task = self._progress.tasks[0]
+        done = task.completed + 1
+        of = "?" if task.total is not None and done > task.total else task.fields["of"]
         with suppress(OSError):
-            self._progress.update(self._task, advance=1, fps=done / spent, speed=seconds / spent)
+            self._progress.update(self._task, advance=1, of=of, fps=done / spent, speed=seconds / spent)
 
     def say(self, words: str) -> None:
         with suppress(OSError):

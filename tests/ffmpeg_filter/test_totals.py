@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import shlex
 from fractions import Fraction
 
@@ -9,11 +11,26 @@ import pytest
 
 from ffmpeg_filter.argv import parse
 from ffmpeg_filter.facts import Input, Stream
+from ffmpeg_filter.progress import reporter
 from ffmpeg_filter.totals import frames
 
 FILM = Input((Stream(index=0, kind="video", frames=100, rate=Fraction(10)),), 10.0)
 NO_COUNT = Input((Stream(index=0, kind="video", rate=Fraction(10)),), 10.0)
 ENDLESS = Input((Stream(index=0, kind="video", rate=Fraction(10)),))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_a_total_that_turns_out_too_small_is_not_said(stream: io.StringIO) -> None:
+    with reporter(2, wanted=True, stream=stream) as live:
+        for number in range(3):
+            live.frame(number / 25)
+    last = re.findall(r"(?:frame=|adcvsr.*?)(\d/\d|\d/\?|\d) f", stream.getvalue())[-1]
+    assert last in {"3", "3/?"}
 
 
 def total(words: str, facts: Input = FILM, *filters: str) -> int | None:
