@@ -41,21 +41,24 @@ def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
     try:
         noted = json.loads(ranges.read_text("utf-8"))
         sums = [noted["format"], noted["model"], *([noted["restoring"]] if blend else [])]
+        most = float(noted["denoise"])
         found = {str(layer): (float(least), float(most)) for layer, (least, most) in noted["ranges"].items()}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{ranges} holds no ranges; remove it, or calibrate the model again") from error
-    if sums == [FORMAT, _sum(path), *([_sum(blend.path)] if blend else [])]:
+    fits = sums == [FORMAT, _sum(path), *([_sum(blend.path)] if blend else [])]
+    if fits and (blend is None or blend.denoise <= most):
         return found
-    _log.info("%s is of other weights than those of %s and denoise: int8 is left out", ranges.name, path.name)
+    _log.info("%s is of other weights, or of less denoise than is asked for: int8 is left out", ranges.name)
     return {}
 
 
-def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range]) -> Path:
-    """Writes the ranges of a model's file, with its restoring weights if it has such; where they are."""
+def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range], *, denoise: float = 1.0) -> Path:
+    """Writes the ranges of a model's file, with up to `denoise` of its restoring weights; where they are."""
     noted = {
         "format": FORMAT,
         "model": _sum(path),
         "restoring": _sum(restoring) if restoring else None,
+        "denoise": denoise,
         "ranges": {layer: [round(one, 4) for one in bounds] for layer, bounds in ranges.items()},
     }
     made = beside(path)

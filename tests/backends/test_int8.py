@@ -73,7 +73,7 @@ def test_ranges_of_other_weights_are_left_alone(pair: Path, denoise: float, monk
     else:
         export(load_weights(blending.beside(pair)), pair)
     assert not Engine.open(pair, denoise=denoise, device="cpu").label.endswith("int8")
-    with pytest.raises(BackendError, match=r"needs ranges of these weights .* own-int8\.json; run `python -m vsadcvsr"):
+    with pytest.raises(BackendError, match=r"needs ranges of these weights, .* own-int8\.json; run"):
         Engine.open(pair, denoise=denoise, device="cpu", precision="int8")
 
 
@@ -82,6 +82,15 @@ def test_ranges_without_restoring_weights_are_not_for_blends(pair: Path) -> None
     assert Engine.open(pair, precision="int8").label == "openvino/cpu/int8"
     with pytest.raises(BackendError, match="needs ranges of these weights"):
         Engine.open(pair, precision="int8", denoise=0.5)
+
+
+def test_ranges_are_good_up_to_the_denoise_that_they_were_made_with(pair: Path) -> None:
+    student = load_weights(pair.with_suffix(".safetensors"))
+    ranges = ranges_of(student, [torch.from_numpy(FRAMES)])
+    calibration.write(pair, blending.beside(pair), ranges, denoise=0.5)
+    assert Engine.open(pair, precision="int8", denoise=0.5).label == "openvino/cpu/int8"
+    with pytest.raises(BackendError, match="up to this denoise"):
+        Engine.open(pair, precision="int8", denoise=0.6)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"enter": 3}}'])

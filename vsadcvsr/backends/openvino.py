@@ -255,8 +255,8 @@ def _precision(path: Path, wanted: str, able: tuple[str, ...], has_ranges: bool)
         return present[-1] if counts_in_int8() else _floating(able)[-1]
     if wanted == "int8" and not has_ranges:
         raise BackendError(
-            f"precision 'int8' needs ranges of these weights beside the model, in {calibration.beside(path).name}; "
-            f"run `python -m vsadcvsr.train.calibrate {path.name} --data CLIPS`"
+            "precision 'int8' needs ranges of these weights, up to this denoise, beside the model in "
+            f"{calibration.beside(path).name}; run `python -m vsadcvsr.train.calibrate {path.name} --data CLIPS`"
         )
     if wanted not in present:
         raise BackendError(

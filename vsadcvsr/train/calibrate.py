@@ -1,5 +1,5 @@
 """Ranges of a compact student's layers, with which it runs in 8-bit integers: the least and the greatest input of each
-layer on sources made from data of yours, with every share of its restoring weights.
+layer on sources made from data of yours, with shares of its restoring weights.
 
 python -m vsadcvsr.train.calibrate run/fast.onnx --data CLIPS
 """
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vsadcvsr import calibration
-from vsadcvsr.blending import Blend
+from vsadcvsr.blending import Blend, checked
 from vsadcvsr.commands import check_least, status
 from vsadcvsr.errors import MediaError, UsageError, WeightsError
 from vsadcvsr.extras import needs
@@ -34,7 +34,7 @@ _FILES = 60
 _FRAMES = 3  # of each film
 _SIDE = 768  # pixels of a frame's middle that are used, at most
 _MULTIPLE = 16  # what a frame's sides must divide by, so that a quarter of them fits the student
-_SHARES = (0.0, 0.5, 1.0)
+_SHARES = (0.0, 0.5, 1.0)  # of the most denoise
 
 
 def ranges_of(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str, calibration.Range]:
@@ -86,8 +86,8 @@ def _frames(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
     return [frame[top : top + sides[0], left : left + sides[1]] for frame in shot]
 
 
-def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES) -> Path:
-    """Writes the ranges of a model beside its ONNX file; where they are."""
+def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES, denoise: float = 1.0) -> Path:
+    """Writes the ranges of a model, up to that `denoise`, beside its ONNX file; where they are."""
     graph, weights = (store.find(_alike(model, suffix), (suffix,)) for suffix in (".onnx", ".safetensors"))
     try:
         restoring = store.restoring(model)
@@ -96,11 +96,11 @@ def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES)
     clips = list(clips_in(folders, most))
     found: dict[str, calibration.Range] = {}
     for share in _SHARES if restoring else _SHARES[:1]:
-        student = load_weights(weights, Blend(restoring, share) if restoring else None)
+        student = load_weights(weights, Blend(restoring, share * denoise) if restoring else None)
         for name, (least, greatest) in ranges_of(student, clips).items():
             known = found.get(name, (0.0, 0.0))
             found[name] = min(known[0], least), max(known[1], greatest)
-    return calibration.write(graph, restoring, found)
+    return calibration.write(graph, restoring, found, denoise=denoise)
 
 
 def _alike(model: str | Path, suffix: str) -> str | Path:
@@ -116,13 +116,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", help="a name, or an .onnx file with its .safetensors beside it")
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of videos and pictures")
     parser.add_argument("--files", type=int, default=_FILES, help="how many of them are used")
+    parser.add_argument("--denoise", type=float, default=1.0, help="the most for which int8 is good enough")
     given = parser.parse_args(argv)
     return status("calibrate", lambda: _say(given))
 
 
 def _say(given: argparse.Namespace) -> None:
     check_least(given, {"files": 1})
-    sys.stdout.write(f"{calibrate(given.model, given.data, most=given.files)}\n")
+    denoise = checked(given.denoise)
+    sys.stdout.write(f"{calibrate(given.model, given.data, most=given.files, denoise=denoise)}\n")
 
 
 if __name__ == "__main__":
