@@ -16,7 +16,7 @@ import vapoursynth as vs
 from ffmpeg_filter.raw import Format, Plane, Property, Raw
 from ffmpeg_filter.thrift import cache_size
 from vsadcvsr.errors import FormatError
-from vsadcvsr.plugin_formats import Shape, shape_of
+from vsadcvsr.plugin.formats import Shape, shape_of
 
 _ENDLESS = (1 << 31) - 1
 

@@ -26,15 +26,15 @@ from ffmpeg_filter.encoder import ProgramError
 from ffmpeg_filter.farm_merge import merge
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, enter
 from ffmpeg_filter.progress import Reporter, reporter
-from vsadcvsr import page
+from vsadcvsr import html_page
 from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, MissingError, UsageError, WeightsError, one_line
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.ledger import Line, worker_name
-from vsadcvsr.farm.live import Watch
-from vsadcvsr.farm.report import report
-from vsadcvsr.farm.sources import ChangedError
-from vsadcvsr.farm.status import Tally, status_of
-from vsadcvsr.farm.work import Worker, finished
+from vsadcvsr.farm.monitor.report import report
+from vsadcvsr.farm.monitor.status import Tally, status_of
+from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.store.ledger import Line, worker_name
+from vsadcvsr.farm.worker import Worker, finished
 
 _DIGITS = 9
 """The most in a number of chunks or samples."""
@@ -271,7 +271,7 @@ def draw(job: Job, out: Path, count: int = 4) -> None:
     """Writes the page of a job, with so many pictures. Raises MediaError where it cannot be written."""
     from ffmpeg_filter.farm_samples import samples
 
-    page.write(out, report(Tally(job), *samples(job, count)))
+    html_page.write(out, report(Tally(job), *samples(job, count)))
 
 
 def say(words: str) -> None:

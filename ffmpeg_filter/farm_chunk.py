@@ -23,9 +23,9 @@ from ffmpeg_filter.nut import exact
 from ffmpeg_filter.passage import Model
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.plan import Chunk
-from vsadcvsr.farm.sources import ChangedError
+from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
 
 
 class Renderer:

@@ -9,7 +9,7 @@ from typing import Self
 
 from ffmpeg_filter.farm_title import Making
 from vsadcvsr.errors import FarmError
-from vsadcvsr.farm.live import Watch
+from vsadcvsr.farm.monitor.watch import Watch
 
 
 class Errand[Result]:

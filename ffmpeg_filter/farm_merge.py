@@ -20,8 +20,8 @@ from ffmpeg_filter.nut import exact
 from ffmpeg_filter.pipeline import Outcome
 from ffmpeg_filter.progress import Reporter
 from vsadcvsr.errors import FarmError, MediaError
-from vsadcvsr.farm.ledger import Line
-from vsadcvsr.farm.plan import Chunk
+from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.ledger import Line
 
 _MILLISECOND = Fraction(1, 1000)
 _MATROSKA = {"matroska", "mkv"}

@@ -18,7 +18,7 @@ from ffmpeg_filter import loglevel, outputs, urls
 from ffmpeg_filter.argv import FARM, Command, File, Option, parse, path_of
 from ffmpeg_filter.farm_files import files_of, listing
 from vsadcvsr.errors import UsageError, near_misses
-from vsadcvsr.farm.views import Style
+from vsadcvsr.farm.monitor.views import Style
 
 _log = logging.getLogger(__name__)
 

@@ -29,9 +29,9 @@ from ffmpeg_filter.farm_recipe import Kitchen
 from ffmpeg_filter.progress import Quiet
 from vsadcvsr.bench.timing import clocked
 from vsadcvsr.commands import status_of_part
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.plan import Chunk
-from vsadcvsr.farm.work import Worker, finished
+from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.worker import Worker, finished
 
 _COMMAND = (
     "-i", "clip.mp4", "-vf", "adcvsr=model=nearest-temporal:scale=4",

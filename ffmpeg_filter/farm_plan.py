@@ -44,10 +44,10 @@ from ffmpeg_filter.send import StreamInfo
 from ffmpeg_filter.shown import LOST_KEYS, Shown, lost_words
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.farm.job import Job, check_folder, write_once
-from vsadcvsr.farm.ledger import Line, worker_name
-from vsadcvsr.farm.plan import plan as chunks
-from vsadcvsr.farm.sources import fingerprint
+from vsadcvsr.farm.store.chunks import plan as chunks
+from vsadcvsr.farm.store.fingerprints import fingerprint
+from vsadcvsr.farm.store.job import Job, check_folder, write_once
+from vsadcvsr.farm.store.ledger import Line, worker_name
 
 _TRIAL = "0.2"
 """Seconds of a film that is encoded to see whether it can be."""

@@ -26,8 +26,8 @@ from ffmpeg_filter.plan import Plan, Start, plan
 from ffmpeg_filter.send import StreamInfo
 from vsadcvsr import backends, calibration
 from vsadcvsr.errors import FarmError, UsageError
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.sources import ChangedError
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
 from vsadcvsr.weights import store
 
 _NO_PART = {"bench", "evaluate", "train"}

@@ -16,11 +16,11 @@ from ffmpeg_filter.farm_orders import orders, titles
 from ffmpeg_filter.farm_title import Making
 from ffmpeg_filter.farm_works import Works
 from vsadcvsr.errors import AdcvsrError
-from vsadcvsr.farm import cluster, crew
-from vsadcvsr.farm.crew import Crew
-from vsadcvsr.farm.ledger import worker_name
-from vsadcvsr.farm.live import Watch
-from vsadcvsr.farm.summary import counted
+from vsadcvsr.farm.cluster import connection, workers
+from vsadcvsr.farm.cluster.workers import Crew
+from vsadcvsr.farm.monitor.summary import counted
+from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.store.ledger import worker_name
 
 SITE = "ffmpeg_filter.farm_site:Site"
 """What runs in the workers."""
@@ -29,7 +29,7 @@ SITE = "ffmpeg_filter.farm_site:Site"
 def run(command: Command, order: Order) -> int:
     """Makes what `-farm` asks for; the exit status. Raises what one machine would, and FarmError."""
     given, asked = orders(command), titles(command)
-    cluster.check(given.address)
+    connection.check(given.address)
     makings = [Making(title, given, order) for title in asked]
     left = [making for making in makings if not making.is_there]
     if len(left) < len(makings) and given.least <= logging.INFO:
@@ -39,9 +39,9 @@ def run(command: Command, order: Order) -> int:
     for making in left:
         making.check_outputs()
     device, told = _device(left), sys.stdout if given.style == "json" else sys.stderr  # before Ray's words are led away
-    with cluster.joined(given.address) as there, stoppable():
+    with connection.joined(given.address) as there, stoppable():
         nodes = there.nodes()
-        need = crew.need(nodes, given.cpus, given.gpus, device)
+        need = workers.need(nodes, given.cpus, given.gpus, device)
         hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
         with Watch(style=given.style, stream=told, least=given.least) as watch, Works(hands, watch, left) as works:
             watch.inform(f"room for {counted(need.room(nodes), 'worker')} of {need} on {counted(len(nodes), 'node')}")

@@ -19,10 +19,10 @@ from ffmpeg_filter import farm_lossless, filtergraph
 from ffmpeg_filter.farm_frames import Film, MisalignedError
 from ffmpeg_filter.farm_recipe import Kitchen, enter
 from vsadcvsr.errors import AdcvsrError, MediaError
-from vsadcvsr.farm.job import Job, checksum
-from vsadcvsr.farm.plan import Chunk
-from vsadcvsr.farm.report import Sample
-from vsadcvsr.page import embedded
+from vsadcvsr.farm.monitor.report import Sample
+from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.job import Job, checksum
+from vsadcvsr.html_page import embedded
 
 _MOVERS = {"crop", "hflip", "pad", "transpose", "vflip"}
 """Filters behind the network that are allowed in chunks and put pixels elsewhere."""

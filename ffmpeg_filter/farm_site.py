@@ -10,10 +10,10 @@ from pathlib import Path
 from ffmpeg_filter.farm_chunk import Renderer
 from ffmpeg_filter.farm_recipe import enter
 from vsadcvsr.errors import AdcvsrError, FarmError
-from vsadcvsr.farm.answers import Answer
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.sources import ChangedError
-from vsadcvsr.farm.work import Worker
+from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.worker import Worker
 
 _KEPT = 2
 """Jobs that are kept open: the last chunks of one are made beside the first of the next."""

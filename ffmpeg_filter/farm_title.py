@@ -20,9 +20,9 @@ from ffmpeg_filter.farm_orders import Orders, Title
 from ffmpeg_filter.farm_recipe import Kitchen, Ordered, check_outputs
 from ffmpeg_filter.progress import Reporter
 from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, one_line
-from vsadcvsr.farm.claims import Claims
-from vsadcvsr.farm.job import Job, make_folder
-from vsadcvsr.farm.work import finished
+from vsadcvsr.farm.store.claims import Claims
+from vsadcvsr.farm.store.job import Job, make_folder
+from vsadcvsr.farm.worker import finished
 
 _LONGEST_NAME = 255  # bytes
 _WAIT = 0.5

@@ -15,10 +15,10 @@ from ffmpeg_filter import farm
 from ffmpeg_filter.farm_errands import Beside, Errand
 from ffmpeg_filter.farm_title import Making
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
-from vsadcvsr.farm.crew import Crew
-from vsadcvsr.farm.dispatch import Dispatch, Ended, GoneError
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.live import Watch
+from vsadcvsr.farm.cluster.scheduler import Dispatch, Ended, GoneError
+from vsadcvsr.farm.cluster.workers import Crew
+from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.store.job import Job
 
 _STEP = 0.2
 """Seconds between two looks at what goes on."""

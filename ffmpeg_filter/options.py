@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ffmpeg_filter import filtergraph, timeline
 from vsadcvsr.errors import UsageError, near_misses
-from vsadcvsr.plugin_formats import LARGEST
+from vsadcvsr.plugin.formats import LARGEST
 
 _ALIASES = {"w": "width", "h": "height"}
 _HELP = {

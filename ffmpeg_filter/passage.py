@@ -26,13 +26,13 @@ from ffmpeg_filter.conversion import (
 )
 from ffmpeg_filter.pixels import wanted_layout
 from ffmpeg_filter.raw import Property, Raw
-from vsadcvsr.encoding import Encoding
+from vsadcvsr.color import Encoding
 from vsadcvsr.engine import Engine, Source
 from vsadcvsr.errors import FormatError
-from vsadcvsr.picture import Finished
+from vsadcvsr.output import Finished
 from vsadcvsr.plugin import load
-from vsadcvsr.plugin_formats import Request, enter, leave, matrix_for
-from vsadcvsr.plugin_frames import format_of, frame_of, source_of
+from vsadcvsr.plugin.formats import Request, enter, leave, matrix_for
+from vsadcvsr.plugin.frames import format_of, frame_of, source_of
 from vsadcvsr.spec import SCALE
 
 _AHEAD = 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ffmpeg_filter.raw import Format, Property, Raw
 from vsadcvsr.errors import FormatError, UsageError, near_misses
-from vsadcvsr.plugin_formats import LARGEST
+from vsadcvsr.plugin.formats import LARGEST
 
 MAGIC = "YUV4MPEG2"
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}

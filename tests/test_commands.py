@@ -18,9 +18,9 @@ MISTAKES = {
     "bench.farm --workers 2 0": "bench: --workers is [2, 0], allowed: 1 or more",
     "bench.farm --ledgers 5": "bench: --ledgers is '5', allowed: WIDTHxHEIGHT",
     "bench.paper --weights gone.safetensors --dry-run": "bench: gone.safetensors",
-    "train.pool gone --out pool": "pool: folder is 'gone', allowed:",
-    "train.teach gone": "teach: pool is 'gone', allowed:",
-    "train.pairs gone gone --teacher star --out pool": "pairs: ",
+    "train.data.build gone --out pool": "pool: folder is 'gone', allowed:",
+    "train.teachers.label gone": "teach: pool is 'gone', allowed:",
+    "train.teachers.pairs gone gone --teacher star --out pool": "pairs: ",
 }
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.pages import ALL, PAGES, README, ROOT, console_lines, shell_lines
 from tests.requirements import requires
-from vsadcvsr.evaluate.measures import CHOICES, COLUMNS
+from vsadcvsr.evaluate.metrics.registry import CHOICES, COLUMNS
 
 GUIDES = {
     name: (ROOT / name).read_text(encoding="utf-8") for name in ("examples/farm/README.md", "examples/media/README.md")
@@ -80,8 +80,8 @@ def commands() -> dict[str, Callable[[list[str]], int]]:
     modules = {
         "adcvsr evaluate": "vsadcvsr.evaluate.__main__",
         "python -m vsadcvsr.evaluate.validation": "vsadcvsr.evaluate.validation",
-        "python -m vsadcvsr.train.teach": "vsadcvsr.train.teach",
-        "python -m vsadcvsr.train.pairs": "vsadcvsr.train.pairs",
+        "python -m vsadcvsr.train.teachers.label": "vsadcvsr.train.teachers.label",
+        "python -m vsadcvsr.train.teachers.pairs": "vsadcvsr.train.teachers.pairs",
         "ffadcvsr -farm": "ffmpeg_filter.cli",
     }
     return {words: import_module(module).main for words, module in modules.items()}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vsadcvsr.evaluate.clips import items_in
 from vsadcvsr.files import IMAGES, VIDEOS
-from vsadcvsr.train.library import Sources
+from vsadcvsr.train.data.library import Sources
+from vsadcvsr.video_io import items_in
 
 CLIP = Path(__file__).parents[1] / "examples" / "media" / "clip.mp4"
 

@@ -16,15 +16,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.engine.test_paper import in_colours_of
-from tests.nets.small_paper import SHALLOW, WHOLE, student
-from vsadcvsr.backends.eager import Eager, Ways
+from tests.nets.paper.small_paper import SHALLOW, WHOLE, student
+from vsadcvsr.backends.pytorch.backend import Eager, Ways
 from vsadcvsr.engine import Engine, Manner
 from vsadcvsr.errors import BackendError
 from vsadcvsr.memory import GIB, choose, settled, usable
-from vsadcvsr.nets.files import Student, blank
-from vsadcvsr.nets.paper_dims import PAPER, PaperDims
-from vsadcvsr.nets.paper_needs import needs
-from vsadcvsr.nets.running import Keeping, needs_of, prepared, running
+from vsadcvsr.nets.paper.config import PAPER, PaperDims
+from vsadcvsr.nets.paper.memory import needs
+from vsadcvsr.nets.step_runner import Keeping, needs_of, prepared, running
+from vsadcvsr.nets.weights_file import Student, blank
 from vsadcvsr.spec import Aside, Needs
 from vsadcvsr.tiling import Tiling
 

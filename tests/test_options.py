@@ -9,13 +9,13 @@ import pytest
 
 from vsadcvsr.evaluate import options as evaluation
 from vsadcvsr.evaluate.__main__ import TABLES
-from vsadcvsr.evaluate.cases import PROTOCOLS
+from vsadcvsr.evaluate.datasets import PROTOCOLS
 from vsadcvsr.evaluate.degradations import DEGRADATIONS
 from vsadcvsr.evaluate.validation import Plan
 from vsadcvsr.train import options as training
-from vsadcvsr.train.library import ROOM
-from vsadcvsr.train.mix import KINDS, MIX
-from vsadcvsr.train.teach import TEACHERS
+from vsadcvsr.train.data.library import ROOM
+from vsadcvsr.train.degradations.mix import KINDS, MIX
+from vsadcvsr.train.teachers.label import TEACHERS
 
 _WITHOUT = """
 import runpy, sys
@@ -40,8 +40,10 @@ def test_options_name_what_there_is() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["cli evaluate", "evaluate", "evaluate.cuts", "evaluate.validation", "train.pool", "train.pairs", "train.soup",
-     "train.teach", "bench.paper", "cli train"],
+    [
+        "cli evaluate", "evaluate", "evaluate.cuts", "evaluate.validation", "train.data.build", "train.teachers.pairs",
+        "train.average", "train.teachers.label", "bench.paper", "cli train",
+    ],
 )  # fmt: skip
 def test_help_does_not_need_the_extra(command: str) -> None:
     module, *more = f"vsadcvsr.{command}".split()
@@ -54,7 +56,7 @@ def test_help_does_not_need_the_extra(command: str) -> None:
 
 
 def test_what_is_missing_is_said_where_help_is_not_asked_for() -> None:
-    words = [sys.executable, "-c", _WITHOUT, "vsadcvsr.train.soup", "a", "--out", "b"]
+    words = [sys.executable, "-c", _WITHOUT, "vsadcvsr.train.average", "a", "--out", "b"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "run `pip install 'vsadcvsr[train]'`" in done.stderr

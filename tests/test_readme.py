@@ -81,7 +81,7 @@ def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
     cv2.imwrite(str(tmp_path / "MY_PICTURES" / "one.png"), rng.integers(0, 255, (90, 90, 3)).astype(np.uint8))
     shutil.copy(ROOT / "examples" / "media" / "clip.mp4", tmp_path / "MY_VIDEOS")
-    (fill,) = lines_with("python -m vsadcvsr.train.pool")
+    (fill,) = lines_with("python -m vsadcvsr.train.data.build")
     run(with_numbers(fill, count="1", size="64"), tmp_path)
     short = [f"{stage}.{text}" for stage in ("regression", "adversarial") for text in ("batch=1", "crop=8", "frames=2")]
     small = ["--set", *" --set ".join([*short[:3], "threads=1"]).split()]

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from tests.pages import PAGES, lines_with
 from tests.weights.official_files import SMALL, save_decoder, save_net
 from vsadcvsr import cli
-from vsadcvsr.bench import paper
+from vsadcvsr.bench.paper import __main__
 from vsadcvsr.engine import Engine
-from vsadcvsr.nets.paper_dims import PAPER
+from vsadcvsr.nets.paper.config import PAPER
 
 PAGE = PAGES["docs/networks.md"]
 
@@ -34,13 +34,13 @@ def test_the_official_files_convert_as_shown(tmp_path: Path, monkeypatch: pytest
 def test_the_bench_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
     torch.set_num_threads(1)
     (words,) = lines_with("python -m vsadcvsr.bench.paper")
-    assert paper.main(words[3:]) == 0
+    assert __main__.main(words[3:]) == 0
     assert "by calculation" in capsys.readouterr().out
 
 
 def test_the_table_of_memory_is_what_is_planned() -> None:
     rows = {row.split("|")[1].strip(): row for row in PAGE.splitlines() if row.startswith("|")}
-    for name, plan in paper.planned().items():
+    for name, plan in __main__.planned().items():
         assert plan in rows[name.split()[0]]
 
 

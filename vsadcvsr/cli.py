@@ -58,7 +58,7 @@ def models(context: typer.Context) -> None:
 @models_app.command("fetch")
 def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list that does not ship.")]) -> None:
     """Brings a model that is too big to ship from its public home; the same command again goes on where it stopped."""
-    from vsadcvsr.weights.fetch import fetch
+    from vsadcvsr.weights.download import fetch
 
     with Progress(console=Console(stderr=True), transient=True) as bars:
         lines: dict[str, TaskID] = {}

@@ -26,7 +26,7 @@ class ModelSpec:
 
     `lookahead` is the number of frames after n that frame n needs, which is also the number of frames before it
     (DESIGN: one per temporal convolution). `multiple` divides the height and width that the network takes.
-    `parts` says that pictures come in parts (see `vsadcvsr.picture`), else they are whole.
+    `parts` says that pictures come in parts (see `vsadcvsr.output`), else they are whole.
     `reach` is the spatial reach in input pixels, 0 for none; None means global (attention): tiles then approximate.
     """
 

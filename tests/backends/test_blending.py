@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from tests.backends.test_contract import SIZE, run
 from tests.engine.reference import Clip, clip_of
 from tests.restoring import write_pair
-from vsadcvsr import backends, blending, engine
+from vsadcvsr import backends, blending
 from vsadcvsr.backends import Backend, openvino, ort
 from vsadcvsr.blending import Blend
-from vsadcvsr.engine import Engine
+from vsadcvsr.engine import Engine, engine
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.export import export, load_weights
 from vsadcvsr.spec import Array

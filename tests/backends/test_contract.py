@@ -14,7 +14,7 @@ from vsadcvsr import backends, calibration
 from vsadcvsr.backends import Backend
 from vsadcvsr.engine import Engine, Manner
 from vsadcvsr.errors import BackendError
-from vsadcvsr.picture import Parts, arrays, whole
+from vsadcvsr.output import Parts, arrays, whole
 from vsadcvsr.spec import Array
 from vsadcvsr.tiling import Tiling
 

@@ -227,7 +227,9 @@ def test_a_file_of_the_wrong_kind_for_a_backend_is_refused(files: dict[str, Path
 def test_a_backend_whose_library_is_absent_names_what_to_install(
     missing: str, kind: str, words: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in [name for name in sys.modules if name in {"vsadcvsr.backends.eager", "vsadcvsr.backends.ort"}]:
+    for name in [
+        name for name in sys.modules if name in {"vsadcvsr.backends.pytorch.backend", "vsadcvsr.backends.ort"}
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(BackendError, match=words):

@@ -12,7 +12,7 @@ import pytest
 
 from vsadcvsr.bench import mlrt
 from vsadcvsr.bench.__main__ import beside_mlrt, text
-from vsadcvsr.bench.parts import Choice
+from vsadcvsr.bench.components import Choice
 from vsadcvsr.errors import BackendError
 
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from vsadcvsr.bench import __main__ as bench
+from vsadcvsr.bench.components import Choice, noise, opened, stepping, streaming
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
 from vsadcvsr.bench.timing import Timing, compared, timed
 
 

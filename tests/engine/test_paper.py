@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tests.nets.small_paper import SHALLOW, student
+from tests.nets.paper.small_paper import SHALLOW, student
 from vsadcvsr.engine import EndOfClip, Engine
-from vsadcvsr.forward import Manner, Source
-from vsadcvsr.nets.paper import PaperStudent
+from vsadcvsr.engine.runner import Manner, Source
+from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.spec import Array
 
 

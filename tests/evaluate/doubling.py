@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from vsadcvsr.evaluate.clips import frames_at, write_pictures, write_video
+from vsadcvsr.video_io import frames_at, write_pictures, write_video
 
 if __name__ == "__main__":
     source, out = map(Path, sys.argv[1:3])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.evaluate.waves import moving, write_set
 from vsadcvsr.evaluate.__main__ import main
-from vsadcvsr.evaluate.clips import write_pictures, write_video
+from vsadcvsr.video_io import write_pictures, write_video
 
 
 @pytest.fixture
@@ -110,9 +110,9 @@ def test_what_is_not_installed_is_a_line_below_the_table(
 ) -> None:
     for name in ("vapoursynth", "torch"):
         monkeypatch.setitem(sys.modules, name, None)
-    for name in ("vsadcvsr.evaluate.perceptual", "vsadcvsr.nets.trunk"):
+    for name in ("vsadcvsr.evaluate.metrics.perceptual", "vsadcvsr.nets.efficientnet"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.delattr("vsadcvsr.evaluate.perceptual", raising=False)
+    monkeypatch.delattr("vsadcvsr.evaluate.metrics.perceptual", raising=False)
     rows = rows_of(data, "--set", "soft", "--metrics", "psnr_y,ssimulacra2,xpsnr,features")
     assert rows["soft bicubic"]["mean"]["ssimulacra2"] is None
     told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not measured: ")]

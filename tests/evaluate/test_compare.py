@@ -17,9 +17,9 @@ from tests import browser
 from vsadcvsr.cli import app
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate import compare as module
-from vsadcvsr.evaluate.clips import frames_at
 from vsadcvsr.evaluate.compare import Look, compare
-from vsadcvsr.evaluate.fidelity import fidelity
+from vsadcvsr.evaluate.metrics.fidelity import fidelity
+from vsadcvsr.video_io import frames_at
 
 type Pixels = NDArray[np.uint8]
 

@@ -11,8 +11,8 @@ import pytest
 from tests.evaluate.waves import moving
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate import peers
-from vsadcvsr.evaluate.cases import Case
-from vsadcvsr.evaluate.upscalers import Timed, shown
+from vsadcvsr.evaluate.datasets import Case
+from vsadcvsr.evaluate.methods import Timed, shown
 from vsadcvsr.spec import Array
 
 LOW = moving(3, 12, 16)

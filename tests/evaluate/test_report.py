@@ -10,11 +10,11 @@ import pytest
 
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.cases import Protocol
-from vsadcvsr.evaluate.measures import measures_for
+from vsadcvsr.evaluate.datasets import Protocol
+from vsadcvsr.evaluate.methods import PLAIN, shown, shrunk
+from vsadcvsr.evaluate.metrics.registry import measures_for
+from vsadcvsr.evaluate.metrics.temporal import Footage
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
-from vsadcvsr.evaluate.temporal import Footage
-from vsadcvsr.evaluate.upscalers import PLAIN, shown, shrunk
 
 NAN = math.nan
 MEASURES = measures_for(("psnr_y", "warp", "detail"))

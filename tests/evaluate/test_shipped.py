@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsadcvsr.evaluate.clips import frames_at
-from vsadcvsr.evaluate.fidelity import fidelity, luma
-from vsadcvsr.evaluate.temporal import paths_of, warping_error
-from vsadcvsr.evaluate.upscalers import PLAIN, model_named, shrunk
+from vsadcvsr.evaluate.methods import PLAIN, model_named, shrunk
+from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma
+from vsadcvsr.evaluate.metrics.temporal import paths_of, warping_error
 from vsadcvsr.spec import Array
+from vsadcvsr.video_io import frames_at
 
 CLIP = Path(__file__).parents[2] / "examples" / "media" / "clip.mp4"
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from vsadcvsr.evaluate.cases import Protocol
+from vsadcvsr.evaluate.datasets import Protocol
 from vsadcvsr.evaluate.intervals import estimate, t_quantile
-from vsadcvsr.evaluate.measures import measures_for
+from vsadcvsr.evaluate.metrics.registry import measures_for
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score
 from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
 

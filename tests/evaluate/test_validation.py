@@ -11,11 +11,11 @@ import pytest
 
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import UsageError
-from vsadcvsr.evaluate.cases import Protocol, cases_of, sets_in
-from vsadcvsr.evaluate.clips import write_pictures, write_video
+from vsadcvsr.evaluate.datasets import Protocol, cases_of, sets_in
 from vsadcvsr.evaluate.degradations import DEGRADATIONS, degraded
-from vsadcvsr.evaluate.upscalers import shrunk
+from vsadcvsr.evaluate.methods import shrunk
 from vsadcvsr.evaluate.validation import Plan, main, scenes_in
+from vsadcvsr.video_io import write_pictures, write_video
 
 
 @pytest.fixture

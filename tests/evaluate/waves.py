@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.evaluate.clips import write_pictures, write_video
-from vsadcvsr.evaluate.upscalers import shown, shrunk
+from vsadcvsr.evaluate.methods import shown, shrunk
 from vsadcvsr.spec import Array
+from vsadcvsr.video_io import write_pictures, write_video
 
 
 def picture(height: int, width: int, shift: int = 0) -> Array:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ffmpeg_filter.farm_site import Site
-from vsadcvsr.farm.answers import Answer
+from vsadcvsr.farm.cluster.protocol import Answer
 
 
 class FullDisk(Site):

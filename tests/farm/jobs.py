@@ -6,9 +6,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.plan import Chunk, plan
-from vsadcvsr.farm.sources import fingerprint
+from vsadcvsr.farm.store.chunks import Chunk, plan
+from vsadcvsr.farm.store.fingerprints import fingerprint
+from vsadcvsr.farm.store.job import Job
 
 
 def planned(folder: Path, **request: object) -> Job:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from tests.farm.jobs import Maker, planned
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.ledger import Ledger, Line
-from vsadcvsr.farm.plan import Chunk, plan
-from vsadcvsr.farm.sources import ChangedError
-from vsadcvsr.farm.work import Worker, finished
+from vsadcvsr.farm.store.chunks import Chunk, plan
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.store.ledger import Ledger, Line
+from vsadcvsr.farm.worker import Worker, finished
 
 
 @pytest.fixture

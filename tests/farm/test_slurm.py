@@ -10,7 +10,7 @@ import pytest
 
 from tests.farm.jobs import planned
 from tests.farm.programs import BESIDE, EXAMPLES, Programs
-from vsadcvsr.farm.status import status_of
+from vsadcvsr.farm.monitor.status import status_of
 
 SCRIPT = EXAMPLES / "slurm.sh"
 IN_ARRAY = {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1", "SLURM_ARRAY_TASK_COUNT": "4"}

@@ -18,8 +18,8 @@ from tests.farm.jobs import planned
 from tests.farm.programs import BESIDE, EXAMPLES, ROOT, Programs
 from tests.ffmpeg_filter.farms import pictures
 from tests.ffmpeg_filter.media import ffadcvsr, ffmpeg
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.status import status_of
+from vsadcvsr.farm.monitor.status import status_of
+from vsadcvsr.farm.store.job import Job
 
 ITEMS: list[dict[str, Any]] = yaml.safe_load((EXAMPLES / "kubernetes.yaml").read_text(encoding="utf-8"))["items"]
 JOBS = {item["metadata"]["labels"]["step"]: item["spec"] for item in ITEMS if item["kind"] == "Job"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ffmpeg_filter.cli import main
 from tests.ffmpeg_filter.media import command, ffmpeg, surroundings, words_of
-from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.store.job import Job
 
 TEMPORAL = "adcvsr=model=nearest-temporal:scale=2"
 """A network that looks two frames ahead and two back, and tells them apart."""

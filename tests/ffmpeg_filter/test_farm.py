@@ -9,7 +9,7 @@ import pytest
 
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, recipe, source
 from tests.ffmpeg_filter.media import copied, ffadcvsr, ffmpeg, streams, times
-from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.store.job import Job
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, started
 from tests.ffmpeg_filter.media import command, ffadcvsr, surroundings
 from tests.waiting import wait_until
-from vsadcvsr.farm.status import status_of
+from vsadcvsr.farm.monitor.status import status_of
 
 JOB = Path("job")
 

@@ -14,10 +14,10 @@ from ffmpeg_filter.farm_site import Site
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, planned
 from vsadcvsr import backends
 from vsadcvsr.errors import FarmError
-from vsadcvsr.farm.answers import Answer
-from vsadcvsr.farm.job import Job
-from vsadcvsr.farm.ledger import worker_name
-from vsadcvsr.farm.sources import ChangedError
+from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.store.ledger import worker_name
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from ffmpeg_filter.farm_index import Index, sum_of
 from ffmpeg_filter.farm_recipe import Kitchen
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, source
 from tests.ffmpeg_filter.media import copied, ffadcvsr, ffmpeg, skip_if_it_crashes
-from vsadcvsr.farm.job import Job
+from vsadcvsr.farm.store.job import Job
 
 _LONG = "testsrc2=s=32x24:r=25:d=6,noise=alls=9:allf=t"
 _OPEN = "-x264-params open-gop=1:keyint=30:bframes=3:b-adapt=0"

@@ -15,9 +15,9 @@ from ffmpeg_filter.raw import Format, Raw
 from tests.backends.tiny import write_student
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
-from vsadcvsr.backends.eager import Ways
-from vsadcvsr.picture import Finished, Planes
-from vsadcvsr.plugin_frames import frame_of
+from vsadcvsr.backends.pytorch.backend import Ways
+from vsadcvsr.output import Finished, Planes
+from vsadcvsr.plugin.frames import frame_of
 
 
 @pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"width": 31, "height": 17}])

@@ -23,19 +23,19 @@ EXTRAS = {
     "python -m vsadcvsr.evaluate --data gone": "evaluate",
     "python -m vsadcvsr.evaluate.cuts --clips gone --images gone": "evaluate",
     "python -m vsadcvsr.evaluate.validation scenes.txt --root . --out set": "evaluate",
-    "python -m vsadcvsr.train.pool gone --out pool": "train",
-    "python -m vsadcvsr.train.teach pool": "train",
-    "python -m vsadcvsr.train.pairs low high --teacher t --out pool": "train",
-    "python -m vsadcvsr.train.soup a.safetensors --out b.safetensors": "train",
+    "python -m vsadcvsr.train.data.build gone --out pool": "train",
+    "python -m vsadcvsr.train.teachers.label pool": "train",
+    "python -m vsadcvsr.train.teachers.pairs low high --teacher t --out pool": "train",
+    "python -m vsadcvsr.train.average a.safetensors --out b.safetensors": "train",
     "python -m vsadcvsr.bench.paper --dry-run": "torch",
     "python -m vsadcvsr.bench.farm": "farm",
-    "python -m vsadcvsr.bench.farm_ray . 1 1": "farm",
+    "python -m vsadcvsr.bench.farm.on_ray . 1 1": "farm",
     "python -m ffmpeg_filter.fluent": "ffmpeg",
     "adcvsr bench --backend torch": "torch",
 }
 """Commands that need what is not there, and the extra that brings it."""
 
-MISTAKES = ["python -m vsadcvsr.bench.farm_workers", "python -m ffmpeg_filter.farm_parts"]
+MISTAKES = ["python -m vsadcvsr.bench.farm.workers", "python -m ffmpeg_filter.farm_parts"]
 """Modules that other commands run, by hand."""
 
 WORKING = [
@@ -54,10 +54,10 @@ WORKING = [
     "python -m vsadcvsr.evaluate --help",
     "python -m vsadcvsr.evaluate.cuts --help",
     "python -m vsadcvsr.evaluate.validation --help",
-    "python -m vsadcvsr.train.pairs --help",
-    "python -m vsadcvsr.train.pool --help",
-    "python -m vsadcvsr.train.soup --help",
-    "python -m vsadcvsr.train.teach --help",
+    "python -m vsadcvsr.train.teachers.pairs --help",
+    "python -m vsadcvsr.train.data.build --help",
+    "python -m vsadcvsr.train.average --help",
+    "python -m vsadcvsr.train.teachers.label --help",
     "python -m ffmpeg_filter.frames",
     "ffadcvsr -h",
     "ffadcvsr -h filter=adcvsr",

@@ -33,7 +33,7 @@ def test_the_wheel_has_both_payloads_and_fits_every_python_of_its_platform(wheel
         manifest = archive.read("vapoursynth/plugins/adcvsr/manifest.vs").decode()
     assert manifest.splitlines() == ["[VapourSynth Manifest V1]", "libadcvsr"]
     assert any(name.startswith("vapoursynth/plugins/adcvsr/libadcvsr.") for name in names)
-    assert {"vsadcvsr/plugin.py", "vsadcvsr/py.typed", "ffmpeg_filter/py.typed"} <= names
+    assert {"vsadcvsr/plugin/__init__.py", "vsadcvsr/py.typed", "ffmpeg_filter/py.typed"} <= names
     assert (
         not {name.split("/")[0] for name in names}
         - {"vsadcvsr", "ffmpeg_filter", "vapoursynth"}

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vsadcvsr.backends.eager_planes import PlaneMaker, planes_of
-from vsadcvsr.encoding import CHROMA_LOCATIONS, RED_BLUE, Encoding, Finish
-from vsadcvsr.picture import Planes
-from vsadcvsr.plugin_join import join
+from vsadcvsr.backends.pytorch.planes import PlaneMaker, planes_of
+from vsadcvsr.color import CHROMA_LOCATIONS, RED_BLUE, Encoding, Finish
+from vsadcvsr.output import Planes
+from vsadcvsr.plugin.reconstruct import join
 from vsadcvsr.spec import Array
 
 FORMATS = (

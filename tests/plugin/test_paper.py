@@ -7,12 +7,12 @@ import pytest
 import vapoursynth as vs
 
 from tests.engine.test_paper import Direct
-from tests.nets.small_paper import SHALLOW, WHOLE, student
+from tests.nets.paper.small_paper import SHALLOW, WHOLE, student
 from tests.plugin.clips import moving
 from vsadcvsr.engine import Engine
-from vsadcvsr.forward import Manner
-from vsadcvsr.nets.files import save_weights
-from vsadcvsr.nets.paper_dims import PaperDims
+from vsadcvsr.engine.runner import Manner
+from vsadcvsr.nets.paper.config import PaperDims
+from vsadcvsr.nets.weights_file import save_weights
 
 
 def written(dims: PaperDims, factory: pytest.TempPathFactory) -> str:

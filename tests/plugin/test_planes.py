@@ -12,9 +12,9 @@ import vapoursynth as vs
 
 from tests.backends.tiny import write_student
 from tests.plugin.clips import digests, moving
-from vsadcvsr.backends.eager import Ways
+from vsadcvsr.backends.pytorch.backend import Ways
 from vsadcvsr.engine import Engine
-from vsadcvsr.picture import Planes
+from vsadcvsr.output import Planes
 
 FORMATS = (vs.YUV420P8, vs.YUV420P10, vs.YUV422P10, vs.YUV444P16, vs.YUV420PS, vs.GRAY8, vs.RGB24, vs.RGBS)
 

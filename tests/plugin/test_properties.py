@@ -9,7 +9,7 @@ import vapoursynth as vs
 
 from tests.plugin.clips import means, moving
 from tests.restoring import write_pair
-from vsadcvsr.plugin_formats import matrix_for
+from vsadcvsr.plugin.formats import matrix_for
 
 COLOURS = {
     "_Matrix": 9, "_Range": 1, "_Primaries": 9, "_Transfer": 16, "_ChromaLocation": 2, "_FieldBased": 0,

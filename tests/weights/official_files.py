@@ -12,7 +12,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from vsadcvsr.nets.paper_dims import PaperDims
+from vsadcvsr.nets.paper.config import PaperDims
 
 SMALL = PaperDims(
     name="small-image", widths=(4, 8, 8, 8), head_dim=4, decoder=(8, 8, 4, 4), groups=(2, 1), temporal=False

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.nets import small_paper, test_temporal
+from tests.nets import test_temporal
+from tests.nets.paper import small_paper
 from tests.weights import official_files
 from tests.weights.official_files import SMALL, Tensors, save_decoder, save_net
 from vsadcvsr.errors import UsageError, WeightsError
-from vsadcvsr.nets import files
-from vsadcvsr.nets.paper_dims import IMAGE
-from vsadcvsr.weights import official
+from vsadcvsr.nets import weights_file
+from vsadcvsr.nets.paper.config import IMAGE
+from vsadcvsr.weights import adcsr_keys
 from vsadcvsr.weights.convert import convert
 
 
@@ -29,7 +30,7 @@ def converted(folder: Path, net: Tensors | None = None, decoder: dict[str, torch
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, torch.Tensor]:
     """The tensors of a converted file."""
-    return files.load_weights(converted(tmp_path_factory.mktemp("converted"))).state_dict()
+    return weights_file.load_weights(converted(tmp_path_factory.mktemp("converted"))).state_dict()
 
 
 def test_the_official_layout_has_the_published_counts() -> None:
@@ -37,24 +38,24 @@ def test_the_official_layout_has_the_published_counts() -> None:
     assert sum(np.prod(shape) for shape in (*unet.values(), *middle.values())) == 446_321_744
     empty = [{name: torch.empty(0) for name in shapes} for shapes in (unet, middle)]
     net = official_files.net_of(empty[0], empty[1])
-    kept, again = official.once(net)
+    kept, again = adcsr_keys.once(net)
     assert (len(net), len(kept), len(again)) == (1_076, 552, 524)
     assert len(official_files.decoder_shapes(IMAGE)) == 138
 
 
 def test_every_official_tensor_at_its_true_size_has_a_place_here() -> None:
     unet, middle = official_files.unet_shapes(IMAGE), official_files.middle_shapes(IMAGE.decoder[0])
-    shapes = {official.net_name(f"body.1.{name}"): shape for name, shape in unet.items()}
-    shapes |= {official.net_name(f"body.2.{name}"): shape for name, shape in middle.items()}
+    shapes = {adcsr_keys.net_name(f"body.1.{name}"): shape for name, shape in unet.items()}
+    shapes |= {adcsr_keys.net_name(f"body.2.{name}"): shape for name, shape in middle.items()}
     tail = official_files.decoder_shapes(IMAGE)
-    shapes |= {ours: shape for name, shape in tail.items() if (ours := official.decoder_name(f"decoder.{name}"))}
-    assert shapes == files.shapes(IMAGE)
+    shapes |= {ours: shape for name, shape in tail.items() if (ours := adcsr_keys.decoder_name(f"decoder.{name}"))}
+    assert shapes == weights_file.shapes(IMAGE)
     assert (len(shapes), sum(int(np.prod(shape)) for shape in shapes.values())) == (662, 456_073_683)
 
 
 def test_the_two_official_files_become_one_that_runs(tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    net = files.load_weights(converted(tmp_path))
+    net = weights_file.load_weights(converted(tmp_path))
     assert net.dims == SMALL
     with torch.inference_mode():
         assert net(torch.rand(1, 3, 16, 32), torch.zeros(1)).shape == (1, 3, 64, 128)
@@ -159,7 +160,7 @@ def test_a_checkpoint_of_our_own_becomes_a_file(
         out = tmp_path / "own.safetensors"
         told = convert([tmp_path / "checkpoint.pt"], out, candidates=[small_paper.SHALLOW, test_temporal.TINY])
         assert (told.name, told.tensors) == (net.dims.name, len(held))
-        assert files.load_weights(out).dims == net.dims
+        assert weights_file.load_weights(out).dims == net.dims
 
 
 @pytest.mark.parametrize(

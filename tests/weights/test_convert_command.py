@@ -12,7 +12,7 @@ from tests.weights.official_files import save_net
 from vsadcvsr import cli
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.nets.compact import FAST, CompactStudent
-from vsadcvsr.nets.files import load_weights
+from vsadcvsr.nets.weights_file import load_weights
 
 
 def test_it_writes_a_checkpoint_of_our_own_and_says_what_it_was(tmp_path: Path) -> None:

@@ -14,16 +14,16 @@ from weakref import WeakValueDictionary
 
 from vsadcvsr import arguments, calibration
 from vsadcvsr.blending import Blend
-from vsadcvsr.encoding import Finish
+from vsadcvsr.color import Finish
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
-from vsadcvsr.picture import Finished, Picture
+from vsadcvsr.output import Finished, Picture
 from vsadcvsr.spec import Array, ModelSpec
 from vsadcvsr.tiling import Tiling
 
 TABLE = {
     "ort": "vsadcvsr.backends.ort:OnnxRuntime",
     "openvino": "vsadcvsr.backends.openvino:OpenVino",
-    "torch": "vsadcvsr.backends.eager:Eager",
+    "torch": "vsadcvsr.backends.pytorch.backend:Eager",
     "nearest": "vsadcvsr.backends.nearest:Nearest",
 }
 

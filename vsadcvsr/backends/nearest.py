@@ -9,7 +9,7 @@ import numpy as np
 
 from vsadcvsr.backends import Options, closed, forget
 from vsadcvsr.errors import BackendError, WeightsError
-from vsadcvsr.picture import Picture
+from vsadcvsr.output import Picture
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 
 TAPS = (1.0, 2.0, 4.0, 3.0, 1.0)

@@ -17,11 +17,11 @@ import numpy as np
 
 from vsadcvsr import calibration
 from vsadcvsr.backends import Options, closed, forget
-from vsadcvsr.backends.graph import KEY, picture_of, read_facts
+from vsadcvsr.backends.onnx_metadata import KEY, picture_of, read_facts
 from vsadcvsr.blending import Blend
 from vsadcvsr.environment import hidden
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
-from vsadcvsr.picture import Picture
+from vsadcvsr.output import Picture
 from vsadcvsr.spec import Array
 
 _TELEMETRY = "openvino_telemetry"

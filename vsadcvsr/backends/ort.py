@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from vsadcvsr.backends import Options, closed, forget
-from vsadcvsr.backends import ort_engines as engines
-from vsadcvsr.backends.graph import KEY, Facts, Slot, picture_of, read_facts
+from vsadcvsr.backends import ort_tensorrt as engines
+from vsadcvsr.backends.onnx_metadata import KEY, Facts, Slot, picture_of, read_facts
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
-from vsadcvsr.folders import cache
-from vsadcvsr.picture import Picture
+from vsadcvsr.output import Picture
+from vsadcvsr.paths import cache
 from vsadcvsr.spec import Array
 
 try:

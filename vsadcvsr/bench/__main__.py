@@ -18,10 +18,10 @@ from pathlib import Path
 
 from vsadcvsr import backends
 from vsadcvsr.bench import mlrt
+from vsadcvsr.bench.baseline import write_reference
+from vsadcvsr.bench.components import Choice, noise, opened, stepping, streaming
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.bench.parts import Choice, noise, opened, stepping, streaming
-from vsadcvsr.bench.reference import write_reference
-from vsadcvsr.bench.rival import running
+from vsadcvsr.bench.realesrgan import running
 from vsadcvsr.bench.timing import Timing, compared, timed
 from vsadcvsr.commands import check_least, size, status
 from vsadcvsr.errors import AdcvsrError

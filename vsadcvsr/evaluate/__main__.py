@@ -23,15 +23,15 @@ from vsadcvsr.extras import needs
 with needs("evaluate", "evaluate", __name__, options.evaluation):
     import cv2
 
-    from vsadcvsr.evaluate.cases import PROTOCOLS, Case, Protocol, cases_of, sets_in
-    from vsadcvsr.evaluate.external import Method, of_command, of_script, of_upscaler, of_videos
-    from vsadcvsr.evaluate.fidelity import scales_of
-    from vsadcvsr.evaluate.measures import Measures, columns_named, measures_for
+    from vsadcvsr.evaluate.datasets import PROTOCOLS, Case, Protocol, cases_of, sets_in
+    from vsadcvsr.evaluate.external_methods import Method, of_command, of_script, of_upscaler, of_videos
+    from vsadcvsr.evaluate.methods import PLAIN, Timed, model_named, shown
+    from vsadcvsr.evaluate.metrics.fidelity import scales_of
+    from vsadcvsr.evaluate.metrics.registry import Measures, columns_named, measures_for
+    from vsadcvsr.evaluate.metrics.temporal import Footage
     from vsadcvsr.evaluate.peers import of_peer
     from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
     from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
-    from vsadcvsr.evaluate.temporal import Footage
-    from vsadcvsr.evaluate.upscalers import PLAIN, Timed, model_named, shown
 
 TABLES = {"methods": text, "paper": text_of_paper, "summary": text_of_summary}
 _KINDS: dict[str, Callable[[str], Method]] = {

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
-from vsadcvsr.evaluate.clips import frames_at
-from vsadcvsr.evaluate.fidelity import fidelity, luma
-from vsadcvsr.page import embedded, filled, write
+from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma
+from vsadcvsr.html_page import embedded, filled, write
 from vsadcvsr.spec import Array
+from vsadcvsr.video_io import frames_at
 
 MOST_BYTES = 96 << 20
 _TRUTH = "ground truth"

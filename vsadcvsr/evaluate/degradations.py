@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality
-from vsadcvsr.evaluate.upscalers import shrinking
+from vsadcvsr.evaluate.methods import shrinking
 from vsadcvsr.spec import SCALE, Array
 
 type Span = tuple[float, float]

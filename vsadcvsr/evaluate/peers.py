@@ -16,13 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vsadcvsr import folders
+from vsadcvsr import paths
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.evaluate.clips import house, pixels_of
-from vsadcvsr.evaluate.external import Method
-from vsadcvsr.evaluate.upscalers import Timed, Upscaler
+from vsadcvsr.evaluate.external_methods import Method
+from vsadcvsr.evaluate.methods import Timed, Upscaler
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import Array
+from vsadcvsr.video_io import house, pixels_of
 
 
 def of_peer(weights: Path) -> Method:
@@ -38,7 +38,7 @@ def of_peer(weights: Path) -> Method:
 
 def peer(weights: Path, cache: Path | None = None) -> Upscaler:
     """The network of a file, which is loaded only for frames that `cache` lacks."""
-    home = (cache or folders.cache()) / "evaluate"
+    home = (cache or paths.cache()) / "evaluate"
     load = functools.cache(lambda: _network(weights))
     key = functools.cache(lambda: hashlib.sha256(weights.read_bytes()).digest())
 

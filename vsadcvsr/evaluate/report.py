@@ -11,10 +11,10 @@ from importlib import metadata
 import numpy as np
 
 from vsadcvsr.errors import FormatError
-from vsadcvsr.evaluate.cases import Protocol
-from vsadcvsr.evaluate.fidelity import CROP
-from vsadcvsr.evaluate.measures import COLUMNS, RAFT_VARIANTS, Measures
-from vsadcvsr.evaluate.temporal import VARIANTS, FlowNet, Footage, Variant
+from vsadcvsr.evaluate.datasets import Protocol
+from vsadcvsr.evaluate.metrics.fidelity import CROP
+from vsadcvsr.evaluate.metrics.registry import COLUMNS, RAFT_VARIANTS, Measures
+from vsadcvsr.evaluate.metrics.temporal import VARIANTS, FlowNet, Footage, Variant
 from vsadcvsr.spec import SCALE, Array
 
 TRUTH = "ground truth"

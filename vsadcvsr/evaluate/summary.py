@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from vsadcvsr.evaluate.clips import scene_of
 from vsadcvsr.evaluate.intervals import Estimate, estimate
-from vsadcvsr.evaluate.measures import COLUMNS
+from vsadcvsr.evaluate.metrics.registry import COLUMNS
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, laid_out, plain
+from vsadcvsr.video_io import scene_of
 
 BASE = "bicubic"
 

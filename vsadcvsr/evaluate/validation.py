@@ -29,9 +29,9 @@ from vsadcvsr.files import IMAGES
 from vsadcvsr.spec import SCALE, Array
 
 with needs("evaluate", "the validation set", __name__, options.validation):
-    from vsadcvsr.evaluate.cases import centred
-    from vsadcvsr.evaluate.clips import frames_at, house, pixels_of, write_video
+    from vsadcvsr.evaluate.datasets import centred
     from vsadcvsr.evaluate.degradations import DEGRADATIONS, degraded
+    from vsadcvsr.video_io import frames_at, house, pixels_of, write_video
 
 _FASTEST = 3  # pixels that a pan moves by, across and down, from a frame to the next
 _LEAST = 16  # the smallest side of a low-resolution frame

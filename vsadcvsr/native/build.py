@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("adcvsr.c", "door.c", "stream.c", "python.c")
+SOURCES = ("adcvsr.c", "set_matrix.c", "stream.c", "python.c")
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared")
 PAYLOAD = "vapoursynth/plugins/adcvsr"
 ZIG = "ziglang>=0.14"

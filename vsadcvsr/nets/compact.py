@@ -97,7 +97,7 @@ class CompactStudent(nn.Module):
     """Upscales RGB frames in 0..1 by four; H and W must be multiples of 4.
 
     The result is not clamped. `forward` is the clip form, `step` the step form, `fresh_state` begins a stream. The step
-    form leaves the picture in its two parts (see `vsadcvsr.picture`).
+    form leaves the picture in its two parts (see `vsadcvsr.output`).
     """
 
     def __init__(self, dims: CompactDims = FAST) -> None:

@@ -1,7 +1,7 @@
 """The step form as an ONNX file, and the weights it is made from.
 
 The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and gives the pictures as `base` (T, 3, H, W) and
-`detail` (T, 4H, 4W), see `vsadcvsr.picture`, and `fresh_0`…: what each state takes in, T frames of it. The next state
+`detail` (T, 4H, 4W), see `vsadcvsr.output`, and `fresh_0`…: what each state takes in, T frames of it. The next state
 is the end of the old one and that, as many frames as it has; a backend that writes what is fresh behind what is held
 need move nothing. T, H and W are free. What a backend must know stands in the file's metadata under `adcvsr`, as JSON.
 """
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from vsadcvsr.blending import Blend
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.nets import files
+from vsadcvsr.nets import weights_file
 from vsadcvsr.nets.compact import CompactStudent
-from vsadcvsr.nets.files import KEY, save_weights
 from vsadcvsr.nets.temporal import State
+from vsadcvsr.nets.weights_file import KEY, save_weights
 
 if TYPE_CHECKING:
     import onnx
@@ -50,7 +50,7 @@ class _Step(nn.Module):
 
 def load_weights(path: Path, blend: Blend | None = None) -> CompactStudent:
     """The compact student of a weights file, or of its blend, in evaluation mode; WeightsError for any other file."""
-    student = files.load_weights(path, blend)
+    student = weights_file.load_weights(path, blend)
     if not isinstance(student, CompactStudent):
         raise WeightsError(
             f"{path} holds {student.spec.name!r}, which is no compact student; only the torch backend runs it"

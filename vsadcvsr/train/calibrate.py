@@ -27,8 +27,8 @@ with needs("train", "calibration", __name__):
 
     from vsadcvsr.nets.compact import CompactStudent
     from vsadcvsr.nets.export import load_weights
-    from vsadcvsr.train.reading import Film, files, read_image
-    from vsadcvsr.train.sources import clean, light
+    from vsadcvsr.train.data.segments import Film, files, read_image
+    from vsadcvsr.train.degradations.mild import clean, light
 
 _FILES = 60
 _FRAMES = 3  # of each film

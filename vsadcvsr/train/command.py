@@ -10,10 +10,11 @@ from typing import Any
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import SCALE
-from vsadcvsr.train import cpu, pool
-from vsadcvsr.train.distill import Run
+from vsadcvsr.train import cpu
+from vsadcvsr.train.data import build
+from vsadcvsr.train.loop import Run
+from vsadcvsr.train.publish import ship
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.ship import ship
 from vsadcvsr.weights.store import find
 
 _ROOM = 64  # pixels by which samples are larger than crops, so that crops differ
@@ -95,4 +96,4 @@ def _fill(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]
     side = max(SCALE * stage.crop for stage in stages) + _ROOM
     words = [*map(str, data), "--out", str(settings.pool), "--seed", str(settings.seed)]
     words += [word for path in exclude for word in ("--exclude", str(path))]
-    pool.main([*words, "--count", str(count), "--frames", str(frames), "--size", str(side)])
+    build.main([*words, "--count", str(count), "--frames", str(frames), "--size", str(side)])

@@ -15,8 +15,8 @@ TEACHERS = ("dove",)
 
 
 def pool() -> ArgumentParser:
-    """The options of `python -m vsadcvsr.train.pool`."""
-    parser = ArgumentParser(prog="python -m vsadcvsr.train.pool", description="Fills a pool of training samples.")
+    """The options of `python -m vsadcvsr.train.data.build`."""
+    parser = ArgumentParser(prog="python -m vsadcvsr.train.data.build", description="Fills a pool of training samples.")
     parser.add_argument("folders", nargs="+", type=Path, help="folders of pictures and videos")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
     parser.add_argument("--count", type=int, default=1600, help=f"samples in all, in shards of {SHARD}")
@@ -36,9 +36,9 @@ def pool() -> ArgumentParser:
 
 
 def pairs() -> ArgumentParser:
-    """The options of `python -m vsadcvsr.train.pairs`."""
+    """The options of `python -m vsadcvsr.train.teachers.pairs`."""
     parser = ArgumentParser(
-        prog="python -m vsadcvsr.train.pairs",
+        prog="python -m vsadcvsr.train.teachers.pairs",
         description="Fills a pool from low-resolution videos and what another system has made of them.",
     )
     parser.add_argument("low", type=Path, help="a folder of low-resolution videos, or of folders of pictures")
@@ -56,11 +56,11 @@ def pairs() -> ArgumentParser:
 
 
 def teach() -> ArgumentParser:
-    """The options of `python -m vsadcvsr.train.teach`."""
+    """The options of `python -m vsadcvsr.train.teachers.label`."""
     parser = ArgumentParser(
-        prog="python -m vsadcvsr.train.teach", description="Has a teacher answer every clip of a pool."
+        prog="python -m vsadcvsr.train.teachers.label", description="Has a teacher answer every clip of a pool."
     )
-    parser.add_argument("pool", type=Path, help="a folder that `python -m vsadcvsr.train.pool` has filled")
+    parser.add_argument("pool", type=Path, help="a folder that `python -m vsadcvsr.train.data.build` has filled")
     parser.add_argument("--teacher", choices=TEACHERS, default="dove")
     parser.add_argument("--weights", type=Path, help="DOVE's folder in the layout of diffusers")
     parser.add_argument("--prompt", type=Path, help="the embedding of the empty prompt, if not in or beside the folder")
@@ -77,9 +77,9 @@ def teach() -> ArgumentParser:
 
 
 def soup() -> ArgumentParser:
-    """The options of `python -m vsadcvsr.train.soup`."""
+    """The options of `python -m vsadcvsr.train.average`."""
     parser = ArgumentParser(
-        prog="python -m vsadcvsr.train.soup", description="The mean of networks that began alike, as a weights file."
+        prog="python -m vsadcvsr.train.average", description="The mean of networks that began alike, as a weights file."
     )
     parser.add_argument("files", nargs="+", metavar="FILE[:SHARE]", help="weights, each with its share; else 1")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")

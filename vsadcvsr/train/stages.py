@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
-from vsadcvsr.train.balance import gradient, joined
-from vsadcvsr.train.domains import judges_of, targets_of
-from vsadcvsr.train.kinds import KINDS, REALS, STUDENT, Kind
+from vsadcvsr.train.adversarial.feature_targets import Encoder, inversion
+from vsadcvsr.train.adversarial.gradient_balance import gradient, joined
+from vsadcvsr.train.adversarial.samples import KINDS, REALS, STUDENT, Kind
+from vsadcvsr.train.adversarial.setup import judges_of, targets_of
+from vsadcvsr.train.data.dataset import Batch, Pool
+from vsadcvsr.train.distributed import World
 from vsadcvsr.train.losses import judged, regression
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import Adversarial, Regression, Stage, TrainSettings
-from vsadcvsr.train.shards import Batch, Pool
 from vsadcvsr.train.students import Student, links, pictures
-from vsadcvsr.train.targets import Encoder, inversion
-from vsadcvsr.train.world import World
 
 type Scalars = dict[str, float]
 type Draws = Mapping[str, list[Batch]]

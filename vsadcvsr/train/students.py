@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent
-from vsadcvsr.nets.files import load_weights
-from vsadcvsr.nets.paper import PaperStudent
-from vsadcvsr.nets.paper_dims import PAPER, PaperDims
+from vsadcvsr.nets.paper.config import PAPER, PaperDims
+from vsadcvsr.nets.paper.model import PaperStudent
+from vsadcvsr.nets.weights_file import load_weights
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.settings import TrainSettings
 

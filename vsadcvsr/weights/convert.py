@@ -12,11 +12,11 @@ import numpy as np
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.spec import Array
-from vsadcvsr.weights import official
-from vsadcvsr.weights.unpickle import Stored, TorchFile
+from vsadcvsr.weights import adcsr_keys
+from vsadcvsr.weights.safe_unpickle import Stored, TorchFile
 
 if TYPE_CHECKING:
-    from vsadcvsr.nets.files import Dims
+    from vsadcvsr.nets.weights_file import Dims
 
 _OFFICIAL = "net_params_200.pkl and halfDecoder.ckpt of AdcSR"
 _OWN = ("mean", "student", "state_dict", "model")
@@ -50,7 +50,7 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
     official network is the first of them. Runs nothing that a file says. Raises WeightsError, which names what is
     missing, not known, of another shape, not a number, or not the same as its repetition; then `out` is left as it was.
     """
-    from vsadcvsr.nets import files
+    from vsadcvsr.nets import weights_file
 
     candidates = candidates or _named()
     if out.suffix != ".safetensors":
@@ -60,39 +60,43 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
         found = _official(opened) if len(opened) == 2 else _own(opened)
         dims = candidates[0] if len(opened) == 2 else _fitting(found, candidates)
         told = " and ".join(path.name for path in sources)
-        _expect(files.misfits({key: one.stored.shape for key, one in found.items()}, files.shapes(dims)), told)
+        _expect(
+            weights_file.misfits({key: one.stored.shape for key, one in found.items()}, weights_file.shapes(dims)), told
+        )
         arrays = {key: one.array() for key, one in found.items()}
     _expect([f"{key} holds NaN or infinity" for key, array in arrays.items() if not np.isfinite(array).all()], told)
-    files.write(arrays, dims, out)
+    weights_file.write(arrays, dims, out)
     return Converted(dims.name, len(arrays), sum(array.size for array in arrays.values()))
 
 
 def _named() -> tuple[Dims, ...]:
     from vsadcvsr.nets.compact import BASE, FAST
-    from vsadcvsr.nets.paper_dims import IMAGE, PAPER
+    from vsadcvsr.nets.paper.config import IMAGE, PAPER
 
     return (IMAGE, PAPER, BASE, FAST)
 
 
 def _expect(problems: list[str], told: str) -> None:
-    from vsadcvsr.nets import files
+    from vsadcvsr.nets import weights_file
 
     if problems:
-        raise WeightsError(f"{told}: {files.told(problems)}; get the files anew, they must be {_OFFICIAL}, or our own")
+        raise WeightsError(
+            f"{told}: {weights_file.told(problems)}; get the files anew, they must be {_OFFICIAL}, or our own"
+        )
 
 
 def _official(opened: Sequence[TorchFile]) -> dict[str, _Found]:
     """The tensors of the two files of AdcSR by their names here."""
     nets, decoders = (
-        [file for file in opened if fits(weights_in(file))] for fits in (official.is_net, official.is_decoder)
+        [file for file in opened if fits(weights_in(file))] for fits in (adcsr_keys.is_net, adcsr_keys.is_decoder)
     )
     if len(nets) != 1 or len(decoders) != 1:
         given = " and ".join(file.path.name for file in opened)
         raise WeightsError(f"{given} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
     net, decoder = nets[0], decoders[0]
-    kept, again = official.once(weights_in(net))
+    kept, again = adcsr_keys.once(weights_in(net))
     _expect(_differences(net, kept, again), net.path.name)
-    return _renamed(net, kept, official.net_name) | _renamed(decoder, weights_in(decoder), official.decoder_name)
+    return _renamed(net, kept, adcsr_keys.net_name) | _renamed(decoder, weights_in(decoder), adcsr_keys.decoder_name)
 
 
 def _renamed(file: TorchFile, tensors: Mapping[str, Stored], name: Callable[[str], str | None]) -> dict[str, _Found]:
@@ -120,7 +124,7 @@ def _own(opened: Sequence[TorchFile]) -> dict[str, _Found]:
         raise UsageError.of("files", [file.path.name for file in opened], f"{_OFFICIAL}, or one checkpoint of our own")
     file = opened[0]
     tensors = weights_in(file)
-    if official.is_net(tensors) or official.is_decoder(tensors):
+    if adcsr_keys.is_net(tensors) or adcsr_keys.is_decoder(tensors):
         raise WeightsError(f"{file.path.name} is one of two; give both {_OFFICIAL}")
     return _renamed(file, tensors, lambda name: name.removeprefix("module."))
 
@@ -139,7 +143,7 @@ def weights_in(file: TorchFile) -> dict[str, Stored]:
 
 def _fitting(found: Mapping[str, _Found], candidates: Sequence[Dims]) -> Dims:
     """The dimensions that the tensors fit best."""
-    from vsadcvsr.nets import files
+    from vsadcvsr.nets import weights_file
 
     shapes = {key: one.stored.shape for key, one in found.items()}
-    return min(candidates, key=lambda dims: len(files.misfits(shapes, files.shapes(dims))))
+    return min(candidates, key=lambda dims: len(weights_file.misfits(shapes, weights_file.shapes(dims))))

@@ -9,7 +9,7 @@ from typing import cast
 
 from vsadcvsr import blending
 from vsadcvsr.errors import UsageError, WeightsError, near_misses
-from vsadcvsr.folders import cache
+from vsadcvsr.paths import cache
 from vsadcvsr.weights import catalog
 
 __all__ = ["SUFFIXES", "cache", "checksum", "find", "known", "restoring"]

@@ -1,0 +1,143 @@
+"""What a farm adds, measured small; and what is calculated from it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vsadcvsr.bench.farm.__main__ import Report, assumptions, main
+from vsadcvsr.bench.farm.forecast import Assumed, Measured, breaking, enough, forecast
+from vsadcvsr.bench.farm.ledger import reading
+from vsadcvsr.bench.farm.workers import scaling
+from vsadcvsr.errors import FarmError, UsageError
+
+MEASURED = Measured(
+    pixels=480 * 270, planning=1e-3, between=0.01, seeking=0.1, sums=1e-9, joining=1e-4, opening=1.0, asked=20.0
+)
+ASSUMED = Assumed(gpus=100, hours=1.0, fps_per_gpu=20.0)
+TINY = (
+    "--without-ray --workers 1 2 --chunks 4 --sleep 0.1 --ledgers 3x20 "
+    "--size 64x48 --frames 16 --chunk-seconds 0.3 --fps 1000"
+)
+
+
+def test_two_workers_that_sleep_take_half_the_time_of_one(tmp_path: Path) -> None:
+    one, two = (scaling(tmp_path / str(count), workers=count, chunks=6, seconds=0.2) for count in (1, 2))
+    assert one.seconds >= 1.2
+    assert two.seconds < 0.75 * one.seconds
+    for made in (one, two):
+        assert made.efficiency == pytest.approx(6 * 0.2 / made.workers / made.seconds, abs=1e-3)
+        assert made.asked["os.link"] >= 1  # a claim for each chunk
+        assert made.asked["os.rename"] == 1
+
+
+def test_a_worker_that_fails_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(FarmError, match="a worker failed: ValueError: sleep length"):
+        scaling(tmp_path / "job", workers=1, chunks=1, seconds=-1)
+
+
+def test_a_ledger_as_many_would_leave_it_is_read_whole(tmp_path: Path) -> None:
+    made = reading(tmp_path / "job", files=5, chunks=20)
+    assert (made.files, made.lines) == (5, 34)
+    assert len(list((tmp_path / "job" / "ledger").iterdir())) == 6  # and that of the worker that made the rest
+    assert min(made.first, made.again, made.between, made.finished) > 0
+
+
+def test_the_bench_runs_and_its_shares_are_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "farm.json"
+    words = [*TINY.split(), "--predict", "gpus=10", "hours=1", "fps_per_gpu=20", "size=1920x1080", "--json", str(out)]
+    assert main(words) == 0
+    told = json.loads(out.read_text())
+    assert sum(told["shares"].values()) == pytest.approx(1)
+    assert all(-0.05 < share < 1 for share in told["shares"].values())
+    assert [one["workers"] for one in told["workers"]] == [1, 2]
+    assert told["parts"]["margin"] == 4 * (told["parts"]["chunks"] - 1)  # two frames to each side of each cut
+    assert told["forecast"]["chunks"] > 0
+    shown = capsys.readouterr().out
+    assert "by calculation, not measured" in shown
+    assert "fps_per_gpu=20" in shown
+
+
+def test_what_one_more_frame_takes_leaves_out_what_is_needed_once() -> None:
+    parts, short = {"frames": 400.0, "planning": 2.5}, {"frames": 100.0, "planning": 1.0}
+    assert Report([], [], parts, short, [])._a_frame("planning") == pytest.approx(1.5 / 300)
+    assert Report([], [], parts, short | {"planning": 3.0}, [])._a_frame("planning") == pytest.approx(2.5 / 400)
+
+
+@given(
+    gpus=st.integers(1, 2000), hours=st.floats(0.1, 10), fps=st.floats(0.1, 500), lookahead=st.integers(0, 80)
+)  # fmt: skip
+def test_no_forecast_is_better_than_the_gpus_by_themselves(gpus: int, hours: float, fps: float, lookahead: int) -> None:
+    assumed = Assumed(gpus=gpus, hours=hours, fps_per_gpu=fps, lookahead=lookahead)
+    made = forecast(MEASURED, assumed)
+    assert made.working * gpus >= hours * 3600 * assumed.rate / fps
+    assert 0 < made.useful <= 1
+    assert made.whole == pytest.approx(made.planning + made.working + made.merging)
+    assert made.whole <= forecast(MEASURED, replace(assumed, seconds=20.0)).whole or hours * 3600 < 20
+
+
+def test_by_hand() -> None:
+    made = forecast(MEASURED, replace(ASSUMED, seconds=36.0, model=0.0, width=1920, height=1080))
+    assert made.chunks == 100
+    assert made.planning == pytest.approx(3600 * 24 * 1e-3)
+    chunk = 0.1 + 0.01 + (36 * 24 + 8) / 20 + 180e6 * 1e-9
+    assert made.working == pytest.approx(1 + chunk)
+    assert made.merging == pytest.approx(86400 * 1e-4 + 18000e6 * 1e-9 + 6 * 18000 / 1000)
+    assert made.writing == pytest.approx(18000 / chunk)
+    assert made.asks == pytest.approx(100 * 20 / chunk)
+
+
+def test_a_process_for_each_chunk_starts_for_each_chunk() -> None:
+    assumed = replace(ASSUMED, seconds=18.0, gpus=100)
+    warm, cold = (forecast(MEASURED, replace(assumed, warm=warm)) for warm in (1, 0))
+    assert warm.chunks == 200  # two for each
+    assert cold.working - warm.working == pytest.approx(MEASURED.opening + assumed.model)
+    longer = forecast(MEASURED, replace(assumed, warm=0, seconds=0.0))
+    assert longer.seconds > forecast(MEASURED, replace(assumed, seconds=0.0)).seconds
+
+
+def test_four_times_the_pixels_take_four_times_as_long_to_plan() -> None:
+    small = forecast(MEASURED, replace(ASSUMED, width=1920, height=1080))
+    assert forecast(MEASURED, ASSUMED).planning == pytest.approx(4 * small.planning)
+
+
+def test_what_costs_most_is_said_first() -> None:
+    first, *_ = breaking(MEASURED, replace(ASSUMED, fps_per_gpu=0.1))
+    assert first.startswith("9")
+    assert "the GPUs work" in first
+    assert "planning" in breaking(replace(MEASURED, planning=1.0), ASSUMED)[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"gpus": 1000, "seconds": 60.0}, "940 GPUs have no chunk"),
+        ({"storage": 1.0}, "the storage must take"),
+        ({"asks": 0.1}, "the storage is asked"),
+        ({"gpus": 1000}, "no more than a tenth longer"),
+    ],
+)
+def test_what_would_not_do_is_said(more: dict[str, float], words: str) -> None:
+    assert any(words in line for line in breaking(MEASURED, replace(ASSUMED, **more)))  # type: ignore[arg-type]
+
+
+def test_enough_is_the_least_number_that_is() -> None:
+    few, limit = enough(MEASURED, ASSUMED), 1.1 * forecast(MEASURED, ASSUMED).whole
+    assert forecast(MEASURED, replace(ASSUMED, gpus=few)).whole <= limit
+    assert forecast(MEASURED, replace(ASSUMED, gpus=few - 1)).whole > limit
+
+
+@pytest.mark.parametrize("word", ["gpu=4", "gpus=many", "size=4k", "hours=-2", "gpus"])
+def test_what_is_no_assumption_is_refused(word: str) -> None:
+    with pytest.raises(UsageError, match=word.partition("=")[0]):
+        assumptions(["gpus=10", "hours=2", "fps_per_gpu=3", word])
+
+
+def test_what_must_be_assumed_is_asked_for() -> None:
+    with pytest.raises(UsageError, match="fps_per_gpu"):
+        assumptions(["gpus=10", "hours=2"])

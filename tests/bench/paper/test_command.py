@@ -1,0 +1,79 @@
+"""The bench of the paper's network goes its whole way without a GPU, and counts what it says it counts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.nets.paper.small_paper import SHALLOW, student
+from vsadcvsr.bench import options
+from vsadcvsr.bench.paper import __main__, costs
+from vsadcvsr.nets.paper.config import PAPER, PaperDims
+from vsadcvsr.nets.weights_file import save_weights
+
+
+def test_a_dry_run_leaves_every_number_and_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.set_num_threads(1)
+    assert __main__.main(["--dry-run", "--json", str(tmp_path / "found.json")]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["dry_run"]
+    assert found["machine"]["gpu"] == "the CPU"
+    numbers = found["numbers"]
+    assert numbers["PSNR against the clip form in fp32, dB"] > 60
+    for name in ("ours, 1 a step, ms a frame", "plain eager fp16, clip form, ms a frame",
+                 "tiled against whole, PSNR, dB", "fast, 32x16, torch/cpu/fp32, frames/s",
+                 "fast through the engine, planes of YUV420P8, frames/s"):  # fmt: skip
+        assert numbers[name] > 0
+    assert found["handover"]["calculated"]["H200"]["planes from the device"]["bus"] > 1000
+    assert "CUDA graphs" in found["left_out"]
+    told = capsys.readouterr().out
+    assert "a dry run, no measurement" in told
+    assert "by calculation" in told
+
+
+def test_without_a_gpu_it_says_what_can_be_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert __main__.main([]) == 2
+    assert capsys.readouterr().err == "bench: torch sees no GPU here; --dry-run goes the same way on the CPU\n"
+
+
+def test_wrong_outputs_are_not_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    right = costs.reference
+    monkeypatch.setattr(costs, "reference", lambda *given: right(*given) + np.float32(0.01))
+    assert __main__.main(["--dry-run"]) == 2
+    assert "differ from the clip form in fp32: 40.0 dB; nothing was timed" in capsys.readouterr().err
+
+
+def test_operations_are_those_of_the_papers_layers() -> None:
+    dims = PaperDims(widths=(4, 4), layers=1, head_dim=4, decoder=(4, 4, 4, 4), decoder_layers=1, groups=(1,))
+    once, twice = (costs.flops(dims, (16, side)) for side in (16, 32))
+    assert 2 * once < twice < 2.5 * once  # attention grows with the square
+    assert costs.flops(PAPER, (16, 16)) == pytest.approx(1.08e12 / 64, rel=0.01)  # where attention hardly counts
+
+
+def test_memory_by_calculation_names_every_output_and_card() -> None:
+    assert list(__main__.planned()) == [
+        f"{output} on {card} GB" for output in ("1920x1080", "3840x2160") for card in (24, 12, 8)
+    ]
+
+
+def test_weights_of_ones_own_are_measured(tmp_path: Path) -> None:
+    save_weights(student(SHALLOW), tmp_path / "own.safetensors")
+    given = options.paper().parse_args(["--dry-run", "--weights", str(tmp_path / "own.safetensors")])
+    trial, net = __main__._network(given)
+    assert trial.dims == net.dims == SHALLOW
+    assert trial.size == __main__.DRY.size
+
+
+def test_it_is_a_command() -> None:
+    ask = [sys.executable, "-m", "vsadcvsr.bench.paper", "--help"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=100)
+    assert "--dry-run" in done.stdout

@@ -1,0 +1,22 @@
+"""The network of Real-ESRGAN has its size and, where ncnn is at hand, runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vsadcvsr.bench.realesrgan import running, write_rival
+
+
+def test_it_has_as_many_weights_as_the_real_one(tmp_path: Path) -> None:
+    layers, weights = write_rival(tmp_path)
+    flags = 34
+    assert weights.stat().st_size // 4 - flags == 1_213_296
+    assert len(layers.read_text().splitlines()) == 2 + 72
+
+
+@pytest.mark.requires("ncnn")
+def test_it_upscales_by_four(tmp_path: Path) -> None:
+    running(tmp_path, np.zeros((3, 6, 8), np.float32), 1)()

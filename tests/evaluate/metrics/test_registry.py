@@ -1,0 +1,97 @@
+"""The table's columns: what is asked for, what fills it, and what is said where nothing can."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.evaluate.waves import moving
+from vsadcvsr.errors import BackendError, UsageError, WeightsError
+from vsadcvsr.evaluate.metrics import vmaf
+from vsadcvsr.evaluate.metrics.registry import COLUMNS, PERCEPTUAL, columns_named, measures_for
+from vsadcvsr.evaluate.metrics.temporal import Footage
+
+TRUTH = Footage(moving(4))
+CLIP = Footage(tuple(np.clip(frame + np.float32(0.02), 0, 1) for frame in TRUTH.frames))
+
+
+def test_names_come_in_the_order_of_the_table() -> None:
+    assert columns_named("warp,vmaf,psnr_y") == ("psnr_y", "vmaf", "warp")
+    assert columns_named("all") == tuple(COLUMNS)
+    assert columns_named("fast,vmaf") == tuple(name for name in COLUMNS if name in (*columns_named("fast"), "vmaf"))
+
+
+def test_what_is_fast_has_nothing_that_is_slow_or_may_be_missing() -> None:
+    assert not set(columns_named("fast")) & {"vmaf", "ms_ssim", "warp_ec", "warp_raft", "warp_ec_raft", *PERCEPTUAL}
+
+
+def test_a_wrong_name_is_told_with_those_that_there_are() -> None:
+    with pytest.raises(
+        UsageError, match=r"metrics is 'psnr_x', allowed: fast, summary, all and psnr_y, .* did you mean 'psnr_y'"
+    ):
+        columns_named("psnr_y,psnr_x")
+
+
+def test_every_column_has_a_number_a_frame_or_none() -> None:
+    measures = measures_for(("psnr_y", "warp", "flicker", "detail_r"))
+    found = measures.of(CLIP, TRUTH)
+    assert list(found) == ["psnr_y", "warp", "flicker", "detail_r"]
+    there = {name: [not math.isnan(value) for value in values] for name, values in found.items()}
+    assert there["psnr_y"] == there["detail_r"] == [True] * 4
+    assert there["warp"] == [False, True, True, True]
+    assert there["flicker"] == [False, True, True, False]
+
+
+def test_without_a_truth_only_what_needs_none_is_there() -> None:
+    found = measures_for(("psnr_y", "ms_ssim", "warp", "warp_own", "warp_ec", "flicker", "detail")).of(CLIP, None)
+    assert {name for name, values in found.items() if not all(map(math.isnan, values))} == {
+        "warp_own", "warp_ec", "flicker",
+    }  # fmt: skip
+
+
+def test_a_frame_too_small_for_ms_ssim_has_none() -> None:
+    small = Footage(moving(1, 16, 16))
+    assert all(map(math.isnan, measures_for(("ms_ssim",)).of(small, small)["ms_ssim"]))
+
+
+def test_what_cannot_be_measured_is_empty_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(vmaf, "binaries", lambda: iter(()))
+    measures = measures_for(("psnr_y", "vmaf", "musiq", "warp_raft"))
+    assert [reason.split()[0] for reason in measures.reasons] == ["VMAF", "musiq", "E*warp"]
+    found = measures.of(CLIP, TRUTH)
+    assert all(math.isnan(value) for name in ("vmaf", "musiq", "warp_raft") for value in found[name])
+    assert found["psnr_y"][0] > 30
+
+
+def test_weights_that_were_named_and_are_wrong_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vsadcvsr.evaluate.metrics import perceptual
+
+    def fails(weights: Path) -> None:
+        raise WeightsError(f"{weights} is wrong")
+
+    monkeypatch.setattr(perceptual, "raft", fails)
+    with pytest.raises(WeightsError, match="is wrong"):
+        measures_for(("warp_raft",), raft=tmp_path)
+
+
+def test_a_judge_fills_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vsadcvsr.evaluate.metrics import perceptual
+
+    monkeypatch.setattr(perceptual, "opened", lambda _: lambda _, truth: 0.25 if truth is None else 0.75)
+    found = measures_for(("lpips", "musiq")).of(CLIP, TRUTH)
+    assert found == {"lpips": (0.75,) * 4, "musiq": (0.25,) * 4}
+
+
+def test_a_metric_that_fails_on_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vsadcvsr.evaluate.metrics import perceptual
+
+    def judge(frame: object, truth: object) -> float:
+        raise BackendError("musiq failed on a frame")
+
+    monkeypatch.setattr(perceptual, "opened", lambda _: judge)
+    with pytest.raises(BackendError, match="failed on a frame"):
+        measures_for(("musiq",)).of(CLIP, TRUTH)

@@ -1,0 +1,282 @@
+"""Chunks handed out to workers that are no processes: each answers as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.farm.jobs import Maker, planned
+from vsadcvsr.errors import FarmError, FormatError, MediaError
+from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.cluster.scheduler import Dispatch, Ended, GoneError
+from vsadcvsr.farm.cluster.workers import Crew, Post
+from vsadcvsr.farm.monitor.status import status_of
+from vsadcvsr.farm.store.fingerprints import ChangedError
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.worker import Worker, finished
+
+type Behave = Callable[[str, Job, int], Answer | None]
+"""What a worker does with a chunk; None if it dies of it."""
+
+
+def well(name: str, job: Job, number: int) -> Answer:
+    Worker(job, Maker(job)).make(number)
+    return Answer()
+
+
+@dataclass
+class Actors:
+    """A crew of so many, whose answers come at once."""
+
+    count: int = 2
+    behave: Behave = well
+    opens: Callable[[str], Answer | None] = lambda _: Answer(engine="stub")
+    posts: list[Post] = field(default_factory=list)
+    asked: list[tuple[str, str, int]] = field(default_factory=list)
+    hired: int = 0
+
+    def fill(self, demand: int) -> None:
+        for _ in range(min(self.count, demand) - len(self.posts)):
+            self.hired += 1
+            self.posts.append(Post(actor=None, name=f"w{self.hired}", node="here"))
+
+    def idle(self) -> list[Post]:
+        return [post for post in self.posts if post.work is None]
+
+    def ask(self, post: Post, verb: str, *words: object, work: object) -> None:
+        post.work, post.reply = work, (verb, words)
+
+    def wait(self, seconds: float) -> list[tuple[Post, object, Answer | None]]:
+        del seconds
+        return [self._answer(post) for post in [*self.posts] if post.reply is not None]
+
+    def lives(self, post: Post) -> bool:
+        return post.node == "here"
+
+    def close(self) -> None:
+        self.posts = []
+
+    def _answer(self, post: Post) -> tuple[Post, object, Answer | None]:
+        (verb, words), work = post.reply, post.work
+        post.reply = post.work = None
+        if not (Path(words[0]) / "job.json").exists():
+            return post, work, Answer.of(FarmError("no such job"))
+        job = Job.read(Path(words[0]))
+        if verb == "make":
+            self.asked.append((post.name, job.folder.name, words[1]))
+        answer = self.opens(post.name) if verb == "open" else self.behave(post.name, job, words[1])
+        if answer is None:
+            self.posts.remove(post)
+        return post, work, answer
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return planned(tmp_path / "job")
+
+
+def dispatched(actors: Actors, *jobs: Job) -> tuple[list[Ended], list[str]]:
+    """What became of each job, in the order in which they ended, and what was said."""
+    said: list[str] = []
+    dispatch = Dispatch(cast(Crew, actors), said.append)
+    for one in jobs:
+        dispatch.add(one)
+    ended: list[Ended] = []
+    for _ in range(100):
+        ended += dispatch.step(0)
+        if len(ended) == len(jobs):
+            return ended, said
+    raise AssertionError("it does not end")
+
+
+def test_all_chunks_are_made_by_all_workers(job: Job) -> None:
+    actors = Actors()
+    assert dispatched(actors, job) == ([Ended(job)], [])
+    assert sorted(number for _, _, number in actors.asked) == [0, 1, 2, 3]
+    assert {name for name, _, _ in actors.asked} == {"w1", "w2"}
+
+
+def test_what_is_done_already_is_asked_of_nobody(job: Job) -> None:
+    Worker(job, Maker(job)).make(1)
+    actors = Actors(opens=lambda _: Answer())
+    dispatched(actors, job)
+    assert sorted(number for _, _, number in actors.asked) == [0, 2, 3]
+
+
+def test_no_more_workers_are_hired_than_there_are_chunks(job: Job) -> None:
+    actors = Actors(count=50)
+    dispatched(actors, job)
+    assert actors.hired == 4
+
+
+def test_a_worker_that_dies_leaves_its_chunk_to_others_and_no_claim(job: Job) -> None:
+    def dies(name: str, job: Job, number: int) -> Answer | None:
+        if name != "w1":
+            return well(name, job, number)
+        job.store.mkdir(exist_ok=True)
+        (job.store / f"{number:05}.w1.part.mkv").write_bytes(b"half")
+        (job.folder / "claims").mkdir(exist_ok=True)
+        (job.folder / "claims" / f"{number:05}.json").write_text('{"worker": "w1"}')
+        return None
+
+    ended, _ = dispatched(Actors(behave=dies), job)
+    assert ended == [Ended(job)]
+    assert len(finished(job)) == 4
+    assert not list(job.store.glob("*.part*"))
+    assert status_of(job).failures == 1
+    causes = [line.cause for line in job.lines() if line.event == "failed"]
+    assert causes == ["the worker's process was ended (by hand, or for want of memory)"]
+
+
+def test_a_chunk_that_kills_three_workers_ends_the_job(job: Job) -> None:
+    def poison(name: str, job: Job, number: int) -> Answer | None:
+        return None if number == 2 else well(name, job, number)
+
+    ended, _ = dispatched(Actors(behave=poison), job)
+    with pytest.raises(FarmError, match=r"chunk 2 failed 3 times, on w\d, w\d, w\d: the worker's process was ended"):
+        raise_(ended)
+
+
+def test_what_a_worker_fails_at_is_done_by_another(job: Job) -> None:
+    def full(name: str, job: Job, number: int) -> Answer | None:
+        return Answer.of(OSError("No space left on device")) if name == "w1" else well(name, job, number)
+
+    actors = Actors(behave=full)
+    ended, said = dispatched(actors, job)
+    assert ended == [Ended(job)]
+    assert [number for name, _, number in actors.asked if name == "w1"] == [0, 2]
+    assert said == []
+
+
+def test_a_worker_with_three_failures_in_a_row_gets_no_more_of_that_job(job: Job) -> None:
+    actors = Actors(count=1, behave=lambda *_: Answer.of(MediaError("the encoder was killed")))
+    ended, said = dispatched(actors, job)
+    assert [number for _, _, number in actors.asked] == [0, 1, 2]
+    assert said == ["w1 does not work on job: the encoder was killed"]
+    with pytest.raises(MediaError, match="the encoder was killed"):
+        raise_(ended)
+
+
+@pytest.mark.parametrize("error", [ChangedError("the source has changed"), FormatError("a film of another kind")])
+def test_what_nobody_can_cure_ends_a_job_at_once_as_what_it_was(job: Job, error: Exception) -> None:
+    actors = Actors(count=1, behave=lambda *_: Answer.of(error))
+    ended, _ = dispatched(actors, job)
+    assert (type(ended[0].error), str(ended[0].error)) == (type(error), str(error))
+    assert len(actors.asked) == 1
+
+
+def test_a_model_that_kills_whoever_loads_it_ends_the_job(job: Job) -> None:
+    actors = Actors(count=1, opens=lambda _: None)
+    ended, _ = dispatched(actors, job)
+    with pytest.raises(FarmError, match="3 workers ended as they loaded the model: the worker's process was ended"):
+        raise_(ended)
+    assert actors.hired == 3
+
+
+def test_a_node_that_cannot_do_a_job_is_named_and_the_others_do_it(job: Job) -> None:
+    def opens(name: str) -> Answer:
+        return Answer.of(ChangedError("ffmpeg is 5 on this machine")) if name == "w1" else Answer(engine="stub")
+
+    ended, said = dispatched(Actors(opens=opens), job)
+    assert ended == [Ended(job)]
+    assert said == ["w1 does not work on job: ffmpeg is 5 on this machine"]
+
+
+def test_where_no_node_can_the_reason_is_the_end(job: Job) -> None:
+    actors = Actors(opens=lambda _: Answer.of(ChangedError("ffmpeg is 5 on this machine")))
+    ended, _ = dispatched(actors, job)
+    with pytest.raises(ChangedError, match="ffmpeg is 5 on this machine"):
+        raise_(ended)
+    assert actors.asked == []
+
+
+def test_what_workers_say_is_told_once(job: Job) -> None:
+    def talks(name: str, job: Job, number: int) -> Answer:
+        well(name, job, number)
+        return Answer(said=("x264: a warning",))
+
+    assert dispatched(Actors(behave=talks), job)[1] == ["job: x264: a warning"]
+
+
+def test_waiting_for_a_busy_cluster_is_said(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsadcvsr.farm.cluster.scheduler._LONG", 0.0)
+    said: list[str] = []
+    dispatch = Dispatch(cast(Crew, Actors(count=0)), said.append)
+    dispatch.add(job)
+    dispatch.step(0)
+    dispatch.step(0)
+    assert said[0] == "still waiting for a worker to start: the cluster may be busy with something else"
+
+
+def test_a_worker_with_another_engine_is_named_and_left_out(job: Job) -> None:
+    actors = Actors(opens=lambda name: Answer(engine="stub" if name == "w1" else "other"))
+    ended, said = dispatched(actors, job)
+    assert ended == [Ended(job)]
+    assert {name for name, _, _ in actors.asked} == {"w1"}
+    assert said[0].startswith("w2 does not work on job: its engine is other, and stub makes this film")
+
+
+def test_what_somebody_else_makes_is_waited_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsadcvsr.farm.cluster.scheduler._LATER", 0.0)
+    asked: list[int] = []
+
+    def shared(name: str, job: Job, number: int) -> Answer:
+        asked.append(number)
+        return Answer(holder="slurm:1") if number == 0 and asked.count(0) < 3 else well(name, job, number)
+
+    assert dispatched(Actors(behave=shared), job)[0] == [Ended(job)]
+    assert (asked.count(0), status_of(job).done) == (3, 4)
+
+
+def test_workers_go_on_with_the_next_job_while_the_last_chunks_of_one_are_made(tmp_path: Path) -> None:
+    first, second = planned(tmp_path / "first"), planned(tmp_path / "second", of="another")
+    actors = Actors(count=3)
+    ended, _ = dispatched(actors, first, second)
+    assert [one.job for one in ended] == [first, second]
+    assert [folder for _, folder, _ in actors.asked] == ["first"] * 4 + ["second"] * 4
+    assert actors.asked[3][1] != actors.asked[4][1]
+
+
+def test_a_job_that_fails_does_not_keep_another_from_being_made(tmp_path: Path) -> None:
+    first, second = planned(tmp_path / "first"), planned(tmp_path / "second", of="another")
+
+    def bad(name: str, job: Job, number: int) -> Answer:
+        return Answer.of(OSError("unreadable")) if job.folder.name == "first" else well(name, job, number)
+
+    ended, _ = dispatched(Actors(behave=bad), first, second)
+    assert {one.job.folder.name: one.error is None for one in ended} == {"first": False, "second": True}
+
+
+def test_a_job_whose_folder_is_removed_is_given_up_and_nothing_is_put_there(job: Job) -> None:
+    def ends(name: str, job: Job, number: int) -> Answer:
+        job.remove()
+        return Answer.of(FarmError("gone"))
+
+    ended, _ = dispatched(Actors(count=1, behave=ends), job)
+    assert isinstance(ended[0].error, GoneError)
+    assert not job.folder.exists()
+
+
+def test_at_a_sudden_end_claims_and_halves_are_taken_away(job: Job) -> None:
+    actors = Actors(count=1)
+    dispatch = Dispatch(cast(Crew, actors), lambda _: None)
+    dispatch.add(job)
+    while not actors.posts or actors.posts[0].reply is None or actors.posts[0].reply[0] != "make":
+        dispatch.step(0)
+        for post in actors.idle():
+            dispatch._employ(post)
+    job.store.mkdir()
+    (job.store / "00000.w1.part.mkv").write_bytes(b"half")
+    dispatch.close()
+    assert list(job.store.iterdir()) == []
+    assert status_of(job).failed == {0: "the run was stopped"}
+
+
+def raise_(ended: list[Ended]) -> None:
+    (one,) = ended
+    assert one.error is not None
+    raise one.error

@@ -1,0 +1,136 @@
+"""Discriminators: their shapes, what may learn in them, and exact counts at paper size."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tests.train.tiny import TINY
+from vsadcvsr.errors import WeightsError
+from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.paper.model import PaperStudent
+from vsadcvsr.train.adversarial.convnext import ConvNextDims, ConvNextTrunk
+from vsadcvsr.train.adversarial.discriminators import (
+    CompactTrunk,
+    Discriminator,
+    PaperTrunk,
+    PixelTrunk,
+    Trunk,
+    feature_trunk,
+    split_heads,
+)
+from vsadcvsr.train.students import links
+
+SMALL = ConvNextDims(depths=(1, 1), widths=(4, 8))
+
+
+def judge(trunk: Trunk, width: int = 8) -> Discriminator:
+    torch.manual_seed(1)
+    return Discriminator(trunk, width, split_heads(width, 0.75))
+
+
+def count(values: list[nn.Parameter]) -> int:
+    return sum(value.numel() for value in values)
+
+
+def test_the_heads_of_256_channels_are_192_and_64() -> None:
+    assert split_heads(256, 0.75) == {"detail": 192, "consistency": 64}
+
+
+@pytest.mark.parametrize(
+    ("trunk", "shape", "grid"),
+    [
+        (lambda: PixelTrunk(8), (3, 32, 32), (8, 8)),
+        (lambda: CompactTrunk(CompactStudent(TINY)), (4, 8, 8), (8, 8)),
+        (lambda: ConvNextTrunk(SMALL), (3, 32, 32), (4, 4)),
+    ],
+    ids=["pixels", "features", "convnext"],
+)
+def test_logits_are_dense_maps(trunk: type[PixelTrunk], shape: tuple[int, int, int], grid: tuple[int, int]) -> None:
+    made = judge(trunk())(torch.rand(6, *shape), links(2, 3))  # type: ignore[call-arg]
+    assert {name: tuple(logits.shape) for name, logits in made.items()} == {
+        "detail": (6, 6, *grid), "consistency": (6, 2, *grid),
+    }  # fmt: skip
+
+
+def test_clips_of_a_batch_do_not_see_each_other() -> None:
+    network = judge(PixelTrunk(8)).eval()
+    one, other = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)
+    alone, both = network(one, links(1, 3)), network(torch.cat([one, other]), links(2, 3))
+    assert torch.allclose(alone["consistency"], both["consistency"][:3], atol=1e-6)
+
+
+def test_order_matters_to_a_judgement() -> None:
+    network, clip = judge(PixelTrunk(8)).eval(), torch.rand(4, 3, 16, 16)
+    there, back = network(clip, links(1, 4)), network(clip.flip(0), links(1, 4))
+    assert not torch.allclose(there["consistency"], back["consistency"].flip(0), atol=1e-4)
+
+
+def test_the_detail_head_sees_no_motion() -> None:
+    network, clip = judge(CompactTrunk(CompactStudent(TINY))).eval(), torch.rand(4, 4, 8, 8)
+    there, back = network(clip, links(1, 4)), network(clip.flip(0), links(1, 4))
+    assert torch.allclose(there["detail"], back["detail"].flip(0), atol=1e-6)
+    assert list(network(clip, links(1, 4), ["consistency"])) == ["consistency"]
+
+
+def test_a_frozen_trunk_learns_in_its_first_layers_alone() -> None:
+    student = CompactStudent(TINY)
+    network = judge(feature_trunk(student))
+    learning = {name for name, value in network.named_parameters() if value.requires_grad}
+    first = {f"trunk.student.{layer}.{part}" for layer in ("enter", "meet") for part in ("weight", "bias")}
+    assert {name for name in learning if name.startswith("trunk")} == first
+    logits = network(torch.rand(3, 4, 8, 8), links(1, 3))
+    torch.stack([part.mean() for part in logits.values()]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    assert all(value.grad is not None for value in network.learning())
+    assert all(value.requires_grad for value in student.parameters())
+
+
+def test_counts_and_shapes_at_paper_size() -> None:
+    """By hand: the first layer of a tail, then its 1D and its second 2D convolution, then the heads."""
+    tail = 3 * 256 * 256 + 256 + 9 * 256 * 256 + 256 + 256 * 256 + 256
+    around = {channels: 9 * channels * 256 + 256 for channels in (256, 5760)}
+    with torch.device("meta"):
+        pixel, student = ConvNextTrunk(), PaperStudent()
+        judges = [Discriminator(trunk, 256, split_heads(256, 0.75)) for trunk in (pixel, PaperTrunk(student))]
+        shown = judges[0](torch.empty(2, 3, 512, 512), torch.empty(2))
+        felt = judges[1](torch.empty(2, 256, 64, 64), torch.empty(2))
+    assert {name: tuple(logits.shape) for name, logits in shown.items()} == {
+        "detail": (2, 192, 64, 64), "consistency": (2, 64, 64, 64),
+    }  # fmt: skip
+    assert [logits.shape for logits in felt.values()] == [logits.shape for logits in shown.values()]
+    stem = 3 * 4 * 4 * 384 + 384
+    assert count(judges[0].learning()) == stem + around[5760] + tail == 14_142_848
+    widened = 9 * 256 * 240 + 240
+    assert count(judges[1].learning()) == widened + around[256] + tail == 1_996_016
+    assert count(list(pixel.parameters())) == convnext_xxlarge()
+    unet = count(list(student.unet.parameters())) - (9 * 12 * 240 + 240)
+    assert count(list(judges[1].parameters())) == unet + 1_996_016 == 562_527_312
+
+
+def convnext_xxlarge() -> int:
+    """The tower without its classifier, by hand."""
+    depths, widths = (3, 4, 30, 3), (384, 768, 1536, 3072)
+    blocks = sum(n * (49 * c + c + 2 * c + 8 * c * c + 5 * c + c) for n, c in zip(depths, widths, strict=True))
+    between = sum(2 * a + 4 * a * b + b for a, b in itertools.pairwise(widths))
+    return blocks + between + 3 * 16 * 384 + 384 + 2 * 384
+
+
+def test_an_open_clip_tower_is_taken_by_its_names() -> None:
+    torch.manual_seed(2)
+    first, other = ConvNextTrunk(SMALL), ConvNextTrunk(SMALL)
+    tensors = {f"visual.trunk.{name}": value for name, value in first.state_dict().items()}
+    other.load_open_clip(tensors | {"visual.trunk.head.norm.weight": torch.zeros(1), "text.x": torch.zeros(1)})
+    pictures = torch.rand(1, 3, 32, 32)
+    assert torch.equal(first(pictures, torch.zeros(1)), other(pictures, torch.zeros(1)))
+    del tensors["visual.trunk.stem.0.weight"]
+    with pytest.raises(WeightsError, match=r"stem\.0\.weight is missing"):
+        other.load_open_clip(tensors)
+
+
+def test_the_tail_starts_undecided() -> None:
+    logits = judge(PixelTrunk(8))(torch.rand(3, 3, 16, 16), links(1, 3))["detail"]
+    assert float(logits.detach().abs().mean()) < math.log(2)

@@ -1,0 +1,158 @@
+"""Reading pictures and films, and cutting clips out of them."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.train.media import blobs, shades, write_film
+from vsadcvsr.errors import MediaError
+from vsadcvsr.scenes import is_cut
+from vsadcvsr.train.data import clips
+from vsadcvsr.train.data.segments import Film, files, read_image
+from vsadcvsr.video_io import house
+
+SHIPPED = Path(__file__).parents[3] / "examples" / "media" / "clip.mp4"
+
+
+def upside_down(path: Path) -> None:
+    """Marks a JPEG as one to be shown upside down (EXIF orientation 3)."""
+    tag = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)
+    block = b"Exif\0\0" + tag
+    held = path.read_bytes()
+    path.write_bytes(held[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + held[2:])
+
+
+def test_pictures_of_any_depth_and_channels_become_8_bit_rgb(tmp_path: Path) -> None:
+    colours = blobs(0)[..., ::-1]
+    kinds = {
+        "plain": colours,
+        "deep": colours.astype(np.uint16) * 257,
+        "alpha": np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)]),
+        "gray": colours[..., 0],
+    }
+    for name, held in kinds.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.ascontiguousarray(held))
+    read = {name: read_image(tmp_path / f"{name}.png") for name in kinds}
+    for name in ("plain", "deep", "alpha"):
+        assert read[name].dtype == np.uint8
+        assert np.array_equal(read[name], blobs(0)), name
+    assert np.array_equal(read["gray"], np.repeat(blobs(0)[..., 2:], 3, axis=2))
+
+
+def test_photographs_come_upright(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jpg"
+    cv2.imwrite(str(path), blobs(1))
+    before = read_image(path)
+    upside_down(path)
+    assert np.array_equal(read_image(path), before[::-1, ::-1])
+
+
+@pytest.mark.parametrize("held", [b"", b"no picture"])
+def test_an_unreadable_picture_is_named(tmp_path: Path, held: bytes) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(held)
+    with pytest.raises(MediaError, match=r"broken\.png cannot be read as a picture"):
+        read_image(broken)
+
+
+@pytest.mark.parametrize("held", [b"", b"no video"])
+def test_an_unreadable_video_is_named(tmp_path: Path, held: bytes) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(held)
+    with pytest.raises(MediaError, match=r"broken\.mp4 cannot be read as video"):
+        Film.of(broken, frames=3, size=32)
+
+
+def test_a_video_smaller_than_the_clips_is_refused_by_its_size(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "small.mp4", shades(3, height=32, width=64))
+    with pytest.raises(MediaError, match=r"small\.mp4 is too small: 64x32, clips are 48x48"):
+        Film.of(film, frames=2, size=48)
+
+
+def test_a_long_video_is_read_in_stretches_that_follow_each_other(tmp_path: Path) -> None:
+    film = Film.of(write_film(tmp_path / "long.mp4", shades(192), keys=20), frames=3, size=32)
+    assert (film.count, film.length) == (3, 64)
+    for index in range(3):
+        (shot,) = film.shots(index)
+        assert len(shot) == 64
+        assert shot[0].mean() == pytest.approx(20 + 64 * index, abs=2)
+        assert shot[-1].mean() == pytest.approx(83 + 64 * index, abs=2)
+
+
+def test_large_frames_make_short_stretches(tmp_path: Path) -> None:
+    film = Film.of(write_film(tmp_path / "large.mp4", shades(3, height=1440, width=2560)), frames=2, size=32)
+    assert film.length == 6
+
+
+def test_a_torn_video_gives_what_can_be_decoded(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "torn.mkv", [blobs(number, 64, 64) for number in range(8)] * 5, keys=1)
+    film = Film.of(path, frames=1, size=32)
+    whole = sum(map(len, film.shots(0)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 10 < sum(map(len, film.shots(0))) < whole == 40
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(MediaError, match=r"torn\.mkv"):
+        film.shots(0)
+
+
+def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("b.PNG", "deep/a.png", "deep/er/c.mp4", "notes.txt"):
+        (tmp_path / name).touch()
+    found = files([tmp_path, tmp_path / "deep"], (".png",))
+    assert found == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
+    assert files([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]
+
+
+def test_windows_never_reach_across_a_cut() -> None:
+    one, other = blobs(0), blobs(1)
+    video = [one] * 4 + [other] * 3 + [one] * 1
+    assert clips.cuts_of(video) == [4, 7]
+    assert [len(shot) for shot in clips.shots(video, shortest=3)] == [4, 3]
+
+
+def test_a_flash_is_no_cut() -> None:
+    flash = (blobs(0).astype(np.int32) // 3 + 160).astype(np.uint8)
+    assert clips.cuts_of([blobs(0)] * 3 + [flash] + [blobs(0)] * 3) == []
+
+
+def test_cuts_are_those_that_every_host_finds(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    video = [np.roll(blobs(scene), 2 * step, 1) for scene in (0, 1, 2) for step in range(4)]
+    video = [
+        np.clip(frame * gain, 0, 255).astype(np.uint8)
+        for frame, gain in zip(video, rng.uniform(0.5, 1, 12), strict=True)
+    ]
+    frames = [house(frame) for frame in video]
+    assert clips.cuts_of(video) == [n for n in range(1, 12) if is_cut(frames[n - 1], frames[n])]
+
+
+def test_a_change_of_size_is_a_cut() -> None:
+    assert clips.cuts_of([np.zeros((20, 20, 3), np.uint8)] * 2 + [np.zeros((24, 20, 3), np.uint8)]) == [2]
+
+
+def test_the_shipped_clip_reads_as_two_shots() -> None:
+    film = Film.of(SHIPPED, frames=5, size=64)
+    assert [len(shot) for shot in film.shots(0)] == [20, 20]
+    assert clips.window(film.shots(0)[0], 5, 64, np.random.default_rng(0)).shape == (5, 64, 64, 3)
+
+
+def test_a_window_has_consecutive_frames_or_every_second() -> None:
+    shot = shades(30)
+    steps = set()
+    for seed in range(30):
+        tones = clips.window(shot, 5, 48, np.random.default_rng(seed)).mean((1, 2, 3))
+        steps.add(tuple(np.diff(tones)))
+    assert steps == {(1, 1, 1, 1), (2, 2, 2, 2)}
+
+
+def test_a_camera_sees_another_part_each_time() -> None:
+    picture = np.random.default_rng(2).integers(0, 255, (90, 90, 3)).astype(np.uint8)
+    seen = [clips.camera_motion(picture, 3, 32, np.random.default_rng(seed)) for seed in range(12)]
+    assert {clip.shape for clip in seen} == {(3, 32, 32, 3)}
+    assert len({clip.tobytes() for clip in seen}) == 12

@@ -1,0 +1,226 @@
+"""Training runs: they resume as if they had never stopped, fail in words, and leave what can be used."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.train.tiny import TINY, fill_pool
+from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.nets.export import load_weights
+from vsadcvsr.train import students
+from vsadcvsr.train.data.dataset import Batch, Pool, write_shard
+from vsadcvsr.train.loop import Run
+from vsadcvsr.train.publish import ship
+from vsadcvsr.train.settings import Adversarial, Regression, TrainSettings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
+    monkeypatch.setitem(students.STUDENTS, "tiny", TINY)
+    return TrainSettings(
+        model="tiny", pool=fill_pool(tmp_path / "pool"), out=tmp_path / "run", precision="fp32", threads=1,
+        save_every=3, sample_every=4, regression=Regression(steps=4, batch=2, frames=3, crop=8),
+        adversarial=Adversarial(steps=5, batch=2, frames=3, crop=8, width=8, encoder_steps=3),
+    )  # fmt: skip
+
+
+def steps_then_power_loss(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+    """Runs until the given save is done."""
+    done, plain = [], Run.save
+
+    def save(run: Run) -> None:
+        plain(run)
+        done.append(run.done)
+        if len(done) == saves:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as held:
+        held.setattr(Run, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            Run(settings).run()
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@pytest.mark.parametrize("saves", [1, 2, 3, 4], ids=["stage 1", "its end", "stage 2's start", "stage 2"])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    whole = Run(settings)
+    whole.run()
+    apart = replace(settings, out=settings.out.with_name("apart"))
+    steps_then_power_loss(apart, monkeypatch, saves)
+    again = Run(apart)
+    assert again.resume()
+    again.run()
+    assert (again.number, again.done) == (1, 5)
+    assert equal(whole.mean, again.mean)
+    assert equal(whole.student.state_dict(), again.student.state_dict())
+    judges = [run.learner.state()["judges"]["feature"] for run in (whole, again)]
+    assert equal(*judges)
+
+
+def test_both_stages_change_the_student(settings: TrainSettings) -> None:
+    first = Run(replace(settings, adversarial=None))
+    start = {name: value.clone() for name, value in first.mean.items()}
+    first.run()
+    both = Run(settings)
+    both.run()
+    assert not equal(start, first.mean)
+    assert not equal(first.mean, both.mean)
+
+
+@pytest.mark.parametrize("domains", [(), ("pixel",), ("feature",)])
+@pytest.mark.parametrize("heads", ["single", "dual"])
+def test_every_arrangement_of_judges_runs(settings: TrainSettings, domains: tuple[str, ...], heads: str) -> None:
+    assert settings.adversarial
+    stage = replace(settings.adversarial, domains=domains, heads=heads, steps=2)
+    run = Run(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))
+    run.run()
+    assert all(torch.isfinite(value).all() for value in run.mean.values())
+
+
+def test_accumulated_steps_equal_whole_ones(settings: TrainSettings) -> None:
+    """Up to rounding: the loss of a batch is the mean of its parts'."""
+    pool = Pool(settings.pool)
+    whole, parts = Run(settings), Run(replace(settings, regression=replace(settings.regression, accumulate=2)))
+    drawn = parts.learner.draw(pool, 0)["student"]
+    joined = Batch(*(np.concatenate([getattr(part, name) for part in drawn]) for name in ("truth", "low", "target")))
+    parts.learner.learn(0, {"student": drawn})
+    whole.learner.learn(0, {"student": [joined]})
+    for name, value in whole.student.state_dict().items():
+        assert torch.allclose(value, parts.student.state_dict()[name], atol=1e-6), name
+
+
+def test_two_processes_equal_two_parts(settings: TrainSettings) -> None:
+    """To the bit: each process takes the part that one process would have taken."""
+    alone = Run(replace(settings, adversarial=None, regression=replace(settings.regression, accumulate=2)))
+    alone.run()
+    script = (
+        "import sys; from pathlib import Path; from tests.train.tiny import TINY; from vsadcvsr.train import students\n"
+        "from vsadcvsr.train.loop import Run; from vsadcvsr.train.settings import *\n"
+        "students.STUDENTS['tiny'] = TINY\n"
+        "run = Run(TrainSettings(model='tiny', pool=Path(sys.argv[1]), out=Path(sys.argv[2]), precision='fp32',\n"
+        "    threads=1, device='cpu', regression=Regression(steps=4, batch=2, frames=3, crop=8)))\n"
+        "run.run()\n"
+    )
+    out = settings.out.with_name("two")
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(settings.pool), str(out)],
+            env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            cwd=Path(__file__).parents[2], stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    ends = [child.communicate(timeout=100) for child in children]
+    assert [child.returncode for child in children] == [0, 0], ends
+    held = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert equal(alone.mean, held["mean"])
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSettings) -> None:
+    run = Run(settings)
+    before = {name: value.clone() for name, value in run.student.state_dict().items()}
+    (drawn,) = run.learner.draw(Pool(settings.pool), 0)["student"]
+    with pytest.raises(WeightsError, match="the last checkpoint stands"):
+        run.learner.learn(0, {"student": [replace(drawn, target=drawn.target * np.float32("nan"))]})
+    assert equal(before, run.student.state_dict())
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(settings)
+    run.save()
+    held = run.checkpoint.read_bytes()
+
+    def full(*_: object) -> None:
+        run.checkpoint.with_suffix(".part").write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(WeightsError, match=r"No space left.*the last checkpoint stands"):
+        run.save()
+    assert run.checkpoint.read_bytes() == held
+    assert [path.name for path in settings.out.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_checkpoint_of_other_settings_is_refused(settings: TrainSettings) -> None:
+    Run(settings).save()
+    with pytest.raises(UsageError, match=r"seed is 9, allowed: 0, as in the checkpoint"):
+        Run(replace(settings, seed=9)).resume()
+    assert Run(replace(settings, save_every=99)).resume()
+
+
+def test_a_damaged_checkpoint_is_named(settings: TrainSettings) -> None:
+    settings.out.mkdir()
+    (settings.out / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt cannot be read.*delete it"):
+        Run(settings).resume()
+
+
+def test_a_model_that_is_not_known_is_refused(settings: TrainSettings) -> None:
+    with pytest.raises(UsageError, match="model is 'huge'"):
+        Run(replace(settings, model="huge"))
+
+
+def test_weights_of_another_student_are_no_beginning(settings: TrainSettings, tmp_path: Path) -> None:
+    run = Run(settings)
+    weights = ship(run, tmp_path / "w")[0]
+    assert Run(replace(settings, begin=weights)).student.dims == TINY
+    with pytest.raises(UsageError, match="begin is"):
+        Run(replace(settings, model="fast", begin=weights))
+
+
+def test_temporal_blocks_can_learn_alone(settings: TrainSettings) -> None:
+    run = Run(replace(settings, temporal_only=True, adversarial=None))
+    run.run()
+    learning = {name.split(".")[0] for name, value in run.student.named_parameters() if value.requires_grad}
+    assert learning == {"temporal", "settle"}
+    assert len(run.learner.optimiser.param_groups[0]["params"]) == 8
+
+
+def test_the_teachers_answer_is_what_is_learned(settings: TrainSettings) -> None:
+    truth = np.load(settings.pool / "0000.hr.npy")
+    write_shard(settings.pool, 0, "gray", np.full_like(truth, 128))
+    run = Run(replace(settings, teacher="gray", adversarial=None))
+    (drawn,) = run.learner.draw(Pool(settings.pool, teacher="gray"), 0)["student"]
+    assert np.ptp(drawn.target) == 0
+    assert np.ptp(drawn.truth) > 0.5
+
+
+def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_path: Path) -> None:
+    run = Run(settings)
+    run.run()
+    weights, graph, card = ship(run, tmp_path / "shipped")
+    assert load_weights(weights).dims == TINY
+    assert graph.stat().st_size > 1000
+    assert "5 steps with dual-head discriminators in the pixel and feature domain" in card.read_text()
+    assert str(tmp_path) not in card.read_text()
+
+
+@pytest.mark.requires("tensorboard")
+def test_curves_and_sample_frames_are_written(settings: TrainSettings) -> None:
+    Run(settings).run()
+    (events,) = (settings.out / "tensorboard").iterdir()
+    held = events.read_bytes()
+    for name in (b"regression/regression", b"adversarial/judge pixel detail salad", b"plain, student, target"):
+        assert name in held

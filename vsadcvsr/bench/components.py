@@ -1,0 +1,75 @@
+"""The parts of a frame's way that can be clocked without a host: the bare model step, and the engine around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from vsadcvsr.backends import Backend
+from vsadcvsr.bench.timing import Act
+from vsadcvsr.color import Encoding
+from vsadcvsr.engine import Engine, Source, load
+from vsadcvsr.spec import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What is measured: a model as the engine would run it, on frames of `width` x `height`."""
+
+    model: str = "fast"
+    backend: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+    denoise: float = 0.0
+    width: int = 480
+    height: int = 270
+
+
+def noise(choice: Choice, count: int) -> list[Array]:
+    """Frames of a slowly changing random picture: no cuts, and nothing that arithmetic could take a short cut on."""
+    rng = np.random.default_rng(0)
+    still = rng.random((3, choice.height, choice.width), dtype=np.float32)
+    change = rng.random((count, 1, 1, 1), dtype=np.float32) * np.float32(0.1)
+    return [np.asarray(still * np.float32(0.9) + one, dtype=np.float32) for one in change]
+
+
+def opened(choice: Choice) -> tuple[Backend, Engine]:
+    """The backend, and an engine that shares it. Raises UsageError, WeightsError or BackendError."""
+    named = {name: value for name, value in asdict(choice).items() if name not in {"width", "height"}}
+    return load(**named), Engine.open(**named)
+
+
+def stepping(backend: Backend, frames: list[Array]) -> Act:
+    """One call takes all frames through the bare step, one at a time, on a state that goes on from call to call."""
+    height, width = backend.spec.padded(*frames[0].shape[1:])
+    margin = ((0, 0), (0, height - frames[0].shape[1]), (0, width - frames[0].shape[2]))
+    ready = [np.ascontiguousarray(np.pad(frame, margin, mode="edge")[None]) for frame in frames]
+    link = np.ones(1, dtype=np.float32)
+    state = backend.start(height, width)
+
+    def act() -> None:
+        nonlocal state
+        for frame in ready:
+            _, state = backend.step(frame, link, state)
+
+    return act
+
+
+def streaming(engine: Engine, frames: list[Array], encoding: Encoding | None = None) -> Act:
+    """One call streams all frames on, as parts of one clip without an end. With an encoding they come in planes."""
+    sources = [Source(frame, encoding=encoding) for frame in frames]
+
+    def endless() -> Iterator[Source]:
+        while True:
+            yield from sources
+
+    stream = engine.pictures(endless())
+
+    def act() -> None:
+        for _ in frames:
+            next(stream)
+
+    return act

@@ -1,0 +1,1 @@
+"""Benchmark of farms: measured overhead and a forecast for many GPUs."""

@@ -1,0 +1,208 @@
+"""`python -m vsadcvsr.bench.farm`: what a farm adds to one machine's work, and what many GPUs would take for a film.
+
+1, 2 and 4 workers share a job whose GPU sleeps, so that the cores of this machine do not decide; and again on Ray. The
+parts of a job are measured on a clip that is made. `--predict gpus=1000 hours=2 size=3840x2160 fps_per_gpu=20` reckons
+from both; what it takes for granted is printed with it, and can be given in the same manner.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vsadcvsr.bench.farm.forecast import Assumed, Forecast, Measured, breaking, forecast
+from vsadcvsr.bench.farm.ledger import Reading, reading
+from vsadcvsr.bench.farm.workers import Scaling, scaling
+from vsadcvsr.bench.machine import this_machine
+from vsadcvsr.commands import check_least, size, status
+from vsadcvsr.errors import FarmError, UsageError
+from vsadcvsr.extras import check, needs
+
+_ADDED = {
+    "planning": "planning: every frame decoded, summed, looked at for cuts",
+    "seeking": "seeking: until a chunk's first frame comes",
+    "beside": "margins: frames beside the chunks, read and upscaled",
+    "proving": "sums of frames compared",
+    "sums": "sums of chunks, twice",
+    "joining": "joining",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that was measured; `parts` are seconds for the whole clip, `short` those for a quarter of it."""
+
+    workers: list[Scaling]
+    on_ray: list[Scaling]
+    parts: dict[str, float]
+    short: dict[str, float]
+    ledgers: list[Reading]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What each part takes of one worker's time, from the plan to the film; they add up to one."""
+        parts = self.parts
+        whole = sum(parts[name] for name in ("planning", "opening", "working", "joining")) + parts["sums"] / 2
+        added = {words: parts[name] / whole for name, words in _ADDED.items()}
+        added["a worker's start, but for its model"] = parts["opening"] / whole
+        return {**added, "pictures: decoded, upscaled, encoded": 1 - sum(added.values())}
+
+    def measured(self, pixels: int) -> Measured:
+        """What is calculated with, by a clip of so many pixels."""
+        parts, most = self.parts, self.workers[-1]
+        return Measured(
+            pixels=pixels,
+            planning=self._a_frame("planning"),
+            between=self.ledgers[-1].between,
+            seeking=parts["seeking"] / parts["chunks"],
+            sums=parts["sums"] / 2 / parts["bytes"],
+            joining=self._a_frame("joining"),
+            opening=parts["opening"],
+            asked=sum(most.asked.values()),
+        )
+
+    def _a_frame(self, name: str) -> float:
+        """Seconds that one more frame takes; what is needed once, however long a film, is left out where that shows."""
+        more, parts = self.parts[name] - self.short[name], self.parts
+        return more / (parts["frames"] - self.short["frames"]) if more > 0 else parts[name] / parts["frames"]
+
+
+def report(given: argparse.Namespace) -> Report:
+    """Measures everything. Raises FarmError where a part fails."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        workers = [
+            scaling(folder / f"{count} workers", workers=count, chunks=given.chunks, seconds=given.sleep)
+            for count in given.workers
+        ]
+        ledgers = [reading(folder / f"{files} files", files=files, chunks=lines // 2) for files, lines in given.ledgers]
+        on_ray = [] if given.without_ray else _on_ray(given, folder)
+    return Report(workers, on_ray, _parts(given, given.frames), _parts(given, max(1, given.frames // 4)), ledgers)
+
+
+def _on_ray(given: argparse.Namespace, folder: Path) -> list[Scaling]:
+    words = [str(word) for word in (folder, given.chunks, given.sleep, *given.workers)]
+    return [Scaling(**one) for one in _told("vsadcvsr.bench.farm.on_ray", *words)]
+
+
+def _parts(given: argparse.Namespace, frames: int) -> dict[str, float]:
+    width, height = given.size
+    order = {"width": width, "height": height, "frames": frames, "seconds": given.chunk_seconds, "fps": given.fps}
+    found: dict[str, float] = _told("ffmpeg_filter.farm_parts", json.dumps(order))
+    return found
+
+
+def _told(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSON has
+    """What a module prints as a program: the host is above this room, and Ray fills a process."""
+    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise FarmError(f"{module}: {lines[-1].rpartition('Error: ')[2]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def text(made: Report) -> str:
+    """What was measured, for people."""
+    lines = [f"{'workers':>8}{'':10}{'seconds':>10}{'efficiency':>12}"]
+    for name, workers in (("", made.workers), ("on Ray", made.on_ray)):
+        lines += [f"{one.workers:8}  {name:8}{one.seconds:10.2f}{one.efficiency:12.1%}" for one in workers]
+    asked = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in made.workers[-1].asked.items())
+    lines += [f"asked of the storage for a chunk, by {made.workers[-1].workers}: {asked}", ""]
+    lines += [f"{'one worker, from the plan to the film':60}{'share':>8}"]
+    lines += [f"{words:60}{share:8.2%}" for words, share in made.shares.items()]
+    lines += ["", f"{'ledger':24}{'first ms':>10}{'again ms':>10}{'between chunks ms':>19}{'all whole ms':>14}"]
+    for one in made.ledgers:
+        times = f"{1e3 * one.first:10.1f}{1e3 * one.again:10.1f}{1e3 * one.between:19.1f}{1e3 * one.finished:14.1f}"
+        lines.append(f"{f'{one.lines} lines, {one.files} files':24}{times}")
+    return "\n".join(lines)
+
+
+def foretold(measured: Measured, assumed: Assumed, made: Forecast) -> str:
+    """What was calculated, for people."""
+    taken = ", ".join(f"{name}={value:g}" for name, value in asdict(assumed).items())
+    moved = f"{made.reading:.0f} MB/s read, {made.writing:.0f} MB/s written"
+    verbs = f"plan {made.planning:.0f} s, work {made.working:.0f} s, merge {made.merging:.0f} s"
+    lines = [
+        "by calculation, not measured; assumed: " + taken,
+        f"{made.whole:.0f} s: {verbs}, in {made.chunks} chunks of {made.seconds:g} s",
+        f"while they work, all together: {moved}, {made.asks:.0f} questions to the storage a second",
+    ]
+    return "\n".join([*lines, *(f"- {words}" for words in breaking(measured, assumed))])
+
+
+def assumptions(words: Sequence[str]) -> Assumed:
+    """Of texts such as "gpus=1000". Raises UsageError."""
+    kinds = {field.name: field.type for field in fields(Assumed)}
+    told: dict[str, float] = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            if name == "size":
+                told |= dict(zip(("width", "height"), size("--predict", value), strict=True))
+            else:
+                told[name] = int(value) if kinds[name] == "int" else float(value)
+            if told.get(name, 1) < 0:
+                raise ValueError
+        except (ValueError, KeyError):
+            allowed = f"size=WIDTHxHEIGHT and numbers for {', '.join(kinds)}"
+            raise UsageError.of("--predict", word, allowed) from None
+    if missing := [name for name in ("gpus", "hours", "fps_per_gpu") if not told.get(name)]:
+        raise UsageError.of("--predict", " ".join(words), f"with {', '.join(missing)}, more than 0")
+    return Assumed(**told)  # type: ignore[arg-type]  # by the kinds of its fields
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m vsadcvsr.bench.farm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--chunks", type=int, default=24, help="that the workers share")
+    parser.add_argument("--sleep", type=float, default=0.5, help="seconds for one of them")
+    parser.add_argument("--without-ray", action="store_true")
+    parser.add_argument("--size", default="480x270", help="of the clip, WIDTHxHEIGHT; x4 comes out")
+    parser.add_argument("--frames", type=int, default=480)
+    parser.add_argument("--chunk-seconds", type=float, default=5.0)
+    parser.add_argument("--fps", type=float, default=30.0, help="of the GPU that is slept for")
+    parser.add_argument("--ledgers", nargs="+", default=["100x1000", "1000x10000"], metavar="FILESxLINES")
+    parser.add_argument("--predict", nargs="+", metavar="NAME=NUMBER", help="gpus=, hours=, fps_per_gpu=, size=, …")
+    parser.add_argument("--json", type=Path, help="write all of it, with the machine, here")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measures, prints, and returns the exit status."""
+    given = _arguments(argv)
+    return status("bench", lambda: _measure(given))
+
+
+def _measure(given: argparse.Namespace) -> None:
+    check_least(given, {"workers": 1, "chunks": 1, "frames": 4, "sleep": 0, "chunk_seconds": 0.1, "fps": 0.1})
+    given.size = size("--size", given.size)
+    pairs = [size("--ledgers", pair) for pair in given.ledgers]
+    given.ledgers = [(files, max(lines, 8)) for files, lines in pairs]
+    assumed = assumptions(given.predict) if given.predict else None
+    if not given.without_ray:
+        with needs("farm", "the part on Ray (else --without-ray)"):
+            check("ray")  # it comes last
+    made = report(given)
+    print(text(made))
+    width, height = given.size
+    told = {"machine": asdict(this_machine()), **asdict(made), "shares": made.shares}
+    if assumed is not None:
+        measured = made.measured(width * height)
+        calculated = forecast(measured, assumed)
+        print(f"\n{foretold(measured, assumed, calculated)}")
+        told |= {"measured": asdict(measured), "assumed": asdict(assumed), "forecast": asdict(calculated)}
+    if given.json:
+        given.json.write_text(json.dumps(told, indent=1))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,98 @@
+"""The same sleeping workers on Ray, started on this machine.
+
+`python -m vsadcvsr.bench.farm.on_ray FOLDER CHUNKS SECONDS 1 2 4` prints what so many workers have done, in a process
+of its own, for Ray fills one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from vsadcvsr.bench.farm.workers import Scaling, Sleeper, planned
+from vsadcvsr.commands import status_of_part
+from vsadcvsr.errors import AdcvsrError, FarmError
+from vsadcvsr.farm.cluster.connection import Cluster, joined
+from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.cluster.scheduler import Dispatch
+from vsadcvsr.farm.cluster.workers import Crew, Need
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.worker import Worker
+
+_CORES = 0.01
+"""What a worker that sleeps is said to need, so that many have room."""
+_PATIENCE = 120.0
+
+
+class Site:
+    """A worker process whose GPU sleeps for `seconds` a chunk."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._workers: dict[str, Worker] = {}
+
+    def open(self, folder: str, key: str) -> Answer:
+        """Ready at once."""
+        job = Job.read(Path(folder))
+        assert job.key == key, "one machine, one folder"
+        self._workers[folder] = Worker(job, Sleeper(job, self._seconds).render, "sleeper")
+        return Answer(engine="sleeper")
+
+    def make(self, folder: str, number: int) -> Answer:
+        """Nothing, or why not."""
+        worker = self._workers[folder]
+        try:
+            with worker.job.claims.held(number):
+                worker.make(number)
+        except (AdcvsrError, OSError) as error:
+            return Answer.of(error)
+        return Answer()
+
+
+def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
+    """A job in a new `folder`, done by so many workers that are there already. Raises FarmError where one fails."""
+    job = planned(folder, chunks)
+    crew = Crew(cluster, f"{__spec__.name}:Site", [seconds], Need(_CORES, 0.0), limit=workers)
+    dispatch = Dispatch(crew, lambda _: None)
+    try:
+        _gather(crew, workers)
+        dispatch.add(job)
+        began = time.perf_counter()
+        while not (ended := dispatch.step(1.0)):
+            pass
+        took = time.perf_counter() - began
+    finally:
+        dispatch.close()
+    if ended[0].error is not None:
+        raise ended[0].error
+    efficiency = round(chunks * seconds / workers / took, 4)
+    return Scaling(workers=workers, seconds=round(took, 4), efficiency=efficiency, asked={})
+
+
+def _gather(crew: Crew, workers: int) -> None:
+    end = time.monotonic() + _PATIENCE
+    while len(crew.idle()) < workers:
+        if time.monotonic() > end:
+            raise FarmError(f"{len(crew.idle())} of {workers} workers came within {_PATIENCE:.0f} s")
+        crew.fill(workers)
+        crew.wait(0.1)
+
+
+def main(words: Sequence[str]) -> int:
+    """Each number of workers on a job of its own; one line for all."""
+    folder, chunks, seconds = Path(words[0]), int(words[1]), float(words[2])
+    with joined("local") as cluster:
+        made = [
+            scaling(cluster, folder / f"{count} on Ray", workers=int(count), chunks=chunks, seconds=seconds)
+            for count in words[3:]
+        ]
+    sys.stdout.write(json.dumps([asdict(one) for one in made]) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(status_of_part("farm_ray", main, "FOLDER", "CHUNKS", "SECONDS"))

@@ -1,0 +1,129 @@
+"""Workers of a farm whose GPU sleeps: how much of their time is work when 1, 2 or 4 of them share a job.
+
+`python -m vsadcvsr.bench.farm.workers JOB SECONDS` is one of them: it begins when a line comes on its standard input,
+and at the end prints what it has done.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsadcvsr.commands import status_of_part
+from vsadcvsr.errors import FarmError
+from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.worker import Worker
+
+_ASKED = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "os.remove", "os.utime")
+"""What a worker asks of the storage, by Python's audit events; sizes and fsync are not among them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """So many workers on a job: seconds from the first's begin to the last's end, the share of that in which they
+    slept, and how often they asked something of the storage for a chunk.
+    """
+
+    workers: int
+    seconds: float
+    efficiency: float
+    asked: dict[str, float]
+
+
+class Sleeper:
+    """Makes chunks of nothing in `seconds` each."""
+
+    def __init__(self, job: Job, seconds: float) -> None:
+        self.job, self.seconds = job, seconds
+
+    def render(self, chunk: Chunk) -> Path:
+        """A file of a few bytes."""
+        time.sleep(self.seconds)
+        self.job.store.mkdir(exist_ok=True)
+        path = self.job.part(chunk.number, ".bin")
+        path.write_bytes(f"pictures {chunk.begin} to {chunk.end}".encode())
+        return path
+
+
+def planned(folder: Path, chunks: int) -> Job:
+    """A job of so many chunks of four pictures each, of no source."""
+    divided = tuple(Chunk(number, 4 * number, 4 * number + 4, 4 * number, 4 * number + 4) for number in range(chunks))
+    return Job(folder=folder, request={}, recipe={}, sources=[], chunks=divided).write()
+
+
+def scaling(folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
+    """A job in a new `folder`, done by so many processes that begin together. Raises FarmError where one fails."""
+    job = planned(folder, chunks)
+    with _started(job, workers, seconds) as processes:
+        told = _told(processes)
+    length = max(one["end"] for one in told) - min(one["begin"] for one in told)
+    asked: Counter[str] = Counter()
+    for one in told:
+        asked.update(one["asked"])
+    return Scaling(
+        workers=workers,
+        seconds=round(length, 4),
+        efficiency=round(chunks * seconds / workers / length, 4),
+        asked={name: round(asked[name] / chunks, 2) for name in _ASKED if asked[name]},
+    )
+
+
+def _told(processes: Sequence[subprocess.Popen[str]]) -> list[dict[str, Any]]:
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):
+            process.stdin.write("\n")
+            process.stdin.flush()
+    words = [process.communicate() for process in processes]
+    if failed := [said for process, (_, said) in zip(processes, words, strict=True) if process.returncode]:
+        raise FarmError(f"a worker failed: {failed[0].strip().splitlines()[-1]}")
+    return [json.loads(out.splitlines()[-1]) for out, _ in words]
+
+
+@contextmanager
+def _started(job: Job, workers: int, seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
+    command = [sys.executable, "-m", __spec__.name, str(job.folder), str(seconds)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen(command, **pipes) for _ in range(workers)]  # type: ignore[call-overload]  # as above
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def main(words: Sequence[str]) -> int:
+    """One worker, from the line that it waits for to the end of the job."""
+    job = Job.read(Path(words[0]))
+    worker = Worker(job, Sleeper(job, float(words[1])).render, "sleeper")
+    asked: Counter[str] = Counter()
+    sys.addaudithook(lambda event, _: asked.update([event]) if event in _ASKED else None)
+    _say({})
+    sys.stdin.readline()
+    asked.clear()
+    begin = time.time()
+    made = sum(1 for _ in worker.make_all())
+    _say({"begin": begin, "end": time.time(), "made": made, "asked": dict(asked)})
+    return 0
+
+
+def _say(words: object) -> None:
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(status_of_part("farm_workers", main, "JOB", "SECONDS"))

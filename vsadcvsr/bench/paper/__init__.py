@@ -1,0 +1,1 @@
+"""Benchmark and cost estimates of the paper's network on a GPU."""

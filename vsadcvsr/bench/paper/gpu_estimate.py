@@ -1,0 +1,192 @@
+"""`fast` on a GPU: what holds it, with its pictures in parts and with planes made on the device. By calculation: what
+the host does with a frame is measured on the CPU at hand, bytes and operations are counted, and cards are as data
+sheets have them. What the calls into torch and its driver take is not in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vsadcvsr.backends.pytorch.transfer import fetching
+from vsadcvsr.bench.timing import clock
+from vsadcvsr.color import Encoding
+from vsadcvsr.errors import MediaError
+from vsadcvsr.nets.compact import FAST, CompactStudent
+from vsadcvsr.spec import SCALE
+
+HOST = Path(__file__).with_name("gpu_estimate.vpy")
+OUT = Encoding(family="YUV", bits=8, subsampling=(1, 1), matrix=1)
+SIZE = (270, 480)
+CORES = 16
+"""Of the machine around a card, in these calculations."""
+
+_HALF = 2  # bytes of what is counted and handed in half precision
+
+
+@dataclass(frozen=True)
+class Card:
+    """In units a second: operations of dense bf16, bytes of its memory, bytes over PCIe x16 in one direction (what of
+    that is had in practice, about 80 %).
+    """
+
+    flops: float
+    memory: float
+    bus: float
+
+
+CARDS = {
+    "L4": Card(121e12, 300e9, 25e9),
+    "RTX 4090": Card(165e12, 1008e9, 25e9),
+    "H200": Card(989e12, 4800e9, 50e9),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a frame costs on the device: operations, and bytes of activations, each written once and read once."""
+
+    flops: float
+    traffic: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """How pictures reach the host: bytes down, and ms of the thread that runs the engine and of all others."""
+
+    down: int
+    engine: float
+    others: float
+
+
+def bytes_up(size: tuple[int, int] = SIZE) -> int:
+    """What a frame takes on its way to the device: RGB in float."""
+    return 3 * 4 * size[0] * size[1]
+
+
+def bytes_down(size: tuple[int, int] = SIZE, *, planes: bool) -> int:
+    """What a picture takes on its way back: its parts in half precision, or its planes."""
+    height, width = size
+    if planes:
+        return OUT.bytes_for(height * SCALE, width * SCALE)
+    return _HALF * (3 + SCALE**2) * height * width
+
+
+def network(size: tuple[int, int] = SIZE) -> Network:
+    """`fast`, counted and not run."""
+    with torch.device("meta"):
+        net = CompactStudent(FAST).eval()
+        padded = net.spec.padded(*size)
+        frames, links, state = torch.zeros(1, 3, *padded), torch.zeros(1), net.fresh_state(*padded)
+    passed = 0
+
+    def note(_: nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:
+        nonlocal passed
+        passed += given[0].numel() + made.numel()
+
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(note)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net.step(frames, links, state)
+    return Network(counter.get_total_flops(), _HALF * passed)
+
+
+def host(size: tuple[int, int] = SIZE, count: int = 24) -> dict[str, float]:
+    """ms of what the host does with a frame, on one thread. Raises MediaError where VapourSynth does not run."""
+    order = json.dumps({"height": size[0], "width": size[1], "count": count})
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run(
+        [sys.executable, str(HOST), order], capture_output=True, text=True, check=False, env=environment
+    )
+    if run.returncode:
+        words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
+        raise MediaError(f"VapourSynth did not run: {words[-1]}")
+    measured: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
+    return {**measured, **_fetching(size)}
+
+
+def _fetching(size: tuple[int, int]) -> dict[str, float]:
+    """ms of what comes after the bus: out of pinned memory, in fp32 or as it is."""
+    height, width = size[0] * SCALE, size[1] * SCALE
+    detail = torch.zeros(height, width, dtype=torch.float16)
+    planes = torch.zeros(OUT.bytes_for(height, width), dtype=torch.uint8)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return {
+            "fetching parts": min(clock(lambda: fetching(detail, torch.float32)) for _ in range(20)),
+            "fetching planes": min(clock(lambda: fetching(planes, torch.uint8)) for _ in range(20)),
+        }
+    finally:
+        torch.set_num_threads(threads)
+
+
+def ways(ms: dict[str, float], size: tuple[int, int] = SIZE) -> dict[str, Way]:
+    """Both ways, from what `host` has measured."""
+    return {
+        "pictures in parts": Way(
+            bytes_down(size, planes=False),
+            ms["admitting"] + ms["fetching parts"] + ms["handing parts"],
+            ms["entering"] + ms["converting parts"],
+        ),
+        "planes from the device": Way(
+            bytes_down(size, planes=True),
+            ms["admitting"] + ms["fetching planes"] + ms["handing planes"],
+            ms["entering"] + ms["describing planes"],
+        ),
+    }
+
+
+def limits(way: Way, card: Card, network: Network, size: tuple[int, int] = SIZE) -> dict[str, float]:
+    """Frames a second that each thing allows; the directions of the bus do not share it."""
+    return {
+        "bus": card.bus / max(way.down, bytes_up(size)),
+        "matrix rate": card.flops / network.flops,
+        "memory traffic": card.memory / (network.traffic + 2 * way.down),
+        "the engine's thread": 1e3 / way.engine,
+        f"conversion, {CORES} cores": (CORES - 1) * 1e3 / way.others,
+    }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured (ms a frame and thread), what was counted, and frames a second by card, way and limit."""
+
+    measured: dict[str, float]
+    counted: dict[str, float]
+    calculated: dict[str, dict[str, dict[str, float]]]
+
+
+def report(ms: dict[str, float]) -> Report:
+    """All of it, from what `host` has measured."""
+    found, both = network(), ways(ms)
+    counted = {
+        "GFLOP a frame": found.flops / 1e9,
+        "MB of activations a frame": found.traffic / 1e6,
+        "MB a frame up the bus": bytes_up() / 1e6,
+        **{f"MB a frame down the bus, {name}": way.down / 1e6 for name, way in both.items()},
+    }
+    rates = {card: {name: limits(way, facts, found) for name, way in both.items()} for card, facts in CARDS.items()}
+    return Report(ms, counted, rates)
+
+
+def text(report: Report) -> list[str]:
+    """Lines for people: the least of the limits first, for it is what holds."""
+    lines = ["", "fast on a GPU, 480x270 to 1920x1080 YUV420P8: measured on this CPU, one thread"]
+    lines += [f"{name:48}{value:8.2f} ms a frame" for name, value in report.measured.items()]
+    lines += ["", "counted", *(f"{name:48}{value:8.2f}" for name, value in report.counted.items())]
+    lines += ["", "by calculation, frames/s that each thing allows as if nothing else took time, least first:"]
+    for card, found in report.calculated.items():
+        for name, rates in found.items():
+            told = ", ".join(f"{what} {rate:.0f}" for what, rate in sorted(rates.items(), key=lambda one: one[1]))
+            lines.append(f"{card}, {name}: {told}")
+    return lines

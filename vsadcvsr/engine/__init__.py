@@ -1,0 +1,8 @@
+"""The engine: upscaling of one clip, in order or at random, independent of network and host."""
+
+from __future__ import annotations
+
+from vsadcvsr.engine.engine import EndOfClip, Engine, load
+from vsadcvsr.engine.runner import Manner, Source
+
+__all__ = ["EndOfClip", "Engine", "Manner", "Source", "load"]

@@ -1,0 +1,1 @@
+"""Metrics of evaluation, full-reference and no-reference, and the registry of table columns."""

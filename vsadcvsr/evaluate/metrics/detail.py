@@ -1,0 +1,62 @@
+"""How much fine detail a frame has, how much of it is right, and how steep its edges are.
+
+Fine is what the low-resolution picture cannot hold: the coefficients of the cosine transform (DCT-II of the whole
+frame's studio luma, the outer `CROP` pixels left out) at or above the Nyquist frequency of a picture a quarter as wide
+and as high, across or down. The transform keeps energy and inner products, so both measures can be read off it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsadcvsr.evaluate.metrics.fidelity import CROP, luma
+from vsadcvsr.spec import SCALE, Array
+
+_EMPTY = 1e-8
+"""Energy a pixel below which there is nothing to compare: a hundredth of what rounding to 8 bits leaves."""
+
+
+def fine(frame: Array, *, crop: int = CROP) -> NDArray[np.float64]:
+    """The coefficients (H, W) of a frame's luma above the low resolution's Nyquist frequency, the others 0."""
+    height, width = ((side - 2 * crop) // 2 * 2 for side in frame.shape[1:])  # OpenCV's transform wants even sides
+    inner = luma(frame[:, crop : crop + height, crop : crop + width])
+    spectrum = np.asarray(cv2.dct(np.ascontiguousarray(inner)), dtype=np.float64)
+    spectrum[: math.ceil(height / SCALE), : math.ceil(width / SCALE)] = 0
+    return spectrum
+
+
+def detail(frame: Array, truth: Array) -> tuple[float, float]:
+    """The energy of the fine detail over the truth's (1: as much), and the correlation of the two (1: all of it right).
+
+    NaN where there is nothing to compare with.
+    """
+    one, other = fine(frame), fine(truth)
+    energy, energy_true = float((one * one).sum()), float((other * other).sum())
+    if energy_true <= _EMPTY * other.size:
+        return math.nan, math.nan
+    shared = float((one * other).sum())
+    right = shared / math.sqrt(energy * energy_true) if energy > _EMPTY * one.size else math.nan
+    return energy / energy_true, right
+
+
+def sharpness(frame: Array, truth: Array, *, crop: int = CROP) -> float:
+    """The mean gradient magnitude of studio luma over the truth's: below 1 softer, above 1 sharper or noisier.
+
+    Gradients are central differences; the outer `crop` pixels are left out. NaN for a truth that is flat.
+    """
+    one, other = (_slope(picture, crop) for picture in (frame, truth))
+    return one / other if other > _FLAT else math.nan
+
+
+_FLAT = 1e-6
+
+
+def _slope(frame: Array, crop: int) -> float:
+    light = luma(frame)
+    across, down = (light[1:-1, 2:] - light[1:-1, :-2]) / 2, (light[2:, 1:-1] - light[:-2, 1:-1]) / 2
+    inner = slice(crop - 1, 1 - crop)
+    return float(np.hypot(across[inner, inner], down[inner, inner]).mean())

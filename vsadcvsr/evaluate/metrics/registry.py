@@ -1,0 +1,219 @@
+"""The columns of the table, and what fills them: one number a frame, or none where a column does not apply."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsadcvsr.errors import BackendError, UsageError, near_misses
+from vsadcvsr.evaluate.metrics import ssimulacra2_xpsnr, vmaf
+from vsadcvsr.evaluate.metrics.detail import detail, sharpness
+from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma_fidelity, ms_ssim, scales_of
+from vsadcvsr.evaluate.metrics.ssimulacra2_xpsnr import Scores
+from vsadcvsr.evaluate.metrics.temporal import DIS, VARIANTS, FlowNet, Footage, flicker, variant_of
+from vsadcvsr.extras import needs
+from vsadcvsr.spec import Array
+
+if TYPE_CHECKING:
+    from vsadcvsr.evaluate.metrics.perceptual import Judge
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a number is shown, and which way is better: 1 up, -1 down, 0 neither (the truth's own is the yardstick)."""
+
+    head: str
+    form: str
+    better: int
+    fast: bool = False
+    summary: bool = False
+
+
+COLUMNS = {
+    "psnr_y": Column("PSNR-Y", ".2f", 1, fast=True, summary=True),
+    "ssim_y": Column("SSIM-Y", ".4f", 1, fast=True, summary=True),
+    "ssim7_y": Column("SSIM-Y 7x7", ".4f", 1, fast=True),
+    "ms_ssim": Column("MS-SSIM", ".4f", 1),
+    "ssimulacra2": Column("SSIMULACRA2", ".2f", 1, summary=True),
+    "vmaf": Column("VMAF", ".2f", 1, summary=True),
+    "xpsnr": Column("XPSNR", ".2f", 1, summary=True),
+    "features": Column("features", ".4f", -1, summary=True),
+    "lpips": Column("LPIPS", ".4f", -1),
+    "dists": Column("DISTS", ".4f", -1),
+    "maniqa": Column("MANIQA", ".4f", 1),
+    "clipiqa": Column("CLIPIQA", ".4f", 1),
+    "musiq": Column("MUSIQ", ".2f", 1),
+    "sharpness": Column("sharpness", ".3f", 0, fast=True, summary=True),
+    "warp": Column("E*warp", ".2f", -1, fast=True, summary=True),
+    "warp_own": Column("E*warp own flow", ".2f", -1, fast=True),
+    "warp_ec": Column("E*warp EvalCrafter", ".2f", -1),
+    "warp_raft": Column("E*warp RAFT", ".2f", -1),
+    "warp_ec_raft": Column("E*warp EvalCrafter RAFT", ".2f", -1),
+    "flicker": Column("flicker", ".2f", 0, fast=True),
+    "detail": Column("detail", ".3f", 0, fast=True),
+    "detail_r": Column("detail r", ".3f", 1, fast=True),
+    "psnr_rgb": Column("PSNR-RGB", ".2f", 1, fast=True),
+    "ssim_rgb": Column("SSIM-RGB", ".4f", 1, fast=True),
+    "ms": Column("ms", ".1f", -1, summary=True),
+}
+CHOICES = {
+    "fast": tuple(name for name, column in COLUMNS.items() if column.fast),
+    "summary": tuple(name for name, column in COLUMNS.items() if column.summary),
+    "all": tuple(COLUMNS),
+}
+
+type Series = Mapping[str, Sequence[float]]
+type Measure = Callable[[Footage, Footage | None], Series]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured: the columns that were asked for, how each is filled, and why some cannot be, a line each."""
+
+    columns: tuple[str, ...]
+    runs: tuple[Measure, ...]
+    nets: Mapping[str, FlowNet]
+    reasons: tuple[str, ...] = ()
+
+    def of(self, clip: Footage, truth: Footage | None) -> dict[str, tuple[float, ...]]:
+        """For every column one number a frame, NaN where there is none. A pair of frames counts for its second."""
+        found = {name: values for run in self.runs for name, values in run(clip, truth).items()}
+        return {name: _laid_over(found.get(name, ()), len(clip.frames)) for name in self.columns}
+
+
+def columns_named(text: str) -> tuple[str, ...]:
+    """The columns of `fast`, `summary`, `all`, or names with commas between; the table's order. Raises UsageError."""
+    names = [name for part in text.split(",") for name in CHOICES.get(part, (part,))]
+    wrong = [name for name in names if name not in COLUMNS]
+    if wrong:
+        allowed = f"{', '.join(CHOICES)} and {', '.join(COLUMNS)}"
+        raise UsageError.of("metrics", wrong[0], allowed, near_misses(wrong[0], COLUMNS))
+    return tuple(name for name in COLUMNS if name in names)
+
+
+def measures_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0) -> Measures:
+    """What fills `columns`; those that cannot be filled here stay empty, and `reasons` says why."""
+    runs: list[Measure] = [run for names, run in _PLAIN.items() if set(names) & set(columns)]
+    if _fidelity in runs and not {"ssim7_y", "psnr_rgb", "ssim_rgb"} & set(columns):
+        runs[runs.index(_fidelity)] = _luma_fidelity
+    reasons: list[str] = []
+    nets = {name: DIS for name in VARIANTS if name in columns}
+    for name, make in _OPTIONAL.items():
+        if name in columns:
+            _try(partial(_add_scores, runs, name, make, threads), reasons)
+    for name in PERCEPTUAL:
+        if name in columns:
+            _try(partial(_add_judge, runs, name), reasons)
+    along_raft = [name for name in RAFT_VARIANTS if name in columns]
+    if along_raft:
+        _try(lambda: nets.update(dict.fromkeys(along_raft, _raft(raft))), reasons)
+    runs += [partial(_warp, name, net) for name, net in nets.items()]
+    return Measures(tuple(columns), tuple(runs), nets, tuple(reasons))
+
+
+PERCEPTUAL = ("lpips", "dists", "maniqa", "clipiqa", "musiq")
+RAFT_VARIANTS = {"warp_raft": "warp", "warp_ec_raft": "warp_ec"}
+
+
+def _laid_over(values: Sequence[float], count: int) -> tuple[float, ...]:
+    """One value a frame: what pairs gave counts for the second of each, what threes gave for the middle one."""
+    missing = count - len(values) if values else count
+    before = (missing + 1) // 2 if values else missing
+    return (*[math.nan] * before, *values, *[math.nan] * (missing - before))
+
+
+def _try(attempt: Callable[[], object], reasons: list[str]) -> None:
+    try:
+        attempt()
+    except BackendError as error:
+        reasons.append(str(error))
+
+
+def _add_judge(runs: list[Measure], name: str) -> None:
+    with needs("torch", name):
+        from vsadcvsr.evaluate.metrics import perceptual
+    runs.append(partial(_judged, name, perceptual.opened(name), perceptual.METRICS[name].against_truth))
+
+
+def _raft(weights: Path | None) -> FlowNet:
+    if weights is None:
+        raise BackendError(
+            "E*warp along RAFT needs --raft WEIGHTS, torchvision's raft_large; nothing is downloaded here"
+        )
+    with needs("torch", "RAFT"):
+        from vsadcvsr.evaluate.metrics.perceptual import raft
+    return raft(weights)
+
+
+def _fidelity(clip: Footage, truth: Footage | None) -> Series:
+    found = [asdict(fidelity(one, other)) for one, other in _pairs(clip, truth)]
+    return {name: [numbers[name] for numbers in found] for name in found[0]} if found else {}
+
+
+def _luma_fidelity(clip: Footage, truth: Footage | None) -> Series:
+    found = [luma_fidelity(one, other) for one, other in _pairs(clip, truth)]
+    return {"psnr_y": [peak for peak, _ in found], "ssim_y": [structure for _, structure in found]}
+
+
+def _ms_ssim(clip: Footage, truth: Footage | None) -> Series:
+    pairs = [pair for pair in _pairs(clip, truth) if scales_of(pair[0].shape)]
+    return {"ms_ssim": [ms_ssim(one, other) for one, other in pairs]}
+
+
+def _detail(clip: Footage, truth: Footage | None) -> Series:
+    found = [detail(one, other) for one, other in _pairs(clip, truth)]
+    return {"detail": [amount for amount, _ in found], "detail_r": [right for _, right in found]}
+
+
+def _sharpness(clip: Footage, truth: Footage | None) -> Series:
+    return {"sharpness": [sharpness(one, other) for one, other in _pairs(clip, truth)]}
+
+
+def _flicker(clip: Footage, truth: Footage | None) -> Series:
+    return {"flicker": flicker(clip.frames)}
+
+
+def _warp(name: str, net: FlowNet, clip: Footage, truth: Footage | None) -> Series:
+    return {name: variant_of(VARIANTS[RAFT_VARIANTS.get(name, name)], net, clip, truth)}
+
+
+def _judged(name: str, judge: Judge, against_truth: bool, clip: Footage, truth: Footage | None) -> Series:
+    if against_truth:
+        return {name: [judge(one, other) for one, other in _pairs(clip, truth)]}
+    return {name: [judge(frame, None) for frame in clip.frames]}
+
+
+def _add_scores(runs: list[Measure], name: str, make: Callable[[int], Scores], threads: int) -> None:
+    scores = make(threads)
+    runs.append(lambda clip, truth: {name: scores(clip.frames, truth.frames) if truth else []})
+
+
+def _features(_: int) -> Scores:
+    with needs("peers", "the feature distance"):
+        from vsadcvsr.evaluate.metrics import perceptual
+    return perceptual.features()
+
+
+def _pairs(clip: Footage, truth: Footage | None) -> Iterable[tuple[Array, Array]]:
+    return zip(clip.frames, truth.frames, strict=True) if truth else ()
+
+
+_OPTIONAL: dict[str, Callable[[int], Scores]] = {
+    "ssimulacra2": lambda _: ssimulacra2_xpsnr.opened("ssimulacra2"),
+    "vmaf": vmaf.opened,
+    "xpsnr": lambda _: ssimulacra2_xpsnr.opened("xpsnr"),
+    "features": _features,
+}
+"""What gives a number for every frame of a clip beside its truth, where it is installed."""
+
+_PLAIN: dict[tuple[str, ...], Measure] = {
+    ("psnr_y", "ssim_y", "ssim7_y", "psnr_rgb", "ssim_rgb"): _fidelity,
+    ("ms_ssim",): _ms_ssim,
+    ("detail", "detail_r"): _detail,
+    ("sharpness",): _sharpness,
+    ("flicker",): _flicker,
+}

@@ -1,0 +1,1 @@
+"""Monitoring of jobs: attempts, status, summary, live views and the HTML report."""

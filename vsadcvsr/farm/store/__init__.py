@@ -1,0 +1,1 @@
+"""Job folders: chunks, claims, ledger and source fingerprints, on a file system that workers share."""

@@ -1,0 +1,1 @@
+"""Adversarial training: discriminators, kinds of sample, feature targets, gradient balance."""

@@ -1,0 +1,149 @@
+"""Discriminators of clips with a head for detail and a head for consistency (AdcVSR, arXiv 2603.00458).
+
+A trunk makes a feature map of each frame; a tail of alternating 2D and 1D convolutions looks around each place and
+along time; 1x1 heads give dense maps of logits. At paper size the trunks are an OpenCLIP ConvNeXt and the stage-1
+UNet, frozen but for their first layers; the compact family has a small trainable trunk for pixels. Where the paper
+leaves it open: the tail is 2D, 1D, 2D with leaky ReLU between, spectrally normalised; the clips' edges in time are
+zero as in the students; and a head's opinion is the mean over its map and channels. Clips lie end to end as
+(B * T, …), each beginning with link 0.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.paper.model import PaperStudent, UNet
+from vsadcvsr.nets.paper.temporal_context import Clip
+from vsadcvsr.nets.temporal import TemporalConv
+from vsadcvsr.train.adversarial.convnext import ConvNextTrunk
+from vsadcvsr.train.losses import luma
+
+BY_FRAME = {"detail"}
+"""The heads that see each frame by itself."""
+
+_SLOPE = 0.2
+_AMPLIFIED = 8
+_COARSER = 4  # the compact family's pixels are judged on the grid of its input
+
+
+def split_heads(width: int, detail_share: float) -> dict[str, int]:
+    """The channels of the two heads: of 256 at 0.75, detail has 192 and consistency 64."""
+    detail = round(width * detail_share)
+    return {"detail": detail, "consistency": width - detail}
+
+
+class Tail(nn.Module):
+    """2D, 1D and 2D convolutions to `width` channels, then a 1x1 convolution for each head."""
+
+    def __init__(self, entering: int, width: int, heads: Mapping[str, int]) -> None:
+        super().__init__()
+        self.around = spectral_norm(nn.Conv2d(entering, width, 3, padding=1))
+        self.along = TemporalConv(width)
+        spectral_norm(self.along.taps)
+        self.again = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
+        self.heads = nn.ModuleDict({name: nn.Conv2d(width, count, 1) for name, count in heads.items()})
+
+    def forward(self, x: Tensor, links: Tensor, heads: Iterable[str]) -> dict[str, Tensor]:
+        """(T, C, h, w) to a map of logits (T, channels of the head, h, w) for each of the heads."""
+        x = F.leaky_relu(self.around(x), _SLOPE)
+        x = F.leaky_relu(self.along(x, links), _SLOPE)
+        x = F.leaky_relu(self.again(x), _SLOPE)
+        return {name: self.heads[name](x) for name in heads}
+
+
+class PixelTrunk(nn.Module):
+    """The compact family's: pictures (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable.
+
+    It sees luma alone, for compact students make detail of luma alone: shown colour, it learned that nothing else. Each
+    place sees its mean, and the rest amplified, which is small beside it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.channels = width
+        self.enter = spectral_norm(nn.Conv2d(1 + _COARSER**2, width, 3, padding=1))
+        self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
+
+    def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
+        seen = luma(pictures.unsqueeze(0)).squeeze(0).unsqueeze(1)
+        mean = F.avg_pool2d(seen, _COARSER)
+        rest = F.pixel_unshuffle(seen - F.interpolate(mean, scale_factor=float(_COARSER)), _COARSER)
+        x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _AMPLIFIED], 1)), _SLOPE)
+        return F.leaky_relu(self.inner(x), _SLOPE)
+
+
+class CompactTrunk(nn.Module):
+    """Features (T, C, h, w) through the body of a stage-1 student, frozen but for first layers that take features."""
+
+    def __init__(self, student: CompactStudent) -> None:
+        super().__init__()
+        self.channels = student.dims.width
+        self.student = _frozen(student)
+        self.student.enter = nn.Conv2d(self.channels, student.dims.quarter_width, 3, stride=2, padding=1)
+        self.student.meet = nn.Conv2d(self.channels, student.dims.width, 3, padding=1)
+        del self.student.head
+
+    def forward(self, features: Tensor, links: Tensor) -> Tensor:
+        return self.student.body(features, links)
+
+
+class PaperTrunk(nn.Module):
+    """Features (T, F, h, w) through the UNet of a stage-1 student, frozen but for a stem that takes features."""
+
+    def __init__(self, student: PaperStudent) -> None:
+        super().__init__()
+        self.channels = student.dims.decoder[0]
+        self.unet: UNet = _frozen(student.unet)
+        self.unet.stem = nn.Conv2d(self.channels, student.dims.widths[0], 3, padding=1)
+
+    def forward(self, features: Tensor, links: Tensor) -> Tensor:
+        made: Tensor = self.unet(features, Clip(links))
+        return made
+
+
+type Trunk = PixelTrunk | ConvNextTrunk | CompactTrunk | PaperTrunk
+
+
+class Discriminator(nn.Module):
+    """A trunk and its tail.
+
+    The detail head is shown every frame as a clip of its own. What it likes, by the paper's labels, stands still or is
+    a salad; what it does not like, the student's clips, moves as videos do. Shown whole clips, it learned to tell one
+    from the other by their motion, and drove the student to blur.
+    """
+
+    def __init__(self, trunk: Trunk, width: int, heads: Mapping[str, int]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.tail = Tail(trunk.channels, width, heads)
+
+    def forward(self, clips: Tensor, links: Tensor, heads: Collection[str] | None = None) -> dict[str, Tensor]:
+        """Clips laid end to end and their links to the logits of `heads`, or of all."""
+        asked = self.tail.heads.keys() if heads is None else heads
+        frames, whole = [head for head in asked if head in BY_FRAME], [head for head in asked if head not in BY_FRAME]
+        logits: dict[str, Tensor] = {}
+        for some, linked in ((frames, torch.zeros_like(links)), (whole, links)):
+            if some:
+                logits |= self.tail(self.trunk(clips, linked), linked, some)
+        return logits
+
+    def learning(self) -> list[nn.Parameter]:
+        """What training may change: the first layer, the tail and the heads."""
+        return [value for value in self.parameters() if value.requires_grad]
+
+
+def feature_trunk(student: CompactStudent | PaperStudent) -> CompactTrunk | PaperTrunk:
+    """The frozen trunk of a stage-1 student, of either family."""
+    return CompactTrunk(student) if isinstance(student, CompactStudent) else PaperTrunk(student)
+
+
+def _frozen[M: nn.Module](network: M) -> M:
+    held = copy.deepcopy(network).requires_grad_(requires_grad=False)
+    return held.to(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Training data: reading of sources, building of datasets, sampling of batches."""

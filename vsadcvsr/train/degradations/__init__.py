@@ -1,0 +1,1 @@
+"""Degradations of training clips: operators, sampling of their parameters, presets."""

@@ -1,0 +1,98 @@
+"""Decent sources, without which a network makes a clean clip no sharper, and poor ones, which a second set of weights
+learns from.
+
+Clips are (T, H, W, 3), float32 RGB in 0..1; what comes back is uint8, at a quarter of the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
+from vsadcvsr.spec import SCALE
+from vsadcvsr.train.degradations.kernels import Kernel
+from vsadcvsr.train.degradations.operators import eight_bit
+
+type Clip = NDArray[np.float32]
+
+
+def light(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A decent source: some optical blur, a good downscale, a little noise, a good encoder."""
+    harm = rng.random() ** 1.5
+    if rng.random() < 0.8:
+        across = 0.3 + 2.0 * harm * rng.random()
+        along = across if rng.random() < 0.7 else 0.3 + 2.0 * harm * rng.random()
+        clip = np.stack([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip])
+    small = downscale(clip, rng)
+    if rng.random() < 0.7:
+        small = small + _sensor_noise(small, rng.random() ** 1.5 * (4 + 16 * harm) / 255, rng)
+    pixels, kind = eight_bit(small), rng.random()
+    if kind < 0.65:
+        return compress_quality(pixels, int(rng.integers(17, 24 + int(10 * harm))))
+    if kind < 0.8:
+        return np.stack([jpeg(frame, int(rng.integers(60, 98))) for frame in pixels])
+    return pixels
+
+
+def poor(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A source that needs restoring, short of a ruin: soft, noisy, strongly compressed or in an old format; mostly one
+    of these more than the others.
+    """
+    soft, noisy, coded = rng.random(3) ** (0.6 if rng.random() < 0.3 else 1.4)
+    across = 0.4 + 2.8 * soft
+    along = across if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
+    small = downscale(np.stack([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip]), rng)
+    if rng.random() < 0.85:
+        small = small + _sensor_noise(small, 15 * noisy / 255, rng)
+    pixels, kind = eight_bit(small), rng.random()
+    if kind < 0.55:
+        return compress_quality(pixels, 16 + round(19 * coded))
+    if kind < 0.85:
+        return compress_bitrate(pixels, "mpeg4", int(0.3 * 5 ** (1 - coded) * pixels.shape[1] * pixels.shape[2]))
+    return np.stack([jpeg(frame, 95 - round(60 * coded)) for frame in pixels])
+
+
+def clean(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The clip scaled down and nothing else."""
+    return eight_bit(downscale(clip, rng))
+
+
+def downscale(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A quarter of the size, by area or by antialiased bicubic or bilinear; pixel centres stay aligned."""
+    name = str(rng.choice(["area", "cubic", "linear"], p=[0.3, 0.5, 0.2]))
+    size = (clip.shape[2] // SCALE, clip.shape[1] // SCALE)
+    if name == "area":
+        return _clip([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip])
+    kernel = _antialias(name)
+    smooth = (cv2.sepFilter2D(frame, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE) for frame in clip)
+    return _clip([frame[::SCALE, ::SCALE] for frame in smooth])[:, : size[1], : size[0]]
+
+
+def _antialias(name: str) -> Kernel:
+    # An even number of taps around each output centre, which lies between two input pixels; cv2 wants an odd kernel
+    # with its centre on the first pixel of each group of four, so the taps sit one and a half to the right.
+    reach = {"linear": 1, "cubic": 2}[name] * SCALE
+    at = np.abs(np.arange(-reach - 2, reach + 3) - (SCALE - 1) / 2) / SCALE
+    if name == "linear":
+        taps = np.clip(1 - at, 0, None)
+    else:
+        near, far = (1.5 * at - 2.5) * at * at + 1, ((-0.5 * at + 2.5) * at - 4) * at + 2
+        taps = np.where(at < 1, near, np.where(at < 2, far, 0))
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+def _clip(frames: Sequence[np.ndarray[tuple[int, ...], np.dtype[Any]]]) -> Clip:
+    return np.asarray(np.stack(frames), np.float32)
+
+
+def _sensor_noise(clip: Clip, sigma: float, rng: np.random.Generator) -> Clip:
+    shape = clip.shape if rng.random() < 0.6 else (*clip.shape[:3], 1)
+    noise = rng.standard_normal(shape, np.float32) * np.float32(sigma)
+    return (
+        noise * np.sqrt(np.clip(clip, 0.02, 1)) * np.float32(1.5) if rng.random() < 0.4 else noise + np.zeros_like(clip)
+    )

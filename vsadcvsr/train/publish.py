@@ -1,0 +1,66 @@
+"""What a finished run leaves: weights, for compact students the ONNX step form, and a model card, side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.export import export
+from vsadcvsr.nets.weights_file import blank, save_weights
+from vsadcvsr.train.loop import Run
+from vsadcvsr.train.settings import TrainSettings
+from vsadcvsr.train.students import Student
+
+
+def ship(run: Run, folder: Path) -> list[Path]:
+    """Writes the running mean of `run` as NAME.safetensors, NAME.onnx and NAME.md to `folder`; their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    student = blank(run.student.dims)
+    student.load_state_dict(run.mean, assign=True)
+    name = run.settings.model
+    files = [folder / f"{name}.safetensors"]
+    save_weights(student, files[0])
+    if isinstance(student, CompactStudent):
+        files.append(folder / f"{name}.onnx")
+        export(student.cpu(), files[1])
+    card = folder / f"{name}.md"
+    card.write_text(_card(run.settings, student, files), encoding="utf-8")
+    return [*files, card]
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
+    count = sum(parameter.numel() for parameter in student.parameters())
+    lines = [
+        f"# {settings.model}",
+        "",
+        f"A student of {count:,} parameters and {student.spec.lookahead} frames of lookahead,",
+        f"after {_history(settings)}.",
+        "",
+        "| file | bytes | sha256 |",
+        "|---|---|---|",
+        *(f"| {path.name} | {path.stat().st_size:,} | `{checksum(path)}` |" for path in files),
+        "",
+        "## Settings",
+        "",
+        "| setting | value |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in settings.described().items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _history(settings: TrainSettings) -> str:
+    done = [f"{settings.regression.steps:,} steps of regression to the {settings.teacher}"]
+    if settings.begin:
+        done.insert(0, "what the weights file that it began with had learned")
+    if (second := settings.adversarial) is not None:
+        judges = " and ".join(second.domains) or "no"
+        done.append(f"{second.steps:,} steps with {second.heads}-head discriminators in the {judges} domain")
+    return ", ".join(done)

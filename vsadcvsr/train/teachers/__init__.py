@@ -1,0 +1,1 @@
+"""Teachers, and labelling of datasets by them."""
