@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import ALL, PAGES, README, ROOT, console_lines, shell_lines
+from tests.pages import ALL, PAGES, README, ROOT, console_lines, lines_with, shell_lines
 from tests.requirements import requires
 from vsadcvsr.evaluate.metrics.registry import CHOICES, COLUMNS
 
@@ -28,7 +28,7 @@ OUTPUTS = {"vsadcvsr/plugin", "demo/before_after.jpg"}
 TESTED_ELSEWHERE = re.compile(
     "(ffadcvsr|ffmpeg .*ffadcvsr|vspipe|adcvsr (bench|compare|convert|doctor|evaluate|train) ?|python -m )"
 )
-"""test_readme*.py run these, tests/packaging `adcvsr doctor`."""
+"""test_readme*.py run these, tests/packaging `adcvsr doctor`; of modules, at least the options are looked up below."""
 
 
 def anchors(text: str) -> set[str]:
@@ -75,26 +75,27 @@ def test_every_other_command_is_understood(line: str) -> None:
         assert set(re.findall(r"\[(.*)\]", line)) <= set(extras())
 
 
-def commands() -> dict[str, Callable[[list[str]], int]]:
-    """The mains of the commands that console blocks show."""
-    modules = {
-        "adcvsr evaluate": "vsadcvsr.evaluate.__main__",
-        "python -m vsadcvsr.evaluate.validation": "vsadcvsr.evaluate.validation",
-        "python -m vsadcvsr.train.teachers.label": "vsadcvsr.train.teachers.label",
-        "python -m vsadcvsr.train.teachers.pairs": "vsadcvsr.train.teachers.pairs",
-        "ffadcvsr -farm": "ffmpeg_filter.cli",
-    }
-    return {words: import_module(module).main for words, module in modules.items()}
+def main_of(words: list[str]) -> Callable[[list[str]], int]:
+    """The function behind a command."""
+    if words[:2] == ["python", "-m"]:
+        path = ROOT.joinpath(*words[2].split("."))
+        name = f"{words[2]}.__main__" if path.is_dir() else words[2]
+    else:
+        name = {"adcvsr": "vsadcvsr.evaluate.__main__", "ffadcvsr": "ffmpeg_filter.cli"}[words[0]]
+    main: Callable[[list[str]], int] = import_module(name).main
+    return main
 
 
-@pytest.mark.parametrize("words", console_lines(), ids=" ".join)
-def test_options_that_a_console_shows_exist(words: list[str]) -> None:
+MODULES = [words for words in lines_with("python -m") if words[:3] not in [shown[:3] for shown in console_lines()]]
+
+
+@pytest.mark.parametrize("words", [*console_lines(), *MODULES], ids=" ".join)
+def test_options_that_are_shown_exist(words: list[str]) -> None:
     if words[:2] in (["pip", "install"], ["adcvsr", "train"]):
         return  # as in shell blocks
-    (main,) = (main for name, main in commands().items() if " ".join(words).startswith(name))
     help_text = io.StringIO()
     with redirect_stdout(help_text), suppress(SystemExit):
-        main(["-h"])
+        main_of(words)(["-h"])
     known = set(re.findall(r"--?[a-z][\w-]+", help_text.getvalue()))
     assert {word for word in words if re.match("--|-farm", word)} <= known
 
