@@ -105,9 +105,12 @@ def test_the_settings_file_that_is_shown_says_what_it_means(tmp_path: Path) -> N
     assert data == [tmp_path / "MY_PICTURES", tmp_path / "MY_VIDEOS"]
 
 
+@pytest.mark.parametrize("words", lines_with("adcvsr bench"), ids=" ".join)
+def test_a_benchmark_runs_as_shown(words: list[str], tmp_path: Path) -> None:
+    run(with_numbers(words, size="16x16", count="1", rounds="1"), tmp_path)
+
+
 def test_measuring_as_shown(tmp_path: Path) -> None:
-    for words in lines_with("adcvsr bench"):
-        run(with_numbers(words, size="16x16", count="1", rounds="1"), tmp_path)
     (judge,) = lines_with("adcvsr evaluate")
     assert judge[2:4] == ["--data", "EVAL_DIR"]
     for folder, size in (("gt", "64:48"), ("lr", "16:12")):
