@@ -9,22 +9,21 @@ import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import pairwise
-from pathlib import Path
 
-from ffmpeg_filter import farm_orders, filtergraph, graph_files, loglevel, options, outputs, program, totals, verify
-from ffmpeg_filter.argv import OURS, Command, File, Option, parse
-from ffmpeg_filter.binary import Binary, find
-from ffmpeg_filter.children import become
-from ffmpeg_filter.encoder import ProgramError
-from ffmpeg_filter.facts import Input, probe
-from ffmpeg_filter.farm_recipe import Ordered
-from ffmpeg_filter.pipeline import INTERRUPTED, Job, Outcome, Transcode
-from ffmpeg_filter.plan import Plan, Start, mentions_us, plan
-from ffmpeg_filter.progress import Reporter, reporter, say
-from ffmpeg_filter.read_once import Relays
-from ffmpeg_filter.shown import LOST_KEYS
-from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, one_line
+from ffmpeg_filter.command import filter_options, filter_scripts, loglevel, output_files
+from ffmpeg_filter.command.argv import OURS, Command, parse
+from ffmpeg_filter.farm import options
+from ffmpeg_filter.media.binary import Binary, find
+from ffmpeg_filter.media.probe import probe
+from ffmpeg_filter.media.process import ProgramError, become
+from ffmpeg_filter.media.relay import Relays
+from ffmpeg_filter.transcode.encode_command import Start
+from ffmpeg_filter.transcode.pipeline import INTERRUPTED
+from ffmpeg_filter.transcode.prepare import with_note
+from ffmpeg_filter.transcode.progress import say
+from ffmpeg_filter.transcode.run import transcode
+from ffmpeg_filter.transcode.split import Plan, mentions_us, plan
+from vsadcvsr.errors import AdcvsrError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
        ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
@@ -35,11 +34,8 @@ Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be
                          -adcvsr_on_corrupt P   warn (default) or fail, if the source is damaged
                          -adcvsr_metadata       note model and settings in the output's metadata
 """
-run = program.run
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FAILED = 1
-_INVALID = 183
-"""FFmpeg's status for a file that holds nothing it knows."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _status(error: Exception) -> int:
     """FFmpeg's exit status for what went wrong, where it has one of its own."""
-    if isinstance(error, outputs.OutputError):
+    if isinstance(error, output_files.OutputError):
         return error.status(find().version)
     return error.status if isinstance(error, ProgramError) else _FAILED
 
@@ -77,10 +73,10 @@ def _run(words: list[str]) -> int:
     if words[0] in {"y4m", "farm"}:
         return (_y4m if words[0] == "y4m" else _farm)(words[1:])
     if words[0] in {"-h", "-help", "--help", "-?"} and words[1:] in ([], ["filter=adcvsr"]):
-        print(options.help_text() if words[1:] else f"{USAGE}{farm_orders.HELP}")
+        print(filter_options.help_text() if words[1:] else f"{USAGE}{options.HELP}")
         return 0
-    command = graph_files.read_in(parse(words))
-    farm_orders.check_names(command)
+    command = filter_scripts.read_in(parse(words))
+    options.check_names(command)
     is_farmed = command.has("farm") and not command.has("adcvsr_dry_run")
     return (_on_a_farm if is_farmed else _here)(command)
 
@@ -108,47 +104,32 @@ def _with_relays(binary: Binary, relays: Relays) -> int:
         return _plain(binary, command)
     noted = made
     if command.has("adcvsr_metadata"):
-        noted = plan(_with_note(command, made), inputs, version=binary.version) or made
+        noted = plan(with_note(command, made), inputs, version=binary.version) or made
     if command.has("adcvsr_dry_run"):
         _show(binary, noted, relays)
         return 0
-    return _transcode(binary, command, noted, inputs, relays)
+    return transcode(binary, command, noted, inputs, relays)
 
 
 def _farm(words: Sequence[str]) -> int:
-    from ffmpeg_filter import farm
+    from ffmpeg_filter.farm.cli import main as farm
 
-    return farm.main(words, ordered)
+    return farm(words)
 
 
 def _on_a_farm(command: Command) -> int:
-    from ffmpeg_filter import farm, farm_run
+    from ffmpeg_filter.farm import exit_status, run
 
     quiet = loglevel.of(command.words()) < loglevel.FATAL
-    return farm.guarded(lambda: farm_run.run(command, ordered), quiet=quiet)
-
-
-def ordered(words: list[str]) -> Ordered:
-    """A farm's command, as it would be run here. Raises UsageError for one without adcvsr."""
-    command = graph_files.read_in(parse(words))
-    inputs = [probe(file) for file in command.inputs]
-    binary = find()
-    made = plan(command, inputs, version=binary.version, alone=True)
-    if made is None:
-        raise UsageError.of("command", "without adcvsr", "with -vf adcvsr or in -filter_complex")
-    if command.has("adcvsr_metadata"):
-        command = _with_note(command, made)
-    made = plan(command, inputs, version=binary.version, alone=True)
-    assert made is not None, "a note takes no filter away"
-    return Ordered(command, inputs, made, binary)
+    return exit_status.guarded(lambda: run.run(command), quiet=quiet)
 
 
 def _y4m(words: Sequence[str]) -> int:
-    from ffmpeg_filter import y4m
+    from ffmpeg_filter.upscale import y4m
 
     if len(words) > 1:
         raise UsageError.of("y4m", " ".join(words), "one argument, such as model=fast:scale=2")
-    chosen = options.parse(words[0] if words else "")
+    chosen = filter_options.parse(words[0] if words else "")
     if chosen.enable is not None:
         raise UsageError.of("y4m", f"enable={chosen.enable}", "options that hold for all frames", "use -vf adcvsr")
     y4m.run(*y4m.standard_streams(), sized=chosen.upscaling)
@@ -161,18 +142,6 @@ def _plain(binary: Binary, command: Command) -> int:
     if ours:
         raise UsageError.of(ours[0], "without adcvsr in the command", "with -vf adcvsr or in -filter_complex")
     return become([binary.path, *command.words()])
-
-
-def _with_note(command: Command, made: Plan) -> Command:
-    """The command with a metadata line in the output: in MP4 the comment, for it keeps no names of one's own."""
-    name = "comment" if made.output.url.rpartition(".")[2] in {"mp4", "m4v", "mov"} else "ADCVSR"
-    note = Option("-metadata", f"{name}=adcvsr {made.options.described()}")
-    files = tuple(_noted(file, note) if file is made.output else file for file in command.files)
-    return Command(files, command.rest)
-
-
-def _noted(file: File, note: Option) -> File:
-    return File((*file.options, note), file.url, file.is_input)
 
 
 def _show(binary: Binary, made: Plan, relays: Relays) -> None:
@@ -202,73 +171,3 @@ def _escaped(word: str) -> str:
         f"\\x{byte:02x}" if byte < 0x20 or byte > 0x7E else f"\\{byte:c}" if byte in b"\\'" else f"{byte:c}"
         for byte in os.fsencode(word)
     )
-
-
-def _transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input], relays: Relays) -> int:
-    level = loglevel.of(command.words())
-    policy = command.value("adcvsr_on_corrupt") or "warn"
-    if policy not in {"warn", "fail"}:
-        raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
-    _check_inputs(command)
-    outputs.check(command, overwrite=command.has("y"), also_read=relays.listed())
-    source = inputs[made.source]
-    total = totals.frames(command.inputs[made.source], made.output, source, _filters(made.decoder))
-    job = Job(
-        binary=binary,
-        decoder=made.decoder,
-        encoder=lambda start: outputs.overwriting(made.encoder(start)),
-        options=made.options.upscaling,
-        active=made.options.active(),
-        codec=made.codec,
-        rotates=made.rotates,
-        companion=made.companion,
-        info=made.info,
-        strict=policy == "fail",
-        reads_stdin=made.reads_stdin,
-        has_keys=not command.has("nostdin") and not relays.use_stdin,
-        loglevel=level,
-        relays=relays,
-    )
-    quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
-    with outputs.claimed(command), reporter(total, wanted=False if quiet else None) as live:
-        if made.loses_keys and level >= loglevel.WARNING:
-            live.say(f"warning: {LOST_KEYS}")
-        try:
-            outcome = Transcode(job, live).run()
-            relays.check()
-        except BaseException:
-            outputs.discard(command)
-            raise
-        if outcome.damage and level >= loglevel.WARNING:
-            live.say(f"warning: {outcome.damage}")
-        _publish(command, made, outcome, live)
-    return outcome.status
-
-
-def _publish(command: Command, made: Plan, outcome: Outcome, live: Reporter) -> None:
-    """Gives outputs their final names if they are whole. Raises MediaError where a check fails."""
-    parts = outputs.begun(command)
-    left = f"what there is of it is left in {', '.join(parts)}"
-    if outcome.interrupted or outcome.status:
-        if parts:
-            live.say(f"the output is not finished; {left}")
-        return
-    if made.part is not None:
-        for fault in verify.findings(made, outcome, Path(made.part)):
-            raise MediaError(f"{fault}; {left}")
-    for file in command.outputs:
-        outputs.publish(file)
-
-
-def _check_inputs(command: Command) -> None:
-    """FFmpeg has no plain word for a file without a byte."""
-    for file in command.inputs:
-        path = file.path
-        if path.is_file() and not path.stat().st_size:
-            raise ProgramError(f"{path} is empty", _INVALID)
-
-
-def _filters(decoder: Sequence[str]) -> list[str]:
-    """The names of the filters in the decoder's graph."""
-    graphs = [value for option, value in pairwise(decoder) if option in {"-filter:v", "-filter_complex"}]
-    return [node.name for graph in graphs for _, _, node in filtergraph.parse(graph).nodes()]

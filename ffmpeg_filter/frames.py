@@ -11,21 +11,16 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from ffmpeg_filter import passage, side_data
-from ffmpeg_filter.pixels import Component, Layout, layout_of
-from ffmpeg_filter.raw import Plane, Property, Raw
+from ffmpeg_filter.media import side_data
+from ffmpeg_filter.media.av_frames import UNSPECIFIED, raw_of, views
+from ffmpeg_filter.media.frame import Raw
+from ffmpeg_filter.media.pixel_formats import layout_of
+from ffmpeg_filter.upscale import stream
 
 _log = logging.getLogger(__name__)
 
-_COLOURS = {"_Matrix": "colorspace", "_Primaries": "color_primaries", "_Transfer": "color_trc"}
-"""Properties and the attributes of frames that hold the same numbers, those of ITU-T H.273."""
 
-_UNSPECIFIED = 2
-_LAST = 22
-"""The last number of H.273; FFmpeg has some of its own far above."""
-
-
-class Options(passage.Model, passage.Resizing, total=False):
+class Options(stream.Model, stream.Resizing, total=False):
     """The arguments of `core.adcvsr.Upscale`. `format` is the name of a pixel format, the source's by default;
     `active` says of which frames the network's pictures are wanted: others come as a plain bicubic upscale.
     `side_data=False` leaves side data and metadata out.
@@ -47,7 +42,7 @@ def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[Options]) 
     active = options.get("active")
     given = {**options, "active": active and (lambda raw: active(_source(raw)))}
     like = _WithSideData() if given.pop("side_data", True) else _bare
-    return _written(passage.upscale(_read(frames), **cast(passage.Options, given)), options.get("format"), like)
+    return _written(stream.upscale(_read(frames), **cast(stream.Options, given)), options.get("format"), like)
 
 
 def _read(frames: Iterable[av.VideoFrame]) -> Iterator[Raw]:
@@ -57,42 +52,6 @@ def _read(frames: Iterable[av.VideoFrame]) -> Iterator[Raw]:
             _log.warning("frame %d is interlaced and is upscaled as if it were not; deinterlace first (bwdif)", n)
             warned = True
         yield raw_of(frame)
-
-
-def raw_of(frame: av.VideoFrame) -> Raw:
-    """The frame's own memory, with the frame as tag; samples that do not start at bit 0 are a copy."""
-    layout = layout_of(frame.format.name)
-    samples = [view >> layout.shift if layout.shift else view for view in views(frame, layout)]  # type: ignore[operator]
-    count = layout.format.planes
-    alpha = samples[count] if layout.has_alpha else None
-    return Raw(layout.format, frame.width, frame.height, tuple(samples[:count]), alpha, _props(frame, layout), frame)
-
-
-def views(frame: av.VideoFrame, layout: Layout) -> list[Plane]:
-    """Each component in the frame's memory, (H, W)."""
-    sizes = [layout.format.size(index, frame.width, frame.height) for index in range(len(layout.components))]
-    return [
-        _view(frame, component, layout.dtype, size) for component, size in zip(layout.components, sizes, strict=True)
-    ]
-
-
-def _view(frame: av.VideoFrame, component: Component, dtype: str, size: tuple[int, int]) -> Plane:
-    plane = frame.planes[component.plane]
-    lines = np.frombuffer(plane, np.uint8).reshape(-1, abs(plane.line_size)).view(dtype)
-    upright = lines[::-1] if plane.line_size < 0 else lines
-    return upright[: size[1], component.offset :: component.step][:, : size[0]]
-
-
-def _props(frame: av.VideoFrame, layout: Layout) -> dict[str, Property]:
-    numbers = {name: getattr(frame, attribute) for name, attribute in _COLOURS.items()}
-    props: dict[str, Property] = {
-        name: int(number) for name, number in numbers.items() if 0 < number <= _LAST and number != _UNSPECIFIED
-    }
-    if layout.full_range or frame.color_range:
-        props["_Range"] = int(layout.full_range or frame.color_range == 2)
-    if location := getattr(frame, "chroma_location", 0):  # PyAV 19 and later
-        props["_ChromaLocation"] = int(location) - 1
-    return props
 
 
 type _Like = Callable[[av.VideoFrame, int, int, str], av.VideoFrame]
@@ -165,7 +124,7 @@ class _WithSideData:
 
 def _describe(frame: av.VideoFrame, raw: Raw) -> None:
     source = _source(raw)
-    frame.colorspace = int(raw.props.get("_Matrix", _UNSPECIFIED))
+    frame.colorspace = int(raw.props.get("_Matrix", UNSPECIFIED))
     frame.color_primaries, frame.color_trc = source.color_primaries, source.color_trc
     frame.color_range = int(raw.props["_Range"]) + 1 if "_Range" in raw.props else 0
     if hasattr(frame, "chroma_location"):

@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ffmpeg_filter.binary import find
-from ffmpeg_filter.children import become
-from ffmpeg_filter.thrift import turn_on
+from ffmpeg_filter.media.binary import find
+from ffmpeg_filter.media.process import become
+from ffmpeg_filter.upscale.memory import turn_on
 from vsadcvsr.errors import AdcvsrError, one_line
 
 _OURS = {"y4m", "farm"}

@@ -15,7 +15,7 @@ from vsadcvsr.environment import variables
 
 ROOT = Path(__file__).parents[1]
 CLIP = ROOT / "examples" / "media" / "clip.mp4"
-PROGRAMS = {"adcvsr": "vsadcvsr.cli:main", "ffadcvsr": "ffmpeg_filter.cli:run"}
+PROGRAMS = {"adcvsr": "vsadcvsr.cli:main", "ffadcvsr": "ffmpeg_filter.program:run"}
 SCRIPT = """
 import vapoursynth as vs
 clip = vs.core.std.BlankClip(width=64, height=48, format=vs.YUV420P8, length=2)

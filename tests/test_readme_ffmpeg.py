@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "bin").mkdir()
     (place / "bin" / "ffmpeg").symlink_to(ffmpeg)
     stand_ins = {
-        "ffadcvsr": f'exec {sys.executable} -c "from ffmpeg_filter.cli import run; run()" "$@"',
+        "ffadcvsr": f'exec {sys.executable} -c "from ffmpeg_filter.program import run; run()" "$@"',
         "ffplay": "cat > played",
     }
     for name, line in stand_ins.items():

@@ -27,7 +27,7 @@ def run(target: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.Complet
 
 
 def ffadcvsr(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return run("ffmpeg_filter.cli:run", *words)
+    return run("ffmpeg_filter.program:run", *words)
 
 
 def test_every_module_imports() -> None:
@@ -65,7 +65,8 @@ def test_ctrl_c_is_left_to_ffmpeg(tmp_path: Path) -> None:
         str(out),
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.windows", "ffmpeg_filter.cli:run", *words], cwd=ROOT, stdin=subprocess.DEVNULL,
+        [sys.executable, "-m", "tests.windows", "ffmpeg_filter.program:run", *words], cwd=ROOT,
+        stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE, process_group=0,
     )  # fmt: skip
     while not (out.exists() and out.stat().st_size > 2000):

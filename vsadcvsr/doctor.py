@@ -47,7 +47,8 @@ print(vs.core.core_version.release_major, versions["backend"], versions["plugin"
 print(*[name for name in {_SOURCES} if hasattr(vs.core, name)])
 """
 _FFADCVSR = """import sys
-from ffmpeg_filter import binary, cli
+from ffmpeg_filter.media import binary
+from ffmpeg_filter import cli
 found = binary.find()
 print(found.release, found.path)
 sys.stdout.flush()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.ffmpeg_filter.media import ROOT
+from tests.ffmpeg_filter.files import ROOT
 from tests.requirements import requires
 
 SURROUNDINGS = {

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ffmpeg_filter.farm_site import Site
+from ffmpeg_filter.farm.worker import Site
 from vsadcvsr.farm.cluster.protocol import Answer
 
 

@@ -28,7 +28,7 @@ class Programs:
 
     def real(self, name: str = "ffadcvsr") -> None:
         path = self.folder / "bin" / name
-        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from ffmpeg_filter.cli import run; run()" "$@"\n')
+        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "from ffmpeg_filter.program import run; run()" "$@"\n')
         path.chmod(0o755)
 
     @property

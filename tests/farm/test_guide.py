@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from ffmpeg_filter import farm
+from ffmpeg_filter.farm import cli, exit_status
 from tests.farm.programs import EXAMPLES, ROOT
 
 GUIDE = (EXAMPLES / "README.md").read_text(encoding="utf-8")
@@ -16,8 +16,8 @@ LINES = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)).splitlines()
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ffadcvsr farm")])
 def test_commands_are_understood(line: str) -> None:
-    words, _ = farm._split(shlex.split(line, comments=True)[2:])
-    assert callable(farm._parser().parse_args(words).run)
+    words, _ = cli._split(shlex.split(line, comments=True)[2:])
+    assert callable(cli._parser().parse_args(words).run)
 
 
 def test_files_that_are_named_are_there() -> None:
@@ -31,9 +31,9 @@ def test_files_that_are_named_are_there() -> None:
 
 def test_exit_codes_are_ours() -> None:
     told = dict(re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", GUIDE, re.MULTILINE))
-    assert told[str(farm.OK)] == "go on"
-    assert told[str(farm.RETRY)].startswith("try again")
-    assert told[str(farm.USAGE)] == told[str(farm.GIVE_UP)] == "give up"
+    assert told[str(exit_status.OK)] == "go on"
+    assert told[str(exit_status.RETRY)].startswith("try again")
+    assert told[str(exit_status.USAGE)] == told[str(exit_status.GIVE_UP)] == "give up"
 
 
 def test_the_readme_points_here() -> None:

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 import vsadcvsr
-from ffmpeg_filter import farm
+from ffmpeg_filter.farm import cli, exit_status
 from tests.farm.jobs import planned
 from tests.farm.programs import BESIDE, EXAMPLES, ROOT, Programs
 from tests.ffmpeg_filter.farms import pictures
-from tests.ffmpeg_filter.media import ffadcvsr, ffmpeg
+from tests.ffmpeg_filter.files import ffadcvsr, ffmpeg
 from vsadcvsr.farm.monitor.status import status_of
 from vsadcvsr.farm.store.job import Job
 
@@ -43,8 +43,8 @@ def understood(words: Sequence[str], **meant: str) -> str:
     for name, value in meant.items():
         words = [word.replace(name, value) for word in words]
     assert words[0] == "farm"
-    ours, _ = farm._split(words[1:])
-    return str(farm._parser().parse_args(ours).run.__name__)
+    ours, _ = cli._split(words[1:])
+    return str(cli._parser().parse_args(ours).run.__name__)
 
 
 def action(code: int) -> str:
@@ -69,8 +69,8 @@ def test_an_unknown_field_would_be_found() -> None:
 
 
 def test_kubernetes_tries_again_and_gives_up_as_our_exit_codes_say() -> None:
-    assert [action(code) for code in (farm.USAGE, farm.GIVE_UP)] == ["FailJob"] * 2
-    assert [action(code) for code in (farm.RETRY, 137, 1)] == ["Count"] * 3
+    assert [action(code) for code in (exit_status.USAGE, exit_status.GIVE_UP)] == ["FailJob"] * 2
+    assert [action(code) for code in (exit_status.RETRY, 137, 1)] == ["Count"] * 3
     assert all(spec["podFailurePolicy"] == JOBS["work"]["podFailurePolicy"] for spec in JOBS.values())
 
 

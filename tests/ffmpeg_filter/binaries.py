@@ -9,7 +9,7 @@ from functools import cache
 import imageio_ffmpeg
 import pytest
 
-from ffmpeg_filter.binary import VARIABLE, Binary, examined
+from ffmpeg_filter.media.binary import VARIABLE, Binary, examined
 from tests.requirements import absent
 from vsadcvsr.errors import MediaError
 

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import vapoursynth as vs
 
-from ffmpeg_filter.conversion import Size, raw_of
-from ffmpeg_filter.raw import Raw
+from ffmpeg_filter.media.frame import Raw
+from ffmpeg_filter.upscale.vs_bridge import Size, raw_of
 from tests.plugin.clips import moving
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.ffmpeg_filter.binaries import each_ffmpeg
-from tests.ffmpeg_filter.media import PICTURES, SOUND, ffmpeg
+from tests.ffmpeg_filter.files import PICTURES, SOUND, ffmpeg
 from tests.plugin.conftest import plugin, threads
 
 __all__ = ["each_ffmpeg", "plugin", "threads"]

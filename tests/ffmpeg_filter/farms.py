@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ffmpeg_filter.cli import main
-from tests.ffmpeg_filter.media import command, ffmpeg, surroundings, words_of
+from tests.ffmpeg_filter.files import command, ffmpeg, surroundings, words_of
 from vsadcvsr.farm.store.job import Job
 
 TEMPORAL = "adcvsr=model=nearest-temporal:scale=2"

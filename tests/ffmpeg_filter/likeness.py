@@ -14,10 +14,10 @@ from pathlib import Path
 import av
 import pytest
 
-from ffmpeg_filter import binary
 from ffmpeg_filter.cli import main
-from ffmpeg_filter.nut import exact
-from tests.ffmpeg_filter.media import FFMPEG
+from ffmpeg_filter.media import binary
+from ffmpeg_filter.media.nut import exact
+from tests.ffmpeg_filter.files import FFMPEG
 
 OURS, PLAIN = "adcvsr=model=nearest:scale=2", "scale=iw*2:ih*2:flags=neighbor"
 _OF_PROGRAMS = re.compile(r"DURATION|encoder|creation_time|vendor_id", re.IGNORECASE)

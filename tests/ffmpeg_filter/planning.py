@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from fractions import Fraction
 
-from ffmpeg_filter.argv import parse
-from ffmpeg_filter.facts import Input, Stream
-from ffmpeg_filter.pixels import OLDEST, known
-from ffmpeg_filter.plan import Plan, Start, plan
+from ffmpeg_filter.command.argv import parse
+from ffmpeg_filter.media.pixel_formats import OLDEST, known
+from ffmpeg_filter.media.probe import Input, Stream
+from ffmpeg_filter.transcode.encode_command import Start
+from ffmpeg_filter.transcode.split import Plan, plan
 
 FILM = Input(
     (

@@ -6,7 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from tests.ffmpeg_filter.media import ffmpeg
+from tests.ffmpeg_filter.files import ffmpeg
 
 _HEADER_BYTES = 33
 """Of a PNG file: its signature and first chunk."""

@@ -79,7 +79,7 @@ def test_the_batch_does_every_episode_once(tmp_path: Path) -> None:
     kept = [short_clip(episodes / f"{n}.mkv", 2 + n) for n in (1, 2)]
     (episodes / "words.txt").write_text("no film")
     (programs / "ffadcvsr").write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "from ffmpeg_filter.cli import run; run()" "$@"\n'
+        f'#!/bin/sh\nexec {sys.executable} -c "from ffmpeg_filter.program import run; run()" "$@"\n'
     )
     (programs / "ffadcvsr").chmod(0o755)
     said = [

@@ -11,7 +11,7 @@ import pytest
 
 from ffmpeg_filter import fluent
 from tests.ffmpeg_filter.farms import source
-from tests.ffmpeg_filter.media import FFMPEG
+from tests.ffmpeg_filter.files import FFMPEG
 from vsadcvsr.errors import BackendError
 
 

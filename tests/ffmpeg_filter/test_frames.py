@@ -10,9 +10,10 @@ import av
 import numpy as np
 import pytest
 
-from ffmpeg_filter.frames import raw_of, upscale_frames
-from ffmpeg_filter.pixels import LAYOUTS, layout_of
-from ffmpeg_filter.raw import Plane
+from ffmpeg_filter.frames import upscale_frames
+from ffmpeg_filter.media.av_frames import raw_of
+from ffmpeg_filter.media.frame import Plane
+from ffmpeg_filter.media.pixel_formats import LAYOUTS, layout_of
 from tests.ffmpeg_filter.clips import filtered, video_frames
 from tests.plugin.clips import moving
 from vsadcvsr.errors import FormatError

@@ -14,7 +14,7 @@ import pytest
 
 from ffmpeg_filter.frames import upscale_frames
 from tests.ffmpeg_filter.clips import video_frames
-from tests.ffmpeg_filter.media import ROOT, ffmpeg, surroundings
+from tests.ffmpeg_filter.files import ROOT, ffmpeg, surroundings
 
 PICTURE = "-f lavfi -i testsrc2=s=32x32 -frames:v 1"
 READ = """

@@ -35,7 +35,7 @@ EXTRAS = {
 }
 """Commands that need what is not there, and the extra that brings it."""
 
-MISTAKES = ["python -m vsadcvsr.bench.farm.workers", "python -m ffmpeg_filter.farm_parts"]
+MISTAKES = ["python -m vsadcvsr.bench.farm.workers", "python -m ffmpeg_filter.farm.overhead"]
 """Modules that other commands run, by hand."""
 
 WORKING = [

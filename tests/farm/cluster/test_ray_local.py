@@ -16,7 +16,7 @@ import pytest
 
 from tests.farm.conftest import free_port
 from tests.ffmpeg_filter.farms import source
-from tests.ffmpeg_filter.media import command, ffadcvsr, surroundings
+from tests.ffmpeg_filter.files import command, ffadcvsr, surroundings
 from tests.waiting import wait_until
 from vsadcvsr.farm.store.job import Job
 

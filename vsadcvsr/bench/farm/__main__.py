@@ -95,7 +95,7 @@ def _on_ray(given: argparse.Namespace, folder: Path) -> list[Scaling]:
 def _parts(given: argparse.Namespace, frames: int) -> dict[str, float]:
     width, height = given.size
     order = {"width": width, "height": height, "frames": frames, "seconds": given.chunk_seconds, "fps": given.fps}
-    found: dict[str, float] = _told("ffmpeg_filter.farm_parts", json.dumps(order))
+    found: dict[str, float] = _told("ffmpeg_filter.farm.overhead", json.dumps(order))
     return found
 
 

@@ -1,0 +1,1 @@
+"""FFmpeg command lines: their syntax, and the files that they name."""

@@ -1,0 +1,149 @@
+"""The arguments of `adcvsr=…` in a filter graph, typed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from fractions import Fraction
+
+from ffmpeg_filter.command import filtergraph, timeline
+from vsadcvsr.errors import UsageError, near_misses
+from vsadcvsr.plugin.formats import LARGEST
+
+_ALIASES = {"w": "width", "h": "height"}
+_HELP = {
+    "model": ("<string>", "a model's name (adcvsr models), or the path of an .onnx or .safetensors file"),
+    "scale": ("<int>", "1 to 4: the network makes x4, the rest is a downscale of it"),
+    "width": ("<int>", "exact output width; -1 keeps the aspect, -2 makes it even, 0 is by scale; also w"),
+    "height": ("<int>", "exact output height, in the same way; also h"),
+    "matrix": ("<int>", "matrix coefficients (H.273) of frames that name none"),
+    "backend": ("<string>", "auto, ort, openvino or torch"),
+    "device": ("<string>", "auto, cpu, cuda or tensorrt"),
+    "device_index": ("<int>", "which of several devices"),
+    "precision": ("<string>", "auto, fp32, fp16, bf16 or int8"),
+    "tile": ("<width>x<height>", "size of tiles in source pixels, for frames too big for memory"),
+    "tile_pad": ("<int>", "context around a tile in source pixels"),
+    "sc_threshold": ("<float>", "cut detection; 0 turns it off"),
+    "denoise": ("<float>", "how bad the source is, 0 to 1, for models with restoring weights"),
+    "strength": ("<float>", "0 is a plain bicubic upscale, 1 the network"),
+    "color_fix": ("<string>", "none, or frame: mean and deviation of each channel as in the source"),
+    "threads": ("<int>", "threads of the model on a CPU, 0 for all"),
+    "enable": ("<expression>", "when the network's pictures are wanted, of t and n; a plain upscale else"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """As `core.adcvsr.Upscale` has them, but for `width` and `height`, which may be 0, -1 or -2, and `enable`."""
+
+    model: str = "fast"
+    scale: int = 4
+    width: int | None = None
+    height: int | None = None
+    matrix: int | None = None
+    backend: str = "auto"
+    device: str = "auto"
+    device_index: int = 0
+    precision: str = "auto"
+    tile: tuple[int, int] | None = None
+    tile_pad: int | None = None
+    sc_threshold: float | None = None
+    denoise: float = 0.0
+    strength: float = 1.0
+    color_fix: str | None = None
+    threads: int = 0
+    enable: str | None = None
+
+    def upscaling(self, width: int, height: int) -> dict[str, object]:
+        """The arguments for a clip of that size, without those that are not given."""
+        given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "enable"}
+        given |= dict(zip(("width", "height"), self._size(width, height), strict=True))
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _size(self, width: int, height: int) -> tuple[int | None, int | None]:
+        """The exact size, None for both if the scale counts."""
+        across, down = self.width or 0, self.height or 0
+        if across <= 0 and down <= 0:
+            if min(across, down) > -2:
+                return None, None
+            return _fitting(across, width * self.scale), _fitting(down, height * self.scale)
+        if across <= 0:
+            across = _fitting(across, Fraction(width * down, height) if across else width * self.scale)
+        elif down <= 0:
+            down = _fitting(down, Fraction(height * across, width) if down else height * self.scale)
+        return across, down
+
+    def active(self) -> Callable[[Fraction | None, int], bool] | None:
+        """Whether the network's pictures are wanted at a time (seconds) and frame number; None for always."""
+        return None if self.enable is None else timeline.condition(self.enable)
+
+    def described(self) -> str:
+        """What differs from the defaults, and the model, as `parse` reads it: for a metadata line."""
+        plain = Options()
+        changed = {one.name: getattr(self, one.name) for one in fields(self)}
+        return ":".join(
+            f"{name}={filtergraph.escaped(_text(value), ':')}"
+            for name, value in changed.items()
+            if name == "model" or value != getattr(plain, name)
+        )
+
+
+def parse(text: str) -> Options:
+    """The options of what follows `adcvsr=`; a first value without a name is the model. Raises UsageError."""
+    given: dict[str, object] = {}
+    for place, field in enumerate(filtergraph.fields(text) if text else []):
+        key, equals, value = field.partition("=")
+        if not equals:
+            if place:
+                raise UsageError.of("adcvsr", field, "key=value pairs with `:` between", "only the model needs no key")
+            key, value = "model", key
+        name = _ALIASES.get(key.strip(), key.strip())
+        if name not in _HELP:
+            raise UsageError.of("adcvsr", f"{key}=…", ", ".join(_HELP), near_misses(name, _HELP))
+        given[name] = _checked(name, _typed(name, filtergraph.unescaped(value)))
+    options = Options(**given)  # type: ignore[arg-type]  # as `_typed` made them
+    options.active()
+    return options
+
+
+def help_text() -> str:
+    """In the manner of `ffmpeg -h filter=scale`."""
+    plain = Options()
+    lines = ["Filter adcvsr", "  Upscale video x4 with AdcVSR.", "    Inputs:", "       #0: default (video)"]
+    lines += ["    Outputs:", "       #0: default (video)", "adcvsr AVOptions:"]
+    for name, (kind, meaning) in _HELP.items():
+        default = getattr(plain, name)
+        shown = "" if default is None else f" (default {_text(default)})"
+        lines.append(f"   {name:<16} {kind:<18} ..FV....... {meaning}{shown}")
+    return "\n".join([*lines, "", "This filter has support for timeline through the 'enable' option."])
+
+
+def _typed(name: str, value: str) -> object:
+    kind = _HELP[name][0]
+    try:
+        if kind == "<int>":
+            return int(value)
+        if kind == "<float>":
+            return float(value)
+        if kind.startswith("<width>"):
+            width, _, height = value.partition("x")
+            return int(width), int(height)
+    except ValueError:
+        raise UsageError.of(name, value, kind, "see -h filter=adcvsr") from None
+    return value
+
+
+def _checked(name: str, value: object) -> object:
+    if name in {"width", "height"} and value not in range(-2, LARGEST + 1):
+        raise UsageError.of(name, value, f"-2 to {LARGEST}")
+    return value
+
+
+def _fitting(asked: int, length: Fraction | int) -> int:
+    """The nearest length in the steps that -1 and -2 ask for."""
+    step = max(1, -asked)
+    return max(step, int(Fraction(length) / step + Fraction(1, 2)) * step)
+
+
+def _text(value: object) -> str:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,1 @@
+"""One command on many machines, chunk by chunk."""

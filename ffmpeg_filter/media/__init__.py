@@ -1,0 +1,1 @@
+"""FFmpeg as a program, and the formats of frames, streams and pipes."""

@@ -1,0 +1,1 @@
+"""Frames in memory through the engine."""

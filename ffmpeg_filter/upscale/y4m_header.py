@@ -1,0 +1,114 @@
+"""The first line of YUV4MPEG2: what it says of all frames. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ffmpeg_filter.media.frame import Format, Property, Raw
+from vsadcvsr.errors import FormatError, UsageError, near_misses
+from vsadcvsr.plugin.formats import LARGEST
+
+MAGIC = "YUV4MPEG2"
+_SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+_DEPTHS = (9, 10, 12, 14, 16)
+_LOCATIONS = {"420mpeg2": 0, "420jpeg": 1, "420paldv": 2}
+"""Where the chroma samples are, in VapourSynth's numbers. Plain 420 does not say: programs disagree."""
+_DIGITS = 9
+_RANGES = {"XCOLORRANGE=LIMITED": 0, "XCOLORRANGE=FULL": 1}
+
+FORMATS = {
+    **{tag: Format("YUV", 8, (1, 1)) for tag in (*_LOCATIONS, "420")},
+    **{
+        tag: Format("YUV", 8, held)
+        for tag, held in {"422": (1, 0), "411": (2, 0), "440": (0, 1), "410": (2, 2)}.items()
+    },
+    **{tag: Format("YUV", 8) for tag in ("444", "444alpha")},
+    **{f"{tag}p{bits}": Format("YUV", bits, held) for tag, held in _SUBSAMPLINGS.items() for bits in _DEPTHS},
+    "mono": Format("GRAY", 8),
+    **{f"mono{bits}": Format("GRAY", bits) for bits in _DEPTHS},
+}
+"""What a `C` tag stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """The first line. Texts are as they stand behind their letters, empty if they are missing; `others` are whole,
+    in their order.
+    """
+
+    width: int
+    height: int
+    rate: str = ""
+    interlacing: str = ""
+    aspect: str = ""
+    chroma: str = ""
+    others: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, line: str) -> Header:
+        """Raises FormatError."""
+        magic, *tags = line.split(" ")
+        known = {tag[0]: tag[1:] for tag in tags if tag[:1] and tag[0] in "WHFIAC"}
+        sizes = [known.get(letter, "") for letter in "WH"]
+        if magic != MAGIC or not all(size.isdecimal() and len(size) <= _DIGITS and int(size) for size in sizes):
+            raise FormatError(f"input begins with {line[:60]!r}, expected: {MAGIC} W… H… with a width and a height")
+        if max(map(int, sizes)) > LARGEST:
+            raise FormatError(f"frames are {sizes[0]}x{sizes[1]}, allowed: up to {LARGEST}x{LARGEST}")
+        header = cls(
+            width=int(sizes[0]),
+            height=int(sizes[1]),
+            rate=known.get("F", ""),
+            interlacing=known.get("I", ""),
+            aspect=known.get("A", ""),
+            chroma=known.get("C", ""),
+            others=tuple(tag for tag in tags if tag and tag[0] not in "WHFIAC"),
+        )
+        if header.chroma and header.chroma not in FORMATS:
+            hint = near_misses(header.chroma, FORMATS) or "convert it first, with -pix_fmt"
+            raise FormatError(f"colour space is C{header.chroma}, allowed: {', '.join(FORMATS)}; {hint}")
+        return header
+
+    def __str__(self) -> str:
+        texts = zip("FIAC", (self.rate, self.interlacing, self.aspect, self.chroma), strict=True)
+        tags = [letter + text for letter, text in texts if text]
+        return " ".join([MAGIC, f"W{self.width}", f"H{self.height}", *tags, *self.others])
+
+    @property
+    def format(self) -> Format:
+        return FORMATS[self.chroma or "420jpeg"]
+
+    @property
+    def has_alpha(self) -> bool:
+        return self.chroma == "444alpha"
+
+    @property
+    def props(self) -> dict[str, Property]:
+        """Frame properties that hold for all frames."""
+        location = _LOCATIONS.get(self.chroma or "420jpeg")
+        props: dict[str, Property] = {} if location is None else {"_ChromaLocation": location}
+        for tag in self.others:
+            if tag in _RANGES:
+                props["_Range"] = _RANGES[tag]
+        number, _, divisor = self.aspect.partition(":")
+        if number.isdecimal() and divisor.isdecimal() and int(number) and int(divisor):
+            props |= {"_SARNum": int(number), "_SARDen": int(divisor)}
+        return props
+
+    def of(self, raw: Raw) -> Header:
+        """The header of a clip of such frames that was made from this one's. Raises UsageError."""
+        props, others, chroma = raw.props, self.others, self.chroma
+        if (raw.format, raw.alpha is not None) != (self.format, self.has_alpha):
+            chroma = _tag_of(raw)
+            others = tuple(tag for tag in others if not tag.startswith("XYSCSS="))
+        aspect = f"{props['_SARNum']}:{props['_SARDen']}" if "_SARNum" in self.props else self.aspect
+        return replace(self, width=raw.width, height=raw.height, aspect=aspect, chroma=chroma, others=others)
+
+
+def _tag_of(raw: Raw) -> str:
+    location = raw.props.get("_ChromaLocation")
+    for tag, format in FORMATS.items():
+        alike = format == raw.format and (tag == "444alpha") == (raw.alpha is not None)
+        if alike and _LOCATIONS.get(tag, location) == location:
+            return tag
+    kind = str(raw.format) + ("" if raw.alpha is None else " with alpha")
+    raise UsageError.of("format", kind, "YUV and grey of 8 to 16 bit, alpha beside 8 bit 4:4:4, for YUV4MPEG2")

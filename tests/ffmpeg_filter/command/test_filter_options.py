@@ -1,0 +1,129 @@
+"""The arguments of adcvsr: read, typed, described, explained."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffmpeg_filter.command.filter_options import Options, help_text, parse
+from vsadcvsr import plugin
+from vsadcvsr.errors import UsageError
+
+_COUNTS = st.integers(0, 100)
+_ANY = st.builds(
+    Options,
+    model=st.text(max_size=8),
+    scale=_COUNTS,
+    width=st.none() | st.integers(-2, 9000),
+    height=st.none() | st.integers(-2, 9000),
+    device_index=_COUNTS,
+    tile=st.none() | st.tuples(_COUNTS, _COUNTS),
+    sc_threshold=st.none() | st.floats(0, 1, allow_subnormal=False),  # runtimes turn those off
+    denoise=st.floats(0, 1, allow_subnormal=False),
+    strength=st.floats(0, 1, allow_subnormal=False),
+    color_fix=st.none() | st.text(max_size=5),
+    enable=st.none() | st.sampled_from(["between(t,1,2)", "gt(n, 3)"]),
+)
+
+
+@given(_ANY)
+def test_what_is_described_is_read_back_the_same(options: Options) -> None:
+    assert parse(options.described()) == options
+
+
+def test_nothing_given_is_all_defaults() -> None:
+    assert parse("") == Options()
+    assert Options().described() == "model=fast"
+
+
+def test_values_are_typed() -> None:
+    assert parse("model=quality:scale=2:strength=0.5:tile=256x128") == Options(
+        model="quality", scale=2, strength=0.5, tile=(256, 128)
+    )
+
+
+def test_a_first_value_without_a_name_is_the_model() -> None:
+    assert parse("best:scale=2") == Options(model="best", scale=2)
+
+
+def test_width_and_height_have_short_names() -> None:
+    assert parse("w=1920:h=-2") == Options(width=1920, height=-2)
+
+
+def test_a_path_with_a_colon_is_quoted_or_escaped() -> None:
+    assert parse(r"model=C\:/a.onnx").model == parse("model='C:/a.onnx'").model == "C:/a.onnx"
+
+
+def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
+    known = inspect.signature(plugin.upscale).parameters
+    for field in fields(Options):
+        if field.name != "enable":
+            assert field.name in known, field.name
+            assert known[field.name].default == getattr(Options(), field.name), field.name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("scael=2", "did you mean 'scale'"),
+        ("fast:2", "key=value"),
+        ("scale=two", "scale is 'two', allowed: <int>"),
+        ("strength=much", "strength is 'much', allowed: <float>"),
+        ("tile=256", "tile is '256', allowed: <width>x<height>"),
+        ("w=-3", "width is -3, allowed: -2 to"),
+        ("enable=t<2", "enable is 't<2'"),
+        ("fast:", "key=value"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("", (None, None)),
+        ("w=-1:h=-1", (None, None)),
+        ("w=1000:h=700", (1000, 700)),
+        ("w=1280:h=-1", (1280, 718)),
+        ("w=1280:h=-2", (1280, 718)),
+        ("w=-2:h=1", (2, 1)),
+        ("w=1280:h=0", (1280, 716)),
+        ("w=1280", (1280, 716)),
+        ("scale=3:w=-2:h=-2", (958, 538)),
+    ],
+)
+def test_sizes_are_as_ffmpeg_users_write_them(text: str, size: tuple[int | None, int | None]) -> None:
+    """For a clip of 319 x 179."""
+    wanted = parse(text).upscaling(319, 179)
+    assert (wanted.get("width"), wanted.get("height")) == size
+
+
+def test_only_what_is_given_goes_to_the_engine() -> None:
+    assert "tile" not in parse("").upscaling(8, 8)
+    assert "enable" not in parse("enable=1").upscaling(8, 8)
+
+
+def test_the_timeline_says_when() -> None:
+    active = parse(r"enable='gte(n,2)'").active()
+    assert active is not None
+    assert [active(None, number) for number in range(4)] == [False, False, True, True]
+    assert parse("").active() is None
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Options)])
+def test_the_help_has_every_option(name: str) -> None:
+    [line] = [line for line in help_text().splitlines() if line.split()[:1] == [name]]
+    default = getattr(Options(), name)
+    assert ("(default " in line) == (default is not None)
+    assert default is None or f"(default {default})" in line
+
+
+def test_the_help_has_no_option_that_there_is_not() -> None:
+    listed = [line.split()[0] for line in help_text().splitlines() if "..FV" in line]
+    assert listed == [field.name for field in fields(Options)]

@@ -1,0 +1,125 @@
+"""Filter graphs: read, printed as they were, and cut at adcvsr."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ffmpeg_filter.command.filtergraph import Node, cut, escaped, fields, mentions, parse, unescaped
+from vsadcvsr.errors import UsageError
+
+_PIECES = ["[0:v]", "[a]", " [b] ", "scale", "=w=2:h=3", ",", ";", "adcvsr", "'a,b'", r"\,", "\n", "]", "sws_flags=x;"]
+_TEXTS = st.one_of(st.text(max_size=12), st.lists(st.sampled_from(_PIECES), max_size=8).map("".join))
+
+
+@given(_TEXTS)
+def test_what_can_be_read_is_printed_as_it_was(text: str) -> None:
+    try:
+        graph = parse(text)
+    except UsageError:
+        assume(condition=False)
+    assert str(graph) == text
+
+
+@given(st.text(max_size=20), st.sampled_from(["", ":", "[],;"]))
+def test_escaping_is_undone_by_reading(text: str, special: str) -> None:
+    assert unescaped(escaped(text, special)) == text
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_any_value_survives_both_levels(first: str, second: str) -> None:
+    arguments = ":".join(f"{key}={escaped(value, ':')}" for key, value in (("a", first), ("b", second)))
+    graph = parse(f"null,adcvsr={escaped(arguments, '[],;')},null")
+    [_, node, _] = graph.chains[0]
+    values = [field.partition("=")[2] for field in fields(node.arguments)]
+    assert [unescaped(value) for value in values] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("a'b c'd", "ab cd"), (r"a\'b", "a'b"), (r"'a\b'", r"a\b"), ("'open", "open"), ("end\\", "end\\"),
+     (" a b ", "a b"), (r" a\ ", "a "), ("' a '", " a "), (r"between(t\,1\,2)", "between(t,1,2)")],
+)  # fmt: skip
+def test_quotes_are_read_as_ffmpeg_reads_them(text: str, plain: str) -> None:
+    assert unescaped(text) == plain
+
+
+def test_a_graph_has_chains_of_filters_with_labels() -> None:
+    graph = parse("sws_flags=lanczos;[0:v] scale@x=2:3 , hflip[u];\n[u][ 1:v ]overlay=20:20[v]")
+    assert graph.head == "sws_flags=lanczos;"
+    [[scale, flip], [overlay]] = graph.chains
+    assert (scale.name, scale.inputs, scale.arguments) == ("scale", ("0:v",), "2:3")
+    assert (flip.name, flip.outputs) == ("hflip", ("u",))
+    assert (overlay.inputs, overlay.outputs) == (("u", "1:v"), ("v",))
+
+
+@pytest.mark.parametrize("text", ["", "scale,,hflip", "a;;b", "[in]", "a]b", "scale[a]hflip", "sws_flags=x;"])
+def test_what_is_no_graph_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="filter graph"):
+        parse(text)
+
+
+@pytest.mark.parametrize(("text", "is_there"), [("a,adcvsr=x", True), ("[0:v]adcvsr[u]", True), ("adcvsrx", False),
+                                                 ("scale", False), (None, False)])  # fmt: skip
+def test_our_name_is_found(text: str | None, is_there: bool) -> None:
+    assert mentions(text) is is_there
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("adcvsr", "null", "null"),
+        ("adcvsr=scale=2,hflip", "null", "hflip"),
+        ("bwdif,crop=4:4,adcvsr@us,format=yuv420p", "bwdif,crop=4:4", "format=yuv420p"),
+        ("[0:v]adcvsr[u];[u][1:v]overlay=20:20[v]", "[0:v]null", "null[u];[u][1:v]overlay=20:20[v]"),
+        ("[0:v][1:v]overlay[o];[o]adcvsr[v]", "[0:v][1:v]overlay[o];[o]null", "null[v]"),
+        ("[0:v]hflip[a];[1:v]vflip[b];[b]adcvsr[c];[a][c]hstack", "[1:v]vflip[b];[b]null",
+         "[0:v]hflip[a];null[c];[a][c]hstack"),
+        ("sws_flags=lanczos;[0:v]scale=2:2,adcvsr,setsar=1[v]", "sws_flags=lanczos;[0:v]scale=2:2",
+         "sws_flags=lanczos;setsar=1[v]"),
+        ("[0:v]adcvsr,split[a][b]", "[0:v]null", "split[a][b]"),
+        ("[0:v]split[a][b];[a][b]hstack,adcvsr[v]", "[0:v]split[a][b];[a][b]hstack", "null[v]"),
+    ],
+)  # fmt: skip
+def test_a_graph_is_cut_in_two(text: str, before: str, after: str) -> None:
+    found = cut(parse(text))
+    assert found is not None
+    assert (str(found.before), str(found.after)) == (before, after)
+
+
+def test_the_chain_that_goes_on_is_told() -> None:
+    found = cut(parse("[1:v]hflip[a];[0:v]adcvsr[u];[u][a]overlay"))
+    assert found is not None
+    assert str(found.after.chains[found.after_chain][0]) == "null[u]"
+
+
+def test_a_graph_without_adcvsr_is_left_alone() -> None:
+    assert cut(parse("scale=2:2,drawtext=text=adcvsr")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("adcvsr,adcvsr", "2 times in one graph"),
+        ("[0:v]adcvsr[a];[1:v]adcvsr[b]", "2 times in one graph"),
+        ("[0:a]adcvsr", "on audio"),
+        ("[0:a:1]adcvsr", "on audio"),
+        ("[a][b]adcvsr", "one input and one output"),
+        ("adcvsr[a][b]", "one input and one output"),
+        ("[0:v]scale,[1:v]adcvsr", "one input and one output"),
+        ("adcvsr[u],hflip", "one input and one output"),
+        ("[x]adcvsr[x]", "loop"),
+        ("[x]adcvsr[y];[y]hflip[x]", "loop"),
+        ("[0:v]split[a][b];[a]adcvsr[u];[b][u]hstack", "'split', whose pictures go elsewhere too"),
+        ("[0:v]split[a][b];[a]adcvsr", "'split', whose pictures go elsewhere too"),
+        ("[0:v]hflip,split[a][b];[a]adcvsr[u]", "'split', whose pictures go elsewhere too"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused_in_words(text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        cut(parse(text))
+
+
+def test_a_filter_is_made_from_names() -> None:
+    assert str(Node.of("overlay", ["0:v", "l"], ["v"])) == "[0:v][l]overlay[v]"

@@ -1,0 +1,96 @@
+"""Times in a command: read, shifted off the pipe and back, and what an output skips."""
+
+from __future__ import annotations
+
+import shlex
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffmpeg_filter.command import timestamps
+from ffmpeg_filter.command.argv import File, Option
+from ffmpeg_filter.media.probe import Input, Stream
+from ffmpeg_filter.transcode.encode_command import Start
+from ffmpeg_filter.transcode.frame_writer import ORIGIN
+from tests.ffmpeg_filter.planning import FILM, PICTURE, START, decoder, encoder, planned
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("1:30.5", Fraction(181, 2)), ("01:00:00", 3600), ("-0.25", Fraction(-1, 4)),
+     ("200ms", Fraction(1, 5)), ("3us", Fraction(3, 1_000_000)), (".5", Fraction(1, 2)), ("soon", None), ("", None),
+     (None, None)],
+)  # fmt: skip
+def test_times_are_read_as_ffmpeg_reads_them(text: str | None, seconds: Fraction | None) -> None:
+    assert timestamps.seconds(text) == seconds
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_a_time_comes_back_from_its_words(microseconds: int) -> None:
+    time = Fraction(microseconds, 1_000_000)
+    assert timestamps.seconds(timestamps.text(time)) == time
+
+
+def test_an_offset_is_added_to_the_users() -> None:
+    file = File((Option("-itsoffset", "0.5"), Option("-re")), "in.ts", is_input=True)
+    assert timestamps.later(file, Fraction(1, 4)).words() == ["-itsoffset", "0.750000", "-re", "-i", "in.ts"]
+    assert timestamps.later(file, Fraction(-1, 2)).words() == ["-re", "-i", "in.ts"]
+    assert timestamps.later(file, Fraction(0)) is file
+
+
+def test_times_are_what_the_first_command_says_whatever_they_begin_with() -> None:
+    words = "-itsoffset -0.25 -i in.mkv -i b.mkv -vf adcvsr -map 0:v -map 1:a out.mkv"
+    made = planned(words, FILM, FILM)
+    assert "-itsoffset -0.25 -i in.mkv" in shlex.join(made.decoder)
+    assert "-nostats -seek_timestamp 1 -c:v rawvideo" in shlex.join(made.encoder(START))
+    assert made.info(Fraction(1, 90000), None, Fraction(1)).origin == ORIGIN
+    moved = shlex.join(made.encoder(Start(origin=ORIGIN)))
+    assert f"-itsoffset -{ORIGIN}.000000 -seek_timestamp 1" in moved
+
+
+def test_an_input_that_is_alone_is_not_moved_unless_it_begins_before_zero() -> None:
+    made = planned("-i in.mkv -vf adcvsr out.mkv", PICTURE)
+    assert [made.info(Fraction(1), None, Fraction(begin)).origin for begin in (0, 5, -1)] == [0, 0, ORIGIN]
+
+
+def test_a_beginning_at_zero_is_not_taken_off_twice() -> None:
+    made = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
+    words = made.encoder(Start(origin=ORIGIN, begin=Fraction(3, 2)))
+    assert words[words.index("-itsoffset") + 1] == "1.500000"
+
+
+@pytest.mark.parametrize("value", ["-1", "demux"])
+def test_the_time_base_of_the_source_is_named(value: str) -> None:
+    film = Input((Stream(index=0, kind="video", tick=Fraction(1, 12800)),))
+    made = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder(START)
+    assert made[made.index("-enc_time_base") + 1] == "1/12800"
+
+
+@pytest.mark.parametrize(
+    ("options", "filters"),
+    [("-ss 1:00 -t 5 out.mkv", "null,trim=start=60000000us,"), ("-ss 0 out.mkv", "null,"), ("-t 5 out.mkv", "null,"),
+     ("-ss 60 a.mkv b.mkv", "null,")],
+)  # fmt: skip
+def test_what_the_output_skips_is_not_made(options: str, filters: str) -> None:
+    assert f"-filter:v {filters}showinfo" in decoder(f"-i in.mkv -vf adcvsr -an -sn {options}")
+
+
+def test_the_output_still_says_what_it_skips() -> None:
+    assert encoder("-i in.mkv -vf adcvsr -an -sn -ss 60 out.mkv").endswith(" -an -sn -ss 60 out.adcvsr-part.mkv")
+
+
+@pytest.mark.parametrize("graph", ["adcvsr,fps=10", "adcvsr,tmix", "adcvsr=enable='gt(n,5)'"])
+def test_what_comes_later_may_look_back(graph: str) -> None:
+    assert "trim" not in decoder(["-i", "in.mkv", "-vf", graph, "-ss", "60", "out.mkv"])
+
+
+def test_channels_of_an_input_are_renumbered() -> None:
+    assert "-map_channel 1.1.0 " in encoder("-i in.mkv -vf adcvsr -map 0:v -map_channel 0.1.0 out.mkv")
+
+
+def test_attachments_are_written_once() -> None:
+    words = "-dump_attachment:t font.ttf -i in.mkv -vf adcvsr -an -sn out.mkv"
+    assert "-dump_attachment" not in decoder(words)
+    assert encoder(words).startswith("-dump_attachment:t font.ttf -i in.mkv ")

@@ -1,0 +1,233 @@
+"""What a farm refuses, and how a scheduler is told whether to try again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vsadcvsr
+from ffmpeg_filter.farm.job_context import code_sum
+from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, source
+from tests.ffmpeg_filter.files import ROOT, ffadcvsr, skip_if_it_crashes
+
+JOB = Path("job")
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_plan_that_is_made_again_is_the_same_plan(capfd: pytest.CaptureFixture[str]) -> None:
+    before = planned()
+    assert planned().key == before.key
+
+
+def test_a_plan_for_something_else_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    planned()
+    words = f"-- -i clip.mkv -vf {TEMPORAL} -c:v libx264 many.mkv"
+    assert farm("plan", JOB, words) == 65
+    assert "holds another plan, with another command and chunk length; use another folder" in capfd.readouterr().err
+
+
+def test_a_source_that_was_replaced_is_noticed_by_every_verb(capfd: pytest.CaptureFixture[str]) -> None:
+    planned()
+    assert farm("work", JOB, "--next") == 0
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac", pictures="testsrc=s=64x48:r=25:d=1.2")
+    assert [farm("work", JOB), farm("work", JOB, "--chunk 0"), farm("merge", JOB)] == [65, 65, 65]
+    assert capfd.readouterr().err.count("clip.mkv has changed since it was planned") == 3
+
+
+def test_frames_that_decode_otherwise_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    job = planned()
+    [path] = JOB.glob("frames-*.txt")
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:20], *lines[21:], lines[20]]))
+    assert farm("work", JOB) == 75
+    assert "is not the index that was planned with" in capfd.readouterr().err
+    assert job.done() == {}
+
+
+def test_another_ffmpeg_is_refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    planned()
+    monkeypatch.setattr("ffmpeg_filter.farm.job_context.build", lambda _: "ffmpeg version 5.1")
+    assert farm("work", JOB) == 65
+    assert "ffmpeg is ffmpeg version 5.1 on this machine, the job was planned with ffmpeg" in capfd.readouterr().err
+
+
+def test_another_commit_of_one_version_is_refused(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned()
+    monkeypatch.setattr("ffmpeg_filter.farm.job_context.code_sum", lambda: "another")
+    assert [farm("work", JOB), farm("merge", JOB)] == [65, 65]
+    told = capfd.readouterr().err
+    assert f"vsadcvsr is {vsadcvsr.__version__} another on this machine, the job was planned with" in told
+
+
+def test_the_sum_of_the_code_is_that_of_every_module_with_a_part_in_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "vsadcvsr"
+    shutil.copytree(Path(vsadcvsr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    monkeypatch.setattr("vsadcvsr.__file__", str(package / "__init__.py"))
+
+    def changed(name: str, content: bytes) -> str:
+        (package / name).write_bytes(content)
+        return code_sum.__wrapped__()
+
+    before = code_sum.__wrapped__()
+    windows = (package / "engine.py").read_bytes().replace(b"\n", b"\r\n")
+    assert changed("engine.py", windows) == before
+    assert changed("bench/machine.py", b"") == before
+    assert changed("engine.py", windows + b"\n") != before
+
+
+def test_pictures_of_engines_of_two_kinds_are_not_joined(capfd: pytest.CaptureFixture[str]) -> None:
+    planned()
+    assert farm("work", JOB) == 0
+    for path in (JOB / "ledger").iterdir():
+        path.write_text(path.read_text().replace("nearest/cpu/fp32", "nearest/gpu/fp16", 2))
+    assert farm("merge", JOB) == 65
+    assert "machines of different kinds" in capfd.readouterr().err
+
+
+def test_what_encoders_do_not_know_is_found_out_before_anything_is_made(capfd: pytest.CaptureFixture[str]) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1")
+    assert farm("plan", JOB, "-- -i clip.mkv -vf adcvsr=nearest -c:v libx264 -preset hasty many.mkv") == 65
+    assert "hasty" in capfd.readouterr().err
+    assert not (JOB / "job.json").exists()
+
+
+def test_damage_can_be_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    source(Path("whole.ts"), "-c:v mpeg2video -c:a mp2")
+    content = bytearray(Path("whole.ts").read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
+    Path("clip.ts").write_bytes(content)
+    skip_if_it_crashes(Path("clip.ts"))
+    words = "-i clip.ts -vf adcvsr=nearest -c:v ffv1 -an many.mkv"
+    assert farm("plan", JOB, "-- -adcvsr_on_corrupt fail", words) == 75
+    assert "the source is damaged" in capfd.readouterr().err
+    assert farm("plan", JOB, "--", words) == 0
+    assert farm("work", JOB) == 0
+    assert farm("merge", JOB) == 0
+    assert ffadcvsr("-i clip.ts -vf adcvsr=nearest -c:v ffv1 -an one.mkv") == 0
+    assert hashes(Path("many.mkv")) == hashes(Path("one.mkv"))
+
+
+def test_a_film_that_is_there_is_not_overwritten_unasked() -> None:
+    planned()
+    Path("many.mkv").write_bytes(b"mine")
+    assert farm("work", JOB) == 0
+    assert farm("merge", JOB) == 64
+    assert Path("many.mkv").read_bytes() == b"mine"
+
+
+def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[str]) -> None:
+    planned()
+    assert farm("work", JOB) == 0
+    assert [farm("merge", JOB), farm("merge", JOB)] == [0, 0]
+    assert "many.mkv is merged already" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("plan job", "a command"),
+        ("plan job -- -i clip.mkv many.mkv", "without adcvsr"),
+        ("plan job -- -i gone.mkv -vf adcvsr=nearest many.mkv", "gone.mkv', allowed: a file"),
+        ("plan job -- -f lavfi -i testsrc -vf adcvsr=nearest many.mkv", "allowed: a file"),
+        *(
+            (f"plan job --chunk-seconds={text} -- -i clip.mkv -vf adcvsr=nearest many.mkv", "more than 0 seconds")
+            for text in ("0", "-1", "x", "nan", "inf", "1e999999999", "1e-999999999", "1/0", "-1/2", "")
+        ),
+        ("work elsewhere", "the folder of a planned job"),
+        ("work job --chunk 3", "allowed: 0 to 2"),
+        ("work job --chunk -1", "allowed: a number from 0 on"),
+        ("report job --samples=-1", "allowed: a number from 0 on"),
+        ("melt job", "invalid choice"),
+        ("", "required"),
+    ],
+)
+def test_mistakes_are_told_from_what_another_try_may_cure(
+    words: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1")
+    if words.startswith("work job"):
+        planned()
+    capfd.readouterr()
+    assert ffadcvsr("farm", words) == 64
+    told = capfd.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert words.startswith("work job") or not JOB.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-vf adcvsr=nearest -c:v libx26 many.mkv", 65, "libx26"),
+        ("-vf adcvsr=nearest -c:v ffv1 -c:a mp4 many.mkv", 65, "mp4"),
+        ("-vf adcvsr=nearest,scael=2:2 -c:v ffv1 many.mkv", 65, "scael"),
+        ("-vf adcvsr=nearest:strength=7 -c:v ffv1 many.mkv", 64, "strength is 7.0"),
+        ("-vf adcvsr=nearest:tile=0x9 -c:v ffv1 many.mkv", 64, "tile"),
+        ("-vf adcvsr=nearest:sc_threshold=nan -c:v ffv1 many.mkv", 64, "sc_threshold is nan"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_before_the_film_is_decoded(
+    words: str, status: int, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+    monkeypatch.setattr("ffmpeg_filter.farm.plan._film", lambda *_: pytest.fail("the film was decoded"))
+    assert farm("plan", JOB, "-- -i clip.mkv", words) == status
+    assert said in capfd.readouterr().err
+    assert not JOB.exists()
+
+
+def test_the_state_of_a_job_can_be_read_by_programs() -> None:
+    planned()
+    assert farm("work", JOB, "--chunk 2") == 0
+    told = subprocess.run(
+        [sys.executable, "-c", "from ffmpeg_filter.program import run; run()", "farm", "status", str(JOB), "--json"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    status = json.loads(told)
+    assert (status["chunks"], status["done"], status["frames"], status["frames_done"]) == (3, 1, 30, 10)
+
+
+def test_storage_without_hard_links_is_refused_before_the_film_is_decoded(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+
+    def link(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", link)
+    assert farm("plan", JOB, f"-- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 many.mkv") == 64
+    told = capfd.readouterr().err
+    assert "storage with hard links" in told
+    assert "frame=" not in told
+    assert not JOB.exists()
+
+
+def test_a_full_disk_is_no_mistake_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+
+    def link(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.link", link)
+    assert farm("plan", JOB, f"-- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 many.mkv") == 75
+
+
+def test_an_interlaced_source_is_warned_of_by_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
+    source(Path("clip.mkv"), "-vf setfield=tff -c:v mpeg2video -flags +ilme+ildct -c:a flac")
+    assert farm("plan", JOB, "-- -i clip.mkv -vf adcvsr=nearest -c:v ffv1 many.mkv") == 0
+    assert capfd.readouterr().err.count("warning: the source is interlaced") == 1

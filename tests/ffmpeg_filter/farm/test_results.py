@@ -1,0 +1,198 @@
+"""A farm's film is the film of one machine: the same pictures at the same times, and the same beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, recipe, source
+from tests.ffmpeg_filter.files import copied, ffadcvsr, ffmpeg, streams, times
+from vsadcvsr.farm.store.job import Job
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that commands are written in; a farm goes back to it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures that go back and forth in time (B), and a sound."""
+    return source(tmp_path_factory.mktemp("clip") / "clip.mp4", "-c:v libx264 -g 20 -bf 3 -b_strategy 0 -c:a aac")
+
+
+def both(command: list[str | Path], suffix: str = ".mkv") -> tuple[Path, Path, Job]:
+    """The output of one machine, and that of a farm."""
+    one, many = Path(f"one{suffix}"), Path(f"many{suffix}")
+    assert ffadcvsr(*command, one) == 0
+    return one, many, farmed(Path("job"), *command, many)
+
+
+def test_the_pictures_without_loss_are_those_of_one_machine(clip: Path) -> None:
+    one, many, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v ffv1 -c:a copy"])
+    assert recipe(job.folder)["mode"] == "direct"
+    assert len(job.chunks) == 3
+    assert hashes(many) == hashes(one)
+    assert copied(many) == copied(one)
+
+
+def test_chunks_read_as_many_frames_more_as_the_network_looks_at(clip: Path) -> None:
+    assert farm("plan", Path("job"), "--chunk-seconds 0.4 -- -i", clip, f"-vf {TEMPORAL} -c:v ffv1 many.mkv") == 0
+    assert [(chunk.first, chunk.last) for chunk in Job.read(Path("job")).chunks] == [(0, 12), (8, 22), (18, 30)]
+
+
+def test_encoded_as_one_film_the_very_packets_are_those_of_one_machine(clip: Path) -> None:
+    command: list[str | Path] = [
+        "-i",
+        clip,
+        f"-vf {TEMPORAL} -c:v libx264 -threads 1 -crf 30 -c:a copy -farm_intermediate ffv1",
+    ]
+    one, many, job = both(command, ".mp4")
+    assert recipe(job.folder)["mode"] == "lossless"
+    assert copied(many, "v") == copied(one, "v")
+    assert copied(many) == copied(one)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+def test_chunks_of_x264_are_joined_at_the_times_of_one_machine(clip: Path, suffix: str) -> None:
+    one, many, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v libx264 -crf 25 -bf 3 -c:a copy"], suffix)
+    assert recipe(job.folder)["mode"] == "direct"
+    assert times(many) == times(one)
+    assert copied(many) == copied(one)
+    assert _decoding_rises(many)
+
+
+def test_chunks_of_x265_in_10_bit_are_joined_at_the_times_of_one_machine(clip: Path) -> None:
+    more = "-c:v libx265 -crf 30 -preset ultrafast -x265-params log-level=error:bframes=3:open-gop=1 -tag:v hvc1 -an"
+    one, many, _ = both(["-i", clip, f"-vf {TEMPORAL},format=yuv420p10le", more], ".mp4")
+    assert times(many) == times(one)
+    assert len(pictures(many)) == 30
+    assert _decoding_rises(many)
+
+
+def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) -> None:
+    quality = "-c:v libx264 -crf 25 -threads 4"
+    ffadcvsr("-i", clip, f"-vf {TEMPORAL} -c:v ffv1 -an exact.mkv")
+    job = farmed(Path("job"), "-i", clip, f"-vf {TEMPORAL} {quality} -an many.mkv")
+    alone: list[str] = []
+    for chunk in job.chunks:
+        cut = f"trim=start_frame={chunk.begin}:end_frame={chunk.end},setpts=PTS-STARTPTS"
+        ffmpeg(f"-i exact.mkv -vf {cut} {quality} -fps_mode passthrough -enc_time_base 1/12800 alone.mkv")
+        alone += pictures(Path("alone.mkv"))
+    assert pictures(Path("many.mkv")) == alone
+
+
+def test_what_looks_at_other_frames_is_done_at_the_merge(clip: Path) -> None:
+    one, many, job = both(["-i", clip, f"-vf {TEMPORAL},tmix=frames=3,fps=10 -c:v ffv1 -c:a copy -shortest"])
+    assert "timestamps are changed" in str(recipe(job.folder)["why"])
+    assert hashes(many) == hashes(one)
+    assert copied(many) == copied(one)
+
+
+def test_two_passes_are_made_of_the_same_pictures(clip: Path) -> None:
+    rate = f"-vf {TEMPORAL} -c:v libx264 -threads 1 -b:v 100k -an"
+    assert ffadcvsr("-i", clip, rate, "-pass 1 first.mkv") == 0
+    assert ffadcvsr("-i", clip, rate, "-pass 2 one.mkv") == 0
+    farmed(Path("job"), "-i", clip, rate, "-pass 2 many.mkv")
+    assert copied(Path("many.mkv"), "v") == copied(Path("one.mkv"), "v")
+
+
+def test_the_first_of_two_passes_is_not_a_job_of_its_own(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert farm("plan", Path("job"), "-- -i", clip, f"-vf {TEMPORAL} -c:v libx264 -b:v 9k -pass 1 -f null -") == 64
+    assert "-pass is '1', allowed: 2; both passes are made at the merge" in capfd.readouterr().err
+
+
+def test_a_graph_of_several_inputs_is_farmed_too(clip: Path) -> None:
+    graph = f"[0:v]{TEMPORAL}[u];[u][1:v]overlay=4:4[v]"
+    ffmpeg("-f lavfi -i color=red:s=16x16 -frames:v 1 logo.png")
+    one, many, _ = both(["-i", clip, "-i logo.png -filter_complex", graph, "-map [v] -map 0:a -c:v ffv1 -c:a copy"])
+    assert hashes(many) == hashes(one)
+    assert copied(many) == copied(one)
+
+
+def test_subtitles_chapters_attachments_and_tags_are_the_sources(clip: Path) -> None:
+    Path("words.srt").write_text("1\n00:00:00,100 --> 00:00:01,000\nhello\n")
+    Path("tags.txt").write_text(";FFMETADATA1\ntitle=a film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=one\n")
+    add = "-i words.srt -i tags.txt -map 0 -map 1 -map_metadata 2 -map_chapters 2 -attach words.srt"
+    ffmpeg("-i", clip, add, "-metadata:s:t mimetype=text/plain -metadata:s:a language=deu -c copy -c:s srt full.mkv")
+    one, many, _ = both([f"-i full.mkv -map 0 -vf {TEMPORAL} -c copy -c:v libx264"])
+    assert streams(many) == streams(one)
+    assert len(streams(one)) == 4
+    assert _described(many) == _described(one)
+    assert copied(many, "s") == copied(one, "s")
+
+
+def test_the_shape_and_the_colours_of_pictures_are_kept(clip: Path) -> None:
+    tagged = "setsar=4/3,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+    one, many, _ = both(["-i", clip, f"-vf {tagged},{TEMPORAL} -c:v ffv1 -an"])
+    assert _shown(many) == _shown(one)
+    assert _shown(one)[0] == "4/3"
+    assert _shown(one)[2] == 1
+
+
+def test_a_film_of_one_frame_is_farmed(clip: Path) -> None:
+    ffmpeg("-i", clip, "-frames:v 1 -an still.mkv")
+    one, many, job = both([f"-i still.mkv -vf {TEMPORAL} -c:v libx264"])
+    assert len(job.chunks) == 1
+    assert times(many) == times(one)
+
+
+def test_the_plain_upscale_elsewhere_is_counted_from_the_beginning_of_the_film(clip: Path) -> None:
+    one, many, _ = both(
+        ["-i", clip, "-vf", r"adcvsr=model=nearest:scale=2:enable='between(n\,15\,35)'", "-c:v ffv1 -an"]
+    )
+    assert hashes(many) == hashes(one)
+
+
+def test_the_shipped_network_makes_the_same_bits_in_chunks(clip: Path) -> None:
+    one, many, job = both(["-i", clip, "-vf adcvsr=scale=2:backend=ort:threads=1 -c:v ffv1 -an"])
+    assert job.chunks[1].begin - job.chunks[1].first == 4
+    assert hashes(many) == hashes(one)
+
+
+def _decoding_rises(path: Path) -> bool:
+    with av.open(str(path)) as file:
+        packets = [packet for packet in file.demux(video=0) if packet.size]
+    dts = [packet.dts for packet in packets if packet.dts is not None]
+    in_time = all(packet.dts <= packet.pts for packet in packets if packet.dts is not None and packet.pts is not None)
+    return in_time and sorted(set(dts)) == dts
+
+
+def _described(path: Path) -> tuple[object, ...]:
+    with av.open(str(path)) as file:
+        tags = [{name: tag for name, tag in one.metadata.items() if name != "ENCODER"} for one in file.streams]
+        return file.metadata, file.chapters(), tags, [int(one.disposition) for one in file.streams]
+
+
+def _shown(path: Path) -> tuple[object, ...]:
+    with av.open(str(path)) as file:
+        stream, context = file.streams.video[0], file.streams.video[0].codec_context
+        return (
+            str(stream.sample_aspect_ratio), context.color_range, context.colorspace, context.color_primaries,
+            context.color_trc, str(stream.average_rate),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize("rate", ["10", "30000/1001"])
+def test_chunks_of_x264_state_rates_and_durations_as_one_machine_does(rate: str, suffix: str) -> None:
+    """Also those in the bitstream: an encoder that counts in the ticks of the source notes another rate."""
+    pictures = f"testsrc2=s=64x48:r={rate}:d=1.2"
+    clip = source(Path("clip.mp4"), "-c:v libx264 -c:a aac", pictures=pictures)
+    one, many, job = both(["-i", clip, "-vf adcvsr=model=nearest:scale=2 -c:v libx264 -c:a copy"], suffix)
+    assert recipe(job.folder)["mode"] == "direct"
+    assert len(job.chunks) > 1
+    assert facts(many) == facts(one)
+
+
+def facts(path: Path) -> list[str]:
+    """Of the first video stream its clock and rates, and of each frame its time and duration."""
+    with av.open(str(path)) as file:
+        stream = file.streams.video[0]
+        head = [f"{stream.time_base} {stream.average_rate} {stream.base_rate} {stream.codec_context.framerate}"]
+        packets = [f"{packet.pts} {packet.duration}" for packet in file.demux(stream) if packet.size]
+    return head + sorted(packets)

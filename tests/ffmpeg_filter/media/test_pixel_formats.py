@@ -1,0 +1,28 @@
+"""The table of pixel formats agrees with FFmpeg's own."""
+
+from __future__ import annotations
+
+import av
+import pytest
+
+from ffmpeg_filter.media.pixel_formats import LAYOUTS, layout_of
+from vsadcvsr.errors import FormatError
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_each_format_has_the_components_that_ffmpeg_says(name: str) -> None:
+    layout, theirs = layout_of(name), av.VideoFormat(name, 33, 17)
+    ours = [
+        (component.plane, layout.format.bits, *layout.format.size(index, 33, 17), index == layout.format.planes)
+        for index, component in enumerate(layout.components)
+    ]
+    assert ours == [(one.plane, one.bits, one.width, one.height, one.is_alpha) for one in theirs.components]
+    assert theirs.is_rgb == (layout.format.family == "RGB")
+    assert theirs.is_big_endian == layout.dtype.startswith(">")
+
+
+def test_a_format_that_cannot_be_taken_is_refused_in_words() -> None:
+    with pytest.raises(FormatError, match=r"pixel format is 'pal8', allowed: .*; convert it first, with format="):
+        layout_of("pal8")
+    with pytest.raises(FormatError, match=r"did you mean .*'yuv420p10le'"):
+        layout_of("yuv420p10")

@@ -1,0 +1,52 @@
+"""What is known of inputs before anything is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ffmpeg_filter.command.argv import parse
+from ffmpeg_filter.media.probe import RANKS, Input, Stream, is_pipe, probe
+
+
+def probed(*words: str) -> Input:
+    return probe(parse([*words]).inputs[0])
+
+
+def test_a_pipe_is_not_looked_into() -> None:
+    assert probed("-i", "-") == Input()
+    assert probed("-f", "matroska", "-i", "pipe:0") == Input()
+
+
+@pytest.mark.parametrize("form", ["yuv4mpegpipe", "rawvideo", "image2pipe", "png_pipe", "h264"])
+def test_a_pipe_of_a_format_that_is_video_alone_is_known(form: str) -> None:
+    [stream] = probed("-f", form, "-i", "-").streams
+    assert (stream.index, stream.kind) == (0, "video")
+
+
+def test_what_cannot_be_opened_is_not_known(tmp_path: Path) -> None:
+    assert probed("-i", str(tmp_path / "none.mkv")) == Input()
+    (tmp_path / "bad.mkv").write_bytes(b"nothing")
+    assert probed("-i", str(tmp_path / "bad.mkv")) == Input()
+
+
+def test_a_film_is_known() -> None:
+    [stream] = probed("-f", "lavfi", "-i", "testsrc2=s=32x16:r=30000/1001:d=1").streams
+    assert (stream.kind, stream.pixels, str(stream.rate)) == ("video", 32 * 16, "30000/1001")
+
+
+def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:
+    streams = [
+        Stream(index=0, kind="video", is_cover=True, pixels=10**6),
+        Stream(index=1, kind="video", pixels=200),
+        Stream(index=2, kind="video", pixels=100, is_default=True),
+    ]
+    assert sorted(streams, key=RANKS["video"]) == streams
+    assert Input(tuple(streams)).best_video() is streams[2]
+    assert Input().best_video() is None
+
+
+@pytest.mark.parametrize(("url", "is_one"), [("-", True), ("pipe:", True), ("fd:3", True), ("a-", False)])
+def test_pipes_are_told_from_files(url: str, *, is_one: bool) -> None:
+    assert is_pipe(url) is is_one

@@ -1,0 +1,114 @@
+"""`denoise` at every entry: the same pictures, and a part of a farm's recipe."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import ffmpeg as bindings
+import pytest
+
+from ffmpeg_filter import fluent
+from ffmpeg_filter.command.filter_options import Options
+from ffmpeg_filter.farm.job_context import model_sum
+from ffmpeg_filter.frames import upscale_frames
+from ffmpeg_filter.media.av_frames import raw_of
+from tests.ffmpeg_filter.clips import filtered, raws
+from tests.ffmpeg_filter.farms import farm, farmed
+from tests.ffmpeg_filter.files import alike, command, decoded, ffadcvsr, ffmpeg, surroundings
+from tests.plugin.clips import moving
+from tests.restoring import write_pair
+from vsadcvsr import blending, calibration
+
+assert fluent.adcvsr, "adds `adcvsr` to the streams of ffmpeg-python"
+LENGTH = 6
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with the model `own.onnx` and the source `in.mkv`."""
+    monkeypatch.chdir(tmp_path)
+    write_pair(Path())
+    ffmpeg(f"-f lavfi -i testsrc2=s=32x24:r=25 -frames:v {LENGTH} -pix_fmt yuv444p -c:v ffv1 in.mkv")
+
+
+@pytest.fixture
+def wanted() -> Path:
+    """What `ffadcvsr` makes."""
+    assert ffadcvsr("-i in.mkv -vf adcvsr=own.onnx:denoise=.5:device=cpu -c:v ffv1 wanted.mkv") == 0
+    return Path("wanted.mkv")
+
+
+def test_it_changes_the_pictures(wanted: Path) -> None:
+    assert ffadcvsr("-i in.mkv -vf adcvsr=own.onnx:device=cpu -c:v ffv1 plain.mkv") == 0
+    assert not alike(wanted, Path("plain.mkv"))
+
+
+def test_pyav_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
+    made = upscale_frames(decoded(Path("in.mkv")), model="own.onnx", denoise=0.5, device="cpu")
+    for ours, theirs in zip(made, decoded(wanted), strict=True):
+        assert all((a == b).all() for a, b in zip(raw_of(ours).planes, raw_of(theirs).planes, strict=True))
+
+
+def test_pyav_makes_the_pictures_of_the_filter() -> None:
+    from ffmpeg_filter.upscale.stream import upscale
+
+    clip = moving(length=LENGTH)
+    ours = list(upscale(raws(clip), model="own.onnx", denoise=0.5, device="cpu"))
+    theirs = filtered(clip, model="own.onnx", denoise=0.5, device="cpu")
+    for one, other in zip(ours, theirs, strict=True):
+        assert all((a == b).all() for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def test_a_pipe_of_y4m_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
+    ffmpeg("-i in.mkv in.y4m")
+    words = command("y4m model=own.onnx:denoise=.5:device=cpu")
+    done = subprocess.run(words, input=Path("in.y4m").read_bytes(), env=surroundings(), capture_output=True, check=True)
+    Path("out.y4m").write_bytes(done.stdout)
+    assert alike(Path("out.y4m"), wanted)
+
+
+def test_ffmpeg_python_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
+    stream = bindings.input("in.mkv").adcvsr(model="own.onnx", denoise=0.5, device="cpu")
+    assert ffadcvsr(" ".join(stream.output("out.mkv", vcodec="ffv1").get_args())) == 0
+    assert alike(Path("out.mkv"), wanted)
+
+
+def test_a_farm_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
+    farmed(Path("job"), "-i in.mkv -vf adcvsr=own.onnx:denoise=.5:device=cpu -c:v ffv1 many.mkv", seconds="0.1")
+    assert alike(Path("many.mkv"), wanted)
+
+
+def test_a_worker_with_other_restoring_weights_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    words = "--chunk-seconds 0.1 -- -i in.mkv -vf adcvsr=own.onnx:denoise=.5:device=cpu -c:v ffv1 many.mkv"
+    assert farm("plan", Path("job"), words) == 0
+    shutil.copy("own.safetensors", "own-restore.safetensors")
+    capfd.readouterr()
+    assert farm("work", Path("job")) != 0
+    assert "model is" in capfd.readouterr().err
+
+
+def test_a_recipe_names_the_restoring_weights_where_they_count() -> None:
+    plain, half = model_sum(Options(model="own.onnx")), model_sum(Options(model="own.onnx", denoise=0.5))
+    assert half.split()[0] == plain
+    assert len(half.split()) == 2
+    blending.beside(Path("own.onnx")).unlink()
+    assert model_sum(Options(model="own.onnx")) == plain
+    calibration.write(Path("own.onnx"), None, {"enter": (0, 1)})
+    assert model_sum(Options(model="own.onnx")).split()[0] == plain != model_sum(Options(model="own.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("nearest:denoise=.5", "model 'nearest' has no restoring weights; leave denoise at 0"),
+        ("own.onnx:denoise=7", "denoise is 7.0, allowed: 0 (faithful) to 1 (restoring)"),
+        ("own.onnx:denoise=much", "denoise is 'much', allowed: <float>"),
+    ],
+)
+def test_what_cannot_be_is_one_line(options: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert ffadcvsr(f"-v error -i in.mkv -vf adcvsr={options} -c:v ffv1 out.mkv") != 0
+    (line,) = capfd.readouterr().err.splitlines()
+    assert said in line
+    assert not Path("out.mkv").exists()

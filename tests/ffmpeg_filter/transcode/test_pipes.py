@@ -1,0 +1,84 @@
+"""Whole commands: pipes, pictures in files, and what programs read of them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.ffmpeg_filter.files import (
+    FFMPEG,
+    NEAREST,
+    PICTURES,
+    alike,
+    command,
+    decoded,
+    ffadcvsr,
+    ffmpeg,
+    surroundings,
+    times,
+    words_of,
+)
+
+
+def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
+    words = command(f"-nostats -i - -an -vf {NEAREST} -c:v ffv1 -f matroska -")
+    done = subprocess.run(words, input=clip.read_bytes(), env=surroundings(), capture_output=True, check=True)
+    out.write_bytes(done.stdout)
+    whole = out.with_name("whole.mkv")
+    assert ffadcvsr("-i", clip, f"-an -vf {NEAREST} -c:v ffv1", whole) == 0
+    assert alike(out, whole)
+    assert times(out) == times(whole)
+
+
+def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
+    ffmpeg(PICTURES, tmp_path / "in%02d.png")
+    assert ffadcvsr("-framerate 10 -i", tmp_path / "in%02d.png", f"-vf {NEAREST}", tmp_path / "out%02d.png") == 0
+    made = sorted(tmp_path.glob("out*.png"))
+    assert [path.name for path in made] == [f"out{n:02}.png" for n in range(1, 11)]
+    assert decoded(made[0])[0].width == 128
+
+
+def test_a_still_becomes_a_still(tmp_path: Path) -> None:
+    ffmpeg(PICTURES, "-frames:v 1", tmp_path / "in.png")
+    assert ffadcvsr("-i", tmp_path / "in.png", f"-vf {NEAREST} -frames:v 1", tmp_path / "out.png") == 0
+    assert decoded(tmp_path / "out.png")[0].width == 128
+
+
+def test_progress_is_in_ffmpegs_format(clip: Path, out: Path) -> None:
+    words = command("-nostats -progress - -i", clip, f"-vf {NEAREST} -an -c:v ffv1", out)
+    done = subprocess.run(words, env=surroundings(), capture_output=True, text=True, check=True)
+    pairs = [line.partition("=")[::2] for line in done.stdout.splitlines()]
+    assert pairs[-1] == ("progress", "end")
+    assert [value for key, value in pairs if key == "frame"][-1] == "10"
+    plain = subprocess.run([FFMPEG, *words_of(["-v error -progress - -i", clip, "-f null -"])],
+                           capture_output=True, text=True, check=True).stdout  # fmt: skip
+    assert {key for key, _ in pairs} == {line.partition("=")[0] for line in plain.splitlines()}
+
+
+def test_ffmpegs_own_statistics_are_shown_if_asked_for(
+    clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert ffadcvsr("-stats -i", clip, f"-vf {NEAREST} -an -c:v ffv1", out) == 0
+    assert "frame=   10" in capfd.readouterr().err
+
+
+def test_a_dry_run_prints_both_commands_and_runs_none(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert ffadcvsr("-adcvsr_dry_run -i", clip, f"-vf {NEAREST},hflip", out) == 0
+    first, middle, second = capfd.readouterr().out.splitlines()
+    assert "showinfo" in first
+    assert "format=" not in first
+    assert max(map(len, (first, second))) < 800
+    assert middle == "# adcvsr model=nearest:scale=2"
+    assert "hflip" in second
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("name", "key"), [("out.mkv", "ADCVSR"), ("out.mp4", "comment")])
+def test_model_and_settings_can_be_noted_in_the_output(name: str, key: str, clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / name
+    assert ffadcvsr("-adcvsr_metadata -i", clip, f"-vf {NEAREST} -c:v libx264", out) == 0
+    with av.open(str(out)) as file:
+        assert file.metadata[key] == "adcvsr model=nearest:scale=2"

@@ -1,0 +1,207 @@
+"""What becomes of maps, metadata, timing, pipes and names of outputs, and what is refused."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffmpeg_filter.command.argv import parse
+from ffmpeg_filter.media.probe import Input, Stream
+from ffmpeg_filter.transcode.split import plan
+from tests.ffmpeg_filter.planning import FILM, SHOWN, START, UNKNOWN, decoder, encoder, planned
+from vsadcvsr.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("maps", "made"),
+    [
+        ("-map 0 -map -0:s", "-map 0:v:0 -map 1:1 -map 1:2 -map -1:s"),
+        ("-map 0:v -map 0:a", "-map 0:v:0 -map 1:a"),
+        ("-map 0:v -map 0:s?", "-map 0:v:0 -map '1:s?'"),
+        ("", "-map 0:v:0 -map 1:1 -map 1:2"),
+    ],
+)
+def test_maps(maps: str, made: str) -> None:
+    assert encoder(f"-i in.mkv -vf adcvsr {maps} out.mkv").endswith(f" -map_metadata 1 {made} out.adcvsr-part.mkv")
+
+
+@pytest.mark.parametrize(
+    ("options", "made"),
+    [
+        ("-map_metadata -1 -map_chapters -1", "-map 0:v:0 -map_metadata -1 -map_chapters -1"),
+        ("-map_metadata 0", "# -map 0:v:0 -map_metadata 1"),
+        ("-map_metadata 0:s:0", "# -map 0:v:0 -map_metadata 1:s:0"),
+        ("-map_metadata:s:v 0:s:v", "-map_metadata 1 -map 0:v:0 -map_metadata:s:v 1:s:v"),
+    ],
+)  # fmt: skip
+def test_metadata_is_that_of_the_source_unless_the_user_says_else(options: str, made: str) -> None:
+    words = f"-i in.mkv -vf adcvsr -map 0:v {options} out.mkv"
+    assert encoder(words) == f"-i in.mkv -filter:v:0 null {made} out.adcvsr-part.mkv"
+
+
+def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
+    words = "-f matroska -i - -vf adcvsr -an -f matroska -"
+    assert "-nostdin" not in planned(words, UNKNOWN).decoder
+    assert planned(words, UNKNOWN).reads_stdin
+    assert decoder(words, UNKNOWN) == f"-f matroska -i - -map 0:v:0 -filter:v null,{SHOWN}"
+    assert encoder(words, UNKNOWN) == "-filter:v:0 null -map 0:v:0 -an -f matroska -"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["-i - -vf adcvsr out.mkv", "-i - -vf adcvsr -map 0 out.mkv", "-i - -vf adcvsr -map 0:v -map 0:a out.mkv",
+     "-i - -filter_complex [0:v]adcvsr out.mkv", "-i pipe:0 -vf adcvsr -an a.mkv -vn b.mkv"],
+)  # fmt: skip
+def test_audio_of_a_pipe_is_refused_in_words(words: str) -> None:
+    with pytest.raises(UsageError, match=r"read twice, which a pipe cannot; leave its other streams out \(-an"):
+        planned(words, UNKNOWN)
+
+
+def test_a_global_option_beside_a_pipe_is_kept() -> None:
+    assert encoder("-y -progress p.txt -i - -vf adcvsr -an out.mkv", UNKNOWN).startswith("-y -progress p.txt ")
+
+
+def test_of_several_outputs_the_second_is_ours() -> None:
+    words = "-i in.mkv -c copy copy.mkv -vf adcvsr -map 0:v out.mkv"
+    assert encoder(words) == (
+        "-i in.mkv -map_metadata 1 -map 1:0 -map 1:1 -map 1:2 -c copy copy.adcvsr-part.mkv -filter:v:0 null # "
+        "-map_metadata 1 -map 0:v:0 out.adcvsr-part.mkv"
+    )
+    assert planned(words, FILM).output.url == "out.mkv"
+
+
+def test_a_graph_belongs_to_the_output_that_takes_its_pictures() -> None:
+    words = "-i in.mkv -filter_complex '[0:v]adcvsr[u]' -map 0:a sound.mka -map [u] -c:v libx265 out.mkv"
+    assert planned(words, FILM).output.url == "out.mkv"
+    assert planned(words, FILM).codec == "libx265"
+    assert encoder(words).endswith(
+        "-map_metadata 1 -map 1:a sound.adcvsr-part.mka -map_metadata 1 -map '[u]' -c:v libx265 out.adcvsr-part.mkv"
+    )
+
+
+def test_a_filter_of_another_stream_stays() -> None:
+    two = Input((*FILM.streams[:1], Stream(index=1, kind="video")))
+    made = encoder("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip -af volume=2 out.mkv", two)
+    assert made == (
+        "-i in.mkv -filter:v:0 null # -map_metadata 1 -map 0:v:0 -map 1:1 -filter:v:1 hflip -af volume=2 "
+        "out.adcvsr-part.mkv"
+    )
+
+
+@pytest.mark.parametrize("option", ["-vsync 0", "-vsync vfr", "-fps_mode cfr"])
+def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
+    name = option.split(maxsplit=1)[0]
+    words = (
+        f"-i in.mkv -vf adcvsr {option} out.mkv" if name == "-fps_mode" else f"{option} -i in.mkv -vf adcvsr out.mkv"
+    )
+    made = planned(words, FILM).encoder(START)
+    assert [word for word in made if word.startswith(("-vsync", "-fps_mode", "-enc_time_base"))] == [name]
+    assert not planned(words, FILM).keeps_times
+    assert "-vsync" not in planned(words, FILM).decoder
+
+
+@pytest.mark.parametrize(
+    ("words", "keeps"),
+    [("-vf adcvsr out.mkv", True), ("-vf adcvsr,fps=30 out.mkv", False), ("-vf fps=30,adcvsr out.mkv", True),
+     ("-vf adcvsr -r 30 out.mkv", False), ("-vf adcvsr -c:v mpeg4 out.mkv", False), ("-vf adcvsr out.avi", False),
+     ("-vf adcvsr out.gif", False), ("-vf adcvsr -f yuv4mpegpipe -", False), ("-vf adcvsr -f mpegts o", False),
+     ("-vf adcvsr -c:v libx264 out.ts", True)],
+)  # fmt: skip
+def test_timestamps_are_kept_where_they_can_be(words: str, *, keeps: bool) -> None:
+    made = planned(f"-i in.mkv {words}", FILM)
+    assert made.keeps_times is keeps
+    assert "-enc_time_base" not in shlex.join(made.encoder(START))
+
+
+def test_a_cover_is_passed_by() -> None:
+    film = Input((Stream(index=0, kind="video", is_cover=True), Stream(index=1, kind="video")))
+    made = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder(START)
+    assert made[made.index("-filter:v:1") + 1] == "null"
+
+
+def test_with_copyts_nothing_is_shifted() -> None:
+    made = planned("-copyts -i in.mkv -vf adcvsr out.mkv", FILM)
+    assert "-copyts" in made.decoder
+    assert "-itsoffset" not in made.encoder(START)
+
+
+def test_words_that_only_we_know_are_left_out() -> None:
+    made = planned("-adcvsr_on_corrupt fail -i in.mkv -vf adcvsr -adcvsr_metadata out.mkv -adcvsr_dry_run", FILM)
+    assert not [word for word in made.decoder + made.encoder(START) if word.startswith("-adcvsr")]
+
+
+def test_loudness_is_the_users() -> None:
+    made = planned("-hide_banner -v error -stats -i in.mkv -vf adcvsr out.mkv", FILM).encoder(START)
+    assert made.count("-hide_banner") == 1
+    assert "warning" not in made
+    assert "-nostats" not in made
+
+
+def test_a_codec_for_the_video_alone_is_taken() -> None:
+    assert planned("-i in.mkv -vf adcvsr -c copy -c:v libx264 out.mkv", FILM).codec == "libx264"
+    assert planned("-i in.mkv -vf adcvsr -c:v:0 libx265 -c:v:1 copy out.mkv", FILM).codec == "libx265"
+    assert planned("-i in.mkv -vf adcvsr -vcodec ffv1 out.mkv", FILM).codec == "ffv1"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-i in.mkv -vf adcvsr -c copy out.mkv", "-c:v is 'copy'"),
+        ("-i in.mkv -vf adcvsr -c:v libx264 -c:v copy out.mkv", "-c:v is 'copy'"),
+        ("-i in.mkv -vf adcvsr,adcvsr out.mkv", "2 times in one graph"),
+        ("-i in.mkv -vf adcvsr a.mkv -vf adcvsr b.mkv", "2 filter options"),
+        ("-i in.mkv -filter_complex [0:v]adcvsr[u] -map [u] a.mkv -vf adcvsr b.mkv", "2 filter options"),
+        ("-i in.mkv -af adcvsr out.mkv", "on audio"),
+        ("-i in.mkv -filter:a:0 adcvsr out.mkv", "on audio"),
+        ("-i in.mkv -filter_complex [0:a]adcvsr out.mkv", "on audio"),
+        ("-i in.mkv -filter_complex [x]adcvsr[x] out.mkv", "loop"),
+        ("-i in.mkv -filter_complex '[0:v]split[a][b];[a]adcvsr[c];[b][c]hstack' out.mkv", "go elsewhere too"),
+        ("-vf adcvsr out.mkv", "without an input"),
+        ("-i in.mkv -filter_complex adcvsr", "without an output"),
+        ("-i in.mkv -vf adcvsr=scael=2 out.mkv", "did you mean 'scale'"),
+        ("-i in.mkv -vf adcvsr -map 1:v out.mkv", "among what is mapped"),
+        ("-i in.mkv -vf adcvsr -map 0:v -map_metadata 4 out.mkv", "-map_metadata is 4, allowed: inputs 0 to 0"),
+        ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "is 7, allowed: inputs 0 to 0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_refused_in_words(words: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        planned(words, FILM)
+
+
+@pytest.mark.parametrize(
+    "words", ["-i in.mkv -vf scale=2:2 out.mkv", "-i adcvsr.mkv out.mkv", "-i in.mkv -vf drawtext=text=adcvsr a.mkv"]
+)
+def test_a_command_without_adcvsr_is_none_of_ours(words: str) -> None:
+    assert plan(parse(shlex.split(words)), [FILM]) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [("out.mkv", "out.adcvsr-part.mkv"), ("file:a/out.mp4", "a/out.adcvsr-part.mp4"), ("-", None),
+     ("rtmp://host/live", None), ("o%d.png", None), ("out.m3u8", None), ("/dev/null", None), ("pipe:1", None)],
+)  # fmt: skip
+def test_a_file_has_another_name_until_it_is_whole(url: str, part: str | None) -> None:
+    made = planned(["-i", "in.mkv", "-vf", "adcvsr", url], FILM)
+    assert made.part == part
+    assert made.encoder(START)[-1] == (part or url)
+
+
+def test_a_device_is_written_to_as_it_is(tmp_path: Path) -> None:
+    assert planned(["-i", "in.mkv", "-vf", "adcvsr", "-f", "nut", str(tmp_path)], FILM).part is None
+
+
+_UNKNOWN_WORDS = st.lists(
+    st.tuples(st.from_regex(r"-zz[a-z]{1,4}(:v)?", fullmatch=True), st.text(min_size=1, max_size=5)), max_size=4
+)
+
+
+@given(_UNKNOWN_WORDS)
+def test_options_that_we_do_not_know_stay_in_order(pairs: list[tuple[str, str]]) -> None:
+    options = [word for pair in pairs for word in pair]
+    made = planned(["-i", "in.mkv", "-vf", "adcvsr", "-an", *options, "out.mkv"], FILM).encoder(START)
+    assert made[made.index("-an") + 1 : -1] == options

@@ -1,0 +1,55 @@
+"""What both commands must read of an input so that they agree on where it begins."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ffmpeg_filter.media.probe import Input
+from tests.ffmpeg_filter.planning import FILM, START, planned
+
+TRANSPORT = replace(FILM, may_jump=True)
+
+
+def beside(words: str, *inputs: Input) -> tuple[str, str]:
+    """What is mapped to nowhere in the first command, and in the second."""
+    made = planned(words, *inputs)
+    return _nowhere(made.decoder), _nowhere(made.encoder(START))
+
+
+def _nowhere(words: list[str]) -> str:
+    text = " ".join(words)
+    return text.rpartition(" pipe:1 " if "pipe:1" in words else ".mkv ")[2] if text.endswith(" -f null -") else ""
+
+
+def test_clocks_that_begin_with_what_is_read_begin_with_the_same() -> None:
+    assert beside("-i in.ts -vf adcvsr -map 0:v -map 0:a out.mkv", TRANSPORT) == (
+        "-map 0:a -c copy -f null -",
+        "-map 1:0 -c copy -f null -",
+    )
+
+
+def test_an_input_is_sought_by_its_pictures_in_both() -> None:
+    first, second = beside("-ss 60 -i in.mkv -vf adcvsr -map 0:v -map 0:a -t 5 out.mkv", FILM)
+    assert first == ""
+    assert second == "-map 1:0 -t 5 -c copy -f null -"
+
+
+def test_sound_that_goes_through_a_graph_counts() -> None:
+    words = "-i in.ts -filter_complex [0:v]adcvsr[u];[0:a]volume=2[a] -map [u] -map [a] out.mkv"
+    assert beside(words, TRANSPORT) == ("-map 0:a -c copy -f null -", "-map 1:v -c copy -f null -")
+
+
+@pytest.mark.parametrize(
+    ("words", "inputs"),
+    [
+        ("-i in.mkv -vf adcvsr out.mkv", [FILM]),
+        ("-i in.ts -vf adcvsr -map 0:v out.mkv", [TRANSPORT]),
+        ("-ss 5 -i in.mkv -vf adcvsr -an -sn out.mkv", [FILM]),
+        ("-stream_loop -1 -i in.ts -vf adcvsr -shortest out.mkv", [TRANSPORT]),
+        ("-i in.mkv -i b.ts -vf adcvsr -map 0:v -map 1:a out.mkv", [FILM, TRANSPORT]),
+    ],
+)
+def test_nothing_is_read_in_vain(words: str, inputs: list[Input]) -> None:
+    assert beside(words, *inputs) == ("", "")

@@ -1,0 +1,194 @@
+"""Which streams go where: `-map`, and FFmpeg's own choice, as the second command has them."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffmpeg_filter.command.argv import File, parse
+from ffmpeg_filter.media.probe import Input, Stream
+from ffmpeg_filter.transcode.stream_map import PICTURES, Maps, Numbers, Ours, check_pipes, chosen, ours_of
+from vsadcvsr.errors import UsageError
+
+VIDEO = Stream(index=0, kind="video", pixels=100)
+FILM = Input(
+    (
+        VIDEO,
+        Stream(index=1, kind="audio", channels=2),
+        Stream(index=2, kind="audio", channels=6),
+        Stream(index=3, kind="subtitle", codec="subrip"),
+        Stream(index=4, kind="subtitle", codec="hdmv_pgs_subtitle"),
+        Stream(index=5, kind="attachment"),
+    )
+)
+ANGLES = Input((VIDEO, Stream(index=1, kind="video", pixels=400), Stream(index=2, kind="audio", channels=1)))
+COVERED = Input((Stream(index=0, kind="video", is_cover=True, pixels=9999), Stream(index=1, kind="video", pixels=9)))
+PIPE = Input()
+ONCE = Numbers((None,))
+
+
+def output(words: str) -> File:
+    return parse(shlex.split(words)).outputs[0]
+
+
+def found(words: str, *inputs: Input) -> Ours:
+    out = output(words)
+    return ours_of(next(one for one in out.options if one.name == "filter"), out, inputs)
+
+
+def maps(words: str, *inputs: Input, numbers: Numbers | None = None) -> list[str]:
+    out = output(words)
+    ours = ours_of(out.options[0], out, inputs) if out.options[0].name == "filter" else None
+    made = Maps(ours, inputs, numbers or Numbers(tuple(range(1, len(inputs) + 1))))
+    return [one for option in out.options if option.name == "map" for one in made.of(option.value or "")]
+
+
+def test_without_maps_the_largest_video_is_ours() -> None:
+    assert found("-vf adcvsr out.mkv", ANGLES) == Ours(0, ANGLES.streams[1])
+    assert found("-vf adcvsr out.mkv", FILM, ANGLES).number == 1
+    assert found("-vf adcvsr out.mkv", FILM, FILM).number == 0
+
+
+def test_a_cover_is_passed_by() -> None:
+    assert found("-vf adcvsr out.mkv", COVERED) == Ours(0, COVERED.streams[1])
+    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == Ours(0, COVERED.streams[1], place=1)
+
+
+def test_of_several_video_streams_the_filter_must_name_one() -> None:
+    with pytest.raises(UsageError, match=r"for 2 video streams.*-filter:v:0"):
+        found("-vf adcvsr -map 0 out.mkv", ANGLES)
+    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == Ours(0, ANGLES.streams[1], place=1)
+    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == Ours(0, ANGLES.streams[1])
+
+
+def test_a_negative_map_takes_the_others_out() -> None:
+    assert found("-vf adcvsr -map 0 -map -0:v:0 out.mkv", ANGLES) == Ours(0, ANGLES.streams[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-vf adcvsr -map 0:a out.mkv", "a video stream among what is mapped"),
+        ("-vf adcvsr -vn out.mkv", "-vn"),
+        ("-filter:v:1 adcvsr out.mkv", "filter:v:1 is '1', allowed: 0 to 0"),
+    ],
+)
+def test_an_output_without_that_video_is_refused(words: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        found(words, FILM)
+
+
+def test_inputs_without_video_are_refused() -> None:
+    with pytest.raises(UsageError, match="inputs without video"):
+        found("-vf adcvsr out.mkv", Input((Stream(index=0, kind="audio"),)))
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ("-vf adcvsr -map 0 out.mkv", "0:v:0 1:1 1:2 1:3 1:4 1:5"),
+        ("-vf adcvsr -map 0:v -map 0:a out.mkv", "0:v:0 1:a"),
+        ("-vf adcvsr -map 0:v:0 -map 0:a:1 out.mkv", "0:v:0 1:a:1"),
+        ("-vf adcvsr -map 0:V -map 0:s? out.mkv", "0:v:0 1:s?"),
+        ("-vf adcvsr -map 0:0 -map 0:2 out.mkv", "0:v:0 1:2"),
+        ("-vf adcvsr -map 0 -map -0:s out.mkv", "0:v:0 1:1 1:2 1:3 1:4 1:5 -1:s"),
+        ("-vf adcvsr -map 0:v -map 0:m:language:ger? out.mkv", "0:v:0 1:m:language:ger?"),
+        ("-filter:v:0 adcvsr -map 0:v -map 0:v out.mkv", "0:v:0 1:0"),
+        ("-filter:v:1 adcvsr -map 0:v -map 0:v out.mkv", "1:0 0:v:0"),
+        ("-map [v] -map 0:v -map 0 out.mkv", "[v] 1:v 1"),
+    ],
+)
+def test_maps_are_renumbered(words: str, values: str) -> None:
+    assert maps(words, FILM) == values.split()
+
+
+def test_maps_of_other_inputs_are_renumbered() -> None:
+    assert maps("-vf adcvsr -map 1:v -map 0:a -map 1:a out.mkv", FILM, ANGLES.__class__(ANGLES.streams[1:])) == [
+        PICTURES, "1:a", "2:a",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("-vf adcvsr -map 0:v -map -0:v:0 -map 0:v out.mkv", "leave the stream of adcvsr in"),
+        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map is 3, allowed: inputs 0 to 0"),
+    ],
+)
+def test_maps_that_cannot_be_are_refused(words: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        maps(words, FILM)
+
+
+def test_a_pipe_gives_its_video_alone() -> None:
+    assert maps("-vf adcvsr -map 0:v out.mkv", PIPE, numbers=ONCE) == [PICTURES]
+    for words in ("-vf adcvsr -map 0 out.mkv", "-vf adcvsr -map 0:v -map 0:a? out.mkv"):
+        with pytest.raises(UsageError, match=r"read twice, which a pipe cannot; .*-map 0:v"):
+            maps(words, PIPE, numbers=ONCE)
+
+
+def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> None:
+    assert maps("-vf adcvsr -map 0 out.mkv", PIPE) == [PICTURES, "1", "-1:v:0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ("out.mkv", "0:v:0 1:2 1:3"),
+        ("out.mp4", "0:v:0 1:2"),
+        ("-c:s mov_text out.mp4", "0:v:0 1:2 1:3"),
+        ("-c copy out.mp4", "0:v:0 1:2"),
+        ("out.ts", "0:v:0 1:2"),
+        ("-f matroska -", "0:v:0 1:2 1:3"),
+        ("-an out.mkv", "0:v:0 1:3"),
+        ("-an -sn out.mkv", "0:v:0"),
+        ("out%03d.png", "0:v:0"),
+        ("-f yuv4mpegpipe -", "0:v:0"),
+        ("out.y4m", "0:v:0"),
+    ],
+)
+def test_without_maps_the_choice_is_ffmpegs(words: str, values: str) -> None:
+    assert list(chosen(output(words), Ours(0, VIDEO), [FILM], Numbers((1,)))) == values.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [("out.mkv", "1:0 1:2 1:3"), ("-vn out.mka", "1:2"), ("out.wav", "1:2"), ("out.srt", "1:3"), ("a.png", "1:0")],
+)
+def test_other_outputs_are_made_of_the_source(words: str, values: str) -> None:
+    assert list(chosen(output(words), None, [FILM], Numbers((1,)))) == values.split()
+
+
+def test_a_default_stream_goes_before_a_fuller_one() -> None:
+    film = Input((VIDEO, *FILM.streams[1:3], Stream(index=3, kind="audio", channels=1, is_default=True)))
+    assert list(chosen(output("out.mp4"), Ours(0, VIDEO), [film], Numbers((1,)))) == [PICTURES, "1:3"]
+
+
+def test_audio_from_a_pipe_is_refused_unless_it_is_not_wanted() -> None:
+    ours = Ours(0, None)
+    for words in ("-an out.mkv", "out.png"):
+        assert list(chosen(output(words), ours, [PIPE], ONCE)) == [PICTURES]
+        check_pipes(output(words), [PIPE], ONCE)
+    with pytest.raises(UsageError, match=r"audio is 'input 0'.*-an"):
+        list(chosen(output("out.mkv"), ours, [PIPE], ONCE))
+    with pytest.raises(UsageError, match="audio is 'input 0'"):
+        check_pipes(output("out.mkv"), [PIPE], ONCE)
+
+
+def test_audio_of_what_cannot_be_looked_into_is_taken_if_there_is_any() -> None:
+    assert list(chosen(output("out.mkv"), Ours(0, None), [PIPE], Numbers((1,)))) == [PICTURES, "1:a:0?"]
+
+
+_STREAMS = st.lists(st.sampled_from(["video", "audio", "subtitle"]), min_size=1, max_size=6)
+
+
+@given(_STREAMS)
+def test_a_map_of_everything_keeps_every_stream_in_its_place(kinds: list[str]) -> None:
+    film = Input(tuple(Stream(index=index, kind=kind) for index, kind in enumerate(kinds)))
+    videos = [stream for stream in film.streams if stream.kind == "video"]
+    for place, video in enumerate(videos):
+        made = maps(f"-filter:v:{place} adcvsr -map 0 out.mkv", film)
+        assert made == [PICTURES if stream is video else f"1:{stream.index}" for stream in film.streams]
