@@ -112,14 +112,25 @@ def test_the_table_of_extras_is_whole() -> None:
     assert set(named) == set(extras()) - {"dev", "openvino"}
 
 
-def test_the_table_of_layers_is_that_of_the_contract() -> None:
+def test_the_tables_of_layers_are_those_of_the_contracts() -> None:
     checks = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    order = next(check["layers"] for check in checks if check["type"] == "layers")
-    depth = {name: index for index, layer in enumerate(order) for name in re.findall(r"[\w.]+", layer)}
-    table = PAGES["docs/design.md"].partition("| layer |")[2].partition("\n\n")[0]
-    rows = [[depth[name] for name in re.findall(r"`([\w.]+)`", row)] for row in table.splitlines()[2:]]
-    assert all(len(set(row)) == 1 for row in rows)
-    assert [row[0] for row in rows] == sorted({row[0] for row in rows})
+    tables = re.findall(r"^\| layer \|.*?\n\n", PAGES["docs/design.md"], re.MULTILINE | re.DOTALL)
+    orders = [check["layers"] for check in checks if check["type"] == "layers" and "containers" not in check]
+    assert len(tables) == len(orders)
+    for table, order in zip(tables, orders, strict=True):
+        depth = {name: index for index, layer in enumerate(order) for name in re.findall(r"[\w.]+", layer)}
+        cells = [row.split("|")[2] for row in table.strip().splitlines()[2:]]
+        rows = [{depth[name] for name in re.findall(r"`([\w.]+)`", cell)} for cell in cells]
+        assert all(len(row) == 1 for row in rows)
+        assert [min(row) for row in rows] == sorted({min(row) for row in rows})
+
+
+def test_files_that_a_package_is_said_to_have_are_there() -> None:
+    table = PAGES["docs/design.md"].partition("| package | in it |")[2].partition("\n\n")[0]
+    for row in table.splitlines()[2:]:
+        package, *names = re.findall(r"`([\w./]+)`", row)
+        for name in (name for name in names if name.endswith((".py", "/"))):
+            assert ROOT.joinpath(*package.split("."), name).exists(), (package, name)
 
 
 def test_the_table_of_metrics_is_whole() -> None:
