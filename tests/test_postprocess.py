@@ -85,7 +85,7 @@ def test_nan_is_an_error() -> None:
     ("argument", "given"),
     [
         ("strength", 1.5), ("strength", float("nan")), ("color_fix", "adain"), ("sc_threshold", -1.0), ("capacity", 0),
-        ("backend", "onnx"), ("device", "gpu"), ("device_index", -1), ("precision", "int8"), ("threads", -2),
+        ("backend", "onnx"), ("device", "gpu"), ("device_index", -1), ("precision", "int4"), ("threads", -2),
     ],
 )  # fmt: skip
 def test_arguments_outside_what_is_allowed_are_named(argument: str, given: object) -> None:

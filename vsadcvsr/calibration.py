@@ -5,7 +5,6 @@ It names the weights that it was made with by their sums, since the ranges of ot
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from vsadcvsr.blending import Blend
 from vsadcvsr.errors import WeightsError
+from vsadcvsr.files import sha256
 
 SUFFIX = "-int8.json"
 """The ranges of `NAME.onnx` are in a file beside it, `NAME` with this behind."""
@@ -45,7 +45,7 @@ def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
         found = {str(layer): (float(least), float(most)) for layer, (least, most) in noted["ranges"].items()}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{ranges} holds no ranges; remove it, or calibrate the model again") from error
-    fits = sums == [FORMAT, _sum(path), *([_sum(blend.path)] if blend else [])]
+    fits = sums == [FORMAT, sha256(path), *([sha256(blend.path)] if blend else [])]
     if fits and (blend is None or blend.denoise <= most):
         return found
     _log.info("%s is of other weights, or of less denoise than is asked for: int8 is left out", ranges.name)
@@ -56,15 +56,11 @@ def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range], *, de
     """Writes the ranges of a model's file, with up to `denoise` of its restoring weights; where they are."""
     noted = {
         "format": FORMAT,
-        "model": _sum(path),
-        "restoring": _sum(restoring) if restoring else None,
+        "model": sha256(path),
+        "restoring": sha256(restoring) if restoring else None,
         "denoise": denoise,
         "ranges": {layer: [round(one, 4) for one in bounds] for layer, bounds in ranges.items()},
     }
     made = beside(path)
     made.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
     return made
-
-
-def _sum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vsadcvsr.color import LUMA_709
 from vsadcvsr.errors import MediaError
 
 type Pixels = NDArray[np.uint8]
@@ -101,7 +102,7 @@ def _to_rgb(planes: Pixels) -> Pixels:
 
 def _matrices() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """RGB 0..255 to BT.709 Y'CbCr 16..235 and 16..240, and its inverse, as 3x4 matrices with an offset."""
-    red, blue = 0.2126, 0.0722
+    red, _, blue = LUMA_709
     luma = np.array([red, 1 - red - blue, blue])
     chroma_blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
     chroma_red = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))

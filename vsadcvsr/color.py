@@ -23,8 +23,12 @@ MATRIX_NAMES = {
 }  # fmt: skip
 """The names of VapourSynth's `resize`, FFmpeg's, and usual short ones."""
 
+LUMA_709 = (0.2126, 0.7152, 0.0722)
+LUMA_601 = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in luma, by BT.709 and BT.601."""
+
 RED_BLUE = {
-    1: (0.2126, 0.0722), 4: (0.30, 0.11), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593),
+    1: LUMA_709[::2], 4: (0.30, 0.11), 5: LUMA_601[::2], 6: LUMA_601[::2], 7: (0.212, 0.087), 9: (0.2627, 0.0593),
 }  # fmt: skip
 """What of luma is red and what is blue, for the matrices that are no more than that."""
 

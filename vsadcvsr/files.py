@@ -1,6 +1,41 @@
-"""Kinds of files by their suffixes, the same for all that look through folders."""
+"""File types by suffix, natural order, checksums, atomic writes."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm")
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder in natural order, as the frames of a clip are numbered."""
+    return sorted((path for path in folder.glob("*") if path.suffix.lower() in IMAGES), key=natural_key)
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts `2.png` before `10.png`."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.stem)]
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new path in the same folder for the contents of `path`, which it replaces at the end; removed on errors."""
+    unfinished = path.with_name(f"{secrets.token_hex(8)}.part")
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import html
 import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from vsadcvsr.errors import MediaError
+from vsadcvsr.files import replacing
 
 
 def filled(template: str, title: str, data: Mapping[str, object]) -> bytes:
@@ -26,10 +26,8 @@ def embedded(kind: str, content: bytes) -> str:
 
 def write(path: Path, page: bytes) -> None:
     """Writes a page that is there in full or not at all. Raises MediaError."""
-    fresh = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
-        fresh.write_bytes(page)
-        fresh.replace(path)
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(page)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
         raise MediaError(f"{path} cannot be written: {error.strerror}") from error

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from vsadcvsr.color import LUMA_709
 from vsadcvsr.spec import Array
 
 DEFAULT_THRESHOLD = 0.22
 """Above this, two frames belong to different scenes."""
 
 _COLUMNS, _ROWS = 32, 18
-_LUMA = (0.2126, 0.7152, 0.0722)
 _OBVIOUS = 0.08
 """Where this little is left unexplained, the dearer explanations are not tried."""
 _BLOCK, _SEARCH = 6, 4
@@ -44,7 +44,7 @@ def small_luma(frame: Array | NDArray[np.uint8]) -> Array:
     lines = frame[:, top : top + rows * down : down].astype(np.float32)
     for step in range(1, down):
         lines += frame[:, top + step : top + rows * down : down]
-    luma = sum(np.float32(weight) * line for weight, line in zip(_LUMA, lines, strict=True))
+    luma = sum(np.float32(weight) * line for weight, line in zip(LUMA_709, lines, strict=True))
     luma = luma[:, left : left + columns * right]
     small = luma[:, ::right].copy()
     for step in range(1, right):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
@@ -15,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
 
 from vsadcvsr.errors import MediaError
-from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.files import IMAGES, VIDEOS, images_in
 from vsadcvsr.spec import Array
 
 _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
@@ -36,8 +35,8 @@ def items_in(folder: Path) -> dict[str, Path]:
     """
     inside = sorted(folder.glob("*"))
     clips = {path.stem: path for path in inside if path.suffix.lower() in VIDEOS}
-    clips |= {path.name: path for path in inside if path.is_dir() and _pictures(path)}
-    clips = clips or {path.stem: path for path in _pictures(folder)}
+    clips |= {path.name: path for path in inside if path.is_dir() and images_in(path)}
+    clips = clips or {path.stem: path for path in images_in(folder)}
     if not clips:
         raise MediaError(f"{folder} holds no video, no folder of pictures and no picture")
     return dict(sorted(clips.items()))
@@ -53,7 +52,7 @@ def frames_at(path: Path, *, limit: int | None = None, tagged: bool = False) -> 
     """The frames of a video, of a folder of pictures in the order of their numbers, or of one picture."""
     if not path.is_dir() and path.suffix.lower() not in IMAGES:
         return frames_of(path, limit=limit, tagged=tagged)
-    pictures = _pictures(path) if path.is_dir() else [path]
+    pictures = images_in(path) if path.is_dir() else [path]
     if not pictures:
         raise MediaError(f"{path} holds no picture")
     return map(photo_of, islice(pictures, limit))
@@ -113,16 +112,6 @@ def pixels_of(frame: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def house(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Array:
     """8-bit (H, W, 3) RGB as a frame."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("*") if path.suffix.lower() in IMAGES]
-    return sorted(found, key=_by_number)
-
-
-def _by_number(path: Path) -> list[tuple[int, str]]:
-    """So that `2.png` comes before `10.png`."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.stem)]
 
 
 def _decoded(path: Path, limit: int | None) -> Iterator[VideoFrame]:

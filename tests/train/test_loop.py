@@ -152,8 +152,8 @@ def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeyp
     run.save()
     held = run.checkpoint.read_bytes()
 
-    def full(*_: object) -> None:
-        run.checkpoint.with_suffix(".part").write_bytes(b"half")
+    def full(_: object, path: Path) -> None:
+        path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate.external_methods import Method
 from vsadcvsr.evaluate.methods import Timed, Upscaler
 from vsadcvsr.extras import needs
+from vsadcvsr.files import replacing
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import house, pixels_of
 
@@ -72,10 +72,8 @@ def _made(network: Callable[[Array], Array], frame: Array) -> tuple[Array, float
 def _write(path: Path, frame: Array, seconds: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _, png = cv2.imencode(".png", np.ascontiguousarray(pixels_of(frame)[..., ::-1]))
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    with unfinished.open("wb") as file:
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, png=png, seconds=np.float64(seconds))
-    unfinished.replace(path)
 
 
 def _read(path: Path) -> tuple[Array, float]:

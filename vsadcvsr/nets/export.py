@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from vsadcvsr.blending import Blend
 from vsadcvsr.errors import WeightsError
+from vsadcvsr.files import replacing
 from vsadcvsr.nets import weights_file
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.temporal import State
@@ -94,25 +95,24 @@ def export(student: CompactStudent, path: Path) -> None:
     outputs = [*_PICTURES, *(f"next_{index}" for index in range(count))]
     free = {name: _free_axes(name, tensor) for name, tensor in zip(inputs, example, strict=True)}
     free |= {"base": {0: "T", 2: "H", 3: "W"}, "detail": {0: "T", 1: "H4", 2: "W4"}}
-    fresh = path.with_name(path.name + ".part")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer warns of its own successor
-        torch.onnx.export(
-            _Step(student).eval(),
-            example,
-            str(fresh),
-            dynamo=False,
-            opset_version=_OPSET,
-            input_names=inputs,
-            output_names=outputs,
-            dynamic_axes=free,
-        )
-    graph = onnx.load(str(fresh))
-    _give_what_is_fresh(graph.graph, count)
-    _note(graph, facts(student))
-    onnx.checker.check_model(graph)
-    onnx.save(graph, str(fresh))
-    fresh.replace(path)
+    with replacing(path) as unfinished:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the tracer warns of its own successor
+            torch.onnx.export(
+                _Step(student).eval(),
+                example,
+                str(unfinished),
+                dynamo=False,
+                opset_version=_OPSET,
+                input_names=inputs,
+                output_names=outputs,
+                dynamic_axes=free,
+            )
+        graph = onnx.load(str(unfinished))
+        _give_what_is_fresh(graph.graph, count)
+        _note(graph, facts(student))
+        onnx.checker.check_model(graph)
+        onnx.save(graph, str(unfinished))
 
 
 def _give_what_is_fresh(graph: onnx.GraphProto, count: int) -> None:

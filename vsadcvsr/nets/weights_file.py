@@ -20,6 +20,7 @@ from torch import Tensor
 
 from vsadcvsr.blending import Blend
 from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.files import replacing
 from vsadcvsr.spec import Array
 
 if TYPE_CHECKING:
@@ -81,18 +82,16 @@ def save_weights(student: Student, path: Path) -> None:
 
 def write(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:
     """Writes the tensors of a network of these dimensions, replacing the file in one move."""
-    fresh = path.with_name(path.name + ".part")
     noted = {KEY: json.dumps({"format": FORMAT, "family": _family(dims), "dims": asdict(dims)})}
     # Arrays keep the memory order of channels-last networks, which the format has no word for.
     flat = {name: value.copy("C") if not value.flags.c_contiguous else value for name, value in tensors.items()}
     try:
-        fresh.touch()
-        mode = fresh.stat().st_mode  # as files are made here; safetensors makes them for the owner alone
-        safetensors.numpy.save_file(flat, fresh, noted)
-        fresh.chmod(mode)
-        fresh.replace(path)
+        with replacing(path) as unfinished:
+            unfinished.touch()
+            mode = unfinished.stat().st_mode  # as files are made here; safetensors makes them for the owner alone
+            safetensors.numpy.save_file(flat, unfinished, noted)
+            unfinished.chmod(mode)
     except (OSError, safetensors.SafetensorError) as error:
-        fresh.unlink(missing_ok=True)
         raise WeightsError(f"{path} cannot be written ({error}); give a folder that exists and has room") from error
 
 

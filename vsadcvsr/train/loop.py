@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.files import replacing
 from vsadcvsr.train import cpu
 from vsadcvsr.train.data.dataset import Pool
 from vsadcvsr.train.distributed import World
@@ -63,13 +64,11 @@ class Run:
             "mean": self.mean,
             "learner": self.learner.state(),
         }
-        fresh = self.checkpoint.with_suffix(".part")
         try:
             self.settings.out.mkdir(parents=True, exist_ok=True)
-            torch.save(held, fresh)
-            fresh.replace(self.checkpoint)
+            with replacing(self.checkpoint) as unfinished:
+                torch.save(held, unfinished)
         except (OSError, RuntimeError) as error:
-            fresh.unlink(missing_ok=True)
             raise WeightsError(
                 f"{self.checkpoint} cannot be written ({str(error).splitlines()[0]}); the last checkpoint stands; "
                 "make room and give the same command again"

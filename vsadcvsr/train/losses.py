@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
+from vsadcvsr.color import LUMA_601
+
 _KNEE = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
-_LUMA = (0.299, 0.587, 0.114)
 _WINDOW, _AREA = 7, 8  # pixels
 _LEVELS = 3  # of the pyramid: areas of 2x2, 4x4 and 8x8 pixels
 _LIGHT, _CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
@@ -39,7 +40,7 @@ def distance(result: Tensor, target: Tensor) -> Tensor:
 def luma(clip: Tensor) -> Tensor:
     """BT.601 luma of full-range RGB, (B, T, H, W)."""
     red, green, blue = clip.unbind(2)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return LUMA_601[0] * red + LUMA_601[1] * green + LUMA_601[2] * blue
 
 
 def motion(clip: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ class _Distances(torch.autograd.Function):
         if of_luma:
             value, step = _rounded(luma(error))
             total += of_luma * value
-            for channel, share in enumerate(_LUMA):
+            for channel, share in enumerate(LUMA_601):
                 slope[:, :, channel].add_(step, alpha=of_luma * share)
         if of_difference and error.shape[1] > 1:
             value, step = _rounded(motion(error))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SHARD = 16
 """Clips in a file of a pool."""
-KINDS = ("clean", "light", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan", "dove-picture")
+KINDS = ("clean", "light", "poor", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan", "dove-picture")
 MIX = "clean=0.4,light=0.6"
 ROOM = 1024  # MiB
 TEACHERS = ("dove",)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from vsadcvsr.files import sha256
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.export import export
 from vsadcvsr.nets.weights_file import blank, save_weights
@@ -29,12 +29,6 @@ def ship(run: Run, folder: Path) -> list[Path]:
     return [*files, card]
 
 
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
     count = sum(parameter.numel() for parameter in student.parameters())
     lines = [
@@ -45,7 +39,7 @@ def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",
-        *(f"| {path.name} | {path.stat().st_size:,} | `{checksum(path)}` |" for path in files),
+        *(f"| {path.name} | {path.stat().st_size:,} | `{sha256(path)}` |" for path in files),
         "",
         "## Settings",
         "",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
 from vsadcvsr import blending
 from vsadcvsr.errors import UsageError, WeightsError, near_misses
+from vsadcvsr.files import sha256
 from vsadcvsr.paths import cache
 from vsadcvsr.weights import catalog
 
@@ -116,5 +116,4 @@ def _verified(path: Path, wanted: str, name: str, entry: catalog.Entry) -> Path:
 def _sum(path: Path, changed: int, size: int) -> str:
     """The SHA-256 of a file, read once for each change of it."""
     del changed, size
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)

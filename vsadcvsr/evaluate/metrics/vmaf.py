@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vsadcvsr.color import LUMA_709
 from vsadcvsr.errors import BackendError, MediaError
 from vsadcvsr.spec import Array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32) * np.float32(219)
+_LUMA = np.array(LUMA_709, dtype=np.float32) * np.float32(219)
 _LOG = "vmaf.json"
 
 

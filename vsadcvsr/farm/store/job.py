@@ -30,6 +30,7 @@ from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.claims import Claims, lives
 from vsadcvsr.farm.store.fingerprints import ChangedError, Fingerprint
 from vsadcvsr.farm.store.ledger import Ledger, Line, machine, worker_name
+from vsadcvsr.files import sha256
 
 _VERSION = 1
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
@@ -265,8 +266,7 @@ def settle(folder: Path) -> None:
 def checksum(path: Path) -> str:
     """The SHA-256 of a file. Raises FarmError where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise FarmError(f"{path} cannot be read: {error}") from error
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import UsageError
+from vsadcvsr.files import replacing
 from vsadcvsr.spec import SCALE
 
 type Pixels = NDArray[np.uint8]
@@ -52,11 +53,8 @@ def shard_numbers(folder: Path) -> list[int]:
 
 def write_shard(folder: Path, number: int, kind: str, clips: Pixels) -> None:
     """Writes one kind of a shard's clips (N, T, H, W, 3) and then gives it its name."""
-    path = shard_file(folder, number, kind)
-    fresh = path.with_suffix(".part")
-    with fresh.open("wb") as file:
+    with replacing(shard_file(folder, number, kind)) as unfinished, unfinished.open("wb") as file:
         np.save(file, clips)
-    fresh.replace(path)
 
 
 class Pool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import av
 import numpy as np
 
 from vsadcvsr.errors import MediaError
-from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.files import VIDEOS, images_in
 from vsadcvsr.train.data.segments import Pixels, read_image
 
 
@@ -29,7 +28,7 @@ class Footage:
     def of(cls, path: Path) -> Footage:
         """Looked at, not decoded; MediaError if it cannot be read."""
         if path.is_dir():
-            pictures = _pictures(path)
+            pictures = images_in(path)
             height, width = read_image(pictures[0]).shape[:2]
             return cls(path, len(pictures), width, height)
         with _opened(path) as file:
@@ -56,7 +55,7 @@ class Footage:
         if not self.path.is_dir():
             yield from enumerate(_decoded(self.path))
             return
-        for number, picture in enumerate(_pictures(self.path)):
+        for number, picture in enumerate(images_in(self.path)):
             if number in wanted:
                 yield number, read_image(picture)
 
@@ -69,7 +68,7 @@ def gathered(folder: Path) -> dict[str, Footage]:
     found: dict[str, Footage] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         is_video = path.is_file() and path.suffix.lower() in VIDEOS
-        if not is_video and not (path.is_dir() and _pictures(path)):
+        if not is_video and not (path.is_dir() and images_in(path)):
             continue
         name = path.stem if is_video else path.name
         if name in found:
@@ -99,11 +98,3 @@ def _decoded(path: Path) -> Iterator[Pixels]:
             matrix = None if frame.colorspace not in (2, None) else "ITU709"
             made = frame.reformat(format="rgb24", src_colorspace=matrix, threads=1)  # more differ where slices meet
             yield np.asarray(made.to_ndarray(), np.uint8)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.iterdir() if path.suffix.lower() in IMAGES), key=_place)
-
-
-def _place(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.stem)]

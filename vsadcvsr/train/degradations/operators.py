@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, jpeg
+from vsadcvsr.color import LUMA_601
 from vsadcvsr.train.degradations.kernels import blur_kernel, line_kernel
 
 type Values = NDArray[np.float32]
@@ -23,7 +24,7 @@ type Numbers = tuple[float, ...]
 type Size = tuple[int, int]
 
 _FILTERS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
+_LUMA = np.array([LUMA_601], np.float32)
 
 
 class Step(Protocol):
