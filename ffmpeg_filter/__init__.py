@@ -1,6 +1,6 @@
-"""AdcVSR in FFmpeg command lines, and for the frames of PyAV.
+"""AdcVSR in FFmpeg command lines, and for frames of PyAV.
 
-Importing it loads neither PyAV nor a model; each name brings in what it needs when it is first used.
+Importing it loads neither PyAV nor a model; names are imported on first use.
 """
 
 from __future__ import annotations

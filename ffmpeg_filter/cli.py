@@ -1,4 +1,4 @@
-"""`ffadcvsr`: an ffmpeg command line in, FFmpeg's exit status out."""
+"""Command line of `ffadcvsr`: an FFmpeg command with `adcvsr` in, FFmpeg's exit status out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from ffmpeg_filter.command import filter_options, filter_scripts, loglevel, output_files
-from ffmpeg_filter.command.argv import OURS, Command, parse
+from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, parse
 from ffmpeg_filter.farm import options
-from ffmpeg_filter.media.binary import Binary, find
+from ffmpeg_filter.media.binary import Binary, find_binary
 from ffmpeg_filter.media.probe import probe
-from ffmpeg_filter.media.process import ProgramError, become
-from ffmpeg_filter.media.relay import Relays
-from ffmpeg_filter.transcode.encode_command import Start
+from ffmpeg_filter.media.process import ProgramError, exec_program
+from ffmpeg_filter.media.relay import InputRelays
+from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.pipeline import INTERRUPTED
-from ffmpeg_filter.transcode.prepare import with_note
+from ffmpeg_filter.transcode.prepare import with_metadata_note
 from ffmpeg_filter.transcode.progress import say
 from ffmpeg_filter.transcode.run import transcode
-from ffmpeg_filter.transcode.split import Plan, mentions_us, plan
+from ffmpeg_filter.transcode.split import SplitCommand, mentions_adcvsr, split_command
 from vsadcvsr.errors import AdcvsrError, UsageError, one_line
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
@@ -35,139 +35,144 @@ Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be
                          -adcvsr_metadata       note model and settings in the output's metadata
 """
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_FAILED = 1
+_FAILURE = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command of `argv` (the program's own by default); the exit status."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    """Runs the command in `argv` (default: the program's arguments) and returns its exit status."""
+    args = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.WARNING, format="ffadcvsr: %(message)s", stream=sys.stderr)
     try:
-        return _run(words)
+        return _run(args)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError) as error:
-        if _loglevel(words) >= loglevel.FATAL:
+        if _loglevel(args) >= loglevel.FATAL:
             say(f"ffadcvsr: {one_line(error)}")
         return _status(error)
 
 
 def _status(error: Exception) -> int:
-    """FFmpeg's exit status for what went wrong, where it has one of its own."""
+    """The exit status of an error: FFmpeg's own, if it has one."""
     if isinstance(error, output_files.OutputError):
-        return error.status(find().version)
-    return error.status if isinstance(error, ProgramError) else _FAILED
+        return error.status(find_binary().version)
+    return error.status if isinstance(error, ProgramError) else _FAILURE
 
 
-def _loglevel(words: Sequence[str]) -> int:
+def _loglevel(args: Sequence[str]) -> int:
     try:
-        return loglevel.of(words)
+        return loglevel.level_of(args)
     except UsageError:
         return loglevel.INFO
 
 
-def _run(words: list[str]) -> int:
-    if not words:
+def _run(args: list[str]) -> int:
+    if not args:
         say(USAGE)
-        return _FAILED
-    if words[0] in {"y4m", "farm"}:
-        return (_y4m if words[0] == "y4m" else _farm)(words[1:])
-    if words[0] in {"-h", "-help", "--help", "-?"} and words[1:] in ([], ["filter=adcvsr"]):
-        print(filter_options.help_text() if words[1:] else f"{USAGE}{options.HELP}")
+        return _FAILURE
+    if args[0] in {"y4m", "farm"}:
+        return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])
+    if args[0] in {"-h", "-help", "--help", "-?"} and args[1:] in ([], ["filter=adcvsr"]):
+        print(filter_options.help_text() if args[1:] else f"{USAGE}{options.HELP}")
         return 0
-    command = filter_scripts.read_in(parse(words))
-    options.check_names(command)
+    command = filter_scripts.inline_scripts(parse(args))
+    options.check_option_names(command)
     is_farmed = command.has("farm") and not command.has("adcvsr_dry_run")
-    return (_on_a_farm if is_farmed else _here)(command)
+    return (_run_on_farm if is_farmed else _run_local)(command)
 
 
-def _here(command: Command) -> int:
-    binary = find()
-    if not mentions_us(command):
-        return _plain(binary, command)
-    with closing(Relays(command, binary)) as relays:
+def _run_local(command: Command) -> int:
+    binary = find_binary()
+    if not mentions_adcvsr(command):
+        return _exec_ffmpeg(binary, command)
+    with closing(InputRelays(command, binary)) as relays:
         try:
-            return _with_relays(binary, relays)
+            return _run_with_relays(binary, relays)
         except AdcvsrError as error:
             relays.check()
-            error.args = (relays.original(str(error)),)
+            error.args = (relays.with_original_names(str(error)),)
             raise
 
 
-def _with_relays(binary: Binary, relays: Relays) -> int:
+def _run_with_relays(binary: Binary, relays: InputRelays) -> int:
     command = relays.command
     inputs = [probe(file, relays.probing(number)) for number, file in enumerate(command.inputs)]
     relays.check()
-    made = plan(command, inputs, version=binary.version)
-    if made is None:
-        relays.refuse()
-        return _plain(binary, command)
-    noted = made
+    split = split_command(command, inputs, version=binary.version)
+    if split is None:
+        relays.refuse_all()
+        return _exec_ffmpeg(binary, command)
+    split_with_note = split
     if command.has("adcvsr_metadata"):
-        noted = plan(with_note(command, made), inputs, version=binary.version) or made
+        split_with_note = split_command(with_metadata_note(command, split), inputs, version=binary.version) or split
     if command.has("adcvsr_dry_run"):
-        _show(binary, noted, relays)
+        _print_commands(binary, split_with_note, relays)
         return 0
-    return transcode(binary, command, noted, inputs, relays)
+    return transcode(binary, command, split_with_note, inputs, relays)
 
 
-def _farm(words: Sequence[str]) -> int:
+def _run_farm(args: Sequence[str]) -> int:
     from ffmpeg_filter.farm.cli import main as farm
 
-    return farm(words)
+    return farm(args)
 
 
-def _on_a_farm(command: Command) -> int:
+def _run_on_farm(command: Command) -> int:
     from ffmpeg_filter.farm import exit_status, run
 
-    quiet = loglevel.of(command.words()) < loglevel.FATAL
-    return exit_status.guarded(lambda: run.run(command), quiet=quiet)
+    quiet = loglevel.level_of(command.args()) < loglevel.FATAL
+    return exit_status.run_guarded(lambda: run.run(command), quiet=quiet)
 
 
-def _y4m(words: Sequence[str]) -> int:
+def _run_y4m(args: Sequence[str]) -> int:
     from ffmpeg_filter.upscale import y4m
 
-    if len(words) > 1:
-        raise UsageError.of("y4m", " ".join(words), "one argument, such as model=fast:scale=2")
-    chosen = filter_options.parse(words[0] if words else "")
-    if chosen.enable is not None:
-        raise UsageError.of("y4m", f"enable={chosen.enable}", "options that hold for all frames", "use -vf adcvsr")
-    y4m.run(*y4m.standard_streams(), sized=chosen.upscaling)
+    if len(args) > 1:
+        raise UsageError.of("y4m", " ".join(args), "one argument, such as model=fast:scale=2")
+    parsed_options = filter_options.parse(args[0] if args else "")
+    if parsed_options.enable is not None:
+        raise UsageError.of(
+            "y4m", f"enable={parsed_options.enable}", "options that hold for all frames", "use -vf adcvsr"
+        )
+    y4m.run(*y4m.standard_streams(), sized=parsed_options.upscale_arguments)
     return 0
 
 
-def _plain(binary: Binary, command: Command) -> int:
-    """FFmpeg itself, for a command that does not need us."""
-    ours = [option.word for option in command.options() if option.name in OURS]
-    if ours:
-        raise UsageError.of(ours[0], "without adcvsr in the command", "with -vf adcvsr or in -filter_complex")
-    return become([binary.path, *command.words()])
+def _exec_ffmpeg(binary: Binary, command: Command) -> int:
+    """Runs FFmpeg itself, for a command without adcvsr."""
+    adcvsr_options = [option.token for option in command.options() if option.name in ADCVSR_OPTIONS]
+    if adcvsr_options:
+        raise UsageError.of(adcvsr_options[0], "without adcvsr in the command", "with -vf adcvsr or in -filter_complex")
+    return exec_program([binary.path, *command.args()])
 
 
-def _show(binary: Binary, made: Plan, relays: Relays) -> None:
-    encoder = [relays.original(word) for word in made.encoder(Start())]
-    companion = [*made.companion.words, "pipe:3"] if made.companion else []
-    decoder = [relays.original(word).replace(f"{made.formats},", "") for word in [*made.decoder, *companion]]
-    print(_in_shell([binary.path, *decoder]))
-    print(f"# adcvsr {ascii(made.options.described())[1:-1]}")
-    print(_in_shell([binary.path, *encoder]))
+def _print_commands(binary: Binary, split: SplitCommand, relays: InputRelays) -> None:
+    encoder_args = [relays.with_original_names(arg) for arg in split.encoder_args(StartInfo())]
+    companion = [*split.companion_args.words, "pipe:3"] if split.companion_args else []
+    decoder = [
+        relays.with_original_names(arg).replace(f"{split.format_filter},", "")
+        for arg in [*split.decoder_args, *companion]
+    ]
+    print(_shell_quoted([binary.path, *decoder]))
+    print(f"# adcvsr {ascii(split.filter_options.summary())[1:-1]}")
+    print(_shell_quoted([binary.path, *encoder_args]))
 
 
-def _in_shell(words: Sequence[str]) -> str:
-    """A command as bash, ksh and zsh read it, names that are no text or hold control characters included."""
-    return " ".join(shlex.quote(word) if _is_printable(word) else f"$'{_escaped(word)}'" for word in words)
+def _shell_quoted(args: Sequence[str]) -> str:
+    """A command for bash, ksh and zsh, also with arguments that are not text or contain control characters."""
+    return " ".join(shlex.quote(arg) if _is_printable(arg) else f"$'{_ansi_c_quoted(arg)}'" for arg in args)
 
 
-def _is_printable(word: str) -> bool:
+def _is_printable(arg: str) -> bool:
     try:
-        word.encode(sys.stdout.encoding or "ascii")
+        arg.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
         return False
-    return not _CONTROL.search(word)
+    return not _CONTROL.search(arg)
 
 
-def _escaped(word: str) -> str:
+def _ansi_c_quoted(arg: str) -> str:
     return "".join(
         f"\\x{byte:02x}" if byte < 0x20 or byte > 0x7E else f"\\{byte:c}" if byte in b"\\'" else f"{byte:c}"
-        for byte in os.fsencode(word)
+        for byte in os.fsencode(arg)
     )

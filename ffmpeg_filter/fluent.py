@@ -1,9 +1,9 @@
-"""The ffmpeg-python operator: importing this adds `adcvsr` to its streams, and `run_adcvsr` to its outputs.
+"""The ffmpeg-python operator: importing this adds `adcvsr` to its streams and `run_adcvsr` to its outputs.
 
     ffmpeg.input("in.mp4").adcvsr(scale=2).output("out.mp4").run_adcvsr()
 
-`run_adcvsr()` is `run(cmd="ffadcvsr")`, or the command of this environment where none is on PATH: ffmpeg-python's
-own run, run_async and compile take that `cmd` too. What goes wrong is an `ffmpeg.Error`, and one line in its `stderr`.
+`run_adcvsr()` is `run(cmd="ffadcvsr")`, or that of this environment if none is on PATH; ffmpeg-python's run, run_async
+and compile accept the same `cmd`. Failures are an `ffmpeg.Error` with one line in its `stderr`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def adcvsr(stream: Any, **options: object) -> Any:  # noqa: ANN401 - ffmpeg-pyth
 
 @output_operator()  # type: ignore[untyped-decorator, unused-ignore]
 def run_adcvsr(stream: Any, **arguments: Any) -> tuple[bytes, bytes]:  # noqa: ANN401 - as above
-    """As ffmpeg-python's `run`, with its arguments, for graphs in which there is `adcvsr`."""
-    own = str(Path(sys.executable).parent)  # where no environment is active
-    found = shutil.which("ffadcvsr") or shutil.which("ffadcvsr", path=own) or "ffadcvsr"
-    out: tuple[bytes, bytes] = ffmpeg.run(stream, **{"cmd": found, **arguments})
+    """ffmpeg-python's `run`, with its arguments, for graphs with `adcvsr`."""
+    environment = str(Path(sys.executable).parent)  # where no environment is active
+    program = shutil.which("ffadcvsr") or shutil.which("ffadcvsr", path=environment) or "ffadcvsr"
+    out: tuple[bytes, bytes] = ffmpeg.run(stream, **{"cmd": program, **arguments})
     return out

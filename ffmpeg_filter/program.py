@@ -1,4 +1,4 @@
-"""The `ffadcvsr` program: a command without adcvsr goes to FFmpeg before anything slow is imported."""
+"""Entry point of `ffadcvsr`: commands without adcvsr run FFmpeg before anything slow is imported."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ffmpeg_filter.media.binary import find
-from ffmpeg_filter.media.process import become
-from ffmpeg_filter.upscale.memory import turn_on
+from ffmpeg_filter.media.binary import find_binary
+from ffmpeg_filter.media.process import exec_program
+from ffmpeg_filter.upscale.memory import limit_memory
 from vsadcvsr.errors import AdcvsrError, one_line
 
-_OURS = {"y4m", "farm"}
+_SUBCOMMANDS = {"y4m", "farm"}
 _HELP = {"-h", "-help", "--help", "-?"}
-"""Of FFmpeg where more words follow."""
-_FAILED = 1
+"""FFmpeg's own if an argument follows."""
+_FAILURE = 1
 
 
 def run() -> None:
     """The console script."""
     _open_closed_streams()
-    words = sys.argv[1:]
-    if is_plain(words):
-        raise SystemExit(_plain(words))
-    turn_on()
+    args = sys.argv[1:]
+    if is_plain(args):
+        raise SystemExit(_exec_ffmpeg(args))
+    limit_memory()
     from ffmpeg_filter.cli import main
 
-    raise SystemExit(main(words))
+    raise SystemExit(main(args))
 
 
-def is_plain(words: Sequence[str]) -> bool:
-    """Whether nothing in a command can be meant for us; graphs in files would have to be read for that."""
-    if not words or words[0] in _OURS or (words[0] in _HELP and len(words) == 1):
+def is_plain(args: Sequence[str]) -> bool:
+    """Whether a command cannot involve adcvsr; filter scripts would have to be read for that."""
+    if not args or args[0] in _SUBCOMMANDS or (args[0] in _HELP and len(args) == 1):
         return False
-    return not any("adcvsr" in word or word.startswith(("-/", "-farm")) or "_script" in word for word in words)
+    return not any("adcvsr" in arg or arg.startswith(("-/", "-farm")) or "_script" in arg for arg in args)
 
 
-def _plain(words: Sequence[str]) -> int:
+def _exec_ffmpeg(args: Sequence[str]) -> int:
     try:
-        return become([find().path, *words])
+        return exec_program([find_binary().path, *args])
     except (AdcvsrError, OSError) as error:
         sys.stderr.write(f"ffadcvsr: {one_line(error)}\n")
-        return _FAILED
+        return _FAILURE
 
 
 def _open_closed_streams() -> None:
-    """Standard streams that are closed lead nowhere, so that no other file gets their numbers. The first two cannot be
-    used, as with FFmpeg; what is said on the third is lost.
+    """Opens /dev/null for closed standard streams, so that no other file gets their descriptors. Input and output then
+    fail as with FFmpeg; messages are discarded.
     """
     for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:

@@ -49,7 +49,7 @@ print(*[name for name in {_SOURCES} if hasattr(vs.core, name)])
 _FFADCVSR = """import sys
 from ffmpeg_filter.media import binary
 from ffmpeg_filter import cli
-found = binary.find()
+found = binary.find_binary()
 print(found.release, found.path)
 sys.stdout.flush()
 raise SystemExit(cli.main(sys.argv[1:]))

@@ -1,1 +1,1 @@
-"""FFmpeg command lines: their syntax, and the files that they name."""
+"""FFmpeg command lines: parsing, filter graphs, and the files that they read and write."""

@@ -1,7 +1,7 @@
-"""An ffmpeg command line as a typed value, and back. Pure; what is not known stays verbatim and in order.
+"""FFmpeg command lines as typed values, and back. Pure; unknown options stay verbatim and in order.
 
-FFmpeg's options belong to the next file: to an input if that comes after `-i`, else to an output. Some are global and
-may stand anywhere. All take one value but for those in `FLAGS`.
+An FFmpeg option applies to the next file: an input if that follows `-i`, else an output. Global options may stand
+anywhere. All options take one value, except those in `FLAGS`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _SWITCHES = (
     "display_vflip auto_conversion_filters print_graphs y n adcvsr_dry_run adcvsr_metadata farm_keep "
     "farm_report"
 )
-_QUESTIONS = (
+_QUERIES = (
     "version L license buildconf formats muxers demuxers devices codecs decoders encoders bsfs protocols filters "
     "pix_fmts layouts sample_fmts dispositions colors hwaccels"
 )
 FLAGS = frozenset(
-    [*_SWITCHES.split(), *(f"no{name}" for name in _SWITCHES.split() if name not in {"y", "n"}), *_QUESTIONS.split()]
+    [*_SWITCHES.split(), *(f"no{name}" for name in _SWITCHES.split() if name not in {"y", "n"}), *_QUERIES.split()]
 )
-"""Options without a value, checked on FFmpeg 5.1 and 9.0: their help shows others so that do take one."""
-_ONCE_VALUED = {"autorotate", "autoscale"}
-"""Flags that took 0 or 1 up to FFmpeg 5.1, and do so in scripts of that time."""
+"""Options without a value, verified with FFmpeg 5.1 and 9.0, whose help text is not reliable in this."""
+_FORMERLY_VALUED = {"autorotate", "autoscale"}
+"""Flags that took 0 or 1 up to FFmpeg 5.1, and still do in old scripts."""
 
 _GLOBAL = (
     "y n nostdin stdin hide_banner loglevel v report stats nostats stats_period progress debug_ts benchmark "
@@ -39,13 +39,13 @@ _GLOBAL = (
     "vstats vstats_file vstats_version auto_conversion_filters print_graphs print_graphs_file print_graphs_format "
     "adcvsr_dry_run adcvsr_metadata adcvsr_on_corrupt"
 )
-FARM = (
+FARM_OPTIONS = (
     "farm", "farm_chunk", "farm_cpus", "farm_folder", "farm_gpus", "farm_intermediate", "farm_keep", "farm_progress",
     "farm_report", "farm_workers",
 )  # fmt: skip
-OURS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", *FARM})
+ADCVSR_OPTIONS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corrupt", *FARM_OPTIONS})
 """Options that FFmpeg does not know."""
-GLOBALS = frozenset([*_GLOBAL.split(), *FARM])
+GLOBALS = frozenset([*_GLOBAL.split(), *FARM_OPTIONS])
 
 _ALIASES = {
     "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",
@@ -55,15 +55,17 @@ _ALIASES = {
 
 @dataclass(frozen=True)
 class Option:
-    """One option as it was written: its word, and its value unless it is a flag or the command broke off."""
+    """One option as given."""
 
-    word: str
+    token: str
+    """The option as typed, such as `-c:v`."""
     value: str | None = None
+    """None for a flag, or if the command ends here."""
 
     @property
     def key(self) -> str:
-        """What it is, without the dash and with one name for each thing: `c:v` for `-vcodec` and `-codec:v`."""
-        name, colon, specifier = self.word.removeprefix("-").partition(":")
+        """The normalised name with its specifier: `c:v` for `-vcodec` and `-codec:v`."""
+        name, colon, specifier = self.token.removeprefix("-").partition(":")
         return _ALIASES.get(name + colon + specifier, _ALIASES.get(name, name) + colon + specifier)
 
     @property
@@ -75,13 +77,13 @@ class Option:
     def specifier(self) -> str:
         return self.key.partition(":")[2]
 
-    def words(self) -> list[str]:
-        return [self.word] if self.value is None else [self.word, self.value]
+    def args(self) -> list[str]:
+        return [self.token] if self.value is None else [self.token, self.value]
 
 
 @dataclass(frozen=True)
 class File:
-    """An input or an output: the options before it, and where it is."""
+    """An input or output with the options before it."""
 
     options: tuple[Option, ...]
     url: str
@@ -89,14 +91,14 @@ class File:
 
     @property
     def path(self) -> Path:
-        """Where it is, if it is a file."""
+        """The path, if the URL is a file."""
         return path_of(self.url)
 
-    def words(self) -> list[str]:
+    def args(self) -> list[str]:
         return [*_flat(self.options), *(["-i", self.url] if self.is_input else [self.url])]
 
     def last(self, key: str) -> str | None:
-        """The value of the last option that is written so."""
+        """The value of the last option with that key."""
         return next((option.value for option in reversed(self.options) if option.key == key), None)
 
     def has(self, name: str) -> bool:
@@ -107,16 +109,18 @@ class File:
 
 
 def path_of(url: str) -> Path:
-    """The path of a file as FFmpeg names it, which may have `file:` before it."""
+    """The path of a URL; a `file:` prefix is removed."""
     return urls.path(url) or Path(url)
 
 
 @dataclass(frozen=True)
 class Command:
-    """Everything after the program's name. `rest` are options that no file follows."""
+    """A command line without the program's name."""
 
     files: tuple[File, ...]
-    rest: tuple[Option, ...] = ()
+    """Inputs and outputs, in order."""
+    trailing: tuple[Option, ...] = ()
+    """Options after the last file."""
 
     @property
     def inputs(self) -> list[File]:
@@ -127,13 +131,13 @@ class Command:
         return [file for file in self.files if not file.is_input]
 
     def options(self) -> Iterator[Option]:
-        """All of them, in order."""
+        """All options, in order."""
         for file in self.files:
             yield from file.options
-        yield from self.rest
+        yield from self.trailing
 
     def globals(self) -> list[Option]:
-        """The options that belong to no file."""
+        """Options that apply to no particular file."""
         return [option for option in self.options() if option.name in GLOBALS or option.key in GLOBALS]
 
     def has(self, name: str) -> bool:
@@ -143,36 +147,36 @@ class Command:
         """The value of the last global option of that name."""
         return next((option.value for option in reversed(self.globals()) if option.name == name), None)
 
-    def words(self) -> list[str]:
-        """The command line again."""
-        return [word for file in self.files for word in file.words()] + _flat(self.rest)
+    def args(self) -> list[str]:
+        """The command as arguments."""
+        return [arg for file in self.files for arg in file.args()] + _flat(self.trailing)
 
 
-def parse(words: Sequence[str]) -> Command:
-    """The command of any words at all; `Command.words` gives the same words back."""
+def parse(args: Sequence[str]) -> Command:
+    """Parses any argument list; `Command.args` returns the same arguments."""
     files: list[File] = []
     options: list[Option] = []
-    left = deque(words)
+    left = deque(args)
     while left:
-        word = left.popleft()
-        if word in {"-i", "--"} and left:
-            options += [Option(word)] if word == "--" else []
-            files.append(File(tuple(options), left.popleft(), is_input=word == "-i"))
+        arg = left.popleft()
+        if arg in {"-i", "--"} and left:
+            options += [Option(arg)] if arg == "--" else []
+            files.append(File(tuple(options), left.popleft(), is_input=arg == "-i"))
             options = []
-        elif not word.startswith("-") or word == "-":
-            files.append(File(tuple(options), word, is_input=False))
+        elif not arg.startswith("-") or arg == "-":
+            files.append(File(tuple(options), arg, is_input=False))
             options = []
         else:
-            options.append(Option(word, _value(word, left)))
+            options.append(Option(arg, _value(arg, left)))
     return Command(tuple(files), tuple(options))
 
 
-def _value(word: str, left: deque[str]) -> str | None:
-    """The value of an option, taken from the words that are left."""
-    name = word.removeprefix("-").partition(":")[0]
-    is_flag = name in FLAGS and not (name in _ONCE_VALUED and left and left[0] in {"0", "1"})
-    return None if is_flag or not left else left.popleft()
+def _value(token: str, remaining: deque[str]) -> str | None:
+    """The value of an option, taken from the remaining arguments."""
+    name = token.removeprefix("-").partition(":")[0]
+    is_flag = name in FLAGS and not (name in _FORMERLY_VALUED and remaining and remaining[0] in {"0", "1"})
+    return None if is_flag or not remaining else remaining.popleft()
 
 
 def _flat(options: Iterable[Option]) -> list[str]:
-    return [word for option in options for word in option.words()]
+    return [arg for option in options for arg in option.args()]

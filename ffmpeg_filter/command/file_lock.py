@@ -1,4 +1,4 @@
-"""New files for this process alone, for as long as it writes them: a lock that ends with the process."""
+"""Exclusive creation of files: a lock that ends with the process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR
 
 
 class BusyError(OSError):
-    """Another process has the file."""
+    """Another process is writing the file."""
 
 
 @contextmanager
-def created(path: Path, mode: int) -> Iterator[None]:
-    """Makes an empty file, instead of what nobody holds any more. Raises BusyError where another process holds it."""
-    _clear(path)
+def exclusive_file(path: Path, mode: int) -> Iterator[None]:
+    """Creates an empty file and locks it while entered; a file without a live owner is replaced. Raises BusyError."""
+    _remove_stale(path)
     try:
         descriptor = os.open(path, _NEW, mode)
     except FileExistsError:
@@ -35,9 +35,9 @@ def created(path: Path, mode: int) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _clear(path: Path) -> None:
-    """Removes what is left of a process that has ended."""
-    while (descriptor := _opened(path)) is not None:
+def _remove_stale(path: Path) -> None:
+    """Removes a file whose process has ended."""
+    while (descriptor := _open_existing(path)) is not None:
         try:
             if not _lock(descriptor):
                 raise BusyError
@@ -48,8 +48,8 @@ def _clear(path: Path) -> None:
             os.close(descriptor)
 
 
-def _opened(path: Path) -> int | None:
-    """A descriptor of a file; None where there is none, or what is no file has been removed."""
+def _open_existing(path: Path) -> int | None:
+    """A descriptor of an existing file; None if there is none, or if a non-file was removed."""
     if sys.platform != "win32":
         with suppress(OSError):
             return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -70,7 +70,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether nobody else has the file. File systems without locks say that nobody has."""
+    """Whether the lock was acquired. True on file systems without locks."""
     if sys.platform == "win32":
         return True
     import fcntl

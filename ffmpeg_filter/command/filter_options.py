@@ -1,4 +1,4 @@
-"""The arguments of `adcvsr=…` in a filter graph, typed. Pure."""
+"""Options of `adcvsr=…` in a filter graph. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _HELP = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """As `core.adcvsr.Upscale` has them, but for `width` and `height`, which may be 0, -1 or -2, and `enable`."""
+class FilterOptions:
+    """Arguments of `core.adcvsr.Upscale`, except that `width` and `height` may be 0, -1 or -2, and `enable`."""
 
     model: str = "fast"
     scale: int = 4
@@ -54,71 +54,71 @@ class Options:
     threads: int = 0
     enable: str | None = None
 
-    def upscaling(self, width: int, height: int) -> dict[str, object]:
-        """The arguments for a clip of that size, without those that are not given."""
-        given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "enable"}
-        given |= dict(zip(("width", "height"), self._size(width, height), strict=True))
-        return {name: value for name, value in given.items() if value is not None}
+    def upscale_arguments(self, width: int, height: int) -> dict[str, object]:
+        """Keyword arguments for a clip of that size, without unset ones."""
+        arguments = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "enable"}
+        arguments |= dict(zip(("width", "height"), self._size(width, height), strict=True))
+        return {name: value for name, value in arguments.items() if value is not None}
 
     def _size(self, width: int, height: int) -> tuple[int | None, int | None]:
-        """The exact size, None for both if the scale counts."""
+        """The exact output size; (None, None) if `scale` decides."""
         across, down = self.width or 0, self.height or 0
         if across <= 0 and down <= 0:
             if min(across, down) > -2:
                 return None, None
-            return _fitting(across, width * self.scale), _fitting(down, height * self.scale)
+            return _rounded_length(across, width * self.scale), _rounded_length(down, height * self.scale)
         if across <= 0:
-            across = _fitting(across, Fraction(width * down, height) if across else width * self.scale)
+            across = _rounded_length(across, Fraction(width * down, height) if across else width * self.scale)
         elif down <= 0:
-            down = _fitting(down, Fraction(height * across, width) if down else height * self.scale)
+            down = _rounded_length(down, Fraction(height * across, width) if down else height * self.scale)
         return across, down
 
-    def active(self) -> Callable[[Fraction | None, int], bool] | None:
-        """Whether the network's pictures are wanted at a time (seconds) and frame number; None for always."""
+    def activity(self) -> Callable[[Fraction | None, int], bool] | None:
+        """The `enable` expression as a predicate of time (seconds) and frame number; None if it is always on."""
         return None if self.enable is None else timeline.condition(self.enable)
 
-    def described(self) -> str:
-        """What differs from the defaults, and the model, as `parse` reads it: for a metadata line."""
-        plain = Options()
-        changed = {one.name: getattr(self, one.name) for one in fields(self)}
+    def summary(self) -> str:
+        """The model and all non-default options, in the syntax of `parse`."""
+        defaults = FilterOptions()
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return ":".join(
-            f"{name}={filtergraph.escaped(_text(value), ':')}"
-            for name, value in changed.items()
-            if name == "model" or value != getattr(plain, name)
+            f"{name}={filtergraph.escape(_format_value(value), ':')}"
+            for name, value in values.items()
+            if name == "model" or value != getattr(defaults, name)
         )
 
 
-def parse(text: str) -> Options:
-    """The options of what follows `adcvsr=`; a first value without a name is the model. Raises UsageError."""
-    given: dict[str, object] = {}
-    for place, field in enumerate(filtergraph.fields(text) if text else []):
+def parse(text: str) -> FilterOptions:
+    """Parses the text after `adcvsr=`; a first value without a key is the model. Raises UsageError."""
+    values: dict[str, object] = {}
+    for position, field in enumerate(filtergraph.fields(text) if text else []):
         key, equals, value = field.partition("=")
         if not equals:
-            if place:
+            if position:
                 raise UsageError.of("adcvsr", field, "key=value pairs with `:` between", "only the model needs no key")
             key, value = "model", key
         name = _ALIASES.get(key.strip(), key.strip())
         if name not in _HELP:
             raise UsageError.of("adcvsr", f"{key}=…", ", ".join(_HELP), near_misses(name, _HELP))
-        given[name] = _checked(name, _typed(name, filtergraph.unescaped(value)))
-    options = Options(**given)  # type: ignore[arg-type]  # as `_typed` made them
-    options.active()
+        values[name] = _check_value(name, _convert(name, filtergraph.unescape(value)))
+    options = FilterOptions(**values)  # type: ignore[arg-type]  # converted by `_convert`
+    options.activity()
     return options
 
 
 def help_text() -> str:
-    """In the manner of `ffmpeg -h filter=scale`."""
-    plain = Options()
+    """Help in the style of `ffmpeg -h filter=scale`."""
+    defaults = FilterOptions()
     lines = ["Filter adcvsr", "  Upscale video x4 with AdcVSR.", "    Inputs:", "       #0: default (video)"]
     lines += ["    Outputs:", "       #0: default (video)", "adcvsr AVOptions:"]
     for name, (kind, meaning) in _HELP.items():
-        default = getattr(plain, name)
-        shown = "" if default is None else f" (default {_text(default)})"
+        default = getattr(defaults, name)
+        shown = "" if default is None else f" (default {_format_value(default)})"
         lines.append(f"   {name:<16} {kind:<18} ..FV....... {meaning}{shown}")
     return "\n".join([*lines, "", "This filter has support for timeline through the 'enable' option."])
 
 
-def _typed(name: str, value: str) -> object:
+def _convert(name: str, value: str) -> object:
     kind = _HELP[name][0]
     try:
         if kind == "<int>":
@@ -133,17 +133,17 @@ def _typed(name: str, value: str) -> object:
     return value
 
 
-def _checked(name: str, value: object) -> object:
+def _check_value(name: str, value: object) -> object:
     if name in {"width", "height"} and value not in range(-2, LARGEST + 1):
         raise UsageError.of(name, value, f"-2 to {LARGEST}")
     return value
 
 
-def _fitting(asked: int, length: Fraction | int) -> int:
-    """The nearest length in the steps that -1 and -2 ask for."""
-    step = max(1, -asked)
+def _rounded_length(request: int, length: Fraction | int) -> int:
+    """The nearest length that -1 (any) or -2 (even) allows."""
+    step = max(1, -request)
     return max(step, int(Fraction(length) / step + Fraction(1, 2)) * step)
 
 
-def _text(value: object) -> str:
+def _format_value(value: object) -> str:
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""FFmpeg's log levels, and which of them a command asks for. Pure."""
+"""FFmpeg log levels. Pure."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ LEVELS = {
 }  # fmt: skip
 FATAL, ERROR, WARNING, INFO = (LEVELS[name] for name in ("fatal", "error", "warning", "info"))
 ALL = LEVELS["trace"]
-_WORDS = {"-v", "-loglevel"}
+_OPTIONS = {"-v", "-loglevel"}
 _VALUE = re.compile(r"(?:[+-]?[a-z]+[+-])*[+]?(-?\d+|[a-z]*)$")
 _FLAGS = {"repeat", "level", "time", "datetime"}
 
 
-def of(words: Iterable[str]) -> int:
-    """The level of a command: that of its last option, `info` without one. Raises UsageError for what is no level."""
-    levels = [_parsed(option, value) for option, value in pairwise(words) if option in _WORDS]
+def level_of(args: Iterable[str]) -> int:
+    """The log level of a command: its last -loglevel option, or info. Raises UsageError for an unknown level."""
+    levels = [_parse(option, value) for option, value in pairwise(args) if option in _OPTIONS]
     return next((level for level in reversed(levels) if level is not None), INFO)
 
 
-def levelled(argv: Sequence[str]) -> list[str]:
-    """The arguments of FFmpeg so changed that each line tells its level, and errors are told in any case."""
-    changed, before = list[str](), ""
-    for word in argv:
-        changed.append(_levelled(before, word) if before in _WORDS else word)
-        before = word
-    return changed
+def with_level_prefix(argv: Sequence[str]) -> list[str]:
+    """FFmpeg arguments changed so that each line states its level, and errors are always printed."""
+    result, before = list[str](), ""
+    for arg in argv:
+        result.append(_prefixed_value(before, arg) if before in _OPTIONS else arg)
+        before = arg
+    return result
 
 
-def _levelled(option: str, value: str) -> str:
-    level = _parsed(option, value)
+def _prefixed_value(option: str, value: str) -> str:
+    level = _parse(option, value)
     repeat = "repeat+" if "repeat" in value else ""
     return f"{repeat}level+{max(INFO if level is None else level, ERROR)}"
 
 
-def _parsed(option: str, value: str) -> int | None:
-    """The level in a value such as `repeat+level+error` or `16`; None for flags alone."""
-    found = _VALUE.match(value)
-    level = found[1] if found else value
+def _parse(option: str, value: str) -> int | None:
+    """The level in a value such as `repeat+level+error` or `16`; None if it has flags only."""
+    match = _VALUE.match(value)
+    level = match[1] if match else value
     if level in _FLAGS:
         return None
     if re.fullmatch(r"-?\d+", level):

@@ -1,7 +1,7 @@
-"""Files that a command writes: what is refused beforehand, the name until they are whole, and the final name.
+"""Files that a command writes: checks, temporary names, and the final rename.
 
-A file is written beside its final place and renamed at the end. What is no single file (a device, a pipe, a protocol,
-a playlist with its segments) FFmpeg writes as it would alone.
+An output file is written under a temporary name beside its final one and renamed at the end. Anything else (a device,
+pipe, protocol or playlist) is written by FFmpeg directly.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from ffmpeg_filter.command import containers, file_lock, input_files, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from vsadcvsr.errors import UsageError
 
-PART = ".adcvsr-part"
-_LONGEST_NAME = 255  # bytes
-_LONGEST_SUFFIX = 32  # bytes
+TEMPORARY_SUFFIX = ".adcvsr-part"
+_MAX_NAME = 255  # bytes
+_MAX_SUFFIX = 32  # bytes
 _STANDARD = re.compile(r"/dev/(std(in|out|err)|fd/\d+)$|/proc/")
 _BRANCH = re.compile(r"(?:\\.|[^\\|])+")
 _PLAYLISTS = {"hls", "m3u8"}
 
 
 class OutputError(UsageError):
-    """An output that FFmpeg would refuse, or that would destroy an input; `number` is the matching errno."""
+    """An output that FFmpeg would refuse, or that would overwrite an input; `number` is the errno."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.number = number
 
     def status(self, version: tuple[int, int]) -> int:
-        """The exit status of an FFmpeg with that version of libavutil: since 6.1 the low byte of its error's number."""
+        """FFmpeg's exit status for the error: since 6.1 the low byte of its error code. `version` is libavutil's."""
         return -self.number & 0xFF if version >= (58, 29) and self.number != errno.EEXIST else 1
 
 
-def part_of(output: File) -> str | None:
-    """The path that an output is written to until it is whole; None for what is no single file."""
+def temporary_path(output: File) -> str | None:
+    """The temporary path of an output; None if it is not a single file."""
     path = urls.path(output.url)
     if path is None or not containers.is_one_file(output) or _STANDARD.match(str(path)):
         return None
@@ -52,29 +52,29 @@ def part_of(output: File) -> str | None:
     suffix = os.path.splitext(f"_{path.name}")[1]  # noqa: PTH122 - a name may begin with its only dot
     if not suffix and not output.last("f"):
         return None  # FFmpeg finds no format for it
-    return str(path.with_name(_part_name(path, suffix)))
+    return str(path.with_name(_temporary_name(path, suffix)))
 
 
-def _part_name(path: Path, suffix: str) -> str:
-    """A name for a file until it is whole, with the suffix that tells its format, short enough for any folder."""
+def _temporary_name(path: Path, suffix: str) -> str:
+    """A temporary file name that keeps the format suffix and fits the file system."""
     stem = path.name.removesuffix(suffix)
-    if len(os.fsencode(suffix)) > _LONGEST_SUFFIX:
+    if len(os.fsencode(suffix)) > _MAX_SUFFIX:
         stem, suffix = path.name, ""
-    name = f"{stem}{PART}{suffix}"
-    if len(os.fsencode(name)) <= _longest_name(path.parent):
+    name = f"{stem}{TEMPORARY_SUFFIX}{suffix}"
+    if len(os.fsencode(name)) <= _max_name(path.parent):
         return name
     mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    return f"{mark}{PART}{suffix}"
+    return f"{mark}{TEMPORARY_SUFFIX}{suffix}"
 
 
-def _longest_name(folder: Path) -> int:
+def _max_name(folder: Path) -> int:
     with suppress(OSError, ValueError, AttributeError):
-        return min(_LONGEST_NAME, os.pathconf(folder, "PC_NAME_MAX"))
-    return _LONGEST_NAME
+        return min(_MAX_NAME, os.pathconf(folder, "PC_NAME_MAX"))
+    return _MAX_NAME
 
 
 def check(command: Command, *, overwrite: bool, also_read: Iterable[Path] = ()) -> None:
-    """Raises OutputError for outputs that cannot be written, or that are files which the command reads."""
+    """Raises OutputError if an output cannot be written, is an input, or is given twice."""
     if command.has("y") and command.has("n"):
         raise OutputError("-y and -n are both given; give one of them", errno.EINVAL)
     _check_sources(command, also_read)
@@ -83,8 +83,8 @@ def check(command: Command, *, overwrite: bool, also_read: Iterable[Path] = ()) 
     _check_different(command.outputs)
 
 
-def check_apart(command: Command) -> None:
-    """Raises OutputError for outputs that are files which the command reads, or that are the same file."""
+def check_distinct(command: Command) -> None:
+    """Raises OutputError if an output is an input, or is given twice."""
     _check_sources(command)
     _check_different(command.outputs)
 
@@ -93,20 +93,20 @@ def _check_sources(command: Command, also_read: Iterable[Path] = ()) -> None:
     read = {identity(path): path for path in (*input_files.files(command), *also_read)}
     read.pop(None, None)
     for file in command.outputs:
-        for url in _written(file):
+        for url in _output_urls(file):
             path = urls.path(url)
             if path is not None:
-                _check_not_read(path, read)
-        if (part := part_of(file)) and identity(Path(part)) in read:
+                _check_not_an_input(path, read)
+        if (temporary := temporary_path(file)) and identity(Path(temporary)) in read:
             raise OutputError(
-                f"input {part!r} has the name that output {file.url!r} has until it is whole; give either another one",
+                f"input {temporary!r} has the name that output {file.url!r} has until it is whole; rename one of them",
                 errno.EINVAL,
             )
 
 
-def _check_not_read(path: Path, read: dict[tuple[int, int] | None, Path]) -> None:
+def _check_not_an_input(path: Path, read: dict[tuple[int, int] | None, Path]) -> None:
     pattern = re.compile(r"\d+".join(re.escape(part) for part in input_files.SEQUENCE_NUMBER.split(path.name)))
-    members = [path.with_name(one.name) for one in read.values() if pattern.fullmatch(one.name)]
+    members = [path.with_name(source.name) for source in read.values() if pattern.fullmatch(source.name)]
     for candidate in (path, *members):
         source = read.get(identity(candidate))
         if source is not None:
@@ -123,27 +123,27 @@ def _check_place(file: File, *, overwrite: bool) -> None:
         return
     name = repr(str(path))
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         _check_folder(path)
         return
     except OSError as error:
         raise OutputError(f"output {name} cannot be written: {error.strerror}", error.errno or errno.EINVAL) from None
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise OutputError(f"output {name} is a folder; give the name of a file", errno.EISDIR)
     if not containers.is_one_file(file):
         return
     if not overwrite:
         raise OutputError(f"output {name} already exists; give another name, or -y to overwrite it", errno.EEXIST)
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return
-    if not found.st_mode & 0o222 or not os.access(path, os.W_OK):  # the superuser passes the second
+    if not status.st_mode & 0o222 or not os.access(path, os.W_OK):  # the superuser passes the second
         raise OutputError(f"output {name} is write-protected; give another name, or chmod +w it", errno.EACCES)
     _check_folder(path)
 
 
 def _check_folder(path: Path) -> None:
-    """The folder of a file, where another one will be until it is whole."""
+    """Checks the folder of an output, where the temporary file will be."""
     folder = Path(os.path.realpath(path)).parent
     if not folder.exists():
         raise OutputError(f"output {str(path)!r} is in a folder that does not exist; make it first", errno.ENOENT)
@@ -154,10 +154,10 @@ def _check_folder(path: Path) -> None:
 
 
 def _check_different(files: Sequence[File]) -> None:
-    """Raises OutputError where one file is written twice."""
+    """Raises OutputError if two outputs are the same file."""
     seen = dict[object, str]()
     for file in files:
-        for url in _written(file):
+        for url in _output_urls(file):
             path = urls.path(url)
             if path is None or (path.exists() and not path.is_file()) or file.last("f") == "null":
                 continue
@@ -169,9 +169,9 @@ def _check_different(files: Sequence[File]) -> None:
             seen[key] = url
 
 
-def _written(file: File) -> Iterator[str]:
-    """The URLs of an output: those of its branches for `tee`, and the segments of a playlist."""
-    form = containers.form(file)
+def _output_urls(file: File) -> Iterator[str]:
+    """URLs that an output writes: branches of `tee`, segments of a playlist."""
+    form = containers.muxer_of(file)
     if form == "tee":
         for branch in _BRANCH.findall(file.url):
             yield re.sub(r"^\s*\[[^\]]*\]", "", branch).strip()
@@ -182,93 +182,97 @@ def _written(file: File) -> Iterator[str]:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a regular file."""
+    """Device and inode of a regular file; None for anything else."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError):
         return None
-    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
 @contextmanager
-def claimed(command: Command) -> Iterator[None]:
-    """Keeps other runs from the files that outputs are written to until they are whole, for as long as it is entered.
+def claim_outputs(command: Command) -> Iterator[None]:
+    """Creates and locks the temporary files while entered, so that no other run writes them.
 
-    They are there from the start, empty, instead of what an earlier run left; where a file is to be overwritten, with
-    its mode. Raises OutputError where another run writes one.
+    They start empty, with the mode of the file to be replaced, if any. Raises OutputError if another run writes one.
     """
-    with ExitStack() as held:
+    with ExitStack() as claims:
         for file in command.outputs:
-            if (part := part_of(file)) is not None:
-                before = file.path.stat() if file.path.exists() else None
+            if (temporary := temporary_path(file)) is not None:
+                replaced = file.path.stat() if file.path.exists() else None
                 try:
-                    held.enter_context(file_lock.created(Path(part), 0o666 if before is None else 0o600))
+                    claims.enter_context(
+                        file_lock.exclusive_file(Path(temporary), 0o666 if replaced is None else 0o600)
+                    )
                 except file_lock.BusyError:
                     raise OutputError(
                         f"output {file.url!r} is being written by another run; wait for it, or give another name",
                         errno.EBUSY,
                     ) from None
-                if before is not None:
-                    _make_alike(Path(part), before)
+                if replaced is not None:
+                    _copy_mode_and_owner(Path(temporary), replaced)
         yield
 
 
-def overwriting(words: Sequence[str]) -> list[str]:
-    """The encoder's command, which has to write to files that are there: `check` has refused all others."""
-    command = parse(words)
-    return ["-y", *Command(tuple(file.without(_asks) for file in command.files), command.rest).words()]
+def with_overwrite(args: Sequence[str]) -> list[str]:
+    """The encode command with `-y`, since the temporary files exist; `check` has refused all other overwriting."""
+    command = parse(args)
+    return [
+        "-y",
+        *Command(tuple(file.without(_is_overwrite_option) for file in command.files), command.trailing).args(),
+    ]
 
 
-def _asks(option: Option) -> bool:
+def _is_overwrite_option(option: Option) -> bool:
     return option.name in {"y", "n"}
 
 
 def publish(file: File) -> None:
-    """Gives a whole file its final name; through links, with the mode and owner of the file that it replaces."""
-    part = part_of(file)
-    if part is None or not Path(part).exists():
+    """Renames a finished output to its final name, through links, with the mode and owner of the file it replaces."""
+    temporary = temporary_path(file)
+    if temporary is None or not Path(temporary).exists():
         return
-    _flush(part)
+    _fsync(temporary)
     final = Path(os.path.realpath(file.path))
-    before = final.stat() if final.exists() else None
-    if before is not None and (before.st_nlink > 1 or not _make_alike(Path(part), before)):
-        shutil.copyfile(part, final)  # its other names, and its owner, stay
-        Path(part).unlink()
+    replaced = final.stat() if final.exists() else None
+    if replaced is not None and (replaced.st_nlink > 1 or not _copy_mode_and_owner(Path(temporary), replaced)):
+        shutil.copyfile(temporary, final)  # its other names, and its owner, stay
+        Path(temporary).unlink()
     else:
-        Path(part).replace(final)
+        Path(temporary).replace(final)
 
 
-def begun(command: Command) -> list[str]:
-    """The paths of unfinished outputs that hold something; the others are removed."""
-    parts = [part for file in command.outputs if (part := part_of(file)) and Path(part).exists()]
-    for part in parts:
-        if not Path(part).stat().st_size:
-            Path(part).unlink()
-    return [part for part in parts if Path(part).exists()]
+def unfinished_files(command: Command) -> list[str]:
+    """Paths of non-empty temporary files; empty ones are removed."""
+    paths = [path for file in command.outputs if (path := temporary_path(file)) and Path(path).exists()]
+    for path in paths:
+        if not Path(path).stat().st_size:
+            Path(path).unlink()
+    return [path for path in paths if Path(path).exists()]
 
 
 def discard(command: Command) -> None:
-    """Removes what is not whole."""
+    """Removes temporary files."""
     for file in command.outputs:
-        if (part := part_of(file)) is not None:
+        if (temporary := temporary_path(file)) is not None:
             with suppress(OSError):
-                Path(part).unlink(missing_ok=True)
+                Path(temporary).unlink(missing_ok=True)
 
 
-def _make_alike(part: Path, before: os.stat_result) -> bool:
-    """Whether mode and owner of a file could be made those of another."""
+def _copy_mode_and_owner(temporary: Path, wanted_status: os.stat_result) -> bool:
+    """Whether mode and owner could be copied."""
     try:
-        now = part.stat()
-        if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
-            os.chown(part, before.st_uid, before.st_gid)
-        part.chmod(stat.S_IMODE(before.st_mode))
+        status = temporary.stat()
+        if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (wanted_status.st_uid, wanted_status.st_gid):
+            os.chown(temporary, wanted_status.st_uid, wanted_status.st_gid)
+        temporary.chmod(stat.S_IMODE(wanted_status.st_mode))
     except OSError:
         return False
     return True
 
 
-def _flush(path: str) -> None:
-    """Waits until a file is on its disk. Raises OSError where that is full, or fails."""
+def _fsync(path: str) -> None:
+    """Flushes a file to disk. Raises OSError if the disk is full or fails."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""FFmpeg's timeline expressions, as far as `enable` needs them: numbers, t, n, comparisons and arithmetic. Pure."""
+"""FFmpeg timeline expressions for `enable`: numbers, t, n, comparisons and arithmetic. Pure."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: lambda x, y: x / y if y else 0.0,
 }
-_ON = 0.5
-"""From here on FFmpeg takes a value for yes."""
+_THRESHOLD = 0.5
+"""Values from here on count as true."""
 _RENAMED = {"not": "not_", "if": "if_"}
 
 
 def condition(text: str) -> Callable[[Fraction | None, int], bool]:
-    """The expression as a function of time (seconds) and frame number. Raises UsageError for what it does not know."""
-    words = text
+    """The expression as a predicate of time (seconds) and frame number. Raises UsageError for unsupported syntax."""
+    source = text
     for name, safe in _RENAMED.items():
-        words = re.sub(rf"\b{name}\s*\(", f"{safe}(", words)
+        source = re.sub(rf"\b{name}\s*\(", f"{safe}(", source)
     try:
-        tree = ast.parse(words, mode="eval").body
-        evaluate = _compiled(tree, text)
+        tree = ast.parse(source, mode="eval").body
+        evaluate = _compile(tree, text)
     except SyntaxError:
         raise UsageError.of("enable", text, "an expression of t and n, such as between(t,10,20)") from None
 
     def active(time: Fraction | None, number: int) -> bool:
-        return abs(evaluate({"t": float(time or 0), "n": float(number)})) >= _ON
+        return abs(evaluate({"t": float(time or 0), "n": float(number)})) >= _THRESHOLD
 
     return active
 
 
-def _compiled(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
+def _compile(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             value = float(number)
@@ -64,15 +64,15 @@ def _compiled(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
         case ast.Name(id="t" | "n" as name):
             return lambda env: env[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            inner = _compiled(operand, text)
+            inner = _compile(operand, text)
             return lambda env: -inner(env)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            first, second, act = _compiled(left, text), _compiled(right, text), _OPERATORS[type(op)]
+            first, second, act = _compile(left, text), _compile(right, text), _OPERATORS[type(op)]
             return lambda env: act(first(env), second(env))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             known = _FUNCTIONS.get(name.removesuffix("_"))
             if known and known[0] == len(arguments):
-                parts, call = [_compiled(one, text) for one in arguments], known[1]
+                parts, call = [_compile(argument, text) for argument in arguments], known[1]
                 return lambda env: call(*(part(env) for part in parts))
     allowed = f"numbers, t, n, + - * /, {', '.join(_FUNCTIONS)}"
     raise UsageError.of("enable", text, allowed, "with as many arguments as FFmpeg has them take")

@@ -1,4 +1,4 @@
-"""Times as FFmpeg's options have them. Pure."""
+"""FFmpeg's time syntax, and input offsets. Pure."""
 
 from __future__ import annotations
 
@@ -12,30 +12,36 @@ _TIME = re.compile(r"(-?)(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)(s|ms|us)?$"
 _UNITS = {"ms": 1000, "us": 1_000_000}
 
 
-def seconds(text: str | None) -> Fraction | None:
-    """A time as FFmpeg writes it; None for what is none."""
-    found = _TIME.match(text or "")
-    if not found:
+def parse_seconds(text: str | None) -> Fraction | None:
+    """Seconds of a time in FFmpeg's syntax; None if it is invalid."""
+    match = _TIME.match(text or "")
+    if not match:
         return None
-    sign, hours, minutes, rest, unit = found.groups()
-    time = (Fraction(rest) + 60 * int(minutes or 0) + 3600 * int(hours or 0)) / _UNITS.get(unit, 1)
+    sign, hours, minutes, last, unit = match.groups()
+    time = (Fraction(last) + 60 * int(minutes or 0) + 3600 * int(hours or 0)) / _UNITS.get(unit, 1)
     return -time if sign else time
 
 
-def text(time: Fraction) -> str:
-    """A time (seconds) in FFmpeg's words, to the microsecond."""
+def format_seconds(time: Fraction) -> str:
+    """A time in FFmpeg's syntax, to the microsecond."""
     return f"{float(round(time * 1_000_000)) / 1e6:.6f}"
 
 
-def offset(file: File) -> Fraction:
-    """What the user adds to an input's times, in seconds."""
-    return seconds(file.last("itsoffset")) or Fraction(0)
+def input_offset(file: File) -> Fraction:
+    """The value of -itsoffset in seconds."""
+    return parse_seconds(file.last("itsoffset")) or Fraction(0)
 
 
-def later(file: File, by: Fraction) -> File:
-    """The input with that much (seconds) added to its times."""
+def delayed(file: File, by: Fraction) -> File:
+    """The input with `by` seconds added to its -itsoffset."""
     if not by:
         return file
-    total = offset(file) + by
-    kept = file.without(lambda option: option.name == "itsoffset")
-    return replace(kept, options=(Option("-itsoffset", text(total)), *kept.options)) if total else kept
+    total = input_offset(file) + by
+    file_without_offset = file.without(lambda option: option.name == "itsoffset")
+    return (
+        replace(
+            file_without_offset, options=(Option("-itsoffset", format_seconds(total)), *file_without_offset.options)
+        )
+        if total
+        else file_without_offset
+    )

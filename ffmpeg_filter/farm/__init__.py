@@ -1,1 +1,1 @@
-"""One command on many machines, chunk by chunk."""
+"""Farms: one FFmpeg command divided into chunks that many machines upscale."""

@@ -1,5 +1,7 @@
-"""The titles of a farm: of a batch they are planned, made and merged at once, so that workers take the next title's
-chunks while the last ones of this one are made and while it is merged.
+"""Scheduling of a batch of titles on a worker pool.
+
+The next title is planned while chunks of the current one are rendered, and a finished title is merged in the
+background, so that workers never run dry.
 """
 
 from __future__ import annotations
@@ -12,42 +14,42 @@ from types import TracebackType
 from typing import Self
 
 from ffmpeg_filter.farm import exit_status, finish
-from ffmpeg_filter.farm.tasks import Beside, Errand
-from ffmpeg_filter.farm.title import Making
+from ffmpeg_filter.farm.tasks import BackgroundTask, TaskReporter
+from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
 from vsadcvsr.farm.cluster.scheduler import Dispatch, Ended, GoneError
 from vsadcvsr.farm.cluster.workers import Crew
 from vsadcvsr.farm.monitor.watch import Watch
 from vsadcvsr.farm.store.job import Job
 
-_STEP = 0.2
-"""Seconds between two looks at what goes on."""
-_AHEAD = 2
-"""Chunks for each worker that should wait: where there are fewer, the next title is planned."""
-_MENDED = 3
-"""How many times chunks that were lost after they were made are made again."""
-_TELL = 10.0
-"""Seconds between two words on how far plans and merges are."""
-_LAST_WORDS = 5.0
-"""Seconds for what goes on to end when it has to."""
+_POLL_SECONDS = 0.2
+"""Seconds between two polls of the scheduler."""
+_QUEUED_PER_WORKER = 2
+"""Queued chunks per worker below which the next title is planned."""
+_MAX_RERENDERS = 3
+"""How often a title's chunks are rendered again when they are missing or damaged at the merge."""
+_SHOW_SECONDS = 10.0
+"""Seconds between two progress lines of plans and merges."""
+_CLOSE_SECONDS = 5.0
+"""Seconds to wait for background tasks when the run is aborted."""
 
 
-class Works:
-    """All titles, from their plans to their films."""
+class BatchRunner:
+    """Plans, renders and merges titles. A single title is a batch of one."""
 
-    def __init__(self, hands: Crew, watch: Watch, left: Iterable[Making]) -> None:
-        self._hands = hands
+    def __init__(self, pool: Crew, watch: Watch, titles: Iterable[TitleRun]) -> None:
+        self._pool = pool
         self._watch = watch
-        self._left = deque(left)
-        self._is_batch = len(self._left) > 1
-        self._dispatch = Dispatch(hands, watch.warn)
+        self._waiting = deque(titles)
+        self._is_batch = len(self._waiting) > 1
+        self._scheduler = Dispatch(pool, watch.warn)
         self._stop = threading.Event()
-        self._planning: Errand[Job] | None = None
-        self._made: list[Making] = []
-        self._merging: list[Errand[str]] = []
-        self._mended: Counter[Making] = Counter()
+        self._planning: BackgroundTask[Job] | None = None
+        self._rendering: list[TitleRun] = []
+        self._merging: list[BackgroundTask[str]] = []
+        self._rerenders: Counter[TitleRun] = Counter()
         self._errors: list[BaseException] = []
-        self._told = ("", 0.0)
+        self._shown = ("", 0.0)
 
     def __enter__(self) -> Self:
         return self
@@ -55,96 +57,101 @@ class Works:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         del kind, error, at
         self._stop.set()
-        self._dispatch.close()
-        for errand in self._errands():
-            errand.join(_LAST_WORDS)
+        self._scheduler.close()
+        for task in self._tasks():
+            task.join(_CLOSE_SECONDS)
 
-    def finish(self) -> None:
-        """Returns when all titles have ended, well or not."""
-        while self._made or self._merging or self._planning or self._left:
-            self._plan_ahead()
-            for ended in self._dispatch.step(_STEP):
-                self._chunks_ended(ended)
-            self._collect()
-            self._tell()
+    def run(self) -> None:
+        """Runs until every title has finished or failed."""
+        while self._rendering or self._merging or self._planning or self._waiting:
+            self._plan_next()
+            for ended in self._scheduler.step(_POLL_SECONDS):
+                self._on_chunks_ended(ended)
+            self._collect_tasks()
+            self._show_tasks()
 
-    def status(self) -> int:
-        """The exit status of all together. Raises the error of a title that is alone."""
+    def exit_status(self) -> int:
+        """The exit status of the run. Raises the error of a title that is the only one."""
         if self._errors and not self._is_batch:
             raise self._errors[0]
         statuses = [exit_status.status_for(error) for error in self._errors]
         return exit_status.RETRY if exit_status.RETRY in statuses else max(statuses, default=exit_status.OK)
 
-    def _plan_ahead(self) -> None:
-        """Plans the next title while workers still have something to do."""
-        wanted = _AHEAD * max(1, len(self._hands.posts))
-        if self._planning or not self._left or self._dispatch.waiting >= wanted:
+    def _plan_next(self) -> None:
+        """Starts planning the next title if the queue is short."""
+        enough = _QUEUED_PER_WORKER * max(1, len(self._pool.posts))
+        if self._planning or not self._waiting or self._scheduler.waiting >= enough:
             return
-        making = self._left.popleft()
-        self._planning = Errand(making, self._beside(f"planning {making.title.output}"), making.plan)
+        title_run = self._waiting.popleft()
+        self._planning = BackgroundTask(title_run, self._reporter(f"planning {title_run.title.output}"), title_run.plan)
 
-    def _begin(self, making: Making) -> None:
-        """Has the chunks of a planned title made."""
-        self._made.append(making)
-        self._dispatch.add(making.job)
+    def _queue_chunks(self, title_run: TitleRun) -> None:
+        """Queues the chunks of a planned title."""
+        self._rendering.append(title_run)
+        self._scheduler.add(title_run.job)
 
-    def _chunks_ended(self, ended: Ended) -> None:
-        making = next(one for one in self._made if one.job is ended.job)
-        self._made.remove(making)
+    def _on_chunks_ended(self, ended: Ended) -> None:
+        """Starts the merge of a title whose chunks are done, or records its failure."""
+        title_run = next(title_run for title_run in self._rendering if title_run.job is ended.job)
+        self._rendering.remove(title_run)
         if isinstance(ended.error, GoneError):
-            self._found(making)
+            self._on_gone(title_run)
         elif ended.error is not None:
-            self._fail(making, ended.error)
+            self._fail(title_run, ended.error)
         else:
-            beside = self._beside(f"merging {making.title.output}")
-            self._merging.append(Errand(making, beside, lambda live: making.merge(live, self._watch.tick)))
+            reporter = self._reporter(f"merging {title_run.title.output}")
+            self._merging.append(
+                BackgroundTask(title_run, reporter, lambda reporter: title_run.merge(reporter, self._watch.tick))
+            )
 
-    def _collect(self) -> None:
-        """Takes up what was done beside."""
-        if self._planning and self._planning.is_over:
+    def _collect_tasks(self) -> None:
+        """Handles background tasks that have finished."""
+        if self._planning and self._planning.is_done:
             planned, self._planning = self._planning, None
             try:
                 self._watch.add(planned.result())
-                self._watch.inform(finish.described(planned.result()))
-                self._begin(planned.of)
+                self._watch.inform(finish.plan_summary(planned.result()))
+                self._queue_chunks(planned.title_run)
             except (AdcvsrError, OSError) as error:
-                self._fail(planned.of, error)
-        for merged in [one for one in self._merging if one.is_over]:
+                self._fail(planned.title_run, error)
+        for merged in [task for task in self._merging if task.is_done]:
             self._merging.remove(merged)
-            self._merged(merged)
+            self._on_merged(merged)
 
-    def _merged(self, errand: Errand[str]) -> None:
-        making = errand.of
+    def _on_merged(self, task: BackgroundTask[str]) -> None:
+        """Reports a merged title; queues its chunks again if some were missing or damaged."""
+        title_run = task.title_run
         try:
-            self._watch.inform(errand.result())
+            self._watch.inform(task.result())
         except (AdcvsrError, OSError) as error:
-            if len(making.job.done()) < len(making.job.chunks) and self._mended[making] < _MENDED:
-                self._mended[making] += 1
-                self._watch.warn(f"{making.title.output}: {error}; they are made again")
-                self._begin(making)
+            if len(title_run.job.done()) < len(title_run.job.chunks) and self._rerenders[title_run] < _MAX_RERENDERS:
+                self._rerenders[title_run] += 1
+                self._watch.warn(f"{title_run.title.output}: {error}; they are made again")
+                self._queue_chunks(title_run)
             else:
-                self._fail(making, error)
+                self._fail(title_run, error)
 
-    def _fail(self, making: Making, error: BaseException) -> None:
+    def _fail(self, title_run: TitleRun, error: BaseException) -> None:
         self._errors.append(error)
         if self._is_batch:
-            self._watch.say(f"{making.title.output} is not made: {one_line(error)}")
+            self._watch.say(f"{title_run.title.output} is not made: {one_line(error)}")
 
-    def _found(self, making: Making) -> None:
+    def _on_gone(self, title_run: TitleRun) -> None:
+        """Handles a title whose job folder another run has removed."""
         try:
-            self._watch.inform(making.elsewhere())
+            self._watch.inform(title_run.made_elsewhere())
         except FarmError as error:
-            self._fail(making, error)
+            self._fail(title_run, error)
 
-    def _beside(self, what: str) -> Beside:
-        return Beside(self._watch, self._stop, what)
+    def _reporter(self, description: str) -> TaskReporter:
+        return TaskReporter(self._watch, self._stop, description)
 
-    def _errands(self) -> list[Errand[Job] | Errand[str]]:
+    def _tasks(self) -> list[BackgroundTask[Job] | BackgroundTask[str]]:
         return [*([self._planning] if self._planning else []), *self._merging]
 
-    def _tell(self) -> None:
-        """Shows what goes on beside, when it changes and now and then."""
-        names, now = "; ".join(errand.reporter.what for errand in self._errands()), time.monotonic()
-        if names != self._told[0] or (names and now - self._told[1] > _TELL):
-            self._told = names, now
-            self._watch.doing("; ".join(str(errand.reporter) for errand in self._errands()))
+    def _show_tasks(self) -> None:
+        """Shows the background tasks when they change, and every few seconds."""
+        names, now = "; ".join(task.reporter.description for task in self._tasks()), time.monotonic()
+        if names != self._shown[0] or (names and now - self._shown[1] > _SHOW_SECONDS):
+            self._shown = names, now
+            self._watch.doing("; ".join(str(task.reporter) for task in self._tasks()))

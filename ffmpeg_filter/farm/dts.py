@@ -1,28 +1,28 @@
-"""Timestamps of packets that come from chunks, put right for the whole film. Pure."""
+"""Decoding timestamps of concatenated chunks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def ranks(times: Sequence[int]) -> list[int]:
-    """Of each packet, in decoding order, the number of its picture in order of presentation, from its chunk's time."""
+def presentation_ranks(times: Sequence[int]) -> list[int]:
+    """For each packet in decoding order, the rank of its presentation time."""
     order = sorted(range(len(times)), key=lambda at: (times[at], at))
-    found = [0] * len(times)
+    result = [0] * len(times)
     for rank, at in enumerate(order):
-        found[at] = rank
-    return found
+        result[at] = rank
+    return result
 
 
-def delay(order: Sequence[int]) -> int:
-    """By how many pictures decoding has to be ahead, so that each packet comes before it is shown."""
+def reorder_delay(order: Sequence[int]) -> int:
+    """Frames by which decoding must be ahead of presentation."""
     return max((at - rank for at, rank in enumerate(order)), default=0)
 
 
 def decoding_times(times: Sequence[int], ahead: int) -> list[int]:
-    """When the packets of a film are decoded, in ticks, given the times of its pictures and how far decoding is ahead.
+    """Decoding times of a video's packets in ticks, from the sorted presentation times and the reorder delay `ahead`.
 
-    They rise, and none is later than its picture: they are the pictures' times, moved by `ahead` places.
+    Strictly increasing, and never later than the presentation time: the presentation times moved by `ahead` places.
     """
     if not times:
         return []

@@ -1,11 +1,4 @@
-"""Exit statuses of a farm's commands, and what ends them.
-
-0    done, or done already
-64   a mistake in the command: do not try again
-65   what was planned with is not what is there, or cannot be taken: do not try again
-75   anything that another attempt, perhaps on another machine, may cure
-130  Ctrl-C
-"""
+"""Exit statuses of farm commands, and how errors map to them (listed in `ffmpeg_filter.farm.cli`)."""
 
 from __future__ import annotations
 
@@ -22,45 +15,47 @@ from vsadcvsr.farm.store.fingerprints import ChangedError
 OK, USAGE, GIVE_UP, RETRY, INTERRUPTED = 0, 64, 65, 75, 130
 
 
-class Stopped(Exception):  # noqa: N818 - no error: a scheduler wants its machine back
-    """Raised where a signal asks for the end."""
+class Terminated(Exception):  # noqa: N818 - no error: a scheduler wants its machine back
+    """Raised in the main thread on SIGTERM."""
 
 
-def guarded(run: Callable[[], int], *, quiet: bool = False) -> int:
-    """The exit status of what is run. What went wrong is said on standard error in one line, if not `quiet`."""
+def run_guarded(run: Callable[[], int], *, quiet: bool = False) -> int:
+    """Runs a command and returns its exit status. An error is printed to standard error in one line, unless `quiet`."""
     try:
-        with stoppable():
+        with sigterm_raises():
             return run()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (AdcvsrError, OSError, Stopped) as error:
+    except (AdcvsrError, OSError, Terminated) as error:
         if not quiet:
-            say(one_line(error))
+            print_message(one_line(error))
         return status_for(error)
 
 
 def status_for(error: BaseException) -> int:
-    """The exit status that tells a scheduler what to do about an error."""
+    """The exit status of an error, which tells a scheduler whether to retry."""
     if isinstance(error, ChangedError | FormatError | MissingError | WeightsError):
         return GIVE_UP
     return USAGE if isinstance(error, UsageError) else RETRY
 
 
-def say(words: str) -> None:
-    write_line(f"ffadcvsr: {words}", sys.stderr)
+def print_message(message: str) -> None:
+    """Prints a line to standard error."""
+    write_line(f"ffadcvsr: {message}", sys.stderr)
 
 
-def write_line(words: str, stream: TextIO) -> None:
+def write_line(text: str, stream: TextIO) -> None:
+    """Prints a line; characters that the stream's encoding lacks are escaped."""
     encoding = stream.encoding or "ascii"  # names may be no text in it
-    print(words.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Being asked to end is an exception, so that programs end and half-made files go."""
+def sigterm_raises() -> Iterator[None]:
+    """Turns SIGTERM into an exception, so that child processes end and temporary files are removed."""
 
     def stop(*_: object) -> NoReturn:
-        raise Stopped("stopped by a signal; what is done stays done")
+        raise Terminated("stopped by a signal; what is done stays done")
 
     if threading.current_thread() is not threading.main_thread():
         yield  # where no signal is heard

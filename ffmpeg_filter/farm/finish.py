@@ -1,4 +1,4 @@
-"""The end of a job: its merge noted, its plan and its report in words."""
+"""Completion of a job: plan summary, merge with its ledger line, and report page."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ffmpeg_filter.farm.job_context import Kitchen
+from ffmpeg_filter.farm.job_context import JobContext
 from ffmpeg_filter.farm.merge import merge
 from ffmpeg_filter.transcode.progress import Reporter
 from vsadcvsr import html_page
@@ -16,33 +16,35 @@ from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.store.ledger import Line, worker_name
 
 
-def described(job: Job) -> str:
+def plan_summary(job: Job) -> str:
     """A plan in one line."""
-    frames, recipe = job.chunks[-1].end, job.recipe
-    how = "chunks are encoded by themselves and joined as they are"
-    if recipe["mode"] == "lossless":
-        how = f"chunks are kept without loss and encoded as one film at the merge ({recipe['why']})"
-    begin = "" if recipe["shift"] is not None else "; each chunk is decoded from the beginning of the film"
-    return f"{frames} frames in {len(job.chunks)} chunks in {job.folder}; {how}{begin}"
+    frames, spec = job.chunks[-1].end, job.recipe
+    method = "chunks are encoded by themselves and joined as they are"
+    if spec["mode"] == "lossless":
+        method = f"chunks are kept without loss and encoded as one film at the merge ({spec['reason']})"
+    seeking = "" if spec["pts_shift"] is not None else "; each chunk is decoded from the beginning of the film"
+    return f"{frames} frames in {len(job.chunks)} chunks in {job.folder}; {method}{seeking}"
 
 
-def conclude(kitchen: Kitchen, lines: Sequence[Line], live: Reporter) -> None:
-    """Merges, and notes it in the ledger."""
-    job, output, begun = kitchen.job, kitchen.plan.output.path, time.time()
-    merge(kitchen, lines, live)
+def merge_and_record(context: JobContext, lines: Sequence[Line], reporter: Reporter) -> None:
+    """Merges the chunks and appends a line to the ledger."""
+    job, output, started = context.job, context.split.output.path, time.time()
+    merge(context, lines, reporter)
     size, now = output.stat().st_size if output.is_file() else 0, time.time()
-    merged = Line(event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - begun, 3))
+    merged = Line(
+        event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - started, 3)
+    )
     job.ledger.append(merged)
 
 
 def is_merged(job: Job, output: Path) -> bool:
-    """Whether the film is there, as it was merged."""
+    """Whether the output exists with the size that the ledger records."""
     sizes = {line.bytes for line in job.lines() if line.event == "merged"}
     return output.is_file() and output.stat().st_size in sizes
 
 
-def draw(job: Job, out: Path, count: int = 4) -> None:
-    """Writes the page of a job, with so many pictures. Raises MediaError where it cannot be written."""
+def write_report(job: Job, path: Path, count: int = 4) -> None:
+    """Writes the report page of a job with `count` comparison images. Raises MediaError if it cannot be written."""
     from ffmpeg_filter.farm.previews import samples
 
-    html_page.write(out, report(Tally(job), *samples(job, count)))
+    html_page.write(path, report(Tally(job), *samples(job, count)))

@@ -1,5 +1,6 @@
-"""The frames of a film in front of the engine: their times, where scenes begin, and a sum of their pixels, so that who
-decodes a part of it knows for certain which frames these are.
+"""Index of the frames before `adcvsr`: timestamps, scene cuts and checksums.
+
+A worker that decodes a part of the video verifies with it that it has exactly the planned frames.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from ffmpeg_filter.media.av_frames import raw_of
+from ffmpeg_filter.media.av_frames import to_raw_frame
 from ffmpeg_filter.media.frame import Plane
 from ffmpeg_filter.transcode import vsync
 from vsadcvsr import scenes
@@ -27,66 +28,70 @@ _COLUMNS, _ROWS = 32, 18
 
 
 @dataclass(frozen=True)
-class Index:
-    """Of each frame: its time and duration in units of `tick` seconds (0: unknown), and its sum. `cuts` are the frames
-    that begin a scene.
-    """
+class FrameIndex:
+    """One entry per frame."""
 
-    tick: Fraction
+    time_base: Fraction
+    """Seconds per tick."""
     times: Sequence[int]
+    """Presentation times in ticks."""
     durations: Sequence[int]
-    sums: Sequence[int]
+    """Durations in ticks, 0 if unknown."""
+    checksums: Sequence[int]
+    """See `frame_checksum`."""
     cuts: Sequence[int]
+    """Numbers of the frames that begin a scene."""
 
     @property
     def seconds(self) -> list[Fraction]:
-        return [time * self.tick for time in self.times]
+        """Presentation times in seconds."""
+        return [time * self.time_base for time in self.times]
 
     @property
-    def rises(self) -> bool:
-        """Whether each frame is later than the one before it."""
+    def is_increasing(self) -> bool:
+        """Whether every frame is later than the one before it."""
         return all(before < after for before, after in pairwise(self.times))
 
-    def text(self) -> str:
-        """As it is kept in a file: a line for each frame."""
+    def to_text(self) -> str:
+        """The content of an index file: a header, and a line per frame."""
         cuts = set(self.cuts)
-        rows = zip(self.times, self.durations, self.sums, strict=True)
+        rows = zip(self.times, self.durations, self.checksums, strict=True)
         lines = [
             f"{time} {duration} {total:08x}{' cut' if number in cuts else ''}"
             for number, (time, duration, total) in enumerate(rows)
         ]
-        return "\n".join([f"{_HEAD} {self.tick.numerator}/{self.tick.denominator}", *lines, ""])
+        return "\n".join([f"{_HEAD} {self.time_base.numerator}/{self.time_base.denominator}", *lines, ""])
 
 
-def encoded(index: Index, rate: Fraction) -> Index:
-    """The index in ticks of one over the rate, to which FFmpeg rounds times.
+def rounded_to_rate(index: FrameIndex, rate: Fraction) -> FrameIndex:
+    """The index with timestamps rounded to a frame rate, as FFmpeg rounds them before encoding.
 
-    Raises ValueError where it drops frames.
+    Raises ValueError if FFmpeg would drop frames.
     """
-    seconds = [duration * index.tick or None for duration in index.durations]
-    times = vsync.encoded(index.seconds, rate, seconds)
+    seconds = [duration * index.time_base or None for duration in index.durations]
+    times = vsync.encoder_times(index.seconds, rate, seconds)
     if None in times:
         raise ValueError("frames are so near to each other that FFmpeg drops some")
     ticks = [round(time * rate) for time in times if time is not None]
-    durations = [max(1, round(duration * index.tick * rate)) for duration in index.durations]
-    return replace(index, tick=1 / rate, times=ticks, durations=durations)
+    durations = [max(1, round(duration * index.time_base * rate)) for duration in index.durations]
+    return replace(index, time_base=1 / rate, times=ticks, durations=durations)
 
 
-def stamped(frames: Iterable[av.VideoFrame], index: Index, begin: int) -> Iterator[av.VideoFrame]:
-    """The frames, the first of which has number `begin`, at the times and with the durations of the index."""
+def with_times(frames: Iterable[av.VideoFrame], index: FrameIndex, begin: int) -> Iterator[av.VideoFrame]:
+    """Sets timestamps and durations of the index on frames, the first of which is frame `begin`."""
     for number, frame in enumerate(frames, begin):
-        frame.pts, frame.time_base = index.times[number], index.tick
+        frame.pts, frame.time_base = index.times[number], index.time_base
         frame.duration = index.durations[number]
         yield frame
 
 
-def parsed(text: str) -> Index:
-    """The index of a text. Raises ValueError for another text."""
+def parse(text: str) -> FrameIndex:
+    """The index in a text. Raises ValueError if the text is not one."""
     head, *lines = text.splitlines()
     if not head.startswith(f"{_HEAD} "):
         raise ValueError(f"it begins with {head[:40]!r}")
     rows = [line.split() for line in lines]
-    return Index(
+    return FrameIndex(
         Fraction(head.removeprefix(f"{_HEAD} ")),
         [int(row[0]) for row in rows],
         [int(row[1]) for row in rows],
@@ -95,55 +100,55 @@ def parsed(text: str) -> Index:
     )
 
 
-def name(total: str) -> str:
-    """The name of the file of an index whose text has that SHA-256."""
+def file_name(total: str) -> str:
+    """File name of an index whose text has the given SHA-256."""
     return f"frames-{total[:16]}.txt"
 
 
-def read(path: Path, total: str) -> Index:
-    """The index in a file whose SHA-256 is `total`. Raises FarmError where it is not."""
+def read(path: Path, total: str) -> FrameIndex:
+    """The index in a file. Raises FarmError if its SHA-256 is not `total`."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise FarmError(f"the index of frames cannot be read: {error}") from error
     if hashlib.sha256(content).hexdigest() != total:
         raise FarmError(f"{path} is not the index that was planned with; plan anew in another folder")
-    return parsed(content.decode())
+    return parse(content.decode())
 
 
 class Indexer:
-    """Takes the frames of a film, in order."""
+    """Builds an index from frames in order."""
 
     def __init__(self, threshold: float | None) -> None:
         self._threshold = scenes.DEFAULT_THRESHOLD if threshold is None else threshold
-        self._tick: Fraction | None = None
+        self._time_base: Fraction | None = None
         self._rows: list[tuple[int, int, int]] = []
         self._cuts: list[int] = []
         self._before: Array | None = None
 
-    def take(self, frame: av.VideoFrame) -> None:
-        """One more frame. Raises FormatError for one without a time."""
+    def add(self, frame: av.VideoFrame) -> None:
+        """Adds a frame. Raises FormatError if it has no timestamp."""
         number = len(self._rows)
-        tick = Fraction(frame.time_base.numerator, frame.time_base.denominator) if frame.time_base else None
-        if frame.pts is None or tick is None or self._tick not in {None, tick}:
+        time_base = Fraction(frame.time_base.numerator, frame.time_base.denominator) if frame.time_base else None
+        if frame.pts is None or time_base is None or self._time_base not in {None, time_base}:
             raise FormatError(f"frame {number} has no time in the clock of the first; write the film anew with times")
-        self._tick = tick
-        self._rows.append((frame.pts, frame.duration or 0, sum_of(frame)))
+        self._time_base = time_base
+        self._rows.append((frame.pts, frame.duration or 0, frame_checksum(frame)))
         if self._threshold > 0:
             small = _small_luma(frame)
             if self._before is not None and scenes.distance(self._before, small) > self._threshold:
                 self._cuts.append(number)
             self._before = small
 
-    def index(self) -> Index:
-        """Of all frames so far."""
+    def index(self) -> FrameIndex:
+        """The index of all frames added so far."""
         times, durations, sums = zip(*self._rows, strict=True) if self._rows else ((), (), ())
-        return Index(self._tick or Fraction(1), times, durations, sums, self._cuts)
+        return FrameIndex(self._time_base or Fraction(1), times, durations, sums, self._cuts)
 
 
-def sum_of(frame: av.VideoFrame) -> int:
-    """A checksum of what the engine sees of a frame: its samples and its colours."""
-    raw = raw_of(frame)
+def frame_checksum(frame: av.VideoFrame) -> int:
+    """CRC-32 of everything the engine sees of a frame: samples and color properties."""
+    raw = to_raw_frame(frame)
     total = zlib.crc32(repr((str(raw), sorted(raw.props.items()))).encode())
     for plane in (*raw.planes, *([] if raw.alpha is None else [raw.alpha])):
         total = zlib.crc32(np.ascontiguousarray(plane).data, total)
@@ -151,20 +156,20 @@ def sum_of(frame: av.VideoFrame) -> int:
 
 
 def _small_luma(frame: av.VideoFrame) -> Array:
-    """What `scenes` compares, of the frame's luma or of its R, G and B: near enough for a place to divide at."""
-    raw = raw_of(frame)
+    """The small image that `scenes` compares, from luma or RGB: approximate, which is enough to place chunk borders."""
+    raw = to_raw_frame(frame)
     peak = np.float32(1 if raw.format.is_float else (1 << raw.format.bits) - 1)
     planes = raw.planes if raw.format.family == "RGB" else raw.planes[:1]
-    small = np.stack([_averaged(plane) for plane in planes]) / peak
+    small = np.stack([_block_means(plane) for plane in planes]) / peak
     return scenes.small_luma(np.broadcast_to(small, (3, *small.shape[1:])))
 
 
-def _averaged(plane: Plane) -> Array:
-    """The means of about 32 x 18 blocks, in the samples' own numbers: much less to count with than all samples."""
+def _block_means(plane: Plane) -> Array:
+    """Means of about 32x18 blocks in integer arithmetic, much faster than converting all samples."""
     height, width = plane.shape
     down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
     rows, columns = height // down, width // right
     top, left = (height - rows * down) // 2, (width - columns * right) // 2
-    kept = plane[top : top + rows * down, left : left + columns * right].reshape(rows, down, columns * right)
-    lines: Array = np.add.reduce(kept, axis=1, dtype=np.float32 if plane.dtype.kind == "f" else np.uint32)
+    blocks = plane[top : top + rows * down, left : left + columns * right].reshape(rows, down, columns * right)
+    lines: Array = np.add.reduce(blocks, axis=1, dtype=np.float32 if plane.dtype.kind == "f" else np.uint32)
     return np.asarray(lines.reshape(rows, columns, right).sum(axis=2) / (down * right), np.float32)

@@ -1,6 +1,6 @@
-"""Pictures of a chunk without loss: FFV1 in Matroska, or plain samples in NUT where FFV1 does not know their format.
+"""Lossless files of upscaled frames: FFV1 in Matroska, or raw video in NUT for formats that FFV1 lacks.
 
-Times and colours are not kept: they are the index's, and those of the first frame.
+Timestamps and color tags are not stored: they come from the frame index and the first frame.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from vsadcvsr.errors import MediaError
 _FFV1 = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "coder": "range_def"}
 _REPEATABLE = {"fflags": "+bitexact"}
 _RATE = 25
-_TURNED = {"0rgb32", "bgr0", "rgb32", "rgb48le", "rgba64le"}
-"""Formats that FFV1 takes and gives back as others."""
+_CONVERTED = {"0rgb32", "bgr0", "rgb32", "rgb48le", "rgba64le"}
+"""Pixel formats that FFV1 accepts and decodes as another format."""
 
 
 @cache
-def _known() -> frozenset[str]:
+def _ffv1_formats() -> frozenset[str]:
     formats = av.Codec("ffv1", "w").video_formats or []
-    return frozenset(one.name for one in formats) - _TURNED
+    return frozenset(format.name for format in formats) - _CONVERTED
 
 
-def suffix(pixels: str) -> str:
-    """The end of the name of a file for pictures in that pixel format."""
-    return ".mkv" if pixels in _known() else ".nut"
+def suffix(pixel_format: str) -> str:
+    """File name suffix for frames of a pixel format."""
+    return ".mkv" if pixel_format in _ffv1_formats() else ".nut"
 
 
 def write(path: Path, pictures: Iterable[av.VideoFrame]) -> int:
-    """Writes pictures of one format into a file of their `suffix`; how many there were. Raises OSError."""
+    """Writes frames of one format into a file and returns their number. Raises OSError."""
     file: av.container.OutputContainer | None = None
     count = 0
     try:
@@ -62,21 +62,21 @@ def _stream(file: av.container.OutputContainer, first: av.VideoFrame, suffix: st
     return stream
 
 
-def read(path: Path, pixels: str) -> Iterator[av.VideoFrame]:
-    """The pictures of a file, in order. Raises MediaError where it cannot be read, or has another pixel format."""
+def read(path: Path, pixel_format: str) -> Iterator[av.VideoFrame]:
+    """The frames of a file, in order. Raises MediaError if it cannot be read or has another pixel format."""
     try:
         with av.open(str(path)) as file:
             for picture in file.decode(video=0):
-                if picture.format.name != pixels:
-                    raise MediaError(f"{path.name} has pictures in {picture.format.name}, allowed: {pixels}")
+                if picture.format.name != pixel_format:
+                    raise MediaError(f"{path.name} has pictures in {picture.format.name}, allowed: {pixel_format}")
                 picture.pict_type = 0
                 yield picture
     except av.FFmpegError as error:
         raise MediaError(f"{path.name} cannot be read: {error}") from error
 
 
-def packets(path: Path) -> int:
-    """How many pictures a file holds, decoded or not. Raises MediaError where it cannot be opened."""
+def count_packets(path: Path) -> int:
+    """Number of video packets in a file. Raises MediaError if it cannot be opened."""
     try:
         with av.open(str(path)) as file:
             return sum(1 for packet in file.demux(video=0) if packet.size)

@@ -1,4 +1,4 @@
-"""All that a machine has to know of a planned command beside the frames, and what it checks before it works on it."""
+"""Everything that a machine needs to work on a planned job, and the checks that it runs the same software and model."""
 
 from __future__ import annotations
 
@@ -16,102 +16,113 @@ from typing import Any
 import vsadcvsr
 from ffmpeg_filter.command import urls
 from ffmpeg_filter.command.argv import Command, parse
-from ffmpeg_filter.command.filter_options import Options
+from ffmpeg_filter.command.filter_options import FilterOptions
 from ffmpeg_filter.farm import frame_index
 from ffmpeg_filter.farm.division import Mode
-from ffmpeg_filter.farm.frame_index import Index
-from ffmpeg_filter.media.binary import Binary, find
+from ffmpeg_filter.farm.frame_index import FrameIndex
+from ffmpeg_filter.media.binary import Binary, find_binary
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
-from ffmpeg_filter.media.probe import Input, probe
+from ffmpeg_filter.media.probe import InputInfo, probe
 from ffmpeg_filter.transcode import stream_side_data
-from ffmpeg_filter.transcode.encode_command import Start
+from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
-from ffmpeg_filter.transcode.split import Plan, plan
+from ffmpeg_filter.transcode.split import SplitCommand, split_command
 from vsadcvsr import backends, calibration
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.weights import store
 
-_NO_PART = {"bench", "evaluate", "train"}
-"""Packages in vsadcvsr without which every picture is made."""
+_NOT_IN_FRAMES = {"bench", "evaluate", "train"}
+"""Packages of vsadcvsr that do not affect output frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How chunks are made. `shift` is what the source's own times have more than the index's, in ticks, and `run_up`
-    the frames before a chunk with which a decoder has to begin; None for both where it must begin with the film.
-    """
+class EncodeSpec:
+    """How chunks are decoded and encoded; stored in the job file."""
 
     mode: Mode
-    why: str
-    pixels: str
-    """The pixel format before and behind the engine."""
-    index: str
-    """The SHA-256 of the index of frames."""
+    """See `division.Mode`."""
+    reason: str
+    """Why chunks are not encoded directly; empty if they are."""
+    pixel_format: str
+    """Pixel format before and after the engine."""
+    index_checksum: str
+    """SHA-256 of the frame index."""
     filters: Sequence[str]
+    """Filters at the head of the encoder's graph."""
     options: Sequence[str]
-    reading: Sequence[str]
-    begin: str
-    tick: str
+    """Encoder options derived from the source, such as HDR metadata."""
+    input_options: Sequence[str]
+    """Input options of the pipe to the encoder."""
+    start_time: str
+    """Time of the first frame in seconds, as a fraction."""
+    time_base: str
+    """Seconds per tick before `adcvsr`, as a fraction."""
     rate: str
-    """Frames a second in front of adcvsr, empty if they are not known."""
-    shift: int | None
-    run_up: int | None
+    """Frame rate before `adcvsr`, as a fraction; empty if unknown."""
+    pts_shift: int | None
+    """Source timestamp minus index timestamp, in ticks; None if decoding must start at the beginning."""
+    preroll: int | None
+    """Frames before a chunk at which decoding must start; None if it must start at the beginning."""
     said: Sequence[Any] = NO_SIDE_DATA
     """Side data that the pipe to the encoder states, as JSON has them."""
 
-    def info(self, plan: Plan) -> StreamInfo:
-        """What holds for all pictures of the film."""
-        info = plan.info(Fraction(self.tick), Fraction(self.rate) if self.rate else None, Fraction(self.begin))
+    def stream_info(self, split: SplitCommand) -> StreamInfo:
+        """Properties that all frames share."""
+        info = split.stream_info(
+            Fraction(self.time_base), Fraction(self.rate) if self.rate else None, Fraction(self.start_time)
+        )
         return replace(info, said=stream_side_data.read(self.said))
 
-    def start(self, plan: Plan) -> Start:
-        """What the first frame of the film told."""
-        origin = self.info(plan).origin
-        return Start(list(self.filters), list(self.options), list(self.reading), origin, Fraction(self.begin))
+    def start_info(self, split: SplitCommand) -> StartInfo:
+        """What a run on one machine learns from the first frame."""
+        origin = self.stream_info(split).origin
+        return StartInfo(
+            list(self.filters), list(self.options), list(self.input_options), origin, Fraction(self.start_time)
+        )
 
-    def plain(self) -> dict[str, object]:
-        """As JSON has it."""
+    def to_json(self) -> dict[str, object]:
+        """The fields, for a JSON file."""
         return asdict(self)
 
 
-def request(words: Sequence[str], binary: Binary, options: Options, seconds: Fraction) -> dict[str, object]:
-    """What is asked for, and with what: where one of these differs, so may the bits."""
+def job_request(args: Sequence[str], binary: Binary, options: FilterOptions, seconds: Fraction) -> dict[str, object]:
+    """The command and everything that may affect its output bits: folder, versions, FFmpeg build, model."""
     return {
-        "command": list(words),
+        "command": list(args),
         "folder": str(Path.cwd()),
         "chunk length": str(seconds),
-        "vsadcvsr": f"{vsadcvsr.__version__} {code_sum()}",
+        "vsadcvsr": f"{vsadcvsr.__version__} {code_checksum()}",
         "vapoursynth": version("vapoursynth"),
-        "ffmpeg": build(binary.path),
-        "model": model_sum(options),
+        "ffmpeg": ffmpeg_build(binary.path),
+        "model": model_checksum(options),
     }
 
 
 @lru_cache(maxsize=8)
-def build(path: str) -> str:
-    """Which build of FFmpeg a program is, in its own words."""
-    told = subprocess.run([path, "-version"], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
-    lines = told.stdout.splitlines()
+def ffmpeg_build(path: str) -> str:
+    """Version and build configuration hash of an FFmpeg program."""
+    process = subprocess.run([path, "-version"], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    lines = process.stdout.splitlines()
     parts = hashlib.sha256("\n".join(lines[1:]).encode()).hexdigest()[:12]
     return f"{lines[0].partition(' Copyright')[0]} {parts}"
 
 
 @cache
-def code_sum() -> str:
-    """A checksum of the modules that have a part in pictures: two commits of one version differ in it."""
+def code_checksum() -> str:
+    """Checksum of the modules that affect output frames; it tells apart commits of one version."""
     digest = hashlib.sha256()
     for folder in (Path(vsadcvsr.__file__).parent, Path(__file__).parents[1]):
         for path in sorted(folder.rglob("*.py")):
             name = path.relative_to(folder.parent)
-            if name.parts[1] not in _NO_PART:
+            if name.parts[1] not in _NOT_IN_FRAMES:
                 content = path.read_bytes().replace(b"\r\n", b"\n")
                 digest.update(f"{name.as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:12]
 
 
-def model_sum(options: Options) -> str:
+def model_checksum(options: FilterOptions) -> str:
     """The SHA-256 of the model's file, of its restoring weights if they count, and of its ranges for int8 if there are
     any; the name of one that is built in.
     """
@@ -123,27 +134,27 @@ def model_sum(options: Options) -> str:
     return " ".join(store.checksum(path) if path.suffix else str(path) for path in paths)
 
 
-class Kitchen:
-    """A job on this machine: the commands made again, the index read. Raises ChangedError where this machine, or what
-    is on it, is not what was planned with.
+class JobContext:
+    """A job on this machine: commands rebuilt, index read. Raises ChangedError if this machine differs from the
+    planning one in software, model or sources.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.recipe = Recipe(**job.recipe)  # type: ignore[arg-type]  # as `plain` made it
-        self.binary = find()
-        words = job.request["command"]
-        assert isinstance(words, list), "as `request` made it"
-        self.command: Command = parse(words)
+        self.spec = EncodeSpec(**job.recipe)  # type: ignore[arg-type]  # written by `to_json`
+        self.binary = find_binary()
+        args = job.request["command"]
+        assert isinstance(args, list), "written by `job_request`"
+        self.command: Command = parse(args)
         job.check_sources()
-        self.inputs: list[Input] = [probe(file) for file in self.command.inputs]
-        made = plan(self.command, self.inputs, version=self.binary.version, alone=True)
-        assert made is not None, "it was planned with adcvsr in it"
-        self.plan: Plan = made
-        self._check(words)
+        self.inputs: list[InputInfo] = [probe(file) for file in self.command.inputs]
+        split = split_command(self.command, self.inputs, version=self.binary.version, alone=True)
+        assert split is not None, "it was planned with adcvsr in it"
+        self.split: SplitCommand = split
+        self._check(args)
 
-    def _check(self, words: Sequence[str]) -> None:
-        now = request(words, self.binary, self.plan.options, Fraction(str(self.job.request["chunk length"])))
+    def _check(self, args: Sequence[str]) -> None:
+        now = job_request(args, self.binary, self.split.filter_options, Fraction(str(self.job.request["chunk length"])))
         now["folder"] = self.job.request["folder"]
         for name, value in now.items():
             if value != self.job.request.get(name):
@@ -153,27 +164,29 @@ class Kitchen:
                 )
 
     @cached_property
-    def index(self) -> Index:
-        return frame_index.read(self.job.folder / frame_index.name(self.recipe.index), self.recipe.index)
+    def index(self) -> FrameIndex:
+        return frame_index.read(
+            self.job.folder / frame_index.file_name(self.spec.index_checksum), self.spec.index_checksum
+        )
 
     @cached_property
-    def encoder(self) -> list[str]:
-        """The second command of a single run."""
-        return self.plan.encoder(self.recipe.start(self.plan))
+    def encoder_args(self) -> list[str]:
+        """The encode command of a run on one machine."""
+        return self.split.encoder_args(self.spec.start_info(self.split))
 
     @property
-    def info(self) -> StreamInfo:
-        """What a single run tells the encoder of all pictures."""
-        return self.recipe.info(self.plan)
+    def stream_info(self) -> StreamInfo:
+        """Properties that all frames share."""
+        return self.spec.stream_info(self.split)
 
     @cached_property
-    def encoded(self) -> Index:
-        """The index as the frames come to the encoder of a single run, which rounds times to the rate."""
-        return frame_index.encoded(self.index, self.info.sent_rate)
+    def encoder_index(self) -> FrameIndex:
+        """The index with timestamps as the encoder gets them, rounded to the frame rate."""
+        return frame_index.rounded_to_rate(self.index, self.stream_info.pipe_rate)
 
 
-def enter(request: Mapping[str, object]) -> None:
-    """Goes to the folder that the command was written in, for the names in it. Raises FarmError."""
+def chdir_to_job(request: Mapping[str, object]) -> None:
+    """Changes to the folder in which the command was given, since its paths may be relative. Raises FarmError."""
     folder = str(request["folder"])
     try:
         os.chdir(folder)
@@ -189,7 +202,7 @@ def check_inputs(command: Command) -> None:
 
 
 def check_outputs(command: Command, binary: Binary) -> None:
-    """Raises UsageError for outputs of which FFmpeg will say at the merge that it knows no such protocol."""
+    """Raises UsageError for output protocols that this FFmpeg cannot write."""
     known = _protocols(binary.path)
     for file in command.outputs:
         name = urls.protocol(file.url)
@@ -202,8 +215,8 @@ def check_outputs(command: Command, binary: Binary) -> None:
 
 @lru_cache(maxsize=8)
 def _protocols(path: str) -> frozenset[str]:
-    """What a program can write to."""
-    told = subprocess.run(
+    """Output protocols of an FFmpeg program."""
+    process = subprocess.run(
         [path, "-hide_banner", "-protocols"], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
     )
-    return frozenset(told.stdout.partition("Output:")[2].split())
+    return frozenset(process.stdout.partition("Output:")[2].split())

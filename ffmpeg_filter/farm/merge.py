@@ -1,4 +1,4 @@
-"""The chunks of a job become its film: joined as they are, or encoded as the one film that they are."""
+"""Merge of a job's chunks into the output: concatenation of encoded chunks, or one encode of lossless chunks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from av.stream import Disposition
 
 from ffmpeg_filter.command import containers, loglevel, output_files
 from ffmpeg_filter.farm import commands, dts, intermediate
-from ffmpeg_filter.farm.job_context import Kitchen
-from ffmpeg_filter.media.nut import exact
-from ffmpeg_filter.media.process import Child, ProgramError, killed
+from ffmpeg_filter.farm.job_context import JobContext
+from ffmpeg_filter.media.nut import to_fraction
+from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed
 from ffmpeg_filter.transcode import verify
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.pipeline import Outcome
@@ -27,64 +27,67 @@ from vsadcvsr.farm.store.ledger import Line
 
 _MILLISECOND = Fraction(1, 1000)
 _MATROSKA = {"matroska", "mkv"}
-_MEANT = re.compile(r"has not been used for any stream|Overriding aspect ratio with stream copy")
-"""Complaints of FFmpeg's on options of an encoder that is not needed any more, and on what we know better."""
+_EXPECTED_WARNINGS = re.compile(r"has not been used for any stream|Overriding aspect ratio with stream copy")
+"""FFmpeg warnings that do not apply: unused encoder options, and an aspect ratio set on purpose."""
 
 
 @dataclass(frozen=True)
-class _Coded:
-    """A chunk that was encoded: its codec's header, and of each packet the place of its picture in the chunk."""
+class _EncodedChunk:
+    """An encoded chunk file."""
 
     path: Path
-    head: bytes
+    extradata: bytes
+    """The codec's header."""
     begin: int
-    order: Sequence[int]
+    """Number of its first frame in the video."""
+    ranks: Sequence[int]
+    """Presentation rank of each packet within the chunk."""
 
 
-def merge(kitchen: Kitchen, lines: Sequence[Line], reporter: Reporter) -> None:
-    """Makes the output of the command from the chunks of `lines`, which are all there.
+def merge(context: JobContext, lines: Sequence[Line], reporter: Reporter) -> None:
+    """Makes the output of the command from the chunks of `lines`, which must be complete.
 
-    Raises FarmError where they do not fit together or the film that came of them is not what was planned; the output
-    then keeps its temporary name.
+    Raises FarmError if chunks do not fit together or the result is not as planned; the output then keeps its temporary
+    name.
     """
-    plan = kitchen.plan
-    paths = [kitchen.job.store / line.file for line in lines]
+    split = context.split
+    paths = [context.job.store / line.file for line in lines]
     try:
-        (_join if kitchen.recipe.mode == "direct" else _encode)(kitchen, paths, reporter)
+        (_join_chunks if context.spec.mode == "direct" else _encode_film)(context, paths, reporter)
     except BaseException:
-        output_files.discard(kitchen.command)
+        output_files.discard(context.command)
         raise
-    if plan.part is None:
+    if split.temporary_output is None:
         return
-    index = kitchen.index
-    durations = [duration * index.tick or None for duration in index.durations]
-    passed = Outcome(times=[*index.seconds], durations=durations, rate=kitchen.info.sent_rate)
-    for words in verify.findings(plan, passed, Path(plan.part)):
-        raise FarmError(f"the film is not what was planned: {words}")
-    for file in kitchen.command.outputs:
+    index = context.index
+    durations = [duration * index.time_base or None for duration in index.durations]
+    outcome = Outcome(times=[*index.seconds], durations=durations, rate=context.stream_info.pipe_rate)
+    for fault in verify.find_faults(split, outcome, Path(split.temporary_output)):
+        raise FarmError(f"the film is not what was planned: {fault}")
+    for file in context.command.outputs:
         output_files.publish(file)
 
 
-def _encode(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
-    """The second command of a single run, in as many passes as it takes, with the pictures that are there already."""
-    log = kitchen.job.folder / f"pass-{secrets.token_hex(8)}"
+def _encode_film(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:
+    """Encodes all lossless chunks as one video, in one or two passes."""
+    log = context.job.folder / f"pass-{secrets.token_hex(8)}"
     try:
-        for words in commands.passes(kitchen.encoder, str(log)):
-            _encode_once(kitchen, words, paths, reporter)
+        for args in commands.encoder_passes(context.encoder_args, str(log)):
+            _encode_pass(context, args, paths, reporter)
     finally:
         for path in log.parent.glob(f"{log.name}-*"):
             path.unlink(missing_ok=True)
 
 
-def _encode_once(kitchen: Kitchen, words: Sequence[str], paths: Sequence[Path], reporter: Reporter) -> None:
+def _encode_pass(context: JobContext, args: Sequence[str], paths: Sequence[Path], reporter: Reporter) -> None:
     encoder: Encoder | None = None
     try:
-        for picture in _pictures(kitchen, paths):
-            argv = [kitchen.binary.path, *output_files.overwriting(words)]
-            encoder = encoder or Encoder(argv, picture, kitchen.info, reporter.say)
-            if not encoder.take(picture):
+        for picture in _intermediate_frames(context, paths):
+            argv = [context.binary.path, *output_files.with_overwrite(args)]
+            encoder = encoder or Encoder(argv, picture, context.stream_info, reporter.say)
+            if not encoder.write(picture):
                 break
-            reporter.frame(float((picture.pts or 0) * kitchen.index.tick))
+            reporter.frame(float((picture.pts or 0) * context.index.time_base))
         assert encoder is not None, "a film has pictures"
         encoder.finish()
     finally:
@@ -92,48 +95,51 @@ def _encode_once(kitchen: Kitchen, words: Sequence[str], paths: Sequence[Path], 
             encoder.kill()
 
 
-def _pictures(kitchen: Kitchen, paths: Sequence[Path]) -> Iterator[av.VideoFrame]:
-    """All pictures, in order, at their times. Raises MediaError where a chunk has not as many as it should."""
-    index = kitchen.index
-    for chunk, path in zip(kitchen.job.chunks, paths, strict=True):
-        kept = intermediate.read(path, kitchen.recipe.pixels)
+def _intermediate_frames(context: JobContext, paths: Sequence[Path]) -> Iterator[av.VideoFrame]:
+    """Frames of all chunks, in order, with timestamps. Raises MediaError if a chunk has too few."""
+    index = context.index
+    for chunk, path in zip(context.job.chunks, paths, strict=True):
+        frames = intermediate.read(path, context.spec.pixel_format)
         number = chunk.begin
-        for number, picture in enumerate(kept, chunk.begin):
-            picture.pts, picture.dts, picture.time_base = index.times[number], None, index.tick
-            picture.duration = index.durations[number]
-            yield picture
+        for number, frame in enumerate(frames, chunk.begin):
+            frame.pts, frame.dts, frame.time_base = index.times[number], None, index.time_base
+            frame.duration = index.durations[number]
+            yield frame
         if number + 1 != chunk.end:
             raise MediaError(f"{path.name} has {number + 1 - chunk.begin} pictures instead of {chunk.length}")
 
 
-def _join(kitchen: Kitchen, paths: Sequence[Path], reporter: Reporter) -> None:
-    """The chunks' packets in one file, and that beside everything else, without encoding."""
-    form = containers.form(kitchen.plan.output)
+def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:
+    """Concatenates encoded chunks without re-encoding and muxes the other streams."""
+    form = containers.muxer_of(context.split.output)
     ending = "mkv" if form in _MATROSKA else form
-    film = kitchen.job.folder / f"film.{secrets.token_hex(8)}.{ending}"
-    times, begin = _stamps(kitchen, in_milliseconds=ending == "mkv")
+    film = context.job.folder / f"film.{secrets.token_hex(8)}.{ending}"
+    times, start = _film_times(context, in_milliseconds=ending == "mkv")
     try:
-        _write(
-            film, [_coded(path, chunk) for path, chunk in zip(paths, kitchen.job.chunks, strict=True)], times, kitchen
+        _write_film(
+            film,
+            [_inspect_chunk(path, chunk) for path, chunk in zip(paths, context.job.chunks, strict=True)],
+            times,
+            context,
         )
-        words = commands.with_pictures(kitchen.encoder, str(film), begin, _aspect(paths[0], film))
-        _run([kitchen.binary.path, *output_files.overwriting(words)], reporter.say)
+        args = commands.muxing_command(context.encoder_args, str(film), start, _aspect(paths[0], film))
+        _run_merge([context.binary.path, *output_files.with_overwrite(args)], reporter.say)
     finally:
         film.unlink(missing_ok=True)
 
 
 def _aspect(chunk: Path, film: Path) -> Fraction | None:
-    """The shape of the display, where that was said in a chunk's container and is lost in the film's."""
+    """The display aspect ratio, if a chunk's container states one and that of the concatenated file does not."""
     with av.open(str(chunk)) as before, av.open(str(film)) as after:
-        told, now = before.streams.video[0], after.streams.video[0]
-        ratio, there = exact(told.sample_aspect_ratio), exact(now.sample_aspect_ratio)
-        return ratio * Fraction(told.width, told.height) if ratio and ratio != there else None
+        chunk_stream, film_stream = before.streams.video[0], after.streams.video[0]
+        ratio, film_ratio = to_fraction(chunk_stream.sample_aspect_ratio), to_fraction(film_stream.sample_aspect_ratio)
+        return ratio * Fraction(chunk_stream.width, chunk_stream.height) if ratio and ratio != film_ratio else None
 
 
-def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
-    child = Child(
-        "merge", loglevel.levelled(argv), heard=lambda line: _MEANT.search(line) is not None, say=say, stdout=None,
-        limit=loglevel.of(argv),
+def _run_merge(argv: Sequence[str], say: Callable[[str], None]) -> None:
+    child = ChildProcess(
+        "merge", loglevel.with_level_prefix(argv), on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None,
+        say=say, stdout=None, max_level=loglevel.level_of(argv),
     )  # fmt: skip
     try:
         status = child.wait()
@@ -142,67 +148,69 @@ def _run(argv: Sequence[str], say: Callable[[str], None]) -> None:
     if status < 0:
         raise MediaError(killed("merging FFmpeg", status))
     if status:
-        raise ProgramError(f"the merge failed: {child.speech.reason()}", status)
-    if child.speech.unwritten:
-        raise MediaError(f"the merge failed: {child.speech.unwritten}")
-    child.speech.let_out(0)
+        raise ProgramError(f"the merge failed: {child.log.reason()}", status)
+    if child.log.write_error:
+        raise MediaError(f"the merge failed: {child.log.write_error}")
+    child.log.flush(0)
 
 
-def _stamps(kitchen: Kitchen, *, in_milliseconds: bool) -> tuple[list[int], Fraction]:
-    """The times of the pictures in a file of their own, in ticks, and when they begin in the film (seconds).
+def _film_times(context: JobContext, *, in_milliseconds: bool) -> tuple[list[int], Fraction]:
+    """Presentation times in the concatenated file (ticks), and its start in the output (seconds).
 
-    Where a container counts in milliseconds they stand in that file as in the film: so they are rounded but once.
+    In containers with millisecond timestamps the file keeps the final times, so that they are rounded only once.
     """
-    index = kitchen.encoded
-    begin = index.seconds[0]
-    if not in_milliseconds or begin < 0:
-        return [time - index.times[0] for time in index.times], begin
-    ahead = round((index.seconds[0] - begin) / index.tick)
-    return [time - ahead for time in index.times], round(begin * 1000) * _MILLISECOND
+    index = context.encoder_index
+    start = index.seconds[0]
+    if not in_milliseconds or start < 0:
+        return [time - index.times[0] for time in index.times], start
+    ahead = round((index.seconds[0] - start) / index.time_base)
+    return [time - ahead for time in index.times], round(start * 1000) * _MILLISECOND
 
 
-def _coded(path: Path, chunk: Chunk) -> _Coded:
-    """A chunk looked into. Raises FarmError where it cannot stand in the middle of a film."""
+def _inspect_chunk(path: Path, chunk: Chunk) -> _EncodedChunk:
+    """Header and packet order of a chunk file. Raises FarmError if it cannot be concatenated."""
     try:
         with av.open(str(path)) as file:
             packets = [(packet.pts or 0, packet.is_keyframe) for packet in file.demux(video=0) if packet.size]
-            head = bytes(file.streams.video[0].codec_context.extradata or b"")
+            extradata = bytes(file.streams.video[0].codec_context.extradata or b"")
     except (av.FFmpegError, IndexError) as error:
         raise FarmError(f"{path.name} cannot be read: {error}") from error
-    order = dts.ranks([time for time, _ in packets])
-    if len(order) != chunk.length or not packets[0][1] or order[0] != 0:
+    ranks = dts.presentation_ranks([time for time, _ in packets])
+    if len(ranks) != chunk.length or not packets[0][1] or ranks[0] != 0:
         raise FarmError(f"{path.name} does not begin with a key frame or has not {chunk.length} pictures")
-    return _Coded(path, head, chunk.begin, order)
+    return _EncodedChunk(path, extradata, chunk.begin, ranks)
 
 
-def _write(film: Path, chunks: Sequence[_Coded], times: Sequence[int], kitchen: Kitchen) -> None:
-    """A file with nothing but the pictures. Raises FarmError where the chunks were not encoded alike."""
-    other = [chunk.path.name for chunk in chunks if chunk.head != chunks[0].head]
-    if other:
-        raise FarmError(f"{', '.join(other[:5])} were encoded otherwise than {chunks[0].path.name}; is it one FFmpeg?")
-    index = kitchen.encoded
-    decoded_at = iter(dts.decoding_times(times, max(dts.delay(chunk.order) for chunk in chunks)))
+def _write_film(film: Path, chunks: Sequence[_EncodedChunk], times: Sequence[int], context: JobContext) -> None:
+    """Writes the packets of all chunks into one file. Raises FarmError if their codec headers differ."""
+    different = [chunk.path.name for chunk in chunks if chunk.extradata != chunks[0].extradata]
+    if different:
+        raise FarmError(
+            f"{', '.join(different[:5])} were encoded otherwise than {chunks[0].path.name}; is it one FFmpeg?"
+        )
+    index = context.encoder_index
+    decoded_at = iter(dts.decoding_times(times, max(dts.reorder_delay(chunk.ranks) for chunk in chunks)))
     with av.open(str(chunks[0].path)) as first, av.open(str(film), "w") as file:
-        stream = _stream(file, first.streams.video[0], index.tick)
-        stream.disposition = Disposition(kitchen.info.disposition)
+        stream = _stream(file, first.streams.video[0], index.time_base)
+        stream.disposition = Disposition(context.stream_info.disposition)
         for chunk in chunks:
             for number, packet in _packets(chunk):
                 packet.stream = stream
-                packet.pts, packet.dts, packet.time_base = times[number], next(decoded_at), index.tick
+                packet.pts, packet.dts, packet.time_base = times[number], next(decoded_at), index.time_base
                 packet.duration = index.durations[number]
                 file.mux(packet)
 
 
-def _stream(file: av.container.OutputContainer, like: av.VideoStream, tick: Fraction) -> av.VideoStream:
-    """A stream for packets as in another."""
+def _stream(file: av.container.OutputContainer, like: av.VideoStream, time_base: Fraction) -> av.VideoStream:
+    """A new stream with the parameters of another."""
     stream = file.add_stream_from_template(like, opaque=True)
     stream.codec_context.framerate = like.average_rate or Fraction(0)
-    stream.time_base = tick
+    stream.time_base = time_base
     return stream
 
 
-def _packets(chunk: _Coded) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
-    """The packets of a chunk, each with its picture's number in the film."""
+def _packets(chunk: _EncodedChunk) -> Iterator[tuple[int, av.Packet[av.VideoStream]]]:
+    """The packets of a chunk, each with its frame number in the video."""
     with av.open(str(chunk.path)) as file:
         packets = (packet for packet in file.demux(video=0) if packet.size)
-        yield from zip((chunk.begin + rank for rank in chunk.order), packets, strict=True)
+        yield from zip((chunk.begin + rank for rank in chunk.ranks), packets, strict=True)

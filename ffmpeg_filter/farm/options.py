@@ -1,7 +1,7 @@
-"""What `-farm …` asks for, apart from the command itself, and the titles that it is asked for.
+"""Options of `-farm`, and the titles that a command asks for.
 
-A command is a batch where its output's name has `{name}` in it: it is then run for each file of its first input, which
-is a folder, a pattern, or @list with a file a line; `{name}` is the file's, without what follows its last dot.
+A command is a batch if its output name contains `{name}`: it is run for each file of its first input, which is a
+folder, a pattern, or @list with a file per line; `{name}` is the file's stem.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from ffmpeg_filter.command import loglevel, output_files, urls
-from ffmpeg_filter.command.argv import FARM, Command, File, Option, parse, path_of
-from ffmpeg_filter.farm.batch_inputs import files_of, listing
+from ffmpeg_filter.command.argv import FARM_OPTIONS, Command, File, Option, parse, path_of
+from ffmpeg_filter.farm.batch_inputs import files_of, shortened_list
 from vsadcvsr.errors import UsageError, near_misses
 from vsadcvsr.farm.monitor.views import Style
 
@@ -36,156 +36,179 @@ HELP = """On a farm: -farm ADDRESS            where: local (Ray, started on this
 With {name} in the output, for each file of a folder, 'pattern*' or @list: -farm local -i 'in/*.mp4' … 'out/{name}.mkv'
 """
 
-_NAME = "{name}"
-_LONGEST = 1e12
-"""Seconds in a chunk that is longer than any film."""
-_KEPT = "farm_intermediate"
-"""The option of a farm that is part of what is made."""
+_NAME_FIELD = "{name}"
+_MAX_SECONDS = 1e12
+"""Upper limit of a chunk's length."""
+_JOB_OPTION = "farm_intermediate"
+"""The farm option that affects the output."""
 _STYLES: dict[str, Style] = {"rich": "rich", "plain": "plain", "json": "json"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orders:
-    """Where and how the work is done. What is None is found out."""
+class FarmOptions:
+    """Where and how the work is done. None means automatic."""
 
     address: str
+    """The value of -farm: local, auto, ray://host:port or host:port."""
     folder: Path | None = None
+    """Job folder."""
     keep: bool = False
+    """Whether the job folder stays after the merge."""
     report: bool = False
+    """Whether a report page is written."""
     workers: int | None = None
+    """Maximum number of workers."""
     gpus: float | None = None
+    """GPUs per worker, may be a fraction."""
     cpus: float | None = None
-    seconds: Fraction = Fraction(20)
+    """CPU cores per worker."""
+    chunk_seconds: Fraction = Fraction(20)
+    """Chunk length."""
     style: Style | None = None
-    least: int = logging.INFO
-    """The level of `logging` from which on something is said, where no style is asked for."""
+    """Style of the progress display."""
+    min_level: int = logging.INFO
+    """Lowest `logging` level that is shown, unless a style is given."""
 
 
 @dataclass(frozen=True)
 class Title:
-    """The words of a command for one machine, without `-y`, whether that was there, and whether it is of a batch."""
+    """One output of a batch."""
 
-    words: tuple[str, ...]
+    args: tuple[str, ...]
+    """The command for one machine, without `-y`."""
     output: str
+    """The output's URL."""
     overwrite: bool
-    is_one_of_many: bool = False
+    """Whether `-y` was given."""
+    is_in_batch: bool = False
+    """Whether it is one of a batch."""
 
     @property
     def path(self) -> Path:
-        """Where its film is to be, if that is a file."""
+        """The output's path, if it is a file."""
         return path_of(self.output)
 
 
-def orders(command: Command) -> Orders:
-    """Raises UsageError."""
-    check_names(command)
+def parse_options(command: Command) -> FarmOptions:
+    """The farm options of a command. Raises UsageError."""
+    check_option_names(command)
     folder, style = command.value("farm_folder"), command.value("farm_progress")
     if style is not None and style not in _STYLES:
         raise UsageError.of("-farm_progress", style, ", ".join(_STYLES), near_misses(style, _STYLES))
-    workers = _number(command, "farm_workers", "1 or more", lambda value: value >= 1 and value == int(value))
+    workers = _parse_number(command, "farm_workers", "1 or more", lambda value: value >= 1 and value == int(value))
     chunk = command.value("farm_chunk")
-    return Orders(
+    return FarmOptions(
         address=command.value("farm") or "",
         folder=None if folder is None else Path(folder).resolve(),
         keep=command.has("farm_keep"),
         report=command.has("farm_report"),
         workers=None if workers is None else int(workers),
-        gpus=_number(
-            command, "farm_gpus", "0, a part of 1, or whole GPUs", lambda gpus: gpus in {0, 1} or _share(gpus)
+        gpus=_parse_number(
+            command, "farm_gpus", "0, a part of 1, or whole GPUs", lambda gpus: gpus in {0, 1} or _is_gpu_share(gpus)
         ),
-        cpus=_number(command, "farm_cpus", "more than 0 cores", lambda value: value > 0),
-        seconds=Orders.seconds if chunk is None else _chunk_seconds(chunk),
+        cpus=_parse_number(command, "farm_cpus", "more than 0 cores", lambda value: value > 0),
+        chunk_seconds=FarmOptions.chunk_seconds if chunk is None else _parse_chunk_seconds(chunk),
         style=None if style is None else _STYLES[style],
-        least=logging.INFO if style else _least(loglevel.of(command.words())),
+        min_level=logging.INFO if style else _python_level(loglevel.level_of(command.args())),
     )
 
 
-def _least(level: int) -> int:
-    """A log level of FFmpeg's as one of `logging`."""
+def _python_level(level: int) -> int:
+    """The `logging` level of an FFmpeg log level."""
     if level >= loglevel.INFO:
         return logging.INFO
     return logging.WARNING if level >= loglevel.WARNING else logging.ERROR
 
 
-def check_names(command: Command) -> None:
-    """Raises UsageError for options of a farm that there are not, or that have no farm."""
+def check_option_names(command: Command) -> None:
+    """Raises UsageError for unknown farm options, and for farm options without -farm."""
     for option in command.options():
-        if option.name.startswith("farm") and option.name not in FARM:
-            known = [f"-{name}" for name in FARM]
-            raise UsageError.of(option.word, option.value, ", ".join(known), near_misses(option.word, known))
-        if option.name.startswith("farm_") and option.name != _KEPT and not command.has("farm"):
-            raise UsageError.of(option.word, option.value, "beside -farm ADDRESS", "such as -farm local")
+        if option.name.startswith("farm") and option.name not in FARM_OPTIONS:
+            known = [f"-{name}" for name in FARM_OPTIONS]
+            raise UsageError.of(option.token, option.value, ", ".join(known), near_misses(option.token, known))
+        if option.name.startswith("farm_") and option.name != _JOB_OPTION and not command.has("farm"):
+            raise UsageError.of(option.token, option.value, "beside -farm ADDRESS", "such as -farm local")
 
 
-def titles(command: Command) -> list[Title]:
-    """What is to be made: a command for one machine each. Raises UsageError where a batch finds no or too few files."""
+def parse_titles(command: Command) -> list[Title]:
+    """The titles of a command. Raises UsageError if a batch has no input files, or outputs that collide."""
     overwrite = command.has("y")
-    bare = _without(command, lambda option: option.name == "y" or (option.name in FARM and option.name != _KEPT))
-    named = [file.url for file in bare.outputs]
-    if not any(_NAME in url for url in named):
-        return [Title(tuple(bare.words()), named[0] if named else "", overwrite)]
-    if not bare.inputs:
+    command_without_farm = _without(
+        command, lambda option: option.name == "y" or (option.name in FARM_OPTIONS and option.name != _JOB_OPTION)
+    )
+    urls_of_outputs = [file.url for file in command_without_farm.outputs]
+    if not any(_NAME_FIELD in url for url in urls_of_outputs):
+        return [Title(tuple(command_without_farm.args()), urls_of_outputs[0] if urls_of_outputs else "", overwrite)]
+    if not command_without_farm.inputs:
         raise UsageError.of("command", "without an input", "a command with -i")
-    if nameless := next((file.url for file in bare.outputs if _NAME not in file.url and _is_file(file)), None):
-        raise UsageError(f"output {nameless!r} has no {_NAME} in it, as every file of a batch must; quote patterns")
-    made = {path: _title(bare, path, overwrite) for path in files_of(bare.inputs[0].url)}
-    twice = [name for name, count in Counter(title.output for title in made.values()).items() if count > 1]
-    if twice:
-        raise UsageError.of("output", twice[0], "another for each file", "files of one name are in this batch")
-    left = made if overwrite else _without_results(made)
-    output_files.check_apart(Command(tuple(file for title in left.values() for file in parse(title.words).files)))
-    return list(left.values())
+    if nameless := next(
+        (file.url for file in command_without_farm.outputs if _NAME_FIELD not in file.url and _is_file(file)), None
+    ):
+        raise UsageError(
+            f"output {nameless!r} has no {_NAME_FIELD} in it, as every file of a batch must; quote patterns"
+        )
+    titles_by_path = {
+        path: _title_of(command_without_farm, path, overwrite) for path in files_of(command_without_farm.inputs[0].url)
+    }
+    repeated = [name for name, count in Counter(title.output for title in titles_by_path.values()).items() if count > 1]
+    if repeated:
+        raise UsageError.of("output", repeated[0], "another for each file", "files of one name are in this batch")
+    remaining = titles_by_path if overwrite else _without_results(titles_by_path)
+    output_files.check_distinct(
+        Command(tuple(file for title in remaining.values() for file in parse(title.args).files))
+    )
+    return list(remaining.values())
 
 
 def _is_file(file: File) -> bool:
     return urls.path(file.url) is not None and file.last("f") not in {"null", "tee"}
 
 
-def _without_results(made: dict[str, Title]) -> dict[str, Title]:
-    """The titles without those whose source is what an earlier run of the batch made of another one."""
-    results = {output_files.identity(title.path): path for path, title in made.items()}
+def _without_results(titles_by_path: dict[str, Title]) -> dict[str, Title]:
+    """The titles without those whose input is an output of an earlier run of the batch."""
+    results = {output_files.identity(title.path): path for path, title in titles_by_path.items()}
     results.pop(None, None)
-    found = [path for path in made if results.get(output_files.identity(Path(path)), path) != path]
-    if found:
-        _log.warning("left out, as made by this batch before: %s", listing(found))
-    return {path: title for path, title in made.items() if path not in found}
+    skipped = [path for path in titles_by_path if results.get(output_files.identity(Path(path)), path) != path]
+    if skipped:
+        _log.warning("left out, as made by this batch before: %s", shortened_list(skipped))
+    return {path: title for path, title in titles_by_path.items() if path not in skipped}
 
 
 def _without(command: Command, unwanted: Callable[[Option], bool]) -> Command:
-    rest = tuple(option for option in command.rest if not unwanted(option))
+    rest = tuple(option for option in command.trailing if not unwanted(option))
     return Command(tuple(file.without(unwanted) for file in command.files), rest)
 
 
-def _title(command: Command, path: str, overwrite: bool) -> Title:
+def _title_of(command: Command, path: str, overwrite: bool) -> Title:
     first, name = command.inputs[0], Path(path).stem
 
-    def changed(file: File) -> File:
-        url = path if file is first else file.url.replace(_NAME, name)
-        return replace(file, url=urls.of_path(url) if file is first or file.url.startswith(_NAME) else url)
+    def for_path(file: File) -> File:
+        url = path if file is first else file.url.replace(_NAME_FIELD, name)
+        return replace(file, url=urls.from_path(url) if file is first or file.url.startswith(_NAME_FIELD) else url)
 
-    made = replace(command, files=tuple(changed(file) for file in command.files))
-    output = next(file.url for file in made.outputs)
-    return Title(tuple(made.words()), output, overwrite, is_one_of_many=True)
+    title_command = replace(command, files=tuple(for_path(file) for file in command.files))
+    output = next(file.url for file in title_command.outputs)
+    return Title(tuple(title_command.args()), output, overwrite, is_in_batch=True)
 
 
-def seconds(text: str) -> Fraction:
-    """The length of chunks, such as `20`, `7.5` or `1001/30`. Raises ValueError for what is none."""
+def parse_seconds(text: str) -> Fraction:
+    """A chunk length such as `20`, `7.5` or `1001/30`. Raises ValueError."""
     above, slash, below = text.partition("/")
     for number in (above, *([below] if slash else [])):
         value = float(number)  # before there is a Fraction of 1e999999999, which takes for ever
-        if not 0 < value < _LONGEST or not 0 < 1 / value < _LONGEST:
+        if not 0 < value < _MAX_SECONDS or not 0 < 1 / value < _MAX_SECONDS:
             raise ValueError(text)
     return Fraction(text)
 
 
-def _chunk_seconds(text: str) -> Fraction:
+def _parse_chunk_seconds(text: str) -> Fraction:
     try:
-        return seconds(text)
+        return parse_seconds(text)
     except ValueError:
         raise UsageError.of("-farm_chunk", text, "more than 0 seconds") from None
 
 
-def _number(command: Command, name: str, allowed: str, is_allowed: Callable[[float], bool]) -> float | None:
+def _parse_number(command: Command, name: str, allowed: str, is_allowed: Callable[[float], bool]) -> float | None:
     text = command.value(name)
     if text is None:
         return None
@@ -198,6 +221,6 @@ def _number(command: Command, name: str, allowed: str, is_allowed: Callable[[flo
     return value
 
 
-def _share(gpus: float) -> bool:
-    """Whether Ray can hand out so much of a GPU."""
+def _is_gpu_share(gpus: float) -> bool:
+    """Whether Ray accepts the number of GPUs."""
     return 0 < gpus < 1 or (gpus > 0 and gpus == int(gpus))

@@ -18,14 +18,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from ffmpeg_filter.farm import plan
-from ffmpeg_filter.farm.decode import Film
-from ffmpeg_filter.farm.frame_index import sum_of
-from ffmpeg_filter.farm.job_context import Kitchen
+from ffmpeg_filter.farm.decode import FrameSource
+from ffmpeg_filter.farm.frame_index import frame_checksum
+from ffmpeg_filter.farm.job_context import JobContext
 from ffmpeg_filter.farm.merge import merge
-from ffmpeg_filter.farm.render import Renderer
-from ffmpeg_filter.media.binary import find
-from ffmpeg_filter.transcode.prepare import ordered
-from ffmpeg_filter.transcode.progress import Quiet
+from ffmpeg_filter.farm.render import ChunkRenderer
+from ffmpeg_filter.media.binary import find_binary
+from ffmpeg_filter.transcode.prepare import prepare_command
+from ffmpeg_filter.transcode.progress import MessageReporter
 from vsadcvsr.bench.timing import clocked
 from vsadcvsr.commands import status_of_part
 from vsadcvsr.farm.store.chunks import Chunk
@@ -40,62 +40,75 @@ _PROGRAM = [sys.executable, "-c", "from ffmpeg_filter.program import run; run()"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """A clip of that size and number of frames, 24 a second, in chunks of `seconds`; `fps` are those of the GPU."""
+class OverheadSettings:
+    """A synthetic clip, and the speed of the simulated GPU."""
 
     width: int
     height: int
     frames: int
+    """Number of frames, at 24 per second."""
     seconds: float
+    """Chunk length."""
     fps: float
+    """Frames per second of the simulated GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Seconds for the whole clip: what one worker takes for it, and of that the parts that one machine by itself would
-    not need. `margin` are the frames that were read beside the chunks, `reading` what a frame takes to be read,
-    `opening` the start of a worker's process, but for its model.
-    """
+class Overhead:
+    """Seconds for the whole clip: the time of one worker, and the parts of it that a single machine would not need."""
 
     frames: int
     chunks: int
     margin: int
+    """Frames decoded before and after chunks for temporal context."""
     bytes: int
+    """Size of all chunk files."""
     planning: float
+    """The first pass, which builds the index."""
     opening: float
+    """Start of a worker process, without loading the model."""
     working: float
+    """One worker, all chunks."""
     seeking: float
+    """Extra wait for the first frame of each chunk."""
     beside: float
+    """Work on margin frames."""
     proving: float
+    """Checksums of source frames."""
     sums: float
+    """Checksums of chunk files."""
     joining: float
+    """The merge, without checksums."""
     reading: float
+    """Decoding of one frame."""
 
 
-def measured(order: Order, folder: Path) -> Parts:
-    """All parts, in a folder that is empty. Raises what a job raises."""
+def measure(settings: OverheadSettings, folder: Path) -> Overhead:
+    """Measures all parts in an empty folder. Raises what a job raises."""
     os.chdir(folder)
-    _clip(order)
-    quiet = Quiet(sys.stderr)
-    planning, job = clocked(lambda: plan.make(folder / "job", ordered([*_COMMAND]), Fraction(order.seconds), quiet))
-    renderer = Renderer(job, frame=lambda _: time.sleep(1 / order.fps))
-    working, lines = clocked(lambda: list(Worker(job, renderer.render, renderer.engine).make_all()))
+    _make_clip(settings)
+    quiet = MessageReporter(sys.stderr)
+    planning, job = clocked(
+        lambda: plan.plan_job(folder / "job", prepare_command([*_COMMAND]), Fraction(settings.seconds), quiet)
+    )
+    renderer = ChunkRenderer(job, on_frame=lambda _: time.sleep(1 / settings.fps))
+    working, ledger_lines = clocked(lambda: list(Worker(job, renderer.render, renderer.engine).make_all()))
     opening, _ = clocked(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
-    kitchen = Kitchen(job)
-    seeking, reading, proving = _reading(kitchen)
+    context = JobContext(job)
+    seeking, reading, proving = _time_reading(context)
     sums, _ = clocked(lambda: finished(Job.read(job.folder)))
-    joining, _ = clocked(lambda: merge(kitchen, finished(job), quiet))
+    joining, _ = clocked(lambda: merge(context, finished(job), quiet))
     margin = sum(chunk.last - chunk.first - chunk.length for chunk in job.chunks)
-    return Parts(
-        frames=order.frames,
+    return Overhead(
+        frames=settings.frames,
         chunks=len(job.chunks),
         margin=margin,
-        bytes=sum(line.bytes for line in lines),
+        bytes=sum(line.bytes for line in ledger_lines),
         planning=planning,
         opening=opening,
-        working=working + margin / order.fps,  # a GPU would work on the frames beside, too
+        working=working + margin / settings.fps,  # a GPU would work on the frames beside, too
         seeking=seeking,
-        beside=margin * (reading + 1 / order.fps),
+        beside=margin * (reading + 1 / settings.fps),
         proving=proving,
         sums=2 * sums,  # by the worker, and before the merge
         joining=joining - sums,
@@ -103,35 +116,35 @@ def measured(order: Order, folder: Path) -> Parts:
     )
 
 
-def _clip(order: Order) -> None:
-    pictures = f"testsrc2=s={order.width}x{order.height}:r=24,noise=alls=4:allf=t"
-    words = ["-v", "error", "-f", "lavfi", "-i", pictures, "-frames:v", str(order.frames), "-c:v", "libx264"]
-    subprocess.run([find().path, *words, "-preset", "veryfast", "-pix_fmt", "yuv420p", "clip.mp4"], check=True)
+def _make_clip(settings: OverheadSettings) -> None:
+    source = f"testsrc2=s={settings.width}x{settings.height}:r=24,noise=alls=4:allf=t"
+    args = ["-v", "error", "-f", "lavfi", "-i", source, "-frames:v", str(settings.frames), "-c:v", "libx264"]
+    subprocess.run([find_binary().path, *args, "-preset", "veryfast", "-pix_fmt", "yuv420p", "clip.mp4"], check=True)
 
 
-def _reading(kitchen: Kitchen) -> tuple[float, float, float]:
-    """Seconds that chunks wait longer for their first frame than a film does; of a frame to be read; of all sums."""
-    recipe, index = kitchen.recipe, kitchen.index
-    film = Film(kitchen.binary, kitchen.plan.decoder, index, recipe.shift, recipe.run_up)
+def _time_reading(context: JobContext) -> tuple[float, float, float]:
+    """Extra seconds for the first frames of all chunks, seconds to decode a frame, and seconds for all checksums."""
+    spec, index = context.spec, context.index
+    source = FrameSource(context.binary, context.split.decoder_args, index, spec.pts_shift, spec.preroll)
     count = len(index.times)
-    start, rest, proving = _read(film, Chunk(0, 0, count, 0, count))
-    waits = [_read(film, chunk)[0] - start for chunk in kitchen.job.chunks]
+    start, rest, proving = _timed_read(source, Chunk(0, 0, count, 0, count))
+    waits = [_timed_read(source, chunk)[0] - start for chunk in context.job.chunks]
     return max(0.0, sum(waits)), rest / max(1, count - 1), proving
 
 
-def _read(film: Film, chunk: Chunk) -> tuple[float, float, float]:
-    """Seconds until the first frame of a chunk, until its last, and for the sums of frames alone."""
-    with closing(film.frames(chunk.first, chunk.last, next(film.attempts(chunk.first)))) as frames:
+def _timed_read(source: FrameSource, chunk: Chunk) -> tuple[float, float, float]:
+    """Seconds to the first frame of a chunk, from there to its last, and for the checksums alone."""
+    with closing(source.frames(chunk.first, chunk.last, next(source.seek_points(chunk.first)))) as frames:
         first, frame = clocked(lambda: next(frames))
-        one, _ = clocked(lambda: sum_of(frame))
+        checksum_time, _ = clocked(lambda: frame_checksum(frame))
         rest, left = clocked(lambda: sum(1 for _ in frames))
-    return first, rest, one * (left + 1)
+    return first, rest, checksum_time * (left + 1)
 
 
-def main(words: Sequence[str]) -> int:
-    """Measures as asked; the parts on standard output."""
+def main(args: Sequence[str]) -> int:
+    """Prints the parts as JSON."""
     with tempfile.TemporaryDirectory() as folder:
-        parts = measured(Order(**json.loads(words[0])), Path(folder).resolve())
+        parts = measure(OverheadSettings(**json.loads(args[0])), Path(folder).resolve())
         os.chdir("/")
     sys.stdout.write(json.dumps(asdict(parts)) + "\n")
     return 0

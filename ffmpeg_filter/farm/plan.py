@@ -1,4 +1,4 @@
-"""A command becomes a job: its frames are counted, and what can go wrong is tried before anything else."""
+"""Planning of a job: model and encoders are tried, the source is decoded once and indexed, and divided into chunks."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ import av
 from ffmpeg_filter.command import containers, loglevel, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from ffmpeg_filter.farm import commands, frame_index, intermediate
-from ffmpeg_filter.farm.decode import Decoding, decoding
-from ffmpeg_filter.farm.division import Division, divided, run_up
-from ffmpeg_filter.farm.frame_index import Index, Indexer, sum_of
-from ffmpeg_filter.farm.job_context import Recipe, check_inputs, check_outputs, request
+from ffmpeg_filter.farm.decode import Decoder, open_decoder
+from ffmpeg_filter.farm.division import Division, divide, preroll_frames
+from ffmpeg_filter.farm.frame_index import FrameIndex, Indexer, frame_checksum
+from ffmpeg_filter.farm.job_context import EncodeSpec, check_inputs, check_outputs, job_request
 from ffmpeg_filter.media import color_tags
 from ffmpeg_filter.media.damage import Damage
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
-from ffmpeg_filter.media.nut import exact
+from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.process import ProgramError, killed
-from ffmpeg_filter.media.showinfo import LOST_KEYS, Shown, lost_words
+from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING, FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import frame_writer, stream_side_data, vsync
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
 from ffmpeg_filter.transcode.pipeline import INTERLACED
-from ffmpeg_filter.transcode.prepare import Ordered
+from ffmpeg_filter.transcode.prepare import PreparedCommand
 from ffmpeg_filter.transcode.progress import Reporter
-from ffmpeg_filter.transcode.split import Plan
-from ffmpeg_filter.upscale.stream import Model
+from ffmpeg_filter.transcode.split import SplitCommand
+from ffmpeg_filter.upscale.stream import ModelOptions
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.farm.store.chunks import plan as chunks
@@ -42,124 +42,137 @@ from vsadcvsr.farm.store.fingerprints import fingerprint
 from vsadcvsr.farm.store.job import Job, check_folder, write_once
 from vsadcvsr.farm.store.ledger import Line, worker_name
 
-_TRIAL = "0.2"
-"""Seconds of a film that is encoded to see whether it can be."""
+_TRIAL_SECONDS = "0.2"
+"""Seconds of blank video that each encoder is tried with."""
 
 
 @dataclass(frozen=True)
-class _Film:
-    """What the first pass over the frames has found. `first` was said of the first frame, `shape` is its size."""
+class _ScannedFilm:
+    """Result of the first pass over the frames."""
 
-    index: Index
-    first: Shown
-    pixels: str
-    shape: tuple[int, int]
+    index: FrameIndex
+    first_info: FrameInfo
+    """showinfo of the first frame."""
+    pixel_format: str
+    size: tuple[int, int]
+    """(width, height)."""
     is_interlaced: bool
-    lost: frozenset[str]
+    """Whether any frame is interlaced."""
+    lost_side_data: frozenset[str]
     """Kinds of side data that the output will lack."""
 
 
-def make(folder: Path, ordered: Ordered, seconds: Fraction, reporter: Reporter) -> Job:
-    """The job of a folder: as it was planned for the same command, else planned now.
+def plan_job(folder: Path, prepared: PreparedCommand, seconds: Fraction, reporter: Reporter) -> Job:
+    """The job of a folder: the existing one if it is for the same command, else a new one.
 
-    Raises ChangedError where the folder holds a plan of something else, UsageError for what a farm cannot do, and
-    MediaError where a program does not do what it is told.
+    Raises ChangedError if the folder holds another job, UsageError for what a farm cannot do, and MediaError if a
+    program fails.
     """
-    command, _, plan, binary = ordered
+    command, _, split, binary = prepared
     check_inputs(command)
     check_outputs(command, binary)
     _check_passes(command)
-    asked = request(command.words(), binary, plan.options, seconds)
+    request = job_request(command.args(), binary, split.filter_options, seconds)
     if (folder / "job.json").exists():
         job = Job.read(folder)
-        job.check_request(asked)
+        job.check_request(request)
         job.check_sources()
         return job
-    begun = time.time()
+    started = time.time()
     check_folder(folder)
     sources = [fingerprint(file.path) for file in command.inputs]
-    margin = _try_all(folder, ordered)
-    film = _film(ordered, reporter)
-    recipe = _seekable(ordered, film, _recipe(ordered, film))
-    text = film.index.text().encode()
-    write_once(folder / frame_index.name(recipe.index), text)
-    divided_film = chunks(film.index.seconds, film.index.cuts, seconds=seconds, margin=margin)
-    job = Job(folder=folder, request=asked, recipe=recipe.plain(), sources=sources, chunks=divided_film).write()
+    margin = _try_model_and_encoders(folder, prepared)
+    film = _scan_film(prepared, reporter)
+    spec = _with_seeking(prepared, film, _encode_spec(prepared, film))
+    text = film.index.to_text().encode()
+    write_once(folder / frame_index.file_name(spec.index_checksum), text)
+    chunks_of_film = chunks(film.index.seconds, film.index.cuts, seconds=seconds, margin=margin)
+    job = Job(folder=folder, request=request, recipe=spec.to_json(), sources=sources, chunks=chunks_of_film).write()
     now = time.time()
-    job.ledger.append(Line(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - begun, 3)))
+    job.ledger.append(
+        Line(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - started, 3))
+    )
     return job
 
 
-def _try_all(folder: Path, ordered: Ordered) -> int:
-    """Tries the model and the encoders on the first frames, before a whole film is decoded for nothing.
+def _try_model_and_encoders(folder: Path, prepared: PreparedCommand) -> int:
+    """Loads the model and tries the encoders on the first frames, before the whole video is decoded.
 
-    Returns the frames to either side that a picture depends on; the model is loaded for it, on whatever is here.
-    Raises as `make` does.
+    Returns the model's lookahead: the frames before and after a chunk that its output depends on. Raises as `plan_job`
+    does.
     """
-    with decoding(ordered.binary, ordered.plan.decoder) as running:
-        beginning = _indexed(ordered.plan, islice(running, 2))
-        if beginning is None:
-            status = running.child.wait()
-            raise _undecodable(running, status)
-    options = ordered.plan.options.upscaling(*beginning.shape)
-    engine = Engine.open(**cast(Model, {name: options[name] for name in options if name in Model.__annotations__}))
-    _try(folder, ordered, _recipe(ordered, beginning), beginning)
+    with open_decoder(prepared.binary, prepared.split.decoder_args) as decoder:
+        first_frames = _scan_frames(prepared.split, islice(decoder, 2))
+        if first_frames is None:
+            status = decoder.child.wait()
+            raise _undecodable(decoder, status)
+    options = prepared.split.filter_options.upscale_arguments(*first_frames.size)
+    engine = Engine.open(
+        **cast(ModelOptions, {name: options[name] for name in options if name in ModelOptions.__annotations__})
+    )
+    _try_encoders(folder, prepared, _encode_spec(prepared, first_frames), first_frames)
     return engine.lookahead
 
 
-def _undecodable(running: Decoding, status: int) -> ProgramError:
-    reason = killed("decoder", status) if status < 0 else running.child.speech.reason()
+def _undecodable(running: Decoder, status: int) -> ProgramError:
+    reason = killed("decoder", status) if status < 0 else running.child.log.reason()
     return ProgramError(f"the source cannot be decoded: {reason}", status or 1)
 
 
-def _film(ordered: Ordered, reporter: Reporter) -> _Film:
-    """The first pass: everything is decoded, as a single run would, and nothing kept."""
-    command, _, plan, binary = ordered
-    level = loglevel.of(command.words())
-    with decoding(binary, plan.decoder, lambda words: reporter.say(f"decoder: {words}"), level) as running:
-        film = _indexed(plan, running, reporter.frame)
-        status = running.child.wait()
+def _scan_film(prepared: PreparedCommand, reporter: Reporter) -> _ScannedFilm:
+    """The first pass: decodes everything as a run on one machine would, and keeps only the index."""
+    command, _, split, binary = prepared
+    level = loglevel.level_of(command.args())
+    with open_decoder(
+        binary, split.decoder_args, lambda message: reporter.say(f"decoder: {message}"), level
+    ) as decoder:
+        film = _scan_frames(split, decoder, reporter.frame)
+        status = decoder.child.wait()
         if film is None or status:
-            raise _undecodable(running, status)
-        running.child.speech.let_out(0)
-    _judge(command, running.damage)
+            raise _undecodable(decoder, status)
+        decoder.child.log.flush(0)
+    _check_damage(command, decoder.damage)
     if level >= loglevel.WARNING:
-        for words in _warnings(film, plan, running.damage):
-            reporter.say(f"warning: {words}")
+        for message in _warnings(film, split, decoder.damage):
+            reporter.say(f"warning: {message}")
     return film
 
 
-def _warnings(film: _Film, plan: Plan, damage: Damage) -> Iterator[str]:
+def _warnings(film: _ScannedFilm, plan: SplitCommand, damage: Damage) -> Iterator[str]:
     if damage:
         yield str(damage)
-    yield from color_tags.lost(film.first)
-    said = stream_side_data.of(film.first, None)
-    yield from stream_side_data.lost(said, film.first, plan.codec, is_stated=_has_header(plan, film), is_taken=True)
-    if lost := film.lost - stream_side_data.kinds(said):
-        yield lost_words(lost)
-    if plan.loses_keys:
-        yield LOST_KEYS
+    yield from color_tags.lost_metadata(film.first_info)
+    said = stream_side_data.of(film.first_info, None)
+    yield from stream_side_data.lost(
+        said, film.first_info, plan.codec, is_stated=_has_header(plan, film), is_taken=True
+    )
+    if lost := film.lost_side_data - stream_side_data.kinds(said):
+        yield lost_side_data_warning(lost)
+    if plan.loses_source_keyframes:
+        yield LOST_KEYFRAMES_WARNING
     if film.is_interlaced:
         yield INTERLACED
 
 
-def _indexed(
-    plan: Plan, frames: Iterable[tuple[av.VideoFrame, Shown]], count: Callable[[float], None] = lambda _: None
-) -> _Film | None:
-    """What there is to know of frames; None where there are none. `count` is called with the time of each."""
-    indexer = Indexer(plan.options.sc_threshold)
-    first: tuple[Shown, str, tuple[int, int]] | None = None
+def _scan_frames(
+    split: SplitCommand,
+    frames: Iterable[tuple[av.VideoFrame, FrameInfo]],
+    on_frame: Callable[[float], None] = lambda _: None,
+) -> _ScannedFilm | None:
+    """The facts of frames; None if there are none. `on_frame` is called with the time of each."""
+    indexer = Indexer(split.filter_options.sc_threshold)
+    first: tuple[FrameInfo, str, tuple[int, int]] | None = None
     is_interlaced = False
-    lost: set[str] = set()
-    for frame, shown in frames:
-        is_interlaced |= shown.field != "P"
-        lost |= shown.lost(rotates=plan.rotates)
-        first = first or (shown, frame.format.name, (frame.width, frame.height))
+    lost_side_data: set[str] = set()
+    for frame, frame_info in frames:
+        is_interlaced |= frame_info.field != "P"
+        lost_side_data |= frame_info.lost_side_data(rotates=split.rotates)
+        first = first or (frame_info, frame.format.name, (frame.width, frame.height))
         if (frame.format.name, (frame.width, frame.height)) != first[1:]:
             raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
-        indexer.take(frame)
-        count(float((frame.pts or 0) * (exact(frame.time_base) or 0)))
-    return None if first is None else _Film(indexer.index(), *first, is_interlaced, frozenset(lost))
+        indexer.add(frame)
+        on_frame(float((frame.pts or 0) * (to_fraction(frame.time_base) or 0)))
+    return None if first is None else _ScannedFilm(indexer.index(), *first, is_interlaced, frozenset(lost_side_data))
 
 
 def _check_passes(command: Command) -> None:
@@ -169,145 +182,156 @@ def _check_passes(command: Command) -> None:
         raise UsageError.of("-pass", ", ".join(sorted(map(str, passes))), "2", hint)
 
 
-def _judge(command: Command, damage: Damage) -> None:
+def _check_damage(command: Command, damage: Damage) -> None:
     if damage and command.value("adcvsr_on_corrupt") == "fail":
         raise MediaError(f"{damage}; nothing is planned, as -adcvsr_on_corrupt fail says")
 
 
-def _recipe(ordered: Ordered, film: _Film) -> Recipe:
-    command, inputs, plan, binary = ordered
-    first, info = film.first, _info(plan, film)
-    said = stream_side_data.of(first, None) if _has_header(plan, film) else NO_SIDE_DATA
-    division = divided(command, plan, inputs, command.value("farm_intermediate"))
+def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
+    command, inputs, split, binary = prepared
+    first, info = film.first_info, _info(split, film)
+    said = stream_side_data.of(first, None) if _has_header(split, film) else NO_SIDE_DATA
+    division = divide(command, split, inputs, command.value("farm_intermediate"))
     if division.mode == "direct":
-        division = _checked(division, ordered, film, info)
-    return Recipe(
+        division = _checked_division(division, prepared, film, info)
+    return EncodeSpec(
         mode=division.mode,
-        why=division.why,
-        pixels=film.pixels,
-        index=hashlib.sha256(film.index.text().encode()).hexdigest(),
-        filters=[*frame_writer.filters(film.pixels, info, binary.version), *color_tags.filters(first, binary.version)],
-        options=color_tags.encoder_options(first, plan.codec, binary.version, is_graded=any(said)),
-        reading=frame_writer.options(_blank(plan, film)[0], info),
-        begin=str(film.index.seconds[0]),
-        tick=str(first.time_base),
+        reason=division.reason,
+        pixel_format=film.pixel_format,
+        index_checksum=hashlib.sha256(film.index.to_text().encode()).hexdigest(),
+        filters=[
+            *frame_writer.restoring_filters(film.pixel_format, info, binary.version),
+            *color_tags.filters(first, binary.version),
+        ],
+        options=color_tags.encoder_options(first, split.codec, binary.version, is_graded=any(said)),
+        input_options=frame_writer.input_options(_blank_frames(split, film)[0], info),
+        start_time=str(film.index.seconds[0]),
+        time_base=str(first.time_base),
         rate=str(first.rate or ""),
-        shift=None,
-        run_up=None,
+        pts_shift=None,
+        preroll=None,
         said=said,
     )
 
 
-def _seekable(ordered: Ordered, film: _Film, recipe: Recipe) -> Recipe:
-    """The recipe with what a decoder must know to begin in the middle of the film, where it can."""
-    ahead = run_up(ordered.command, ordered.plan) if film.index.rises else None
-    shift = None if ahead is None else _shift(ordered, film.index)
-    return recipe if shift is None else replace(recipe, shift=shift, run_up=ahead)
+def _with_seeking(prepared: PreparedCommand, film: _ScannedFilm, spec: EncodeSpec) -> EncodeSpec:
+    """The spec plus what decoders need to start in the middle, if they can."""
+    preroll = preroll_frames(prepared.command, prepared.split) if film.index.is_increasing else None
+    pts_shift = None if preroll is None else _find_pts_shift(prepared, film.index)
+    return spec if pts_shift is None else replace(spec, pts_shift=pts_shift, preroll=preroll)
 
 
-def _checked(division: Division, ordered: Ordered, film: _Film, info: StreamInfo) -> Division:
-    """The division of a film whose frames may be too near to each other to be encoded each by itself."""
+def _checked_division(division: Division, prepared: PreparedCommand, film: _ScannedFilm, info: StreamInfo) -> Division:
+    """The division, lossless if frames are too close together for separate encoding."""
     try:
-        index = frame_index.encoded(film.index, info.sent_rate)
-        if ordered.plan.fills_gaps and not vsync.is_steady(index.seconds, info.sent_rate):
+        index = frame_index.rounded_to_rate(film.index, info.pipe_rate)
+        if prepared.split.fills_gaps and not vsync.is_steady(index.seconds, info.pipe_rate):
             raise ValueError("FFmpeg repeats frames where time goes on")
     except ValueError as error:
-        if ordered.command.value("farm_intermediate") == "none":
-            words = f"chunks cannot be encoded by themselves: {error}; leave -farm_intermediate out"
-            raise UsageError(words) from error
+        if prepared.command.value("farm_intermediate") == "none":
+            message = f"chunks cannot be encoded by themselves: {error}; leave -farm_intermediate out"
+            raise UsageError(message) from error
         return Division("lossless", str(error))
     return division
 
 
-def _shift(ordered: Ordered, index: Index) -> int | None:
-    """What the source's own times have more than the index's, in ticks; None where that is not to be found out."""
-    with decoding(ordered.binary, commands.raw(ordered.plan.decoder)) as running:
-        for frame, _ in running:
-            same = exact(frame.time_base) == index.tick and sum_of(frame) == index.sums[0]
-            return frame.pts - index.times[0] if same and frame.pts is not None else None
+def _find_pts_shift(prepared: PreparedCommand, index: FrameIndex) -> int | None:
+    """Source timestamp minus index timestamp in ticks; None if it cannot be determined."""
+    with open_decoder(prepared.binary, commands.first_frame_command(prepared.split.decoder_args)) as decoder:
+        for frame, _ in decoder:
+            is_same = to_fraction(frame.time_base) == index.time_base and frame_checksum(frame) == index.checksums[0]
+            return frame.pts - index.times[0] if is_same and frame.pts is not None else None
     return None
 
 
-def _try(folder: Path, ordered: Ordered, recipe: Recipe, film: _Film) -> None:
-    """Encodes a moment of nothing in every way that will be needed. Raises ProgramError, UsageError or MediaError."""
-    _, _, plan, _ = ordered
-    words = plan.encoder(recipe.start(plan))
-    with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as place:
-        if plan.part is not None or _has_one_name(plan.output):
-            first, *_ = commands.passes(_elsewhere(words, Path(place)), f"{place}/pass")
-            _encode(ordered, first, film, recipe)
-        if recipe.mode == "direct":
-            chunk = commands.of_chunk(words, plan.codec, f"{place}/chunk.mkv", 1 / recipe.info(plan).sent_rate)
-            _encode(ordered, chunk, film, recipe)
+def _try_encoders(folder: Path, prepared: PreparedCommand, spec: EncodeSpec, film: _ScannedFilm) -> None:
+    """Encodes a few blank frames with every command that will be needed. Raises ProgramError, UsageError or
+    MediaError.
+    """
+    _, _, split, _ = prepared
+    args = split.encoder_args(spec.start_info(split))
+    with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as trial_folder:
+        if split.temporary_output is not None or _can_be_redirected(split.output):
+            first, *_ = commands.encoder_passes(_redirected(args, Path(trial_folder)), f"{trial_folder}/pass")
+            _try_encoder(prepared, first, film, spec)
+        if spec.mode == "direct":
+            chunk = commands.chunk_command(
+                args, split.codec, f"{trial_folder}/chunk.mkv", 1 / spec.stream_info(split).pipe_rate
+            )
+            _try_encoder(prepared, chunk, film, spec)
         else:
-            _try_lossless(Path(place), film)
+            _try_lossless(Path(trial_folder), film)
 
 
-def _has_one_name(output: File) -> bool:
-    """Whether an output that has no temporary name can be tried under another: a pipe, or a file without a format."""
+def _can_be_redirected(output: File) -> bool:
+    """Whether an output without a temporary name can be tried under another name: a pipe, or a file without a
+    format.
+    """
     return containers.is_one_file(output) and urls.protocol(output.url) in {"file", "pipe", "fd"}
 
 
-def _elsewhere(words: Sequence[str], folder: Path) -> list[str]:
-    """The encoder's command for a moment of film, into other files."""
-    command = parse(words)
+def _redirected(args: Sequence[str], folder: Path) -> list[str]:
+    """The encode command for a moment of blank video, into other files."""
+    command = parse(args)
 
-    def moved(number: int, file: File) -> File:
-        options = (*file.options, Option("-t", _TRIAL), Option("-y"))
+    def redirected(number: int, file: File) -> File:
+        options = (*file.options, Option("-t", _TRIAL_SECONDS), Option("-y"))
         return replace(file, options=options, url=str(folder / f"{number}{Path(file.url).suffix}"))
 
-    files = [file if file.is_input else moved(number, file) for number, file in enumerate(command.files)]
-    return Command(tuple(files), command.rest).words()
+    files = [file if file.is_input else redirected(number, file) for number, file in enumerate(command.files)]
+    return Command(tuple(files), command.trailing).args()
 
 
-def _encode(ordered: Ordered, words: Sequence[str], film: _Film, recipe: Recipe) -> None:
-    said: list[str] = []
-    blank = list(islice(_blank(ordered.plan, film), 2))
-    encoder = Encoder([ordered.binary.path, *words], blank[0], recipe.info(ordered.plan), said.append)
+def _try_encoder(prepared: PreparedCommand, args: Sequence[str], film: _ScannedFilm, spec: EncodeSpec) -> None:
+    messages: list[str] = []
+    frames = list(islice(_blank_frames(prepared.split, film), 2))
+    encoder = Encoder([prepared.binary.path, *args], frames[0], spec.stream_info(prepared.split), messages.append)
     try:
-        for frame in blank:
-            if not encoder.take(frame):
+        for frame in frames:
+            if not encoder.write(frame):
                 break
         encoder.finish()
     finally:
         encoder.kill()
 
 
-def _info(plan: Plan, film: _Film) -> StreamInfo:
-    return plan.info(film.first.time_base, film.first.rate, film.index.seconds[0])
+def _info(plan: SplitCommand, film: _ScannedFilm) -> StreamInfo:
+    return plan.stream_info(film.first_info.time_base, film.first_info.rate, film.index.seconds[0])
 
 
-def _has_header(plan: Plan, film: _Film) -> bool:
+def _has_header(plan: SplitCommand, film: _ScannedFilm) -> bool:
     """Whether pictures come to the encoder in Matroska, whose header says how they are graded."""
-    return frame_writer.is_matroska(_blank(plan, film)[0], _info(plan, film))
+    return frame_writer.is_matroska(_blank_frames(plan, film)[0], _info(plan, film))
 
 
-def _blank(plan: Plan, film: _Film) -> list[av.VideoFrame]:
-    """Pictures of the size that is to come, at the first times of the film."""
-    width, height = _out_size(plan, film.shape)
-    made = []
-    for moment in film.index.times[:2]:
-        frame = av.VideoFrame(width, height, film.pixels)
+def _blank_frames(split: SplitCommand, film: _ScannedFilm) -> list[av.VideoFrame]:
+    """Blank frames of the output size, at the first timestamps."""
+    width, height = _output_size(split, film.size)
+    frames = []
+    for pts in film.index.times[:2]:
+        frame = av.VideoFrame(width, height, film.pixel_format)
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        frame.pts, frame.time_base = moment, film.index.tick
-        made.append(frame)
-    return made
+        frame.pts, frame.time_base = pts, film.index.time_base
+        frames.append(frame)
+    return frames
 
 
-def _out_size(plan: Plan, shape: tuple[int, int]) -> tuple[int, int]:
-    chosen = plan.options.upscaling(*shape)
-    width, height = chosen.get("width"), chosen.get("height")
-    scale = plan.options.scale
-    return (int(str(width)), int(str(height))) if width and height else (shape[0] * scale, shape[1] * scale)
+def _output_size(split: SplitCommand, size: tuple[int, int]) -> tuple[int, int]:
+    options = split.filter_options.upscale_arguments(*size)
+    width, height = options.get("width"), options.get("height")
+    scale = split.filter_options.scale
+    return (int(str(width)), int(str(height))) if width and height else (size[0] * scale, size[1] * scale)
 
 
-def _try_lossless(folder: Path, film: _Film) -> None:
-    frame = av.VideoFrame(64, 48, film.pixels)
-    path = folder / f"pictures{intermediate.suffix(film.pixels)}"
+def _try_lossless(folder: Path, film: _ScannedFilm) -> None:
+    frame = av.VideoFrame(64, 48, film.pixel_format)
+    path = folder / f"pictures{intermediate.suffix(film.pixel_format)}"
     try:
         intermediate.write(path, [frame])
-        kept = list(intermediate.read(path, film.pixels))
+        frames = list(intermediate.read(path, film.pixel_format))
     except (MediaError, av.FFmpegError, ValueError) as error:
-        raise UsageError.of("pixel format", film.pixels, "one that can be kept; put format=… before adcvsr") from error
-    assert len(kept) == 1, "one was written"
+        raise UsageError.of(
+            "pixel format", film.pixel_format, "one that can be kept; put format=… before adcvsr"
+        ) from error
+    assert len(frames) == 1, "one was written"

@@ -1,7 +1,7 @@
-"""Some pictures of a farm's film beside those of its source, for people to look at.
+"""Pairs of source and output frames for the report page.
 
-The source's is the frame in front of the network, known by its number and its checksum; the film's is the picture of
-the same number in its chunk. What cannot be matched for certain is left out.
+A source frame is identified by number and checksum, an output frame by its number in the chunk. Pairs that cannot be
+matched with certainty are left out.
 """
 
 from __future__ import annotations
@@ -17,94 +17,94 @@ from numpy.typing import NDArray
 
 from ffmpeg_filter.command import filtergraph
 from ffmpeg_filter.farm import intermediate
-from ffmpeg_filter.farm.decode import Film, MisalignedError
-from ffmpeg_filter.farm.job_context import Kitchen, enter
+from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
+from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
 from vsadcvsr.errors import AdcvsrError, MediaError
 from vsadcvsr.farm.monitor.report import Sample
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.job import Job, checksum
 from vsadcvsr.html_page import embedded
 
-_MOVERS = {"crop", "hflip", "pad", "transpose", "vflip"}
-"""Filters behind the network that are allowed in chunks and put pixels elsewhere."""
+_GEOMETRY_FILTERS = {"crop", "hflip", "pad", "transpose", "vflip"}
+"""Filters after `adcvsr` that are allowed in chunks and move pixels."""
 _WIDTH, _HEIGHT = 1280, 720
-"""The most that is shown of a picture."""
-_REACH = 2000
-"""Frames into a film in which a decoder cannot seek."""
-_LIKE = 0.5
-"""The correlation of luma below which two pictures are not believed to be the same."""
+"""Maximum size of a shown image."""
+_MAX_UNSEEKABLE = 2000
+"""Frames to decode at most if the source cannot be seeked."""
+_MIN_CORRELATION = 0.5
+"""Luma correlation below which two frames are not considered the same."""
 _UNTAGGED = 2
 _HDR = {16, 18}
 
-_ONE = Fraction(1, 25)
+_TIME_BASE = Fraction(1, 25)
 
 type Pixels = NDArray[np.uint8]
 
 
 class UnmatchedError(MediaError):
-    """A picture that cannot be shown, and why."""
+    """A frame that cannot be shown, and why."""
 
 
 def samples(job: Job, count: int) -> tuple[list[Sample], list[str]]:
-    """About `count` pictures from all over the film, as far as there are some to show, and why there are no more."""
+    """About `count` pairs from the whole video, and notes on those that are left out."""
     if count < 1:
         return [], []
     try:
-        enter(job.request)
-        gallery = _Gallery(job)
+        chdir_to_job(job.request)
+        source = _PreviewSource(job)
     except (AdcvsrError, OSError) as error:
         return [], [f"no pictures: {error}"]
-    made, notes = [], gallery.notes
-    for number in gallery.numbers(count):
+    previews, notes = [], source.notes
+    for number in source.numbers(count):
         try:
-            made.append(gallery.sample(number))
+            previews.append(source.sample(number))
         except (AdcvsrError, OSError, av.FFmpegError) as error:
             notes.append(f"frame {number} is left out: {error}")
-    return made, notes
+    return previews, notes
 
 
-class _Gallery:
-    """The two ends of a job. Raises UnmatchedError where they cannot be laid one on the other."""
+class _PreviewSource:
+    """Source and output frames of a job. Raises UnmatchedError if they cannot be overlaid."""
 
     def __init__(self, job: Job) -> None:
-        self._kitchen = kitchen = Kitchen(job)
-        recipe, plan = kitchen.recipe, kitchen.plan
-        self._is_direct = recipe.mode == "direct"
-        moved = _movers(kitchen) if self._is_direct else []
-        if moved:
-            raise UnmatchedError(f"{moved[0]} behind adcvsr puts pixels elsewhere")
-        self._film = Film(kitchen.binary, plan.decoder, kitchen.index, recipe.shift, recipe.run_up)
+        self._context = context = JobContext(job)
+        spec, split = context.spec, context.split
+        self._is_direct = spec.mode == "direct"
+        filters = _geometry_filters(context) if self._is_direct else []
+        if filters:
+            raise UnmatchedError(f"{filters[0]} behind adcvsr puts pixels elsewhere")
+        self._source = FrameSource(context.binary, split.decoder_args, context.index, spec.pts_shift, spec.preroll)
         self._done = job.done()
         self.notes: list[str] = []
 
     def numbers(self, count: int) -> list[int]:
-        """Frames evenly from all over the film, or from its beginning where later ones take long to come by."""
-        frames = len(self._kitchen.index.times)
-        reach = frames if self._kitchen.recipe.shift is not None else min(frames, _REACH)
-        return sorted({(2 * number + 1) * reach // (2 * count) for number in range(count)})
+        """Evenly spaced frame numbers; from the beginning only if the source cannot be seeked."""
+        frames = len(self._context.index.times)
+        span = frames if self._context.spec.pts_shift is not None else min(frames, _MAX_UNSEEKABLE)
+        return sorted({(2 * number + 1) * span // (2 * count) for number in range(count)})
 
     def sample(self, number: int) -> Sample:
-        """Raises UnmatchedError where that frame's two pictures are not there or not the same."""
-        job, index = self._kitchen.job, self._kitchen.index
-        chunk = next(one for one in job.chunks if one.begin <= number < one.end)
-        source, result = self._source(number), self._result(chunk, number)
-        self._describe(result, source)
+        """The pair of a frame number. Raises UnmatchedError if a frame is missing or the two differ."""
+        job, index = self._context.job, self._context.index
+        chunk = next(chunk for chunk in job.chunks if chunk.begin <= number < chunk.end)
+        source, result = self._source_frame(number), self._result_frame(chunk, number)
+        self._tag_colors(result, source)
         if source.color_trc in _HDR and not self.notes:
             self.notes.append("PQ and HLG pictures are shown as they are, without tone mapping")
         shape = (result.width, result.height)
         before, after = _rgb(source, shape, "BICUBIC"), _rgb(result, shape)
         back = _rgb(result, (source.width, source.height), "AREA")
-        numbers = _measured(before, after, _rgb(source, (source.width, source.height)), back)
-        shown = _middle(before), _middle(after)
-        tall, wide = shown[0].shape[:2]
+        metrics = _metrics(before, after, _rgb(source, (source.width, source.height)), back)
+        crops = _center_crop(before), _center_crop(after)
+        tall, wide = crops[0].shape[:2]
         return Sample(
             frame=number, chunk=chunk.number, at=float(index.seconds[number] - index.seconds[0]), width=wide,
-            height=tall, before=_coded(shown[0]), after=_coded(shown[1]), numbers=numbers,
+            height=tall, before=_data_uri(crops[0]), after=_data_uri(crops[1]), numbers=metrics,
             note="" if (wide, tall) == shape else f"the middle {wide}x{tall} of {shape[0]}x{shape[1]}",
         )  # fmt: skip
 
-    def _describe(self, result: av.VideoFrame, source: av.VideoFrame) -> None:
-        """Gives a picture the colours of its source where it does not tell its own."""
+    def _tag_colors(self, result: av.VideoFrame, source: av.VideoFrame) -> None:
+        """Copies color tags of the source to an output frame that lacks them."""
         if not self._is_direct:
             result.colorspace, result.color_range = source.colorspace, source.color_range
         elif result.colorspace == _UNTAGGED and not source.format.is_rgb and not result.format.is_rgb:
@@ -112,60 +112,66 @@ class _Gallery:
         if not result.color_range and not source.format.is_rgb:
             result.color_range = source.color_range
 
-    def _source(self, number: int) -> av.VideoFrame:
-        for at in self._film.attempts(number):
+    def _source_frame(self, number: int) -> av.VideoFrame:
+        for at in self._source.seek_points(number):
             try:
-                with closing(self._film.frames(number, number + 1, at)) as frames:
+                with closing(self._source.frames(number, number + 1, at)) as frames:
                     return next(frames)
             except MisalignedError as error:
                 if at is None:
                     raise UnmatchedError(str(error)) from error
         raise AssertionError("the last attempt begins with the film")
 
-    def _result(self, chunk: Chunk, number: int) -> av.VideoFrame:
+    def _result_frame(self, chunk: Chunk, number: int) -> av.VideoFrame:
         line = self._done.get(chunk.number)
         if line is None:
             raise UnmatchedError(f"chunk {chunk.number} is not there")
-        path = self._kitchen.job.store / line.file
+        path = self._context.job.store / line.file
         if checksum(path) != line.checksum:
             raise UnmatchedError(f"{path.name} is damaged")
         with av.open(str(path)) as file:
-            pictures: Iterator[av.VideoFrame] = file.decode(video=0)
+            frames: Iterator[av.VideoFrame] = file.decode(video=0)
             if not self._is_direct:
-                pictures = intermediate.read(path, self._kitchen.recipe.pixels)
-            found = next(islice(pictures, number - chunk.begin, None), None)
-        if found is None:
+                frames = intermediate.read(path, self._context.spec.pixel_format)
+            frame = next(islice(frames, number - chunk.begin, None), None)
+        if frame is None:
             raise UnmatchedError(f"{path.name} has too few pictures")
-        return found
+        return frame
 
 
-def _movers(kitchen: Kitchen) -> list[str]:
-    told = [
-        one.value for one in kitchen.plan.output.options if one.value is not None and filtergraph.mentions(one.value)
+def _geometry_filters(context: JobContext) -> list[str]:
+    values = [
+        option.value
+        for option in context.split.output.options
+        if option.value is not None and filtergraph.mentions(option.value)
     ]
-    graphs = [filtergraph.cut(filtergraph.parse(value)) for value in told]
-    return [node.name for graph in graphs if graph for _, _, node in graph.after.nodes() if node.name in _MOVERS]
+    graphs = [filtergraph.cut(filtergraph.parse(value)) for value in values]
+    return [
+        node.name for graph in graphs if graph for _, _, node in graph.after.nodes() if node.name in _GEOMETRY_FILTERS
+    ]
 
 
-def _rgb(frame: av.VideoFrame, size: tuple[int, int], way: str = "BICUBIC") -> Pixels:
-    """8-bit RGB (H, W, 3) at a size (width, height); where the frame does not say how, as FFmpeg would."""
-    return np.asarray(frame.reformat(*size, format="rgb24", interpolation=way).to_ndarray(), np.uint8)
+def _rgb(frame: av.VideoFrame, size: tuple[int, int], interpolation: str = "BICUBIC") -> Pixels:
+    """8-bit RGB (H, W, 3) at `size` (width, height); untagged frames are converted as FFmpeg would."""
+    return np.asarray(frame.reformat(*size, format="rgb24", interpolation=interpolation).to_ndarray(), np.uint8)
 
 
 def _luma(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(pixels @ np.array([0.2126, 0.7152, 0.0722], np.float32), np.float32)
 
 
-def _measured(before: Pixels, after: Pixels, source: Pixels, back: Pixels) -> dict[str, str]:
-    """Numbers of a picture; `back` is the film's at the source's size. Raises UnmatchedError where they differ much."""
-    one, other = _luma(source), _luma(back)
-    spread = float(one.std() * other.std())
-    if spread < 1e-3:
+def _metrics(before: Pixels, after: Pixels, source: Pixels, back: Pixels) -> dict[str, str]:
+    """Metrics of a pair; `back` is the output at the source's size. Raises UnmatchedError if the two do not
+    correlate.
+    """
+    source_luma, result_luma = _luma(source), _luma(back)
+    deviation = float(source_luma.std() * result_luma.std())
+    if deviation < 1e-3:
         raise UnmatchedError("it is plain, and could be any")
-    alike = float(((one - one.mean()) * (other - other.mean())).mean()) / spread
-    if alike < _LIKE:
-        raise UnmatchedError(f"the two have little in common (correlation {alike:.2f})")
-    error = float(((one - other) ** 2).mean())
+    correlation = float(((source_luma - source_luma.mean()) * (result_luma - result_luma.mean())).mean()) / deviation
+    if correlation < _MIN_CORRELATION:
+        raise UnmatchedError(f"the two have little in common (correlation {correlation:.2f})")
+    error = float(((source_luma - result_luma) ** 2).mean())
     return {
         "PSNR of the result, shrunk to the source's size, to the source": _decibels(error),
         "Mean step between neighbouring pixels, bicubic": f"{_steps(before):.2f}",
@@ -182,21 +188,23 @@ def _steps(pixels: Pixels) -> float:
     return float(np.abs(np.diff(plane, axis=0)).mean() + np.abs(np.diff(plane, axis=1)).mean()) / 2
 
 
-def _middle(pixels: Pixels) -> Pixels:
+def _center_crop(pixels: Pixels) -> Pixels:
     tall, wide = pixels.shape[:2]
     top, left = max(0, tall - _HEIGHT) // 2, max(0, wide - _WIDTH) // 2
     return np.ascontiguousarray(pixels[top : top + _HEIGHT, left : left + _WIDTH])
 
 
-def _coded(pixels: Pixels) -> str:
-    """A picture as an address that holds it: WebP, or PNG where this build of PyAV has no encoder for that."""
-    kind, name, form = ("webp", "libwebp", "bgra") if "libwebp" in av.codecs_available else ("png", "png", "rgb24")
+def _data_uri(pixels: Pixels) -> str:
+    """An image as a data URI: WebP, or PNG if PyAV lacks a WebP encoder."""
+    image_type, name, pixel_format = (
+        ("webp", "libwebp", "bgra") if "libwebp" in av.codecs_available else ("png", "png", "rgb24")
+    )
     encoder = av.CodecContext.create(name, "w")
     assert isinstance(encoder, av.VideoCodecContext)
-    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=form)
-    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, form
-    encoder.time_base = frame.time_base = _ONE
-    encoder.options = {"quality": "90"} if kind == "webp" else {}
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=pixel_format)
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, pixel_format
+    encoder.time_base = frame.time_base = _TIME_BASE
+    encoder.options = {"quality": "90"} if image_type == "webp" else {}
     frame.pts = 0
     packets = [*encoder.encode(frame), *encoder.encode(None)]
-    return embedded(kind, b"".join(bytes(packet) for packet in packets))
+    return embedded(image_type, b"".join(bytes(packet) for packet in packets))

@@ -1,4 +1,4 @@
-"""One chunk made: its frames decoded, upscaled, and encoded or kept without loss."""
+"""Rendering of one chunk: decode, upscale, encode."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import cast
 import av
 
 from ffmpeg_filter.farm import commands, frame_index, intermediate
-from ffmpeg_filter.farm.decode import Film, MisalignedError
-from ffmpeg_filter.farm.job_context import Kitchen
+from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
+from ffmpeg_filter.farm.job_context import JobContext
 from ffmpeg_filter.frames import upscale_frames
-from ffmpeg_filter.media.nut import exact
+from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.transcode.encoder import Encoder
-from ffmpeg_filter.upscale.stream import Model
+from ffmpeg_filter.upscale.stream import ModelOptions
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError
 from vsadcvsr.farm.store.chunks import Chunk
@@ -28,12 +28,12 @@ from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 
 
-class Renderer:
-    """Makes chunks of a job on this machine; the model stays loaded as long as this is there. It runs on `threads`
-    threads of a CPU, 0 for all, where the command says nothing of them.
+class ChunkRenderer:
+    """Renders chunks of a job on this machine, with the model loaded once.
 
-    `say` is told what the user should read, `frame` of each picture that is made (its time in seconds). Raises
-    ChangedError where the job was planned with something else than what is here.
+    `say` receives messages for the user, `on_frame` the time (seconds) of each output frame. CPU backends use `threads`
+    threads, 0 for all, unless the command sets a number. Raises ChangedError if this machine differs from the planning
+    one.
     """
 
     def __init__(
@@ -41,34 +41,40 @@ class Renderer:
         job: Job,
         *,
         say: Callable[[str], None] = lambda _: None,
-        frame: Callable[[float], None] = lambda _: None,
+        on_frame: Callable[[float], None] = lambda _: None,
         threads: int = 0,
     ) -> None:
-        self._kitchen = kitchen = Kitchen(job)
-        self._options = replace(kitchen.plan.options, threads=kitchen.plan.options.threads or threads)
-        self._say, self._frame = lambda words: None if _BANNER.match(words) else say(words), frame
-        recipe = kitchen.recipe
-        self._film = Film(kitchen.binary, kitchen.plan.decoder, kitchen.index, recipe.shift, recipe.run_up)
-        chosen = self._options.upscaling(1, 1)
-        self._engine = Engine.open(**cast(Model, {name: chosen[name] for name in chosen if name in _OF_MODEL}))
+        self._context = context = JobContext(job)
+        self._options = replace(context.split.filter_options, threads=context.split.filter_options.threads or threads)
+        self._log, self._on_frame = lambda words: None if _ENCODER_BANNER.match(words) else say(words), on_frame
+        spec = context.spec
+        self._source = FrameSource(
+            context.binary, context.split.decoder_args, context.index, spec.pts_shift, spec.preroll
+        )
+        options = self._options.upscale_arguments(1, 1)
+        self._engine = Engine.open(
+            **cast(ModelOptions, {name: options[name] for name in options if name in _MODEL_OPTIONS})
+        )
 
     @property
     def engine(self) -> str:
-        """What makes the pictures, such as "ort/cuda/fp16 1.27.0": another release may round otherwise."""
-        return " ".join([self._engine.label, *_release(self._engine.label.partition("/")[0])])
+        """Backend, device, precision and library version, such as "ort/cuda/fp16 1.27.0": another release may round
+        differently.
+        """
+        return " ".join([self._engine.label, *_library_version(self._engine.label.partition("/")[0])])
 
     def render(self, chunk: Chunk) -> Path:
-        """A file in the job's folder of chunks, of a name of its own, with all pictures of the chunk in it.
+        """Renders a chunk into a new file in the job's chunk folder and returns its path.
 
-        Raises ChangedError where the frames cannot be decoded as they were when the job was planned, MediaError where
-        a program fails, and what the engine raises.
+        Raises ChangedError if the frames are not those of the index, MediaError if a program fails, and what the engine
+        raises.
         """
-        store = self._kitchen.job.store
+        store = self._context.job.store
         store.mkdir(parents=True, exist_ok=True)
-        ending = ".mkv" if self._is_direct else intermediate.suffix(self._kitchen.recipe.pixels)
-        part = self._kitchen.job.part(chunk.number, ending)
+        ending = ".mkv" if self._is_direct else intermediate.suffix(self._context.spec.pixel_format)
+        part = self._context.job.part(chunk.number, ending)
         try:
-            self._attempt(chunk, part)
+            self._render_retrying(chunk, part)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -76,56 +82,59 @@ class Renderer:
 
     @property
     def _is_direct(self) -> bool:
-        return self._kitchen.recipe.mode == "direct"
+        return self._context.spec.mode == "direct"
 
-    def _attempt(self, chunk: Chunk, part: Path) -> None:
-        for at in self._film.attempts(chunk.first):
+    def _render_retrying(self, chunk: Chunk, part: Path) -> None:
+        """Renders from the fastest seek point; if that yields other frames, from safer ones."""
+        for at in self._source.seek_points(chunk.first):
             try:
-                self._make(chunk, part, at)
+                self._render_from(chunk, part, at)
                 return
             except MisalignedError as error:
                 if at is None:
                     raise ChangedError(f"{error}; is it the same source and the same FFmpeg?") from error
                 part.unlink(missing_ok=True)
 
-    def _make(self, chunk: Chunk, part: Path, at: Fraction | None) -> None:
+    def _render_from(self, chunk: Chunk, part: Path, at: Fraction | None) -> None:
         with (
-            closing(self._film.frames(chunk.first, chunk.last, at)) as frames,
-            closing(self._upscaled(frames, chunk)) as made,
+            closing(self._source.frames(chunk.first, chunk.last, at)) as frames,
+            closing(self._upscaled(frames, chunk)) as upscaled,
         ):
             if self._is_direct:
-                self._encode(made, part, chunk.begin)
+                self._encode(upscaled, part, chunk.begin)
             else:
-                intermediate.write(part, made)
-        count = intermediate.packets(part)
+                intermediate.write(part, upscaled)
+        count = intermediate.count_packets(part)
         if count != chunk.length:
             raise MediaError(f"chunk {chunk.number} came out with {count} pictures instead of {chunk.length}")
 
     def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Generator[av.VideoFrame]:
         first = next(frames)
-        options = self._options.upscaling(first.width, first.height)
+        options = self._options.upscale_arguments(first.width, first.height)
         active = self._active(chunk.first)
-        pictures = upscale_frames(_chained(first, frames), active=active, side_data=False, **options)  # type: ignore[arg-type]
-        with closing(pictures):
-            for picture in islice(pictures, chunk.begin - chunk.first, chunk.end - chunk.first):
-                yield picture
-                self._frame(float((picture.pts or 0) * (exact(picture.time_base) or 0)))
+        upscaled = upscale_frames(_chained(first, frames), active=active, side_data=False, **options)  # type: ignore[arg-type]
+        with closing(upscaled):
+            for frame in islice(upscaled, chunk.begin - chunk.first, chunk.end - chunk.first):
+                yield frame
+                self._on_frame(float((frame.pts or 0) * (to_fraction(frame.time_base) or 0)))
 
     def _active(self, first: int) -> Callable[[av.VideoFrame], bool] | None:
-        """Whether the network's picture is wanted of a frame, asked from number `first` on, in order."""
-        chosen = self._kitchen.plan.options.active()
-        if chosen is None:
+        """The `enable` expression as a predicate, for frames from number `first` on, in order."""
+        is_active = self._context.split.filter_options.activity()
+        if is_active is None:
             return None
-        numbers = iter(range(first, len(self._kitchen.index.times)))
-        return lambda frame: chosen((frame.pts or 0) * (exact(frame.time_base) or Fraction(0)), next(numbers))
+        numbers = iter(range(first, len(self._context.index.times)))
+        return lambda frame: is_active((frame.pts or 0) * (to_fraction(frame.time_base) or Fraction(0)), next(numbers))
 
-    def _encode(self, pictures: Iterator[av.VideoFrame], part: Path, begin: int) -> None:
-        kitchen, encoder = self._kitchen, None
-        words = commands.of_chunk(kitchen.encoder, kitchen.plan.codec, str(part), kitchen.encoded.tick)
+    def _encode(self, frames: Iterator[av.VideoFrame], part: Path, begin: int) -> None:
+        context, encoder = self._context, None
+        args = commands.chunk_command(
+            context.encoder_args, context.split.codec, str(part), context.encoder_index.time_base
+        )
         try:
-            for picture in frame_index.stamped(pictures, kitchen.encoded, begin):
-                encoder = encoder or Encoder([kitchen.binary.path, *words], picture, kitchen.info, self._say)
-                encoder.take(picture)
+            for frame in frame_index.with_times(frames, context.encoder_index, begin):
+                encoder = encoder or Encoder([context.binary.path, *args], frame, context.stream_info, self._log)
+                encoder.write(frame)
             assert encoder is not None, "a chunk has pictures"
             encoder.finish()
         finally:
@@ -133,15 +142,15 @@ class Renderer:
                 encoder.kill()
 
 
-_OF_MODEL = Model.__annotations__
+_MODEL_OPTIONS = ModelOptions.__annotations__
 _LIBRARIES = {"openvino": ["openvino"], "ort": ["onnxruntime-gpu", "onnxruntime"], "torch": ["torch"]}
-"""The distributions that a backend may run on, the first that is installed."""
-_BANNER = re.compile(r"(Svt|x264|x265) ?\[(info|warn)")
-"""What encoders say of themselves, which they would with every chunk."""
+"""Distributions of a backend's library; the first installed one counts."""
+_ENCODER_BANNER = re.compile(r"(Svt|x264|x265) ?\[(info|warn)")
+"""Informational messages of encoders, which would appear with every chunk."""
 
 
-def _release(backend: str) -> Iterator[str]:
-    """The version of the library behind a backend."""
+def _library_version(backend: str) -> Iterator[str]:
+    """The version of a backend's library."""
     for name in _LIBRARIES.get(backend, ()):
         with suppress(PackageNotFoundError):
             yield version(name)

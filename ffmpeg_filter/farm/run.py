@@ -1,7 +1,4 @@
-"""`-farm ADDRESS`: the command of one machine, made by the workers of a cluster.
-
-Each title is planned here, its chunks are made there, and it is merged here.
-"""
+"""`-farm ADDRESS`: titles are planned and merged on this machine, and their chunks rendered on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -11,10 +8,10 @@ from collections.abc import Sequence
 
 from ffmpeg_filter.command.argv import Command
 from ffmpeg_filter.farm import exit_status
-from ffmpeg_filter.farm.batch import Works
-from ffmpeg_filter.farm.exit_status import stoppable
-from ffmpeg_filter.farm.options import orders, titles
-from ffmpeg_filter.farm.title import Making
+from ffmpeg_filter.farm.batch import BatchRunner
+from ffmpeg_filter.farm.exit_status import sigterm_raises
+from ffmpeg_filter.farm.options import parse_options, parse_titles
+from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.farm.cluster import connection, workers
 from vsadcvsr.farm.cluster.workers import Crew
@@ -22,39 +19,45 @@ from vsadcvsr.farm.monitor.summary import counted
 from vsadcvsr.farm.monitor.watch import Watch
 from vsadcvsr.farm.store.ledger import worker_name
 
-SITE = "ffmpeg_filter.farm.worker:Site"
-"""What runs in the workers."""
+WORKER_CLASS = "ffmpeg_filter.farm.worker:ChunkWorker"
+"""Import path of the class that runs in worker processes."""
 
 
 def run(command: Command) -> int:
-    """Makes what `-farm` asks for; the exit status. Raises what one machine would, and FarmError."""
-    given, asked = orders(command), titles(command)
-    connection.check(given.address)
-    makings = [Making(title, given) for title in asked]
-    left = [making for making in makings if not making.is_there]
-    if len(left) < len(makings) and given.least <= logging.INFO:
-        exit_status.say(f"{len(makings) - len(left)} of {len(makings)} titles are there already; -y makes them again")
-    if not left:
+    """Runs a command with -farm and returns the exit status. Raises what a local run raises, and FarmError."""
+    options, requested = parse_options(command), parse_titles(command)
+    connection.check(options.address)
+    runs = [TitleRun(title, options) for title in requested]
+    pending = [title_run for title_run in runs if not title_run.is_done]
+    if len(pending) < len(runs) and options.min_level <= logging.INFO:
+        exit_status.print_message(
+            f"{len(runs) - len(pending)} of {len(runs)} titles are there already; -y makes them again"
+        )
+    if not pending:
         return exit_status.OK
-    for making in left:
-        making.check_outputs()
-    device, told = _device(left), sys.stdout if given.style == "json" else sys.stderr  # before Ray's words are led away
-    with connection.joined(given.address) as there, stoppable():
-        nodes = there.nodes()
-        need = workers.need(nodes, given.cpus, given.gpus, device)
-        hands = Crew(there, SITE, (worker_name(), need.threads), need, given.workers)
-        with Watch(style=given.style, stream=told, least=given.least) as watch, Works(hands, watch, left) as works:
+    for title_run in pending:
+        title_run.check_outputs()
+    device = _device(pending)
+    progress_stream = sys.stdout if options.style == "json" else sys.stderr  # before Ray's output is redirected
+    with connection.joined(options.address) as ray_cluster, sigterm_raises():
+        nodes = ray_cluster.nodes()
+        need = workers.need(nodes, options.cpus, options.gpus, device)
+        pool = Crew(ray_cluster, WORKER_CLASS, (worker_name(), need.threads), need, options.workers)
+        with (
+            Watch(style=options.style, stream=progress_stream, least=options.min_level) as watch,
+            BatchRunner(pool, watch, pending) as batch,
+        ):
             watch.inform(f"room for {counted(need.room(nodes), 'worker')} of {need} on {counted(len(nodes), 'node')}")
-            works.finish()
-    return works.status()
+            batch.run()
+    return batch.exit_status()
 
 
-def _device(left: Sequence[Making]) -> str:
-    """The device that the command names. Raises what is wrong with it; of a batch, one good title will do."""
-    for making in left:
+def _device(runs: Sequence[TitleRun]) -> str:
+    """The device that the command names. Raises the command's error if it is the only title."""
+    for title_run in runs:
         try:
-            return making.ordered().plan.options.device
+            return title_run.prepared().split.filter_options.device
         except (AdcvsrError, OSError):
-            if len(left) == 1:
+            if len(runs) == 1:
                 raise
     return "auto"

@@ -1,4 +1,4 @@
-"""What is done beside the main thread, and told of by a watch."""
+"""Background tasks and their progress."""
 
 from __future__ import annotations
 
@@ -7,67 +7,67 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from ffmpeg_filter.farm.title import Making
+from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.monitor.watch import Watch
 
 
-class Errand[Result]:
-    """A thread that does one thing for a title, and does not keep the program from ending."""
+class BackgroundTask[Result]:
+    """A daemon thread that runs one function for a title."""
 
-    def __init__(self, of: Making, reporter: Beside, run: Callable[[Beside], Result]) -> None:
-        self.of = of
+    def __init__(self, title_run: TitleRun, reporter: TaskReporter, run: Callable[[TaskReporter], Result]) -> None:
+        self.title_run = title_run
         self.reporter = reporter
         self._run = run
         self._result: Result | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._go, daemon=True, name="errand")
+        self._thread = threading.Thread(target=self._work, daemon=True, name="errand")
         self._thread.start()
 
     @property
-    def is_over(self) -> bool:
+    def is_done(self) -> bool:
         return not self._thread.is_alive()
 
     def result(self) -> Result:
-        """What it has come to, once it is over. Raises what it has raised."""
+        """The return value of a finished task. Raises what the function raised."""
         if self._error is not None:
             raise self._error
         assert self._result is not None, "it is over, and nothing was raised"
         return self._result
 
     def join(self, seconds: float) -> None:
-        """Waits for it, so long at the most."""
+        """Waits for the task, at most so many seconds."""
         self._thread.join(seconds)
 
-    def _go(self) -> None:
+    def _work(self) -> None:
         try:
             self._result = self._run(self.reporter)
         except BaseException as error:  # noqa: BLE001 - it crosses over
             self._error = error
 
 
-class Beside:
-    """A reporter of what is done beside: it counts frames, and interrupts whoever reports one once `stop` is set."""
+class TaskReporter:
+    """Reporter of a background task: counts frames, and aborts the task once `stop` is set."""
 
-    def __init__(self, watch: Watch, stop: threading.Event, what: str) -> None:
+    def __init__(self, watch: Watch, stop: threading.Event, description: str) -> None:
         self._watch = watch
         self._stop = stop
-        self.what = what
+        self.description = description
         self._count = 0
 
     def __str__(self) -> str:
-        """What is done, and how far it is."""
-        return f"{self.what}, frame {self._count}" if self._count else self.what
+        """The description, and the number of frames so far."""
+        return f"{self.description}, frame {self._count}" if self._count else self.description
 
     def frame(self, seconds: float) -> None:
-        """Raises FarmError where all is to end."""
+        """Counts a frame. Raises FarmError if the run is stopping."""
         del seconds
         self._count += 1
         if self._stop.is_set():
             raise FarmError("stopped; what is done stays done")
 
-    def say(self, words: str) -> None:
-        self._watch.say(words)
+    def say(self, message: str) -> None:
+        self._watch.say(message)
 
     def __enter__(self) -> Self:
         return self

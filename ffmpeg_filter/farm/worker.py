@@ -1,4 +1,4 @@
-"""A process of a farm that makes chunks of whatever jobs it is handed; models stay loaded from one to the next."""
+"""Worker process of a farm: renders chunks of any job, and keeps models loaded between chunks."""
 
 from __future__ import annotations
 
@@ -7,61 +7,61 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from ffmpeg_filter.farm.job_context import enter
-from ffmpeg_filter.farm.render import Renderer
+from ffmpeg_filter.farm.job_context import chdir_to_job
+from ffmpeg_filter.farm.render import ChunkRenderer
 from vsadcvsr.errors import AdcvsrError, FarmError
 from vsadcvsr.farm.cluster.protocol import Answer
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 
-_KEPT = 2
-"""Jobs that are kept open: the last chunks of one are made beside the first of the next."""
-_MOST = 10
-"""Lines that are told of one chunk."""
-_PATIENCE = 5.0
-"""Seconds until a folder on a network has to show what another machine has written."""
+_OPEN_JOBS = 2
+"""Jobs that are kept open, since the last chunks of one overlap with the first of the next."""
+_MAX_MESSAGES = 10
+"""Messages that are passed on per chunk."""
+_JOB_SECONDS = 5.0
+"""Seconds to wait until a job file written on another machine appears in a network folder."""
 
 
-class Site:
-    """One process, for `patron`, whose engines run on `threads` threads of a CPU where the command says nothing."""
+class ChunkWorker:
+    """The object in a worker process. `driver` names the run that it works for; CPU backends use `threads` threads."""
 
-    def __init__(self, patron: str, threads: int) -> None:
-        self._patron = patron
+    def __init__(self, driver: str, threads: int) -> None:
+        self._driver = driver
         self._threads = threads
         self._workers: dict[str, Worker] = {}
         self._keys: dict[str, str] = {}
-        self._said: list[str] = []
+        self._messages: list[str] = []
 
     def open(self, folder: str, key: str) -> Answer:
-        """The engine that is ready, or why none is."""
+        """Opens a job: the engine's label, or the error."""
         try:
-            job = _seen(Path(folder), key)
-            enter(job.request)
+            job = _wait_for_job(Path(folder), key)
+            chdir_to_job(job.request)
             job.sweep()
-            renderer = Renderer(job, say=self._said.append, threads=self._threads)
+            renderer = ChunkRenderer(job, say=self._messages.append, threads=self._threads)
             self._workers[folder], self._keys[folder] = Worker(job, renderer.render, renderer.engine), key
         except (AdcvsrError, OSError) as error:
             return Answer.of(error)
-        for other in [one for one in self._workers if one != folder][: len(self._workers) - _KEPT]:
+        for other in [opened for opened in self._workers if opened != folder][: len(self._workers) - _OPEN_JOBS]:
             del self._workers[other]
         return Answer(engine=renderer.engine)
 
     def make(self, folder: str, number: int) -> Answer:
-        """An answer without an error if the chunk is done; or who else works on it."""
+        """Renders a chunk: no error if it is done, or the name of another worker that holds it."""
         answer = self.open(folder, self._keys[folder]) if folder not in self._workers else Answer()
         if not answer.cause:
-            answer = self._made(self._workers[folder], number)
-        said = tuple(dict.fromkeys(self._said))
-        self._said.clear()
-        return replace(answer, said=said[:_MOST])
+            answer = self._render(self._workers[folder], number)
+        messages = tuple(dict.fromkeys(self._messages))
+        self._messages.clear()
+        return replace(answer, said=messages[:_MAX_MESSAGES])
 
-    def _made(self, worker: Worker, number: int) -> Answer:
+    def _render(self, worker: Worker, number: int) -> Answer:
         job = worker.job
         try:
-            enter(job.request)
-            with job.claims.held(number, self._patron) as ours:
-                if not ours:
+            chdir_to_job(job.request)
+            with job.claims.held(number, self._driver) as has_claim:
+                if not has_claim:
                     return Answer(holder=job.claims.holder(number) or "somebody")
                 worker.make(number)
         except (AdcvsrError, OSError) as error:
@@ -69,9 +69,9 @@ class Site:
         return Answer()
 
 
-def _seen(folder: Path, key: str) -> Job:
-    """The job, as whoever planned it sees it. Raises FarmError or ChangedError."""
-    end = time.monotonic() + _PATIENCE
+def _wait_for_job(folder: Path, key: str) -> Job:
+    """The job, once its file is visible here. Raises FarmError or ChangedError."""
+    end = time.monotonic() + _JOB_SECONDS
     while not (folder / "job.json").exists():
         if time.monotonic() > end:
             raise FarmError(

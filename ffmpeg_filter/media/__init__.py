@@ -1,1 +1,1 @@
-"""FFmpeg as a program, and the formats of frames, streams and pipes."""
+"""FFmpeg processes, and the formats of frames, streams and pipes."""

@@ -1,4 +1,4 @@
-"""Which FFmpeg is run, and which version it is."""
+"""The FFmpeg program to run, and its version."""
 
 from __future__ import annotations
 
@@ -12,61 +12,62 @@ from pathlib import Path
 
 from vsadcvsr.errors import MediaError, UsageError
 
-VARIABLE = "ADCVSR_FFMPEG"
+ENVIRONMENT_VARIABLE = "ADCVSR_FFMPEG"
 _OLDEST = (57, 28)
 _RELEASES = {57: "5.1", 58: "6", 59: "7", 60: "8", 61: "9"}
 
 
 @dataclass(frozen=True)
 class Binary:
-    """An FFmpeg program. `version` is libavutil's (major, minor), which unlike the program's own always counts up."""
+    """An FFmpeg program."""
 
     path: str
     version: tuple[int, int]
+    """libavutil's (major, minor), which unlike the program's version always increases."""
 
     @property
     def release(self) -> str:
-        """The release of FFmpeg that the version stands for, such as "7"."""
+        """The FFmpeg release with that libavutil, such as "7"."""
         return _RELEASES.get(self.version[0], f"libavutil {self.version[0]}.{self.version[1]}")
 
 
-def find() -> Binary:
-    """`ADCVSR_FFMPEG`, else `ffmpeg` on PATH, else the one inside imageio-ffmpeg. Raises MediaError or UsageError."""
-    if named := os.environ.get(VARIABLE):
-        program = shutil.which(Path(named).expanduser())
+def find_binary() -> Binary:
+    """`ADCVSR_FFMPEG`, else `ffmpeg` on PATH, else that of imageio-ffmpeg. Raises MediaError or UsageError."""
+    if requested := os.environ.get(ENVIRONMENT_VARIABLE):
+        program = shutil.which(Path(requested).expanduser())
         if program is None:
-            raise UsageError.of(VARIABLE, named, "the path of an ffmpeg program", "or unset it")
-        return examined(os.path.abspath(program))  # noqa: PTH100 - links stay, for some programs go by their names
-    return examined(os.path.abspath(shutil.which("ffmpeg") or _packaged()))  # noqa: PTH100
+            raise UsageError.of(ENVIRONMENT_VARIABLE, requested, "the path of an ffmpeg program", "or unset it")
+        return inspect_binary(os.path.abspath(program))  # noqa: PTH100 - links stay, for some programs go by their names
+    return inspect_binary(os.path.abspath(shutil.which("ffmpeg") or _from_imageio()))  # noqa: PTH100
 
 
-def _packaged() -> str:
+def _from_imageio() -> str:
     try:
         import imageio_ffmpeg
     except ImportError as error:
         raise MediaError(
-            f"no ffmpeg was found: install it on PATH, set {VARIABLE}, or `pip install imageio-ffmpeg`"
+            f"no ffmpeg was found: install it on PATH, set {ENVIRONMENT_VARIABLE}, or `pip install imageio-ffmpeg`"
         ) from error
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except RuntimeError as error:
-        raise MediaError(f"imageio-ffmpeg has no ffmpeg for this platform; set {VARIABLE}") from error
+        raise MediaError(f"imageio-ffmpeg has no ffmpeg for this platform; set {ENVIRONMENT_VARIABLE}") from error
 
 
 @lru_cache(maxsize=8)
-def examined(path: str) -> Binary:
-    """The program at `path`, once it has told its version. Raises MediaError for others and for those before 5.1."""
+def inspect_binary(path: str) -> Binary:
+    """The program at `path` with its version. Raises MediaError if it is not FFmpeg 5.1 or later."""
     try:
-        told = subprocess.run(
+        output = subprocess.run(
             [path, "-hide_banner", "-version"], capture_output=True, text=True, timeout=60, check=True,
             stdin=subprocess.DEVNULL,
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
-        raise MediaError(f"{path} does not run ({error}); set {VARIABLE} to a working ffmpeg") from error
-    found = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", told)
-    if not found:
-        raise MediaError(f"{path} is no ffmpeg: it does not tell the version of libavutil; set {VARIABLE}")
-    version = (int(found[1]), int(found[2]))
+        raise MediaError(f"{path} does not run ({error}); set {ENVIRONMENT_VARIABLE} to a working ffmpeg") from error
+    match = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", output)
+    if not match:
+        raise MediaError(f"{path} is no ffmpeg: it does not tell the version of libavutil; set {ENVIRONMENT_VARIABLE}")
+    version = (int(match[1]), int(match[2]))
     if version < _OLDEST:
         raise MediaError(f"{path} has libavutil {version[0]}.{version[1]}, allowed: FFmpeg 5.1 (57.28) and later")
     return Binary(path, version)

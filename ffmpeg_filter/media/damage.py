@@ -1,4 +1,4 @@
-"""What FFmpeg says of a damaged source. It decodes what it can and ends with 0; so somebody must count. Pure."""
+"""FFmpeg's messages about damaged input, counted, since FFmpeg exits with 0 on it. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ _LOST = re.compile(r"Decoding error|Error splitting the input|Error submitting p
 
 @dataclass
 class Damage:
-    """Counts by kind: frames that were decoded although damaged, packets that were, and what could not be decoded."""
+    """Message counts by kind."""
 
     frames: int = 0
+    """Damaged frames that were decoded."""
     packets: int = 0
+    """Damaged or missing packets."""
     lost: int = 0
+    """Failures to decode."""
 
-    def read(self, line: str) -> bool:
-        """Whether the line speaks of damage; counts it."""
+    def count_line(self, line: str) -> bool:
+        """Counts a line, and returns whether it reports damage."""
         for name, pattern in (("frames", _FRAME), ("packets", _PACKET), ("lost", _LOST)):
             if pattern.search(line):
                 setattr(self, name, getattr(self, name) + 1)
@@ -30,10 +33,10 @@ class Damage:
         return bool(self.frames or self.packets or self.lost)
 
     def __str__(self) -> str:
-        """For people, with nothing that was not found."""
-        found = (
+        """A warning that lists the non-zero counts."""
+        counts = (
             (self.frames, "damaged frames decoded"),
             (self.packets, "reports of damaged or missing packets"),
             (self.lost, "failures to decode"),
         )
-        return "the source is damaged: " + ", ".join(f"{count} {words}" for count, words in found if count)
+        return "the source is damaged: " + ", ".join(f"{count} {meaning}" for count, meaning in counts if count)

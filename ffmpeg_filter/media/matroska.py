@@ -1,7 +1,7 @@
-"""Matroska with raw video, written block by block: any time in nanoseconds, and a duration for each frame. Pure.
+"""Matroska muxer for raw video, block by block, with nanosecond timestamps and a duration per frame. Pure.
 
-Timestamps may be equal, run backwards, or be before zero, which FFmpeg's own muxer refuses and its demuxer does not
-mind; it rounds those before zero to two microseconds.
+Timestamps may be equal, decreasing or negative, which FFmpeg's muxer refuses and its demuxer accepts (negative ones
+rounded to two microseconds).
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import struct
 from fractions import Fraction
 from typing import NamedTuple
 
-from ffmpeg_filter.media.nut import Video
+from ffmpeg_filter.media.nut import VideoTrack
 from ffmpeg_filter.media.showinfo import Mastering
 
-LARGEST = 1 << 28
-"""Bytes that FFmpeg's demuxer takes in a block, its header included."""
+MAX_BLOCK_BYTES = 1 << 28
+"""Largest block that FFmpeg's demuxer accepts, including its header."""
 _SECOND = 10**9
-_LARGEST_TERM = 30000
-"""The largest numerator or denominator that the demuxer finds for a frame rate, which is kept as a duration."""
+_MAX_TERM = 30000
+"""Largest numerator or denominator that the demuxer recovers for a frame rate, which is stored as a duration."""
 _EBML, _DOC_TYPE, _DOC_TYPE_VERSION, _DOC_TYPE_READ_VERSION = 0x1A45DFA3, 0x4282, 0x4287, 0x4285
 _SEGMENT = bytes.fromhex("18538067") + bytes.fromhex("01ffffffffffffff")  # of unknown size
 _INFO, _TIMESTAMP_SCALE, _MUXER, _WRITER = 0x1549A966, 0x2AD7B1, 0x4D80, 0x5741
@@ -30,7 +30,7 @@ _CORNERS, _BRIGHTEST, _DARKEST = range(0x55D1, 0x55D9), 0x55D9, 0x55DA
 DISPOSITIONS = {
     0x2: (0x55AE, 0), 0x4: (0x55AE, 1), 0x8: (0x55AF, 1), 0x40: (0x55AA, 1), 0x80: (0x55AB, 1), 0x100: (0x55AC, 1),
 }  # fmt: skip
-"""FFmpeg's bits that a track can have beside that of a default one, and the flags that stand for them."""
+"""FFmpeg's disposition bits other than default, and their track flags."""
 _CLUSTER, _TIMESTAMP, _GROUP, _BLOCK, _DURATION = 0x1F43B675, 0xE7, 0xA0, 0xA1, 0x9B
 _BLOCK_HEADS = (b"\x81\0\0\0", b"\x82\0\0\0")  # track 1 or 2, at the cluster's own time
 
@@ -45,11 +45,11 @@ PACKINGS = {
 _PROJECTION, _PROJECTION_TYPE, _PROJECTION_PRIVATE, _TURNS = 0x7670, 0x7671, 0x7672, range(0x7673, 0x7676)
 
 
-def states(rate: Fraction) -> bool:
-    """Whether a frame rate comes out of the demuxer as it went in."""
-    if not Fraction(1, 1000) < rate < 1000 or max(rate.numerator, rate.denominator) > _LARGEST_TERM:
+def can_state_rate(rate: Fraction) -> bool:
+    """Whether the demuxer recovers a frame rate exactly."""
+    if not Fraction(1, 1000) < rate < 1000 or max(rate.numerator, rate.denominator) > _MAX_TERM:
         return False
-    among = max(1, min(_LARGEST_TERM, int(_LARGEST_TERM / rate)))
+    among = max(1, min(_MAX_TERM, int(_MAX_TERM / rate)))
     return Fraction(_SECOND, round(_SECOND / rate)).limit_denominator(among) == rate
 
 
@@ -75,14 +75,12 @@ class StreamSideData(NamedTuple):
 NO_SIDE_DATA = StreamSideData()
 
 
-def header(video: Video, companion: Coding | None = None, said: StreamSideData = NO_SIDE_DATA) -> bytes:
-    """The beginning of a file; its time base is the nanosecond, whatever that of the video. `companion` is a second
-    track. `said` holds for both.
-    """
+def header(video: VideoTrack, companion: Coding | None = None, said: StreamSideData = NO_SIDE_DATA) -> bytes:
+    """The file header. If `companion` is not zero, there is a second track, MPEG-2, of that width and height."""
     ebml = _element(_DOC_TYPE, b"matroska") + _element(_DOC_TYPE_VERSION, 4) + _element(_DOC_TYPE_READ_VERSION, 2)
     info = _element(_TIMESTAMP_SCALE, 1) + _element(_MUXER, b"adcvsr") + _element(_WRITER, b"adcvsr")
     more = _colour(said) + _geometry(said)
-    shape = _element(_WIDTH, video.width) + _element(_HEIGHT, video.height) + _element(_FOURCC, video.tag) + more
+    shape = _element(_WIDTH, video.width) + _element(_HEIGHT, video.height) + _element(_FOURCC, video.fourcc) + more
     track = _element(_NUMBER, 1) + _element(_UID, 1) + _element(_TYPE, 1) + _element(_LACING, 0)
     track += _element(_LANGUAGE, b"und") + _element(_CODEC, b"V_UNCOMPRESSED")
     track += _element(_DEFAULT_DURATION, round(_SECOND / video.rate))
@@ -93,7 +91,7 @@ def header(video: Video, companion: Coding | None = None, said: StreamSideData =
     return _element(_EBML, ebml) + _SEGMENT + _element(_INFO, info) + _element(_TRACKS, tracks)
 
 
-def _coded(video: Video, coding: Coding, more: bytes) -> bytes:
+def _coded(video: VideoTrack, coding: Coding, more: bytes) -> bytes:
     track = _element(_NUMBER, 2) + _element(_UID, 2) + _element(_TYPE, 1) + _element(_LACING, 0)
     track += _element(_LANGUAGE, b"und") + _element(_CODEC, coding.codec) + _element(_FLAG_DEFAULT, 0)
     track += _element(_CODEC_PRIVATE, coding.private) if coding.private else b""
@@ -128,19 +126,19 @@ def _real(name: int, value: float) -> bytes:
 
 
 def block(time: Fraction, duration: Fraction | None, size: int, *, is_companion: bool = False) -> tuple[bytes, bytes]:
-    """What comes before and after the data of a frame. Times are in seconds, the size in bytes."""
+    """Bytes before and after a frame's data. Times in seconds, `size` in bytes."""
     block_head = _BLOCK_HEADS[is_companion]
     tail = b"" if duration is None else _element(_DURATION, round(duration * _SECOND))
-    data = _head(_BLOCK, len(block_head) + size) + block_head
-    group = _head(_GROUP, len(data) + size + len(tail)) + data
+    data = _element_header(_BLOCK, len(block_head) + size) + block_head
+    group = _element_header(_GROUP, len(data) + size + len(tail)) + data
     stamp = _element(_TIMESTAMP, round(time * _SECOND))
-    return _head(_CLUSTER, len(stamp) + len(group) + size + len(tail)) + stamp + group, tail
+    return _element_header(_CLUSTER, len(stamp) + len(group) + size + len(tail)) + stamp + group, tail
 
 
 def _element(name: int, content: int | bytes) -> bytes:
     data = (content & (1 << 64) - 1).to_bytes(8) if isinstance(content, int) else content
-    return _head(name, len(data)) + data
+    return _element_header(name, len(data)) + data
 
 
-def _head(name: int, size: int) -> bytes:
+def _element_header(name: int, size: int) -> bytes:
     return name.to_bytes((name.bit_length() + 7) // 8) + (size | 1 << 56).to_bytes(8)

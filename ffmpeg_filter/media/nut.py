@@ -1,6 +1,6 @@
-"""NUT with raw video, written packet by packet. Exact rates and time bases, but no durations. Pure.
+"""NUT muxer for raw video, packet by packet, with exact rates and time bases but no durations. Pure.
 
-Timestamps may be equal or run backwards, which FFmpeg's own muxer refuses and its demuxer does not mind.
+Timestamps may be equal or decreasing, which FFmpeg's muxer refuses and its demuxer accepts.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _MAIN, _STREAM, _SYNCPOINT, _INFO = (
 )
 _KEY, _PTS, _STREAM_ID, _SIZE, _CHECKSUM, _INVALID = 1, 8, 16, 32, 64, 8192
 DISPOSITIONS = {0x1: b"default", 0x2: b"dub", 0x4: b"original", 0x8: b"comment", 0x10: b"lyrics", 0x20: b"karaoke"}
-"""FFmpeg's bits that a stream can have, and their names."""
+"""FFmpeg's disposition bits that NUT can store, and their names."""
 _MAX_DISTANCE = 65536
 _PTS_SHIFT = 7
 
 
 class Ratio(Protocol):
-    """A ratio of PyAV's: Python's own, or one of theirs from PyAV 19 on."""
+    """A ratio of PyAV: a Fraction up to PyAV 18, its own type from 19 on."""
 
     @property
     def numerator(self) -> int: ...
@@ -30,28 +30,31 @@ class Ratio(Protocol):
     def denominator(self) -> int: ...
 
 
-def exact(ratio: Ratio | None) -> Fraction | None:
-    """A ratio as Python's own."""
+def to_fraction(ratio: Ratio | None) -> Fraction | None:
+    """A ratio as a Fraction."""
     return Fraction(ratio.numerator, ratio.denominator) if ratio else None
 
 
-class Video(NamedTuple):
-    """A stream of raw video: its size, FourCC, time base (seconds), frame rate, and FFmpeg's disposition bits."""
+class VideoTrack(NamedTuple):
+    """A raw video stream."""
 
     width: int
     height: int
-    tag: bytes
-    tick: Fraction
+    fourcc: bytes
+    time_base: Fraction
+    """Seconds per tick."""
     rate: Fraction
+    """Frames per second."""
     disposition: int = 0
+    """FFmpeg's disposition bits."""
 
 
-def header(video: Video) -> bytes:
-    """The beginning of a file with one stream."""
-    tick = video.tick
-    main = b"".join(map(_number, (3, 1, _MAX_DISTANCE, 1, tick.numerator, tick.denominator)))
+def header(video: VideoTrack) -> bytes:
+    """The file header for one stream."""
+    time_base = video.time_base
+    main = b"".join(map(_number, (3, 1, _MAX_DISTANCE, 1, time_base.numerator, time_base.denominator)))
     main += _frame_codes() + _number(0)
-    stream = b"".join(map(_number, (0, 0))) + _text(video.tag)
+    stream = b"".join(map(_number, (0, 0))) + _text(video.fourcc)
     stream += b"".join(map(_number, (0, _PTS_SHIFT, 0, 0, 0))) + _text(b"")
     stream += b"".join(map(_number, (video.width, video.height, 0, 0, 0)))
     packets = _packet(_MAIN, main) + _packet(_STREAM, stream)
@@ -63,7 +66,7 @@ def header(video: Video) -> bytes:
 
 
 def _frame_codes() -> bytes:
-    """All frame codes: 1 says that everything is written in the frame's header, the others are not used."""
+    """The frame code table: code 1 means that the frame header states everything, others are unused."""
     invalid, coded = _number(_INVALID), _number(_KEY | _STREAM_ID | _PTS | _SIZE | _CHECKSUM)
     rest = _signed(0) + b"".join(map(_number, (1, 0, 0, 0)))
     return (
@@ -73,16 +76,16 @@ def _frame_codes() -> bytes:
     )  # fmt: skip
 
 
-def packet_head(pts: int, size: int) -> bytes:
-    """What comes before the pixels of a frame; `pts` is in ticks, 0 or more. Demuxers want a checksum in it from twice
-    the maximal distance on, which is 128 KiB.
+def frame_header(pts: int, size: int) -> bytes:
+    """Bytes before a frame's pixels; `pts` is in ticks, not negative. With a checksum, which demuxers require for
+    frames above 128 KiB.
     """
     sync = _packet(_SYNCPOINT, _number(pts) + _number(0))
-    return sync + _checked(b"\x01" + _number(0) + _number(pts + (1 << _PTS_SHIFT)) + _number(size))
+    return sync + _with_checksum(b"\x01" + _number(0) + _number(pts + (1 << _PTS_SHIFT)) + _number(size))
 
 
 def _number(value: int) -> bytes:
-    """A number in groups of seven bits, the highest first."""
+    """Variable-length integer, 7 bits per byte, most significant first."""
     groups = [value & 0x7F]
     while value := value >> 7:
         groups.append(value & 0x7F | 0x80)
@@ -98,15 +101,15 @@ def _text(value: bytes) -> bytes:
 
 
 def _packet(code: bytes, payload: bytes) -> bytes:
-    return code + _number(len(payload) + 4) + _checked(payload)
+    return code + _number(len(payload) + 4) + _with_checksum(payload)
 
 
-def _checked(data: bytes) -> bytes:
+def _with_checksum(data: bytes) -> bytes:
     return data + struct.pack(">I", _checksum(data))
 
 
 def _checksum(data: bytes) -> int:
-    """CRC-32 of the polynomial 0x04C11DB7, the highest bit first, from 0."""
+    """CRC-32 with polynomial 0x04C11DB7, most significant bit first, initial value 0."""
     value = 0
     for byte in data:
         value = (value << 8 & 0xFFFFFFFF) ^ _TABLE[value >> 24 ^ byte]

@@ -1,6 +1,4 @@
-"""FFmpeg processes: started so that none outlives us, with everything that they say read, and complaints held back
-until it is known whether they are the end.
-"""
+"""FFmpeg child processes, which never outlive this process."""
 
 from __future__ import annotations
 
@@ -15,34 +13,40 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ffmpeg_filter.command import loglevel
-from ffmpeg_filter.media.binary import VARIABLE
-from ffmpeg_filter.media.stderr_log import Speech
+from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE
+from ffmpeg_filter.media.stderr_log import StderrLog
 from vsadcvsr.errors import MediaError
 
-_LAUNCH = """
+_LAUNCHER = """
 import ctypes, os, signal, sys
 ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
-"""Not done between fork and exec, where Python code can wait for ever for a lock that another thread held."""
+"""Sets the parent-death signal and runs the program. A preexec function could deadlock on a lock held by another
+thread.
+"""
 _PREFIXES = re.compile(r"(\[[^]]*\] ?)*")
-"""All that is left of a line of a process that was ended between two writes: FFmpeg writes each part by itself."""
+"""Incomplete line of a killed process: FFmpeg writes the parts of a line separately."""
 _CRASHES = {4, 6, 7, 8, 11}
 """SIGILL, SIGABRT, SIGBUS, SIGFPE and SIGSEGV, as Linux numbers them."""
 
 
 def killed(name: str, status: int) -> str:
-    """What is said of a program that a signal has ended."""
-    hint = f"; if this FFmpeg does so by itself too, name another one in {VARIABLE}" if -status in _CRASHES else ""
+    """A message for a process that ended by a signal."""
+    hint = (
+        f"; if this FFmpeg does so by itself too, name another one in {ENVIRONMENT_VARIABLE}"
+        if -status in _CRASHES
+        else ""
+    )
     return f"the {name} was killed by signal {-status}{hint}"
 
 
-class Child:
-    """One process. `heard` is called with each line of its standard error, on a thread of its own; it says whether the
-    line is dealt with; `done` after the last. All others go to `speech`. Standard input and output are ours if None.
+class ChildProcess:
+    """One child process, in its own process group, so that Ctrl-C reaches only this process.
 
-    It is in a process group of its own, so that Ctrl-C reaches us alone and we decide in which order things end.
+    `on_line` is called with each line of standard error on a separate thread and returns whether it has handled the
+    line; other lines go to `log`. `on_end` is called after the last line. None for `stdin` or `stdout` inherits it.
     """
 
     def __init__(
@@ -50,18 +54,18 @@ class Child:
         name: str,
         argv: Sequence[str],
         *,
-        heard: Callable[[str], bool],
+        on_line: Callable[[str], bool],
         say: Callable[[str], None],
         stdin: int | None = subprocess.DEVNULL,
         stdout: int | None = subprocess.DEVNULL,
-        limit: int = loglevel.ALL,
+        max_level: int = loglevel.ALL,
         pass_fds: Sequence[int] = (),
-        done: Callable[[], None] = lambda: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        self.speech = Speech(say, limit)
-        self._heard, self._done = heard, done
+        self.log = StderrLog(say, max_level)
+        self._on_line, self._on_end = on_line, on_end
         self._process = subprocess.Popen(
-            _bound_to_us(argv),
+            _killed_with_parent(argv),
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -70,80 +74,80 @@ class Child:
             creationflags=_new_group(),
             pass_fds=pass_fds,
         )
-        self._reading = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
-        self._reading.start()
+        self._reader = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
+        self._reader.start()
 
     def wait(self) -> int:
-        """Waits for the end of the process and of its words; its exit status, negative for a signal."""
+        """Waits for the process and its standard error; the exit status, negative for a signal."""
         status = self._process.wait()
-        self._reading.join()
+        self._reader.join()
         return status
 
     def poll(self, patience: float = 0.2) -> int | None:
-        """The exit status, or None if it still runs after that long (seconds): its pipes are closed before it ends."""
+        """The exit status, or None if it still runs after `patience` seconds."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(patience)
         return None
 
-    def end(self) -> None:
-        """Tells it to end at once, and does not wait."""
+    def send_kill(self) -> None:
+        """Kills the process without waiting."""
         if self._process.poll() is None:
             self._process.kill()
 
     def interrupt(self) -> None:
-        """Asks FFmpeg to finish its outputs with what it has, as Ctrl-C does."""
+        """Interrupts FFmpeg as Ctrl-C does, so that it finishes its outputs."""
         if sys.platform == "win32":
             self._process.send_signal(signal.CTRL_BREAK_EVENT)
         else:
             self._process.send_signal(signal.SIGINT)
 
     def kill(self) -> None:
-        """Ends it at once; what it was writing stays as it is."""
-        self.end()
+        """Kills the process and waits; its output stays unfinished."""
+        self.send_kill()
         self.wait()
 
     def _read(self) -> None:
         assert self._process.stderr is not None
         with io.TextIOWrapper(self._process.stderr, errors="replace") as lines:  # a carriage return ends one as well
             for line in lines:
-                words = line.rstrip()
-                if _PREFIXES.fullmatch(words):
+                text = line.rstrip()
+                if _PREFIXES.fullmatch(text):
                     continue
-                if not self._heard(words):
-                    self.speech.take(words)
+                if not self._on_line(text):
+                    self.log.add(text)
                 else:
-                    self.speech.remember(words)
-        self._done()
+                    self.log.add_error(text)
+        self._on_end()
 
 
 def _environment() -> dict[str, str]:
-    """Without the colours that a user may have asked for, which would stand in the lines that are read."""
-    kept = {name: value for name, value in os.environ.items() if name != "AV_LOG_FORCE_COLOR"}
-    return {**kept, "AV_LOG_FORCE_NOCOLOR": "1"}
+    """The environment with colored logs turned off, since log lines are parsed."""
+    environment = {name: value for name, value in os.environ.items() if name != "AV_LOG_FORCE_COLOR"}
+    return {**environment, "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
-def _bound_to_us(argv: Sequence[str]) -> list[str]:
-    """The command so started that it ends when we are killed, where the system can do that. Else the encoder would take
-    the end of its pipe for the end of the film, and finish a file that is not.
+def _killed_with_parent(argv: Sequence[str]) -> list[str]:
+    """The command wrapped so that it dies with this process, on Linux. Otherwise the encoder would take the closed pipe
+    for the end of the video and finish a truncated file.
     """
-    return [sys.executable, "-ISc", _LAUNCH, str(os.getpid()), *argv] if sys.platform == "linux" else list(argv)
+    return [sys.executable, "-ISc", _LAUNCHER, str(os.getpid()), *argv] if sys.platform == "linux" else list(argv)
 
 
 def _new_group() -> int:
-    """The flag by which Windows starts a process in a group of its own."""
+    """The Windows flag for a separate process group."""
     if sys.platform == "win32":
         return subprocess.CREATE_NEW_PROCESS_GROUP
     return 0
 
 
-def become(argv: Sequence[str]) -> int:
-    """Runs a program in place of this one where the system can do that, else to its end; its exit status."""
+def exec_program(argv: Sequence[str]) -> int:
+    """Replaces this process with a program, or runs it to its end where that is impossible; the exit status."""
     sys.stdout.flush()
-    return _waited(argv) if sys.platform == "win32" else os.execv(argv[0], [*argv])
+    return _run_to_end(argv) if sys.platform == "win32" else os.execv(argv[0], [*argv])
 
 
-def _waited(argv: Sequence[str]) -> int:
-    """As on Windows, where exec would return to the shell at once."""
+def _run_to_end(argv: Sequence[str]) -> int:
+    """For Windows, where exec returns to the shell at once."""
     with subprocess.Popen(argv) as process:
         while True:
             with suppress(KeyboardInterrupt):  # which the program has been sent as well, and acts upon
@@ -155,15 +159,15 @@ _F_SETPIPE_SZ = 1031
 
 
 class ProgramError(MediaError):
-    """A program failed; `status` is what it ended with."""
+    """A failed program, with its exit status."""
 
-    def __init__(self, words: str, status: int) -> None:
-        super().__init__(words)
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
         self.status = status
 
 
 def pipe() -> tuple[int, int]:
-    """A pipe, as wide as the system lets us make it."""
+    """A pipe with the largest buffer that the system allows."""
     readable, writable = os.pipe()
     if sys.platform == "linux":
         import fcntl

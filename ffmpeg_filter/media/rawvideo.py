@@ -1,4 +1,4 @@
-"""The pixels of frames as they go through pipes: planes one after the other, lines without gaps."""
+"""Raw video on pipes: planes in order, lines without padding."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ffmpeg_filter.media.av_frames import views
+from ffmpeg_filter.media.av_frames import component_views
 from ffmpeg_filter.media.frame import Plane
-from ffmpeg_filter.media.pipe_formats import Carrier
-from ffmpeg_filter.media.pixel_formats import Layout, layout_of
+from ffmpeg_filter.media.pipe_formats import PipeFormat
+from ffmpeg_filter.media.pixel_formats import PixelLayout, layout_of
 
 type Buffer = memoryview | NDArray[np.generic]
 
 
-def filled(width: int, height: int, pixel_format: str, read: Callable[[memoryview], None]) -> av.VideoFrame:
-    """A new frame; `read` fills the buffers that it is called with, in order."""
+def read_frame(width: int, height: int, pixel_format: str, read: Callable[[memoryview], None]) -> av.VideoFrame:
+    """A new frame, filled by calling `read` with its buffers in order."""
     frame = av.VideoFrame(width, height, pixel_format)
     layout = layout_of(pixel_format)
     for number, plane in enumerate(frame.planes):
@@ -31,8 +31,8 @@ def filled(width: int, height: int, pixel_format: str, read: Callable[[memoryvie
     return frame
 
 
-def _line_bytes(layout: Layout, plane: int, width: int, height: int) -> tuple[int, int]:
-    """The bytes in a line of a plane, and its lines."""
+def _line_bytes(layout: PixelLayout, plane: int, width: int, height: int) -> tuple[int, int]:
+    """Bytes per line of a plane, and its number of lines."""
     sizes = [
         (layout.format.size(number, width, height), component.step)
         for number, component in enumerate(layout.components)
@@ -42,22 +42,22 @@ def _line_bytes(layout: Layout, plane: int, width: int, height: int) -> tuple[in
     return samples * np.dtype(layout.dtype).itemsize, max(lines for (_, lines), _ in sizes)
 
 
-def parts(frame: av.VideoFrame, carrier: Carrier) -> Iterator[Buffer]:
-    """The pixels of a frame as its carrier has them, in order."""
-    if carrier.picture:
-        yield from _picture(frame, carrier)
-    elif carrier.format == frame.format.name:
-        yield from _packed(frame)
+def frame_buffers(frame: av.VideoFrame, pipe_format: PipeFormat) -> Iterator[Buffer]:
+    """The bytes of a frame in its pipe format, as buffers in order."""
+    if pipe_format.pfm_magic:
+        yield from _pfm_buffers(frame, pipe_format)
+    elif pipe_format.pixel_format == frame.format.name:
+        yield from _plane_buffers(frame)
     else:
-        yield from _planes(frame, layout_of(carrier.format))
+        yield from _planar_buffers(frame, layout_of(pipe_format.pixel_format))
 
 
-def size(frame: av.VideoFrame, carrier: Carrier) -> int:
-    """The bytes of all parts of a frame."""
-    return sum(memoryview(part).nbytes for part in parts(frame, carrier))
+def frame_bytes(frame: av.VideoFrame, pipe_format: PipeFormat) -> int:
+    """The size of a frame in its pipe format."""
+    return sum(memoryview(part).nbytes for part in frame_buffers(frame, pipe_format))
 
 
-def _packed(frame: av.VideoFrame) -> Iterator[Buffer]:
+def _plane_buffers(frame: av.VideoFrame) -> Iterator[Buffer]:
     layout = layout_of(frame.format.name)
     for number, plane in enumerate(frame.planes):
         across, lines = _line_bytes(layout, number, frame.width, frame.height)
@@ -68,25 +68,25 @@ def _packed(frame: av.VideoFrame) -> Iterator[Buffer]:
             yield np.ascontiguousarray(rows[:lines, :across])
 
 
-def _planes(frame: av.VideoFrame, wanted: Layout) -> Iterator[Buffer]:
-    """The samples in planes: chroma that grey has none of is added, that of 4:4:0 is made as high as luma."""
+def _planar_buffers(frame: av.VideoFrame, target: PixelLayout) -> Iterator[Buffer]:
+    """Samples as planes: neutral chroma is added to grey, chroma of 4:4:0 is doubled vertically."""
     layout = layout_of(frame.format.name)
-    planes = [_lowered(view, layout) for view in views(frame, layout)]
+    planes = [_at_bit_0(view, layout) for view in component_views(frame, layout)]
     if layout.format.family == "GRAY":
-        middle = np.full_like(planes[0], 1 << (wanted.format.bits - 1))
-        planes[1:1] = [middle, middle]
+        grey = np.full_like(planes[0], 1 << (target.format.bits - 1))
+        planes[1:1] = [grey, grey]
     for number, plane in enumerate(planes):
-        height = wanted.format.size(number, frame.width, frame.height)[1]
+        height = target.format.size(number, frame.width, frame.height)[1]
         whole = plane if len(plane) == height else np.repeat(plane, 2, 0)[:height]
-        yield np.ascontiguousarray(whole.astype(wanted.dtype, copy=False))
+        yield np.ascontiguousarray(whole.astype(target.dtype, copy=False))
 
 
-def _lowered(view: Plane, layout: Layout) -> Plane:
+def _at_bit_0(view: Plane, layout: PixelLayout) -> Plane:
     return view >> layout.shift if layout.shift else view  # type: ignore[operator]  # no float has a shift
 
 
-def _picture(frame: av.VideoFrame, carrier: Carrier) -> Iterator[Buffer]:
-    """A PFM file: lines from the bottom to the top, the samples of a pixel side by side."""
-    yield memoryview(b"%s\n%d %d\n-1.0\n" % (carrier.picture, frame.width, frame.height))
-    samples = np.stack([view[::-1] for view in views(frame, layout_of(frame.format.name))], -1)
+def _pfm_buffers(frame: av.VideoFrame, pipe_format: PipeFormat) -> Iterator[Buffer]:
+    """A PFM file: lines from bottom to top, samples interleaved."""
+    yield memoryview(b"%s\n%d %d\n-1.0\n" % (pipe_format.pfm_magic, frame.width, frame.height))
+    samples = np.stack([view[::-1] for view in component_views(frame, layout_of(frame.format.name))], -1)
     yield np.ascontiguousarray(samples.astype("<f4", copy=False))

@@ -1,7 +1,6 @@
-"""What FFmpeg's `showinfo` filter says of each frame: all that is lost on the pipe. Pure.
+"""Output of FFmpeg's `showinfo` filter: everything about a frame that raw video does not carry. Pure.
 
-Raw video is pixels and nothing else; the filter prints times, colours, fields and HDR metadata line by line on standard
-error, before the frame itself is written.
+The filter prints timestamps, color tags, field order and HDR metadata on standard error before each frame is written.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-NAME = "showinfo@adcvsr"
-"""The filter as it stands in the decoder's graph, so that a user's own `showinfo` is not taken for it."""
+FILTER = "showinfo@adcvsr"
+"""The filter's instance name in the decoder's graph, to tell it from the user's own `showinfo`."""
 
 MATRICES = {
     "gbr": 0, "bt709": 1, "fcc": 4, "bt470bg": 5, "smpte170m": 6, "smpte240m": 7, "ycgco": 8, "bt2020nc": 9,
@@ -30,7 +29,7 @@ PRIMARIES = {
 LOCATIONS = {"left": 0, "center": 1, "topleft": 2, "top": 3, "bottomleft": 4, "bottom": 5}
 RANGES = {"tv": "limited", "pc": "full"}
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-"""Transfers that the networks were not trained on."""
+"""Transfer functions that the networks were not trained on."""
 
 CAPTIONS, PACKING = "closed captions", "frame packing (stereo 3D)"
 ROTATION, SPHERE = "the display matrix (rotation)", "the spherical projection"
@@ -49,12 +48,12 @@ SIDE_DATA = {
     "afd": "the active format description",
     "active format": "the active format description",
 }
-"""What the names that `showinfo` of any release has for side data begin or contain (lower case), and our names."""
+"""Substrings (lower case) of side data names in `showinfo` of any release, and names for users."""
 
 
 @dataclass(frozen=True)
 class Mastering:
-    """The display that a film was graded on: (x, y) of red, green, blue and white, and luminance in cd/m2."""
+    """Mastering display: (x, y) of primaries and white point, luminance in cd/m2."""
 
     red: tuple[float, float]
     green: tuple[float, float]
@@ -65,21 +64,24 @@ class Mastering:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """One frame: `pts` and `duration` in units of `time_base` seconds, None where unknown; names as FFmpeg's."""
+class FrameInfo:
+    """Facts of one frame, with FFmpeg's names."""
 
     pts: int | None
+    """In ticks; None if unknown."""
     duration: int | None
+    """In ticks; None if unknown."""
     time_base: Fraction
+    """Seconds per tick."""
     format: str
     width: int
     height: int
     sar: Fraction | None
     field: str  # P, T or B
     number: int = 0
-    """Of the frame, from 0; the count begins again where the source changes its size or format."""
+    """Frame number; it restarts when size or format change."""
     rate: Fraction | None = None
-    """Frames a second, as the filter before says; None where it says that they are not known."""
+    """Frames per second; None if unknown."""
     is_key: bool = True
     location: str | None = None
     range: str | None = None
@@ -87,7 +89,7 @@ class Shown:
     primaries: str | None = None
     transfer: str | None = None
     mastering: Mastering | None = None
-    light: tuple[int, int] | None = None  # MaxCLL, MaxFALL in cd/m2
+    content_light: tuple[int, int] | None = None  # MaxCLL, MaxFALL in cd/m2
     dolby_vision: bool = False
     rotation: float | None = None
     """Degrees of the display matrix, counterclockwise."""
@@ -96,30 +98,30 @@ class Shown:
     sphere: tuple[float, float, float] | None = None
     """Yaw, pitch and roll (degrees) of an equirectangular picture."""
     side_data: frozenset[str] = frozenset()
-    """What else came with it, of the kinds in `SIDE_DATA`."""
+    """Other side data, as kinds of `SIDE_DATA`."""
 
-    def lost(self, *, rotates: bool) -> frozenset[str]:
-        """The kinds of side data that its picture will lack; `rotates` says whether FFmpeg rotates pictures itself."""
+    def lost_side_data(self, *, rotates: bool) -> frozenset[str]:
+        """Side data that the output will lack; `rotates` tells whether FFmpeg rotates the frames."""
         return self.side_data - {ROTATION} if rotates else self.side_data
 
     @property
     def props(self) -> dict[str, int]:
-        """The frame properties of VapourSynth that say the same."""
-        found = {
+        """The same as VapourSynth frame properties."""
+        values = {
             "_Matrix": MATRICES.get(self.matrix or ""),
             "_Transfer": TRANSFERS.get(self.transfer or ""),
             "_Primaries": PRIMARIES.get(self.primaries or ""),
             "_ChromaLocation": LOCATIONS.get(self.location or ""),
             "_FieldBased": {"P": 0, "B": 1, "T": 2}.get(self.field),
         }
-        return {name: value for name, value in found.items() if value is not None}
+        return {name: value for name, value in values.items() if value is not None}
 
 
-_LINE = re.compile(rf"\[{re.escape(NAME)} @ \w+\] (?:\[\w+\] )?(.*)")
+_LINE = re.compile(rf"\[{re.escape(FILTER)} @ \w+\] (?:\[\w+\] )?(.*)")
 _CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
 _FRAME = re.compile(r"n:\s*(\d+) pts:\s*(\S+) ")
 _COLOR = re.compile(r"color_range:(\S+).*? color_space:(\S+).*? color_primaries:(\S+).*? color_trc:(\S+)")
-"""FFmpeg writes this line piece by piece: the words of another thread may stand in it, and break it."""
+"""FFmpeg writes this line in parts, so other threads' output may be inside it."""
 _PAIR = r"\(\s*([\d.]+)[,\s]\s*([\d.]+)\)"
 _MASTERING = re.compile(rf"r{_PAIR} g{_PAIR} b{_PAIR} wp{_PAIR} min_luminance=([\d.]+), max_luminance=([\d.]+)")
 _NAME_CHARACTERS = 50
@@ -131,96 +133,100 @@ _LIGHT = re.compile(r"MaxCLL=(\d+), MaxFALL=(\d+)")
 
 
 @dataclass
-class Reader:
-    """Puts lines together: `taken` is called with each frame, in order."""
+class ShowinfoParser:
+    """Parser of `showinfo` lines; calls `on_frame` with each frame, in order."""
 
-    taken: Callable[[Shown], None]
+    on_frame: Callable[[FrameInfo], None]
     _time_base: Fraction = Fraction(1, 90000)
     _rate: Fraction | None = None
-    _facts: dict[str, str] = field(default_factory=dict)
-    _beside: dict[str, object] = field(default_factory=dict)
-    _kinds: set[str] = field(default_factory=set)
+    _fields: dict[str, str] = field(default_factory=dict)
+    _metadata: dict[str, object] = field(default_factory=dict)
+    _side_data: set[str] = field(default_factory=set)
     _color: str = ""
 
-    def read(self, line: str) -> bool:
-        """Whether the line was one of the filter's, all of which are consumed."""
-        found = _LINE.search(line)  # behind a counter of FFmpeg's, now and then
-        if not found:
+    def parse_line(self, line: str) -> bool:
+        """Whether the line is from the filter; such lines are consumed."""
+        match = _LINE.search(line)  # sometimes after FFmpeg's statistics
+        if not match:
             return False
-        words = found[1]
-        if config := _CONFIG.match(words):
+        text = match[1]
+        if config := _CONFIG.match(text):
             over, under, frames, seconds = map(int, config.groups())
             self._time_base = Fraction(over, under)
             self._rate = Fraction(frames, seconds) if frames and seconds else None
-        elif _FRAME.match(words):
-            self._facts = dict(re.findall(r"(\w+):\s*(\S+)", words))
-            self._beside, self._kinds, self._color = {}, set(), ""
-        elif words.lstrip().startswith("color_"):
-            self._color += f" {words}"
+        elif _FRAME.match(text):
+            self._fields = dict(re.findall(r"(\w+):\s*(\S+)", text))
+            self._metadata, self._side_data, self._color = {}, set(), ""
+        elif text.lstrip().startswith("color_"):
+            self._color += f" {text}"
             if color := _COLOR.search(self._color):
                 self._color = ""
-                self._finish(*color.groups())
+                self._emit(*color.groups())
         else:
-            self._note(words)
+            self._parse_side_data(text)
         return True
 
-    def _note(self, words: str) -> None:
-        if mastering := _MASTERING.search(words):
+    def _parse_side_data(self, text: str) -> None:
+        if mastering := _MASTERING.search(text):
             values = [float(value) for value in mastering.groups()]
             red, green, blue, white = zip(values[0:8:2], values[1:8:2], strict=True)
-            self._beside["mastering"] = Mastering(red, green, blue, white, *values[8:])
-        elif light := _LIGHT.search(words):
-            self._beside["light"] = (int(light[1]), int(light[2]))
-        elif "Dolby Vision" in words:
-            self._beside["dolby_vision"] = True
-        elif side := _SIDE.match(words):
-            self._note_geometry(words)
-            self._kinds |= {kind for part, kind in SIDE_DATA.items() if part in side[1][:_NAME_CHARACTERS].lower()}
+            self._metadata["mastering"] = Mastering(red, green, blue, white, *values[8:])
+        elif light := _LIGHT.search(text):
+            self._metadata["content_light"] = (int(light[1]), int(light[2]))
+        elif "Dolby Vision" in text:
+            self._metadata["dolby_vision"] = True
+        elif side_data := _SIDE.match(text):
+            self._note_geometry(text)
+            self._side_data |= {
+                kind for part, kind in SIDE_DATA.items() if part in side_data[1][:_NAME_CHARACTERS].lower()
+            }
 
     def _note_geometry(self, words: str) -> None:
         if rotation := _ROTATION.search(words):
-            self._beside["rotation"] = float(rotation[1])
+            self._metadata["rotation"] = float(rotation[1])
         elif packing := _PACKING.search(words):
-            self._beside["packing"] = packing[1] + " (inverted)" * ("(inverted)" in words)
+            self._metadata["packing"] = packing[1] + " (inverted)" * ("(inverted)" in words)
         elif sphere := _SPHERE.search(words):
-            self._beside["sphere"] = tuple(map(float, sphere.groups()))
+            self._metadata["sphere"] = tuple(map(float, sphere.groups()))
 
-    def _finish(self, range: str, matrix: str, primaries: str, transfer: str) -> None:
-        facts, self._facts = self._facts, {}
-        if not facts:
+    def _emit(self, range: str, matrix: str, primaries: str, transfer: str) -> None:
+        fields, self._fields = self._fields, {}
+        if not fields:
             return
-        width, _, height = facts["s"].partition("x")
-        over, _, under = facts.get("sar", "0/1").partition("/")
+        width, _, height = fields["s"].partition("x")
+        over, _, under = fields.get("sar", "0/1").partition("/")
         names = {"range": range, "matrix": matrix, "primaries": primaries, "transfer": transfer}
         known = {name: value for name, value in names.items() if value not in {"unknown", "reserved", "unspecified"}}
-        self.taken(
-            Shown(
-                number=int(facts["n"]),
-                pts=_whole(facts["pts"]),
-                duration=_whole(facts.get("duration", "")) or None,
+        self.on_frame(
+            FrameInfo(
+                number=int(fields["n"]),
+                pts=_to_int(fields["pts"]),
+                duration=_to_int(fields.get("duration", "")) or None,
                 time_base=self._time_base,
-                format=facts["fmt"],
+                format=fields["fmt"],
                 width=int(width),
                 height=int(height),
                 sar=Fraction(int(over), int(under)) if int(over) and int(under) else None,
-                field=facts["i"],
+                field=fields["i"],
                 rate=self._rate,
-                is_key=facts.get("iskey") != "0",
-                location=facts["cl"] if facts.get("cl") in LOCATIONS else None,
-                side_data=frozenset(self._kinds),
+                is_key=fields.get("iskey") != "0",
+                location=fields["cl"] if fields.get("cl") in LOCATIONS else None,
+                side_data=frozenset(self._side_data),
                 **known,  # type: ignore[arg-type]  # all of them text
-                **self._beside,  # type: ignore[arg-type]  # as `_note` made them
+                **self._metadata,  # type: ignore[arg-type]  # typed by `_parse_side_data`
             )
         )
 
 
-LOST_KEYS = "-force_key_frames source makes every frame a key frame here, since those of the source are not known"
+LOST_KEYFRAMES_WARNING = (
+    "-force_key_frames source makes every frame a key frame here, since those of the source are not known"
+)
 
 
-def lost_words(kinds: Collection[str]) -> str:
-    """A warning of side data that the output will lack."""
+def lost_side_data_warning(kinds: Collection[str]) -> str:
+    """A warning about side data that the output will lack."""
     return f"of the source's side data, the output will lack: {', '.join(sorted(kinds))}"
 
 
-def _whole(text: str) -> int | None:
+def _to_int(text: str) -> int | None:
     return int(text) if re.fullmatch(r"-?\d+", text) else None

@@ -1,7 +1,7 @@
-"""What side data a frame of PyAV has, found out without harm.
+"""Side data of PyAV frames, read without crashing.
 
-In PyAV up to 19.0.2, `frame.side_data` makes an object for each piece, which frees the piece's metadata at its end; the
-frame frees it once more, and the process is aborted. PNG files name their ICC profile there.
+Up to PyAV 19.0.2, the wrappers of `frame.side_data` free metadata that the frame frees again, which aborts the process.
+PNG files store the name of their ICC profile there.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from av.dictionary import Dictionary
 from av.sidedata.sidedata import SideData, Type
 
 
-class Kinds(NamedTuple):
-    """The names of what there is, and whether others may look at it."""
+class SideDataKinds(NamedTuple):
+    """Names of the side data, and whether it is safe to access."""
 
     names: Sequence[str]
     safe: bool
 
 
-def kinds(frame: av.VideoFrame) -> Kinds | None:
-    """None where it cannot be found out: at a kind that it does not know, PyAV 18 frees all of them and fails."""
+def side_data_kinds(frame: av.VideoFrame) -> SideDataKinds | None:
+    """None if unknown: PyAV 18 fails on kinds that it does not know."""
     if "_missing_" not in vars(Type):
         return None
     pieces = frame.side_data[:]
-    metadata = [one for piece in pieces for one in _metadata(piece)]
-    for one in metadata:
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))  # for ever, so that the frame alone frees what it refers to
-    return Kinds([piece.type.name for piece in pieces], not metadata)
+    metadata = [entry for piece in pieces for entry in _metadata(piece)]
+    for entry in metadata:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(entry))  # for ever, so that the frame alone frees what it refers to
+    return SideDataKinds([piece.type.name for piece in pieces], not metadata)
 
 
 def _metadata(piece: SideData) -> list[object]:
-    """The metadata of a piece, if it is not empty; it has no public name."""
-    return [one for one in gc.get_referents(piece) if isinstance(one, Dictionary) and len(one)]
+    """The non-empty metadata dictionary of an entry, which has no public accessor."""
+    return [referent for referent in gc.get_referents(piece) if isinstance(referent, Dictionary) and len(referent)]

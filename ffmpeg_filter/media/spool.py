@@ -1,4 +1,4 @@
-"""A stream of bytes that is read once and given to several readers, each at its own pace."""
+"""Spool of a byte stream that is read once, for several readers at different speeds."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from typing import IO
 
 _SEGMENT = 1 << 24  # bytes
 _IN_MEMORY = 4
-"""Segments that are kept in memory; what a slow reader is further behind is kept in temporary files."""
+"""Segments kept in memory; older ones are kept in temporary files."""
 BLOCK = 1 << 16  # bytes
 
 
 class Spool:
-    """Keeps what the slowest reader has not read. The source is read only when a reader has nothing left, so that no
-    more is kept than readers are apart. `read` gives the next bytes, none at the end; it is called on a thread.
+    """Keeps the bytes that the slowest reader has not read yet. The source is read only on demand, by calling `read` on
+    a thread; it returns no bytes at the end.
     """
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
         self._segments: deque[IO[bytes]] = deque()
         self._begin = self._end = 0
-        self._positions: dict[Reader, int] = {}
-        self._is_wanted = self._is_finished = False
+        self._positions: dict[SpoolReader, int] = {}
+        self._is_requested = self._is_finished = False
         self.failure: Exception | None = None
-        """What the source raised, if that was its end."""
+        """The source's exception, if it ended with one."""
         self._changed = threading.Condition()
         threading.Thread(target=self._pump, name="read-once input", daemon=True).start()
 
-    def reader(self) -> Reader:
-        """A new reader, at the first byte that is still there: at the very first if made before any other reads."""
-        reader = Reader(self)
+    def reader(self) -> SpoolReader:
+        """A new reader at the oldest byte kept."""
+        reader = SpoolReader(self)
         with self._changed:
             self._positions[reader] = self._begin
         return reader
 
-    def take(self, reader: Reader, size: int) -> bytes:
-        """The next bytes for a reader, at least one unless it is at the end. Raises what the source raised."""
+    def read(self, reader: SpoolReader, size: int) -> bytes:
+        """The next bytes for a reader; none at the end. Raises what the source raised."""
         with self._changed:
             while reader in self._positions and self._positions[reader] == self._end and not self._is_finished:
-                self._is_wanted = True
+                self._is_requested = True
                 self._changed.notify_all()
                 self._changed.wait()
             at = self._positions.get(reader)
@@ -52,14 +52,14 @@ class Spool:
                 raise self.failure
             data = self._bytes(at, size)
             self._positions[reader] = at + len(data)
-            self._drop()
+            self._free_segments()
             return data
 
-    def leave(self, reader: Reader) -> None:
-        """Keeps nothing for a reader any more, which then is at the end."""
+    def remove_reader(self, reader: SpoolReader) -> None:
+        """Drops a reader, which is then at the end."""
         with self._changed:
             self._positions.pop(reader, None)
-            self._drop()
+            self._free_segments()
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -67,13 +67,13 @@ class Spool:
         with self._changed:
             self._is_finished = True
             self._positions.clear()
-            self._drop()
+            self._free_segments()
             self._changed.notify_all()
 
     def _pump(self) -> None:
         while True:
             with self._changed:
-                while not self._is_wanted and not self._is_finished:
+                while not self._is_requested and not self._is_finished:
                     self._changed.wait()
                 if self._is_finished:
                     return
@@ -86,17 +86,17 @@ class Spool:
                     self._append(data)
                 except OSError as error:
                     data, failure = b"", error
-                self.failure, self._is_wanted = failure, False
+                self.failure, self._is_requested = failure, False
                 self._is_finished |= not data
-                self._leave_behind()
+                self._drop_slow_readers()
                 self._changed.notify_all()
 
-    def _leave_behind(self) -> None:
-        """Gives up readers that are further behind than they may be."""
+    def _drop_slow_readers(self) -> None:
+        """Drops readers that lag further behind than they may."""
         for reader, at in list(self._positions.items()):
-            if reader.most_behind is not None and self._end - at > reader.most_behind:
+            if reader.max_lag is not None and self._end - at > reader.max_lag:
                 del self._positions[reader]
-        self._drop()
+        self._free_segments()
 
     def _append(self, data: bytes) -> None:
         if not self._positions:
@@ -117,32 +117,32 @@ class Spool:
         segment.seek(at % _SEGMENT)
         return segment.read(size)
 
-    def _drop(self) -> None:
+    def _free_segments(self) -> None:
         slowest = min(self._positions.values(), default=self._begin + len(self._segments) * _SEGMENT)
         while self._segments and slowest // _SEGMENT > self._begin // _SEGMENT:
             self._segments.popleft().close()
             self._begin += _SEGMENT
 
 
-class Reader:
-    """One reader of a spool, as a file that cannot seek."""
+class SpoolReader:
+    """A reader of a spool, as a file without seeking."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self.most_behind: int | None = None
-        """How far (bytes) it may be behind the source until it is at the end; None for any distance."""
+        self.max_lag: int | None = None
+        """Bytes that it may lag behind before it is dropped; None for no limit."""
 
     def read(self, size: int = BLOCK) -> bytes:
-        return self._spool.take(self, size)
+        return self._spool.read(self, size)
 
     def close(self) -> None:
-        self._spool.leave(self)
+        self._spool.remove_reader(self)
 
 
-class Probed:
-    """A reader for a library that swallows what is raised while it reads, such as Ctrl-C: `close` raises it."""
+class ProbeReader:
+    """A reader for libraries that swallow exceptions, such as KeyboardInterrupt: `close` raises them."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: SpoolReader) -> None:
         self._reader = reader
         self._raised: BaseException | None = None
 
@@ -154,7 +154,7 @@ class Probed:
             return b""
 
     def close(self) -> None:
-        """Raises what was raised."""
+        """Raises the stored exception, if any."""
         self._reader.close()
         if self._raised is not None:
             raise self._raised

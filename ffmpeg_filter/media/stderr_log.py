@@ -11,99 +11,100 @@ from contextlib import suppress
 from ffmpeg_filter.command import filtergraph, loglevel
 from vsadcvsr.errors import UsageError
 
-_KEPT = 50
-_HELD = 1.0  # seconds
+_MAX_LINES = 50
+_PENDING_SECONDS = 1.0  # seconds
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug|trace)\] ")
-_PACING = re.compile(r"Thread message queue blocking")
-"""Said of an input that is read more slowly than it could be, as all are beside a network."""
-_UNWRITTEN = re.compile(
+_QUEUE_WARNING = re.compile(r"Thread message queue blocking")
+"""Warning about a slowly read input, which is normal beside a network."""
+_WRITE_ERROR = re.compile(
     r"Error writing trailer|Error closing file|Error muxing|Error submitting a packet to the muxer|"
     r"av_interleaved_write_frame|Slave muxer #\d+ failed"
 )
-"""What FFmpeg says of an output that is not whole, with which 5.1 may end with 0."""
+"""Errors that mean an unfinished output; FFmpeg 5.1 may exit with 0 after them."""
 _ADDRESS = re.compile(r" @ (0x)?[0-9a-f]+(?=\])")
-_SEVERE = {"panic", "fatal", "error"}
-_SEQUEL = re.compile(
+_ERROR_LEVELS = {"panic", "fatal", "error"}
+_CONSEQUENCE = re.compile(
     r"Conversion failed|Nothing was written|Error opening (in|out)put file|Error selecting an encoder|Error while |"
     r"Error sending |Error reinitializing|Terminating thread|Task finished|Could not open encoder|Failed to set value|"
     r"\[Eval\]|Unable to parse option value|Error initializing|Error parsing|Error applying|Last message repeated|"
     r"Error muxing|Error submitting"
 )
-"""What FFmpeg says after, or right before, it says what is wrong."""
+"""Messages that accompany the actual error."""
 _INPUT = re.compile(r"Error opening input file (.+?)\.?$")
 _CHAIN = re.compile(r"Error parsing filterchain '(.+)' around: ?(.*)$")
-"""What FFmpeg 7 and later say of a filter whose options they cannot read: the filters, and those not yet read."""
+"""FFmpeg 7 and later, for a filter chain that cannot be parsed: the chain, and its unparsed part."""
 
 
-class Speech:
-    """What a process has said, line by line. Warnings and errors are held for a while; once there is a line of a lower
-    level, for the user wants to read all, and whatever has no level, `say` is given at once. Of levels above `limit`
-    nothing is said.
+class StderrLog:
+    """Lines of standard error. Warnings and errors are kept for a while, since they may explain a failure, and then
+    passed to `say`; other lines at once. With verbose logging everything is passed on at once.
+
+    Lines above `max_level` are not passed on.
     """
 
-    def __init__(self, say: Callable[[str], None], limit: int = loglevel.ALL) -> None:
-        self.unwritten = ""
-        """The first complaint that means that an output is not whole."""
+    def __init__(self, say: Callable[[str], None], max_level: int = loglevel.ALL) -> None:
+        self.write_error = ""
+        """The first message that means an unfinished output."""
         self._say = say
-        self._limit = limit
-        self._is_wanted = True
-        self._held: list[tuple[float, str]] = []
+        self._max_level = max_level
+        self._is_printed = True
+        self._pending: list[tuple[float, str]] = []
         self._errors: list[str] = []
-        self._is_full = False
+        self._is_verbose = False
         self._lock = threading.Lock()
 
-    def take(self, line: str) -> None:
-        if _PACING.search(line):
+    def add(self, line: str) -> None:
+        if _QUEUE_WARNING.search(line):
             return
         level = _LEVEL.search(line)
-        words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
-        self.remember(line)
+        message = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
+        self.add_error(line)
         with self._lock:
             if level:
-                self._is_wanted = loglevel.LEVELS[level[1]] <= self._limit
-            self._is_full |= level is not None and level[1] not in {"warning", *_SEVERE}
-            is_held = level is not None and not self._is_full
-            if is_held and self._is_wanted and len(self._held) < _KEPT:
-                self._held.append((time.monotonic(), words))
-        if not is_held and self._is_wanted:
-            self._say(words)
+                self._is_printed = loglevel.LEVELS[level[1]] <= self._max_level
+            self._is_verbose |= level is not None and level[1] not in {"warning", *_ERROR_LEVELS}
+            is_pending = level is not None and not self._is_verbose
+            if is_pending and self._is_printed and len(self._pending) < _MAX_LINES:
+                self._pending.append((time.monotonic(), message))
+        if not is_pending and self._is_printed:
+            self._say(message)
 
-    def remember(self, line: str) -> None:
-        """Keeps an error for `reason`, without saying it."""
+    def add_error(self, line: str) -> None:
+        """Keeps an error for `reason` without printing it."""
         level = _LEVEL.search(line)
-        if not level or level[1] not in _SEVERE:
+        if not level or level[1] not in _ERROR_LEVELS:
             return
-        words = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
+        message = _ADDRESS.sub("", _LEVEL.sub("", line, count=1))
         with self._lock:
-            if len(self._errors) < _KEPT:
-                self._errors.append(words)
-            if _UNWRITTEN.search(words) and not self.unwritten:
-                self.unwritten = words
+            if len(self._errors) < _MAX_LINES:
+                self._errors.append(message)
+            if _WRITE_ERROR.search(message) and not self.write_error:
+                self.write_error = message
 
-    def let_out(self, held: float = _HELD) -> None:
-        """Says what was held for that long (seconds): the process goes on in spite of it."""
-        before = time.monotonic() - held
+    def flush(self, seconds: float = _PENDING_SECONDS) -> None:
+        """Prints messages kept for at least that many seconds: the process continues in spite of them."""
+        before = time.monotonic() - seconds
         with self._lock:
-            old = [words for at, words in self._held if at <= before]
-            self._held = self._held[len(old) :]
-            self._errors = [words for words in self._errors if words not in old]
-        for words in old:
-            self._say(words)
+            messages = [message for at, message in self._pending if at <= before]
+            self._pending = self._pending[len(messages) :]
+            self._errors = [message for message in self._errors if message not in messages]
+        for message in messages:
+            self._say(message)
 
     def reason(self) -> str:
-        """The first error that is not the sequel of another, else the last warning that has not been said."""
+        """The first error that is not a consequence of another, else the last unprinted warning."""
         with self._lock:
-            errors = self._errors or [words for _, words in self._held[-1:]]
-        first = next((words for words in errors if not _SEQUEL.search(words)), None)
-        named = next((found[1] for words in errors if (found := _INPUT.search(words))), "")
-        words = first or (errors[0] if errors else "it said nothing")
-        return (words if named in words else f"{named}: {words}") + _place(errors, words)
+            errors = self._errors or [message for _, message in self._pending[-1:]]
+        first = next((message for message in errors if not _CONSEQUENCE.search(message)), None)
+        input_name = next((match[1] for message in errors if (match := _INPUT.search(message))), "")
+        message = first or (errors[0] if errors else "it said nothing")
+        return (message if input_name in message else f"{input_name}: {message}") + _failed_filter(errors, message)
 
 
-def _place(errors: Sequence[str], words: str) -> str:
-    """The name of the filter at which a graph could not be read any further, if that is not said."""
+def _failed_filter(errors: Sequence[str], message: str) -> str:
+    """The name of the filter at which parsing stopped, unless the message names it."""
     for chain in filter(None, map(_CHAIN.search, errors)):
         with suppress(UsageError):
             *_, (_, _, node) = filtergraph.parse(chain[1].removesuffix(chain[2])).nodes()
-            return "" if node.name in words else f" (filter {node.name!r}, if there is one)"
+            return "" if node.name in message else f" (filter {node.name!r}, if there is one)"
     return ""

@@ -1,1 +1,1 @@
-"""One command on one machine: an FFmpeg that decodes, the engine, an FFmpeg that encodes."""
+"""A command on one machine: an FFmpeg that decodes, the engine, and an FFmpeg that encodes."""

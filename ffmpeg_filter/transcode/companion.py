@@ -1,7 +1,7 @@
-"""A companion of the pictures: a tiny coded copy of the frames before `adcvsr`, which keeps what raw video cannot.
+"""Companion track: a tiny MPEG-2 copy of the frames before `adcvsr`, which carries what raw video cannot.
 
-MPEG-2 keeps closed captions, frame packing, and which frames are key frames; PNG keeps ICC profiles and EXIF. It
-crosses both pipes in step with the pictures, and the second FFmpeg puts the pixels of the pictures into its frames.
+It preserves closed captions, frame packing and key frames. It runs beside the frames through both pipes, and the encode
+command replaces its pixels by the upscaled ones.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import BinaryIO
 
-from ffmpeg_filter.command.filtergraph import Graph, Node, ended
+from ffmpeg_filter.command.filtergraph import Graph, Node, append
 from ffmpeg_filter.media.color_tags import LOCATION_OPTION
 from ffmpeg_filter.media.matroska import Coding
 from ffmpeg_filter.media.showinfo import CAPTIONS, EXIF, PACKING, PROFILE
 from vsadcvsr.errors import MediaError
 
 SIZE = 16
-"""Its width and height."""
-OUTPUT = "adcvsr_out"
-"""The label of the second command's graph, where it is a complex one on account of the companion."""
-_LABEL, _ENTRY = "adcvsr_companion", "adcvsr_companion_in"
-_SHRUNK = (
+"""Width and height."""
+OUTPUT_LABEL = "adcvsr_out"
+"""Output label of the encode command's complex graph."""
+_LABEL, _INPUT_LABEL = "adcvsr_companion", "adcvsr_companion_in"
+_SHRINKING = (
     f"scale={SIZE}:{SIZE}:flags=neighbor",
     "settb=1/1000000", "interleave=1",  # which takes the rate away: MPEG-2 has few
     "settb=1/25", "setpts=N",
 )  # fmt: skip
-_ENCODED = (
+_ENCODING = (
     "-fps_mode", "passthrough", "-enc_time_base", "1/25", "-map_metadata", "-1", "-map_chapters", "-1",
     "-flush_packets", "1", "-f", "avi",
 )  # fmt: skip
@@ -94,12 +94,12 @@ def codec_for(kinds: Iterable[str], version: tuple[int, int], *, keys: bool = Fa
     return PNG if seen & PNG.carries else None
 
 
-_BLENDED = re.compile(
+_BLENDABLE = re.compile(
     r"(yuva?(420|422|444)p|gbra?p|gray)((9|10|12|14|16)le)?|yuv4(40|11|10)p|yuvj4(20|22|44|40)p|(gray|gbrp)f32le"
 )
-"""Pixel formats in which every release's `blend` copies samples."""
+"""Pixel formats for which `blend` copies samples exactly in every release."""
 _WITH_ALPHA = ("rgba", "bgra", "argb", "abgr")
-_AS_PLANES = {
+_PLANAR = {
     **dict.fromkeys(("nv12", "nv21"), "yuv420p"),
     **dict.fromkeys(("rgb24", "bgr24"), "gbrp"),
     **dict.fromkeys(_WITH_ALPHA, "gbrap"),
@@ -112,68 +112,76 @@ _APART = (
     "[adcvsr_g][adcvsr_b][adcvsr_r][adcvsr_a]mergeplanes=map1s=1:map2s=2:map3s=3:format=gbrap"
 )
 """What makes planes of RGB of 8 bits with alpha, to which FFmpeg's own conversion before FFmpeg 9 may add 1."""
-_FINEST = 500_000
-"""Ticks a second from which filters with two inputs round times."""
+_MAX_TICKS = 500_000
+"""Ticks per second from which filters with two inputs round timestamps."""
 _UNKNOWN_COLORS = "range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
 _LIST, _MOVIE, _FRAME = (b"RIFF", b"LIST"), b"movi", b"00dc"
-_PATIENCE = 60.0
-"""Seconds to wait for the packet of a frame that has come: both are written at once, but read on two threads."""
+_PACKET_SECONDS = 60.0
+"""Seconds to wait for the packet of a received frame; both are written at once, but read on two threads."""
 
 
 def beside(codec: Codec, graph: Graph, specifier: str) -> Companion:
     """The companion of what a simple graph makes of a stream."""
     for body in _shrunk(codec):
-        graph = ended(graph, body, [])
-    return Companion(["-map", specifier, "-filter:v", str(graph), *codec.encoding, *_ENCODED], codec)
+        graph = append(graph, body, [])
+    return Companion(["-map", specifier, "-filter:v", str(graph), *codec.encoding, *_ENCODING], codec)
 
 
-def split(codec: Codec, graph: Graph, label: str) -> tuple[Graph, Companion]:
-    """A complex graph, to whose open end `label` is given, that makes a companion as well; and that companion."""
-    graph = ended(graph, "split", [label, _ENTRY])
+def with_companion(codec: Codec, graph: Graph, label: str) -> tuple[Graph, Companion]:
+    """A complex graph with a companion branch, and output arguments for it; its main output gets `label`."""
+    graph = append(graph, "split", [label, _INPUT_LABEL])
     *most, last = _shrunk(codec)
-    small = (Node.of(most[0], [_ENTRY]), *map(Node, most[1:]), Node.of(last, (), [_LABEL]))
-    words = ["-map", f"[{_LABEL}]", *codec.encoding, *_ENCODED]
+    small = (Node.labelled(most[0], [_INPUT_LABEL]), *map(Node, most[1:]), Node.labelled(last, (), [_LABEL]))
+    words = ["-map", f"[{_LABEL}]", *codec.encoding, *_ENCODING]
     return replace(graph, chains=(*graph.chains, small)), Companion(words, codec)
 
 
 def _shrunk(codec: Codec) -> Sequence[str]:
-    first, *rest = _SHRUNK
+    first, *rest = _SHRINKING
     return [first, f"format={codec.pixels}", *rest]
 
 
-def can_carry(pixel_format: str, tick: Fraction) -> bool:
-    """Whether frames of a format and time base can be given other pixels without a change of these, or of times."""
-    return tick.denominator < _FINEST and bool(_BLENDED.fullmatch(_planes(pixel_format)))
+def can_carry(pixel_format: str, time_base: Fraction) -> bool:
+    """Whether pixels can be replaced without changing format or timestamps."""
+    return time_base.denominator < _MAX_TICKS and bool(_BLENDABLE.fullmatch(_planar_format(pixel_format)))
 
 
-def chain(width: int, height: int, pixel_format: str, tick: Fraction, version: tuple[int, int]) -> tuple[Node, ...]:
-    """Filters of the second command that make of the companion frames like the pictures, of which nothing is known."""
+def frame_filters(
+    width: int, height: int, pixel_format: str, time_base: Fraction, version: tuple[int, int]
+) -> tuple[Node, ...]:
+    """Filters that scale the companion to the frame's size and format, without color tags."""
     unknown = _UNKNOWN_COLORS + (":chroma_location=unknown" if version >= LOCATION_OPTION else "")
-    first = Node.of(_clock(tick), ["0:v:1"])
-    is_rgb = _planes(pixel_format).startswith("gbr")
-    described = [] if is_rgb else [Node(f"setparams={unknown}")]
+    first = Node.labelled(_settb(time_base), ["0:v:1"])
+    is_rgb = _planar_format(pixel_format).startswith("gbr")
+    tags = [] if is_rgb else [Node(f"setparams={unknown}")]
     scaled = Node(f"scale={width}:{height}:flags=neighbor")
-    return (first, scaled, Node(f"format={_planes(pixel_format)}"), *described, Node.of("setsar=0", (), [_LABEL]))
+    return (
+        first,
+        scaled,
+        Node(f"format={_planar_format(pixel_format)}"),
+        *tags,
+        Node.labelled("setsar=0", (), [_LABEL]),
+    )
 
 
-def merging(pixel_format: str, tick: Fraction) -> list[str]:
-    """Filters behind the pictures that put their pixels into the frames of the companion."""
-    planes = _planes(pixel_format)
+def merge_filters(pixel_format: str, time_base: Fraction) -> list[str]:
+    """Filters that put the upscaled pixels into the companion's frames."""
+    planes = _planar_format(pixel_format)
     before = _APART if pixel_format in _WITH_ALPHA else f"format={planes}"
     around = ([before], [f"format={pixel_format}"]) if planes != pixel_format else ([], [])
-    return [_clock(tick), *around[0], f"[{_LABEL}]blend=all_mode=normal:all_opacity=0", *around[1]]
+    return [_settb(time_base), *around[0], f"[{_LABEL}]blend=all_mode=normal:all_opacity=0", *around[1]]
 
 
-def _clock(tick: Fraction) -> str:
-    return f"settb={tick.numerator}/{tick.denominator}"
+def _settb(time_base: Fraction) -> str:
+    return f"settb={time_base.numerator}/{time_base.denominator}"
 
 
-def _planes(pixel_format: str) -> str:
-    return _AS_PLANES.get(pixel_format, pixel_format)
+def _planar_format(pixel_format: str) -> str:
+    return _PLANAR.get(pixel_format, pixel_format)
 
 
-class Packets:
-    """The packets that the first FFmpeg writes into what `opened` gives. A thread of their own takes them at once."""
+class CompanionPackets:
+    """Packets of the companion, read from a pipe on a separate thread. The pipe is closed at its end."""
 
     def __init__(self, opened: Callable[[], BinaryIO], codec: Codec = MPEG2) -> None:
         self.codec = codec
@@ -182,17 +190,17 @@ class Packets:
         threading.Thread(target=self._run, args=(opened,), name="companion", daemon=True).start()
 
     def next(self) -> bytes:
-        """The packet of the next frame, which has come. Raises MediaError where there is none."""
+        """The packet of the frame just received. Raises MediaError if there is none."""
         try:
-            packet = self._queue.get(timeout=_PATIENCE)
+            packet = self._queue.get(timeout=_PACKET_SECONDS)
         except queue.Empty:
             packet = None
         if packet is None:
             raise MediaError("the decoder sent a frame without its side data: please report its command")
         return packet
 
-    def drop(self) -> None:
-        """Nothing more is kept."""
+    def discard(self) -> None:
+        """Stops keeping packets."""
         self._is_wanted = False
 
     def _run(self, opened: Callable[[], BinaryIO]) -> None:
@@ -213,25 +221,25 @@ class Packets:
 @contextmanager
 def receiving(
     codec: Codec, *, by_socket: bool = sys.platform == "win32"
-) -> Iterator[tuple[Packets, str, Sequence[int]]]:
+) -> Iterator[tuple[CompanionPackets, str, Sequence[int]]]:
     """The packets that the first FFmpeg will write, the name of its output, and the descriptors that it has to inherit
     when it is started meanwhile. On Windows, where it inherits none, it is a connection on this machine.
     """
     if by_socket:
         listener = socket.create_server(("127.0.0.1", 0))
         name = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-        yield Packets(lambda: _accepted(listener), codec), name, ()
+        yield CompanionPackets(lambda: _accepted(listener), codec), name, ()
         return
     readable, writable = os.pipe()
     try:
-        yield Packets(lambda: os.fdopen(readable, "rb"), codec), f"pipe:{writable}", (writable,)
+        yield CompanionPackets(lambda: os.fdopen(readable, "rb"), codec), f"pipe:{writable}", (writable,)
     finally:
         os.close(writable)
 
 
 def _accepted(listener: socket.socket) -> BinaryIO:
     """What is written by whoever connects first; nobody else can. Raises OSError if nobody does."""
-    listener.settimeout(_PATIENCE)
+    listener.settimeout(_PACKET_SECONDS)
     with listener:
         connection, _ = listener.accept()
     with connection:

@@ -1,4 +1,4 @@
-"""The second FFmpeg of a transcode, and the pipe to it."""
+"""The encoding FFmpeg process, and the pipe to it."""
 
 from __future__ import annotations
 
@@ -11,102 +11,106 @@ from queue import Full, Queue
 import av
 
 from ffmpeg_filter.command import loglevel
-from ffmpeg_filter.media.process import Child, ProgramError, killed, pipe
-from ffmpeg_filter.transcode.companion import Packets
-from ffmpeg_filter.transcode.frame_writer import StreamInfo, Writer
+from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed, pipe
+from ffmpeg_filter.transcode.companion import CompanionPackets
+from ffmpeg_filter.transcode.frame_writer import FrameWriter, StreamInfo
 from vsadcvsr.errors import MediaError
 
-_PATIENCE = 0.1
-"""Seconds between two looks at whether anybody still takes frames."""
+_POLL_SECONDS = 0.1
+"""Seconds between two checks whether the encoder still reads."""
 _INTERRUPTED = 255
 """FFmpeg's exit status after a signal."""
-_LINGER = 0.5
-"""Seconds in which an encoder that has all frames may take what belongs beside them from other inputs."""
-_SIGNALS = 3
-_PATIENCE_OF_SIGNAL = 5.0
-"""Seconds for an encoder to finish its files after each of so many interrupts."""
+_EOF_SECONDS = 0.5
+"""Seconds in which an encoder that has all frames may read its other inputs."""
+_MAX_SIGNALS = 3
+_SIGNAL_SECONDS = 5.0
+"""Seconds for an encoder to finish its files after each interrupt."""
 
 
 class Encoder:
-    """Started with the first frame, which is given again to `take`. Frames are written on a thread of their own, one
-    behind what is taken.
+    """Starts with the first frame, which must be passed to `write` as well. Frames are written on a separate thread,
+    one behind.
     """
 
     def __init__(
-        self, argv: Sequence[str], first: av.VideoFrame, info: StreamInfo, say: Callable[[str], None],
-        *, inputs: Sequence[int] = (), packets: Packets | None = None,
+        self, argv: Sequence[str], first: av.VideoFrame, stream_info: StreamInfo, say: Callable[[str], None],
+        *, inputs: Sequence[int] = (), packets: CompanionPackets | None = None,
     ) -> None:  # fmt: skip
         readable, writable = pipe()
-        self._child = Child(
-            "encoder", loglevel.levelled(argv), heard=lambda _: False, say=say, stdin=readable, stdout=None,
-            limit=loglevel.of(argv), pass_fds=inputs,
+        self._process = ChildProcess(
+            "encoder", loglevel.with_level_prefix(argv), on_line=lambda _: False, say=say, stdin=readable, stdout=None,
+            max_level=loglevel.level_of(argv), pass_fds=inputs,
         )  # fmt: skip
         os.close(readable)
-        self._is_alone = list(argv).count("-i") == 1
-        self._may_lose_branches = any("onfail=ignore" in word for word in argv)
+        self._has_one_input = list(argv).count("-i") == 1
+        self._may_lose_branches = any("onfail=ignore" in arg for arg in argv)
         self._frames: Queue[av.VideoFrame | None] = Queue(1)
         self._failure: Exception | None = None
         self._count = 0
-        self._feeding = threading.Thread(target=self._feed, args=(writable, first, info, packets), name="to encoder")
-        self._feeding.start()
-        self.satisfied = False
-        """Whether it has ended by itself, and well, before the frames did (`-t`, `-frames`)."""
+        self._writer = threading.Thread(
+            target=self._write_frames, args=(writable, first, stream_info, packets), name="to encoder"
+        )
+        self._writer.start()
+        self.ended_early = False
+        """Whether it has ended successfully before the frames did (`-t`, `-frames`)."""
 
-    def take(self, frame: av.VideoFrame) -> bool:
-        """Whether the encoder still takes frames. Raises ProgramError if it ended badly."""
-        self._child.speech.let_out()
+    def write(self, frame: av.VideoFrame) -> bool:
+        """Whether the encoder still accepts frames. Raises ProgramError if it has failed."""
+        self._process.log.flush()
         if self._put(frame):
             return True
         self._check()
-        self.satisfied = True
+        self.ended_early = True
         return False
 
     def finish(self) -> None:
-        """Ends the film and waits for the encoder. Raises ProgramError if it ends badly."""
+        """Ends the video and waits. Raises ProgramError if the encoder fails."""
         self._put(None)
-        self._feeding.join()
+        self._writer.join()
         self._check()
-        self._child.speech.let_out(0)
+        self._process.log.flush(0)
 
     def stop(self) -> None:
-        """Ends the film where it stands, though other inputs go on. Raises ProgramError if the encoder ends badly."""
+        """Ends the video even if other inputs continue. Raises ProgramError if the encoder fails."""
         self._put(None)
-        self._feeding.join()
-        if self._is_alone or self._child.poll(_LINGER) is not None:
+        self._writer.join()
+        if self._has_one_input or self._process.poll(_EOF_SECONDS) is not None:
             self._check()
             return
-        if not self._interrupted():
+        if not self._interrupt():
             return
-        if self._child.wait() not in {0, _INTERRUPTED} or self._child.speech.unwritten:
+        if self._process.wait() not in {0, _INTERRUPTED} or self._process.log.write_error:
             self._check()
 
-    def _interrupted(self) -> bool:
-        """Whether the encoder finished its files at the first interrupt. FFmpeg 7.0 may hear only the second, and then
-        leaves the trailer out; what hears none is killed.
+    def _interrupt(self) -> bool:
+        """Whether the encoder finished its files after one interrupt. FFmpeg 7.0 may need two and then omits the
+        trailer; after the last it is killed.
         """
-        for number in range(_SIGNALS):
-            self._child.interrupt()
-            if self._child.poll(_PATIENCE_OF_SIGNAL) is not None:
+        for number in range(_MAX_SIGNALS):
+            self._process.interrupt()
+            if self._process.poll(_SIGNAL_SECONDS) is not None:
                 return number == 0
-        self._child.kill()
+        self._process.kill()
         return False
 
     def kill(self) -> None:
-        """Ends it at once, if it has not ended; what it was writing is not finished."""
-        self._child.kill()  # before its pipe is closed, which would be the end of the film to it
+        """Kills the encoder if it still runs; its output stays unfinished."""
+        self._process.kill()  # before its pipe is closed, which would be the end of the film to it
         self._put(None)
-        self._feeding.join()
+        self._writer.join()
 
     def _put(self, frame: av.VideoFrame | None) -> bool:
-        while self._feeding.is_alive():
+        while self._writer.is_alive():
             with suppress(Full):
-                self._frames.put(frame, timeout=_PATIENCE)
+                self._frames.put(frame, timeout=_POLL_SECONDS)
                 return True
         return False
 
-    def _feed(self, writable: int, first: av.VideoFrame, info: StreamInfo, packets: Packets | None) -> None:
+    def _write_frames(
+        self, writable: int, first: av.VideoFrame, stream_info: StreamInfo, packets: CompanionPackets | None
+    ) -> None:
         try:
-            writer = Writer(writable, first, info, packets)
+            writer = FrameWriter(writable, first, stream_info, packets)
             while (frame := self._frames.get()) is not None:
                 writer.write(frame)
                 self._count += 1
@@ -119,13 +123,13 @@ class Encoder:
 
     def _check(self) -> None:
         if self._failure is not None:
-            self._child.end()
+            self._process.send_kill()
             raise MediaError(f"frame {self._count} cannot be written to the encoder: {self._failure}")
-        status = self._child.wait()
+        status = self._process.wait()
         if status < 0:
             raise MediaError(f"{killed('encoder', status)}; {self._count} frames were passed on to it")
         if status:
-            raise ProgramError(f"the encoder failed: {self._child.speech.reason()}", status)
-        unwritten = self._child.speech.unwritten
-        if unwritten and not (self._may_lose_branches and unwritten.startswith("[tee]")):
-            raise MediaError(f"the encoder failed: {unwritten}")
+            raise ProgramError(f"the encoder failed: {self._process.log.reason()}", status)
+        write_error = self._process.log.write_error
+        if write_error and not (self._may_lose_branches and write_error.startswith("[tee]")):
+            raise MediaError(f"the encoder failed: {write_error}")

@@ -1,4 +1,4 @@
-"""The number of frames that a command will make, for its progress. Pure."""
+"""Number of frames that a command will produce, for progress display. Pure."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from fractions import Fraction
 
 from ffmpeg_filter.command import timestamps
 from ffmpeg_filter.command.argv import File
-from ffmpeg_filter.media.probe import Input
+from ffmpeg_filter.media.probe import InputInfo
 
-_RETIMING = {
+_RETIMING_FILTERS = {
     "bwdif", "concat", "decimate", "dejudder", "detelecine", "estdif", "field", "fieldmatch", "fps", "framerate",
     "framestep", "freezeframes", "loop", "minterpolate", "mpdecimate", "nnedi", "pullup", "repeatfields", "reverse",
     "select", "separatefields", "setpts", "shuffleframes", "shuffleplanes", "telecine", "thumbnail", "tile",
     "tinterlace", "tmix", "trim", "untile", "w3fdif", "yadif",
 }  # fmt: skip
-"""Filters behind which there may be another number of frames, or other times."""
+"""Filters that may change the number of frames or their timestamps."""
 
 
-def frames(source: File, output: File, facts: Input, filters: Iterable[str]) -> int | None:
-    """How many frames of an input go through the engine, given the names of the filters before it; None if unknown."""
-    video = facts.best_video()
-    if video is None or not _RETIMING.isdisjoint(filters):
+def expected_frames(source: File, output: File, info: InputInfo, filters: Iterable[str]) -> int | None:
+    """Frames of an input that reach the engine, given the names of the filters before it; None if unknown."""
+    video = info.best_video()
+    if video is None or not _RETIMING_FILTERS.isdisjoint(filters):
         return None
     rate, count = _rate(source.last("r")) or video.rate, video.frames
-    if not count and facts.seconds and video.rate:
-        count = round(facts.seconds * video.rate)
+    if not count and info.seconds and video.rate:
+        count = round(info.seconds * video.rate)
     whole = Fraction(count) / rate if rate and count else None
     span = _limited(output, _repeated(source, whole))
     if rate is None or span is None:
@@ -34,10 +34,10 @@ def frames(source: File, output: File, facts: Input, filters: Iterable[str]) -> 
 
 
 def _repeated(source: File, whole: Fraction | None) -> Fraction | None:
-    """The length of an input (seconds) with its own loops and limits."""
+    """Duration of an input in seconds, with its loops and limits."""
     loops = int(loop) if (loop := source.last("stream_loop") or "").removeprefix("-").isdecimal() else 0
-    start = timestamps.seconds(source.last("ss")) or Fraction(0)
-    from_end = timestamps.seconds(source.last("sseof"))
+    start = timestamps.parse_seconds(source.last("ss")) or Fraction(0)
+    from_end = timestamps.parse_seconds(source.last("sseof"))
     rest = whole
     if whole is not None:
         rest = min(whole, -from_end) if from_end else whole * (loops + 1) - start
@@ -47,13 +47,13 @@ def _repeated(source: File, whole: Fraction | None) -> Fraction | None:
 
 
 def _limited(output: File, length: Fraction | None) -> Fraction | None:
-    start = timestamps.seconds(output.last("ss")) or Fraction(0)
+    start = timestamps.parse_seconds(output.last("ss")) or Fraction(0)
     return _shorter(None if length is None else length - start, output, start)
 
 
 def _shorter(length: Fraction | None, file: File, start: Fraction) -> Fraction | None:
-    """A length as `-t`, or else `-to`, of a file limits it."""
-    limit, end = timestamps.seconds(file.last("t")), timestamps.seconds(file.last("to"))
+    """A duration limited by `-t`, or else `-to`, of a file."""
+    limit, end = timestamps.parse_seconds(file.last("t")), timestamps.parse_seconds(file.last("to"))
     if limit is None and end is not None:
         limit = end - start
     if limit is None:
@@ -70,5 +70,5 @@ def _rate(text: str | None) -> Fraction | None:
 
 def _at_most(output: File, count: int | None) -> int | None:
     limits = [output.last(key) for key in ("frames", "frames:v", "frames:v:0")]
-    given = [int(limit) for limit in limits if limit is not None and limit.isdecimal()]
-    return min([*given, *([] if count is None else [count])], default=None)
+    numbers = [int(limit) for limit in limits if limit is not None and limit.isdecimal()]
+    return min([*numbers, *([] if count is None else [count])], default=None)

@@ -1,4 +1,4 @@
-"""Frames from the first FFmpeg: raw video through a pipe, with what `showinfo` says of each on standard error."""
+"""Reader of decoded frames: raw video from a pipe, combined with the frame's `showinfo` output."""
 
 from __future__ import annotations
 
@@ -8,90 +8,90 @@ from io import FileIO
 
 import av
 
-from ffmpeg_filter.media.rawvideo import filled
-from ffmpeg_filter.media.showinfo import LOCATIONS, MATRICES, PRIMARIES, TRANSFERS, Shown
+from ffmpeg_filter.media.rawvideo import read_frame
+from ffmpeg_filter.media.showinfo import LOCATIONS, MATRICES, PRIMARIES, TRANSFERS, FrameInfo
 from vsadcvsr.errors import MediaError
 
 _UNSPECIFIED = 2
 _RANGES = {"tv": 1, "pc": 2}
-_PATIENCE = 1.0
-"""Seconds until more of a frame is read without the words on it: they are written first, but read on another thread."""
-_AHEAD = 1 << 20
-"""Bytes that are then read at a time."""
+_INFO_SECONDS = 1.0
+"""Seconds to wait for a frame's info before reading ahead; it is written first, but read on another thread."""
+_PEEK_BYTES = 1 << 20
+"""Bytes to read ahead at a time."""
 
 
-class Words:
-    """What has been said of frames that have not come yet. Filled on one thread, read on another."""
+class FrameInfoQueue:
+    """Infos of frames that have not arrived yet; filled on one thread, read on another."""
 
     def __init__(self) -> None:
-        self._said: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
-        self._count = 0
+        self._queue: queue.SimpleQueue[FrameInfo | None] = queue.SimpleQueue()
+        self._next_number = 0
 
-    def put(self, shown: Shown) -> None:
-        self._said.put(shown)
+    def put(self, frame_info: FrameInfo) -> None:
+        self._queue.put(frame_info)
 
-    def end(self) -> None:
-        """Nothing more will be said."""
-        self._said.put(None)
+    def close(self) -> None:
+        """Marks the end."""
+        self._queue.put(None)
 
-    def next(self) -> Shown | None:
-        """The words on the next frame, which has come; None where they may still come. Raises MediaError where what
-        was said next is of another frame, or was the last.
+    def next(self) -> FrameInfo | None:
+        """The info of the next frame; None if it may still come. Raises MediaError if the next info is of another
+        frame, or there is none.
         """
         try:
-            shown = self._said.get(timeout=_PATIENCE)
+            frame_info = self._queue.get(timeout=_INFO_SECONDS)
         except queue.Empty:
             return None
-        if shown is None or shown.number not in {0, self._count}:
+        if frame_info is None or frame_info.number not in {0, self._next_number}:
             raise MediaError("the decoder sent a frame and no word on it: please report its command")
-        self._count = shown.number + 1
-        return shown
+        self._next_number = frame_info.number + 1
+        return frame_info
 
 
 _OF_THE_PIPE = ("non monotonically increasing dts", "The bitrate parameter is set too low")
 """Warnings of times that raw video does not mind, and of the few bits in small frames of it."""
 
 
-def is_no_complaint(line: str) -> bool:
-    """Whether a decoder's line is information, or a warning of its output, which is a pipe to us."""
+def is_harmless(line: str) -> bool:
+    """Whether a line of the decoder is informational, or a timestamp warning that raw video makes irrelevant."""
     return "[info]" in line or any(words in line for words in _OF_THE_PIPE)
 
 
-def read(descriptor: int, words: Words) -> Generator[tuple[av.VideoFrame, Shown]]:
-    """The frames that a decoder writes into a pipe, with what was said of each. Ends where they end.
+def read_frames(descriptor: int, frame_infos: FrameInfoQueue) -> Generator[tuple[av.VideoFrame, FrameInfo]]:
+    """Frames from the decoder's pipe with their infos, until it closes.
 
-    All have the first one's size and format, whatever is said of later ones: FFmpeg scales them. Raises MediaError for
-    a stream that ends within a frame.
+    All have the size and format of the first, to which FFmpeg scales later ones. Raises MediaError if the stream ends
+    within a frame.
     """
-    first: Shown | None = None
-    pipe = _Pipe(descriptor)
-    while pipe.look(1):
-        while (shown := words.next()) is None:
-            pipe.look(_AHEAD)  # a decoder that waits for room goes on, to the words on a later frame or to its end
-        first = first or shown
-        frame = filled(first.width, first.height, first.format, pipe.fill)
-        _describe(frame, shown)
-        yield frame, shown
+    first_info: FrameInfo | None = None
+    pipe = _PeekablePipe(descriptor)
+    while pipe.peek(1):
+        while (frame_info := frame_infos.next()) is None:
+            pipe.peek(_PEEK_BYTES)  # a decoder that waits for room goes on, to the words on a later frame or to its end
+        first_info = first_info or frame_info
+        frame = read_frame(first_info.width, first_info.height, first_info.format, pipe.fill)
+        _describe(frame, frame_info)
+        yield frame, frame_info
 
 
-class _Pipe:
-    """A pipe of which some may be read before it is wanted."""
+class _PeekablePipe:
+    """A pipe that can be read ahead."""
 
     def __init__(self, descriptor: int) -> None:
         self._file = FileIO(descriptor, closefd=False)
-        self._ahead = bytearray()
+        self._peeked = bytearray()
 
-    def look(self, count: int) -> bool:
-        """Reads up to `count` bytes for later; whether there are any."""
-        if count > 1 or not self._ahead:
-            self._ahead += self._file.read(count) or b""
-        return bool(self._ahead)
+    def peek(self, count: int) -> bool:
+        """Reads ahead up to `count` bytes; whether any bytes are available."""
+        if count > 1 or not self._peeked:
+            self._peeked += self._file.read(count) or b""
+        return bool(self._peeked)
 
     def fill(self, buffer: memoryview) -> None:
         """Fills a buffer. Raises MediaError at the end."""
-        at = min(len(buffer), len(self._ahead))
-        buffer[:at] = self._ahead[:at]
-        del self._ahead[:at]
+        at = min(len(buffer), len(self._peeked))
+        buffer[:at] = self._peeked[:at]
+        del self._peeked[:at]
         while at < len(buffer):
             count = self._file.readinto(buffer[at:])
             if not count:
@@ -99,12 +99,12 @@ class _Pipe:
             at += count
 
 
-def _describe(frame: av.VideoFrame, shown: Shown) -> None:
-    """Gives a frame its time and colours again."""
-    frame.pts, frame.time_base, frame.duration = shown.pts, shown.time_base, shown.duration or 0
-    frame.colorspace = MATRICES.get(shown.matrix or "", _UNSPECIFIED)
-    frame.color_primaries = PRIMARIES.get(shown.primaries or "", _UNSPECIFIED)
-    frame.color_trc = TRANSFERS.get(shown.transfer or "", _UNSPECIFIED)
-    frame.color_range = _RANGES.get(shown.range or "", 0)
+def _describe(frame: av.VideoFrame, frame_info: FrameInfo) -> None:
+    """Sets timestamps and color tags of a frame."""
+    frame.pts, frame.time_base, frame.duration = frame_info.pts, frame_info.time_base, frame_info.duration or 0
+    frame.colorspace = MATRICES.get(frame_info.matrix or "", _UNSPECIFIED)
+    frame.color_primaries = PRIMARIES.get(frame_info.primaries or "", _UNSPECIFIED)
+    frame.color_trc = TRANSFERS.get(frame_info.transfer or "", _UNSPECIFIED)
+    frame.color_range = _RANGES.get(frame_info.range or "", 0)
     if hasattr(frame, "chroma_location"):  # PyAV 19 and later
-        frame.chroma_location = LOCATIONS[shown.location] + 1 if shown.location else 0
+        frame.chroma_location = LOCATIONS[frame_info.location] + 1 if frame_info.location else 0

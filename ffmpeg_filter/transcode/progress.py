@@ -1,4 +1,4 @@
-"""How far a job is: one live line on a terminal, a plain line now and then elsewhere, nothing where nobody wants it."""
+"""Progress display: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Protocol, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-_PLAIN_EVERY = 10.0  # seconds
+_LINE_SECONDS = 10.0  # seconds
 
 
-def say(words: str, stream: TextIO | None = None) -> None:
-    """A line on standard error; one that nobody can read any more is no failure, as it is none to FFmpeg."""
+def say(message: str, stream: TextIO | None = None) -> None:
+    """Prints a line to standard error. A closed standard error is not a failure, as for FFmpeg."""
     with suppress(OSError, ValueError):
-        print(words, file=stream or sys.stderr, flush=True)
+        print(message, file=stream or sys.stderr, flush=True)
 
 
 class Reporter(Protocol):
-    """Told of every frame that the encoder has been given."""
+    """Receives every frame passed to the encoder, and messages."""
 
     def frame(self, seconds: float) -> None:
-        """One more frame; it begins `seconds` into the film."""
+        """Counts a frame, which begins at `seconds`."""
 
-    def say(self, words: str) -> None:
-        """A line that stays."""
+    def say(self, message: str) -> None:
+        """Prints a permanent line."""
 
     def __enter__(self) -> Self: ...
 
@@ -38,17 +38,17 @@ class Reporter(Protocol):
 
 
 @dataclass
-class Quiet:
-    """Says what must be said, and counts nothing."""
+class MessageReporter:
+    """Prints messages only."""
 
     stream: TextIO
     prefix: str = "ffadcvsr: "
 
     def frame(self, seconds: float) -> None:
-        """Nothing."""
+        """Ignored."""
 
-    def say(self, words: str) -> None:
-        say(f"{self.prefix}{words}", self.stream)
+    def say(self, message: str) -> None:
+        say(f"{self.prefix}{message}", self.stream)
 
     def __enter__(self) -> Self:
         return self
@@ -57,23 +57,23 @@ class Quiet:
         del kind, error, at
 
 
-class Plain(Quiet):
-    """A line every ten seconds and one at the end, in the manner of FFmpeg's own."""
+class LineReporter(MessageReporter):
+    """A line every ten seconds and one at the end, in FFmpeg's style."""
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
         super().__init__(stream)
         self._total = total
-        self._began = self._told = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._count, self._film = 0, 0.0
 
     def frame(self, seconds: float) -> None:
         self._count, self._film = self._count + 1, max(self._film, seconds)
-        if time.monotonic() - self._told >= _PLAIN_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._printed >= _LINE_SECONDS:
+            self._printed = time.monotonic()
             self.say(self._line())
 
     def _line(self) -> str:
-        spent = max(time.monotonic() - self._began, 1e-6)
+        spent = max(time.monotonic() - self._started, 1e-6)
         fps = self._count / spent
         of = f"/{self._total}" if self._total and self._count <= self._total else ""  # it may be less than there are
         left = f" eta={_clock((self._total - self._count) / fps)}" if self._total and self._count < self._total else ""
@@ -85,11 +85,11 @@ class Plain(Quiet):
             self.say(self._line())
 
 
-class Live:
-    """A bar that stays at the foot of the terminal."""
+class BarReporter:
+    """A progress bar at the bottom of the terminal."""
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._progress = Progress(
             TextColumn("adcvsr"), BarColumn(), TextColumn("{task.completed:.0f}/{task.fields[of]} frames"),
             TextColumn("{task.fields[fps]:.1f} fps {task.fields[speed]:.3g}x"), TimeElapsedColumn(),
@@ -98,16 +98,16 @@ class Live:
         self._task = self._progress.add_task("", total=total, of=total or "?", fps=0.0, speed=0.0)
 
     def frame(self, seconds: float) -> None:
-        spent = max(time.monotonic() - self._began, 1e-6)
+        spent = max(time.monotonic() - self._started, 1e-6)
         task = self._progress.tasks[0]
         done = task.completed + 1
         of = "?" if task.total is not None and done > task.total else task.fields["of"]
         with suppress(OSError):
             self._progress.update(self._task, advance=1, of=of, fps=done / spent, speed=seconds / spent)
 
-    def say(self, words: str) -> None:
+    def say(self, message: str) -> None:
         with suppress(OSError):
-            self._progress.console.print(f"ffadcvsr: {words}", markup=False, highlight=False)
+            self._progress.console.print(f"ffadcvsr: {message}", markup=False, highlight=False)
 
     def __enter__(self) -> Self:
         with suppress(OSError):
@@ -120,12 +120,12 @@ class Live:
             self._progress.stop()
 
 
-def reporter(total: int | None, *, wanted: bool | None, stream: TextIO | None = None) -> Reporter:
-    """For a job of `total` frames, None where that is unknown. `wanted` is what `-stats` or `-nostats` said."""
+def make_reporter(total: int | None, *, enabled: bool | None, stream: TextIO | None = None) -> Reporter:
+    """The reporter for `total` frames, None if unknown. `enabled` is False for no progress display."""
     out = stream or sys.stderr
-    if wanted is False:
-        return Quiet(out)
-    return Live(out, total) if out.isatty() else Plain(out, total)
+    if enabled is False:
+        return MessageReporter(out)
+    return BarReporter(out, total) if out.isatty() else LineReporter(out, total)
 
 
 def _clock(seconds: float) -> str:

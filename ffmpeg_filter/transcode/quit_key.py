@@ -1,4 +1,4 @@
-"""The key `q` on standard input, with which FFmpeg ends a film where it stands."""
+"""The `q` key on standard input, which quits as in FFmpeg."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 
 _QUIT = (b"q", b"Q")
 _KEYSTROKES = 2
-"""The most bytes that are taken for keys on a pipe: more are the input of somebody else, a loop over names perhaps."""
+"""Maximum bytes on a pipe that count as keys; more are somebody else's input, such as a shell loop's."""
 
 
 @contextmanager
 def quit_key(act: Callable[[], None]) -> Iterator[None]:
-    """Calls `act` on a thread when `q` comes on a terminal that we may read, or alone on a pipe."""
+    """Calls `act` on a thread when `q` arrives on a foreground terminal, or alone on a pipe."""
     with ExitStack() as stack:
         if sys.platform != "win32" and _is_listened_to():
             stack.enter_context(_single_keys())
@@ -36,7 +36,7 @@ def _is_listened_to() -> bool:
 
 @contextmanager
 def _single_keys() -> Iterator[None]:
-    """A terminal that gives each key at once, and shows none."""
+    """Switches a terminal to unbuffered input without echo."""
     if sys.platform == "win32" or not os.isatty(0):
         yield
         return
@@ -53,21 +53,21 @@ def _single_keys() -> Iterator[None]:
 
 @contextmanager
 def _listening(act: Callable[[], None]) -> Iterator[None]:
-    ended, end = os.pipe()
-    thread = threading.Thread(target=_listen, args=(ended, act), name="keys", daemon=True)
+    stop_reading, stop = os.pipe()
+    thread = threading.Thread(target=_listen, args=(stop_reading, act), name="keys", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        os.close(end)
+        os.close(stop)
         thread.join()
-        os.close(ended)
+        os.close(stop_reading)
 
 
-def _listen(ended: int, act: Callable[[], None]) -> None:
+def _listen(stop_reading: int, act: Callable[[], None]) -> None:
     while True:
-        ready, _, _ = select.select([0, ended], [], [])
-        if ended in ready or (not os.isatty(0) and _waiting() > _KEYSTROKES):
+        ready, _, _ = select.select([0, stop_reading], [], [])
+        if stop_reading in ready or (not os.isatty(0) and _bytes_available() > _KEYSTROKES):
             return
         try:
             keys = os.read(0, 1)
@@ -79,8 +79,8 @@ def _listen(ended: int, act: Callable[[], None]) -> None:
             return
 
 
-def _waiting() -> int:
-    """How many bytes can be read from standard input."""
+def _bytes_available() -> int:
+    """Number of bytes readable on standard input."""
     if sys.platform == "win32":
         return 0
     import array

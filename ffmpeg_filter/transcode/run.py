@@ -1,4 +1,4 @@
-"""A transcode from its checks to the final names of its outputs."""
+"""A whole transcode: checks, the pipeline, verification, and final file names."""
 
 from __future__ import annotations
 
@@ -9,85 +9,90 @@ from pathlib import Path
 from ffmpeg_filter.command import filtergraph, loglevel, output_files
 from ffmpeg_filter.command.argv import Command
 from ffmpeg_filter.media.binary import Binary
-from ffmpeg_filter.media.probe import Input
+from ffmpeg_filter.media.probe import InputInfo
 from ffmpeg_filter.media.process import ProgramError
-from ffmpeg_filter.media.relay import Relays
-from ffmpeg_filter.media.showinfo import LOST_KEYS
+from ffmpeg_filter.media.relay import InputRelays
+from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING
 from ffmpeg_filter.transcode import frame_count, verify
-from ffmpeg_filter.transcode.pipeline import Job, Outcome, Transcode
-from ffmpeg_filter.transcode.progress import Reporter, reporter
-from ffmpeg_filter.transcode.split import Plan
+from ffmpeg_filter.transcode.pipeline import Outcome, Transcode, TranscodeJob
+from ffmpeg_filter.transcode.progress import Reporter, make_reporter
+from ffmpeg_filter.transcode.split import SplitCommand
 from vsadcvsr.errors import MediaError, UsageError
 
-_INVALID = 183
-"""FFmpeg's status for a file that holds nothing it knows."""
+_INVALID_DATA = 183
+"""FFmpeg's exit status for "Invalid data found"."""
 
 
-def transcode(binary: Binary, command: Command, made: Plan, inputs: Sequence[Input], relays: Relays) -> int:
-    level = loglevel.of(command.words())
+def transcode(
+    binary: Binary, command: Command, split: SplitCommand, inputs: Sequence[InputInfo], relays: InputRelays
+) -> int:
+    """Runs a split command and returns the exit status. Raises UsageError, MediaError, and what the engine raises."""
+    level = loglevel.level_of(command.args())
     policy = command.value("adcvsr_on_corrupt") or "warn"
     if policy not in {"warn", "fail"}:
         raise UsageError.of("-adcvsr_on_corrupt", policy, "warn, fail")
     _check_inputs(command)
-    output_files.check(command, overwrite=command.has("y"), also_read=relays.listed())
-    source = inputs[made.source]
-    total = frame_count.frames(command.inputs[made.source], made.output, source, _filters(made.decoder))
-    job = Job(
+    output_files.check(command, overwrite=command.has("y"), also_read=relays.list_members())
+    source = inputs[split.source]
+    total = frame_count.expected_frames(
+        command.inputs[split.source], split.output, source, _filter_names(split.decoder_args)
+    )
+    job = TranscodeJob(
         binary=binary,
-        decoder=made.decoder,
-        encoder=lambda start: output_files.overwriting(made.encoder(start)),
-        options=made.options.upscaling,
-        active=made.options.active(),
-        codec=made.codec,
-        rotates=made.rotates,
-        companion=made.companion,
-        info=made.info,
-        strict=policy == "fail",
-        reads_stdin=made.reads_stdin,
-        has_keys=not command.has("nostdin") and not relays.use_stdin,
+        decoder_args=split.decoder_args,
+        encoder_args=lambda start: output_files.with_overwrite(split.encoder_args(start)),
+        upscale_options=split.filter_options.upscale_arguments,
+        is_active=split.filter_options.activity(),
+        codec=split.codec,
+        rotates=split.rotates,
+        companion_args=split.companion_args,
+        stream_info=split.stream_info,
+        fails_on_damage=policy == "fail",
+        reads_stdin=split.reads_stdin,
+        reads_keys=not command.has("nostdin") and not relays.uses_stdin,
         loglevel=level,
         relays=relays,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
-    with output_files.claimed(command), reporter(total, wanted=False if quiet else None) as live:
-        if made.loses_keys and level >= loglevel.WARNING:
-            live.say(f"warning: {LOST_KEYS}")
+    with output_files.claim_outputs(command), make_reporter(total, enabled=False if quiet else None) as reporter:
+        if split.loses_source_keyframes and level >= loglevel.WARNING:
+            reporter.say(f"warning: {LOST_KEYFRAMES_WARNING}")
         try:
-            outcome = Transcode(job, live).run()
+            outcome = Transcode(job, reporter).run()
             relays.check()
         except BaseException:
             output_files.discard(command)
             raise
         if outcome.damage and level >= loglevel.WARNING:
-            live.say(f"warning: {outcome.damage}")
-        _publish(command, made, outcome, live)
+            reporter.say(f"warning: {outcome.damage}")
+        _publish(command, split, outcome, reporter)
     return outcome.status
 
 
-def _publish(command: Command, made: Plan, outcome: Outcome, live: Reporter) -> None:
-    """Gives outputs their final names if they are whole. Raises MediaError where a check fails."""
-    parts = output_files.begun(command)
-    left = f"what there is of it is left in {', '.join(parts)}"
-    if outcome.interrupted or outcome.status:
+def _publish(command: Command, split: SplitCommand, outcome: Outcome, reporter: Reporter) -> None:
+    """Verifies the output and renames the files. Raises MediaError if verification fails."""
+    parts = output_files.unfinished_files(command)
+    remainder = f"what there is of it is left in {', '.join(parts)}"
+    if outcome.was_interrupted or outcome.status:
         if parts:
-            live.say(f"the output is not finished; {left}")
+            reporter.say(f"the output is not finished; {remainder}")
         return
-    if made.part is not None:
-        for fault in verify.findings(made, outcome, Path(made.part)):
-            raise MediaError(f"{fault}; {left}")
+    if split.temporary_output is not None:
+        for fault in verify.find_faults(split, outcome, Path(split.temporary_output)):
+            raise MediaError(f"{fault}; {remainder}")
     for file in command.outputs:
         output_files.publish(file)
 
 
 def _check_inputs(command: Command) -> None:
-    """FFmpeg has no plain word for a file without a byte."""
+    """Raises ProgramError for an empty file, for which FFmpeg's message is unclear."""
     for file in command.inputs:
         path = file.path
         if path.is_file() and not path.stat().st_size:
-            raise ProgramError(f"{path} is empty", _INVALID)
+            raise ProgramError(f"{path} is empty", _INVALID_DATA)
 
 
-def _filters(decoder: Sequence[str]) -> list[str]:
-    """The names of the filters in the decoder's graph."""
+def _filter_names(decoder: Sequence[str]) -> list[str]:
+    """Names of the filters in the decode command."""
     graphs = [value for option, value in pairwise(decoder) if option in {"-filter:v", "-filter_complex"}]
     return [node.name for graph in graphs for _, _, node in filtergraph.parse(graph).nodes()]

@@ -1,6 +1,7 @@
-"""One ffmpeg command with `adcvsr` in it, as two without: one decodes up to the filter, the other goes on from there.
+"""Splitting of a command with `adcvsr` into a decode command and an encode command.
 
-Pure. Both see each input's timestamps as one command would; what only the first frame can tell is filled in later.
+Pure. Both see the same input timestamps as a single command would; what only the first frame can tell is filled in
+later.
 """
 
 from __future__ import annotations
@@ -12,127 +13,137 @@ from fractions import Fraction
 
 from ffmpeg_filter.command import containers, filter_options, filtergraph, output_files, timestamps
 from ffmpeg_filter.command.argv import Command, File, Option
-from ffmpeg_filter.command.filtergraph import Cut
-from ffmpeg_filter.media.pixel_formats import OLDEST, known
-from ffmpeg_filter.media.probe import Input, Stream, is_pipe
-from ffmpeg_filter.media.showinfo import NAME as SHOWINFO
+from ffmpeg_filter.command.filtergraph import GraphCut
+from ffmpeg_filter.media.pixel_formats import OLDEST_LIBAVUTIL, supported_formats
+from ffmpeg_filter.media.probe import InputInfo, InputStream, is_pipe
+from ffmpeg_filter.media.showinfo import FILTER as SHOWINFO
 from ffmpeg_filter.transcode import companion, stream_map
-from ffmpeg_filter.transcode.encode_command import Second, Start
-from ffmpeg_filter.transcode.frame_writer import ORIGIN, StreamInfo
+from ffmpeg_filter.transcode.encode_command import EncodeCommand, StartInfo
+from ffmpeg_filter.transcode.frame_writer import TIME_ORIGIN, StreamInfo
 from vsadcvsr.errors import UsageError
 
 _LABEL = "adcvsr"
-_FIRST_TOO = {
+_DECODER_GLOBALS = {
     "init_hw_device", "filter_hw_device", "filter_threads", "filter_complex_threads", "copyts", "start_at_zero",
     "xerror", "max_error_rate", "dts_delta_threshold", "dts_error_threshold",
 }  # fmt: skip
-"""Global options that say how inputs are read, too."""
+"""Global options that affect how inputs are read."""
 
-_REPEATED = Fraction(1, 2)
-"""Frames before the first one from which FFmpeg repeats it, at a constant rate."""
-_UNROTATED = (["-noautorotate"], ["-autorotate", "0"])
+_REPEAT_FRAMES = Fraction(1, 2)
+"""Gap before the first frame, in frames, from which FFmpeg duplicates it at a constant rate."""
+_NO_AUTOROTATE = (["-noautorotate"], ["-autorotate", "0"])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Two commands, without the program's name, and what lies between. `encoder` wants to know of the first frame."""
+class SplitCommand:
+    """The two commands, without the program's name, and the options of `adcvsr`."""
 
-    decoder: list[str]
-    encoder: Callable[[Start], list[str]]
-    options: filter_options.Options
+    decoder_args: list[str]
+    encoder_args: Callable[[StartInfo], list[str]]
+    """Builds the arguments from the facts of the first frame."""
+    filter_options: filter_options.FilterOptions
+    """Options of `adcvsr`."""
     output: File
+    """The output that gets the upscaled frames."""
     codec: str
+    """Its encoder, empty for the default."""
     source: int
-    stream: Stream | None
-    """The source's stream, if it is one."""
+    """Number of the input with the main stream."""
+    stream: InputStream | None
+    """The main stream, if it is known."""
     is_alone: bool
-    """Whether its input has no other, and no -itsoffset: that decides how FFmpeg begins a film of constant rate."""
+    """Whether its input has no other stream and no -itsoffset, which decides how FFmpeg starts constant rate video."""
     fills_gaps: bool
-    """Whether FFmpeg repeats frames where time goes on."""
+    """Whether FFmpeg duplicates frames to fill gaps."""
     keeps_times: bool
-    """Whether each frame comes out at its own time, as far as can be told."""
+    """Whether frames are known to keep their timestamps."""
     rotates: bool
-    """Whether FFmpeg rotates the pictures of the source; else it leaves that to players (`-noautorotate`)."""
+    """Whether FFmpeg rotates frames, rather than leaving that to players (`-noautorotate`)."""
     reads_stdin: bool
-    loses_keys: bool
-    """Whether key frames of the source are asked for (`-force_key_frames source`) and cannot be known."""
-    formats: str
-    """The filter in front of ours that leaves pixel formats which we take as they are, and converts others."""
-    companion: companion.Companion | None
-    """A further output of the decoder, if pictures need it."""
+    """Whether an input is standard input."""
+    loses_source_keyframes: bool
+    """Whether `-force_key_frames source` is given and the key frames cannot be known."""
+    format_filter: str
+    """The filter before `adcvsr` that converts unsupported pixel formats."""
+    companion_args: companion.Companion | None
+    """Output arguments for a companion track, without a file name; empty if none is needed."""
 
     @property
-    def part(self) -> str | None:
-        """The name of the output until it is whole; None for what is no single file."""
-        return output_files.part_of(self.output)
+    def temporary_output(self) -> str | None:
+        """Temporary path of the output; None if it is not a single file."""
+        return output_files.temporary_path(self.output)
 
-    def info(self, tick: Fraction, rate: Fraction | None, begin: Fraction | None) -> StreamInfo:
-        """What holds for all pictures, given the first frame's time base and time (seconds) and the rate before us."""
+    def stream_info(self, time_base: Fraction, rate: Fraction | None, start_time: Fraction | None) -> StreamInfo:
+        """Properties that all frames share, from time base, frame rate and time (seconds) of the first frame."""
         stream = self.stream
         known_rate = rate or (stream.base_rate if stream else None)
-        late = bool(begin and known_rate and begin * known_rate >= _REPEATED)
+        begins_late = bool(start_time and known_rate and start_time * known_rate >= _REPEAT_FRAMES)
         return StreamInfo(
-            tick=tick,
+            time_base=time_base,
             rate=rate,
             stream_rate=stream.base_rate if stream else None,
-            origin=0 if self.is_alone and (begin is None or begin >= 0) else ORIGIN,
+            origin=0 if self.is_alone and (start_time is None or start_time >= 0) else TIME_ORIGIN,
             disposition=stream.disposition if stream else 0,
-            begins_late=late and self.is_alone and self.fills_gaps,
+            begins_late=begins_late and self.is_alone and self.fills_gaps,
         )
 
 
-def plan(
-    command: Command, inputs: Sequence[Input], *, version: tuple[int, int] = OLDEST, alone: bool = False
-) -> Plan | None:
-    """The two commands, given the facts of each input and libavutil's version; None if there is no `adcvsr`.
+def split_command(
+    command: Command, inputs: Sequence[InputInfo], *, version: tuple[int, int] = OLDEST_LIBAVUTIL, alone: bool = False
+) -> SplitCommand | None:
+    """Splits a command, given probed inputs and libavutil's version; None if it has no `adcvsr`.
 
-    Pictures have no companion if they are to be `alone`. Raises UsageError.
+    `alone` disables the companion track. Raises UsageError.
     """
-    found = _found(command, inputs)
-    if found is None:
+    filter_place = _find_filter(command, inputs)
+    if filter_place is None:
         return None
     if not command.inputs:
         raise UsageError.of("adcvsr", "without an input", "a command with -i")
-    option, output = found
+    option, output = filter_place
     cut = filtergraph.cut(filtergraph.parse(option.value or ""))
     assert cut is not None, "it was found there"
-    ours = None if option.name == "filter_complex" else stream_map.ours_of(option, output, inputs)
-    codec = _codec(output, ours.place if ours else 0)
+    main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
+    codec = _codec(output, main_stream.position if main_stream else 0)
     if codec == "copy":
         raise UsageError.of("-c:v", "copy", "an encoder, since adcvsr makes new pictures")
-    wanted = filter_options.parse(cut.node.arguments)
-    files = command.inputs if ours is None else [command.inputs[ours.number]]
-    second = Second(command, inputs, option, output, cut, ours, codec)
-    trim = _trim(command, output) if second.is_steady and not wanted.enable else []
-    source = ours.number if ours else _source(cut)
-    kinds = () if alone else _side_data(inputs, ours, source)
-    coded = companion.codec_for(kinds, version, keys=_wants_keys(output) and not alone)
-    formats = f"format={'|'.join(known(version))}"
-    decoder, beside = _decoder(command, files, output, cut, ours, [*trim, formats], coded)
-    return Plan(
-        decoder=[*decoder, *second.read_beside(first=True)],
-        encoder=second.words,
-        options=wanted,
+    parsed_options = filter_options.parse(cut.node.arguments)
+    files = command.inputs if main_stream is None else [command.inputs[main_stream.input_number]]
+    encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
+    trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []
+    source = main_stream.input_number if main_stream else _source(cut)
+    kinds = () if alone else _side_data(inputs, main_stream, source)
+    coded = companion.codec_for(kinds, version, keys=_wants_source_keyframes(output) and not alone)
+    format_filter = f"format={'|'.join(supported_formats(version))}"
+    decoder_args, companion_args = _decoder(command, files, output, cut, main_stream, [*trim, format_filter], coded)
+    return SplitCommand(
+        decoder_args=[*decoder_args, *encode.null_output_for_same_seek(for_decoder=True)],
+        encoder_args=encode.args,
+        filter_options=parsed_options,
         output=output,
         codec=codec,
         source=source,
-        stream=ours.stream if ours else None,
-        is_alone=ours is not None and len(inputs[ours.number].streams) < 2 and not timestamps.offset(files[0]),
+        stream=main_stream.stream if main_stream else None,
+        is_alone=main_stream is not None
+        and len(inputs[main_stream.input_number].streams) < 2
+        and not timestamps.input_offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
-        keeps_times=second.keeps_times,
-        rotates=not any(one.words() in _UNROTATED for one in files[0].options),
-        reads_stdin=any(is_pipe(one.url) for one in command.inputs),
-        loses_keys=not beside and _wants_keys(output),
-        formats=formats,
-        companion=beside,
+        keeps_times=encode.keeps_times,
+        rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
+        reads_stdin=any(is_pipe(file.url) for file in command.inputs),
+        loses_source_keyframes=not companion_args and _wants_source_keyframes(output),
+        format_filter=format_filter,
+        companion_args=companion_args,
     )
 
 
-def _wants_keys(output: File) -> bool:
-    return any(one.name == "force_key_frames" and (one.value or "").startswith("source") for one in output.options)
+def _wants_source_keyframes(output: File) -> bool:
+    return any(
+        option.name == "force_key_frames" and (option.value or "").startswith("source") for option in output.options
+    )
 
 
-def _side_data(inputs: Sequence[Input], ours: stream_map.Ours | None, source: int) -> set[str]:
+def _side_data(inputs: Sequence[InputInfo], ours: stream_map.MainStream | None, source: int) -> set[str]:
     """The kinds of side data that frames have before our filter, as far as they are known."""
     if ours is not None:
         streams = [ours.stream] if ours.stream else []
@@ -141,109 +152,111 @@ def _side_data(inputs: Sequence[Input], ours: stream_map.Ours | None, source: in
     return {kind for stream in streams for kind in stream.side_data}
 
 
-def mentions_us(command: Command) -> bool:
-    """Whether our filter stands in a graph of the command, if perhaps in one that another takes the place of."""
-    return any(one.name in {"filter", "filter_complex"} and _holds(one) for one in command.options())
+def mentions_adcvsr(command: Command) -> bool:
+    """Whether any filter option contains `adcvsr`, even one that is overridden."""
+    return any(option.name in {"filter", "filter_complex"} and _has_adcvsr(option) for option in command.options())
 
 
-def _found(command: Command, inputs: Sequence[Input]) -> tuple[Option, File] | None:
-    """The option that holds our filter and the output that it speaks of."""
-    graphs = [one for one in command.options() if one.name == "filter_complex" and _holds(one)]
+def _find_filter(command: Command, inputs: Sequence[InputInfo]) -> tuple[Option, File] | None:
+    """The option with `adcvsr`, and the output it applies to."""
+    graphs = [option for option in command.options() if option.name == "filter_complex" and _has_adcvsr(option)]
     simple = [
-        (one, file)
+        (option, file)
         for file in command.outputs
-        for at, one in enumerate(file.options)
-        if one.name == "filter" and _holds(one) and not _is_overridden(file, at, inputs)
+        for at, option in enumerate(file.options)
+        if option.name == "filter" and _has_adcvsr(option) and not _is_overridden(file, at, inputs)
     ]
     if len(graphs) + len(simple) > 1:
         raise UsageError.of("adcvsr", f"in {len(graphs) + len(simple)} filter options", "one", "run a command for each")
     if simple:
         return simple[0]
-    return (graphs[0], _taker(command, graphs[0])) if graphs else None
+    return (graphs[0], _output_of_graph(command, graphs[0])) if graphs else None
 
 
-def _is_overridden(file: File, at: int, inputs: Sequence[Input]) -> bool:
-    """Whether a later option gives the stream of a filter option another filter: the last that fits counts."""
-    later = [one for one in file.options[at + 1 :] if one.name == "filter"]
+def _is_overridden(file: File, at: int, inputs: Sequence[InputInfo]) -> bool:
+    """Whether a later filter option applies to the same stream."""
+    later = [option for option in file.options[at + 1 :] if option.name == "filter"]
     return bool(later) and any(
-        stream_map.fits(one, stream_map.ours_of(file.options[at], file, inputs)) for one in later
+        stream_map.applies_to(option, stream_map.main_stream_of(file.options[at], file, inputs)) for option in later
     )
 
 
-def _holds(option: Option) -> bool:
+def _has_adcvsr(option: Option) -> bool:
     if not filtergraph.mentions(option.value) or filtergraph.cut(filtergraph.parse(option.value or "")) is None:
         return False
     if option.specifier.startswith("a"):
-        raise UsageError.of("adcvsr", f"on audio, {option.word}", "video")
+        raise UsageError.of("adcvsr", f"on audio, {option.token}", "video")
     return True
 
 
-def _taker(command: Command, option: Option) -> File:
-    """The output that a graph's pictures go to: that which maps one of its labels, else the first."""
+def _output_of_graph(command: Command, option: Option) -> File:
+    """The output that maps a label of the graph, else the first."""
     if not command.outputs:
         raise UsageError.of("command", "without an output", "an output file at the end")
     cut = filtergraph.cut(filtergraph.parse(option.value or ""))
     labels = {f"[{label}]" for _, _, node in cut.after.nodes() for label in node.outputs} if cut else set()
-    takers = [
-        file for file in command.outputs if any(one.name == "map" and one.value in labels for one in file.options)
+    files = [
+        file
+        for file in command.outputs
+        if any(option.name == "map" and option.value in labels for option in file.options)
     ]
-    return takers[0] if takers else command.outputs[0]
+    return files[0] if files else command.outputs[0]
 
 
-def _codec(output: File, place: int) -> str:
-    """The encoder of the output's video stream at that place, if it is named: the last that fits."""
-    fitting = {"c", "c:v", "c:V", f"c:v:{place}", f"c:V:{place}"}
-    return next((one.value or "" for one in reversed(output.options) if one.key in fitting), "")
+def _codec(output: File, position: int) -> str:
+    """The encoder of the output's video stream at that position; empty if it is not named."""
+    fitting = {"c", "c:v", "c:V", f"c:v:{position}", f"c:V:{position}"}
+    return next((option.value or "" for option in reversed(output.options) if option.key in fitting), "")
 
 
-def _source(cut: Cut) -> int:
-    """The first input that a graph takes before our filter."""
+def _source(cut: GraphCut) -> int:
+    """The first input that a graph uses before `adcvsr`."""
     labels = (label for _, _, node in cut.before.nodes() for label in node.inputs)
-    return next((int(found[0]) for label in labels if (found := re.match(r"\d+", label))), 0)
+    return next((int(number[0]) for label in labels if (number := re.match(r"\d+", label))), 0)
 
 
-def _trim(command: Command, output: File) -> list[str]:
-    """A filter that drops what -ss before the output would, as FFmpeg does it, before it is made in vain."""
-    start = timestamps.seconds(output.last("ss"))
+def _start_trim(command: Command, output: File) -> list[str]:
+    """A filter that drops the frames that `-ss` before the output would drop, before they are upscaled in vain."""
+    start = timestamps.parse_seconds(output.last("ss"))
     if not start or start < 0 or len(command.outputs) > 1:
         return []
     return [f"trim=start={round(start * 1_000_000)}us"]
 
 
 def _decoder(
-    command: Command, files: Sequence[File], output: File, cut: Cut, ours: stream_map.Ours | None,
+    command: Command, files: Sequence[File], output: File, cut: GraphCut, main_stream: stream_map.MainStream | None,
     filters: Sequence[str], coded: companion.Codec | None,
 ) -> tuple[list[str], companion.Companion | None]:  # fmt: skip
-    """Up to the filter, with more filters at the end of the user's. Only what the pictures come from is opened.
+    """Arguments of the decode command, and output arguments of the companion track.
 
-    The second is a companion of that coding, if there is to be one.
+    `filters` are appended to the user's. Only inputs that the main stream needs are opened.
     """
-    beside: companion.Companion | None = None
+    companion_args: companion.Companion | None = None
     stdin = any(is_pipe(file.url) for file in files)
-    words = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
-    words += [word for option in command.globals() if option.name in _FIRST_TOO for word in option.words()]
+    args = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
+    args += [arg for option in command.globals() if option.name in _DECODER_GLOBALS for arg in option.args()]
     for file in files:
-        words += _own(file).words()
+        args += _with_file_options(file).args()
     graph = cut.before
     for body in filters:
-        graph = filtergraph.ended(graph, body, [])
-    if ours and coded:
-        beside = companion.beside(coded, graph, ours.specifier)
+        graph = filtergraph.append(graph, body, [])
+    if main_stream and coded:
+        companion_args = companion.beside(coded, graph, main_stream.specifier)
     elif coded:
-        graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [])
-        graph, beside = companion.split(coded, graph, _LABEL)
-    if ours or not coded:
-        graph = filtergraph.ended(graph, f"{SHOWINFO}=checksum=0", [] if ours else [_LABEL])
-    if ours:
-        words += ["-map", ours.specifier, "-filter:v", str(graph)]
+        graph = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", [])
+        graph, companion_args = companion.with_companion(coded, graph, _LABEL)
+    if main_stream or not coded:
+        graph = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", [] if main_stream else [_LABEL])
+    if main_stream:
+        args += ["-map", main_stream.specifier, "-filter:v", str(graph)]
     else:
-        words += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
-    words += [word for one in output.options if one.name == "sws_flags" for word in one.words()]
-    words += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
-    return [*words, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], beside
+        args += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
+    args += [arg for option in output.options if option.name == "sws_flags" for arg in option.args()]
+    args += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
+    return [*args, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], companion_args
 
 
-def _own(file: File) -> File:
-    """The file without options that belong to none, and those that write or look at other files."""
+def _with_file_options(file: File) -> File:
+    """The file without global options, and without options that refer to other files."""
     loose = set(Command((file,)).globals())
     return file.without(lambda option: option in loose or option.name in {"dump_attachment", "isync"})

@@ -1,4 +1,4 @@
-"""When FFmpeg's encoders get frames for a container of variable rate: at whole multiples of one over the rate. Pure."""
+"""FFmpeg's `-fps_mode vfr`: timestamps rounded to multiples of the frame duration. Pure."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from fractions import Fraction
 _NEAR = Fraction(3, 5)
 
 
-def encoded(
+def encoder_times(
     times: Sequence[Fraction], rate: Fraction, durations: Sequence[Fraction | None] = ()
 ) -> list[Fraction | None]:
-    """The time (seconds) of each frame in the encoder, None for one that is dropped: `-fps_mode vfr`.
+    """Time (seconds) of each frame in the encoder; None for dropped frames.
 
-    Frames that are too near to the one before them come one step after it, those far behind it are dropped.
+    A frame too close to the previous one is moved to the next tick; one that lags too far behind is dropped.
     """
-    following = 0
-    found: list[Fraction | None] = []
+    next_tick = 0
+    result: list[Fraction | None] = []
     for number, time in enumerate(times):
-        place = time * rate
+        position = time * rate
         duration = durations[number] if number < len(durations) else None
-        ahead = place - following + (1 if duration is None else duration * rate)
-        if following > place and ahead > 0:
-            place = Fraction(following)
+        ahead = position - next_tick + (1 if duration is None else duration * rate)
+        if next_tick > position and ahead > 0:
+            position = Fraction(next_tick)
         if ahead <= -_NEAR:
-            found.append(None)
+            result.append(None)
             continue
         if ahead > _NEAR:
-            following = round(place)
-        found.append(following / rate)
-        following += 1
-    return found
+            next_tick = round(position)
+        result.append(next_tick / rate)
+        next_tick += 1
+    return result
 
 
 def is_steady(times: Sequence[Fraction], rate: Fraction | None) -> bool:
-    """Whether frames come one step after the other, from zero on."""
+    """Whether frames are exactly one frame duration apart, from zero on."""
     return rate is not None and all(time == number / rate for number, time in enumerate(times))

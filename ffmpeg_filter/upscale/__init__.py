@@ -1,1 +1,1 @@
-"""Frames in memory through the engine."""
+"""Upscaling of frames in memory."""

@@ -1,8 +1,7 @@
-"""Memory that is free goes back to the system, in a process that does nothing but upscale.
+"""Memory limits for a process that does nothing but upscale.
 
-Left alone, a run at 1920x1080 held 0.5 GB of frames that VapourSynth keeps for later use, up to its limit of half the
-machine's memory; and half a GB of holes in the heap, which grew with the length of the film: the C library takes blocks
-of up to 32 MB from the heap once one of that size was freed.
+By default, a 1920x1080 run keeps 0.5 GB of unused VapourSynth frames (its limit is half the machine's memory), and
+another 0.5 GB in heap fragmentation: glibc raises its mmap threshold to 32 MB once a block of that size was freed.
 """
 
 from __future__ import annotations
@@ -12,25 +11,25 @@ import sys
 from contextlib import suppress
 
 _M_MMAP_THRESHOLD = -3
-_LARGE = 4 << 20
-"""Bytes of a block that is taken from the system, and given back, by itself."""
-_PLANES = 12
-"""Planes of the large size, in 32 bits, that VapourSynth may keep: those that are in use at once are about eight."""
-_LEAST = 64
-"""MiB."""
+_MMAP_BYTES = 4 << 20
+"""Size from which blocks are mapped separately, and returned to the system when freed."""
+_CACHED_PLANES = 12
+"""Large 32-bit planes that VapourSynth may cache; about eight are in use at once."""
+_MIN_CACHE_MIB = 64
+"""Lower limit of VapourSynth's cache."""
 
 _is_on = False
 
 
-def turn_on() -> None:
-    """For the rest of the process, which must be ours alone."""
+def limit_memory() -> None:
+    """Sets the limits for the rest of the process, which must not be shared with other VapourSynth users."""
     global _is_on  # noqa: PLW0603 - the process has one heap and one core
     _is_on = True
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):  # musl has no such setting, and gives such blocks back anyway
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
-def cache_size(width: int, height: int, before: int) -> int:
-    """How many MiB VapourSynth is to keep for pictures of that size; `before` where other programs share its core."""
-    return min(before, max(_LEAST, _PLANES * 4 * width * height >> 20)) if _is_on else before
+def cache_size(width: int, height: int, default: int) -> int:
+    """VapourSynth's cache size in MiB for frames of that size; `default` in a shared process."""
+    return min(default, max(_MIN_CACHE_MIB, _CACHED_PLANES * 4 * width * height >> 20)) if _is_on else default

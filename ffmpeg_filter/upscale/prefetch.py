@@ -1,4 +1,4 @@
-"""Work on a thread of its own, a few steps ahead of whoever takes it."""
+"""Prefetching of an iterator's items on a separate thread."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from queue import Empty, Queue
 from typing import Any
 from weakref import WeakSet
 
-_PATIENCE = 0.05
-"""Seconds between two looks at whether a thread has ended."""
-_GLANCE = 0.5
-"""Seconds between two looks at whether all is to end, while there is nothing to take."""
-_LAST_STEP = 60.0
-"""Seconds that a step in native code is given to end before the interpreter does."""
-_FOREIGN = 1.0
-"""Seconds that is given to items of somebody else, which may be waited for in vain."""
+_DRAIN_SECONDS = 0.05
+"""Seconds between two checks whether a thread has ended."""
+_POLL_SECONDS = 0.5
+"""Seconds between two checks for shutdown while the queue is empty."""
+_NATIVE_PATIENCE = 60.0
+"""Seconds to wait at interpreter shutdown for a step in native code."""
+_SOURCE_PATIENCE = 1.0
+"""Seconds to wait at shutdown for a source that may block forever."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class _End:
 
 
 class _Stopped(Exception):  # noqa: N818 - no error: the interpreter ends
-    """Raised on threads whose items come from one that was stopped."""
+    """Raised on threads whose source was stopped."""
 
 
-class _Stage[T]:
-    """The thread that makes items, and the queue to whoever takes them."""
+class _Prefetcher[T]:
+    """The producing thread and its queue."""
 
     def __init__(self, items: Iterator[T], depth: int, patience: float) -> None:
         self.patience = patience
@@ -41,7 +41,7 @@ class _Stage[T]:
         self._thread = threading.Thread(target=self._work, args=(items,), name="adcvsr", daemon=True)
 
     def start(self) -> None:
-        _live.add(self)
+        _running.add(self)
         # Behind the libraries that are loaded by now, and so before them at the end.
         atexit.unregister(_stop_all)
         atexit.register(_stop_all)
@@ -52,20 +52,20 @@ class _Stage[T]:
         return self._thread.is_alive()
 
     def take(self) -> T | _End:
-        """The next item, or the end. Raises _Stopped once all is to end."""
+        """The next item, or the end. Raises _Stopped at shutdown."""
         while True:
             with suppress(Empty):
-                return self._queue.get(timeout=_GLANCE)
+                return self._queue.get(timeout=_POLL_SECONDS)
             if self.closed.is_set():
                 raise _Stopped
 
     def drain(self) -> None:
-        """Makes room, so that a thread which waits for some sees that it is closed."""
+        """Takes an item, so that a thread waiting for room notices that it is closed."""
         with suppress(Empty):
-            self._queue.get(timeout=_PATIENCE)
+            self._queue.get(timeout=_DRAIN_SECONDS)
 
     def end(self) -> None:
-        """Waits for the end of the thread, once this is closed."""
+        """Waits for the thread after closing."""
         while self.is_alive:
             self.drain()
 
@@ -83,18 +83,17 @@ class _Stage[T]:
         self._queue.put(end)
 
 
-_live: WeakSet[_Stage[Any]] = WeakSet()
+_running: WeakSet[_Prefetcher[Any]] = WeakSet()
 
 
-def ahead[T](items: Iterator[T], depth: int, *, foreign: bool = False) -> Generator[T]:
-    """The items, made on a thread of their own, up to `depth` of them before they are asked for, beside the one in
-    the making. What they raise is raised here. Closing this closes them, on their thread, and waits for that; after
-    Ctrl-C nobody waits.
+def prefetch[T](items: Iterator[T], depth: int, *, may_block: bool = False) -> Generator[T]:
+    """The items, produced on a separate thread up to `depth` ahead. Exceptions are raised here.
 
-    At the end of the interpreter the thread is ended too, for it may be in native code, which would abort the process;
-    `foreign` says that the items may be waited for in vain, and are not for long.
+    Closing the generator closes the items on their thread and waits, except after Ctrl-C. At interpreter shutdown the
+    thread is stopped as well, since threads in native code would abort the process; `may_block` means that the items
+    may never come, and are waited for only briefly.
     """
-    stage = _Stage(items, depth, _FOREIGN if foreign else _LAST_STEP)
+    stage = _Prefetcher(items, depth, _SOURCE_PATIENCE if may_block else _NATIVE_PATIENCE)
     stage.start()
     end: Callable[[], object] = stage.end
     try:
@@ -114,11 +113,11 @@ def ahead[T](items: Iterator[T], depth: int, *, foreign: bool = False) -> Genera
 
 
 def _stop_all() -> None:
-    """Ends all threads, at the end of the interpreter: generators that are still referred to are never closed."""
-    stages = list(_live)
+    """Stops all threads at interpreter shutdown: generators that are still referenced are never closed."""
+    stages = list(_running)
     for stage in stages:
         stage.closed.set()
-    begun = time.monotonic()
-    while left := [one for one in stages if one.is_alive and time.monotonic() - begun < one.patience]:
-        for stage in left:
+    started = time.monotonic()
+    while running := [stage for stage in stages if stage.is_alive and time.monotonic() - started < stage.patience]:
+        for stage in running:
             stage.drain()

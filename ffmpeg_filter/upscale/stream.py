@@ -1,8 +1,7 @@
-"""From frames in any pixel format to the engine and back, bit for bit as `core.adcvsr.Upscale` does it.
+"""Upscaling of frames in any pixel format, bit-identical to `core.adcvsr.Upscale`.
 
-VapourSynth converts, in this process: a frame handed in becomes frame n of an endless clip, and so does each picture.
-A pixel is copied three times, beside being converted twice: into VapourSynth, out of it to the engine, and back. What
-comes out is VapourSynth's own memory.
+VapourSynth converts in-process: each frame becomes frame n of an endless clip. A pixel is converted twice and copied
+three times. Output frames are VapourSynth's memory.
 """
 
 from __future__ import annotations
@@ -11,20 +10,20 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple, TypedDict, Unpack, cast
 
-from ffmpeg_filter.media.frame import Property, Raw
-from ffmpeg_filter.media.pixel_formats import wanted_layout
-from ffmpeg_filter.upscale.prefetch import ahead
+from ffmpeg_filter.media.frame import Property, RawFrame
+from ffmpeg_filter.media.pixel_formats import output_layout
+from ffmpeg_filter.upscale.prefetch import prefetch
 from ffmpeg_filter.upscale.vs_bridge import (
-    Held,
-    alpha_of,
+    FrameStore,
+    alpha_format,
+    as_format_error,
     enlarged_alpha,
-    filled,
     format_id,
-    in_words,
-    limit_cache,
-    padded,
-    raw_of,
-    shapes,
+    limit_frame_cache,
+    output_shape,
+    padded_size,
+    to_raw_frame,
+    to_vs_frame,
 )
 from vsadcvsr.color import Encoding
 from vsadcvsr.engine import Engine, Source
@@ -35,12 +34,12 @@ from vsadcvsr.plugin.formats import Request, enter, leave, matrix_for
 from vsadcvsr.plugin.frames import format_of, frame_of, source_of
 from vsadcvsr.spec import SCALE
 
-_AHEAD = 2
-"""Frames that each stage may be ahead of the next, beside the one it works on."""
+_PREFETCHED = 2
+"""Frames that each stage may be ahead of the next."""
 
 
-class Model(TypedDict, total=False):
-    """The arguments of `Engine.open`."""
+class ModelOptions(TypedDict, total=False):
+    """Arguments of `Engine.open`."""
 
     model: str
     backend: str
@@ -56,8 +55,8 @@ class Model(TypedDict, total=False):
     color_fix: str | None
 
 
-class Resizing(TypedDict, total=False):
-    """The size to make, and the matrix of frames that name none."""
+class ResizeOptions(TypedDict, total=False):
+    """Output size, and the matrix of untagged frames."""
 
     scale: int
     width: int | None
@@ -65,45 +64,43 @@ class Resizing(TypedDict, total=False):
     matrix: int | None
 
 
-class Target(Resizing, total=False):
-    """What is to come out. `format` is FFmpeg's name of a pixel format, whose samples are wanted, in planes; alpha that
-    it has no room for is left out. `active` says of which frames the network's pictures are wanted: the others, though
-    it sees them, come as a plain bicubic upscale.
-    """
+class OutputOptions(ResizeOptions, total=False):
+    """Output size and format, and when the network is active."""
 
     format: str | None
-    active: Callable[[Raw], bool] | None
+    """FFmpeg's name of the output pixel format; alpha that it lacks is dropped."""
+    active: Callable[[RawFrame], bool] | None
+    """Predicate of frames to be upscaled by the network; others get a bicubic upscale."""
 
 
-class Options(Model, Target, total=False):
-    """The arguments of `core.adcvsr.Upscale`, and `active`."""
+class UpscaleOptions(ModelOptions, OutputOptions, total=False):
+    """Arguments of `core.adcvsr.Upscale`, and `active`."""
 
 
-def upscale(frames: Iterable[Raw], **options: Unpack[Options]) -> Generator[Raw]:
-    """The frames upscaled, in order, one for each; made as they are asked for, and a few ahead.
+def upscale(frames: Iterable[RawFrame], **options: Unpack[UpscaleOptions]) -> Generator[RawFrame]:
+    """Upscaled frames, in order, one per input frame, prefetched.
 
-    `frames` is read on another thread. Raises UsageError, WeightsError or BackendError at once, FormatError for frames
-    that cannot be taken or are not like the first, and whatever `frames` raises: behind the pictures of all frames
-    before.
+    `frames` is read on another thread. Raises UsageError, WeightsError or BackendError at once; FormatError for
+    unsupported or changing frames, and whatever `frames` raises, after all frames before.
     """
-    target = {name: value for name, value in options.items() if name in Target.__annotations__}
+    target = {name: value for name, value in options.items() if name in OutputOptions.__annotations__}
     model = {name: value for name, value in options.items() if name not in target}
-    wanted_layout(options.get("format"))
-    return _upscale(iter(frames), Engine.open(**cast(Model, model)), cast(Target, target))
+    output_layout(options.get("format"))
+    return _upscale(iter(frames), Engine.open(**cast(ModelOptions, model)), cast(OutputOptions, target))
 
 
-def _upscale(frames: Iterator[Raw], engine: Engine, target: Target) -> Generator[Raw]:
+def _upscale(frames: Iterator[RawFrame], engine: Engine, target: OutputOptions) -> Generator[RawFrame]:
     first = next(frames, None)
     if first is not None:
-        yield from Passage(first, engine, **target).stream(chain([first], frames))
+        yield from FrameUpscaler(first, engine, **target).upscale(chain([first], frames))
 
 
-class Passage:
-    """The way of one clip through an engine. Alpha is enlarged plainly and goes along."""
+class FrameUpscaler:
+    """Upscales one clip with an engine. Alpha is resized with bicubic."""
 
     def __init__(
         self,
-        first: Raw,
+        first: RawFrame,
         engine: Engine,
         *,
         scale: int = SCALE,
@@ -111,84 +108,86 @@ class Passage:
         height: int | None = None,
         format: str | None = None,
         matrix: int | None = None,
-        active: Callable[[Raw], bool] | None = None,
+        active: Callable[[RawFrame], bool] | None = None,
     ) -> None:
-        """For frames like `first`, which is only looked at. Raises UsageError or FormatError."""
+        """For frames like `first`, which is not consumed. Raises UsageError or FormatError."""
         load()
         self.first = first
         self.engine = engine
         self._active = active
-        self._sources, self._pictures, self._alphas = Held(), Held(), Held()
-        self._waiting: dict[int, _Waiting] = {}
+        self._sources, self._pictures, self._alphas = FrameStore(), FrameStore(), FrameStore()
+        self._pending: dict[int, _PendingFrame] = {}
         self._failure: Exception | None = None
-        self._padded = padded(first)
-        with in_words():
+        self._padded = padded_size(first)
+        with as_format_error():
             clip = self._sources.clip(format_id(first.format), *self._padded)
-        layout = wanted_layout(format)
-        out = layout.format if layout else None
-        shape, self.size = shapes(clip, first, scale=scale, width=width, height=height, format=out)
+        layout = output_layout(format)
+        output_format = layout.format if layout else None
+        shape, self.size = output_shape(clip, first, scale=scale, width=width, height=height, format=output_format)
         matrix_for(first.height, matrix)
-        self._door, self._entered = enter(clip, matrix)
-        self._door.std.SetVideoCache(0)
-        large = self._padded.width * engine.scale, self._padded.height * engine.scale
-        limit_cache(*large)
-        self._request, self._format = Request(self._door, shape, matrix), shape.format.id
-        usual = self._request.of({})
-        self._finishes = usual is not None and engine.finishes(self._padded.height, self._padded.width, usual)
-        pictures = self._pictures.clip(format_of(engine), *large)
-        ready = self._pictures.clip(self._format, *large) if self._finishes else None
-        self._left = leave(pictures, self._door, shape, matrix, ready)
-        self._plain = leave(self._entered.resize.Bicubic(*large), self._door, shape, matrix)
-        beside = self._alphas.clip(format_id(alpha_of(first.format)), *self._padded)
-        keep = first.alpha is not None and (layout is None or layout.has_alpha)
-        self._alpha = enlarged_alpha(beside, shape) if keep else None
+        self._source_clip, self._rgb_clip = enter(clip, matrix)
+        self._source_clip.std.SetVideoCache(0)
+        upscaled_size = self._padded.width * engine.scale, self._padded.height * engine.scale
+        limit_frame_cache(*upscaled_size)
+        self._request, self._format = Request(self._source_clip, shape, matrix), shape.format.id
+        planar_format = self._request.of({})
+        self._has_planar_output = planar_format is not None and engine.finishes(
+            self._padded.height, self._padded.width, planar_format
+        )
+        pictures = self._pictures.clip(format_of(engine), *upscaled_size)
+        planar_frames = self._pictures.clip(self._format, *upscaled_size) if self._has_planar_output else None
+        self._output_clip = leave(pictures, self._source_clip, shape, matrix, planar_frames)
+        self._bicubic_clip = leave(self._rgb_clip.resize.Bicubic(*upscaled_size), self._source_clip, shape, matrix)
+        alpha_source = self._alphas.clip(format_id(alpha_format(first.format)), *self._padded)
+        keeps_alpha = first.alpha is not None and (layout is None or layout.has_alpha)
+        self._alpha_clip = enlarged_alpha(alpha_source, shape) if keeps_alpha else None
 
-    def stream(self, frames: Iterable[Raw]) -> Generator[Raw]:
-        """The frames upscaled, in order, one for each. Conversions and the engine have a thread each; closing this
-        ends them. Once only.
+    def upscale(self, frames: Iterable[RawFrame]) -> Generator[RawFrame]:
+        """Upscaled frames, in order, one per input frame; to be called once. Conversions and the engine have a thread
+        each; closing the generator ends them.
         """
-        sources = ahead(self._enter(frames), _AHEAD, foreign=True)
-        return ahead(self._leave(ahead(self.engine.pictures(sources), _AHEAD)), _AHEAD)
+        sources = prefetch(self._to_engine(frames), _PREFETCHED, may_block=True)
+        return prefetch(self._from_engine(prefetch(self.engine.pictures(sources), _PREFETCHED)), _PREFETCHED)
 
-    def _enter(self, frames: Iterable[Raw]) -> Iterator[Source]:
+    def _to_engine(self, frames: Iterable[RawFrame]) -> Iterator[Source]:
         try:
             for n, raw in enumerate(frames):
-                yield self._source(n, raw)
+                yield self._input_frame(n, raw)
         except Exception as error:  # noqa: BLE001 - raised when the pictures of the frames before it are out
             self._failure = error
 
-    def _source(self, n: int, raw: Raw) -> Source:
+    def _input_frame(self, n: int, raw: RawFrame) -> Source:
         if not raw.is_like(self.first):
             raise FormatError(f"frame {n} is {raw}, allowed: {self.first}, as the first one; make them alike first")
-        self._sources[n] = filled(raw.format, self._padded, raw.planes, raw.props)
-        if self._alpha and raw.alpha is not None:
-            self._alphas[n] = filled(alpha_of(raw.format), self._padded, (raw.alpha,), {})
+        self._sources[n] = to_vs_frame(raw.format, self._padded, raw.planes, raw.props)
+        if self._alpha_clip and raw.alpha is not None:
+            self._alphas[n] = to_vs_frame(alpha_format(raw.format), self._padded, (raw.alpha,), {})
         active = self._active is None or self._active(raw)
-        with in_words(), self._entered.get_frame(n) as frame:
-            self._waiting[n] = _Waiting(raw.tag, dict(frame.props), active)
-            return source_of(frame, self._encoding(n) if self._finishes else None)
+        with as_format_error(), self._rgb_clip.get_frame(n) as frame:
+            self._pending[n] = _PendingFrame(raw.tag, dict(frame.props), active)
+            return source_of(frame, self._color_format(n) if self._has_planar_output else None)
 
-    def _encoding(self, n: int) -> Encoding | None:
-        with self._door.get_frame(n) as frame:
+    def _color_format(self, n: int) -> Encoding | None:
+        with self._source_clip.get_frame(n) as frame:
             return self._request.of(frame.props)
 
-    def _leave(self, pictures: Iterable[Finished]) -> Iterator[Raw]:
+    def _from_engine(self, pictures: Iterable[Finished]) -> Iterator[RawFrame]:
         for n, picture in enumerate(pictures):
-            waiting = self._waiting.pop(n)
+            pending = self._pending.pop(n)
             self._pictures[n] = frame_of(picture, self._format)
-            self._pictures[n].props.update(waiting.props)
-            with in_words():
-                frame = (self._left if waiting.active else self._plain).get_frame(n)
-                alpha = self._alpha.get_frame(n) if self._alpha else None
-            for held in (self._sources, self._pictures, self._alphas):
-                held.pop(n, None)
-            yield raw_of(frame, alpha, self.size, waiting.tag)
+            self._pictures[n].props.update(pending.props)
+            with as_format_error():
+                frame = (self._output_clip if pending.active else self._bicubic_clip).get_frame(n)
+                alpha = self._alpha_clip.get_frame(n) if self._alpha_clip else None
+            for store in (self._sources, self._pictures, self._alphas):
+                store.pop(n, None)
+            yield to_raw_frame(frame, alpha, self.size, pending.tag)
         if self._failure is not None:
             raise self._failure
 
 
-class _Waiting(NamedTuple):
-    """What is known of a frame between its ways in and out; `props` as they are beside RGB."""
+class _PendingFrame(NamedTuple):
+    """Facts of a frame that is in the engine; `props` as VapourSynth converted them."""
 
     tag: object
     props: dict[str, Property]

@@ -1,7 +1,6 @@
 """Frames in memory as endless VapourSynth clips, and back.
 
-VapourSynth has no subsampled frames of odd size: they are padded to even ones, edges repeated, and what came of the
-padding is cut off in the end.
+VapourSynth has no subsampled frames of odd size, so frames are padded by repeating edges, and the output is cropped.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import vapoursynth as vs
 
-from ffmpeg_filter.media.frame import Format, Plane, Property, Raw
+from ffmpeg_filter.media.frame import Plane, Property, RawFrame, VideoFormat
 from ffmpeg_filter.upscale.memory import cache_size
 from vsadcvsr.errors import FormatError
 from vsadcvsr.plugin.formats import Shape, shape_of
@@ -21,18 +20,18 @@ from vsadcvsr.plugin.formats import Shape, shape_of
 _ENDLESS = (1 << 31) - 1
 
 
-class Held(dict[int, vs.VideoFrame]):
-    """Frames by number, for as long as they are needed."""
+class FrameStore(dict[int, vs.VideoFrame]):
+    """Frames by number, while they are needed."""
 
     def clip(self, format: int, width: int, height: int) -> vs.VideoNode:
-        """An endless clip of which those frames exist that are held."""
+        """An endless clip of the stored frames."""
         blank = vs.core.std.BlankClip(format=format, width=width, height=height, length=_ENDLESS, keep=True)
-        given: Callable[[int, vs.VideoFrame], vs.VideoFrame] = self._give
-        clip = blank.std.ModifyFrame(blank, given)
+        frame_of: Callable[[int, vs.VideoFrame], vs.VideoFrame] = self._frame
+        clip = blank.std.ModifyFrame(blank, frame_of)
         clip.std.SetVideoCache(0)
         return clip
 
-    def _give(self, n: int, f: vs.VideoFrame) -> vs.VideoFrame:
+    def _frame(self, n: int, f: vs.VideoFrame) -> vs.VideoFrame:
         del f
         return self[n]
 
@@ -44,55 +43,63 @@ class Size(NamedTuple):
     height: int
 
 
-def padded(raw: Raw) -> Size:
+def padded_size(raw: RawFrame) -> Size:
     """The size of the frame's clip."""
     across, down = raw.format.subsampling
-    return Size(_up(raw.width, 1 << across), _up(raw.height, 1 << down))
+    return Size(_round_up(raw.width, 1 << across), _round_up(raw.height, 1 << down))
 
 
-def _up(length: int, step: int) -> int:
+def _round_up(length: int, step: int) -> int:
     return -(-length // step) * step
 
 
-def shapes(
-    clip: vs.VideoNode, first: Raw, *, scale: int, width: int | None, height: int | None, format: Format | None
+def output_shape(
+    clip: vs.VideoNode,
+    first: RawFrame,
+    *,
+    scale: int,
+    width: int | None,
+    height: int | None,
+    format: VideoFormat | None,
 ) -> tuple[Shape, Size]:
-    """What comes out of a clip of frames like `first`, and how much of that is picture. Raises UsageError."""
-    wanted = None if format is None else format_id(format)
+    """Shape of the output clip for frames like `first`, and the size to crop it to. Raises UsageError."""
+    output_id = None if format is None else format_id(format)
     inside = Size(first.width, first.height)
-    if inside == padded(first):
-        shape = shape_of(clip, scale=scale, width=width, height=height, format=wanted)
+    if inside == padded_size(first):
+        shape = shape_of(clip, scale=scale, width=width, height=height, format=output_id)
         return shape, Size(shape.width, shape.height)
     unpadded = vs.core.std.BlankClip(format=vs.GRAY8, width=first.width, height=first.height, length=1)
     picture = shape_of(unpadded, scale=scale, width=width, height=height, format=None)
-    out = shape_of(clip, scale=scale, width=None, height=None, format=wanted).format
-    around = (
-        _up(-(-picture.width * clip.width // first.width), 1 << out.subsampling_w),
-        _up(-(-picture.height * clip.height // first.height), 1 << out.subsampling_h),
+    out = shape_of(clip, scale=scale, width=None, height=None, format=output_id).format
+    padded_output = (
+        _round_up(-(-picture.width * clip.width // first.width), 1 << out.subsampling_w),
+        _round_up(-(-picture.height * clip.height // first.height), 1 << out.subsampling_h),
     )
-    return Shape(width=around[0], height=around[1], format=out), Size(picture.width, picture.height)
+    return Shape(width=padded_output[0], height=padded_output[1], format=out), Size(picture.width, picture.height)
 
 
-def format_id(format: Format) -> int:
-    """VapourSynth's number for a format."""
+def format_id(format: VideoFormat) -> int:
+    """VapourSynth's format id."""
     kind = vs.FLOAT if format.is_float else vs.INTEGER
     return int(vs.core.query_video_format(vs.ColorFamily[format.family], kind, format.bits, *format.subsampling).id)
 
 
-def alpha_of(format: Format) -> Format:
-    """The format of the alpha plane beside frames of a format."""
-    return Format("GRAY", format.bits, is_float=format.is_float)
+def alpha_format(format: VideoFormat) -> VideoFormat:
+    """Format of the alpha plane of a format."""
+    return VideoFormat("GRAY", format.bits, is_float=format.is_float)
 
 
 def enlarged_alpha(clip: vs.VideoNode, shape: Shape) -> vs.VideoNode:
-    """A clip of alpha in the size and the depth of what comes out."""
+    """The alpha clip, resized to the output's size and depth."""
     out = vs.core.query_video_format(vs.GRAY, shape.format.sample_type, shape.format.bits_per_sample).id
     full = vs.RANGE_FULL
     return clip.resize.Bicubic(shape.width, shape.height, format=out, range_in=full, range=full)
 
 
-def filled(format: Format, size: Size, planes: tuple[Plane, ...], props: Mapping[str, Property]) -> vs.VideoFrame:
-    """A new frame that holds the planes, padded to `size`."""
+def to_vs_frame(
+    format: VideoFormat, size: Size, planes: tuple[Plane, ...], props: Mapping[str, Property]
+) -> vs.VideoFrame:
+    """A new frame with the planes, padded to `size`."""
     frame = vs.core.create_video_frame(format_id(format), *size)
     for index, plane in enumerate(planes):
         target = np.asarray(frame[index])
@@ -104,14 +111,16 @@ def filled(format: Format, size: Size, planes: tuple[Plane, ...], props: Mapping
     return frame
 
 
-def raw_of(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, picture: Size, tag: object) -> Raw:
-    """The frames' own memory, read-only, without what is outside the picture."""
-    made = frame.format
-    subsampling = made.subsampling_w, made.subsampling_h
-    format = Format(made.color_family.name, made.bits_per_sample, subsampling, made.sample_type == vs.FLOAT)
+def to_raw_frame(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, picture: Size, tag: object) -> RawFrame:
+    """A RawFrame that shares the frames' memory, read-only, cropped to `picture`."""
+    vs_format = frame.format
+    subsampling = vs_format.subsampling_w, vs_format.subsampling_h
+    format = VideoFormat(
+        vs_format.color_family.name, vs_format.bits_per_sample, subsampling, vs_format.sample_type == vs.FLOAT
+    )
     planes = tuple(_inside(frame, index, format.size(index, *picture)) for index in range(format.planes))
     props = {name: value for name, value in frame.props.items() if isinstance(value, int | float | str)}
-    return Raw(format, *picture, planes, None if alpha is None else _inside(alpha, 0, picture), props, tag)
+    return RawFrame(format, *picture, planes, None if alpha is None else _inside(alpha, 0, picture), props, tag)
 
 
 def _inside(frame: vs.VideoFrame, plane: int, size: tuple[int, int]) -> Plane:
@@ -119,14 +128,14 @@ def _inside(frame: vs.VideoFrame, plane: int, size: tuple[int, int]) -> Plane:
     return whole[: size[1], : size[0]]
 
 
-def limit_cache(width: int, height: int) -> None:
-    """Has VapourSynth keep few pictures of that size, where the process is ours alone."""
+def limit_frame_cache(width: int, height: int) -> None:
+    """Limits VapourSynth's frame cache in a dedicated process."""
     vs.core.max_cache_size = cache_size(width, height, vs.core.max_cache_size)
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """What VapourSynth says of a frame is said as FormatError."""
+def as_format_error() -> Iterator[None]:
+    """Turns VapourSynth errors into FormatError."""
     try:
         yield
     except vs.Error as error:

@@ -1,7 +1,7 @@
-"""YUV4MPEG2, the format of pipes between video programs: bytes in, frames out, and back.
+"""YUV4MPEG2 reader and writer, for pipes between video programs.
 
-It names no matrix, primaries or transfer. Whoever reads what comes out should be told them, for what a reader guesses
-from the height may be right for the source alone.
+The format has no matrix, primaries or transfer, so the reading program must be told them; its guess from the frame
+height may be wrong after upscaling.
 """
 
 from __future__ import annotations
@@ -15,65 +15,67 @@ from typing import BinaryIO, Unpack, cast
 
 import numpy as np
 
-from ffmpeg_filter.media.frame import Plane, Raw
+from ffmpeg_filter.media.frame import Plane, RawFrame
 from ffmpeg_filter.upscale import stream
 from ffmpeg_filter.upscale.y4m_header import MAGIC, Header
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 
 _log = logging.getLogger(__name__)
 
-type Sized = Callable[[int, int], dict[str, object]]
+type SizedOptions = Callable[[int, int], dict[str, object]]
 
-_LONGEST = 4096
-"""Bytes of a header line."""
-_BLOCK = 1 << 26
-"""Bytes that are asked for at once: a header may promise larger frames than there are."""
+_MAX_HEADER_BYTES = 4096
+"""Maximum length of the header line."""
+_BLOCK_BYTES = 1 << 26
+"""Bytes to request at once, since a header may promise larger frames than there are."""
 
 
-def read(stream: BinaryIO) -> tuple[Header, Iterator[Raw]]:
-    """The header and the frames, which are read as they are asked for; their tags are what FRAME lines say.
+def read(stream: BinaryIO) -> tuple[Header, Iterator[RawFrame]]:
+    """The header, and the frames, read on demand; their tags are the parameters of FRAME lines.
 
-    Raises FormatError for a header that is not understood; MediaError for an empty stream, and later for a torn one.
+    Raises FormatError for an unsupported header; MediaError for an empty stream, and later for a truncated one.
     """
-    line = stream.readline(_LONGEST)
+    line = stream.readline(_MAX_HEADER_BYTES)
     if not line:
         raise MediaError("the input is empty; what should have written YUV4MPEG2 has failed, its own words say why")
-    if len(line) == _LONGEST and line.startswith(MAGIC.encode()):
-        raise FormatError(f"the header is longer than {_LONGEST} bytes; the input is damaged")
+    if len(line) == _MAX_HEADER_BYTES and line.startswith(MAGIC.encode()):
+        raise FormatError(f"the header is longer than {_MAX_HEADER_BYTES} bytes; the input is damaged")
     header = Header.parse(line.decode("latin-1").rstrip("\n"))
     return header, _frames(stream, header)
 
 
-def _frames(stream: BinaryIO, header: Header) -> Iterator[Raw]:
+def _frames(stream: BinaryIO, header: Header) -> Iterator[RawFrame]:
     form, props = header.format, header.props
     sizes = [form.size(plane, header.width, header.height) for plane in range(form.planes + header.has_alpha)]
     ends = np.cumsum([width * height for width, height in sizes])
     dtype = np.dtype(form.dtype).newbyteorder("<")
     n = 0
-    while line := stream.readline(_LONGEST):
+    while line := stream.readline(_MAX_HEADER_BYTES):
         if not line.startswith((b"FRAME\n", b"FRAME ")) or not line.endswith(b"\n"):
             raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; the input is torn or damaged")
-        samples = np.frombuffer(_exactly(stream, int(ends[-1]) * dtype.itemsize, n), dtype)
+        samples = np.frombuffer(_read_exactly(stream, int(ends[-1]) * dtype.itemsize, n), dtype)
         flat = np.split(samples, ends[:-1])
         planes = [part.reshape(height, width) for part, (width, height) in zip(flat, sizes, strict=True)]
         alpha = planes.pop() if header.has_alpha else None
-        yield Raw(form, header.width, header.height, tuple(planes), alpha, props, line[5:-1].decode("latin-1"))
+        yield RawFrame(form, header.width, header.height, tuple(planes), alpha, props, line[5:-1].decode("latin-1"))
         n += 1
 
 
-def _exactly(stream: BinaryIO, size: int, n: int) -> bytes:
-    """The next bytes: a single read, from a stream that has a buffer, unless they are very many."""
-    taken = stream.read(min(size, _BLOCK))
-    while len(taken) < size:
-        more = stream.read(min(size - len(taken), _BLOCK))
-        if not more:
-            raise MediaError(f"frame {n} is torn: the input ends after {len(taken)} of its {size} bytes")
-        taken += more
-    return taken
+def _read_exactly(stream: BinaryIO, size: int, frame_number: int) -> bytes:
+    """The next `size` bytes, in one read unless there are very many."""
+    data = stream.read(min(size, _BLOCK_BYTES))
+    while len(data) < size:
+        block = stream.read(min(size - len(data), _BLOCK_BYTES))
+        if not block:
+            raise MediaError(f"frame {frame_number} is torn: the input ends after {len(data)} of its {size} bytes")
+        data += block
+    return data
 
 
-def write(stream: BinaryIO, header: Header, frames: Iterable[Raw]) -> int:
-    """Writes all frames, each flushed, and says how many. The stream has a buffer, as `sys.stdout.buffer` has."""
+def write(stream: BinaryIO, header: Header, frames: Iterable[RawFrame]) -> int:
+    """Writes all frames, flushing each, and returns their number. The stream must be buffered, as `sys.stdout.buffer`
+    is.
+    """
     stream.write(f"{header}\n".encode("latin-1"))
     count = 0
     for raw in frames:
@@ -86,35 +88,36 @@ def write(stream: BinaryIO, header: Header, frames: Iterable[Raw]) -> int:
 
 
 def _bytes(plane: Plane) -> memoryview:
-    """The plane as it stands in the stream; its own memory, where lines follow each other."""
+    """The plane's bytes; its own memory if lines are contiguous."""
     return np.ascontiguousarray(plane, plane.dtype.newbyteorder("<")).data
 
 
-def run(stdin: BinaryIO, stdout: BinaryIO, *, sized: Sized | None = None, **options: Unpack[stream.Options]) -> None:
-    """Upscales YUV4MPEG2 from one stream to another. Where the reader goes away early, that ends it quietly.
+def run(
+    stdin: BinaryIO, stdout: BinaryIO, *, sized: SizedOptions | None = None, **options: Unpack[stream.UpscaleOptions]
+) -> None:
+    """Upscales YUV4MPEG2 from one stream to another. Ends quietly if the reader closes the output early.
 
-    `sized` gives options that depend on the source's width and height. Raises MediaError, and what `passage.upscale`
-    does.
+    `sized` gives options for a (width, height). Raises MediaError, and what `stream.upscale` raises.
     """
     header, frames = read(stdin)
     if sized:
-        options |= cast(stream.Options, sized(header.width, header.height))
+        options |= cast(stream.UpscaleOptions, sized(header.width, header.height))
     if header.interlacing[:1] in {"t", "b", "m"}:
         _log.warning("the input is interlaced (I%s) and is upscaled as if it were not; deinterlace first (bwdif)",
                      header.interlacing)  # fmt: skip
-    made = stream.upscale(frames, **options)
+    upscaled = stream.upscale(frames, **options)
     try:
-        first = next(made, None)
+        first = next(upscaled, None)
         if first is None:
             raise MediaError("the input has a header and no frame; what should have written them has failed")
-        _write_all(stdout, header.of(first), chain([first], made))
+        _write_all(stdout, header.for_output(first), chain([first], upscaled))
     except Exception:
-        made.close()
+        upscaled.close()
         raise
-    made.close()  # not after Ctrl-C: it would wait for the next frame, which may never come
+    upscaled.close()  # not after Ctrl-C: it would wait for the next frame, which may never come
 
 
-def _write_all(stdout: BinaryIO, header: Header, frames: Iterable[Raw]) -> None:
+def _write_all(stdout: BinaryIO, header: Header, frames: Iterable[RawFrame]) -> None:
     try:
         write(stdout, header, frames)
     except OSError as error:
@@ -125,9 +128,9 @@ def _write_all(stdout: BinaryIO, header: Header, frames: Iterable[Raw]) -> None:
 
 
 def standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Standard input and output. Raises UsageError where they are closed, or a terminal.
+    """Standard input and output. Raises UsageError if one is closed or a terminal.
 
-    Input is an object of its own, since Python aborts where it ends while a thread still reads from `sys.stdin`.
+    The input is a separate object, since Python aborts at exit while a thread reads `sys.stdin`.
     """
     for descriptor, name in ((0, "input"), (1, "output")):
         try:

@@ -1,10 +1,10 @@
-"""The first line of YUV4MPEG2: what it says of all frames. Pure."""
+"""YUV4MPEG2 header line. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ffmpeg_filter.media.frame import Format, Property, Raw
+from ffmpeg_filter.media.frame import Property, RawFrame, VideoFormat
 from vsadcvsr.errors import FormatError, UsageError, near_misses
 from vsadcvsr.plugin.formats import LARGEST
 
@@ -12,29 +12,27 @@ MAGIC = "YUV4MPEG2"
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 _DEPTHS = (9, 10, 12, 14, 16)
 _LOCATIONS = {"420mpeg2": 0, "420jpeg": 1, "420paldv": 2}
-"""Where the chroma samples are, in VapourSynth's numbers. Plain 420 does not say: programs disagree."""
-_DIGITS = 9
+"""Chroma locations in VapourSynth's numbers. Plain 420 has none: programs disagree."""
+_MAX_DIGITS = 9
 _RANGES = {"XCOLORRANGE=LIMITED": 0, "XCOLORRANGE=FULL": 1}
 
 FORMATS = {
-    **{tag: Format("YUV", 8, (1, 1)) for tag in (*_LOCATIONS, "420")},
+    **{tag: VideoFormat("YUV", 8, (1, 1)) for tag in (*_LOCATIONS, "420")},
     **{
-        tag: Format("YUV", 8, held)
+        tag: VideoFormat("YUV", 8, held)
         for tag, held in {"422": (1, 0), "411": (2, 0), "440": (0, 1), "410": (2, 2)}.items()
     },
-    **{tag: Format("YUV", 8) for tag in ("444", "444alpha")},
-    **{f"{tag}p{bits}": Format("YUV", bits, held) for tag, held in _SUBSAMPLINGS.items() for bits in _DEPTHS},
-    "mono": Format("GRAY", 8),
-    **{f"mono{bits}": Format("GRAY", bits) for bits in _DEPTHS},
+    **{tag: VideoFormat("YUV", 8) for tag in ("444", "444alpha")},
+    **{f"{tag}p{bits}": VideoFormat("YUV", bits, held) for tag, held in _SUBSAMPLINGS.items() for bits in _DEPTHS},
+    "mono": VideoFormat("GRAY", 8),
+    **{f"mono{bits}": VideoFormat("GRAY", bits) for bits in _DEPTHS},
 }
-"""What a `C` tag stands for."""
+"""Formats of the `C` tag."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The first line. Texts are as they stand behind their letters, empty if they are missing; `others` are whole,
-    in their order.
-    """
+    """The header line; texts are as written after their letter, empty if missing."""
 
     width: int
     height: int
@@ -43,14 +41,15 @@ class Header:
     aspect: str = ""
     chroma: str = ""
     others: tuple[str, ...] = ()
+    """Other tags, whole and in order."""
 
     @classmethod
     def parse(cls, line: str) -> Header:
-        """Raises FormatError."""
+        """Parses the line. Raises FormatError."""
         magic, *tags = line.split(" ")
         known = {tag[0]: tag[1:] for tag in tags if tag[:1] and tag[0] in "WHFIAC"}
         sizes = [known.get(letter, "") for letter in "WH"]
-        if magic != MAGIC or not all(size.isdecimal() and len(size) <= _DIGITS and int(size) for size in sizes):
+        if magic != MAGIC or not all(size.isdecimal() and len(size) <= _MAX_DIGITS and int(size) for size in sizes):
             raise FormatError(f"input begins with {line[:60]!r}, expected: {MAGIC} W… H… with a width and a height")
         if max(map(int, sizes)) > LARGEST:
             raise FormatError(f"frames are {sizes[0]}x{sizes[1]}, allowed: up to {LARGEST}x{LARGEST}")
@@ -74,7 +73,7 @@ class Header:
         return " ".join([MAGIC, f"W{self.width}", f"H{self.height}", *tags, *self.others])
 
     @property
-    def format(self) -> Format:
+    def format(self) -> VideoFormat:
         return FORMATS[self.chroma or "420jpeg"]
 
     @property
@@ -83,7 +82,7 @@ class Header:
 
     @property
     def props(self) -> dict[str, Property]:
-        """Frame properties that hold for all frames."""
+        """Frame properties of all frames."""
         location = _LOCATIONS.get(self.chroma or "420jpeg")
         props: dict[str, Property] = {} if location is None else {"_ChromaLocation": location}
         for tag in self.others:
@@ -94,8 +93,8 @@ class Header:
             props |= {"_SARNum": int(number), "_SARDen": int(divisor)}
         return props
 
-    def of(self, raw: Raw) -> Header:
-        """The header of a clip of such frames that was made from this one's. Raises UsageError."""
+    def for_output(self, raw: RawFrame) -> Header:
+        """The header for upscaled frames like `raw`. Raises UsageError."""
         props, others, chroma = raw.props, self.others, self.chroma
         if (raw.format, raw.alpha is not None) != (self.format, self.has_alpha):
             chroma = _tag_of(raw)
@@ -104,7 +103,7 @@ class Header:
         return replace(self, width=raw.width, height=raw.height, aspect=aspect, chroma=chroma, others=others)
 
 
-def _tag_of(raw: Raw) -> str:
+def _tag_of(raw: RawFrame) -> str:
     location = raw.props.get("_ChromaLocation")
     for tag, format in FORMATS.items():
         alike = format == raw.format and (tag == "444alpha") == (raw.alpha is not None)

@@ -8,11 +8,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ffmpeg_filter.farm.worker import Site
+from ffmpeg_filter.farm.worker import ChunkWorker
 from vsadcvsr.farm.cluster.protocol import Answer
 
 
-class FullDisk(Site):
+class FullDisk(ChunkWorker):
     """Files of the worker that is there first can have 8 KiB."""
 
     def open(self, folder: str, key: str) -> Answer:
@@ -22,7 +22,7 @@ class FullDisk(Site):
         return super().open(folder, key)
 
 
-class Gate(Site):
+class Gate(ChunkWorker):
     """Makes one chunk, and others once there is no file `stop` beside the job any more."""
 
     made = 0
@@ -34,7 +34,7 @@ class Gate(Site):
         return super().make(folder, number)
 
 
-class Noting(Site):
+class Noting(ChunkWorker):
     """Writes which GPUs it may see into `gpus.PROCESS` beside the job."""
 
     def open(self, folder: str, key: str) -> Answer:

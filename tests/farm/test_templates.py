@@ -43,7 +43,7 @@ def understood(words: Sequence[str], **meant: str) -> str:
     for name, value in meant.items():
         words = [word.replace(name, value) for word in words]
     assert words[0] == "farm"
-    ours, _ = cli._split(words[1:])
+    ours, _ = cli._split_at_dashes(words[1:])
     return str(cli._parser().parse_args(ours).run.__name__)
 
 

@@ -9,7 +9,7 @@ from functools import cache
 import imageio_ffmpeg
 import pytest
 
-from ffmpeg_filter.media.binary import VARIABLE, Binary, examined
+from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE, Binary, inspect_binary
 from tests.requirements import absent
 from vsadcvsr.errors import MediaError
 
@@ -20,11 +20,11 @@ RELEASES = ("5.1", "6", "7", "8", "9")
 def at_hand() -> dict[str, Binary]:
     """The first of each release."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
-    named = [os.environ.get(VARIABLE), *(shutil.which("ffmpeg", path=folder) for folder in folders)]
+    named = [os.environ.get(ENVIRONMENT_VARIABLE), *(shutil.which("ffmpeg", path=folder) for folder in folders)]
     found: dict[str, Binary] = {}
     for path in [*named, imageio_ffmpeg.get_ffmpeg_exe()]:
         try:
-            binary = examined(path) if path else None
+            binary = inspect_binary(path) if path else None
         except MediaError:
             continue
         if binary:
@@ -41,5 +41,5 @@ def of_release(release: str) -> Binary:
 def each_ffmpeg(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Binary:
     """Runs the test with an FFmpeg of every release, as far as they are at hand."""
     binary = of_release(request.param)
-    monkeypatch.setenv(VARIABLE, binary.path)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, binary.path)
     return binary

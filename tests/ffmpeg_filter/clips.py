@@ -9,24 +9,24 @@ import av
 import numpy as np
 import vapoursynth as vs
 
-from ffmpeg_filter.media.frame import Raw
-from ffmpeg_filter.upscale.vs_bridge import Size, raw_of
+from ffmpeg_filter.media.frame import RawFrame
+from ffmpeg_filter.upscale.vs_bridge import Size, to_raw_frame
 from tests.plugin.clips import moving
 
 
-def raws(clip: vs.VideoNode) -> Iterator[Raw]:
+def raws(clip: vs.VideoNode) -> Iterator[RawFrame]:
     """Its frames, which have their numbers as tags."""
     for n, frame in enumerate(clip.frames()):
-        yield raw_of(frame, None, Size(clip.width, clip.height), n)
+        yield to_raw_frame(frame, None, Size(clip.width, clip.height), n)
 
 
-def filtered(clip: vs.VideoNode, **options: object) -> list[Raw]:
+def filtered(clip: vs.VideoNode, **options: object) -> list[RawFrame]:
     """What `core.adcvsr.Upscale` makes, without its notes on what made it."""
     upscaled = vs.core.adcvsr.Upscale(clip, **options)
     return list(raws(upscaled.std.RemoveFrameProps(["AdcVSRModel", "AdcVSRBackend", "AdcVSRDenoise"])))
 
 
-def same(one: Raw, other: Raw) -> bool:
+def same(one: RawFrame, other: RawFrame) -> bool:
     """Whether two frames have the same bits and properties."""
     planes = zip(one.planes, other.planes, strict=True)
     return one.is_like(other) and one.props == other.props and all(bool((a == b).all()) for a, b in planes)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from ffmpeg_filter.cli import main
-from ffmpeg_filter.media.av_frames import raw_of
-from ffmpeg_filter.media.binary import find
+from ffmpeg_filter.media.av_frames import to_raw_frame
+from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.media.frame import Plane
-from ffmpeg_filter.media.nut import exact
+from ffmpeg_filter.media.nut import to_fraction
 
 ROOT = Path(__file__).parents[2]
 FFMPEG = str(imageio_ffmpeg.get_ffmpeg_exe())
@@ -40,7 +40,7 @@ def ffmpeg(*words: str | Path) -> str:
 
 def plain_status(*words: str | Path) -> int:
     """What the FFmpeg that our command would run ends a command of its own with."""
-    line = [find().path, "-v", "quiet", "-nostdin", "-y", *words_of(words)]
+    line = [find_binary().path, "-v", "quiet", "-nostdin", "-y", *words_of(words)]
     return subprocess.run(line, capture_output=True, timeout=60, check=False).returncode
 
 
@@ -97,7 +97,7 @@ def decoded(path: Path) -> list[av.VideoFrame]:
 
 def planes(path: Path) -> list[tuple[Plane, ...]]:
     """The samples of each frame, alpha last."""
-    raws = [raw_of(frame) for frame in decoded(path)]
+    raws = [to_raw_frame(frame) for frame in decoded(path)]
     return [(*raw.planes, *([] if raw.alpha is None else [raw.alpha])) for raw in raws]
 
 
@@ -111,7 +111,9 @@ def alike(one: Path, other: Path) -> bool:
 
 def times(path: Path) -> list[Fraction]:
     """When each frame begins, in seconds."""
-    return [frame.pts * (exact(frame.time_base) or Fraction(0)) for frame in decoded(path) if frame.pts is not None]
+    return [
+        frame.pts * (to_fraction(frame.time_base) or Fraction(0)) for frame in decoded(path) if frame.pts is not None
+    ]
 
 
 def streams(path: Path) -> list[str]:

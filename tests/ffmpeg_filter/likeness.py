@@ -16,7 +16,7 @@ import pytest
 
 from ffmpeg_filter.cli import main
 from ffmpeg_filter.media import binary
-from ffmpeg_filter.media.nut import exact
+from ffmpeg_filter.media.nut import to_fraction
 from tests.ffmpeg_filter.files import FFMPEG
 
 OURS, PLAIN = "adcvsr=model=nearest:scale=2", "scale=iw*2:ih*2:flags=neighbor"
@@ -27,7 +27,9 @@ _TEXTS = {".crc", ".txt", ".m3u8", ".csv"}
 
 def program(release: str) -> str:
     """An FFmpeg of that release: on PATH, or in imageio-ffmpeg. Skips the test where there is none."""
-    found = [path for path in (shutil.which("ffmpeg"), FFMPEG) if path and binary.examined(path).release == release]
+    found = [
+        path for path in (shutil.which("ffmpeg"), FFMPEG) if path and binary.inspect_binary(path).release == release
+    ]
     if found:
         return found[0]
     if f"ffmpeg{release}" in os.environ.get("ADCVSR_REQUIRE", ""):
@@ -82,8 +84,8 @@ def _content(path: Path) -> Iterator[str]:
 
 def _of(stream: av.stream.Stream) -> str:
     tags = sorted(f"{name}={value}" for name, value in stream.metadata.items() if not _OF_PROGRAMS.search(name))
-    rates = [exact(getattr(stream, name, None)) for name in ("average_rate", "base_rate")]
-    tick = exact(stream.time_base) or Fraction(0)
+    rates = [to_fraction(getattr(stream, name, None)) for name in ("average_rate", "base_rate")]
+    tick = to_fraction(stream.time_base) or Fraction(0)
     return f"tick {tick} rates {rates[0]} {rates[1]} {' '.join(tags)}"
 
 

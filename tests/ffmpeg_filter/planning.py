@@ -6,37 +6,37 @@ import shlex
 from fractions import Fraction
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.media.pixel_formats import OLDEST, known
-from ffmpeg_filter.media.probe import Input, Stream
-from ffmpeg_filter.transcode.encode_command import Start
-from ffmpeg_filter.transcode.split import Plan, plan
+from ffmpeg_filter.media.pixel_formats import OLDEST_LIBAVUTIL, supported_formats
+from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.encode_command import StartInfo
+from ffmpeg_filter.transcode.split import SplitCommand, split_command
 
-FILM = Input(
+FILM = InputInfo(
     (
-        Stream(index=0, kind="video", pixels=100, is_default=True, tags={"language": "ger"}),
-        Stream(index=1, kind="audio", channels=2),
-        Stream(index=2, kind="subtitle", codec="subrip"),
+        InputStream(index=0, kind="video", pixels=100, is_default=True, tags={"language": "ger"}),
+        InputStream(index=1, kind="audio", channels=2),
+        InputStream(index=2, kind="subtitle", codec="subrip"),
     )
 )
-PICTURE = Input((Stream(index=0, kind="video", pixels=9),))
-UNKNOWN = Input()
-START = Start(begin=Fraction(23, 1000))
+PICTURE = InputInfo((InputStream(index=0, kind="video", pixels=9),))
+UNKNOWN = InputInfo()
+START = StartInfo(start_time=Fraction(23, 1000))
 SHOWN = "showinfo@adcvsr=checksum=0"
 
 
-def planned(words: str | list[str], *inputs: Input) -> Plan:
-    made = plan(parse(shlex.split(words) if isinstance(words, str) else words), inputs)
+def planned(words: str | list[str], *inputs: InputInfo) -> SplitCommand:
+    made = split_command(parse(shlex.split(words) if isinstance(words, str) else words), inputs)
     assert made is not None
     return made
 
 
-def decoding(words: str | list[str], *inputs: Input) -> list[str]:
+def decoding(words: str | list[str], *inputs: InputInfo) -> list[str]:
     """The first command, without the list of pixel formats that is always there."""
-    formats = f"format={'|'.join(known(OLDEST))},"
-    return [word.replace(formats, "") for word in planned(words, *inputs).decoder]
+    formats = f"format={'|'.join(supported_formats(OLDEST_LIBAVUTIL))},"
+    return [word.replace(formats, "") for word in planned(words, *inputs).decoder_args]
 
 
-def decoder(words: str | list[str], *inputs: Input) -> str:
+def decoder(words: str | list[str], *inputs: InputInfo) -> str:
     """The first command from its inputs to its codec, without what is always there."""
     text = shlex.join(decoding(words, *inputs or (FILM,)))
     head, tail = "-hide_banner -nostats -loglevel level+info ", " -map_metadata -1 -map_chapters -1 "
@@ -45,9 +45,9 @@ def decoder(words: str | list[str], *inputs: Input) -> str:
     return text.removeprefix(head).removeprefix("-nostdin ").partition(tail)[0]
 
 
-def encoder(words: str | list[str], *inputs: Input, start: Start = START) -> str:
+def encoder(words: str | list[str], *inputs: InputInfo, start: StartInfo = START) -> str:
     """The second command without its beginning."""
-    text = shlex.join(planned(words, *inputs or (FILM,)).encoder(start))
+    text = shlex.join(planned(words, *inputs or (FILM,)).encoder_args(start))
     head, found, tail = text.partition("-seek_timestamp 1 -c:v rawvideo -f matroska -i pipe:0 ")
     assert found, text
     assert head == "-nostdin -hide_banner -loglevel warning -nostats ", head

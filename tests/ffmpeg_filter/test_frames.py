@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ffmpeg_filter.frames import upscale_frames
-from ffmpeg_filter.media.av_frames import raw_of
+from ffmpeg_filter.media.av_frames import to_raw_frame
 from ffmpeg_filter.media.frame import Plane
 from ffmpeg_filter.media.pixel_formats import LAYOUTS, layout_of
 from tests.ffmpeg_filter.clips import filtered, video_frames
@@ -47,7 +47,7 @@ def flat(name: str, part: float) -> av.VideoFrame:
 
 
 def planes(frame: av.VideoFrame) -> list[Plane]:
-    return [*raw_of(frame).planes]
+    return [*to_raw_frame(frame).planes]
 
 
 @pytest.mark.parametrize("name", ALIKE)
@@ -61,7 +61,7 @@ def test_packed_formats_are_read_as_ffmpeg_reads_them(name: str) -> None:
 def test_every_format_comes_back_as_itself(name: str) -> None:
     (made,) = upscale_frames([flat(name, 0.4)], model="nearest", scale=2)
     assert (made.format.name, made.width, made.height) == (name, 16, 16)
-    small, large = raw_of(flat(name, 0.4)), raw_of(made)
+    small, large = to_raw_frame(flat(name, 0.4)), to_raw_frame(made)
     pairs = zip([*small.planes, small.alpha], [*large.planes, large.alpha], strict=True)
     tolerance = 1e-3 if small.format.is_float else 1 << max(0, small.format.bits - 10)
     for before, after in ((before, after) for before, after in pairs if before is not None and after is not None):
@@ -124,7 +124,7 @@ def test_side_data_changes_no_pixel() -> None:
 
 def test_the_format_can_be_another_and_alpha_is_opaque_where_there_was_none() -> None:
     (made,) = upscale_frames([flat("rgb24", 0.4)], model="nearest", format="rgba64le")
-    raw = raw_of(made)
+    raw = to_raw_frame(made)
     assert made.format.name == "rgba64le"
     assert raw.alpha is not None
     assert (raw.alpha == 65535).all()

@@ -83,7 +83,7 @@ def test_gpus_that_do_not_exist_are_not_waited_for(here: str, clip: Path, capfd:
 def test_workers_share_a_gpu_where_a_node_has_one(
     cluster: Any, here: str, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "SITE", "tests.farm.faulty:Noting")
+    monkeypatch.setattr(run, "WORKER_CLASS", "tests.farm.faulty:Noting")
     node = cluster.add_node(**{**NODE, "num_cpus": 2, "num_gpus": 1})  # as Ray counts them; none is there
     try:
         words = f"-farm_chunk 0.2 -farm_gpus 0.5 -farm_keep -i {clip} -vf {TEMPORAL} -c:v ffv1 many.mkv"

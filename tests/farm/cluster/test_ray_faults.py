@@ -77,7 +77,7 @@ def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Mat
 
 
 @contextmanager
-def started(*given: str, site: str = run.SITE, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(*given: str, site: str = run.WORKER_CLASS, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, which has ended on leaving; what it says is in `said.txt`."""
     code = f"from ffmpeg_filter import cli; from ffmpeg_filter.farm.cli import run; farm_run.SITE = {site!r}; cli.run()"
     with Path("said.txt").open("ab") as said:
@@ -122,7 +122,7 @@ def test_a_node_that_goes_is_done_without_and_one_that_comes_gets_a_worker(clust
 
 
 def test_a_full_disk_of_one_worker_is_another_ones_work(here: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "SITE", "tests.farm.faulty:FullDisk")
+    monkeypatch.setattr(run, "WORKER_CLASS", "tests.farm.faulty:FullDisk")
     assert ffadcvsr(*words(here)) == 0
     assert causes()
     assert done() == list(range(CHUNKS))

@@ -21,16 +21,16 @@ _WORDS = st.one_of(
 
 @given(st.lists(_WORDS, max_size=12))
 def test_any_words_come_back_as_they_were(words: list[str]) -> None:
-    assert parse(words).words() == words
+    assert parse(words).args() == words
 
 
 def test_options_belong_to_the_next_file() -> None:
     command = parse(shlex.split("-ss 3 -i a.mkv -r 25 -i b.mkv -c:a copy out.mkv -an more.mp4"))
-    assert [(file.url, [option.word for option in file.options]) for file in command.inputs] == [
+    assert [(file.url, [option.token for option in file.options]) for file in command.inputs] == [
         ("a.mkv", ["-ss"]),
         ("b.mkv", ["-r"]),
     ]
-    assert [(file.url, [option.word for option in file.options]) for file in command.outputs] == [
+    assert [(file.url, [option.token for option in file.options]) for file in command.outputs] == [
         ("out.mkv", ["-c:a"]),
         ("more.mp4", ["-an"]),
     ]
@@ -79,15 +79,15 @@ def test_the_last_of_several_values_counts() -> None:
 
 def test_global_options_are_found_wherever_they_stand() -> None:
     command = parse(shlex.split("-loglevel error -i a -y out -v info -progress -"))
-    assert [option.word for option in command.globals()] == ["-loglevel", "-y", "-v", "-progress"]
+    assert [option.token for option in command.globals()] == ["-loglevel", "-y", "-v", "-progress"]
     assert command.value("loglevel") == "info"
     assert command.has("y")
     assert not command.has("n")
 
 
 def test_a_command_that_breaks_off_is_kept() -> None:
-    assert parse(["-i"]).rest == (Option("-i"),)
-    assert parse(["-c:v"]).rest == (Option("-c:v"),)
+    assert parse(["-i"]).trailing == (Option("-i"),)
+    assert parse(["-c:v"]).trailing == (Option("-c:v"),)
 
 
 @pytest.mark.parametrize("flag", ["force_fps", "copyinkf", "qphist", "autorotate"])

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffmpeg_filter.command.filter_options import Options, help_text, parse
+from ffmpeg_filter.command.filter_options import FilterOptions, help_text, parse
 from vsadcvsr import plugin
 from vsadcvsr.errors import UsageError
 
 _COUNTS = st.integers(0, 100)
 _ANY = st.builds(
-    Options,
+    FilterOptions,
     model=st.text(max_size=8),
     scale=_COUNTS,
     width=st.none() | st.integers(-2, 9000),
@@ -31,27 +31,27 @@ _ANY = st.builds(
 
 
 @given(_ANY)
-def test_what_is_described_is_read_back_the_same(options: Options) -> None:
-    assert parse(options.described()) == options
+def test_what_is_described_is_read_back_the_same(options: FilterOptions) -> None:
+    assert parse(options.summary()) == options
 
 
 def test_nothing_given_is_all_defaults() -> None:
-    assert parse("") == Options()
-    assert Options().described() == "model=fast"
+    assert parse("") == FilterOptions()
+    assert FilterOptions().summary() == "model=fast"
 
 
 def test_values_are_typed() -> None:
-    assert parse("model=quality:scale=2:strength=0.5:tile=256x128") == Options(
+    assert parse("model=quality:scale=2:strength=0.5:tile=256x128") == FilterOptions(
         model="quality", scale=2, strength=0.5, tile=(256, 128)
     )
 
 
 def test_a_first_value_without_a_name_is_the_model() -> None:
-    assert parse("best:scale=2") == Options(model="best", scale=2)
+    assert parse("best:scale=2") == FilterOptions(model="best", scale=2)
 
 
 def test_width_and_height_have_short_names() -> None:
-    assert parse("w=1920:h=-2") == Options(width=1920, height=-2)
+    assert parse("w=1920:h=-2") == FilterOptions(width=1920, height=-2)
 
 
 def test_a_path_with_a_colon_is_quoted_or_escaped() -> None:
@@ -60,10 +60,10 @@ def test_a_path_with_a_colon_is_quoted_or_escaped() -> None:
 
 def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
     known = inspect.signature(plugin.upscale).parameters
-    for field in fields(Options):
+    for field in fields(FilterOptions):
         if field.name != "enable":
             assert field.name in known, field.name
-            assert known[field.name].default == getattr(Options(), field.name), field.name
+            assert known[field.name].default == getattr(FilterOptions(), field.name), field.name
 
 
 @pytest.mark.parametrize(
@@ -100,30 +100,30 @@ def test_what_is_wrong_is_said(text: str, words: str) -> None:
 )
 def test_sizes_are_as_ffmpeg_users_write_them(text: str, size: tuple[int | None, int | None]) -> None:
     """For a clip of 319 x 179."""
-    wanted = parse(text).upscaling(319, 179)
+    wanted = parse(text).upscale_arguments(319, 179)
     assert (wanted.get("width"), wanted.get("height")) == size
 
 
 def test_only_what_is_given_goes_to_the_engine() -> None:
-    assert "tile" not in parse("").upscaling(8, 8)
-    assert "enable" not in parse("enable=1").upscaling(8, 8)
+    assert "tile" not in parse("").upscale_arguments(8, 8)
+    assert "enable" not in parse("enable=1").upscale_arguments(8, 8)
 
 
 def test_the_timeline_says_when() -> None:
-    active = parse(r"enable='gte(n,2)'").active()
+    active = parse(r"enable='gte(n,2)'").activity()
     assert active is not None
     assert [active(None, number) for number in range(4)] == [False, False, True, True]
-    assert parse("").active() is None
+    assert parse("").activity() is None
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Options)])
+@pytest.mark.parametrize("name", [field.name for field in fields(FilterOptions)])
 def test_the_help_has_every_option(name: str) -> None:
     [line] = [line for line in help_text().splitlines() if line.split()[:1] == [name]]
-    default = getattr(Options(), name)
+    default = getattr(FilterOptions(), name)
     assert ("(default " in line) == (default is not None)
     assert default is None or f"(default {default})" in line
 
 
 def test_the_help_has_no_option_that_there_is_not() -> None:
     listed = [line.split()[0] for line in help_text().splitlines() if "..FV" in line]
-    assert listed == [field.name for field in fields(Options)]
+    assert listed == [field.name for field in fields(FilterOptions)]

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.command.filter_scripts import read_in
-from ffmpeg_filter.media.probe import Input, Stream
-from ffmpeg_filter.transcode.split import plan
+from ffmpeg_filter.command.filter_scripts import inline_scripts
+from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.split import split_command
 from tests.ffmpeg_filter.files import NEAREST, decoded, ffadcvsr
 from tests.ffmpeg_filter.planning import FILM, encoder, planned
 
-TWO = Input((*FILM.streams[:1], Stream(index=1, kind="video")))
+TWO = InputInfo((*FILM.streams[:1], InputStream(index=1, kind="video")))
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ TWO = Input((*FILM.streams[:1], Stream(index=1, kind="video")))
 )  # fmt: skip
 def test_a_graph_in_a_file_is_found(word: str, tmp_path: Path) -> None:
     (tmp_path / "graph.txt").write_text("scale=9:9,\nadcvsr\n")
-    command = read_in(parse(["-i", "in.mkv", word, str(tmp_path / "graph.txt"), "out.mkv"]))
-    made = plan(command, [FILM])
+    command = inline_scripts(parse(["-i", "in.mkv", word, str(tmp_path / "graph.txt"), "out.mkv"]))
+    made = split_command(command, [FILM])
     assert made is not None
-    assert any("scale=9:9" in one for one in made.decoder)
+    assert any("scale=9:9" in one for one in made.decoder_args)
 
 
 def test_a_graph_that_can_be_read_once_is_read_once(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_a_graph_that_can_be_read_once_is_read_once(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     writing = threading.Thread(target=fifo.write_text, args=["adcvsr"])
     writing.start()
-    assert "adcvsr" in read_in(parse(["-i", "in.mkv", "-/vf", str(fifo), "out.mkv"])).words()
+    assert "adcvsr" in inline_scripts(parse(["-i", "in.mkv", "-/vf", str(fifo), "out.mkv"])).args()
     writing.join()
 
 
@@ -45,7 +45,7 @@ def test_a_graph_without_adcvsr_stays_in_its_file(tmp_path: Path) -> None:
     (tmp_path / "graph.txt").write_text("hflip")
     for words in (["-/vf", str(tmp_path / "graph.txt")], ["-/filter_complex", "nowhere.txt"], ["-/metadata", "x"]):
         command = parse(["-i", "in.mkv", *words, "out.mkv"])
-        assert read_in(command) == command
+        assert inline_scripts(command) == command
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_a_graph_without_adcvsr_stays_in_its_file(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_last_filter_of_a_stream_counts(words: str) -> None:
     made = planned(f"-i in.mkv {words} out.mkv", FILM)
-    assert made.options.scale == 4
-    assert "scale=2:2" not in " ".join(made.decoder)
+    assert made.filter_options.scale == 4
+    assert "scale=2:2" not in " ".join(made.decoder_args)
     assert encoder(f"-i in.mkv {words} out.mkv").count("filter") == 1
 
 
@@ -66,13 +66,13 @@ def test_the_last_filter_of_a_stream_counts(words: str) -> None:
     "words", ["-vf adcvsr -vf scale=2:2", "-filter:v:0 adcvsr -vf hflip", "-vf adcvsr -filter:v:0 null"]
 )
 def test_an_adcvsr_that_is_overridden_is_not_run(words: str) -> None:
-    assert plan(parse(shlex.split(f"-i in.mkv {words} out.mkv")), [FILM]) is None
+    assert split_command(parse(shlex.split(f"-i in.mkv {words} out.mkv")), [FILM]) is None
 
 
 def test_a_filter_of_all_streams_stays_for_the_others() -> None:
     made = encoder("-i in.mkv -map 0 -vf hflip -filter:v:0 adcvsr out.mkv", TWO)
     assert made.endswith("-filter:v hflip -filter:v:0 null out.adcvsr-part.mkv".replace("-filter:v ", "-vf "))
-    assert planned("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip out.mkv", TWO).options.scale == 4
+    assert planned("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip out.mkv", TWO).filter_options.scale == 4
 
 
 def test_the_last_filter_makes_the_pictures(clip: Path, out: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ffmpeg_filter.command.filtergraph import Node, cut, escaped, fields, mentions, parse, unescaped
+from ffmpeg_filter.command.filtergraph import Node, cut, escape, fields, mentions, parse, unescape
 from vsadcvsr.errors import UsageError
 
 _PIECES = ["[0:v]", "[a]", " [b] ", "scale", "=w=2:h=3", ",", ";", "adcvsr", "'a,b'", r"\,", "\n", "]", "sws_flags=x;"]
@@ -24,16 +24,16 @@ def test_what_can_be_read_is_printed_as_it_was(text: str) -> None:
 
 @given(st.text(max_size=20), st.sampled_from(["", ":", "[],;"]))
 def test_escaping_is_undone_by_reading(text: str, special: str) -> None:
-    assert unescaped(escaped(text, special)) == text
+    assert unescape(escape(text, special)) == text
 
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_any_value_survives_both_levels(first: str, second: str) -> None:
-    arguments = ":".join(f"{key}={escaped(value, ':')}" for key, value in (("a", first), ("b", second)))
-    graph = parse(f"null,adcvsr={escaped(arguments, '[],;')},null")
+    arguments = ":".join(f"{key}={escape(value, ':')}" for key, value in (("a", first), ("b", second)))
+    graph = parse(f"null,adcvsr={escape(arguments, '[],;')},null")
     [_, node, _] = graph.chains[0]
     values = [field.partition("=")[2] for field in fields(node.arguments)]
-    assert [unescaped(value) for value in values] == [first, second]
+    assert [unescape(value) for value in values] == [first, second]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_any_value_survives_both_levels(first: str, second: str) -> None:
      (" a b ", "a b"), (r" a\ ", "a "), ("' a '", " a "), (r"between(t\,1\,2)", "between(t,1,2)")],
 )  # fmt: skip
 def test_quotes_are_read_as_ffmpeg_reads_them(text: str, plain: str) -> None:
-    assert unescaped(text) == plain
+    assert unescape(text) == plain
 
 
 def test_a_graph_has_chains_of_filters_with_labels() -> None:
@@ -122,4 +122,4 @@ def test_what_cannot_be_cut_is_refused_in_words(text: str, words: str) -> None:
 
 
 def test_a_filter_is_made_from_names() -> None:
-    assert str(Node.of("overlay", ["0:v", "l"], ["v"])) == "[0:v][l]overlay[v]"
+    assert str(Node.labelled("overlay", ["0:v", "l"], ["v"])) == "[0:v][l]overlay[v]"

@@ -20,12 +20,12 @@ from vsadcvsr.errors import UsageError
     ],
 )  # fmt: skip
 def test_a_level_is_named_or_numbered_with_flags_before_it(words: str, level: int) -> None:
-    assert loglevel.of(words.split()) == level
+    assert loglevel.level_of(words.split()) == level
 
 
 def test_what_is_no_level_is_refused_with_a_near_one() -> None:
     with pytest.raises(UsageError, match="did you mean 'warning'"):
-        loglevel.of(["-v", "warnings"])
+        loglevel.level_of(["-v", "warnings"])
 
 
 @pytest.mark.parametrize("words", ["-v error", "-loglevel warning", "-v 16", "-v level+error", "-nostats", "-v quiet"])

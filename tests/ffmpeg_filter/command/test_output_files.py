@@ -120,7 +120,7 @@ def test_a_write_protected_file_is_refused_to_the_superuser_as_well(here: Path) 
 
 
 def part(url: str, *options: Option) -> str | None:
-    return output_files.part_of(File(options, url, is_input=False))
+    return output_files.temporary_path(File(options, url, is_input=False))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_links_modes_and_other_names_of_an_output_stay(clip: Path, here: Path) -
 def test_what_another_run_writes_is_left_to_it(clip: Path, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     part = here / "out.adcvsr-part.mkv"
     words: list[str | Path] = ["-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv"]
-    with file_lock.created(part, 0o666):
+    with file_lock.exclusive_file(part, 0o666):
         part.write_text("its own")
         assert ffadcvsr(*words) != 0
         assert "is being written by another run" in capfd.readouterr().err
@@ -205,9 +205,9 @@ def test_what_another_run_writes_is_left_to_it(clip: Path, here: Path, capfd: py
 
 
 def test_a_claim_goes_with_the_file_that_is_published(here: Path) -> None:
-    with file_lock.created(here / "part", 0o666):
+    with file_lock.exclusive_file(here / "part", 0o666):
         (here / "part").replace(here / "film")
-        with file_lock.created(here / "part", 0o600):
+        with file_lock.exclusive_file(here / "part", 0o600):
             assert (here / "part").stat().st_size == 0
     assert (here / "film").exists()
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from ffmpeg_filter.command import timestamps
 from ffmpeg_filter.command.argv import File, Option
-from ffmpeg_filter.media.probe import Input, Stream
-from ffmpeg_filter.transcode.encode_command import Start
-from ffmpeg_filter.transcode.frame_writer import ORIGIN
+from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.encode_command import StartInfo
+from ffmpeg_filter.transcode.frame_writer import TIME_ORIGIN
 from tests.ffmpeg_filter.planning import FILM, PICTURE, START, decoder, encoder, planned
 
 
@@ -24,47 +24,47 @@ from tests.ffmpeg_filter.planning import FILM, PICTURE, START, decoder, encoder,
      (None, None)],
 )  # fmt: skip
 def test_times_are_read_as_ffmpeg_reads_them(text: str | None, seconds: Fraction | None) -> None:
-    assert timestamps.seconds(text) == seconds
+    assert timestamps.parse_seconds(text) == seconds
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_a_time_comes_back_from_its_words(microseconds: int) -> None:
     time = Fraction(microseconds, 1_000_000)
-    assert timestamps.seconds(timestamps.text(time)) == time
+    assert timestamps.parse_seconds(timestamps.format_seconds(time)) == time
 
 
 def test_an_offset_is_added_to_the_users() -> None:
     file = File((Option("-itsoffset", "0.5"), Option("-re")), "in.ts", is_input=True)
-    assert timestamps.later(file, Fraction(1, 4)).words() == ["-itsoffset", "0.750000", "-re", "-i", "in.ts"]
-    assert timestamps.later(file, Fraction(-1, 2)).words() == ["-re", "-i", "in.ts"]
-    assert timestamps.later(file, Fraction(0)) is file
+    assert timestamps.delayed(file, Fraction(1, 4)).args() == ["-itsoffset", "0.750000", "-re", "-i", "in.ts"]
+    assert timestamps.delayed(file, Fraction(-1, 2)).args() == ["-re", "-i", "in.ts"]
+    assert timestamps.delayed(file, Fraction(0)) is file
 
 
 def test_times_are_what_the_first_command_says_whatever_they_begin_with() -> None:
     words = "-itsoffset -0.25 -i in.mkv -i b.mkv -vf adcvsr -map 0:v -map 1:a out.mkv"
     made = planned(words, FILM, FILM)
-    assert "-itsoffset -0.25 -i in.mkv" in shlex.join(made.decoder)
-    assert "-nostats -seek_timestamp 1 -c:v rawvideo" in shlex.join(made.encoder(START))
-    assert made.info(Fraction(1, 90000), None, Fraction(1)).origin == ORIGIN
-    moved = shlex.join(made.encoder(Start(origin=ORIGIN)))
-    assert f"-itsoffset -{ORIGIN}.000000 -seek_timestamp 1" in moved
+    assert "-itsoffset -0.25 -i in.mkv" in shlex.join(made.decoder_args)
+    assert "-nostats -seek_timestamp 1 -c:v rawvideo" in shlex.join(made.encoder_args(START))
+    assert made.stream_info(Fraction(1, 90000), None, Fraction(1)).origin == TIME_ORIGIN
+    moved = shlex.join(made.encoder_args(StartInfo(origin=TIME_ORIGIN)))
+    assert f"-itsoffset -{TIME_ORIGIN}.000000 -seek_timestamp 1" in moved
 
 
 def test_an_input_that_is_alone_is_not_moved_unless_it_begins_before_zero() -> None:
     made = planned("-i in.mkv -vf adcvsr out.mkv", PICTURE)
-    assert [made.info(Fraction(1), None, Fraction(begin)).origin for begin in (0, 5, -1)] == [0, 0, ORIGIN]
+    assert [made.stream_info(Fraction(1), None, Fraction(begin)).origin for begin in (0, 5, -1)] == [0, 0, TIME_ORIGIN]
 
 
 def test_a_beginning_at_zero_is_not_taken_off_twice() -> None:
     made = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
-    words = made.encoder(Start(origin=ORIGIN, begin=Fraction(3, 2)))
+    words = made.encoder_args(StartInfo(origin=TIME_ORIGIN, start_time=Fraction(3, 2)))
     assert words[words.index("-itsoffset") + 1] == "1.500000"
 
 
 @pytest.mark.parametrize("value", ["-1", "demux"])
 def test_the_time_base_of_the_source_is_named(value: str) -> None:
-    film = Input((Stream(index=0, kind="video", tick=Fraction(1, 12800)),))
-    made = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder(START)
+    film = InputInfo((InputStream(index=0, kind="video", time_base=Fraction(1, 12800)),))
+    made = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder_args(START)
     assert made[made.index("-enc_time_base") + 1] == "1/12800"
 
 

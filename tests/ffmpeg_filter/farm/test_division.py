@@ -7,24 +7,24 @@ import shlex
 import pytest
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.farm.division import Division, divided, run_up
-from ffmpeg_filter.transcode.split import plan
+from ffmpeg_filter.farm.division import Division, divide, preroll_frames
+from ffmpeg_filter.transcode.split import split_command
 from tests.ffmpeg_filter.planning import FILM
 from vsadcvsr.errors import UsageError
 
 
 def division(words: str, asked: str | None = None) -> Division:
     command = parse(shlex.split(words))
-    made = plan(command, [FILM] * len(command.inputs))
+    made = split_command(command, [FILM] * len(command.inputs))
     assert made is not None
-    return divided(command, made, [FILM] * len(command.inputs), asked)
+    return divide(command, made, [FILM] * len(command.inputs), asked)
 
 
 def frames_before(words: str) -> int | None:
     command = parse(shlex.split(words))
-    made = plan(command, [FILM] * len(command.inputs))
+    made = split_command(command, [FILM] * len(command.inputs))
     assert made is not None
-    return run_up(command, made)
+    return preroll_frames(command, made)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_constant_quality_is_encoded_chunk_by_chunk(words: str) -> None:
 def test_what_must_see_the_whole_film_is_encoded_at_the_merge(words: str, why: str) -> None:
     found = division(words)
     assert found.mode == "lossless"
-    assert why in found.why
+    assert why in found.reason
 
 
 def test_chunks_without_loss_can_be_asked_for() -> None:

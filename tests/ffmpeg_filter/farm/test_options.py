@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_filter.command.argv import FARM, Command, parse
-from ffmpeg_filter.farm.options import HELP, Orders, check_names, orders, titles
-from ffmpeg_filter.farm.title import Making
+from ffmpeg_filter.command.argv import FARM_OPTIONS, Command, parse
+from ffmpeg_filter.farm.options import HELP, FarmOptions, check_option_names, parse_options, parse_titles
+from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import UsageError
 
 PLAIN = "-i in.mp4 -vf adcvsr -c:v libx264 out.mkv"
@@ -35,14 +35,14 @@ def test_all_that_can_be_asked_for() -> None:
         "-farm auto -farm_workers 3 -farm_gpus 0.5 -farm_cpus 2 -farm_chunk 7.5 -farm_folder jobs -farm_keep "
         f"-farm_report -farm_progress json {PLAIN}"
     )
-    assert orders(command(words)) == Orders(
+    assert parse_options(command(words)) == FarmOptions(
         address="auto", folder=Path("jobs").resolve(), keep=True, report=True, workers=3, gpus=0.5, cpus=2,
-        seconds=Fraction(15, 2), style="json",
+        chunk_seconds=Fraction(15, 2), style="json",
     )  # fmt: skip
 
 
 def test_what_is_not_said_is_found_out() -> None:
-    assert orders(command(f"-farm local {PLAIN}")) == Orders(address="local")
+    assert parse_options(command(f"-farm local {PLAIN}")) == FarmOptions(address="local")
 
 
 @pytest.mark.parametrize(
@@ -60,24 +60,24 @@ def test_what_is_not_said_is_found_out() -> None:
 )
 def test_what_cannot_be_is_said(words: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint.replace("?", r"\?")):
-        orders(command(f"-farm local {words} {PLAIN}"))
+        parse_options(command(f"-farm local {words} {PLAIN}"))
 
 
 def test_options_of_a_farm_want_a_farm() -> None:
     with pytest.raises(UsageError, match="-farm_workers is '3', allowed: beside -farm ADDRESS; such as -farm local"):
-        check_names(command(f"-farm_workers 3 {PLAIN}"))
-    check_names(command(f"-farm_intermediate ffv1 {PLAIN}"))  # the plan of a job has it
+        check_option_names(command(f"-farm_workers 3 {PLAIN}"))
+    check_option_names(command(f"-farm_intermediate ffv1 {PLAIN}"))  # the plan of a job has it
 
 
 def test_the_help_has_every_option() -> None:
-    assert all(f"-{name} " in HELP for name in FARM)
+    assert all(f"-{name} " in HELP for name in FARM_OPTIONS)
 
 
 def test_the_command_of_a_title_is_that_of_one_machine() -> None:
-    (title,) = titles(command(f"-y -farm local -farm_keep -farm_intermediate ffv1 {PLAIN}"))
-    assert (" ".join(title.words), title.output) == (f"-farm_intermediate ffv1 {PLAIN}", "out.mkv")
+    (title,) = parse_titles(command(f"-y -farm local -farm_keep -farm_intermediate ffv1 {PLAIN}"))
+    assert (" ".join(title.args), title.output) == (f"-farm_intermediate ffv1 {PLAIN}", "out.mkv")
     assert title.overwrite
-    assert not title.is_one_of_many
+    assert not title.is_in_batch
 
 
 @pytest.mark.parametrize("source", ["in", "in/*.mp4", "@list.txt"])
@@ -85,8 +85,8 @@ def test_a_batch_is_a_folder_a_pattern_or_a_list(source: str) -> None:
     films("in/b.mp4", "in/a.mp4")
     films("in/.hidden") if source == "in" else films("in/notes.txt")
     Path("list.txt").write_text("# tonight\nin/a.mp4\n\nin/b.mp4\n")
-    made = titles(command(f"-farm local -ss 1 -i {source} -i logo.png -vf adcvsr out/{{name}}.mkv"))
-    assert [" ".join(title.words) for title in made] == [
+    made = parse_titles(command(f"-farm local -ss 1 -i {source} -i logo.png -vf adcvsr out/{{name}}.mkv"))
+    assert [" ".join(title.args) for title in made] == [
         "-ss 1 -i in/a.mp4 -i logo.png -vf adcvsr out/a.mkv",
         "-ss 1 -i in/b.mp4 -i logo.png -vf adcvsr out/b.mkv",
     ]
@@ -95,31 +95,31 @@ def test_a_batch_is_a_folder_a_pattern_or_a_list(source: str) -> None:
 
 def test_an_output_may_be_named_as_a_file() -> None:
     films("in/a.mp4", "out/a.mkv")
-    (title,) = titles(command("-farm local -i in -vf adcvsr file:out/{name}.mkv"))
+    (title,) = parse_titles(command("-farm local -i in -vf adcvsr file:out/{name}.mkv"))
     assert title.path == Path("out/a.mkv")
-    assert Making(title, Orders(address="local")).is_there
+    assert TitleRun(title, FarmOptions(address="local")).is_done
 
 
 def test_a_batch_of_one_is_a_batch() -> None:
     films("in/a.mp4")
-    (title,) = titles(command("-farm local -i in -vf adcvsr {name}.mkv"))
-    assert title.is_one_of_many
+    (title,) = parse_titles(command("-farm local -i in -vf adcvsr {name}.mkv"))
+    assert title.is_in_batch
 
 
 def test_names_in_a_list_are_from_where_it_is() -> None:
     films("in/a.mp4")
     Path("in/list.txt").write_text("a.mp4\n")
-    assert titles(command("-farm local -i @in/list.txt -vf adcvsr {name}.mkv"))[0].words[1] == "in/a.mp4"
+    assert parse_titles(command("-farm local -i @in/list.txt -vf adcvsr {name}.mkv"))[0].args[1] == "in/a.mp4"
 
 
 @pytest.mark.parametrize("source", ["nothing/*.mp4", "@nothing.txt", "empty"])
 def test_a_batch_of_nothing_is_a_mistake(source: str) -> None:
     Path("empty").mkdir()
     with pytest.raises(UsageError, match=r"allowed: a (file|text file)"):
-        titles(command(f"-farm local -i {source} -vf adcvsr {{name}}.mkv"))
+        parse_titles(command(f"-farm local -i {source} -vf adcvsr {{name}}.mkv"))
 
 
 def test_two_titles_that_would_be_one_file_are_told() -> None:
     films("in/a.mp4", "in/a.mov")
     with pytest.raises(UsageError, match=r"output is 'a\.mkv', allowed: another for each file"):
-        titles(command("-farm local -i in -vf adcvsr {name}.mkv"))
+        parse_titles(command("-farm local -i in -vf adcvsr {name}.mkv"))

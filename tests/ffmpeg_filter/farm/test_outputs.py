@@ -11,8 +11,8 @@ import pytest
 
 from ffmpeg_filter.cli import main
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.farm.options import Orders, titles
-from ffmpeg_filter.farm.title import Making
+from ffmpeg_filter.farm.options import FarmOptions, parse_titles
+from ffmpeg_filter.farm.title import TitleRun
 from tests.ffmpeg_filter.farms import farm, farmed, hashes, planned, source
 from tests.ffmpeg_filter.files import NEAREST, ffadcvsr, words_of
 from vsadcvsr.errors import UsageError
@@ -70,12 +70,12 @@ def test_a_batch_does_not_write_over_its_sources(overwrite: str, template: str) 
 def test_a_batch_does_not_write_over_the_source_of_another_title() -> None:
     films("a.mkv", "a_x2.mkv")
     with pytest.raises(UsageError, match="is the same file as"):
-        titles(parse(words_of(["-farm local -y -i *.mkv -vf adcvsr {name}_x2.mkv"])))
+        parse_titles(parse(words_of(["-farm local -y -i *.mkv -vf adcvsr {name}_x2.mkv"])))
 
 
 def test_what_a_batch_has_made_before_is_no_source_of_it(caplog: pytest.LogCaptureFixture) -> None:
     films("a.mkv", "a_x2.mkv", "b.mkv")
-    made = titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr {name}_x2.mkv"])))
+    made = parse_titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr {name}_x2.mkv"])))
     assert [title.output for title in made] == ["a_x2.mkv", "b_x2.mkv"]
     assert caplog.messages == ["left out, as made by this batch before: a_x2.mkv"]
 
@@ -83,10 +83,10 @@ def test_what_a_batch_has_made_before_is_no_source_of_it(caplog: pytest.LogCaptu
 def test_all_outputs_of_a_batch_have_the_name_in_them() -> None:
     films("in/a.mkv", "in/b.mkv")
     with pytest.raises(UsageError, match=r"output 'sound\.mka' has no \{name\} in it"):
-        titles(parse(words_of(["-farm local -i in/*.mkv -vf adcvsr {name}.mkv -vn sound.mka"])))
+        parse_titles(parse(words_of(["-farm local -i in/*.mkv -vf adcvsr {name}.mkv -vn sound.mka"])))
     with pytest.raises(UsageError, match=r"output 'in/b\.mkv' has no \{name\} in it.*quote patterns"):
-        titles(parse(words_of(["-farm local -y -i in/a.mkv in/b.mkv -vf adcvsr {name}.mkv"])))
-    assert len(titles(parse(words_of(["-farm local -i in/*.mkv -vf adcvsr {name}.mkv -f null -"])))) == 2
+        parse_titles(parse(words_of(["-farm local -y -i in/a.mkv in/b.mkv -vf adcvsr {name}.mkv"])))
+    assert len(parse_titles(parse(words_of(["-farm local -i in/*.mkv -vf adcvsr {name}.mkv -f null -"])))) == 2
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_outputs_that_cannot_be_written_are_refused_by_the_plan(
     films("locked.mkv")
     Path("folder").mkdir()
     Path("locked.mkv").chmod(0o444)
-    monkeypatch.setattr("ffmpeg_filter.farm.plan._film", lambda *_: pytest.fail("the film was decoded"))
+    monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_film", lambda *_: pytest.fail("the film was decoded"))
     assert plan_of(output) == status
     assert said in capfd.readouterr().err
 
@@ -161,8 +161,8 @@ def test_a_folder_that_cannot_be_is_a_mistake(capfd: pytest.CaptureFixture[str])
 
 def test_the_folder_of_a_job_has_a_name_of_any_length() -> None:
     films("in/a.mkv")
-    (title,) = titles(parse(words_of(["-farm local -i in/a.mkv -vf adcvsr", Path("n" * 250 + "{name}.mkv")])))
-    assert len(Making(title, Orders(address="local"))._folder().name) <= 255
+    (title,) = parse_titles(parse(words_of(["-farm local -i in/a.mkv -vf adcvsr", Path("n" * 250 + "{name}.mkv")])))
+    assert len(TitleRun(title, FarmOptions(address="local"))._folder().name) <= 255
 
 
 def test_a_report_is_not_written_over_the_source(capfd: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +192,7 @@ def test_a_merge_that_fails_leaves_nothing_that_looks_like_a_film(
 ) -> None:
     planned("-farm_intermediate ffv1 -c:v ffv1")
     assert farm("work", JOB) == 0
-    monkeypatch.setattr("ffmpeg_filter.transcode.verify.findings", lambda *_: iter(["frames are missing"]))
+    monkeypatch.setattr("ffmpeg_filter.transcode.verify.find_faults", lambda *_: iter(["frames are missing"]))
     assert farm("merge", JOB) == 75
     assert "the film is not what was planned: frames are missing" in capfd.readouterr().err
     assert not Path("many.mkv").exists()

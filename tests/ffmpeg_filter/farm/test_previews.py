@@ -16,10 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.farm.options import Orders, Title, orders, titles
+from ffmpeg_filter.farm.options import FarmOptions, Title, parse_options, parse_titles
 from ffmpeg_filter.farm.previews import samples
-from ffmpeg_filter.farm.title import Making
-from ffmpeg_filter.transcode.progress import Quiet
+from ffmpeg_filter.farm.title import TitleRun
+from ffmpeg_filter.transcode.progress import MessageReporter
 from tests.browser import content
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, pictures, planned, source, started
 from tests.ffmpeg_filter.files import NEAREST, skip_if_it_crashes
@@ -164,12 +164,12 @@ def test_of_a_large_picture_the_middle_is_shown_as_it_is() -> None:
     assert np.abs(_pixels(one.after) - film[one.frame][440:1160, 640:1920]).mean() < 3
 
 
-def _titled(words: io.StringIO) -> Making:
+def _titled(words: io.StringIO) -> TitleRun:
     """A title that a cluster has worked on and merged, with a page wanted."""
     source(Path("clip.mkv"), "-c:v ffv1 -an")
     title = Title(("-i", "clip.mkv", "-vf", TEMPORAL, "-c:v", "ffv1", "many.mkv"), "many.mkv", overwrite=False)
-    wanted = Orders(address="local", report=True, seconds=Fraction("0.4"))
-    making, said = Making(title, wanted), Quiet(words)
+    wanted = FarmOptions(address="local", report=True, chunk_seconds=Fraction("0.4"))
+    making, said = TitleRun(title, wanted), MessageReporter(words)
     assert farm("work", making.plan(said).folder) == 0
     making.merge(said, lambda: None)
     return making
@@ -186,8 +186,8 @@ def test_a_quiet_title_says_nothing_and_writes_over_a_file_where_it_is_asked_to(
     source(Path("clip.mkv"), "-c:v ffv1 -an", pictures="testsrc2=s=32x32:r=25:d=0.2,setfield=tff")
     Path("many.mkv").write_text("an older one")
     words = ["-v", "error", "-farm", "local", "-y", "-i", "clip.mkv", "-vf", NEAREST, "-c:v", "ffv1", "many.mkv"]
-    (title,), wanted, heard = titles(parse(words)), orders(parse(words)), io.StringIO()
-    making, said = Making(title, replace(wanted, report=True)), Quiet(heard)
+    (title,), wanted, heard = parse_titles(parse(words)), parse_options(parse(words)), io.StringIO()
+    making, said = TitleRun(title, replace(wanted, report=True)), MessageReporter(heard)
     assert farm("work", making.plan(said).folder) == 0
     making.merge(said, lambda: None)
     assert (heard.getvalue(), len(pictures(Path("many.mkv")))) == ("", 5)

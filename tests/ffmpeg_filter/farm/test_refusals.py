@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import vsadcvsr
-from ffmpeg_filter.farm.job_context import code_sum
+from ffmpeg_filter.farm.job_context import code_checksum
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, source
 from tests.ffmpeg_filter.files import ROOT, ffadcvsr, skip_if_it_crashes
 
@@ -56,7 +56,7 @@ def test_frames_that_decode_otherwise_are_refused(capfd: pytest.CaptureFixture[s
 
 def test_another_ffmpeg_is_refused(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     planned()
-    monkeypatch.setattr("ffmpeg_filter.farm.job_context.build", lambda _: "ffmpeg version 5.1")
+    monkeypatch.setattr("ffmpeg_filter.farm.job_context.ffmpeg_build", lambda _: "ffmpeg version 5.1")
     assert farm("work", JOB) == 65
     assert "ffmpeg is ffmpeg version 5.1 on this machine, the job was planned with ffmpeg" in capfd.readouterr().err
 
@@ -65,7 +65,7 @@ def test_another_commit_of_one_version_is_refused(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned()
-    monkeypatch.setattr("ffmpeg_filter.farm.job_context.code_sum", lambda: "another")
+    monkeypatch.setattr("ffmpeg_filter.farm.job_context.code_checksum", lambda: "another")
     assert [farm("work", JOB), farm("merge", JOB)] == [65, 65]
     told = capfd.readouterr().err
     assert f"vsadcvsr is {vsadcvsr.__version__} another on this machine, the job was planned with" in told
@@ -80,9 +80,9 @@ def test_the_sum_of_the_code_is_that_of_every_module_with_a_part_in_pictures(
 
     def changed(name: str, content: bytes) -> str:
         (package / name).write_bytes(content)
-        return code_sum.__wrapped__()
+        return code_checksum.__wrapped__()
 
-    before = code_sum.__wrapped__()
+    before = code_checksum.__wrapped__()
     windows = (package / "engine.py").read_bytes().replace(b"\n", b"\r\n")
     assert changed("engine.py", windows) == before
     assert changed("bench/machine.py", b"") == before
@@ -184,7 +184,7 @@ def test_what_cannot_be_made_is_refused_before_the_film_is_decoded(
     words: str, status: int, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
-    monkeypatch.setattr("ffmpeg_filter.farm.plan._film", lambda *_: pytest.fail("the film was decoded"))
+    monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_film", lambda *_: pytest.fail("the film was decoded"))
     assert farm("plan", JOB, "-- -i clip.mkv", words) == status
     assert said in capfd.readouterr().err
     assert not JOB.exists()

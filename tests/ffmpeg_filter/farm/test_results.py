@@ -88,7 +88,7 @@ def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) 
 
 def test_what_looks_at_other_frames_is_done_at_the_merge(clip: Path) -> None:
     one, many, job = both(["-i", clip, f"-vf {TEMPORAL},tmix=frames=3,fps=10 -c:v ffv1 -c:a copy -shortest"])
-    assert "timestamps are changed" in str(recipe(job.folder)["why"])
+    assert "timestamps are changed" in str(recipe(job.folder)["reason"])
     assert hashes(many) == hashes(one)
     assert copied(many) == copied(one)
 

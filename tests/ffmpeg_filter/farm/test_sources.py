@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from ffmpeg_filter.farm.decode import Film, MisalignedError
-from ffmpeg_filter.farm.frame_index import Index, sum_of
-from ffmpeg_filter.farm.job_context import Kitchen
+from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
+from ffmpeg_filter.farm.frame_index import FrameIndex, frame_checksum
+from ffmpeg_filter.farm.job_context import JobContext
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, source
 from tests.ffmpeg_filter.files import copied, ffadcvsr, ffmpeg, skip_if_it_crashes
 from vsadcvsr.farm.store.job import Job
@@ -40,24 +40,24 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def film_of(*words: str | Path) -> Film:
+def film_of(*words: str | Path) -> FrameSource:
     """What a worker would read the command's frames with; the second word is the source."""
     skip_if_it_crashes(Path(words[1]))
     assert farm("plan", Path("job"), "--", *words, "-c:v ffv1 -an many.mkv") == 0
-    kitchen = Kitchen(Job.read(Path("job")))
-    found = kitchen.recipe
-    return Film(kitchen.binary, kitchen.plan.decoder, kitchen.index, found.shift, found.run_up)
+    kitchen = JobContext(Job.read(Path("job")))
+    found = kitchen.spec
+    return FrameSource(kitchen.binary, kitchen.split.decoder_args, kitchen.index, found.pts_shift, found.preroll)
 
 
-def attempts_for(film: Film, first: int) -> int:
+def attempts_for(film: FrameSource, first: int) -> int:
     """How often a decoder had to be begun until it gave the frames of the index."""
-    for count, at in enumerate(film.attempts(first), 1):
+    for count, at in enumerate(film.seek_points(first), 1):
         try:
             found = list(film.frames(first, first + 2, at))
         except MisalignedError:
             continue
         assert [frame.pts for frame in found] == list(film.index.times[first : first + 2])
-        assert [sum_of(frame) for frame in found] == list(film.index.sums[first : first + 2])
+        assert [frame_checksum(frame) for frame in found] == list(film.index.checksums[first : first + 2])
         return count
     raise AssertionError(f"frame {first} was not found at all")
 
@@ -76,7 +76,7 @@ def test_a_seek_in_mpeg_ts_that_lands_too_late_is_made_again_earlier(films: Path
 
 def test_fields_made_frames_are_found_by_beginning_a_few_frames_earlier(films: Path) -> None:
     film = film_of("-i", films / "fields.ts", "-vf bwdif,adcvsr=nearest")
-    assert film.run_up == 8
+    assert film.preroll == 8
     assert attempts_for(film, 60) <= 3
 
 
@@ -87,22 +87,22 @@ def test_after_ss_in_the_command_frames_are_found_all_the_same(films: Path) -> N
 
 def test_a_filter_that_remembers_is_given_the_film_from_its_beginning(films: Path) -> None:
     film = film_of("-i", films / "open.mkv", "-vf fps=30,adcvsr=nearest")
-    assert list(film.attempts(100)) == [None]
+    assert list(film.seek_points(100)) == [None]
     assert attempts_for(film, 100) == 1
 
 
 def test_where_all_seeks_are_wrong_the_beginning_of_the_film_is_right(films: Path) -> None:
     film = film_of("-i", films / "open.mkv", "-vf adcvsr=nearest")
-    astray = Film(film.binary, film.words, film.index, 40, 0)
-    assert attempts_for(astray, 100) == len(list(film.attempts(100))) == 3
+    astray = FrameSource(film.binary, film.decoder_args, film.index, 40, 0)
+    assert attempts_for(astray, 100) == len(list(film.seek_points(100))) == 3
 
 
 @pytest.mark.parametrize("at", [None, Fraction(1)])
 def test_frames_with_other_pixels_are_not_taken(films: Path, at: Fraction | None) -> None:
     film = film_of("-i", films / "open.mkv", "-vf adcvsr=nearest")
-    sums = [*film.index.sums[:41], 0, *film.index.sums[42:]]
-    index = Index(film.index.tick, film.index.times, film.index.durations, sums, [])
-    other = Film(film.binary, film.words, index, film.shift, film.run_up)
+    sums = [*film.index.checksums[:41], 0, *film.index.checksums[42:]]
+    index = FrameIndex(film.index.time_base, film.index.times, film.index.durations, sums, [])
+    other = FrameSource(film.binary, film.decoder_args, index, film.pts_shift, film.preroll)
     with pytest.raises(MisalignedError, match="frame 41 has other pixels"):
         list(other.frames(40, 43, at))
 
@@ -147,7 +147,7 @@ def test_nothing_crosses_cuts_every_few_frames() -> None:
     command = f"-i cuts.mkv -vf {TEMPORAL} -c:v ffv1 -an"
     assert ffadcvsr(command, "one.mkv") == 0
     job = farmed(Path("job"), command, "many.mkv", seconds="0.5")
-    cuts = Kitchen(job).index.cuts
+    cuts = JobContext(job).index.cuts
     assert len(cuts) > 8
     assert {chunk.begin for chunk in job.chunks[1:]} <= set(cuts)
     assert hashes(Path("many.mkv")) == hashes(Path("one.mkv"))

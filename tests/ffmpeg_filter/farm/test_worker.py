@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ffmpeg_filter.farm import worker
-from ffmpeg_filter.farm.worker import Site
+from ffmpeg_filter.farm.worker import ChunkWorker
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, planned
 from vsadcvsr import backends
 from vsadcvsr.errors import FarmError
@@ -23,7 +23,7 @@ from vsadcvsr.farm.store.ledger import worker_name
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(worker, "_PATIENCE", 0.0)
+    monkeypatch.setattr(worker, "_JOB_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def job() -> Job:
     return Job.read(Path("job").resolve())
 
 
-def opened(job: Job) -> Site:
-    site = Site("driver:1", 1)
+def opened(job: Job) -> ChunkWorker:
+    site = ChunkWorker("driver:1", 1)
     assert site.open(str(job.folder), job.key) == Answer(engine="nearest/cpu/fp32")
     return site
 
@@ -55,21 +55,21 @@ def test_what_somebody_else_works_on_is_left_to_him(job: Job) -> None:
 
 
 def test_a_folder_that_is_not_to_be_seen_is_named_with_the_machine(tmp_path: Path) -> None:
-    error = Site("", 1).open(str(tmp_path / "elsewhere"), "key").error
+    error = ChunkWorker("", 1).open(str(tmp_path / "elsewhere"), "key").error
     assert isinstance(error, FarmError)
     assert f"elsewhere is not to be seen on {gethostname()}; it has to be on storage" in str(error)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_another_plan_under_the_same_name_is_noticed(job: Job) -> None:
-    error = Site("", 1).open(str(job.folder), "other").error
+    error = ChunkWorker("", 1).open(str(job.folder), "other").error
     assert isinstance(error, ChangedError)
     assert "holds another plan" in str(error)
 
 
 def test_a_source_that_is_another_here_is_noticed(job: Job) -> None:
     os.truncate("clip.mkv", 5000)
-    error = Site("", 1).open(str(job.folder), job.key).error
+    error = ChunkWorker("", 1).open(str(job.folder), job.key).error
     assert isinstance(error, ChangedError)
     assert "clip.mkv has changed since it was planned" in str(error)
 
@@ -122,7 +122,7 @@ def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherw
 
     job = Job.read(planned(network=TEMPORAL + said).folder.resolve())
     monkeypatch.setattr(backends, "load", noted)
-    site = Site("", 3)
+    site = ChunkWorker("", 3)
     assert site.open(str(job.folder), job.key).error is None
     assert site.make(str(job.folder), 0) == Answer()
     assert set(asked) == {threads}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_filter.media.binary import Binary, examined, find
+from ffmpeg_filter.media.binary import Binary, find_binary, inspect_binary
 from vsadcvsr.errors import MediaError, UsageError
 
 
@@ -21,23 +21,23 @@ def program(folder: Path, says: str) -> str:
 def test_the_named_one_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = program(tmp_path, "ffmpeg version 7 libavutil      59. 39.100 / 59. 39.100")
     monkeypatch.setenv("ADCVSR_FFMPEG", named)
-    assert find() == Binary(named, (59, 39))
-    assert find().release == "7"
+    assert find_binary() == Binary(named, (59, 39))
+    assert find_binary().release == "7"
 
 
 def test_a_named_one_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADCVSR_FFMPEG", "/nowhere/ffmpeg")
     with pytest.raises(UsageError, match="ADCVSR_FFMPEG is '/nowhere/ffmpeg', allowed: the path of an ffmpeg"):
-        find()
+        find_binary()
 
 
 def test_the_one_on_the_path_comes_before_the_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ADCVSR_FFMPEG", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "imageio_ffmpeg" in find().path
-    assert find().version > (57, 28)
+    assert "imageio_ffmpeg" in find_binary().path
+    assert find_binary().version > (57, 28)
     there = program(tmp_path, "libavutil 60. 8.100")
-    assert find().path == there
+    assert find_binary().path == there
 
 
 def test_a_name_on_the_path_a_relative_path_and_a_home_are_found(
@@ -49,7 +49,7 @@ def test_a_name_on_the_path_a_relative_path_and_a_home_are_found(
     monkeypatch.chdir(tmp_path.parent)
     for name in ("ffmpeg", f"{tmp_path.name}/ffmpeg", f"./{tmp_path.name}/ffmpeg", "~/ffmpeg"):
         monkeypatch.setenv("ADCVSR_FFMPEG", name)
-        assert find().path == named
+        assert find_binary().path == named
 
 
 def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pyte
     for name in (str(tmp_path), str(tmp_path / "text"), "no-such-program-at-all"):
         monkeypatch.setenv("ADCVSR_FFMPEG", name)
         with pytest.raises(UsageError, match="ADCVSR_FFMPEG is"):
-            find()
+            find_binary()
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pyte
 )
 def test_what_is_too_old_or_something_else_is_refused(says: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=words):
-        examined(program(tmp_path, says))
+        inspect_binary(program(tmp_path, says))

@@ -8,15 +8,15 @@ from fractions import Fraction
 import pytest
 
 from ffmpeg_filter.media import color_tags
-from ffmpeg_filter.media.showinfo import Mastering, Shown
+from ffmpeg_filter.media.showinfo import FrameInfo, Mastering
 
 OLD, NEW = (59, 8), (61, 1)
-PLAIN = Shown(
+PLAIN = FrameInfo(
     pts=0, duration=1, time_base=Fraction(1, 25), format="yuv420p", width=64, height=48, sar=Fraction(4, 3), field="P",
     location="topleft", range="tv", matrix="bt709", primaries="bt709", transfer="bt709",
 )  # fmt: skip
 DISPLAY = Mastering((0.68, 0.32), (0.265, 0.69), (0.15, 0.06), (0.3127, 0.329), 0.0001, 1000)
-HDR10 = replace(PLAIN, transfer="smpte2084", mastering=DISPLAY, light=(1000, 400))
+HDR10 = replace(PLAIN, transfer="smpte2084", mastering=DISPLAY, content_light=(1000, 400))
 
 
 def test_colour_and_shape_are_put_back_by_filters() -> None:
@@ -63,7 +63,7 @@ def test_encoders_that_take_hdr10_metadata_from_frames_need_no_options() -> None
 
 @pytest.mark.parametrize(("codec", "is_lost"), [("libx264", True), ("libx265", False)])
 def test_what_is_lost_is_said(codec: str, is_lost: bool) -> None:
-    assert len(color_tags.lost(HDR10)) == 1
-    assert color_tags.lost(PLAIN) == []
+    assert len(color_tags.lost_metadata(HDR10)) == 1
+    assert color_tags.lost_metadata(PLAIN) == []
     assert bool(color_tags.lost_grading(HDR10, codec)) is is_lost
     assert not color_tags.lost_grading(PLAIN, codec)

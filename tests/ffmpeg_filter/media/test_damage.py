@@ -15,13 +15,13 @@ LINES = (
 
 def test_each_kind_is_counted() -> None:
     damage = Damage()
-    assert [damage.read(line) for line in LINES] == [True, True, True, True, False]
+    assert [damage.count_line(line) for line in LINES] == [True, True, True, True, False]
     assert (damage.frames, damage.packets, damage.lost) == (1, 2, 1)
 
 
 def test_only_what_was_found_is_told() -> None:
     damage = Damage()
     assert not damage
-    damage.read(LINES[0])
+    damage.count_line(LINES[0])
     assert damage
     assert str(damage) == "the source is damaged: 1 damaged frames decoded"

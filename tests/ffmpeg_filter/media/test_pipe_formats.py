@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from ffmpeg_filter.media import binary, rawvideo
-from ffmpeg_filter.media.av_frames import views
-from ffmpeg_filter.media.nut import exact
-from ffmpeg_filter.media.pipe_formats import Carrier, carrier_of
-from ffmpeg_filter.media.pixel_formats import LAYOUTS, known, layout_of
+from ffmpeg_filter.media.av_frames import component_views
+from ffmpeg_filter.media.nut import to_fraction
+from ffmpeg_filter.media.pipe_formats import PipeFormat, pipe_format_of
+from ffmpeg_filter.media.pixel_formats import LAYOUTS, layout_of, supported_formats
 from ffmpeg_filter.transcode import frame_writer
 from tests.ffmpeg_filter.files import ffadcvsr
 from tests.ffmpeg_filter.likeness import program
 from vsadcvsr.errors import FormatError
 
-INFO = frame_writer.StreamInfo(tick=Fraction(1, 25), rate=Fraction(25))
+INFO = frame_writer.StreamInfo(time_base=Fraction(1, 25), rate=Fraction(25))
 HALF = [name for name, layout in LAYOUTS.items() if layout.dtype[1:] == "f2"]
 WITHOUT_TAGS = [
     "p010le", "p010be", "p012le", "p016le", "p016be", "p210le", "p212le", "p216le", "p410le", "p412le", "p416le",
@@ -44,30 +44,32 @@ def sampled(pixel_format: str, width: int, height: int) -> av.VideoFrame:
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
     layout, noise = layout_of(pixel_format), np.random.default_rng(1)
-    for view in views(frame, layout):
+    for view in component_views(frame, layout):
         if layout.format.is_float:
             view[:] = noise.random(view.shape, np.float32)
         else:
             view[:] = noise.integers(0, 1 << layout.format.bits, view.shape) << layout.shift
-    frame.pts, frame.time_base = 0, INFO.tick
+    frame.pts, frame.time_base = 0, INFO.time_base
     return frame
 
 
 def content(frame: av.VideoFrame) -> bytes:
     """All samples of a frame."""
-    return b"".join(np.ascontiguousarray(view).tobytes() for view in views(frame, layout_of(frame.format.name)))
+    return b"".join(
+        np.ascontiguousarray(view).tobytes() for view in component_views(frame, layout_of(frame.format.name))
+    )
 
 
 def packed(frame: av.VideoFrame) -> bytes:
     """A frame as FFmpeg's raw video has it."""
-    plain = Carrier("rawvideo", b"", frame.format.name)
-    return b"".join(bytes(memoryview(part).cast("B")) for part in rawvideo.parts(frame, plain))
+    plain = PipeFormat("rawvideo", b"", frame.format.name)
+    return b"".join(bytes(memoryview(part).cast("B")) for part in rawvideo.frame_buffers(frame, plain))
 
 
 def unpacked(data: bytes, like: av.VideoFrame) -> av.VideoFrame:
     """The frame that raw video holds."""
     read = _reader(data)
-    return rawvideo.filled(like.width, like.height, like.format.name, read)
+    return rawvideo.read_frame(like.width, like.height, like.format.name, read)
 
 
 def _reader(data: bytes) -> Callable[[memoryview], None]:
@@ -86,7 +88,7 @@ def run(ffmpeg: str, *words: str) -> None:
 
 
 def formats(ffmpeg: str) -> list[str]:
-    return [name for name in known(binary.examined(ffmpeg).version) if name not in HALF]
+    return [name for name in supported_formats(binary.inspect_binary(ffmpeg).version) if name not in HALF]
 
 
 @pytest.mark.parametrize("size", [(18, 10), (35, 13)])
@@ -102,13 +104,15 @@ def test_all_formats_cross_the_pipe_to_the_encoder(release: str, size: tuple[int
 
 def _encoder(ffmpeg: str, frames: Sequence[av.VideoFrame], place: Path) -> Iterator[str]:
     """One command that reads them all from files, and writes what it read as raw video."""
-    graph, version = [], binary.examined(ffmpeg).version
+    graph, version = [], binary.inspect_binary(ffmpeg).version
     for number, frame in enumerate(frames):
         path = place / f"{frame.format.name}.pipe"
         with path.open("wb") as file:
-            frame_writer.Writer(file.fileno(), frame, INFO).write(frame)
-        yield from (*frame_writer.options(frame, INFO), "-i", str(path))
-        graph.append(f"[{number}:v]{','.join(frame_writer.filters(frame.format.name, INFO, version))}[v{number}]")
+            frame_writer.FrameWriter(file.fileno(), frame, INFO).write(frame)
+        yield from (*frame_writer.input_options(frame, INFO), "-i", str(path))
+        graph.append(
+            f"[{number}:v]{','.join(frame_writer.restoring_filters(frame.format.name, INFO, version))}[v{number}]"
+        )
     yield from ("-filter_complex", ";".join(graph))
     for number, frame in enumerate(frames):
         yield from ("-map", f"[v{number}]", "-f", "rawvideo", str(place / f"{frame.format.name}.raw"))
@@ -117,7 +121,7 @@ def _encoder(ffmpeg: str, frames: Sequence[av.VideoFrame], place: Path) -> Itera
 @pytest.mark.parametrize("release", ["5.1", "9"])
 def test_all_formats_cross_the_pipe_from_the_decoder(release: str, tmp_path: Path) -> None:
     ffmpeg = program(release)
-    graph = f"format={'|'.join(known(binary.examined(ffmpeg).version))}"
+    graph = f"format={'|'.join(supported_formats(binary.inspect_binary(ffmpeg).version))}"
     for names in itertools.batched(formats(ffmpeg), 25):
         frames = [sampled(name, 18, 10) for name in names]
         words, outputs = [], []
@@ -140,7 +144,7 @@ def test_a_command_gives_the_pixels_and_the_format_that_it_took(
     ffmpeg = program(release)
     if name not in formats(ffmpeg):
         pytest.skip(f"FFmpeg {release} cannot make {name}")
-    monkeypatch.setenv(binary.VARIABLE, ffmpeg)
+    monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, ffmpeg)
     monkeypatch.setattr("ffmpeg_filter.transcode.pipeline.upscale_frames", lambda frames, **_: frames)
     frame = sampled(name, 18, 10)
     (tmp_path / "in.raw").write_bytes(packed(frame))
@@ -155,12 +159,12 @@ def test_a_command_gives_the_pixels_and_the_format_that_it_took(
 def test_palettes_and_few_bits_are_taken_as_a_filter_takes_them(
     name: str, release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(binary.VARIABLE, program(release))
+    monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, program(release))
     (tmp_path / "in.raw").write_bytes(np.random.default_rng(1).bytes(FOREIGN[name]))
     source = ["-f", "rawvideo", "-pixel_format", name, "-video_size", "18x10", "-i", str(tmp_path / "in.raw")]
     ending = ["-pix_fmt", "rgb24", "-f", "rawvideo"]
     graph = "format=rgb24,scale=iw*4:ih*4:flags=neighbor"
-    run(os.environ[binary.VARIABLE], *source, "-vf", graph, *ending, str(tmp_path / "plain.raw"))
+    run(os.environ[binary.ENVIRONMENT_VARIABLE], *source, "-vf", graph, *ending, str(tmp_path / "plain.raw"))
     words = [*source, "-vf", "adcvsr=model=nearest", *ending, str(tmp_path / "ours.raw")]
     assert ffadcvsr("-v error", *map(Path, words)) == 0
     assert (tmp_path / "ours.raw").read_bytes() == (tmp_path / "plain.raw").read_bytes()
@@ -171,17 +175,17 @@ def test_palettes_and_few_bits_are_taken_as_a_filter_takes_them(
 def test_frames_of_any_size_cross_in_either_container(
     rate: str, container: str, size: tuple[int, int], tmp_path: Path
 ) -> None:
-    info = frame_writer.StreamInfo(tick=Fraction(1, 1000), rate=Fraction(rate))
+    info = frame_writer.StreamInfo(time_base=Fraction(1, 1000), rate=Fraction(rate))
     frames = [sampled("yuv420p", *size) for _ in range(2)]
     with (tmp_path / "pipe").open("wb") as file:
-        writer = frame_writer.Writer(file.fileno(), frames[0], info)
+        writer = frame_writer.FrameWriter(file.fileno(), frames[0], info)
         for number, frame in enumerate(frames):
-            frame.pts, frame.time_base = 7 * number, info.tick
+            frame.pts, frame.time_base = 7 * number, info.time_base
             writer.write(frame)
-    assert container in frame_writer.options(frames[0], info)
+    assert container in frame_writer.input_options(frames[0], info)
     with av.open(str(tmp_path / "pipe"), "r", format=container) as source:
         packets = [packet for packet in source.demux() if packet.size]
-        times = [(packet.pts or 0) * (exact(packet.time_base) or Fraction(0)) for packet in packets]
+        times = [(packet.pts or 0) * (to_fraction(packet.time_base) or Fraction(0)) for packet in packets]
     assert times == [0, Fraction(7, 1000)]
     assert [bytes(packet) for packet in packets] == [packed(frame) for frame in frames]
 
@@ -189,4 +193,4 @@ def test_frames_of_any_size_cross_in_either_container(
 @pytest.mark.parametrize("name", HALF)
 def test_halves_are_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(FormatError, match=f"'{name}', which FFmpeg has no raw video of; put format=… before adcvsr"):
-        carrier_of(name)
+        pipe_format_of(name)

@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.media.probe import RANKS, Input, Stream, is_pipe, probe
+from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream, is_pipe, probe
 
 
-def probed(*words: str) -> Input:
+def probed(*words: str) -> InputInfo:
     return probe(parse([*words]).inputs[0])
 
 
 def test_a_pipe_is_not_looked_into() -> None:
-    assert probed("-i", "-") == Input()
-    assert probed("-f", "matroska", "-i", "pipe:0") == Input()
+    assert probed("-i", "-") == InputInfo()
+    assert probed("-f", "matroska", "-i", "pipe:0") == InputInfo()
 
 
 @pytest.mark.parametrize("form", ["yuv4mpegpipe", "rawvideo", "image2pipe", "png_pipe", "h264"])
@@ -26,9 +26,9 @@ def test_a_pipe_of_a_format_that_is_video_alone_is_known(form: str) -> None:
 
 
 def test_what_cannot_be_opened_is_not_known(tmp_path: Path) -> None:
-    assert probed("-i", str(tmp_path / "none.mkv")) == Input()
+    assert probed("-i", str(tmp_path / "none.mkv")) == InputInfo()
     (tmp_path / "bad.mkv").write_bytes(b"nothing")
-    assert probed("-i", str(tmp_path / "bad.mkv")) == Input()
+    assert probed("-i", str(tmp_path / "bad.mkv")) == InputInfo()
 
 
 def test_a_film_is_known() -> None:
@@ -38,13 +38,13 @@ def test_a_film_is_known() -> None:
 
 def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:
     streams = [
-        Stream(index=0, kind="video", is_cover=True, pixels=10**6),
-        Stream(index=1, kind="video", pixels=200),
-        Stream(index=2, kind="video", pixels=100, is_default=True),
+        InputStream(index=0, kind="video", is_cover=True, pixels=10**6),
+        InputStream(index=1, kind="video", pixels=200),
+        InputStream(index=2, kind="video", pixels=100, is_default=True),
     ]
-    assert sorted(streams, key=RANKS["video"]) == streams
-    assert Input(tuple(streams)).best_video() is streams[2]
-    assert Input().best_video() is None
+    assert sorted(streams, key=STREAM_RANKS["video"]) == streams
+    assert InputInfo(tuple(streams)).best_video() is streams[2]
+    assert InputInfo().best_video() is None
 
 
 @pytest.mark.parametrize(("url", "is_one"), [("-", True), ("pipe:", True), ("fd:3", True), ("a-", False)])

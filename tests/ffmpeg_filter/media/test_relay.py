@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.media.probe import Input, probe
+from ffmpeg_filter.media.probe import InputInfo, probe
 from ffmpeg_filter.media.relay import is_read_once
 from tests.ffmpeg_filter.files import (
     NEAREST,
@@ -195,4 +195,4 @@ def test_what_can_be_read_again_is_told_from_what_cannot(tmp_path: Path) -> None
     ):  # fmt: skip
         assert is_read_once(parse(["-i", url]).inputs[0]) is once, url
     assert not is_read_once(parse(["-f", "v4l2", "-i", "/dev/zero"]).inputs[0])
-    assert probe(parse(["-i", str(tmp_path / "fifo")]).inputs[0]) == Input()
+    assert probe(parse(["-i", str(tmp_path / "fifo")]).inputs[0]) == InputInfo()

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from ffmpeg_filter.media.showinfo import NAME, Reader, Shown
+from ffmpeg_filter.media.showinfo import FILTER, FrameInfo, ShowinfoParser
 
 PLAIN = [
     "config in time_base: 1/90000, frame_rate: 30/1",
@@ -27,10 +27,10 @@ HDR10 = [
 ]
 
 
-def read(lines: list[str], prefix: str = f"[{NAME} @ 0x55aa] [info] ") -> list[Shown]:
-    frames: list[Shown] = []
-    reader = Reader(frames.append)
-    assert all(reader.read(prefix + line) for line in lines)
+def read(lines: list[str], prefix: str = f"[{FILTER} @ 0x55aa] [info] ") -> list[FrameInfo]:
+    frames: list[FrameInfo] = []
+    reader = ShowinfoParser(frames.append)
+    assert all(reader.parse_line(prefix + line) for line in lines)
     return frames
 
 
@@ -56,25 +56,25 @@ def test_hdr_metadata_come_with_the_frame() -> None:
     assert frame.mastering is not None
     assert (frame.mastering.green, frame.mastering.white) == ((0.265, 0.69), (0.3127, 0.329))
     assert (frame.mastering.darkest, frame.mastering.brightest) == (0.0001, 1000)
-    assert frame.light == (1000, 400)
+    assert frame.content_light == (1000, 400)
     assert frame.sar is None
 
 
 def test_side_data_of_one_frame_are_not_those_of_the_next() -> None:
     frames = read([*HDR10, *PLAIN[2:]])
-    assert [frame.light for frame in frames] == [(1000, 400), None]
+    assert [frame.content_light for frame in frames] == [(1000, 400), None]
 
 
 def test_a_counter_before_the_line_does_no_harm() -> None:
-    assert read(PLAIN, prefix=f"frame=   31 fps=0.0 q=-0.0 size=   11136KiB\r[{NAME} @ 0x1] [info] ")
+    assert read(PLAIN, prefix=f"frame=   31 fps=0.0 q=-0.0 size=   11136KiB\r[{FILTER} @ 0x1] [info] ")
 
 
 @pytest.mark.parametrize(
     "line", ["[Parsed_showinfo_0 @ 0x1] [info] " + PLAIN[2], "[h264 @ 0x1] [error] concealing", "", PLAIN[4]]
 )
 def test_other_lines_are_left_to_others(line: str) -> None:
-    frames: list[Shown] = []
-    assert not Reader(frames.append).read(line)
+    frames: list[FrameInfo] = []
+    assert not ShowinfoParser(frames.append).parse_line(line)
     assert not frames
 
 
@@ -101,7 +101,7 @@ def test_a_frame_without_a_timestamp_has_none() -> None:
 )
 def test_side_data_that_pictures_will_lack_is_named_as_any_release_names_it(line: str, kind: str | None) -> None:
     (frame,) = read([PLAIN[0], PLAIN[2], line, PLAIN[4]])
-    assert frame.lost(rotates=True) == ({kind} if kind else frozenset())
+    assert frame.lost_side_data(rotates=True) == ({kind} if kind else frozenset())
 
 
 @pytest.mark.parametrize(
@@ -109,5 +109,5 @@ def test_side_data_that_pictures_will_lack_is_named_as_any_release_names_it(line
 )
 def test_a_rotation_that_ffmpeg_makes_itself_is_not_lost(line: str) -> None:
     (frame,) = read([PLAIN[0], PLAIN[2], line, PLAIN[4]])
-    assert not frame.lost(rotates=True)
-    assert frame.lost(rotates=False) == {"the display matrix (rotation)"}
+    assert not frame.lost_side_data(rotates=True)
+    assert frame.lost_side_data(rotates=False) == {"the display matrix (rotation)"}

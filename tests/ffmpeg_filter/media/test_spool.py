@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ffmpeg_filter.media import spool
-from ffmpeg_filter.media.spool import Probed, Reader, Spool
+from ffmpeg_filter.media.spool import ProbeReader, Spool, SpoolReader
 
 
-def whole(reader: Reader) -> bytes:
+def whole(reader: SpoolReader) -> bytes:
     try:
         return b"".join(iter(lambda: reader.read(random.randrange(1, 9999)), b""))
     finally:
@@ -63,7 +63,7 @@ def test_nothing_is_read_that_nobody_wants() -> None:
 def test_a_reader_that_needs_the_head_alone_is_left_behind() -> None:
     made = Spool(io.BytesIO(DATA).read)
     first, second = made.reader(), made.reader()
-    second.most_behind = 70_000
+    second.max_lag = 70_000
     assert second.read(10) == DATA[:10]
     assert whole(first) == DATA
     assert second.read(10) == b""
@@ -89,7 +89,7 @@ def test_what_a_library_swallows_is_raised_at_the_end() -> None:
     def cut_off(size: int) -> bytes:
         raise OSError(f"no {size} bytes")
 
-    probed = Probed(Spool(cut_off).reader())
+    probed = ProbeReader(Spool(cut_off).reader())
     assert (probed.read(1), probed.read(1)) == (b"", b"")
     with pytest.raises(OSError, match="bytes"):
         probed.close()

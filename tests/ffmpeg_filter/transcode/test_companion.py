@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_filter.media.binary import find
+from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.transcode import companion
-from ffmpeg_filter.transcode.companion import Packets
+from ffmpeg_filter.transcode.companion import CompanionPackets
 from tests.ffmpeg_filter.files import NEAREST, captioned, command, ffadcvsr, ffmpeg, skip_if_it_crashes, surroundings
 from vsadcvsr.errors import MediaError
 
@@ -63,12 +63,12 @@ def test_times_finer_than_filters_with_two_inputs_take_need_another_way() -> Non
 def test_packets_come_as_they_were_written_and_then_no_more(tmp_path: Path) -> None:
     ffmpeg("-f lavfi -i testsrc2=s=16x16:r=25:d=0.2 -c:v mpeg2video -flush_packets 1 -f avi", tmp_path / "in.avi")
     with subprocess.Popen(
-        [find().path, "-v", "quiet", "-i", str(tmp_path / "in.avi"), "-c", "copy", "-f", "avi", "pipe:1"],
+        [find_binary().path, "-v", "quiet", "-i", str(tmp_path / "in.avi"), "-c", "copy", "-f", "avi", "pipe:1"],
         stdout=subprocess.PIPE,
     ) as source:
         assert source.stdout is not None
         copy = os.dup(source.stdout.fileno())
-        packets = Packets(lambda: os.fdopen(copy, "rb"))
+        packets = CompanionPackets(lambda: os.fdopen(copy, "rb"))
         found = [packets.next() for _ in range(5)]
     assert all(b"\0\0\1\0" in packet for packet in found)
     with pytest.raises(MediaError, match="without its side data"):

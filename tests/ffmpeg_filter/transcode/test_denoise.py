@@ -10,10 +10,10 @@ import ffmpeg as bindings
 import pytest
 
 from ffmpeg_filter import fluent
-from ffmpeg_filter.command.filter_options import Options
-from ffmpeg_filter.farm.job_context import model_sum
+from ffmpeg_filter.command.filter_options import FilterOptions
+from ffmpeg_filter.farm.job_context import model_checksum
 from ffmpeg_filter.frames import upscale_frames
-from ffmpeg_filter.media.av_frames import raw_of
+from ffmpeg_filter.media.av_frames import to_raw_frame
 from tests.ffmpeg_filter.clips import filtered, raws
 from tests.ffmpeg_filter.farms import farm, farmed
 from tests.ffmpeg_filter.files import alike, command, decoded, ffadcvsr, ffmpeg, surroundings
@@ -48,7 +48,7 @@ def test_it_changes_the_pictures(wanted: Path) -> None:
 def test_pyav_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
     made = upscale_frames(decoded(Path("in.mkv")), model="own.onnx", denoise=0.5, device="cpu")
     for ours, theirs in zip(made, decoded(wanted), strict=True):
-        assert all((a == b).all() for a, b in zip(raw_of(ours).planes, raw_of(theirs).planes, strict=True))
+        assert all((a == b).all() for a, b in zip(to_raw_frame(ours).planes, to_raw_frame(theirs).planes, strict=True))
 
 
 def test_pyav_makes_the_pictures_of_the_filter() -> None:
@@ -90,13 +90,20 @@ def test_a_worker_with_other_restoring_weights_is_refused(capfd: pytest.CaptureF
 
 
 def test_a_recipe_names_the_restoring_weights_where_they_count() -> None:
-    plain, half = model_sum(Options(model="own.onnx")), model_sum(Options(model="own.onnx", denoise=0.5))
+    plain, half = (
+        model_checksum(FilterOptions(model="own.onnx")),
+        model_checksum(FilterOptions(model="own.onnx", denoise=0.5)),
+    )
     assert half.split()[0] == plain
     assert len(half.split()) == 2
     blending.beside(Path("own.onnx")).unlink()
-    assert model_sum(Options(model="own.onnx")) == plain
+    assert model_checksum(FilterOptions(model="own.onnx")) == plain
     calibration.write(Path("own.onnx"), None, {"enter": (0, 1)})
-    assert model_sum(Options(model="own.onnx")).split()[0] == plain != model_sum(Options(model="own.onnx"))
+    assert (
+        model_checksum(FilterOptions(model="own.onnx")).split()[0]
+        == plain
+        != model_checksum(FilterOptions(model="own.onnx"))
+    )
 
 
 @pytest.mark.parametrize(

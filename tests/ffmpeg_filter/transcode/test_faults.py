@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_filter.command.output_files import OutputError
-from ffmpeg_filter.media.binary import Binary, find
+from ffmpeg_filter.media.binary import Binary, find_binary
 from tests.ffmpeg_filter.files import (
     NEAREST,
     PICTURES,
@@ -137,7 +137,7 @@ def test_nothing_is_overwritten_unasked(clip: Path, out: Path, capfd: pytest.Cap
 def test_an_output_in_no_folder_is_refused_before_anything_is_done(
     clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status = OutputError("", errno.ENOENT).status(find().version)
+    status = OutputError("", errno.ENOENT).status(find_binary().version)
     line = fails(capfd, "-i", clip, f"-vf {NEAREST}", out / "a" / "b.mkv", status=status)
     assert "a folder that does not exist" in line
 

@@ -10,13 +10,13 @@ from fractions import Fraction
 import pytest
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.media.probe import Input, Stream
-from ffmpeg_filter.transcode.frame_count import frames
-from ffmpeg_filter.transcode.progress import reporter
+from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.frame_count import expected_frames
+from ffmpeg_filter.transcode.progress import make_reporter
 
-FILM = Input((Stream(index=0, kind="video", frames=100, rate=Fraction(10)),), 10.0)
-NO_COUNT = Input((Stream(index=0, kind="video", rate=Fraction(10)),), 10.0)
-ENDLESS = Input((Stream(index=0, kind="video", rate=Fraction(10)),))
+FILM = InputInfo((InputStream(index=0, kind="video", frames=100, rate=Fraction(10)),), 10.0)
+NO_COUNT = InputInfo((InputStream(index=0, kind="video", rate=Fraction(10)),), 10.0)
+ENDLESS = InputInfo((InputStream(index=0, kind="video", rate=Fraction(10)),))
 
 
 class Terminal(io.StringIO):
@@ -26,16 +26,16 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_a_total_that_turns_out_too_small_is_not_said(stream: io.StringIO) -> None:
-    with reporter(2, wanted=True, stream=stream) as live:
+    with make_reporter(2, enabled=True, stream=stream) as live:
         for number in range(3):
             live.frame(number / 25)
     last = re.findall(r"(?:frame=|adcvsr.*?)(\d/\d|\d/\?|\d) f", stream.getvalue())[-1]
     assert last in {"3", "3/?"}
 
 
-def total(words: str, facts: Input = FILM, *filters: str) -> int | None:
+def total(words: str, facts: InputInfo = FILM, *filters: str) -> int | None:
     command = parse(shlex.split(words))
-    return frames(command.inputs[0], command.outputs[0], facts, filters)
+    return expected_frames(command.inputs[0], command.outputs[0], facts, filters)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_limits_and_loops_count(words: str, count: int | None) -> None:
 def test_what_is_not_known_is_not_guessed() -> None:
     assert total("-i a b", ENDLESS) is None
     assert total("-i a -t 2 b", ENDLESS) == 20
-    assert total("-i a -frames:v 5 b", Input((Stream(index=0, kind="video"),))) == 5
-    assert total("-i a b", Input()) is None
+    assert total("-i a -frames:v 5 b", InputInfo((InputStream(index=0, kind="video"),))) == 5
+    assert total("-i a b", InputInfo()) is None
     assert total("-i a b", FILM, "null", "bwdif") is None
     assert total("-i a b", FILM, "null", "hqdn3d") == 100

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
-from ffmpeg_filter.media.av_frames import raw_of
+from ffmpeg_filter.media.av_frames import to_raw_frame
 from ffmpeg_filter.media.frame import Plane
 from tests.ffmpeg_filter.clips import filtered, video_frames
 from tests.ffmpeg_filter.files import (
@@ -56,7 +56,7 @@ def test_the_pictures_have_the_bits_of_the_filter(irregular: Path, tmp_path: Pat
         {"_ChromaLocation": loc} if (loc := getattr(decoded(irregular)[0], "chroma_location", 0) - 1) >= 0 else {}
     )
     theirs = filtered(moving(length=LENGTH, matrix=1).std.SetFrameProps(**location), model="nearest")
-    ours = [raw_of(frame) for frame in decoded(out)]
+    ours = [to_raw_frame(frame) for frame in decoded(out)]
     assert len(ours) == LENGTH
     assert all(same(one.planes, other.planes) for one, other in zip(ours, theirs, strict=True))
 

@@ -236,6 +236,6 @@ ROWS = [
 def test_packets_are_those_of_ffmpeg(
     release: str, row: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(binary.VARIABLE, program(release))
+    monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, program(release))
     plain, ours = both(program(release), row, inputs, tmp_path)
     assert ours == plain

@@ -12,7 +12,7 @@ import pytest
 
 from ffmpeg_filter.cli import main
 from ffmpeg_filter.media import binary, matroska
-from ffmpeg_filter.media.nut import Video
+from ffmpeg_filter.media.nut import VideoTrack
 from tests.ffmpeg_filter.files import ffmpeg
 from tests.ffmpeg_filter.likeness import OURS, PLAIN, placed, program
 from tests.ffmpeg_filter.stills import still
@@ -46,7 +46,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _sphere() -> bytes:
     """Three raw frames with a projection."""
     said = matroska.StreamSideData(sphere=(30, 10, -5))
-    data = matroska.header(Video(64, 48, b"I420", Fraction(1, 10), Fraction(10)), said=said)
+    data = matroska.header(VideoTrack(64, 48, b"I420", Fraction(1, 10), Fraction(10)), said=said)
     for number in range(3):
         head, tail = matroska.block(Fraction(number, 10), Fraction(1, 10), 64 * 48 * 3 // 2)
         data += head + bytes([80 * number]) * (64 * 48 * 3 // 2) + tail
@@ -87,7 +87,7 @@ def test_side_data_are_those_of_ffmpeg(
     release: str, row: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ffmpeg = program(release)
-    monkeypatch.setenv(binary.VARIABLE, ffmpeg)
+    monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, ffmpeg)
     for name, place in ((PLAIN, tmp_path / "plain"), (OURS, tmp_path / "ours")):
         argv = ["-nostdin", "-v", "error", "-y", *placed(row.replace("N", name, 1), inputs, place)]
         assert (main(argv) if name == OURS else subprocess.run([ffmpeg, *argv], check=False).returncode) == 0
@@ -101,7 +101,7 @@ def test_side_data_are_those_of_ffmpeg(
 def test_hdr10_metadata_of_a_bitstream_are_kept_where_ffmpeg_drops_them(
     inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(binary.VARIABLE, program("5.1"))
+    monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, program("5.1"))
     assert (
         main(["-v", "error", "-i", str(inputs / "sei.mkv"), "-vf", OURS, "-c:v", "ffv1", str(tmp_path / "o.mkv")]) == 0
     )
@@ -115,7 +115,7 @@ def test_hdr10_metadata_come_through_a_farm(inputs: Path, tmp_path: Path) -> Non
     assert main(["farm", "plan", job, "--", "-i", str(inputs / "sei.mkv"), "-vf", OURS, *X264.split(), str(out)]) == 0
     assert main(["farm", "work", job]) == 0
     assert main(["farm", "merge", job]) == 0
-    assert "MaxCLL=1000, MaxFALL=400" in " ".join(_found(binary.find().path, out))
+    assert "MaxCLL=1000, MaxFALL=400" in " ".join(_found(binary.find_binary().path, out))
 
 
 def _found(ffmpeg: str, path: Path) -> Iterator[str]:

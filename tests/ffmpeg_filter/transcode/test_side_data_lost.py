@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_filter.media.binary import find
+from ffmpeg_filter.media.binary import find_binary
 from tests.ffmpeg_filter.files import NEAREST, decoded, ffadcvsr, ffmpeg
 from tests.ffmpeg_filter.stills import still
 
@@ -30,7 +30,7 @@ def test_a_rotation_that_is_left_to_players_is_kept_or_named(tmp_path: Path, cap
     command: list[str | Path] = ["-i", tmp_path / "in.mp4", "-vf", NEAREST, "-c:v libx264", tmp_path / "out.mp4"]
     assert ffadcvsr("-noautorotate", *command) == 0
     is_named = "the output lacks the display matrix" in capfd.readouterr().err
-    assert is_named is (find().version < (58, 2))
+    assert is_named is (find_binary().version < (58, 2))
     first = decoded(tmp_path / "out.mp4")[0]
     assert (first.width, first.height, first.rotation) == (128, 96, 0 if is_named else 90)
     assert ffadcvsr("-y", *command) == 0

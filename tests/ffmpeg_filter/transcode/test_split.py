@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ffmpeg_filter.command.filter_options import Options
-from ffmpeg_filter.transcode.encode_command import Start
+from ffmpeg_filter.command.filter_options import FilterOptions
+from ffmpeg_filter.transcode.encode_command import StartInfo
 from tests.ffmpeg_filter.planning import FILM, PICTURE, SHOWN, START, decoder, decoding, encoder, planned
 
 
@@ -22,7 +22,7 @@ def test_the_first_example() -> None:
         "-y -i in.mkv -filter:v:0 format=yuv420p10le # -map_metadata 1 -map 0:v:0 -map 1:1 -map 1:2 -c:v libx265 "
         "-crf 18 -c:a copy -c:s copy out.adcvsr-part.mkv"
     )
-    assert planned(words, FILM).options == Options(model="fast", scale=2)
+    assert planned(words, FILM).filter_options == FilterOptions(model="fast", scale=2)
 
 
 def test_the_second_example() -> None:
@@ -58,7 +58,7 @@ def test_an_overlay_before_stays_before() -> None:
 def test_the_filter_is_cut_out_wherever_it_stands(graph: str, before: str, after: str) -> None:
     words = ["-i", "in.mkv", "-vf", graph, "out.mkv"]
     assert decoding(words, FILM)[decoding(words, FILM).index("-filter:v") + 1] == before
-    made = planned(words, FILM).encoder(START)
+    made = planned(words, FILM).encoder_args(START)
     assert made[made.index("-filter:v:0") + 1] == after
 
 
@@ -69,11 +69,11 @@ def test_both_levels_of_escaping_reach_the_options() -> None:
     ):
         for words in (["-vf", text], ["-filter_complex", f"[0:v]{text}[v]", "-map", "[v]"]):
             made = planned(["-i", "in", *words, "out.mkv"], FILM)
-            assert made.options == Options(model="C:/a b.onnx", enable="between(t,1,2)")
+            assert made.filter_options == FilterOptions(model="C:/a b.onnx", enable="between(t,1,2)")
 
 
 def test_what_the_pipe_lost_is_put_back_first() -> None:
-    start = Start(["setsar=1/1", "setparams=range=tv"], ["-x265-params", "hdr10=1"])
+    start = StartInfo(["setsar=1/1", "setparams=range=tv"], ["-x265-params", "hdr10=1"])
     words = "-i in.mkv -vf adcvsr,hflip -an -sn -c:v libx265 out.mkv"
     assert encoder(words, start=start) == (
         "-i in.mkv -filter:v:0 setsar=1/1,setparams=range=tv,hflip # -x265-params hdr10=1 -map_metadata 1 "
@@ -85,15 +85,15 @@ def test_what_the_pipe_lost_is_put_back_first() -> None:
 
 @pytest.mark.parametrize("word", ["-x265-params", "-svtav1-params", "-x265-params:v"])
 def test_lists_of_parameters_are_joined_ours_first(word: str) -> None:
-    start = Start((), [word.removesuffix(":v"), "hdr10=1:a=2"])
-    made = planned(f"-i in.mkv -vf adcvsr -c:v libx265 {word} aq-mode=3 out.mkv", FILM).encoder(start)
+    start = StartInfo((), [word.removesuffix(":v"), "hdr10=1:a=2"])
+    made = planned(f"-i in.mkv -vf adcvsr -c:v libx265 {word} aq-mode=3 out.mkv", FILM).encoder_args(start)
     assert made[made.index(word) + 1] == "hdr10=1:a=2:aq-mode=3"
     assert "aq-mode=3" not in made
 
 
 def test_the_users_own_option_wins_over_ours() -> None:
-    start = Start((), ["-chroma_sample_location", "left"])
-    made = planned("-i in.mkv -vf adcvsr -chroma_sample_location top out.mkv", FILM).encoder(start)
+    start = StartInfo((), ["-chroma_sample_location", "left"])
+    made = planned("-i in.mkv -vf adcvsr -chroma_sample_location top out.mkv", FILM).encoder_args(start)
     assert made.index("left") < made.index("top")
 
 
@@ -125,7 +125,7 @@ def test_image_sequences_go_in_and_out() -> None:
     words = "-framerate 25 -start_number 3 -i in%03d.png -vf adcvsr=scale=2 out%03d.png"
     assert decoder(words, PICTURE).startswith("-framerate 25 -start_number 3 -i in%03d.png -map 0:0")
     assert encoder(words, PICTURE).endswith("-filter:v:0 null -map_metadata 1 -map 0:v:0 out%03d.png")
-    assert planned(words, PICTURE).part is None
+    assert planned(words, PICTURE).temporary_output is None
 
 
 def test_a_label_that_is_a_number_is_no_input_if_a_filter_makes_it() -> None:
@@ -145,10 +145,10 @@ def test_other_graphs_are_renumbered() -> None:
 
 
 def test_where_a_clock_begins_with_what_is_read_both_commands_read_the_same() -> None:
-    broadcast = replace(FILM, may_jump=True)
+    broadcast = replace(FILM, has_discontinuities=True)
     made = planned("-i a.ts -vf adcvsr -map 0:v -map 0:a -t 9 out.mkv", broadcast)
-    assert shlex.join(made.decoder).endswith("-f rawvideo pipe:1 -map 0:a -t 9 -c copy -f null -")
-    assert shlex.join(made.encoder(START)).endswith("out.adcvsr-part.mkv -map 1:0 -t 9 -c copy -f null -")
+    assert shlex.join(made.decoder_args).endswith("-f rawvideo pipe:1 -map 0:a -t 9 -c copy -f null -")
+    assert shlex.join(made.encoder_args(START)).endswith("out.adcvsr-part.mkv -map 1:0 -t 9 -c copy -f null -")
     graph = planned("-i a.ts -filter_complex [0:v]adcvsr[u] -map [u] -map 0:a out.mkv", broadcast)
-    assert shlex.join(graph.decoder).endswith("-f rawvideo pipe:1 -map 0:a -c copy -f null -")
-    assert shlex.join(graph.encoder(START)).endswith("-map 1:v -c copy -f null -")
+    assert shlex.join(graph.decoder_args).endswith("-f rawvideo pipe:1 -map 0:a -c copy -f null -")
+    assert shlex.join(graph.encoder_args(START)).endswith("-map 1:v -c copy -f null -")

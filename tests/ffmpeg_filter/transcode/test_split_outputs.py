@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.media.probe import Input, Stream
-from ffmpeg_filter.transcode.split import plan
+from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.split import split_command
 from tests.ffmpeg_filter.planning import FILM, SHOWN, START, UNKNOWN, decoder, encoder, planned
 from vsadcvsr.errors import UsageError
 
@@ -45,7 +45,7 @@ def test_metadata_is_that_of_the_source_unless_the_user_says_else(options: str, 
 
 def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
     words = "-f matroska -i - -vf adcvsr -an -f matroska -"
-    assert "-nostdin" not in planned(words, UNKNOWN).decoder
+    assert "-nostdin" not in planned(words, UNKNOWN).decoder_args
     assert planned(words, UNKNOWN).reads_stdin
     assert decoder(words, UNKNOWN) == f"-f matroska -i - -map 0:v:0 -filter:v null,{SHOWN}"
     assert encoder(words, UNKNOWN) == "-filter:v:0 null -map 0:v:0 -an -f matroska -"
@@ -84,7 +84,7 @@ def test_a_graph_belongs_to_the_output_that_takes_its_pictures() -> None:
 
 
 def test_a_filter_of_another_stream_stays() -> None:
-    two = Input((*FILM.streams[:1], Stream(index=1, kind="video")))
+    two = InputInfo((*FILM.streams[:1], InputStream(index=1, kind="video")))
     made = encoder("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip -af volume=2 out.mkv", two)
     assert made == (
         "-i in.mkv -filter:v:0 null # -map_metadata 1 -map 0:v:0 -map 1:1 -filter:v:1 hflip -af volume=2 "
@@ -98,10 +98,10 @@ def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
     words = (
         f"-i in.mkv -vf adcvsr {option} out.mkv" if name == "-fps_mode" else f"{option} -i in.mkv -vf adcvsr out.mkv"
     )
-    made = planned(words, FILM).encoder(START)
+    made = planned(words, FILM).encoder_args(START)
     assert [word for word in made if word.startswith(("-vsync", "-fps_mode", "-enc_time_base"))] == [name]
     assert not planned(words, FILM).keeps_times
-    assert "-vsync" not in planned(words, FILM).decoder
+    assert "-vsync" not in planned(words, FILM).decoder_args
 
 
 @pytest.mark.parametrize(
@@ -114,28 +114,28 @@ def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
 def test_timestamps_are_kept_where_they_can_be(words: str, *, keeps: bool) -> None:
     made = planned(f"-i in.mkv {words}", FILM)
     assert made.keeps_times is keeps
-    assert "-enc_time_base" not in shlex.join(made.encoder(START))
+    assert "-enc_time_base" not in shlex.join(made.encoder_args(START))
 
 
 def test_a_cover_is_passed_by() -> None:
-    film = Input((Stream(index=0, kind="video", is_cover=True), Stream(index=1, kind="video")))
-    made = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder(START)
+    film = InputInfo((InputStream(index=0, kind="video", is_cover=True), InputStream(index=1, kind="video")))
+    made = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder_args(START)
     assert made[made.index("-filter:v:1") + 1] == "null"
 
 
 def test_with_copyts_nothing_is_shifted() -> None:
     made = planned("-copyts -i in.mkv -vf adcvsr out.mkv", FILM)
-    assert "-copyts" in made.decoder
-    assert "-itsoffset" not in made.encoder(START)
+    assert "-copyts" in made.decoder_args
+    assert "-itsoffset" not in made.encoder_args(START)
 
 
 def test_words_that_only_we_know_are_left_out() -> None:
     made = planned("-adcvsr_on_corrupt fail -i in.mkv -vf adcvsr -adcvsr_metadata out.mkv -adcvsr_dry_run", FILM)
-    assert not [word for word in made.decoder + made.encoder(START) if word.startswith("-adcvsr")]
+    assert not [word for word in made.decoder_args + made.encoder_args(START) if word.startswith("-adcvsr")]
 
 
 def test_loudness_is_the_users() -> None:
-    made = planned("-hide_banner -v error -stats -i in.mkv -vf adcvsr out.mkv", FILM).encoder(START)
+    made = planned("-hide_banner -v error -stats -i in.mkv -vf adcvsr out.mkv", FILM).encoder_args(START)
     assert made.count("-hide_banner") == 1
     assert "warning" not in made
     assert "-nostats" not in made
@@ -177,7 +177,7 @@ def test_what_cannot_be_done_is_refused_in_words(words: str, message: str) -> No
     "words", ["-i in.mkv -vf scale=2:2 out.mkv", "-i adcvsr.mkv out.mkv", "-i in.mkv -vf drawtext=text=adcvsr a.mkv"]
 )
 def test_a_command_without_adcvsr_is_none_of_ours(words: str) -> None:
-    assert plan(parse(shlex.split(words)), [FILM]) is None
+    assert split_command(parse(shlex.split(words)), [FILM]) is None
 
 
 @pytest.mark.parametrize(
@@ -187,12 +187,12 @@ def test_a_command_without_adcvsr_is_none_of_ours(words: str) -> None:
 )  # fmt: skip
 def test_a_file_has_another_name_until_it_is_whole(url: str, part: str | None) -> None:
     made = planned(["-i", "in.mkv", "-vf", "adcvsr", url], FILM)
-    assert made.part == part
-    assert made.encoder(START)[-1] == (part or url)
+    assert made.temporary_output == part
+    assert made.encoder_args(START)[-1] == (part or url)
 
 
 def test_a_device_is_written_to_as_it_is(tmp_path: Path) -> None:
-    assert planned(["-i", "in.mkv", "-vf", "adcvsr", "-f", "nut", str(tmp_path)], FILM).part is None
+    assert planned(["-i", "in.mkv", "-vf", "adcvsr", "-f", "nut", str(tmp_path)], FILM).temporary_output is None
 
 
 _UNKNOWN_WORDS = st.lists(
@@ -203,5 +203,5 @@ _UNKNOWN_WORDS = st.lists(
 @given(_UNKNOWN_WORDS)
 def test_options_that_we_do_not_know_stay_in_order(pairs: list[tuple[str, str]]) -> None:
     options = [word for pair in pairs for word in pair]
-    made = planned(["-i", "in.mkv", "-vf", "adcvsr", "-an", *options, "out.mkv"], FILM).encoder(START)
+    made = planned(["-i", "in.mkv", "-vf", "adcvsr", "-an", *options, "out.mkv"], FILM).encoder_args(START)
     assert made[made.index("-an") + 1 : -1] == options

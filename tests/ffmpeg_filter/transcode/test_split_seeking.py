@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from ffmpeg_filter.media.probe import Input
+from ffmpeg_filter.media.probe import InputInfo
 from tests.ffmpeg_filter.planning import FILM, START, planned
 
-TRANSPORT = replace(FILM, may_jump=True)
+TRANSPORT = replace(FILM, has_discontinuities=True)
 
 
-def beside(words: str, *inputs: Input) -> tuple[str, str]:
+def beside(words: str, *inputs: InputInfo) -> tuple[str, str]:
     """What is mapped to nowhere in the first command, and in the second."""
     made = planned(words, *inputs)
-    return _nowhere(made.decoder), _nowhere(made.encoder(START))
+    return _nowhere(made.decoder_args), _nowhere(made.encoder_args(START))
 
 
 def _nowhere(words: list[str]) -> str:
@@ -51,5 +51,5 @@ def test_sound_that_goes_through_a_graph_counts() -> None:
         ("-i in.mkv -i b.ts -vf adcvsr -map 0:v -map 1:a out.mkv", [FILM, TRANSPORT]),
     ],
 )
-def test_nothing_is_read_in_vain(words: str, inputs: list[Input]) -> None:
+def test_nothing_is_read_in_vain(words: str, inputs: list[InputInfo]) -> None:
     assert beside(words, *inputs) == ("", "")

@@ -9,63 +9,75 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffmpeg_filter.command.argv import File, parse
-from ffmpeg_filter.media.probe import Input, Stream
-from ffmpeg_filter.transcode.stream_map import PICTURES, Maps, Numbers, Ours, check_pipes, chosen, ours_of
+from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.stream_map import (
+    UPSCALED_STREAM,
+    InputMap,
+    MainStream,
+    MapTranslator,
+    check_pipes,
+    default_maps,
+    main_stream_of,
+)
 from vsadcvsr.errors import UsageError
 
-VIDEO = Stream(index=0, kind="video", pixels=100)
-FILM = Input(
+VIDEO = InputStream(index=0, kind="video", pixels=100)
+FILM = InputInfo(
     (
         VIDEO,
-        Stream(index=1, kind="audio", channels=2),
-        Stream(index=2, kind="audio", channels=6),
-        Stream(index=3, kind="subtitle", codec="subrip"),
-        Stream(index=4, kind="subtitle", codec="hdmv_pgs_subtitle"),
-        Stream(index=5, kind="attachment"),
+        InputStream(index=1, kind="audio", channels=2),
+        InputStream(index=2, kind="audio", channels=6),
+        InputStream(index=3, kind="subtitle", codec="subrip"),
+        InputStream(index=4, kind="subtitle", codec="hdmv_pgs_subtitle"),
+        InputStream(index=5, kind="attachment"),
     )
 )
-ANGLES = Input((VIDEO, Stream(index=1, kind="video", pixels=400), Stream(index=2, kind="audio", channels=1)))
-COVERED = Input((Stream(index=0, kind="video", is_cover=True, pixels=9999), Stream(index=1, kind="video", pixels=9)))
-PIPE = Input()
-ONCE = Numbers((None,))
+ANGLES = InputInfo(
+    (VIDEO, InputStream(index=1, kind="video", pixels=400), InputStream(index=2, kind="audio", channels=1))
+)
+COVERED = InputInfo(
+    (InputStream(index=0, kind="video", is_cover=True, pixels=9999), InputStream(index=1, kind="video", pixels=9))
+)
+PIPE = InputInfo()
+ONCE = InputMap((None,))
 
 
 def output(words: str) -> File:
     return parse(shlex.split(words)).outputs[0]
 
 
-def found(words: str, *inputs: Input) -> Ours:
+def found(words: str, *inputs: InputInfo) -> MainStream:
     out = output(words)
-    return ours_of(next(one for one in out.options if one.name == "filter"), out, inputs)
+    return main_stream_of(next(one for one in out.options if one.name == "filter"), out, inputs)
 
 
-def maps(words: str, *inputs: Input, numbers: Numbers | None = None) -> list[str]:
+def maps(words: str, *inputs: InputInfo, numbers: InputMap | None = None) -> list[str]:
     out = output(words)
-    ours = ours_of(out.options[0], out, inputs) if out.options[0].name == "filter" else None
-    made = Maps(ours, inputs, numbers or Numbers(tuple(range(1, len(inputs) + 1))))
-    return [one for option in out.options if option.name == "map" for one in made.of(option.value or "")]
+    ours = main_stream_of(out.options[0], out, inputs) if out.options[0].name == "filter" else None
+    made = MapTranslator(ours, inputs, numbers or InputMap(tuple(range(1, len(inputs) + 1))))
+    return [one for option in out.options if option.name == "map" for one in made.translate(option.value or "")]
 
 
 def test_without_maps_the_largest_video_is_ours() -> None:
-    assert found("-vf adcvsr out.mkv", ANGLES) == Ours(0, ANGLES.streams[1])
-    assert found("-vf adcvsr out.mkv", FILM, ANGLES).number == 1
-    assert found("-vf adcvsr out.mkv", FILM, FILM).number == 0
+    assert found("-vf adcvsr out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1])
+    assert found("-vf adcvsr out.mkv", FILM, ANGLES).input_number == 1
+    assert found("-vf adcvsr out.mkv", FILM, FILM).input_number == 0
 
 
 def test_a_cover_is_passed_by() -> None:
-    assert found("-vf adcvsr out.mkv", COVERED) == Ours(0, COVERED.streams[1])
-    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == Ours(0, COVERED.streams[1], place=1)
+    assert found("-vf adcvsr out.mkv", COVERED) == MainStream(0, COVERED.streams[1])
+    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == MainStream(0, COVERED.streams[1], position=1)
 
 
 def test_of_several_video_streams_the_filter_must_name_one() -> None:
     with pytest.raises(UsageError, match=r"for 2 video streams.*-filter:v:0"):
         found("-vf adcvsr -map 0 out.mkv", ANGLES)
-    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == Ours(0, ANGLES.streams[1], place=1)
-    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == Ours(0, ANGLES.streams[1])
+    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1], position=1)
+    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1])
 
 
 def test_a_negative_map_takes_the_others_out() -> None:
-    assert found("-vf adcvsr -map 0 -map -0:v:0 out.mkv", ANGLES) == Ours(0, ANGLES.streams[1])
+    assert found("-vf adcvsr -map 0 -map -0:v:0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1])
 
 
 @pytest.mark.parametrize(
@@ -83,7 +95,7 @@ def test_an_output_without_that_video_is_refused(words: str, message: str) -> No
 
 def test_inputs_without_video_are_refused() -> None:
     with pytest.raises(UsageError, match="inputs without video"):
-        found("-vf adcvsr out.mkv", Input((Stream(index=0, kind="audio"),)))
+        found("-vf adcvsr out.mkv", InputInfo((InputStream(index=0, kind="audio"),)))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +119,7 @@ def test_maps_are_renumbered(words: str, values: str) -> None:
 
 def test_maps_of_other_inputs_are_renumbered() -> None:
     assert maps("-vf adcvsr -map 1:v -map 0:a -map 1:a out.mkv", FILM, ANGLES.__class__(ANGLES.streams[1:])) == [
-        PICTURES, "1:a", "2:a",
+        UPSCALED_STREAM, "1:a", "2:a",
     ]  # fmt: skip
 
 
@@ -124,14 +136,14 @@ def test_maps_that_cannot_be_are_refused(words: str, message: str) -> None:
 
 
 def test_a_pipe_gives_its_video_alone() -> None:
-    assert maps("-vf adcvsr -map 0:v out.mkv", PIPE, numbers=ONCE) == [PICTURES]
+    assert maps("-vf adcvsr -map 0:v out.mkv", PIPE, numbers=ONCE) == [UPSCALED_STREAM]
     for words in ("-vf adcvsr -map 0 out.mkv", "-vf adcvsr -map 0:v -map 0:a? out.mkv"):
         with pytest.raises(UsageError, match=r"read twice, which a pipe cannot; .*-map 0:v"):
             maps(words, PIPE, numbers=ONCE)
 
 
 def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> None:
-    assert maps("-vf adcvsr -map 0 out.mkv", PIPE) == [PICTURES, "1", "-1:v:0"]
+    assert maps("-vf adcvsr -map 0 out.mkv", PIPE) == [UPSCALED_STREAM, "1", "-1:v:0"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +163,7 @@ def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> No
     ],
 )
 def test_without_maps_the_choice_is_ffmpegs(words: str, values: str) -> None:
-    assert list(chosen(output(words), Ours(0, VIDEO), [FILM], Numbers((1,)))) == values.split()
+    assert list(default_maps(output(words), MainStream(0, VIDEO), [FILM], InputMap((1,)))) == values.split()
 
 
 @pytest.mark.parametrize(
@@ -159,27 +171,33 @@ def test_without_maps_the_choice_is_ffmpegs(words: str, values: str) -> None:
     [("out.mkv", "1:0 1:2 1:3"), ("-vn out.mka", "1:2"), ("out.wav", "1:2"), ("out.srt", "1:3"), ("a.png", "1:0")],
 )
 def test_other_outputs_are_made_of_the_source(words: str, values: str) -> None:
-    assert list(chosen(output(words), None, [FILM], Numbers((1,)))) == values.split()
+    assert list(default_maps(output(words), None, [FILM], InputMap((1,)))) == values.split()
 
 
 def test_a_default_stream_goes_before_a_fuller_one() -> None:
-    film = Input((VIDEO, *FILM.streams[1:3], Stream(index=3, kind="audio", channels=1, is_default=True)))
-    assert list(chosen(output("out.mp4"), Ours(0, VIDEO), [film], Numbers((1,)))) == [PICTURES, "1:3"]
+    film = InputInfo((VIDEO, *FILM.streams[1:3], InputStream(index=3, kind="audio", channels=1, is_default=True)))
+    assert list(default_maps(output("out.mp4"), MainStream(0, VIDEO), [film], InputMap((1,)))) == [
+        UPSCALED_STREAM,
+        "1:3",
+    ]
 
 
 def test_audio_from_a_pipe_is_refused_unless_it_is_not_wanted() -> None:
-    ours = Ours(0, None)
+    ours = MainStream(0, None)
     for words in ("-an out.mkv", "out.png"):
-        assert list(chosen(output(words), ours, [PIPE], ONCE)) == [PICTURES]
+        assert list(default_maps(output(words), ours, [PIPE], ONCE)) == [UPSCALED_STREAM]
         check_pipes(output(words), [PIPE], ONCE)
     with pytest.raises(UsageError, match=r"audio is 'input 0'.*-an"):
-        list(chosen(output("out.mkv"), ours, [PIPE], ONCE))
+        list(default_maps(output("out.mkv"), ours, [PIPE], ONCE))
     with pytest.raises(UsageError, match="audio is 'input 0'"):
         check_pipes(output("out.mkv"), [PIPE], ONCE)
 
 
 def test_audio_of_what_cannot_be_looked_into_is_taken_if_there_is_any() -> None:
-    assert list(chosen(output("out.mkv"), Ours(0, None), [PIPE], Numbers((1,)))) == [PICTURES, "1:a:0?"]
+    assert list(default_maps(output("out.mkv"), MainStream(0, None), [PIPE], InputMap((1,)))) == [
+        UPSCALED_STREAM,
+        "1:a:0?",
+    ]
 
 
 _STREAMS = st.lists(st.sampled_from(["video", "audio", "subtitle"]), min_size=1, max_size=6)
@@ -187,8 +205,8 @@ _STREAMS = st.lists(st.sampled_from(["video", "audio", "subtitle"]), min_size=1,
 
 @given(_STREAMS)
 def test_a_map_of_everything_keeps_every_stream_in_its_place(kinds: list[str]) -> None:
-    film = Input(tuple(Stream(index=index, kind=kind) for index, kind in enumerate(kinds)))
+    film = InputInfo(tuple(InputStream(index=index, kind=kind) for index, kind in enumerate(kinds)))
     videos = [stream for stream in film.streams if stream.kind == "video"]
     for place, video in enumerate(videos):
         made = maps(f"-filter:v:{place} adcvsr -map 0 out.mkv", film)
-        assert made == [PICTURES if stream is video else f"1:{stream.index}" for stream in film.streams]
+        assert made == [UPSCALED_STREAM if stream is video else f"1:{stream.index}" for stream in film.streams]

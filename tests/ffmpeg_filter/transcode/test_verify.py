@@ -9,7 +9,7 @@ import av
 import pytest
 
 from ffmpeg_filter.transcode.pipeline import Outcome
-from ffmpeg_filter.transcode.verify import findings
+from ffmpeg_filter.transcode.verify import find_faults
 from tests.ffmpeg_filter.files import ffmpeg
 from tests.ffmpeg_filter.planning import FILM, planned
 
@@ -29,7 +29,7 @@ def clip(path: Path, times: list[Fraction]) -> None:
 
 
 def found(path: Path, outcome: Outcome, *options: str) -> list[str]:
-    return list(findings(planned(["-i", "in.mkv", "-vf", "adcvsr", *options, str(path)], FILM), outcome, path))
+    return list(find_faults(planned(["-i", "in.mkv", "-vf", "adcvsr", *options, str(path)], FILM), outcome, path))
 
 
 def test_an_output_with_each_frame_at_its_time_needs_no_words(tmp_path: Path) -> None:

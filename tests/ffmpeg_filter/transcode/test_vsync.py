@@ -16,14 +16,14 @@ milliseconds = st.lists(st.integers(0, 5000), max_size=30).map(lambda them: [Fra
 @given(st.integers(0, 50), rates)
 def test_steady_frames_keep_their_times(count: int, rate: Fraction) -> None:
     times = [number / rate for number in range(count)]
-    assert vsync.encoded(times, rate) == times
+    assert vsync.encoder_times(times, rate) == times
     assert vsync.is_steady(times, rate)
     assert not vsync.is_steady(times, None)
 
 
 @given(milliseconds, rates)
 def test_times_are_whole_steps_and_rise(times: list[Fraction], rate: Fraction) -> None:
-    found = vsync.encoded(times, rate)
+    found = vsync.encoder_times(times, rate)
     kept = [time for time in found if time is not None]
     assert len(found) == len(times)
     assert all((time * rate).denominator == 1 for time in kept)
@@ -33,12 +33,12 @@ def test_times_are_whole_steps_and_rise(times: list[Fraction], rate: Fraction) -
 @given(st.lists(st.integers(1, 90), max_size=30), rates)
 def test_frames_on_steps_are_all_kept(steps: list[int], rate: Fraction) -> None:
     times = [sum(steps[:number]) / rate for number in range(len(steps))]
-    assert vsync.encoded(times, rate) == times
+    assert vsync.encoder_times(times, rate) == times
 
 
 @given(milliseconds, rates)
 def test_in_order_no_frame_moves_far(times: list[Fraction], rate: Fraction) -> None:
-    found = vsync.encoded(sorted(times), rate)
+    found = vsync.encoder_times(sorted(times), rate)
     assert all(
         abs(after - before) * rate < 2 for before, after in zip(sorted(times), found, strict=True) if after is not None
     )
@@ -46,10 +46,10 @@ def test_in_order_no_frame_moves_far(times: list[Fraction], rate: Fraction) -> N
 
 def test_a_frame_that_comes_back_is_dropped() -> None:
     times = [Fraction(number, 10) for number in (0, 1, 2, 0, 3)]
-    assert vsync.encoded(times, Fraction(10)) == [0, Fraction(1, 10), Fraction(2, 10), None, Fraction(3, 10)]
+    assert vsync.encoder_times(times, Fraction(10)) == [0, Fraction(1, 10), Fraction(2, 10), None, Fraction(3, 10)]
 
 
 def test_a_pair_at_one_time_takes_two_steps() -> None:
     times = [Fraction(number, 10) for number in (0, 1, 1, 3)]
-    assert vsync.encoded(times, Fraction(10)) == [0, Fraction(1, 10), Fraction(2, 10), Fraction(3, 10)]
+    assert vsync.encoder_times(times, Fraction(10)) == [0, Fraction(1, 10), Fraction(2, 10), Fraction(3, 10)]
     assert not vsync.is_steady(times, Fraction(10))

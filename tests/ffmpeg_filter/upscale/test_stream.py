@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from ffmpeg_filter.media.frame import Format, Raw
-from ffmpeg_filter.upscale.prefetch import ahead
-from ffmpeg_filter.upscale.stream import Target, upscale
+from ffmpeg_filter.media.frame import RawFrame, VideoFormat
+from ffmpeg_filter.upscale.prefetch import prefetch
+from ffmpeg_filter.upscale.stream import OutputOptions, upscale
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
 from vsadcvsr.errors import FormatError, UsageError, WeightsError
@@ -24,8 +24,8 @@ FORMATS = [
 ]  # fmt: skip
 
 
-def grey(value: int = 100, width: int = 8, height: int = 4, tag: object = None) -> Raw:
-    return Raw(Format("GRAY", 8), width, height, (np.full((height, width), value, np.uint8),), tag=tag)
+def grey(value: int = 100, width: int = 8, height: int = 4, tag: object = None) -> RawFrame:
+    return RawFrame(VideoFormat("GRAY", 8), width, height, (np.full((height, width), value, np.uint8),), tag=tag)
 
 
 def ours_of_all_threads() -> list[threading.Thread]:
@@ -48,7 +48,7 @@ def test_networks_that_look_ahead_give_the_bits_of_the_filter(model: str) -> Non
 
 
 @pytest.mark.parametrize("options", [{"matrix": 9}, {"width": 60, "height": 30}, {"scale": 3}])
-def test_options_are_those_of_the_filter(options: Target) -> None:
+def test_options_are_those_of_the_filter(options: OutputOptions) -> None:
     clip = moving(length=2, matrix=None).std.SetFrameProps(_SARNum=4, _SARDen=3, _Range=1, mine=5)
     ours = list(upscale(raws(clip), model="nearest", **options))
     assert all(map(same, ours, filtered(clip, model="nearest", **options)))
@@ -71,7 +71,7 @@ def test_a_cut_that_the_frames_name_is_a_cut() -> None:
 def test_frames_come_as_they_are_asked_for_and_only_a_few_are_read_ahead() -> None:
     read = []
 
-    def endless() -> Iterator[Raw]:
+    def endless() -> Iterator[RawFrame]:
         for n in range(10**6):
             read.append(n)
             yield grey(tag=n)
@@ -89,7 +89,7 @@ def test_what_has_come_out_is_not_kept() -> None:
     tags = weakref.WeakSet[Tag]()
     most = 0
 
-    def tagged() -> Iterator[Raw]:
+    def tagged() -> Iterator[RawFrame]:
         for _ in range(60):
             tag = Tag()
             tags.add(tag)
@@ -105,7 +105,7 @@ def test_no_frames_are_no_pictures() -> None:
 
 
 def test_what_reading_raises_is_raised_behind_the_pictures_of_what_was_read() -> None:
-    def failing() -> Iterator[Raw]:
+    def failing() -> Iterator[RawFrame]:
         yield from (grey(tag=n) for n in range(5))
         raise OSError("the disk is gone")
 
@@ -117,7 +117,7 @@ def test_what_reading_raises_is_raised_behind_the_pictures_of_what_was_read() ->
 
 
 def test_what_the_network_raises_is_raised() -> None:
-    unsound = Raw(Format("GRAY", 32, is_float=True), 4, 4, (np.full((4, 4), np.nan, np.float32),))
+    unsound = RawFrame(VideoFormat("GRAY", 32, is_float=True), 4, 4, (np.full((4, 4), np.nan, np.float32),))
     with pytest.raises(FormatError, match="NaN"):
         list(upscale([unsound], model="nearest"))
     assert not ours_of_all_threads()
@@ -140,7 +140,7 @@ def test_items_are_closed_on_the_thread_that_made_them() -> None:
         finally:
             seen.append(threading.current_thread())
 
-    taken = ahead(numbers(), 2)
+    taken = prefetch(numbers(), 2)
     assert next(taken) == 0
     taken.close()
     assert len(seen) == 1

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import vapoursynth as vs
 
-from ffmpeg_filter.media.frame import Format, Raw
-from ffmpeg_filter.upscale.stream import Target, upscale
+from ffmpeg_filter.media.frame import RawFrame, VideoFormat
+from ffmpeg_filter.upscale.stream import OutputOptions, upscale
 from tests.backends.tiny import write_student
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
@@ -21,9 +21,9 @@ from vsadcvsr.plugin.frames import frame_of
 
 
 @pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"width": 31, "height": 17}])
-def test_subsampled_frames_of_odd_size_come_out_in_the_size_that_is_asked_for(options: Target) -> None:
+def test_subsampled_frames_of_odd_size_come_out_in_the_size_that_is_asked_for(options: OutputOptions) -> None:
     planes = tuple(np.full(shape, value, np.uint8) for shape, value in (((5, 7), 80), ((3, 4), 100), ((3, 4), 140)))
-    odd = Raw(Format("YUV", 8, (1, 1)), 7, 5, planes)
+    odd = RawFrame(VideoFormat("YUV", 8, (1, 1)), 7, 5, planes)
     (made,) = upscale([odd], model="nearest", **options)
     scale = options.get("scale")
     assert (made.width, made.height) == ((7 * scale, 5 * scale) if scale else (31, 17))

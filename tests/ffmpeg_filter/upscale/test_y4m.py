@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffmpeg_filter.media.av_frames import raw_of
-from ffmpeg_filter.media.frame import Format, Raw
+from ffmpeg_filter.media.av_frames import to_raw_frame
+from ffmpeg_filter.media.frame import RawFrame, VideoFormat
 from ffmpeg_filter.upscale.y4m import read, run, write
 from ffmpeg_filter.upscale.y4m_header import FORMATS, Header
 from tests.ffmpeg_filter.clips import filtered, raws
@@ -38,15 +38,15 @@ def headers(draw: st.DrawFn) -> Header:
     )
 
 
-def frame_of(header: Header, seed: int, tag: str = "") -> Raw:
+def frame_of(header: Header, seed: int, tag: str = "") -> RawFrame:
     random, form = np.random.default_rng(seed), header.format
     sizes = [form.size(plane, header.width, header.height) for plane in range(form.planes + header.has_alpha)]
     planes = [random.integers(0, 1 << form.bits, (height, width)).astype(form.dtype) for width, height in sizes]
     alpha = planes.pop() if header.has_alpha else None
-    return Raw(form, header.width, header.height, tuple(planes), alpha, header.props, tag)
+    return RawFrame(form, header.width, header.height, tuple(planes), alpha, header.props, tag)
 
 
-def written(header: Header, *frames: Raw) -> bytes:
+def written(header: Header, *frames: RawFrame) -> bytes:
     stream = BytesIO()
     write(stream, header, frames)
     return stream.getvalue()
@@ -79,7 +79,7 @@ def test_ffmpeg_reads_what_is_written(chroma: str) -> None:
     header = Header(width=16, height=8, rate="25:1", interlacing="p", aspect="4:3", chroma=chroma)
     frames = [frame_of(header, 1), frame_of(header, 2, " Xa")]
     with av.open(BytesIO(written(header, *frames)), "r", format="yuv4mpegpipe") as file:
-        taken = [raw_of(frame) for frame in file.decode(video=0)]
+        taken = [to_raw_frame(frame) for frame in file.decode(video=0)]
         assert file.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
     for ours, theirs in zip(frames, taken, strict=True):
         assert ours.is_like(theirs)
@@ -103,7 +103,7 @@ def test_the_header_describes_every_frame(tags: str, props: dict[str, int]) -> N
     assert Header.parse(f"YUV4MPEG2 W8 H8 {tags}").props == props
 
 
-def upscaled(data: bytes, **options: Any) -> tuple[Header, list[Raw]]:
+def upscaled(data: bytes, **options: Any) -> tuple[Header, list[RawFrame]]:
     out = BytesIO()
     run(BytesIO(data), out, model="nearest", **options)
     header, frames = read(BytesIO(out.getvalue()))
@@ -129,7 +129,7 @@ def test_another_shape_and_format_are_written_into_the_header() -> None:
 @pytest.mark.parametrize(("location", "tag"), [(0, "420mpeg2"), (1, "420jpeg"), (2, "420paldv"), (3, "420")])
 def test_the_tag_of_subsampled_frames_says_where_chroma_is(location: int, tag: str) -> None:
     raw = frame_of(Header(width=4, height=4, chroma="420"), 0)
-    asked = Header(width=4, height=4, chroma="444").of(replace(raw, props={"_ChromaLocation": location}))
+    asked = Header(width=4, height=4, chroma="444").for_output(replace(raw, props={"_ChromaLocation": location}))
     assert asked.chroma == tag
 
 
@@ -196,7 +196,7 @@ def test_samples_come_in_pieces_as_pipes_give_them() -> None:
 
 def test_depths_above_eight_are_little_endian() -> None:
     header = Header(width=1, height=1, chroma="mono10")
-    raw = Raw(Format("GRAY", 10), 1, 1, (np.array([[0x0102]], ">u2"),))
+    raw = RawFrame(VideoFormat("GRAY", 10), 1, 1, (np.array([[0x0102]], ">u2"),))
     assert written(header, raw).endswith(b"FRAME\n\x02\x01")
 
 
