@@ -83,10 +83,10 @@ def test_the_sum_of_the_code_is_that_of_every_module_with_a_part_in_pictures(
         return code_checksum.__wrapped__()
 
     before = code_checksum.__wrapped__()
-    windows = (package / "engine.py").read_bytes().replace(b"\n", b"\r\n")
-    assert changed("engine.py", windows) == before
+    windows = (package / "scenes.py").read_bytes().replace(b"\n", b"\r\n")
+    assert changed("scenes.py", windows) == before
     assert changed("bench/machine.py", b"") == before
-    assert changed("engine.py", windows + b"\n") != before
+    assert changed("scenes.py", windows + b"\n") != before
 
 
 def test_pictures_of_engines_of_two_kinds_are_not_joined(capfd: pytest.CaptureFixture[str]) -> None:
