@@ -122,5 +122,5 @@ def test_the_shipped_weights_come_of_four_runs(tmp_path: Path) -> None:
         ("before.safetensors", "pool", 0, 3000, 0),
         ("first/fast.safetensors", "pool", 1, 2500, 4),
         ("second/fast.safetensors", "pool", 2, 2400, 4),
-        ("fast", "poor", 3, 2000, 4),
+        ("third/fast.safetensors", "poor", 3, 2000, 4),
     ]

@@ -14,8 +14,9 @@ import torch
 
 from tests.train.tiny import TINY, fill_pool
 from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.nets.efficientnet import Trunk
 from vsadcvsr.nets.export import load_weights
-from vsadcvsr.train import students
+from vsadcvsr.train import stages, students
 from vsadcvsr.train.data.dataset import Batch, Pool, write_shard
 from vsadcvsr.train.loop import Run
 from vsadcvsr.train.publish import ship
@@ -205,6 +206,20 @@ def test_the_teachers_answer_is_what_is_learned(settings: TrainSettings) -> None
     (drawn,) = run.learner.draw(Pool(settings.pool, teacher="gray"), 0)["student"]
     assert np.ptp(drawn.target) == 0
     assert np.ptp(drawn.truth) > 0.5
+
+
+def test_features_are_learned_from_where_they_have_a_weight(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = Trunk()
+    monkeypatch.setattr(stages, "trunk", lambda: network)
+    losses = []
+    for weight in (0.0, 0.5):
+        run = Run(replace(settings, adversarial=None, regression=replace(settings.regression, perceptual=weight)))
+        losses.append(run.learner.learn(0, run.learner.draw(Pool(settings.pool), 0))["regression"])
+    assert losses[1] > losses[0]
+    assert all(value.grad is None for value in network.parameters())
 
 
 def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsadcvsr.train.losses import distance, judged, luma, motion, regression, structure, tone
+from vsadcvsr.nets.efficientnet import Trunk
+from vsadcvsr.train.losses import distance, judged, luma, motion, perceptual, regression, structure, tone
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import Regression
 from vsadcvsr.train.students import enlarged, links
@@ -54,6 +55,20 @@ def test_contrast_that_drifts_costs_tone_and_texture_does_not() -> None:
     clip, still = (plane.unsqueeze(2).expand(-1, -1, 3, -1, -1) for plane in (stronger, areas))
     heeded, ignored = (float(regression(clip, still, Regression(tone=weight))) for weight in (1.0, 0.0))
     assert heeded - ignored == pytest.approx(float(tone(stronger, areas)), rel=1e-4)
+
+
+def test_features_of_the_middle_frame_count() -> None:
+    torch.manual_seed(0)
+    trunk, target = Trunk(), torch.rand(1, 3, 3, 32, 32)
+    result = target.clone()
+    result[:, ::2] = 0
+    assert float(perceptual(result, target, trunk)) == pytest.approx(0, abs=1e-6)
+    result[:, 1] = 0.5 * result[:, 1]
+    loss = perceptual(result.requires_grad_(), target, trunk)
+    (slope,) = torch.autograd.grad(loss, result)
+    assert float(loss.detach()) > 0
+    assert slope[:, 1].abs().max() > 0
+    assert slope[:, ::2].abs().max() == 0
 
 
 def test_a_judgement_costs_where_it_errs() -> None:

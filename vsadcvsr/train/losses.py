@@ -10,6 +10,7 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
 from vsadcvsr.color import LUMA_601
+from vsadcvsr.nets.efficientnet import Trunk, feature_distance
 
 _KNEE = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
 _WINDOW, _AREA = 7, 8  # pixels
@@ -130,6 +131,14 @@ def regression(result: Tensor, target: Tensor, weights: Weights) -> Tensor:
         bright, wanted = luma(result), luma(target)
         total = total + torch.stack([weight * loss(bright, wanted) for weight, loss in rest]).sum()
     return total
+
+
+def perceptual(result: Tensor, target: Tensor, trunk: Trunk) -> Tensor:
+    """Distance of the middle frames in a trunk's features: one frame is enough, and all would take most of a step."""
+    middle = result.shape[1] // 2
+    with torch.no_grad():
+        wanted = trunk(target[:, middle])
+    return feature_distance(trunk(result[:, middle]), wanted).mean()
 
 
 def judged(logits: Tensor, label: int) -> Tensor:

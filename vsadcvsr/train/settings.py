@@ -59,11 +59,15 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Regression(Stage):
-    """Stage 1: the student learns to give what the teacher gives."""
+    """Stage 1: the student learns to give what the teacher gives.
+
+    `perceptual` weighs the distance of the middle frames in the features of EfficientNet-Lite1 (extra `peers`).
+    """
 
     steps: int = 20_000
     learning_rate: float = 8e-4
     final_rate: float = 1e-6
+    perceptual: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.efficientnet import trunk
 from vsadcvsr.train.adversarial.feature_targets import Encoder, inversion
 from vsadcvsr.train.adversarial.gradient_balance import gradient, joined
 from vsadcvsr.train.adversarial.samples import KINDS, REALS, STUDENT, Kind
 from vsadcvsr.train.adversarial.setup import judges_of, targets_of
 from vsadcvsr.train.data.dataset import Batch, Pool
 from vsadcvsr.train.distributed import World
-from vsadcvsr.train.losses import judged, regression
+from vsadcvsr.train.losses import judged, perceptual, regression
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import Adversarial, Regression, Stage, TrainSettings
 from vsadcvsr.train.students import Student, links, pictures
@@ -106,6 +107,7 @@ class Regress(_Common):
     def __init__(self, settings: TrainSettings, student: Student, world: World) -> None:
         super().__init__(settings, settings.regression, student, world)
         self.stage: Regression = settings.regression
+        self.trunk = trunk().to(self.device) if self.stage.perceptual else None
 
     def draw(self, pool: Pool, step: int) -> Draws:
         return {STUDENT.name: self._students_draws(self.stage, pool, step)}
@@ -118,7 +120,10 @@ class Regress(_Common):
             low = _laid_out(clips.low)
             with self._cast():
                 made = pictures(self.student, self.student.features(low, clips.links), low)
-            loss = regression(made.float().view(clips.target.shape), clips.target, self.stage)
+            result = made.float().view(clips.target.shape)
+            loss = regression(result, clips.target, self.stage)
+            if self.trunk is not None:
+                loss = loss + self.stage.perceptual * perceptual(result, clips.target, self.trunk)
             _finite(step, {"regression": loss})
             _backward(loss / self.stage.accumulate)
             total += float(loss.detach()) / self.stage.accumulate
