@@ -8,7 +8,7 @@ from argparse import Namespace
 
 import pytest
 
-from vsadcvsr.commands import check_least, share, size, status
+from vsadcvsr.commands import check_minimums, parse_share, parse_size, status
 from vsadcvsr.errors import MediaError, UsageError
 
 MISTAKES = {
@@ -55,20 +55,20 @@ def test_a_fault_of_ours_is_not_hidden() -> None:
 
 def test_numbers_have_a_least() -> None:
     given = Namespace(count=1, workers=[1, 2], chunk_seconds=0.0)
-    check_least(given, {"count": 1, "workers": 1})
+    check_minimums(given, {"count": 1, "workers": 1})
     with pytest.raises(UsageError, match=r"^--chunk-seconds is 0\.0, allowed: 0\.1 or more$"):
-        check_least(given, {"count": 1, "chunk_seconds": 0.1})
+        check_minimums(given, {"count": 1, "chunk_seconds": 0.1})
 
 
 @pytest.mark.parametrize("text", ["", "480", "0x270", "480x", "-1x2", "480x270x3"])
 def test_a_size_is_two_numbers(text: str) -> None:
-    assert size("--size", "480x270") == (480, 270)
+    assert parse_size("--size", "480x270") == (480, 270)
     with pytest.raises(UsageError, match=f"^--size is '{text}', allowed: WIDTHxHEIGHT"):
-        size("--size", text)
+        parse_size("--size", text)
 
 
 @pytest.mark.parametrize("text", ["", "1", "2/2", "a/b", "-1/2"])
 def test_a_share_is_one_of_several(text: str) -> None:
-    assert share("1/2") == (1, 2)
+    assert parse_share("1/2") == (1, 2)
     with pytest.raises(UsageError, match="such as 0/2"):
-        share(text)
+        parse_share(text)

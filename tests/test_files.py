@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vsadcvsr.files import IMAGES, VIDEOS
-from vsadcvsr.train.data.library import Sources
-from vsadcvsr.video_io import items_in
+from vsadcvsr.train.data.library import SourceFiles
+from vsadcvsr.video_io import clips_in
 
 CLIP = Path(__file__).parents[1] / "examples" / "media" / "clip.mp4"
 
@@ -18,6 +18,6 @@ CLIP = Path(__file__).parents[1] / "examples" / "media" / "clip.mp4"
 def test_training_and_measuring_take_the_same_files(suffix: str, tmp_path: Path) -> None:
     shutil.copy(CLIP, tmp_path / f"one{suffix}")  # FFmpeg looks at what is inside
     assert (suffix.lower() in VIDEOS) != (suffix.lower() in IMAGES)
-    assert list(items_in(tmp_path)) == ["one"]
-    found = Sources.of([tmp_path], frames=2, size=32)
-    assert len(found.pictures) + len(found.films) == 1
+    assert list(clips_in(tmp_path)) == ["one"]
+    found = SourceFiles.scan([tmp_path], frames=2, size=32)
+    assert len(found.pictures) + len(found.videos) == 1

@@ -17,16 +17,16 @@ from torch.utils._pytree import tree_leaves
 
 from tests.engine.test_paper import in_colours_of
 from tests.nets.paper.small_paper import SHALLOW, WHOLE, student
-from vsadcvsr.backends.pytorch.backend import Eager, Ways
-from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.backends.pytorch.backend import TorchBackend, TorchOptions
+from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError
-from vsadcvsr.memory import GIB, choose, settled, usable
+from vsadcvsr.memory import GIB, plan_memory, plan_memory_for_tiles, usable_memory
 from vsadcvsr.nets.paper.config import PAPER, PaperDims
-from vsadcvsr.nets.paper.memory import needs
-from vsadcvsr.nets.step_runner import Keeping, needs_of, prepared, running
-from vsadcvsr.nets.weights_file import Student, blank
-from vsadcvsr.spec import Aside, Needs
-from vsadcvsr.tiling import Tiling
+from vsadcvsr.nets.paper.memory import memory_needs
+from vsadcvsr.nets.step_runner import StateOptions, network_memory, prepare, step_runner
+from vsadcvsr.nets.weights_file import Student, empty_student
+from vsadcvsr.spec import MemoryNeeds, Offload
+from vsadcvsr.tiling import TileOptions
 
 PARAMETERS = 572_935_443
 CPU = torch.device("cpu")
@@ -64,14 +64,14 @@ class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no 
             self.now -= count
 
 
-def held(net: Student, size: tuple[int, int], type: torch.dtype, device: str) -> tuple[Needs, int, int]:
+def held(net: Student, size: tuple[int, int], type: torch.dtype, device: str) -> tuple[MemoryNeeds, int, int]:
     """What is planned for a step, what it really holds at most, and the bytes of its state."""
-    net = prepared(net, type, torch.device(device))
-    stream = running(net, size, 1, type, Keeping())
+    net = prepare(net, type, torch.device(device))
+    stream = step_runner(net, size, 1, type, StateOptions())
     frames = torch.zeros(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode(), Held() as counter:
         stream.run(frames, torch.zeros(1, device=device))
-    planned = needs_of(net, size, type)
+    planned = network_memory(net, size, type)
     assert planned is not None
     return planned, counter.most, stream.rings.nbytes[0]  # type: ignore[attr-defined]  # the paper's has rings
 
@@ -80,19 +80,19 @@ def held(net: Student, size: tuple[int, int], type: torch.dtype, device: str) ->
 @pytest.mark.parametrize("dims", [WHOLE, SHALLOW, replace(WHOLE, widths=(32, 32, 32, 32))], ids=["whole", "", "wide"])
 def test_a_step_holds_what_was_planned(dims: PaperDims, type: torch.dtype) -> None:
     planned, most, state = held(student(dims), (32, 64), type, "cpu")
-    assert planned.working == pytest.approx(most, rel=0.08)
-    assert planned.sites + planned.lines == pytest.approx(state, rel=0.01)
+    assert planned.activations == pytest.approx(most, rel=0.08)
+    assert planned.temporal_states + planned.skip_delays == pytest.approx(state, rel=0.01)
 
 
 def test_the_papers_own_step_holds_what_was_planned() -> None:
-    planned, most, state = held(blank(PAPER), (128, 128), torch.bfloat16, "meta")
-    assert planned.working == pytest.approx(most, rel=0.02)
-    assert planned.sites + planned.lines == pytest.approx(state, rel=0.001)
+    planned, most, state = held(empty_student(PAPER), (128, 128), torch.bfloat16, "meta")
+    assert planned.activations == pytest.approx(most, rel=0.02)
+    assert planned.temporal_states + planned.skip_delays == pytest.approx(state, rel=0.001)
     assert planned.weights == pytest.approx(2 * PARAMETERS, rel=0.001)
 
 
-def of_the_paper(height: int, width: int) -> Needs:
-    return needs(PAPER, (height, width), value=2, weights=2 * PARAMETERS)
+def of_the_paper(height: int, width: int) -> MemoryNeeds:
+    return memory_needs(PAPER, (height, width), item_size=2, weights=2 * PARAMETERS)
 
 
 @pytest.mark.parametrize(
@@ -102,53 +102,58 @@ def of_the_paper(height: int, width: int) -> Needs:
         ((540, 960), 24, 1, "none"), ((540, 960), 12, 2, "lines"), ((540, 960), 8, 3, "all"),
     ],
 )  # fmt: skip
-def test_outputs_of_1080p_and_4k_fit_common_cards(size: tuple[int, int], card: int, streams: int, aside: Aside) -> None:
-    plan = choose(PAPER.spec, of_the_paper, *size, usable(card * GIB))
-    assert (plan.streams, plan.aside) == (streams, aside)
+def test_outputs_of_1080p_and_4k_fit_common_cards(
+    size: tuple[int, int], card: int, streams: int, aside: Offload
+) -> None:
+    plan = plan_memory(PAPER.spec, of_the_paper, *size, usable_memory(card * GIB))
+    assert (plan.streams, plan.offload) == (streams, aside)
     assert plan.on_device <= 0.9 * card * GIB
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(16, 700), st.integers(16, 1200), st.integers(3, 40))
 def test_a_plan_fits_and_its_tiles_are_no_smaller_than_the_network_knows(height: int, width: int, card: int) -> None:
-    room = usable(card * GIB)
+    room = usable_memory(card * GIB)
     try:
-        plan = choose(PAPER.spec, of_the_paper, height, width, room)
+        plan = plan_memory(PAPER.spec, of_the_paper, height, width, room)
     except BackendError:
-        assert of_the_paper(128, 128).on_device(1, "all") + of_the_paper(height, width).ends > room or card < 4
+        assert of_the_paper(128, 128).on_device(1, "all") + of_the_paper(height, width).io_buffers > room or card < 4
         return
     assert plan.on_device <= room
     padded = PAPER.spec.padded(height, width)
     for side, whole in zip(plan.size, padded, strict=True):
         assert side % 16 == 0
         assert side >= min(128, whole)
-    assert (plan.tiling is None) == (plan.streams == 1)
+    assert (plan.tiles is None) == (plan.streams == 1)
 
 
 def test_pinned_memory_comes_in_powers_of_two() -> None:
     asked, line = of_the_paper(128, 128), 73 * 64 * 64 * 12 * 4  # the longest line, in fp32
-    assert asked.lines < asked.lines_host < 2 * asked.lines
-    assert replace(asked, lines_host=line).on_host(2, "lines") == 2 * (line + asked.ends)
-    assert asked.on_host(1, "none") == asked.ends
+    assert asked.skip_delays < asked.skip_host < 2 * asked.skip_delays
+    assert replace(asked, skip_host=line).on_host(2, "lines") == 2 * (line + asked.io_buffers)
+    assert asked.on_host(1, "none") == asked.io_buffers
 
 
 def test_where_nothing_fits_one_line_says_what_would() -> None:
     with pytest.raises(BackendError, match=r"'paper' needs .* GiB for 960x540 in the smallest tiles, 1\.0 GiB can be"):
-        choose(PAPER.spec, of_the_paper, 540, 960, GIB)
+        plan_memory(PAPER.spec, of_the_paper, 540, 960, GIB)
 
 
 def test_tiles_of_the_users_own_are_kept_and_what_does_not_fit_goes_aside() -> None:
-    tiles = Tiling(width=256, height=256, pad=16)
-    asides = [settled(PAPER.spec, of_the_paper, 540, 960, usable(card * GIB), tiles) for card in (40, 12, 2)]
-    assert [plan.aside for plan in asides] == ["none", "lines", "all"]
-    assert {plan.tiling for plan in asides} == {tiles}
+    tiles = TileOptions(width=256, height=256, pad=16)
+    asides = [
+        plan_memory_for_tiles(PAPER.spec, of_the_paper, 540, 960, usable_memory(card * GIB), tiles)
+        for card in (40, 12, 2)
+    ]
+    assert [plan.offload for plan in asides] == ["none", "lines", "all"]
+    assert {plan.tiles for plan in asides} == {tiles}
 
 
-def backend_with(room: int | None) -> Eager:
+def backend_with(room: int | None) -> TorchBackend:
     net = student(IMAGE)
     with torch.no_grad():
         net.decoder.head.weight.mul_(0.05)  # so that nothing is clamped
-    return Eager.of(net, CPU, "fp32", Ways(room=room))
+    return TorchBackend.from_network(net, CPU, "fp32", TorchOptions(memory_limit=room))
 
 
 def least_room(height: int, width: int) -> int:
@@ -163,8 +168,8 @@ def test_a_frame_that_does_not_fit_is_made_of_tiles_in_the_colours_of_the_whole(
     tiling = backend.plan(128, 240, None)
     assert tiling is not None
     assert (tiling.width, tiling.height) == (160, 128)
-    (tiled,) = Engine(backend, Manner(color_fix="frame")).stream(frame)
-    (whole,) = Engine(backend_with(None), Manner(color_fix="frame")).stream(frame)
+    (tiled,) = Engine(backend, EngineOptions(color_fix="frame")).stream(frame)
+    (whole,) = Engine(backend_with(None), EngineOptions(color_fix="frame")).stream(frame)
     apart = np.abs(tiled - whole)
     assert 0 < apart.mean() < whole.std() / 2  # attention and normalisation see a tile instead of the frame
     raw = next(Engine(backend_with(least_room(128, 240) - 1)).stream(frame))
@@ -194,10 +199,10 @@ def test_a_frame_that_fits_is_whole() -> None:
 
 def test_what_is_planned_aside_is_put_aside() -> None:
     net = student(SHALLOW)
-    whole = Eager.of(net, CPU, "fp32").needs(16, 16)
-    backend = Eager.of(net, CPU, "fp32", Ways(room=whole.on_device(1, "lines")))
+    whole = TorchBackend.from_network(net, CPU, "fp32").needs(16, 16)
+    backend = TorchBackend.from_network(net, CPU, "fp32", TorchOptions(memory_limit=whole.on_device(1, "lines")))
     assert backend.plan(16, 16, None) is None
     stream = backend.start(16, 16)
     backend.step(np.zeros((1, 3, 16, 16), np.float32), np.zeros(1, np.float32), stream)
-    (machine,) = stream.machines  # type: ignore[attr-defined]
-    assert machine.step.running.rings.nbytes[1] == whole.lines
+    (machine,) = stream.executors  # type: ignore[attr-defined]
+    assert machine.step.runner.rings.nbytes[1] == whole.skip_delays

@@ -11,9 +11,9 @@ from vsadcvsr.evaluate import options as evaluation
 from vsadcvsr.evaluate.__main__ import TABLES
 from vsadcvsr.evaluate.datasets import PROTOCOLS
 from vsadcvsr.evaluate.degradations import DEGRADATIONS
-from vsadcvsr.evaluate.validation import Plan
+from vsadcvsr.evaluate.validation import ValidationPlan
 from vsadcvsr.train import options as training
-from vsadcvsr.train.data.library import ROOM
+from vsadcvsr.train.data.library import CACHE_BYTES
 from vsadcvsr.train.degradations.mix import KINDS, MIX
 from vsadcvsr.train.teachers.label import TEACHERS
 
@@ -33,8 +33,8 @@ def test_options_name_what_there_is() -> None:
     assert (set(evaluation.PROTOCOLS), set(evaluation.TABLES)) == (set(PROTOCOLS), set(TABLES))
     assert tuple(DEGRADATIONS) == evaluation.KINDS
     assert (tuple(KINDS), tuple(TEACHERS)) == (training.KINDS, training.TEACHERS)
-    assert (str(MIX), ROOM) == (training.MIX, training.ROOM << 20)
-    given, plan = evaluation.validation().parse_args(["a", "--out", "b"]), Plan()
+    assert (str(MIX), CACHE_BYTES) == (training.MIX, training.CACHE_MIB << 20)
+    given, plan = evaluation.validation().parse_args(["a", "--out", "b"]), ValidationPlan()
     assert (given.frames, given.size, given.seed) == (plan.frames, f"{plan.width}x{plan.height}", plan.seed)
 
 

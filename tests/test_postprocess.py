@@ -7,7 +7,7 @@ import pytest
 
 from tests.engine.reference import Boxes, Clip, clip_of, even
 from vsadcvsr import postprocess
-from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, UsageError
 from vsadcvsr.spec import Array
 
@@ -26,13 +26,13 @@ class Constant(Boxes):
 
 def test_a_strength_of_zero_is_the_bicubic_upscale() -> None:
     frames = even(3, 5, 7)
-    for n, picture in enumerate(Engine(Boxes(), Manner(strength=0)).stream(frames)):
+    for n, picture in enumerate(Engine(Boxes(), EngineOptions(strength=0)).stream(frames)):
         np.testing.assert_allclose(picture, np.clip(postprocess.bicubic(frames[n]), 0, 1), atol=1e-6)
 
 
 def test_half_a_strength_lies_in_the_middle() -> None:
     frames = 0.25 + even(1, 6, 6) / 2
-    (picture,) = Engine(Constant(0.5), Manner(strength=0.5)).stream(frames)
+    (picture,) = Engine(Constant(0.5), EngineOptions(strength=0.5)).stream(frames)
     np.testing.assert_allclose(picture, (postprocess.bicubic(frames[0]) + 0.5) / 2, atol=1e-6)
 
 
@@ -47,14 +47,14 @@ def test_the_bicubic_upscale_keeps_ramps_and_even_fields() -> None:
 
 def test_matching_gives_the_mean_and_deviation_of_the_frame() -> None:
     frame, picture = even(1, 9, 8)[0], 0.3 * even(2, 36, 32)[1] + 0.1
-    matched = postprocess.match_frame(picture, frame)
+    matched = postprocess.match_statistics(picture, frame)
     np.testing.assert_allclose(matched.mean(axis=(1, 2)), frame.mean(axis=(1, 2)), atol=1e-5)
     np.testing.assert_allclose(matched.std(axis=(1, 2), ddof=1), frame.std(axis=(1, 2), ddof=1), atol=1e-5)
 
 
 def test_matching_an_even_picture_moves_its_mean() -> None:
     frame = even(1, 4, 4)[0]
-    matched = postprocess.match_frame(np.full((3, 16, 16), 0.9, np.float32), frame)
+    matched = postprocess.match_statistics(np.full((3, 16, 16), 0.9, np.float32), frame)
     np.testing.assert_allclose(
         matched, np.broadcast_to(frame.mean(axis=(1, 2))[:, None, None], matched.shape), atol=1e-6
     )

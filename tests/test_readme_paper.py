@@ -41,7 +41,7 @@ def test_the_bench_runs_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_table_of_memory_is_what_is_planned() -> None:
     rows = {row.split("|")[1].strip(): row for row in PAGE.splitlines() if row.startswith("|")}
-    for name, plan in __main__.planned().items():
+    for name, plan in __main__.memory_plans().items():
         assert plan in rows[name.split()[0]]
 
 

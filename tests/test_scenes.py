@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, is_cut, small_luma
+from vsadcvsr.scenes import DEFAULT_THRESHOLD, is_cut, luma_thumbnail, scene_distance
 from vsadcvsr.spec import Array
 
 HEIGHT, WIDTH = 108, 192
@@ -32,8 +32,8 @@ def test_another_scene_is_a_cut() -> None:
 
 
 def test_the_same_frame_is_at_distance_zero() -> None:
-    small = small_luma(scenery(1))
-    assert distance(small, small) == pytest.approx(0, abs=1e-12)
+    small = luma_thumbnail(scenery(1))
+    assert scene_distance(small, small) == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -90,20 +90,22 @@ def test_a_threshold_of_zero_finds_no_cuts() -> None:
 def test_every_size_is_taken(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     one, other = rng.random((2, 3, *shape), dtype=np.float32)
-    small = small_luma(one)
+    small = luma_thumbnail(one)
     assert small.dtype == np.float32
     assert small.shape[0] <= max(shape[0], 36)
-    assert 0 <= distance(small, small_luma(other)) <= 1
+    assert 0 <= scene_distance(small, luma_thumbnail(other)) <= 1
 
 
 def test_the_small_picture_holds_the_luma() -> None:
     frame = np.empty((3, 36, 64), dtype=np.float32)
     frame[:] = np.array([0.2, 0.6, 1.0], dtype=np.float32)[:, None, None]
-    assert small_luma(frame) == pytest.approx(0.2126 * 0.2 + 0.7152 * 0.6 + 0.0722, abs=1e-6)
+    assert luma_thumbnail(frame) == pytest.approx(0.2126 * 0.2 + 0.7152 * 0.6 + 0.0722, abs=1e-6)
 
 
 def test_the_answer_does_not_depend_on_the_memory_layout() -> None:
     one, other = scenery(1), scenery(2)
     strided = np.asfortranarray(one)
-    assert np.array_equal(small_luma(one), small_luma(strided))
-    assert distance(small_luma(one), small_luma(other)) == distance(small_luma(strided), small_luma(other))
+    assert np.array_equal(luma_thumbnail(one), luma_thumbnail(strided))
+    assert scene_distance(luma_thumbnail(one), luma_thumbnail(other)) == scene_distance(
+        luma_thumbnail(strided), luma_thumbnail(other)
+    )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.engine.reference import Boxes, Clip, even
 from vsadcvsr import tiling
-from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, UsageError
 from vsadcvsr.spec import ModelSpec
 
@@ -28,16 +28,16 @@ def test_tiles_cover_each_pixel_with_weights_that_sum_to_one(
 ) -> None:
     spec = spec_of(multiple, reach)
     try:
-        tiles = tiling.Tiling.checked(spec, (wide, tall), pad)
+        tiles = tiling.TileOptions.checked(spec, (wide, tall), pad)
     except UsageError:
         assume(False)
-    plan = tiling.plan(spec, height, width, tiles)
+    plan = tiling.plan_tiles(spec, height, width, tiles)
     canvas = None
     for index, (row, column) in enumerate(plan):
         assert (row.end - row.begin) % multiple == 0 == row.begin % multiple
         ones = np.ones((3, scale * (row.end - row.begin), scale * (column.end - column.begin)), np.float32)
         canvas = plan.canvas(ones) if canvas is None else canvas
-        plan.place(canvas, index, ones)
+        plan.add(canvas, index, ones)
     assert canvas is not None
     assert canvas.shape == (3, scale * plan.height, scale * plan.width)
     np.testing.assert_allclose(canvas, 1, atol=1e-5)
@@ -50,14 +50,14 @@ def test_a_tiled_picture_equals_the_whole_one_where_the_rim_covers_the_reach(
 ) -> None:
     clip = Clip(even(3, height, width), cuts={2})
     whole = list(Engine(Boxes()).stream(clip.sources()))
-    tiles = tiling.Tiling.checked(Boxes().spec, (wide, tall), pad)
-    for n, picture in enumerate(Engine(Boxes(), Manner(tiles=tiles)).stream(clip.sources())):
+    tiles = tiling.TileOptions.checked(Boxes().spec, (wide, tall), pad)
+    for n, picture in enumerate(Engine(Boxes(), EngineOptions(tiles=tiles)).stream(clip.sources())):
         np.testing.assert_array_equal(picture, whole[n])
 
 
 def test_networks_without_a_known_reach_are_blended() -> None:
     spec = spec_of(2, None)
-    plan = tiling.plan(spec, 100, 100, tiling.Tiling.checked(spec, (80, 80), 10))
+    plan = tiling.plan_tiles(spec, 100, 100, tiling.TileOptions.checked(spec, (80, 80), 10))
     assert not plan.exact
     weights = plan.rows[0].weights(4)
     assert 0 < weights[-1] < 0.1
@@ -66,33 +66,33 @@ def test_networks_without_a_known_reach_are_blended() -> None:
 
 def test_no_tile_is_larger_than_asked_for() -> None:
     backend = Boxes()
-    tiles = tiling.Tiling.checked(backend.spec, (10, 8), None)
-    list(Engine(backend, Manner(tiles=tiles)).stream(even(1, 33, 47)))
+    tiles = tiling.TileOptions.checked(backend.spec, (10, 8), None)
+    list(Engine(backend, EngineOptions(tiles=tiles)).stream(even(1, 33, 47)))
     assert set(backend.sizes) == {(8, 10)}
 
 
 def test_one_tile_is_enough_for_a_frame_that_fits() -> None:
     spec = spec_of(2, 4)
-    assert len(tiling.plan(spec, 20, 30, tiling.Tiling.checked(spec, (30, 20), None))) == 1
+    assert len(tiling.plan_tiles(spec, 20, 30, tiling.TileOptions.checked(spec, (30, 20), None))) == 1
 
 
 @pytest.mark.parametrize("tile", [(0, 64), (-8, 64), (17, 64), (64, 8)])
 def test_a_tile_that_leaves_nothing_but_rim_is_refused(tile: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match=r"tile is .* allowed: width and height of 18 or more; 8 pixels"):
-        tiling.Tiling.checked(spec_of(2, 7), tile, None)
+        tiling.TileOptions.checked(spec_of(2, 7), tile, None)
 
 
 def test_a_negative_rim_is_refused() -> None:
     with pytest.raises(UsageError, match="tile_pad is -1"):
-        tiling.Tiling.checked(spec_of(2, 7), (64, 64), -1)
+        tiling.TileOptions.checked(spec_of(2, 7), (64, 64), -1)
 
 
 def test_the_end_of_memory_names_the_tile_to_try() -> None:
     frames = even(1, 400, 600)
     with pytest.raises(BackendError, match=r"no memory for model 'boxes' on 600x400 pixels.*try tile=\[300, 200\]"):
         list(Engine(Boxes(limit=100_000)).stream(frames))
-    tiles = tiling.Tiling.checked(Boxes().spec, (300, 200), None)
-    assert len(list(Engine(Boxes(limit=100_000), Manner(tiles=tiles)).stream(frames))) == 1
+    tiles = tiling.TileOptions.checked(Boxes().spec, (300, 200), None)
+    assert len(list(Engine(Boxes(limit=100_000), EngineOptions(tiles=tiles)).stream(frames))) == 1
 
 
 def test_where_no_smaller_tile_is_allowed_the_end_of_memory_says_so() -> None:

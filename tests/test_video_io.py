@@ -9,24 +9,24 @@ import pytest
 
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import MediaError
-from vsadcvsr.video_io import frames_at, frames_of, house, items_in, photo_of, write_pictures, write_video
+from vsadcvsr.video_io import clips_in, read_frames, read_image, read_video, to_float, write_pictures, write_video
 
 
 def test_a_video_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mkv", moving(3, 34, 50))
-    assert np.array_equal(np.stack(list(frames_of(tmp_path / "clip.mkv"))), np.stack(moving(3, 34, 50)))
+    assert np.array_equal(np.stack(list(read_video(tmp_path / "clip.mkv"))), np.stack(moving(3, 34, 50)))
 
 
 def test_pictures_are_read_as_they_were_written(tmp_path: Path) -> None:
     write_pictures(tmp_path / "clip", moving(3, 33, 51))
-    assert np.array_equal(np.stack(list(frames_at(tmp_path / "clip"))), np.stack(moving(3, 33, 51)))
+    assert np.array_equal(np.stack(list(read_frames(tmp_path / "clip"))), np.stack(moving(3, 33, 51)))
 
 
 def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     write_pictures(tmp_path / "clip", moving(2, 16, 16))
     (tmp_path / "clip/00000001.png").rename(tmp_path / "clip/frame10.png")
     (tmp_path / "clip/00000002.png").rename(tmp_path / "clip/frame9.png")
-    first, second = frames_at(tmp_path / "clip")
+    first, second = read_frames(tmp_path / "clip")
     assert np.array_equal(first, picture(16, 16, 1))
     assert np.array_equal(second, picture(16, 16, 0))
 
@@ -35,13 +35,13 @@ def test_pictures_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 def test_no_more_frames_are_read_than_were_asked_for(tmp_path: Path, name: str) -> None:
     write = write_video if name.endswith("mkv") else write_pictures
     write(tmp_path / name, moving(4, 16, 16))
-    assert len(list(frames_at(tmp_path / name, limit=3))) == 3
+    assert len(list(read_frames(tmp_path / name, limit=3))) == 3
 
 
 def test_a_picture_is_a_clip_of_one_frame(tmp_path: Path) -> None:
     write_pictures(tmp_path / "clip", moving(1, 16, 16))
-    assert len(list(frames_at(tmp_path / "clip/00000001.png"))) == 1
-    assert list(items_in(tmp_path / "clip")) == ["00000001"]
+    assert len(list(read_frames(tmp_path / "clip/00000001.png"))) == 1
+    assert list(clips_in(tmp_path / "clip")) == ["00000001"]
 
 
 def test_a_folder_gives_its_videos_and_its_folders_of_pictures(tmp_path: Path) -> None:
@@ -49,23 +49,23 @@ def test_a_folder_gives_its_videos_and_its_folders_of_pictures(tmp_path: Path) -
     write_pictures(tmp_path / "a", moving(1, 16, 16))
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no clip")
-    assert list(items_in(tmp_path)) == ["a", "b"]
+    assert list(clips_in(tmp_path)) == ["a", "b"]
 
 
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="holds no video, no folder of pictures"):
-        items_in(tmp_path)
+        clips_in(tmp_path)
     with pytest.raises(MediaError, match="holds no picture"):
-        frames_at(tmp_path)
+        read_frames(tmp_path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(MediaError, match="cannot be read as a picture"):
-        photo_of(tmp_path / "a.png")
+        read_image(tmp_path / "a.png")
 
 
 def test_eight_bit_pixels_become_a_frame() -> None:
     pixels = np.zeros((2, 3, 3), dtype=np.uint8)
     pixels[0, 1] = (255, 0, 51)
-    assert house(pixels)[:, 0, 1].tolist() == pytest.approx([1, 0, 0.2])
+    assert to_float(pixels)[:, 0, 1].tolist() == pytest.approx([1, 0, 0.2])

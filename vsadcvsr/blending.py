@@ -78,7 +78,7 @@ class Blend:
 
 def checked(denoise: object) -> float:
     """A value of `denoise`. Raises UsageError."""
-    return arguments.between("denoise", denoise, (0, 1), ALLOWED)
+    return arguments.in_range("denoise", denoise, (0, 1), ALLOWED)
 
 
 def beside(path: Path) -> Path:

@@ -1,6 +1,6 @@
 """Ranges of a network's layers for 8-bit integers: a small file beside a model, see `vsadcvsr.train.calibrate`.
 
-It names the weights that it was made with by their sums, since the ranges of others would spoil pictures unnoticed.
+It names the weights that it was made with by their sums, since the ranges of others would spoil frames unnoticed.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def models(context: typer.Context) -> None:
 @models_app.command("fetch")
 def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list that does not ship.")]) -> None:
     """Brings a model that is too big to ship from its public home; the same command again goes on where it stopped."""
-    from vsadcvsr.weights.download import fetch
+    from vsadcvsr.weights.download import download
 
     with Progress(console=Console(stderr=True), transient=True) as bars:
         lines: dict[str, TaskID] = {}
@@ -68,7 +68,7 @@ def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list th
                 lines[file] = bars.add_task(file)
             bars.update(lines[file], completed=there, total=total)
 
-        made = fetch(name, progress=show)
+        made = download(name, progress=show)
     for path in made:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
@@ -109,13 +109,13 @@ def compare(
     from vsadcvsr.errors import UsageError
 
     with needs("evaluate", "compare"):
-        from vsadcvsr.evaluate.compare import Look
+        from vsadcvsr.evaluate.compare import View
         from vsadcvsr.evaluate.compare import compare as write
 
     called = names.split(",") if names else [path.stem for path in inputs]
     if len(called) != len(inputs):
         raise UsageError.of("names", names, f"{len(inputs)} names with commas between")
-    look = Look(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
+    look = View(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
     for note in write(list(zip(called, inputs, strict=True)), out, truth=truth, look=look):
         Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
     Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False, soft_wrap=True)

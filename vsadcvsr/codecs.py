@@ -1,8 +1,8 @@
-"""Pictures and clips through real encoders, in memory: (H, W, 3) and (T, H, W, 3), uint8 RGB.
+"""Encoding and decoding of frames and clips in memory: uint8 RGB, (H, W, 3) and (T, H, W, 3).
 
-Colour goes to BT.709 limited range, 4:2:0 with centred chroma, and comes back the same way, so that a round trip
-changes detail and not tone. That is done here and not by libswscale, whose rounding depends on where its buffers lie;
-and the encoders have one thread each, because the bits of several may depend on how many there are.
+Frames are converted to BT.709 limited range, 4:2:0 with centred chroma, and back, so that a round trip changes detail
+and not tone. The conversion is done here and not by libswscale, whose rounding depends on memory alignment; encoders
+run single-threaded, because the output of several threads may depend on their number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_LOOKAHEAD = {"x264-params": "rc-lookahead=0:sync-lookahead=0"}
 """x264's lookahead has a thread of its own, and rarely, on frames of 224x224, the bits depended on its pace."""
 
 _BLOCK = 16
-"""Pictures are padded to whole macroblocks: past the edge of a broken one encoders see whatever lies in memory."""
+"""Images are padded to whole macroblocks: past the edge of a broken one encoders see whatever lies in memory."""
 
 
 def jpeg(frame: Pixels, quality: int) -> Pixels:

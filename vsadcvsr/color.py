@@ -1,4 +1,4 @@
-"""How colour is written into the planes of a video frame: the numbers of it, and what to do with a finished picture.
+"""Colour formats of video frames: matrices, ranges, chroma siting, quantisation.
 
 Numbers of matrices, ranges and chroma locations are those of VapourSynth's frame properties (H.273, for the matrices).
 """
@@ -27,26 +27,29 @@ LUMA_709 = (0.2126, 0.7152, 0.0722)
 LUMA_601 = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma, by BT.709 and BT.601."""
 
-RED_BLUE = {
+KR_KB = {
     1: LUMA_709[::2], 4: (0.30, 0.11), 5: LUMA_601[::2], 6: LUMA_601[::2], 7: (0.212, 0.087), 9: (0.2627, 0.0593),
 }  # fmt: skip
-"""What of luma is red and what is blue, for the matrices that are no more than that."""
+"""(Kr, Kb) of the matrices that are defined by them."""
 
-LINEAR = {*RED_BLUE, 8}
-"""Matrices whose luma is a sum of R, G and B with weights that add up to 1, so that detail goes through unchanged."""
+LINEAR_MATRICES = {*KR_KB, 8}
+"""Matrices whose luma is a weighted sum of R, G and B with weights that add up to 1, so that detail passes unchanged.
+"""
 
 CHROMA_LOCATIONS = {0: (-1, 0), 1: (0, 0), 2: (-1, -1), 3: (0, -1), 4: (-1, 1), 5: (0, 1)}
-"""Where in its block of pixels a chroma sample lies: -1 at the first, 1 at the last, 0 between; across and down."""
+"""Chroma siting as (horizontal, vertical): -1 at the first luma sample, 0 between two, 1 at the last."""
 
-USUAL_LOCATION = 0
+DEFAULT_CHROMA_LOCATION = 0
 RANGES = range(2)
-FULL = 1
+FULL_RANGE = 1
 
-type Rows = tuple[tuple[float, float, float], ...]
+type Coefficients = tuple[tuple[float, float, float], ...]
 
 
-class Levels(NamedTuple):
-    """From 0..1 (chroma: -1/2..1/2) to codes: times `gain`, plus `offset`, rounded half to even, within 0..`peak`."""
+class Quantization(NamedTuple):
+    """Quantisation of 0..1 (chroma: -1/2..1/2): times `gain`, plus `offset`, rounded half to even, clamped to
+    0..`peak`.
+    """
 
     gain: int
     offset: int
@@ -54,82 +57,90 @@ class Levels(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """A picture's planes: their samples, and their colours. `subsampling` counts halvings, across and down."""
+class ColorFormat:
+    """Sample format and colour of the planes of a frame."""
 
     family: Literal["GRAY", "RGB", "YUV"]
     bits: int
     is_float: bool = False
     subsampling: tuple[int, int] = (0, 0)
+    """Halvings of chroma, horizontally and vertically."""
     matrix: int | None = None
-    full: bool = False
-    location: int = USUAL_LOCATION
+    full_range: bool = False
+    """Full instead of limited range."""
+    chroma_location: int = DEFAULT_CHROMA_LOCATION
 
     @property
-    def is_simple(self) -> bool:
-        """Whether `rows` are all that there is to its colours."""
-        return self.family == "RGB" or self.matrix in RED_BLUE
+    def has_linear_matrix(self) -> bool:
+        """Whether `rgb_to_planes` describes the whole conversion."""
+        return self.family == "RGB" or self.matrix in KR_KB
 
     @property
-    def rows(self) -> Rows:
-        """The planes as sums of R, G and B, before `levels`."""
+    def rgb_to_planes(self) -> Coefficients:
+        """Each plane as weights of R, G and B, before quantisation."""
         if self.family == "RGB":
             return (1, 0, 0), (0, 1, 0), (0, 0, 1)
         assert self.matrix is not None, "only RGB has none"
-        red, blue = RED_BLUE[self.matrix]
-        green = 1 - red - blue
-        luma = (red, green, blue)
+        kr, kb = KR_KB[self.matrix]
+        kg = 1 - kr - kb
+        luma = (kr, kg, kb)
         if self.family == "GRAY":
             return (luma,)
-        across, down = 2 * (1 - blue), 2 * (1 - red)
+        cb_range, cr_range = 2 * (1 - kb), 2 * (1 - kr)
         return (
             luma,
-            (-red / across, -green / across, (1 - blue) / across),
-            ((1 - red) / down, -green / down, -blue / down),
+            (-kr / cb_range, -kg / cb_range, (1 - kb) / cb_range),
+            ((1 - kr) / cr_range, -kg / cr_range, -kb / cr_range),
         )
 
-    def levels(self, plane: int) -> Levels:
-        """The codes of a plane of integers."""
-        chroma, up, peak = self.family == "YUV" and plane > 0, self.bits - 8, (1 << self.bits) - 1
-        if self.full:
-            return Levels(peak, 128 << up if chroma else 0, peak)
-        return Levels(224 << up, 128 << up, peak) if chroma else Levels(219 << up, 16 << up, peak)
+    def quantization(self, plane: int) -> Quantization:
+        """Quantisation of an integer plane."""
+        chroma, shift, peak = self.family == "YUV" and plane > 0, self.bits - 8, (1 << self.bits) - 1
+        if self.full_range:
+            return Quantization(peak, 128 << shift if chroma else 0, peak)
+        return (
+            Quantization(224 << shift, 128 << shift, peak) if chroma else Quantization(219 << shift, 16 << shift, peak)
+        )
 
-    def size(self, plane: int, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of a plane of a picture of such a size, which must divide by the subsampling."""
+    def plane_size(self, plane: int, height: int, width: int) -> tuple[int, int]:
+        """(height, width) of a plane of a frame of this size, which must be divisible by the subsampling."""
         across, down = self.subsampling if plane else (0, 0)
         return height >> down, width >> across
 
-    def shifts(self) -> tuple[float, float]:
-        """By how many of the picture's pixels chroma lies off the middle of its block: down and across."""
-        across, down = CHROMA_LOCATIONS[self.location]
+    def chroma_shifts(self) -> tuple[float, float]:
+        """Offset of chroma from the centre of its block, in pixels of the frame: vertical and horizontal."""
+        across, down = CHROMA_LOCATIONS[self.chroma_location]
         blocks = (1 << self.subsampling[1], down), (1 << self.subsampling[0], across)
         height, width = ((block - 1) / 2 * side for block, side in blocks)
         return height, width
 
-    def bytes_for(self, height: int, width: int) -> int:
-        """The bytes of all planes."""
+    def nbytes(self, height: int, width: int) -> int:
+        """Bytes of all planes."""
         count = 1 if self.family == "GRAY" else 3
-        samples = sum(rows * columns for rows, columns in (self.size(plane, height, width) for plane in range(count)))
+        samples = sum(
+            rows * columns for rows, columns in (self.plane_size(plane, height, width) for plane in range(count))
+        )
         return samples * (4 if self.bits > 16 else 2 if self.bits > 8 else 1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finish:
-    """What is made of a picture: its encoding, what of it comes of `height` x `width` source pixels, and its manner."""
+class OutputFormat:
+    """Format of a planar output frame, and the postprocessing before it."""
 
-    encoding: Encoding
+    color_format: ColorFormat
     height: int
+    """Height of the source without padding, in pixels."""
     width: int
+    """Width of the source without padding, in pixels."""
     strength: float = 1.0
     color_fix: str = "none"
 
     @property
     def needs_source(self) -> bool:
-        """Whether it cannot be done without the source frame."""
+        """Whether postprocessing needs the source frame."""
         return self.strength != 1 or self.color_fix != "none"
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of what comes out."""
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of the output."""
         return self.height * SCALE, self.width * SCALE

@@ -1,4 +1,4 @@
-"""What all commands share: how they end, and the words that several of them take."""
+"""Exit status and shared arguments of the commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from vsadcvsr.errors import AdcvsrError, UsageError
 
-MISTAKE, STOPPED = 2, 130
+USAGE_ERROR, INTERRUPTED = 2, 130
 """Exit status after what a user can mend, and after Ctrl-C."""
 
 
@@ -20,37 +20,37 @@ def status(name: str, run: Callable[[], object], *, stopped: str = "stopped") ->
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        ended = run()
+        result = run()
     except (AdcvsrError, OSError) as error:
         sys.stderr.write(f"{name}: {error}\n")
-        return MISTAKE
+        return USAGE_ERROR
     except KeyboardInterrupt:
         sys.stderr.write(f"{name}: {stopped}\n")
-        return STOPPED
-    return ended if isinstance(ended, int) else 0
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
 
 
-def status_of_part(name: str, run: Callable[[list[str]], int], *arguments: str) -> int:
+def status_of_subprocess(name: str, run: Callable[[list[str]], int], *arguments: str) -> int:
     """As `status`, for a module that another command starts, with its arguments in order."""
-    words = sys.argv[1:]
+    values = sys.argv[1:]
 
     def checked() -> int:
-        if len(words) < len(arguments):
-            raise UsageError.of("arguments", " ".join(words), " ".join(arguments), "vsadcvsr.bench.farm starts this")
-        return run(words)
+        if len(values) < len(arguments):
+            raise UsageError.of("arguments", " ".join(values), " ".join(arguments), "vsadcvsr.bench.farm starts this")
+        return run(values)
 
     return status(name, checked)
 
 
-def check_least(given: Namespace, least: Mapping[str, float]) -> None:
+def check_minimums(namespace: Namespace, minimums: Mapping[str, float]) -> None:
     """Raises UsageError where an option's number, or one of its numbers, is below the least."""
-    for name, bound in least.items():
-        value = getattr(given, name)
+    for name, bound in minimums.items():
+        value = getattr(namespace, name)
         if any(number < bound for number in (value if isinstance(value, list) else [value])):
             raise UsageError.of(f"--{name.replace('_', '-')}", value, f"{bound} or more")
 
 
-def size(name: str, text: str) -> tuple[int, int]:
+def parse_size(name: str, text: str) -> tuple[int, int]:
     """(480, 270) of `480x270`. Raises UsageError."""
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
@@ -58,7 +58,7 @@ def size(name: str, text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def share(text: str) -> tuple[int, int]:
+def parse_share(text: str) -> tuple[int, int]:
     """(0, 2) of `0/2`, the first of two shares of some work. Raises UsageError."""
     part, _, parts = text.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):

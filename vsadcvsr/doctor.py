@@ -1,4 +1,4 @@
-"""Checks of the installation: each does the thing itself, and says what to do where that fails."""
+"""Checks of the installation: each runs the real thing, and says what to do where that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a library finds while it is imported: environment variables, and packages that are as if not installed."""
+"""Environment variables and modules that are set only while a library is imported."""
 
 from __future__ import annotations
 

@@ -26,9 +26,9 @@ class UsageError(AdcvsrError, ValueError):
     """An argument is outside what is allowed."""
 
     @classmethod
-    def of(cls, name: str, given: object, allowed: str, hint: str = "") -> UsageError:
+    def of(cls, name: str, value: object, allowed: str, hint: str = "") -> UsageError:
         """The error for argument `name`, in the one form that all of them share."""
-        return cls(f"{name} is {given!r}, allowed: {allowed}" + (f"; {hint}" if hint else ""))
+        return cls(f"{name} is {value!r}, allowed: {allowed}" + (f"; {hint}" if hint else ""))
 
 
 class FormatError(AdcvsrError, ValueError):
@@ -55,9 +55,9 @@ class FarmError(AdcvsrError):
     """Chunks of a farm's work failed."""
 
 
-def one_line(error: BaseException, most: int | None = None) -> str:
+def one_line(error: BaseException, limit: int | None = None) -> str:
     """The words of any error, ours or a library's, on one line; no more than so many characters of them."""
-    return " ".join(str(error).split())[:most]
+    return " ".join(str(error).split())[:limit]
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:

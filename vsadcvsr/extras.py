@@ -1,4 +1,4 @@
-"""Optional parts: which extra of the package to install, said where a package that it brings is missing."""
+"""Optional dependencies: which extra to install, said where one of its packages is missing."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def needs(
     except ImportError as error:
         if (error.name or "").partition(".")[0] in _OURS:
             raise  # a fault of ours
-        words = f"{purpose} needs {_missing(error)}; run `{install(extra)}`"
+        message = f"{purpose} needs {_missing_package(error)}; run `{install(extra)}`"
         if module == "__main__":
-            _exit(MissingError(words), parser)
-        raise MissingError(words) from error
+            _exit(MissingError(message), parser)
+        raise MissingError(message) from error
 
 
 def check(*packages: str) -> None:
@@ -52,7 +52,7 @@ def install(extra: str) -> str:
     return f"pip install 'vsadcvsr[{extra}]'"
 
 
-def _missing(error: ImportError) -> str:
+def _missing_package(error: ImportError) -> str:
     """The package that is not installed, or what is wrong with one that is."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         return error.name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""File types by suffix, natural order, checksums, atomic writes."""
+"""File types by suffix, one table for everything that searches folders."""
 
 from __future__ import annotations
 

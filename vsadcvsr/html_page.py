@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else: a template, and in it what it shows, pictures too."""
+"""Self-contained HTML pages: a template filled with data and images."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vsadcvsr.errors import MediaError
 from vsadcvsr.files import replacing
 
 
-def filled(template: str, title: str, data: Mapping[str, object]) -> bytes:
+def render(template: str, title: str, data: Mapping[str, object]) -> bytes:
     """A page of a template, with the title in place of `@TITLE@` and the data, as JSON, in that of `@DATA@`."""
     before, after = template.replace("@TITLE@", html.escape(title)).split("@DATA@")
     page = before + json.dumps(data).replace("</", "<\\/") + after
     return page.encode(errors="replace")  # the title may be a name that is no text
 
 
-def embedded(kind: str, content: bytes) -> str:
-    """A picture as an address that holds it; `kind` is "webp" or "png"."""
+def data_uri(kind: str, content: bytes) -> str:
+    """An image as an address that holds it; `kind` is "webp" or "png"."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 

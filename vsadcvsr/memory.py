@@ -1,8 +1,8 @@
-"""Memory is planned before it is taken: which tiles, and how much of the state in the host's memory.
+"""Planning of GPU memory before it is allocated: tile layout, and how much of the state to offload to the host.
 
-Tiles of a network without a known reach (attention is global) change its pictures a little, so there are as few as
-possible; what is in the host's memory changes none, but has to cross the bus. A plan depends on the size of the
-device's memory, not on what is free at the moment: else a film would not look the same twice.
+Tiles change the output of a network without a known reach (global attention) slightly, so there are as few as possible;
+offloading changes nothing, but costs transfers. A plan depends on the size of the device's memory, not on what is free
+at the moment: otherwise a film would not look the same twice.
 """
 
 from __future__ import annotations
@@ -11,98 +11,107 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from vsadcvsr.errors import BackendError
-from vsadcvsr.spec import Aside, ModelSpec, Needs
-from vsadcvsr.tiling import Tiling, default_pad, plan
+from vsadcvsr.spec import MemoryNeeds, ModelSpec, Offload
+from vsadcvsr.tiling import TileOptions, default_pad, plan_tiles
 
 GIB = 1 << 30
-_LEAST = 128
-"""The shortest side of a tile in input pixels: networks with attention are trained on such pictures."""
+_SHORTEST_SIDE = 128
+"""Shortest side of a tile in input pixels: networks with attention are trained on frames of this size."""
 
-_ASIDES: tuple[Aside, ...] = ("none", "lines", "all")
+_OFFLOADS: tuple[Offload, ...] = ("none", "lines", "all")
 
-type NeedsOf = Callable[[int, int], Needs]
+type NeedsOf = Callable[[int, int], MemoryNeeds]
 """By the height and width of a stream's frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
-    """Tiles (None: whole frames), their number, what of their state is aside, and the bytes that this takes."""
+    """A tile layout, what of its state is offloaded, and the memory that it takes."""
 
-    tiling: Tiling | None
+    tiles: TileOptions | None
+    """None for whole frames."""
     streams: int
+    """Number of tiles, each of which is a stream with a state of its own."""
     size: tuple[int, int]
     """(height, width) of a tile."""
-    aside: Aside
+    offload: Offload
     on_device: int
+    """Bytes of device memory."""
     on_host: int
+    """Bytes of pinned host memory."""
     area: float
     """The pixels of all tiles, as a multiple of the frame's."""
 
     def __str__(self) -> str:
         height, width = self.size
-        what = "whole" if self.tiling is None else f"{self.streams} tiles of {width}x{height}"
-        where = {"none": "", "lines": ", delay lines in host memory", "all": ", state in host memory"}[self.aside]
+        what = "whole" if self.tiles is None else f"{self.streams} tiles of {width}x{height}"
+        where = {"none": "", "lines": ", delay lines in host memory", "all": ", state in host memory"}[self.offload]
         return f"{what}{where}: {self.on_device / GIB:.1f} GiB, host {self.on_host / GIB:.1f} GiB"
 
 
-def usable(total: int) -> int:
-    """Of a device's memory, what may be planned with: the rest is for its driver, libraries and other programs."""
+def usable_memory(total: int) -> int:
+    """Bytes of a device's memory that may be planned with; the rest is for driver, libraries and other programs."""
     return total - max(GIB, total // 8)
 
 
-def choose(spec: ModelSpec, needs: NeedsOf, height: int, width: int, room: int) -> MemoryPlan:
-    """The plan for frames of (height, width) in `room` bytes: the least area of tiles, then the least aside.
+def plan_memory(spec: ModelSpec, needs: NeedsOf, height: int, width: int, limit: int) -> MemoryPlan:
+    """The plan for frames of (height, width) within `limit` bytes: the smallest area of tiles, then the least
+    offloading.
 
-    All of the state is put aside only where nothing else fits. Raises BackendError where nothing does.
+    All of the state is offloaded only if nothing else fits. Raises BackendError if nothing fits.
     """
-    fitting = [one for one in _plans(spec, needs, height, width) if one.on_device <= room]
+    fitting = [plan for plan in _plans(spec, needs, height, width) if plan.on_device <= limit]
     if fitting:
-        return min(fitting, key=lambda one: (one.aside == "all", one.area, one.streams, _ASIDES.index(one.aside)))
-    least = min(_plans(spec, needs, height, width), key=lambda one: one.on_device)
+        return min(
+            fitting, key=lambda plan: (plan.offload == "all", plan.area, plan.streams, _OFFLOADS.index(plan.offload))
+        )
+    smallest = min(_plans(spec, needs, height, width), key=lambda plan: plan.on_device)
     raise BackendError(
-        f"model {spec.name!r} needs {least.on_device / GIB:.1f} GiB for {width}x{height} in the smallest tiles, "
-        f"{room / GIB:.1f} GiB can be planned with; take smaller frames, a larger GPU or device='cpu'"
+        f"model {spec.name!r} needs {smallest.on_device / GIB:.1f} GiB for {width}x{height} in the smallest tiles, "
+        f"{limit / GIB:.1f} GiB can be planned with; take smaller frames, a larger GPU or device='cpu'"
     )
 
 
-def settled(spec: ModelSpec, needs: NeedsOf, height: int, width: int, room: int, tiling: Tiling) -> MemoryPlan:
-    """The plan for tiles that somebody else chose: as little aside as fits, all of it where nothing does."""
-    plans = [_planned(spec, needs, height, width, tiling, aside) for aside in _ASIDES]
-    return next((one for one in plans if one.on_device <= room), plans[-1])
+def plan_memory_for_tiles(
+    spec: ModelSpec, needs: NeedsOf, height: int, width: int, limit: int, tiles: TileOptions
+) -> MemoryPlan:
+    """The plan for user-specified tiles: the least offloading that fits, or everything if nothing does."""
+    plans = [_planned(spec, needs, height, width, tiles, offload) for offload in _OFFLOADS]
+    return next((plan for plan in plans if plan.on_device <= limit), plans[-1])
 
 
 def _plans(spec: ModelSpec, needs: NeedsOf, height: int, width: int) -> Iterator[MemoryPlan]:
-    for tiling in _tilings(spec, height, width):
-        for aside in _ASIDES:
-            yield _planned(spec, needs, height, width, tiling, aside)
+    for tiles in _tilings(spec, height, width):
+        for offload in _OFFLOADS:
+            yield _planned(spec, needs, height, width, tiles, offload)
 
 
 def _planned(
-    spec: ModelSpec, needs: NeedsOf, height: int, width: int, tiling: Tiling | None, aside: Aside
+    spec: ModelSpec, needs: NeedsOf, height: int, width: int, tiles: TileOptions | None, offload: Offload
 ) -> MemoryPlan:
-    tiles = plan(spec, height, width, tiling)
-    row, column = next(iter(tiles))
+    layout = plan_tiles(spec, height, width, tiles)
+    row, column = next(iter(layout))
     size = row.end - row.begin, column.end - column.begin
-    count, one = len(tiles), needs(*size)
+    streams, memory = len(layout), needs(*size)
     return MemoryPlan(
-        tiling=tiling if count > 1 else None,
-        streams=count,
+        tiles=tiles if streams > 1 else None,
+        streams=streams,
         size=size,
-        aside=aside,
-        on_device=one.on_device(count, aside),
-        on_host=one.on_host(count, aside),
-        area=count * size[0] * size[1] / (tiles.height * tiles.width),
+        offload=offload,
+        on_device=memory.on_device(streams, offload),
+        on_host=memory.on_host(streams, offload),
+        area=streams * size[0] * size[1] / (layout.height * layout.width),
     )
 
 
-def _tilings(spec: ModelSpec, height: int, width: int) -> Iterator[Tiling | None]:
+def _tilings(spec: ModelSpec, height: int, width: int) -> Iterator[TileOptions | None]:
     """Whole frames, and every number of rows and columns of tiles that are not too small."""
     yield None
     pad, (height, width) = default_pad(spec), spec.padded(height, width)
     for tall in _sides(height, pad, spec.multiple):
         for wide in _sides(width, pad, spec.multiple):
             if (tall, wide) != (height, width):
-                yield Tiling(width=wide, height=tall, pad=pad)
+                yield TileOptions(width=wide, height=tall, pad=pad)
 
 
 def _sides(length: int, pad: int, multiple: int) -> Iterator[int]:
@@ -111,7 +120,7 @@ def _sides(length: int, pad: int, multiple: int) -> Iterator[int]:
     count = 2
     while True:
         side = -(-(length + (count - 1) * 2 * pad) // (count * multiple)) * multiple
-        if side < max(_LEAST, 2 * pad + multiple):
+        if side < max(_SHORTEST_SIDE, 2 * pad + multiple):
             return
         yield side
         count += 1

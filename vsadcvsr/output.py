@@ -1,7 +1,7 @@
-"""An upscaled frame as networks make it: whole, or in the two parts that it is the sum of.
+"""Output frames: RGB, base and detail, or planes.
 
-The compact networks correct colour at the source's size and make detail for luma alone, so that three quarters of a
-whole RGB picture would be computed, copied and converted for nothing. Hosts that work in YUV join the parts there.
+The compact networks correct colour at the source's size and make detail for luma alone, so most of a full RGB frame
+would be computed, copied and converted for nothing. Hosts that work in YUV add the detail to luma instead.
 """
 
 from __future__ import annotations
@@ -14,75 +14,74 @@ from numpy.typing import NDArray
 from vsadcvsr.spec import SCALE, Array
 
 
-class Parts(NamedTuple):
-    """A picture in parts: `base` (…, 3, H, W), RGB at the source's size, and `detail` (…, 4H, 4W).
+class BaseAndDetail(NamedTuple):
+    """A frame as the sum of `base` (…, 3, H, W), RGB at the source's size, and `detail` (…, 4H, 4W).
 
-    The picture is the base, enlarged bilinearly, with the detail added to each channel: to luma and nothing else.
+    The frame is the base, upsampled bilinearly, with the detail added to every channel, which is the same as adding it
+    to luma.
     """
 
     base: Array
     detail: Array
 
 
-type Picture = Array | Parts
-"""RGB (…, 3, 4H, 4W), nominally 0..1, or the parts of that. The dots stand for T frames or for nothing."""
+type NetworkOutput = Array | BaseAndDetail
+"""RGB (…, 3, 4H, 4W), nominally 0..1, or base and detail of it. The dots stand for T frames or for nothing."""
 
 type Plane = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16] | Array
 
 
 class Planes(NamedTuple):
-    """A picture that is finished: the planes of a video frame, each (height, width), without the padding of its source.
-
-    `sound` says whether the network made nothing but numbers.
-    """
+    """A finished frame: the planes of a video frame, each (height, width), without padding."""
 
     planes: tuple[Plane, ...]
-    sound: bool
+    is_finite: bool
+    """False if the network produced NaN or infinity."""
 
 
-type Finished = Picture | Planes
-"""What the engine gives: pictures that hosts convert, or planes."""
+type OutputFrame = NetworkOutput | Planes
+"""What the engine returns: frames that hosts convert themselves, or finished planes."""
 
 
-def at(picture: Picture, index: int) -> Picture:
-    """Picture number `index` of several."""
-    return Parts(*(part[index] for part in picture)) if isinstance(picture, Parts) else picture[index]
+def select(output: NetworkOutput, index: int) -> NetworkOutput:
+    """Frame number `index` of several."""
+    return BaseAndDetail(*(part[index] for part in output)) if isinstance(output, BaseAndDetail) else output[index]
 
 
-def cropped(picture: Picture, height: int, width: int) -> Picture:
+def cropped(output: NetworkOutput, height: int, width: int) -> NetworkOutput:
     """What came of the top left (height, width) source pixels."""
-    if isinstance(picture, Parts):
-        return Parts(picture.base[..., :height, :width], picture.detail[..., : height * SCALE, : width * SCALE])
-    return picture[..., : height * SCALE, : width * SCALE]
+    if isinstance(output, BaseAndDetail):
+        return BaseAndDetail(output.base[..., :height, :width], output.detail[..., : height * SCALE, : width * SCALE])
+    return output[..., : height * SCALE, : width * SCALE]
 
 
-def arrays(picture: Picture) -> tuple[Array, ...]:
-    """The arrays that a picture consists of."""
-    return tuple(picture) if isinstance(picture, Parts) else (picture,)
+def arrays(output: NetworkOutput) -> tuple[Array, ...]:
+    """The arrays that a frame consists of."""
+    return tuple(output) if isinstance(output, BaseAndDetail) else (output,)
 
 
-def memory(picture: Finished) -> tuple[Plane, ...]:
-    """All that a picture takes."""
-    return picture.planes if isinstance(picture, Planes) else arrays(picture)
+def buffers(output: OutputFrame) -> tuple[Plane, ...]:
+    """All that a frame takes."""
+    return output.planes if isinstance(output, Planes) else arrays(output)
 
 
-def whole(picture: Picture) -> Array:
-    """The picture as RGB (…, 3, 4H, 4W), not clamped."""
-    if not isinstance(picture, Parts):
-        return picture
-    large = _enlarged(_enlarged(picture.base, -1), -2)
-    large += picture.detail[..., None, :, :]
-    return large
+def to_rgb(output: NetworkOutput) -> Array:
+    """The frame as RGB (…, 3, 4H, 4W), not clamped."""
+    if not isinstance(output, BaseAndDetail):
+        return output
+    upsampled = _upsample(_upsample(output.base, -1), -2)
+    upsampled += output.detail[..., None, :, :]
+    return upsampled
 
 
-def _enlarged(lines: Array, axis: int) -> Array:
+def _upsample(array: Array, axis: int) -> Array:
     """Four times as long along an axis, linearly between pixel centres, edges repeated."""
-    at = np.moveaxis(lines, axis, 0)
-    before, after = np.concatenate([at[:1], at[:-1]]), np.concatenate([at[1:], at[-1:]])
-    large = np.empty((len(at), SCALE, *at.shape[1:]), np.float32)
+    lines = np.moveaxis(array, axis, 0)
+    previous, following = np.concatenate([lines[:1], lines[:-1]]), np.concatenate([lines[1:], lines[-1:]])
+    upsampled = np.empty((len(lines), SCALE, *lines.shape[1:]), np.float32)
     for phase in range(SCALE):
         offset = np.float32((phase + 0.5) / SCALE - 0.5)  # of the new pixel's centre from the old one's
-        neighbour = after if offset > 0 else before
-        np.multiply(neighbour - at, abs(offset), out=large[:, phase])
-        large[:, phase] += at
-    return np.moveaxis(large.reshape(len(at) * SCALE, *at.shape[1:]), 0, axis)
+        neighbour = following if offset > 0 else previous
+        np.multiply(neighbour - lines, abs(offset), out=upsampled[:, phase])
+        upsampled[:, phase] += lines
+    return np.moveaxis(upsampled.reshape(len(lines) * SCALE, *lines.shape[1:]), 0, axis)

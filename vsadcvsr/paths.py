@@ -1,4 +1,4 @@
-"""Where on this machine things are kept that can be made or fetched again."""
+"""Cache folder of this user."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def cache() -> Path:
     if own := os.environ.get("ADCVSR_CACHE"):
         return Path(own)
     try:
-        return _usual()
+        return _default_cache()
     except RuntimeError as error:  # a user without a home, such as one that only a container knows
         raise UsageError("this user has no home folder; name a folder for the cache in ADCVSR_CACHE") from error
 
 
-def _usual() -> Path:
+def _default_cache() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "adcvsr" / "Cache"
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""What is done to a whole picture after the network: colour, strength, range."""
+"""Postprocessing of output frames: colour fix, strength, clamping, NaN check."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError
-from vsadcvsr.output import Finished, Parts, Planes
+from vsadcvsr.output import BaseAndDetail, OutputFrame, Planes
 from vsadcvsr.resample import catmull_rom
 from vsadcvsr.spec import SCALE, Array
 
 _TAPS = 4
-_BLOCK = 1 << 18
-"""Pixels that are clamped and checked at a time, so that they stay in the cache between the two."""
+_BLOCK_PIXELS = 1 << 18
+"""Pixels that are clamped and checked at a time, so that they stay in the CPU cache between the two."""
 
 
-def match_frame(picture: Array, source: Array) -> Array:
-    """`picture` with the mean and the (unbiased) standard deviation that each channel has in `source`."""
-    means, spreads = _statistics(picture)
-    wanted_means, wanted_spreads = _statistics(source)
-    gains = np.divide(wanted_spreads, spreads, out=np.ones_like(spreads), where=spreads > 0)
-    gains, offsets = gains.astype(np.float32), (wanted_means - gains * means).astype(np.float32)
-    matched: Array = picture * gains[:, None, None] + offsets[:, None, None]
+def match_statistics(output: Array, source: Array) -> Array:
+    """`output` with the mean and the (unbiased) standard deviation that each channel has in `source`."""
+    means, deviations = _statistics(output)
+    target_means, target_deviations = _statistics(source)
+    gains = np.divide(target_deviations, deviations, out=np.ones_like(deviations), where=deviations > 0)
+    gains, offsets = gains.astype(np.float32), (target_means - gains * means).astype(np.float32)
+    matched: Array = output * gains[:, None, None] + offsets[:, None, None]
     return matched
 
 
@@ -33,27 +33,27 @@ def _statistics(frame: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return flat.mean(axis=1, dtype=np.float64), flat.std(axis=1, ddof=min(1, flat.shape[1] - 1), dtype=np.float64)
 
 
-def temper(picture: Array, source: Array, strength: float) -> Array:
-    """`picture` at a strength of 0 to 1; at 0 it is the plain bicubic upscale of `source`."""
+def blend_strength(output: Array, source: Array, strength: float) -> Array:
+    """`output` at a strength of 0 to 1; at 0 it is the plain bicubic upscale of `source`."""
     plain = bicubic(source)
-    return plain + np.float32(strength) * (picture - plain)
+    return plain + np.float32(strength) * (output - plain)
 
 
 def bicubic(frame: Array) -> Array:
     """A (3, H, W) frame upscaled x4 as VapourSynth's `resize.Bicubic` does it (Catmull-Rom), not clamped."""
-    return _enlarged(_enlarged(frame, 1), 2)
+    return _upsample(_upsample(frame, 1), 2)
 
 
-def _enlarged(frame: Array, axis: int) -> Array:
+def _upsample(frame: Array, axis: int) -> Array:
     margins = [(2, 2) if index == axis else (0, 0) for index in range(frame.ndim)]
     lines = np.moveaxis(np.pad(frame, margins, mode="symmetric"), axis, 0)
     count = frame.shape[axis]
-    large = np.empty((count, SCALE, *lines.shape[1:]), np.float32)
+    upsampled = np.empty((count, SCALE, *lines.shape[1:]), np.float32)
     for phase, (first, weights) in enumerate(_phases()):
-        large[:, phase] = sum(
+        upsampled[:, phase] = sum(
             np.float32(weight) * lines[first + tap : first + tap + count] for tap, weight in enumerate(weights)
         )
-    return np.moveaxis(large.reshape(count * SCALE, *lines.shape[1:]), 0, axis)
+    return np.moveaxis(upsampled.reshape(count * SCALE, *lines.shape[1:]), 0, axis)
 
 
 @lru_cache(maxsize=1)
@@ -67,29 +67,28 @@ def _phases() -> tuple[tuple[int, tuple[float, ...]], ...]:
     return tuple(phases)
 
 
-def settle(picture: Finished) -> None:
-    """Clamps a whole picture to 0..1 in place, for the others are clamped where they are joined; looks for NaN in all.
-
-    Raises BackendError where the network made something that is not a number.
+def clamp_and_check(output: OutputFrame) -> None:
+    """Clamps an RGB frame to 0..1 in place (planes, base and detail are clamped where they are converted). Raises
+    BackendError if the network produced NaN or infinity.
     """
-    if isinstance(picture, Planes):
-        sound = picture.sound
-    elif isinstance(picture, Parts):
-        sound = all(np.isfinite(part.sum()) for part in picture)
+    if isinstance(output, Planes):
+        is_finite = output.is_finite
+    elif isinstance(output, BaseAndDetail):
+        is_finite = all(np.isfinite(part.sum()) for part in output)
     else:
-        sound = sum(map(_unsound, _blocks(picture))) == 0
-    if not sound:
+        is_finite = sum(map(_clamp_has_nan, _blocks(output))) == 0
+    if not is_finite:
         raise BackendError("the network gave NaN; try precision='fp32', else the weights are damaged")
 
 
-def _blocks(picture: Array) -> Iterator[Array]:
-    rows = max(1, _BLOCK // picture.shape[2])
-    for channel in picture:
-        for top in range(0, picture.shape[1], rows):
+def _blocks(frame: Array) -> Iterator[Array]:
+    rows = max(1, _BLOCK_PIXELS // frame.shape[2])
+    for channel in frame:
+        for top in range(0, frame.shape[1], rows):
             yield channel[top : top + rows]
 
 
-def _unsound(block: Array) -> bool:
+def _clamp_has_nan(block: Array) -> bool:
     """Clamps a block; says whether it holds anything but numbers."""
     np.clip(block, 0, 1, out=block)
     return bool(np.isnan(block.max()))

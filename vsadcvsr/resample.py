@@ -1,6 +1,6 @@
-"""How lines are resampled: which of the old samples make a new one, and with what weights; as zimg does it.
+"""Resampling filters as zimg computes them: source samples and weights of each output sample.
 
-zimg is what VapourSynth resizes with, so that a picture is the same wherever it is resampled.
+VapourSynth resizes with zimg, so a frame is the same wherever it is resampled.
 """
 
 from __future__ import annotations
@@ -13,30 +13,32 @@ from numpy.typing import NDArray
 
 from vsadcvsr.spec import Array
 
-type Numbers = NDArray[np.float64]
+type Floats = NDArray[np.float64]
 
 
 class Kernel(NamedTuple):
-    """A weight for each distance, in samples; none beyond `support`."""
+    """Filter weight by distance in samples; zero beyond `support`."""
 
-    weight: Callable[[Numbers], Numbers]
+    weight: Callable[[Floats], Floats]
     support: int
 
 
 class Taps(NamedTuple):
-    """For each new sample the old ones `at` (new, taps), and their `weights` (new, taps), which add up to one."""
+    """For each output sample the source `indices` (outputs, taps) and their `weights` (outputs, taps), which sum to
+    one.
+    """
 
-    at: NDArray[np.int64]
+    indices: NDArray[np.int64]
     weights: Array
 
 
-def catmull_rom(distance: Numbers) -> Numbers:
+def catmull_rom(distance: Floats) -> Floats:
     """The bicubic kernel with b = 0 and c = 1/2, VapourSynth's usual one, for distances of 0 or more."""
     x = np.minimum(distance, 2.0)
     return np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2)
 
 
-def triangle(distance: Numbers) -> Numbers:
+def triangle(distance: Floats) -> Floats:
     """The bilinear kernel, for distances of 0 or more."""
     return np.maximum(1 - distance, 0)
 
@@ -55,9 +57,9 @@ def taps(kernel: Kernel, source: int, target: int, shift: float = 0.0) -> Taps:
     count = max(2 * int(np.ceil(kernel.support / step)), 1)
     centres = (np.arange(target) + 0.5) / scale + shift
     first = np.floor(centres - count / 2 + 0.5) + 0.5
-    places = first[:, None] + np.arange(count)
-    weights = kernel.weight(np.abs(places - centres[:, None]) * step)
+    positions = first[:, None] + np.arange(count)
+    weights = kernel.weight(np.abs(positions - centres[:, None]) * step)
     weights /= weights.sum(axis=1, keepdims=True)
-    places = np.where(places < 0, -places, np.where(places >= source, 2 * source - places, places))
-    at = np.floor(np.clip(places, 0, np.nextafter(source, 0))).astype(np.int64)
-    return Taps(at, weights.astype(np.float32))
+    positions = np.where(positions < 0, -positions, np.where(positions >= source, 2 * source - positions, positions))
+    indices = np.floor(np.clip(positions, 0, np.nextafter(source, 0))).astype(np.int64)
+    return Taps(indices, weights.astype(np.float32))

@@ -1,11 +1,11 @@
-"""Cuts, decided from two neighbouring frames alone, so that a seek decides as a linear run does.
+"""Scene cut detection from two neighbouring frames alone, so that a seek decides as a linear run does.
 
-Both frames become luma pictures of about 32x18. Three explanations of the second by the first are tried, each of which
-leaves brightness and contrast free: nothing moved; everything moved alike (a pan, a jolt); every block moved a little
-by itself (people, zooms). The distance is the share of structure that the best of them leaves unexplained: 0 for the
-same picture, about 0.45 for unrelated ones. A picture that comes out of an even field, or ends in one, is a cut too.
+Both frames are reduced to luma thumbnails of about 32x18. Three explanations of the second by the first are tried, each
+invariant to brightness and contrast: no motion; global motion (a pan, a jolt); independent small motion of every block
+(people, zooms). The distance is the share of structure that the best of them leaves unexplained: 0 for equal frames,
+about 0.45 for unrelated ones. A transition from or to a flat field counts as a cut as well.
 
-The sums run in a fixed order whatever the memory layout, and in float64, so that the same pixels give the same answer.
+Sums run in a fixed order whatever the memory layout, and in float64, so the same pixels give the same result.
 Calibrated by `python -m vsadcvsr.evaluate.cuts`.
 """
 
@@ -24,18 +24,18 @@ DEFAULT_THRESHOLD = 0.22
 """Above this, two frames belong to different scenes."""
 
 _COLUMNS, _ROWS = 32, 18
-_OBVIOUS = 0.08
+_NEGLIGIBLE = 0.08
 """Where this little is left unexplained, the dearer explanations are not tried."""
 _BLOCK, _SEARCH = 6, 4
 _NOISE = 1e-4
 """Variance that counts as no structure: about 2.5 steps of 255."""
-_EVEN, _BUSY = 0.01, 0.1
-"""Standard deviations of an even field, and of a picture that cannot have come out of one by a fade."""
+_FLAT, _BUSY = 0.01, 0.1
+"""Standard deviations of an even field, and of a frame that cannot have come out of one by a fade."""
 
-type _Picture = NDArray[np.float64]
+type _Luma = NDArray[np.float64]
 
 
-def small_luma(frame: Array | NDArray[np.uint8]) -> Array:
+def luma_thumbnail(frame: Array | NDArray[np.uint8]) -> Array:
     """The luma of a frame (3, H, W), area averaged to about 32x18 (never enlarged): float32 (h, w), on its scale."""
     _, height, width = frame.shape
     down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
@@ -52,42 +52,44 @@ def small_luma(frame: Array | NDArray[np.uint8]) -> Array:
     return np.asarray(small / np.float32(down * right), dtype=np.float32)
 
 
-def distance(previous_small: Array, current_small: Array) -> float:
-    """The share of structure, 0 to 1, in which two pictures of one size differ beyond light and motion."""
+def scene_distance(previous_small: Array, current_small: Array) -> float:
+    """The share of structure, 0 to 1, in which two frames of one size differ beyond light and motion."""
     previous, current = previous_small.astype(np.float64), current_small.astype(np.float64)
-    spreads = sorted((float(previous.std()), float(current.std())))
-    if spreads[0] < _EVEN and spreads[1] > _BUSY:
+    deviations = sorted((float(previous.std()), float(current.std())))
+    if deviations[0] < _FLAT and deviations[1] > _BUSY:
         return 1.0
-    left = 1.0
-    for explanation in (_unmoved, _shifted, _scattered):
-        left = min(left, explanation(previous, current))
-        if left < _OBVIOUS:
-            return left
-    return min(left, _scattered(current, previous))
+    unexplained = 1.0
+    for explanation in (_static, _global_shift, _block_motion):
+        unexplained = min(unexplained, explanation(previous, current))
+        if unexplained < _NEGLIGIBLE:
+            return unexplained
+    return min(unexplained, _block_motion(current, previous))
 
 
 def is_cut(previous: Array, current: Array, threshold: float = DEFAULT_THRESHOLD) -> bool:
     """Whether frame `current` begins a new scene after frame `previous`. A threshold of 0 or less finds no cuts."""
-    return threshold > 0 and distance(small_luma(previous), small_luma(current)) > threshold
+    return threshold > 0 and scene_distance(luma_thumbnail(previous), luma_thumbnail(current)) > threshold
 
 
-def _unmoved(one: _Picture, other: _Picture) -> float:
+def _static(first: _Luma, second: _Luma) -> float:
     """1 minus the correlation of the two as they lie."""
-    one, other = one - one.mean(), other - other.mean()
-    noise = _NOISE * one.size
-    together = float((one * other).sum()) + noise
-    return 1.0 - max(0.0, together / float(np.sqrt(((one * one).sum() + noise) * ((other * other).sum() + noise))))
+    first, second = first - first.mean(), second - second.mean()
+    noise = _NOISE * first.size
+    together = float((first * second).sum()) + noise
+    return 1.0 - max(
+        0.0, together / float(np.sqrt(((first * first).sum() + noise) * ((second * second).sum() + noise)))
+    )
 
 
-def _shifted(one: _Picture, other: _Picture) -> float:
-    """1 minus the best correlation over all shifts that leave at least half of the picture in view."""
-    shape, view, enough = _overlaps(*one.shape)
-    one, other = one - one.mean(), other - other.mean()
-    spectrum = np.fft.rfft2(other, shape)
-    shared = np.fft.irfft2(np.fft.rfft2(one, shape).conj() * spectrum, shape)[enough]
-    kept = np.fft.irfft2(np.fft.rfft2(one * one, shape).conj() * view, shape)[enough]
-    seen = np.fft.irfft2(view.conj() * np.fft.rfft2(other * other, shape), shape)[enough]
-    noise = _NOISE * one.size
+def _global_shift(first: _Luma, second: _Luma) -> float:
+    """1 minus the best correlation over all shifts that leave at least half of the frame in view."""
+    shape, view, enough = _overlaps(*first.shape)
+    first, second = first - first.mean(), second - second.mean()
+    spectrum = np.fft.rfft2(second, shape)
+    shared = np.fft.irfft2(np.fft.rfft2(first, shape).conj() * spectrum, shape)[enough]
+    kept = np.fft.irfft2(np.fft.rfft2(first * first, shape).conj() * view, shape)[enough]
+    seen = np.fft.irfft2(view.conj() * np.fft.rfft2(second * second, shape), shape)[enough]
+    noise = _NOISE * first.size
     return 1.0 - float(
         np.max((shared + noise) / np.sqrt((np.maximum(kept, 0) + noise) * (np.maximum(seen, 0) + noise)))
     )
@@ -101,22 +103,22 @@ def _overlaps(rows: int, columns: int) -> tuple[tuple[int, int], NDArray[np.comp
     return shape, view, np.fft.irfft2(view.conj() * view, shape) >= 0.5 * rows * columns
 
 
-def _scattered(one: _Picture, other: _Picture) -> float:
-    """The share of the structure in the blocks of `one` found nowhere near in `other`, whatever its contrast."""
-    side = min(_BLOCK, *one.shape)
-    rows, columns = one.shape[0] // side, one.shape[1] // side
-    blocks = one[: rows * side, : columns * side].reshape(rows, side, columns, side).transpose(0, 2, 1, 3)
+def _block_motion(first: _Luma, second: _Luma) -> float:
+    """The share of the structure in the blocks of `first` found nowhere near in `second`, whatever its contrast."""
+    side = min(_BLOCK, *first.shape)
+    rows, columns = first.shape[0] // side, first.shape[1] // side
+    blocks = first[: rows * side, : columns * side].reshape(rows, side, columns, side).transpose(0, 2, 1, 3)
     blocks = (blocks - blocks.mean(axis=(2, 3), keepdims=True)).reshape(rows, columns, 1, side * side)
-    windows = _neighbourhoods(other, rows, columns, side)  # (rows, columns, shifts, side * side)
+    windows = _neighbourhoods(second, rows, columns, side)  # (rows, columns, shifts, side * side)
     energy = (blocks * blocks).sum(axis=-1)[..., 0]
     noise = _NOISE * side * side
     matched = np.maximum((windows * blocks).sum(axis=-1), 0) ** 2 / ((windows * windows).sum(axis=-1) + noise)
-    lost = (energy - matched.max(axis=-1)) / (energy + noise)
+    unmatched = (energy - matched.max(axis=-1)) / (energy + noise)
     weights = np.sqrt(energy / (side * side))
-    return float((weights * lost).sum() / (weights.sum() + weights.size * 0.03))
+    return float((weights * unmatched).sum() / (weights.sum() + weights.size * 0.03))
 
 
-def _neighbourhoods(picture: _Picture, rows: int, columns: int, side: int) -> _Picture:
+def _neighbourhoods(picture: _Luma, rows: int, columns: int, side: int) -> _Luma:
     """For every block, all windows of its size within the search range, each without its mean."""
     reach = 2 * _SEARCH + 1
     windows = sliding_window_view(np.pad(picture, _SEARCH, mode="symmetric"), (side, side))

@@ -1,4 +1,4 @@
-"""Frozen facts about a model: what every other room may know of a network without holding it."""
+"""Facts about a model, which other modules use without loading it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from vsadcvsr.errors import UsageError
 type Array = NDArray[np.float32]
 type Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 type ColorFix = Literal["none", "frame"]
-type Aside = Literal["none", "lines", "all"]
-"""What of a stream's state is in the host's memory instead of the device's: nothing, its delay lines, all of it."""
+type Offload = Literal["none", "lines", "all"]
+"""Which part of a stream's state is in host memory: none of it, the delay lines of the skips (`lines`), or all."""
 
 SCALE = 4
 """Every network of the family upscales by this factor in both directions."""
@@ -22,21 +22,20 @@ SCALE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """What the engine must know of a network.
-
-    `lookahead` is the number of frames after n that frame n needs, which is also the number of frames before it
-    (DESIGN: one per temporal convolution). `multiple` divides the height and width that the network takes.
-    `parts` says that pictures come in parts (see `vsadcvsr.output`), else they are whole.
-    `reach` is the spatial reach in input pixels, 0 for none; None means global (attention): tiles then approximate.
-    """
+    """Facts about a network that the engine needs."""
 
     name: str
     lookahead: int
+    """Frames after frame n that output n depends on, and as many before it: one per temporal convolution."""
     multiple: int = 2
+    """Divisor of the heights and widths that the network takes."""
     reach: int | None = 0
-    parts: bool = False
+    """Spatial reach in input pixels; None for global attention, where tiles approximate."""
+    split_output: bool = False
+    """Output comes as base and detail (see `vsadcvsr.output`) instead of RGB."""
     color_fix: ColorFix = "none"
     precisions: tuple[str, ...] = ("fp32",)
+    """Precisions that the network supports."""
 
     def __post_init__(self) -> None:
         if self.lookahead < 0:
@@ -48,36 +47,40 @@ class ModelSpec:
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """The smallest (height, width) that hold the given one and divide by `multiple`."""
-        up = self.multiple
-        return -(-height // up) * up, -(-width // up) * up
+        multiple = self.multiple
+        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
-    """The memory that a network takes for frames of one size, in bytes.
-
-    `weights` and `working`, the most that a step has made and not yet dropped, are needed once; so is a desk for what
-    is aside, see `Aside`. `sites`, `lines` and `ends` (frames and pictures on their way) are each stream's own; so is
-    what these take of the host's memory when they are aside, which may be more: it comes in blocks.
-    """
+class MemoryNeeds:
+    """Memory of a network for frames of one size, in bytes."""
 
     weights: int
-    working: int
-    sites: int
-    lines: int
-    sites_desk: int
-    lines_desk: int
-    sites_host: int
-    lines_host: int
-    ends: int
+    """Weights, once for all streams."""
+    activations: int
+    """Peak of live activations of a step, once for all streams."""
+    temporal_states: int
+    """State of the temporal convolutions of a stream."""
+    skip_delays: int
+    """Delay lines of the skips of a stream."""
+    temporal_staging: int
+    """Staging buffers on the device for offloaded temporal states, shared by all streams."""
+    skip_staging: int
+    """Staging buffers on the device for offloaded delay lines, shared by all streams."""
+    temporal_host: int
+    """Pinned host memory for the temporal states of a stream; allocated in blocks, so it may be larger."""
+    skip_host: int
+    """Pinned host memory for the delay lines of a stream."""
+    io_buffers: int
+    """Input and output buffers of a stream, on both sides."""
 
-    def on_device(self, streams: int, aside: Aside) -> int:
-        """For so many streams that take turns."""
-        desk = {"none": 0, "lines": self.lines_desk, "all": self.lines_desk + self.sites_desk}[aside]
-        each = {"none": self.sites + self.lines, "lines": self.sites, "all": 0}[aside]
-        return self.weights + self.working + desk + streams * (each + self.ends)
+    def on_device(self, streams: int, offload: Offload) -> int:
+        """Device memory for so many streams that take turns."""
+        staging = {"none": 0, "lines": self.skip_staging, "all": self.skip_staging + self.temporal_staging}[offload]
+        per_stream = {"none": self.temporal_states + self.skip_delays, "lines": self.temporal_states, "all": 0}[offload]
+        return self.weights + self.activations + staging + streams * (per_stream + self.io_buffers)
 
-    def on_host(self, streams: int, aside: Aside) -> int:
-        """As `on_device`, of pinned memory."""
-        each = {"none": 0, "lines": self.lines_host, "all": self.lines_host + self.sites_host}[aside]
-        return streams * (self.ends + each)
+    def on_host(self, streams: int, offload: Offload) -> int:
+        """Pinned host memory for so many streams."""
+        per_stream = {"none": 0, "lines": self.skip_host, "all": self.skip_host + self.temporal_host}[offload]
+        return streams * (self.io_buffers + per_stream)

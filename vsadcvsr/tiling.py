@@ -1,8 +1,8 @@
-"""Frames in tiles: planned once a clip, cut with their real neighbours, joined with weights that sum to one.
+"""Tiling of frames: planned once per clip, cropped with real neighbours, merged with weights that sum to one.
 
-A network that reaches r pixels far is exact r pixels away from an edge that is not the frame's own. So tiles overlap by
-twice that, and each gives way to its neighbour in the middle of the overlap. Where the reach is unknown or the overlap
-smaller, the overlap is blended instead.
+A network with a reach of r pixels is exact at a distance of r pixels from an edge that is not the frame's own. So tiles
+overlap by 2r, and each takes over from its neighbour in the middle of the overlap. If the reach is unknown or the
+overlap smaller, the overlap is blended.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import Array, ModelSpec
 
 _GLOBAL_PAD = 32
-"""The overlap, on each side, for networks whose reach has no end."""
+"""Overlap on each side for networks with unlimited reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tiling:
-    """What a user may say of tiles: their size in input pixels, as the network sees it, and the rim that is context.
-
-    `pad` is a multiple of the model's, and `width` and `height` are at least one such multiple more than two rims.
+class TileOptions:
+    """User-specified tiles: size in input pixels as the network sees it, including the context of `pad` pixels on each
+    side. `pad` is a multiple of the model's `multiple`; width and height exceed twice that by at least one multiple.
     """
 
     width: int
@@ -34,52 +33,56 @@ class Tiling:
     pad: int
 
     @classmethod
-    def checked(cls, spec: ModelSpec, tile: Sequence[int] | None, tile_pad: int | None) -> Tiling | None:
+    def checked(cls, spec: ModelSpec, tile: Sequence[int] | None, tile_pad: int | None) -> TileOptions | None:
         """None without tiles. Sizes are rounded up to what the model takes. Raises UsageError."""
-        rim = default_pad(spec) if tile_pad is None else arguments.at_least(0, "tile_pad", tile_pad, "0 or more")
+        padding = default_pad(spec) if tile_pad is None else arguments.at_least(0, "tile_pad", tile_pad, "0 or more")
         if tile is None:
             return None
         tile = arguments.pair("tile", tile, "[width, height] in source pixels")
-        pad = _up(rim, spec.multiple)
-        least = 2 * pad + spec.multiple
-        if min(tile) < least:
+        pad = _round_up(padding, spec.multiple)
+        smallest = 2 * pad + spec.multiple
+        if min(tile) < smallest:
             hint = f"{pad} pixels on each side are context, see tile_pad"
-            raise UsageError.of("tile", tile, f"width and height of {least} or more", hint)
-        return cls(width=_up(tile[0], spec.multiple), height=_up(tile[1], spec.multiple), pad=pad)
+            raise UsageError.of("tile", tile, f"width and height of {smallest} or more", hint)
+        return cls(width=_round_up(tile[0], spec.multiple), height=_round_up(tile[1], spec.multiple), pad=pad)
 
 
 def default_pad(spec: ModelSpec) -> int:
-    """The rim that makes tiling exact, or a usual one where nothing does."""
-    return _up(_GLOBAL_PAD if spec.reach is None else spec.reach, spec.multiple)
+    """The context that makes tiling exact, or a default if nothing does."""
+    return _round_up(_GLOBAL_PAD if spec.reach is None else spec.reach, spec.multiple)
 
 
 @dataclass(frozen=True)
-class Span:
-    """One tile along one axis, in input pixels: `begin` to `end` go in; it fades in over `rise` and out over `fall`.
-
-    Both are (from, to); one without length is a step.
-    """
+class TileSpan:
+    """A tile along one axis, in input pixels."""
 
     begin: int
+    """First input pixel."""
     end: int
-    rise: tuple[int, int]
-    fall: tuple[int, int]
+    """One past the last input pixel."""
+    fade_in: tuple[int, int]
+    """(from, to) of the ramp at the start; a ramp of length zero is a step."""
+    fade_out: tuple[int, int]
+    """(from, to) of the ramp at the end."""
 
     def weights(self, scale: int) -> Array:
         """The weight of each pixel of the tile along this axis, at `scale` times the input's size, 0 to 1."""
-        at = (np.arange(self.begin * scale, self.end * scale, dtype=np.float32) + np.float32(0.5)) / np.float32(scale)
-        return _ramp(at, self.rise) - _ramp(at, self.fall)
+        centres = (np.arange(self.begin * scale, self.end * scale, dtype=np.float32) + np.float32(0.5)) / np.float32(
+            scale
+        )
+        return _ramp(centres, self.fade_in) - _ramp(centres, self.fade_out)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The tiles of a padded frame of (height, width); `exact` where no pixel is blended."""
+class TileLayout:
+    """The tiles of a padded frame of (height, width)."""
 
     height: int
     width: int
-    rows: tuple[Span, ...]
-    columns: tuple[Span, ...]
+    rows: tuple[TileSpan, ...]
+    columns: tuple[TileSpan, ...]
     exact: bool
+    """No pixel is blended."""
 
     def __post_init__(self) -> None:
         for length, spans in ((self.height, self.rows), (self.width, self.columns)):
@@ -91,80 +94,86 @@ class Plan:
     def __len__(self) -> int:
         return len(self.rows) * len(self.columns)
 
-    def __iter__(self) -> Iterator[tuple[Span, Span]]:
+    def __iter__(self) -> Iterator[tuple[TileSpan, TileSpan]]:
         return iter(product(self.rows, self.columns))
 
-    def cut(self, frame: Array, index: int) -> Array:
+    def crop(self, frame: Array, index: int) -> Array:
         """Tile `index` of a padded frame (3, H, W), with its real neighbours around it."""
-        row, column = self._at(index)
+        row, column = self._spans_of(index)
         return frame[:, row.begin : row.end, column.begin : column.end]
 
     def canvas(self, tile: Array) -> Array:
-        """Where `place` puts the tiles of one picture, given any of them, (…, s * h, s * w) for a scale s of 1 or 4."""
-        row, _ = self._at(0)
+        """An empty output for `add`, given any output tile (…, s * h, s * w) of scale s, 1 or 4."""
+        row, _ = self._spans_of(0)
         scale = tile.shape[-2] // (row.end - row.begin)
         return np.zeros((*tile.shape[:-2], self.height * scale, self.width * scale), np.float32)
 
-    def place(self, canvas: Array, index: int, tile: Array) -> None:
-        """Adds tile `index` to the canvas; when each has been placed once, the canvas is the picture."""
-        row, column = self._at(index)
+    def add(self, canvas: Array, index: int, tile: Array) -> None:
+        """Adds tile `index` to the canvas; once each tile was added, the canvas is the frame."""
+        row, column = self._spans_of(index)
         scale = canvas.shape[-2] // self.height
         if self.exact:
-            here = (..., _scaled(scale, row.rise[0], row.fall[0]), _scaled(scale, column.rise[0], column.fall[0]))
-            canvas[here] = tile[
+            region = (
                 ...,
-                _scaled(scale, row.rise[0] - row.begin, row.fall[0] - row.begin),
-                _scaled(scale, column.rise[0] - column.begin, column.fall[0] - column.begin),
+                _scaled(scale, row.fade_in[0], row.fade_out[0]),
+                _scaled(scale, column.fade_in[0], column.fade_out[0]),
+            )
+            canvas[region] = tile[
+                ...,
+                _scaled(scale, row.fade_in[0] - row.begin, row.fade_out[0] - row.begin),
+                _scaled(scale, column.fade_in[0] - column.begin, column.fade_out[0] - column.begin),
             ]
             return
         weights = row.weights(scale)[:, None] * column.weights(scale)[None, :]
         canvas[..., _scaled(scale, row.begin, row.end), _scaled(scale, column.begin, column.end)] += weights * tile
 
-    def _at(self, index: int) -> tuple[Span, Span]:
+    def _spans_of(self, index: int) -> tuple[TileSpan, TileSpan]:
         row, column = divmod(index, len(self.columns))
         return self.rows[row], self.columns[column]
 
 
 @lru_cache(maxsize=16)
-def plan(spec: ModelSpec, height: int, width: int, tiling: Tiling | None) -> Plan:
-    """The tiles for frames of (height, width) before padding; one where the frame fits, or without `tiling`."""
+def plan_tiles(spec: ModelSpec, height: int, width: int, options: TileOptions | None) -> TileLayout:
+    """The tile layout for frames of (height, width) before padding; a single tile if the frame fits, or without
+    `tiling`.
+    """
     height, width = spec.padded(height, width)
-    if tiling is None:
-        tiling = Tiling(width=width, height=height, pad=0)
-    exact = spec.reach is not None and tiling.pad >= spec.reach
-    rows = _spans(height, tiling.height, tiling.pad, spec.multiple, step=exact)
-    columns = _spans(width, tiling.width, tiling.pad, spec.multiple, step=exact)
-    return Plan(height, width, rows, columns, exact or len(rows) * len(columns) == 1)
+    if options is None:
+        options = TileOptions(width=width, height=height, pad=0)
+    exact = spec.reach is not None and options.pad >= spec.reach
+    rows = _spans(height, options.height, options.pad, spec.multiple, step=exact)
+    columns = _spans(width, options.width, options.pad, spec.multiple, step=exact)
+    return TileLayout(height, width, rows, columns, exact or len(rows) * len(columns) == 1)
 
 
-def smaller(spec: ModelSpec, size: tuple[int, int], pad: int) -> tuple[int, int] | None:
-    """The (width, height) of tiles to try where `size` needs too much memory; None where none is smaller."""
-    least = 2 * pad + spec.multiple
-    width, height = (max(least, _up(side // 2, spec.multiple)) for side in size)
+def smaller_tile(spec: ModelSpec, size: tuple[int, int], pad: int) -> tuple[int, int] | None:
+    """(width, height) of smaller tiles to try after running out of memory with `size`; None if none is smaller."""
+    smallest = 2 * pad + spec.multiple
+    width, height = (max(smallest, _round_up(side // 2, spec.multiple)) for side in size)
     return (width, height) if width * height < size[0] * size[1] else None
 
 
-def _spans(length: int, tile: int, pad: int, multiple: int, *, step: bool) -> tuple[Span, ...]:
+def _spans(length: int, tile: int, pad: int, multiple: int, *, step: bool) -> tuple[TileSpan, ...]:
     """Tiles of one length, evenly spread so that neighbours overlap by 2 * pad or more."""
     if tile >= length:
-        return (Span(0, length, (0, 0), (length, length)),)
+        return (TileSpan(0, length, (0, 0), (length, length)),)
     count = 1 - (tile - length) // (tile - 2 * pad)  # one, and as many strides as the rest takes
     begins = [(length - tile) * k // (count - 1) // multiple * multiple for k in range(count)]
-    joints = [_joint(after, before + tile, step) for before, after in pairwise(begins)]
-    rises = [(0, 0), *joints]
-    falls = [*joints, (length, length)]
-    return tuple(Span(begin, begin + tile, *ramps) for begin, *ramps in zip(begins, rises, falls, strict=True))
+    seams = [_seam(after, before + tile, step) for before, after in pairwise(begins)]
+    rises = [(0, 0), *seams]
+    falls = [*seams, (length, length)]
+    return tuple(TileSpan(begin, begin + tile, *ramps) for begin, *ramps in zip(begins, rises, falls, strict=True))
 
 
-def _joint(begin: int, end: int, step: bool) -> tuple[int, int]:
+def _seam(start: int, end: int, step: bool) -> tuple[int, int]:
     """Where one tile fades into the next, inside their overlap."""
-    middle = (begin + end) // 2
-    return (middle, middle) if step else (begin, end)
+    middle = (start + end) // 2
+    return (middle, middle) if step else (start, end)
 
 
-def _ramp(at: Array, ramp: tuple[int, int]) -> Array:
+def _ramp(centres: Array, ramp: tuple[int, int]) -> Array:
     begin, end = ramp
-    return np.clip((at - begin) / (end - begin), 0, 1) if end > begin else (at > begin).astype(np.float32)
+    return np.clip((centres - begin) / (end - begin), 0, 1) if end > begin else (centres > begin).astype(np.float32)
 
 
 def _scaled(scale: int, begin: int, end: int) -> slice:
@@ -172,5 +181,5 @@ def _scaled(scale: int, begin: int, end: int) -> slice:
     return slice(begin * scale, end * scale)
 
 
-def _up(value: int, multiple: int) -> int:
+def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple

@@ -1,4 +1,4 @@
-"""Clips and photographs from disk in the house format: float32 (3, H, W), RGB, 0 to 1, full range."""
+"""Reading and writing of videos and image folders as float32 RGB frames (3, H, W), 0 to 1, full range."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from vsadcvsr.errors import MediaError
 from vsadcvsr.files import IMAGES, VIDEOS, images_in
 from vsadcvsr.spec import Array
 
-_UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 
 
 def files_in(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    """The files of `folder` with one of `endings`, by name. Raises MediaError where there are none."""
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in endings)
-    if not found:
+    """The files of `folder` with one of `endings`, by name. Raises MediaError if there are none."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in endings)
+    if not paths:
         raise MediaError(f"{folder} holds no file that ends in {', '.join(endings)}")
-    return found
+    return paths
 
 
-def items_in(folder: Path) -> dict[str, Path]:
-    """The clips of `folder` by name: its videos and its folders of pictures, or else each of its pictures as a frame.
+def clips_in(folder: Path) -> dict[str, Path]:
+    """The clips of `folder` by name: its videos and its folders of images, or else each of its images as a frame.
 
-    Raises MediaError where there are none.
+    Raises MediaError if there are none.
     """
     inside = sorted(folder.glob("*"))
     clips = {path.stem: path for path in inside if path.suffix.lower() in VIDEOS}
@@ -42,45 +42,45 @@ def items_in(folder: Path) -> dict[str, Path]:
     return dict(sorted(clips.items()))
 
 
-def scene_of(name: str) -> str:
+def scene_name(name: str) -> str:
     """The scene that a file shows: `dog_a` and `dog_c` are parts of one shot, `lake_d2` is a crop of `lake`."""
     stem, _, part = name.rpartition("_")
     return stem if stem and ((len(part) == 1 and part.isalpha()) or part == "d2") else name
 
 
-def frames_at(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
-    """The frames of a video, of a folder of pictures in the order of their numbers, or of one picture."""
+def read_frames(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
+    """The frames of a video, of a folder of images in the order of their numbers, or of one image."""
     if not path.is_dir() and path.suffix.lower() not in IMAGES:
-        return frames_of(path, limit=limit, tagged=tagged)
+        return read_video(path, limit=limit, tagged=tagged)
     pictures = images_in(path) if path.is_dir() else [path]
     if not pictures:
         raise MediaError(f"{path} holds no picture")
-    return map(photo_of, islice(pictures, limit))
+    return map(read_image, islice(pictures, limit))
 
 
-def frames_of(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
+def read_video(path: Path, *, limit: int | None = None, tagged: bool = False) -> Iterator[Array]:
     """The frames of a clip in order, through 8-bit RGB, at most `limit` of them; as BT.709 whatever its tags say, or
     with `tagged` only where they say nothing."""
-    for frame in _decoded(path, limit):
-        own = tagged and frame.colorspace not in {None, _UNTAGGED}
-        matrix = None if own else Colorspace.ITU709
-        yield house(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
+    for frame in _decode(path, limit):
+        keep_tag = tagged and frame.colorspace not in {None, _UNSPECIFIED}
+        matrix = None if keep_tag else Colorspace.ITU709
+        yield to_float(frame.reformat(format="rgb24", src_colorspace=matrix).to_ndarray())
 
 
-def small_frames_of(path: Path, width: int, *, limit: int | None = None) -> Iterator[Array]:
+def read_thumbnails(path: Path, width: int, *, limit: int | None = None) -> Iterator[Array]:
     """The frames of a clip scaled to `width` (area averaged) and 8-bit precision: quick to read, for cut detection."""
-    for frame in _decoded(path, limit):
+    for frame in _decode(path, limit):
         height = max(2, round(frame.height * width / frame.width))
         small = cv2.resize(frame.to_ndarray(format="rgb24"), (width, height), interpolation=cv2.INTER_AREA)
-        yield house(small)
+        yield to_float(small)
 
 
-def photo_of(path: Path) -> Array:
-    """A photograph. Raises MediaError where the file is no picture."""
+def read_image(path: Path) -> Array:
+    """A photograph. Raises MediaError where the file is no image."""
     pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if pixels is None:
         raise MediaError(f"{path} cannot be read as a picture")
-    return house(pixels[..., ::-1])
+    return to_float(pixels[..., ::-1])
 
 
 def write_video(path: Path, frames: Sequence[Array], *, rate: int = 25) -> None:
@@ -89,9 +89,9 @@ def write_video(path: Path, frames: Sequence[Array], *, rate: int = 25) -> None:
         stream = out.add_stream("ffv1", rate=rate, options={"threads": "1"})
         stream.height, stream.width, stream.pix_fmt = *frames[0].shape[1:], "bgr0"
         for number, frame in enumerate(frames):
-            picture = VideoFrame.from_ndarray(pixels_of(frame), format="rgb24").reformat(format="bgr0")
-            picture.pts, picture.time_base = number, Fraction(1, rate)
-            out.mux(stream.encode(picture))
+            video_frame = VideoFrame.from_ndarray(to_uint8(frame), format="rgb24").reformat(format="bgr0")
+            video_frame.pts, video_frame.time_base = number, Fraction(1, rate)
+            out.mux(stream.encode(video_frame))
         out.mux(stream.encode())
 
 
@@ -100,21 +100,21 @@ def write_pictures(folder: Path, frames: Sequence[Array]) -> None:
     folder.mkdir(parents=True)
     for number, frame in enumerate(frames, start=1):
         path = folder / f"{number:08d}.png"
-        if not cv2.imwrite(str(path), np.ascontiguousarray(pixels_of(frame)[..., ::-1])):
+        if not cv2.imwrite(str(path), np.ascontiguousarray(to_uint8(frame)[..., ::-1])):
             raise MediaError(f"{path} cannot be written")
 
 
-def pixels_of(frame: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def to_uint8(frame: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """A frame as 8-bit (H, W, 3) RGB."""
     return np.ascontiguousarray(np.rint(frame.clip(0, 1).transpose(1, 2, 0) * 255).astype(np.uint8))
 
 
-def house(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Array:
-    """8-bit (H, W, 3) RGB as a frame."""
+def to_float(pixels: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Array:
+    """8-bit (H, W, 3) RGB as a float frame."""
     return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
 
 
-def _decoded(path: Path, limit: int | None) -> Iterator[VideoFrame]:
+def _decode(path: Path, limit: int | None) -> Iterator[VideoFrame]:
     try:
         with av.open(str(path)) as container:
             for index, frame in enumerate(container.decode(video=0)):

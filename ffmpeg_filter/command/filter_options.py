@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ffmpeg_filter.command import filtergraph, timeline
 from vsadcvsr.errors import UsageError, near_misses
-from vsadcvsr.plugin.formats import LARGEST
+from vsadcvsr.plugin.formats import MAX_SIDE
 
 _ALIASES = {"w": "width", "h": "height"}
 _HELP = {
@@ -134,8 +134,8 @@ def _convert(name: str, value: str) -> object:
 
 
 def _check_value(name: str, value: object) -> object:
-    if name in {"width", "height"} and value not in range(-2, LARGEST + 1):
-        raise UsageError.of(name, value, f"-2 to {LARGEST}")
+    if name in {"width", "height"} and value not in range(-2, MAX_SIDE + 1):
+        raise UsageError.of(name, value, f"-2 to {MAX_SIDE}")
     return value
 
 

@@ -17,9 +17,9 @@ from ffmpeg_filter.farm import exit_status, finish
 from ffmpeg_filter.farm.tasks import BackgroundTask, TaskReporter
 from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
-from vsadcvsr.farm.cluster.scheduler import Dispatch, Ended, GoneError
-from vsadcvsr.farm.cluster.workers import Crew
-from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.cluster.scheduler import JobRemovedError, JobResult, Scheduler
+from vsadcvsr.farm.cluster.workers import WorkerPool
+from vsadcvsr.farm.monitor.watch import JobWatcher
 from vsadcvsr.farm.store.job import Job
 
 _POLL_SECONDS = 0.2
@@ -37,12 +37,12 @@ _CLOSE_SECONDS = 5.0
 class BatchRunner:
     """Plans, renders and merges titles. A single title is a batch of one."""
 
-    def __init__(self, pool: Crew, watch: Watch, titles: Iterable[TitleRun]) -> None:
+    def __init__(self, pool: WorkerPool, watch: JobWatcher, titles: Iterable[TitleRun]) -> None:
         self._pool = pool
         self._watch = watch
         self._waiting = deque(titles)
         self._is_batch = len(self._waiting) > 1
-        self._scheduler = Dispatch(pool, watch.warn)
+        self._scheduler = Scheduler(pool, watch.warn)
         self._stop = threading.Event()
         self._planning: BackgroundTask[Job] | None = None
         self._rendering: list[TitleRun] = []
@@ -79,8 +79,8 @@ class BatchRunner:
 
     def _plan_next(self) -> None:
         """Starts planning the next title if the queue is short."""
-        enough = _QUEUED_PER_WORKER * max(1, len(self._pool.posts))
-        if self._planning or not self._waiting or self._scheduler.waiting >= enough:
+        enough = _QUEUED_PER_WORKER * max(1, len(self._pool.workers))
+        if self._planning or not self._waiting or self._scheduler.unassigned >= enough:
             return
         title_run = self._waiting.popleft()
         self._planning = BackgroundTask(title_run, self._reporter(f"planning {title_run.title.output}"), title_run.plan)
@@ -90,18 +90,18 @@ class BatchRunner:
         self._rendering.append(title_run)
         self._scheduler.add(title_run.job)
 
-    def _on_chunks_ended(self, ended: Ended) -> None:
+    def _on_chunks_ended(self, ended: JobResult) -> None:
         """Starts the merge of a title whose chunks are done, or records its failure."""
         title_run = next(title_run for title_run in self._rendering if title_run.job is ended.job)
         self._rendering.remove(title_run)
-        if isinstance(ended.error, GoneError):
+        if isinstance(ended.error, JobRemovedError):
             self._on_gone(title_run)
         elif ended.error is not None:
             self._fail(title_run, ended.error)
         else:
             reporter = self._reporter(f"merging {title_run.title.output}")
             self._merging.append(
-                BackgroundTask(title_run, reporter, lambda reporter: title_run.merge(reporter, self._watch.tick))
+                BackgroundTask(title_run, reporter, lambda reporter: title_run.merge(reporter, self._watch.refresh))
             )
 
     def _collect_tasks(self) -> None:
@@ -154,4 +154,4 @@ class BatchRunner:
         names, now = "; ".join(task.reporter.description for task in self._tasks()), time.monotonic()
         if names != self._shown[0] or (names and now - self._shown[1] > _SHOW_SECONDS):
             self._shown = names, now
-            self._watch.doing("; ".join(str(task.reporter) for task in self._tasks()))
+            self._watch.activity("; ".join(str(task.reporter) for task in self._tasks()))

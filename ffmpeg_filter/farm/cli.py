@@ -28,10 +28,10 @@ from ffmpeg_filter.transcode import prepare
 from ffmpeg_filter.transcode.progress import make_reporter
 from vsadcvsr.errors import FarmError, UsageError, one_line
 from vsadcvsr.farm.monitor.status import status_of
-from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.monitor.watch import JobWatcher
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.farm.store.ledger import Line
-from vsadcvsr.farm.worker import Worker, finished
+from vsadcvsr.farm.store.ledger import LedgerEntry
+from vsadcvsr.farm.worker import Worker, verified_entries
 
 _MAX_DIGITS = 9
 """Maximum digits of a chunk number or sample count."""
@@ -141,8 +141,8 @@ def _work(arguments: argparse.Namespace, command: list[str]) -> int:
         job.chunk(arguments.chunk)
     chdir_to_job(job.request)
     job.check_sources()
-    job.sweep()
-    if arguments.chunk is not None and job.checked(arguments.chunk) is not None:
+    job.remove_unfinished()
+    if arguments.chunk is not None and job.verified_entry(arguments.chunk) is not None:
         print_message(f"chunk {arguments.chunk} is done already")
     elif arguments.chunk is None and len(job.done()) == len(job.chunks):
         print_message(f"all {len(job.chunks)} chunks are done already")
@@ -171,13 +171,13 @@ def _frames_left(job: Job, arguments: argparse.Namespace) -> int | None:
     return sum(chunk.length for chunk in job.chunks if chunk.number not in done)
 
 
-def _render_chunks(worker: Worker, arguments: argparse.Namespace) -> Iterator[Line]:
+def _render_chunks(worker: Worker, arguments: argparse.Namespace) -> Iterator[LedgerEntry]:
     if arguments.chunk is not None:
-        yield worker.make(arguments.chunk)
+        yield worker.process(arguments.chunk)
     elif arguments.next:
-        yield from filter(None, [worker.make_next()])
+        yield from filter(None, [worker.process_next()])
     else:
-        yield from worker.make_all()
+        yield from worker.process_all()
 
 
 def _merge(arguments: argparse.Namespace, command: list[str]) -> int:
@@ -188,8 +188,8 @@ def _merge(arguments: argparse.Namespace, command: list[str]) -> int:
     if is_merged(job, output):
         print_message(f"{output} is merged already")
         return OK
-    lines = finished(job)
-    with job.claims.held("merge") as has_claim:
+    lines = verified_entries(job)
+    with job.claims.claim("merge") as has_claim:
         if not has_claim:
             raise FarmError(f"{job.claims.holder('merge') or 'another run'} merges it now")
         output_files.check(context.command, overwrite=context.command.has("y"))
@@ -201,11 +201,11 @@ def _merge(arguments: argparse.Namespace, command: list[str]) -> int:
 def _status(arguments: argparse.Namespace, command: list[str]) -> int:
     job = Job.read(arguments.job)
     if arguments.watch:
-        with Watch([job], style="json", stream=sys.stdout) if arguments.json else Watch([job]) as watch:
+        with JobWatcher([job], style="json", stream=sys.stdout) if arguments.json else JobWatcher([job]) as watch:
             watch.wait()
         return OK
     status = status_of(job)
-    write_line(json.dumps(status.plain(), indent=1) if arguments.json else str(status), sys.stdout)
+    write_line(json.dumps(status.as_json(), indent=1) if arguments.json else str(status), sys.stdout)
     return OK
 
 

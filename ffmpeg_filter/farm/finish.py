@@ -11,9 +11,9 @@ from ffmpeg_filter.farm.merge import merge
 from ffmpeg_filter.transcode.progress import Reporter
 from vsadcvsr import html_page
 from vsadcvsr.farm.monitor.report import report
-from vsadcvsr.farm.monitor.status import Tally
+from vsadcvsr.farm.monitor.status import JobTracker
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.farm.store.ledger import Line, worker_name
+from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name
 
 
 def plan_summary(job: Job) -> str:
@@ -26,12 +26,12 @@ def plan_summary(job: Job) -> str:
     return f"{frames} frames in {len(job.chunks)} chunks in {job.folder}; {method}{seeking}"
 
 
-def merge_and_record(context: JobContext, lines: Sequence[Line], reporter: Reporter) -> None:
+def merge_and_record(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter) -> None:
     """Merges the chunks and appends a line to the ledger."""
     job, output, started = context.job, context.split.output.path, time.time()
     merge(context, lines, reporter)
     size, now = output.stat().st_size if output.is_file() else 0, time.time()
-    merged = Line(
+    merged = LedgerEntry(
         event="merged", plan=job.key, worker=worker_name(), at=now, bytes=size, seconds=round(now - started, 3)
     )
     job.ledger.append(merged)
@@ -39,7 +39,7 @@ def merge_and_record(context: JobContext, lines: Sequence[Line], reporter: Repor
 
 def is_merged(job: Job, output: Path) -> bool:
     """Whether the output exists with the size that the ledger records."""
-    sizes = {line.bytes for line in job.lines() if line.event == "merged"}
+    sizes = {line.bytes for line in job.entries() if line.event == "merged"}
     return output.is_file() and output.stat().st_size in sizes
 
 
@@ -47,4 +47,4 @@ def write_report(job: Job, path: Path, count: int = 4) -> None:
     """Writes the report page of a job with `count` comparison images. Raises MediaError if it cannot be written."""
     from ffmpeg_filter.farm.previews import samples
 
-    html_page.write(path, report(Tally(job), *samples(job, count)))
+    html_page.write(path, report(JobTracker(job), *samples(job, count)))

@@ -136,7 +136,7 @@ class Indexer:
         self._rows.append((frame.pts, frame.duration or 0, frame_checksum(frame)))
         if self._threshold > 0:
             small = _small_luma(frame)
-            if self._before is not None and scenes.distance(self._before, small) > self._threshold:
+            if self._before is not None and scenes.scene_distance(self._before, small) > self._threshold:
                 self._cuts.append(number)
             self._before = small
 
@@ -161,7 +161,7 @@ def _small_luma(frame: av.VideoFrame) -> Array:
     peak = np.float32(1 if raw.format.is_float else (1 << raw.format.bits) - 1)
     planes = raw.planes if raw.format.family == "RGB" else raw.planes[:1]
     small = np.stack([_block_means(plane) for plane in planes]) / peak
-    return scenes.small_luma(np.broadcast_to(small, (3, *small.shape[1:])))
+    return scenes.luma_thumbnail(np.broadcast_to(small, (3, *small.shape[1:])))
 
 
 def _block_means(plane: Plane) -> Array:

@@ -23,7 +23,7 @@ from ffmpeg_filter.transcode.pipeline import Outcome
 from ffmpeg_filter.transcode.progress import Reporter
 from vsadcvsr.errors import FarmError, MediaError
 from vsadcvsr.farm.store.chunks import Chunk
-from vsadcvsr.farm.store.ledger import Line
+from vsadcvsr.farm.store.ledger import LedgerEntry
 
 _MILLISECOND = Fraction(1, 1000)
 _MATROSKA = {"matroska", "mkv"}
@@ -44,14 +44,14 @@ class _EncodedChunk:
     """Presentation rank of each packet within the chunk."""
 
 
-def merge(context: JobContext, lines: Sequence[Line], reporter: Reporter) -> None:
+def merge(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter) -> None:
     """Makes the output of the command from the chunks of `lines`, which must be complete.
 
     Raises FarmError if chunks do not fit together or the result is not as planned; the output then keeps its temporary
     name.
     """
     split = context.split
-    paths = [context.job.store / line.file for line in lines]
+    paths = [context.job.chunk_folder / line.file for line in lines]
     try:
         (_join_chunks if context.spec.mode == "direct" else _encode_film)(context, paths, reporter)
     except BaseException:

@@ -26,11 +26,11 @@ from ffmpeg_filter.farm.render import ChunkRenderer
 from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.transcode.prepare import prepare_command
 from ffmpeg_filter.transcode.progress import MessageReporter
-from vsadcvsr.bench.timing import clocked
-from vsadcvsr.commands import status_of_part
+from vsadcvsr.bench.timing import timed_call
+from vsadcvsr.commands import status_of_subprocess
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.farm.worker import Worker, finished
+from vsadcvsr.farm.worker import Worker, verified_entries
 
 _COMMAND = (
     "-i", "clip.mp4", "-vf", "adcvsr=model=nearest-temporal:scale=4",
@@ -88,16 +88,16 @@ def measure(settings: OverheadSettings, folder: Path) -> Overhead:
     os.chdir(folder)
     _make_clip(settings)
     quiet = MessageReporter(sys.stderr)
-    planning, job = clocked(
+    planning, job = timed_call(
         lambda: plan.plan_job(folder / "job", prepare_command([*_COMMAND]), Fraction(settings.seconds), quiet)
     )
     renderer = ChunkRenderer(job, on_frame=lambda _: time.sleep(1 / settings.fps))
-    working, ledger_lines = clocked(lambda: list(Worker(job, renderer.render, renderer.engine).make_all()))
-    opening, _ = clocked(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
+    working, ledger_lines = timed_call(lambda: list(Worker(job, renderer.render, renderer.engine).process_all()))
+    opening, _ = timed_call(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
     context = JobContext(job)
     seeking, reading, proving = _time_reading(context)
-    sums, _ = clocked(lambda: finished(Job.read(job.folder)))
-    joining, _ = clocked(lambda: merge(context, finished(job), quiet))
+    sums, _ = timed_call(lambda: verified_entries(Job.read(job.folder)))
+    joining, _ = timed_call(lambda: merge(context, verified_entries(job), quiet))
     margin = sum(chunk.last - chunk.first - chunk.length for chunk in job.chunks)
     return Overhead(
         frames=settings.frames,
@@ -135,9 +135,9 @@ def _time_reading(context: JobContext) -> tuple[float, float, float]:
 def _timed_read(source: FrameSource, chunk: Chunk) -> tuple[float, float, float]:
     """Seconds to the first frame of a chunk, from there to its last, and for the checksums alone."""
     with closing(source.frames(chunk.first, chunk.last, next(source.seek_points(chunk.first)))) as frames:
-        first, frame = clocked(lambda: next(frames))
-        checksum_time, _ = clocked(lambda: frame_checksum(frame))
-        rest, left = clocked(lambda: sum(1 for _ in frames))
+        first, frame = timed_call(lambda: next(frames))
+        checksum_time, _ = timed_call(lambda: frame_checksum(frame))
+        rest, left = timed_call(lambda: sum(1 for _ in frames))
     return first, rest, checksum_time * (left + 1)
 
 
@@ -151,4 +151,4 @@ def main(args: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(status_of_part("farm_parts", main, "ORDER"))
+    raise SystemExit(status_of_subprocess("farm_parts", main, "ORDER"))

@@ -37,10 +37,10 @@ from ffmpeg_filter.transcode.split import SplitCommand
 from ffmpeg_filter.upscale.stream import ModelOptions
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.farm.store.chunks import plan as chunks
+from vsadcvsr.farm.store.chunks import plan_chunks as chunks
 from vsadcvsr.farm.store.fingerprints import fingerprint
 from vsadcvsr.farm.store.job import Job, check_folder, write_once
-from vsadcvsr.farm.store.ledger import Line, worker_name
+from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name
 
 _TRIAL_SECONDS = "0.2"
 """Seconds of blank video that each encoder is tried with."""
@@ -90,7 +90,7 @@ def plan_job(folder: Path, prepared: PreparedCommand, seconds: Fraction, reporte
     job = Job(folder=folder, request=request, recipe=spec.to_json(), sources=sources, chunks=chunks_of_film).write()
     now = time.time()
     job.ledger.append(
-        Line(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - started, 3))
+        LedgerEntry(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - started, 3))
     )
     return job
 

@@ -20,10 +20,10 @@ from ffmpeg_filter.farm import intermediate
 from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
 from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
 from vsadcvsr.errors import AdcvsrError, MediaError
-from vsadcvsr.farm.monitor.report import Sample
+from vsadcvsr.farm.monitor.report import Preview
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.job import Job, checksum
-from vsadcvsr.html_page import embedded
+from vsadcvsr.html_page import data_uri
 
 _GEOMETRY_FILTERS = {"crop", "hflip", "pad", "transpose", "vflip"}
 """Filters after `adcvsr` that are allowed in chunks and move pixels."""
@@ -45,7 +45,7 @@ class UnmatchedError(MediaError):
     """A frame that cannot be shown, and why."""
 
 
-def samples(job: Job, count: int) -> tuple[list[Sample], list[str]]:
+def samples(job: Job, count: int) -> tuple[list[Preview], list[str]]:
     """About `count` pairs from the whole video, and notes on those that are left out."""
     if count < 1:
         return [], []
@@ -83,7 +83,7 @@ class _PreviewSource:
         span = frames if self._context.spec.pts_shift is not None else min(frames, _MAX_UNSEEKABLE)
         return sorted({(2 * number + 1) * span // (2 * count) for number in range(count)})
 
-    def sample(self, number: int) -> Sample:
+    def sample(self, number: int) -> Preview:
         """The pair of a frame number. Raises UnmatchedError if a frame is missing or the two differ."""
         job, index = self._context.job, self._context.index
         chunk = next(chunk for chunk in job.chunks if chunk.begin <= number < chunk.end)
@@ -97,7 +97,7 @@ class _PreviewSource:
         metrics = _metrics(before, after, _rgb(source, (source.width, source.height)), back)
         crops = _center_crop(before), _center_crop(after)
         tall, wide = crops[0].shape[:2]
-        return Sample(
+        return Preview(
             frame=number, chunk=chunk.number, at=float(index.seconds[number] - index.seconds[0]), width=wide,
             height=tall, before=_data_uri(crops[0]), after=_data_uri(crops[1]), numbers=metrics,
             note="" if (wide, tall) == shape else f"the middle {wide}x{tall} of {shape[0]}x{shape[1]}",
@@ -126,7 +126,7 @@ class _PreviewSource:
         line = self._done.get(chunk.number)
         if line is None:
             raise UnmatchedError(f"chunk {chunk.number} is not there")
-        path = self._context.job.store / line.file
+        path = self._context.job.chunk_folder / line.file
         if checksum(path) != line.checksum:
             raise UnmatchedError(f"{path.name} is damaged")
         with av.open(str(path)) as file:
@@ -207,4 +207,4 @@ def _data_uri(pixels: Pixels) -> str:
     encoder.options = {"quality": "90"} if image_type == "webp" else {}
     frame.pts = 0
     packets = [*encoder.encode(frame), *encoder.encode(None)]
-    return embedded(image_type, b"".join(bytes(packet) for packet in packets))
+    return data_uri(image_type, b"".join(bytes(packet) for packet in packets))

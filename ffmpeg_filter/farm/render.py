@@ -69,10 +69,10 @@ class ChunkRenderer:
         Raises ChangedError if the frames are not those of the index, MediaError if a program fails, and what the engine
         raises.
         """
-        store = self._context.job.store
+        store = self._context.job.chunk_folder
         store.mkdir(parents=True, exist_ok=True)
         ending = ".mkv" if self._is_direct else intermediate.suffix(self._context.spec.pixel_format)
-        part = self._context.job.part(chunk.number, ending)
+        part = self._context.job.unfinished_path(chunk.number, ending)
         try:
             self._render_retrying(chunk, part)
         except BaseException:

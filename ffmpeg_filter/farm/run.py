@@ -14,9 +14,9 @@ from ffmpeg_filter.farm.options import parse_options, parse_titles
 from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.farm.cluster import connection, workers
-from vsadcvsr.farm.cluster.workers import Crew
-from vsadcvsr.farm.monitor.summary import counted
-from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.cluster.workers import WorkerPool
+from vsadcvsr.farm.monitor.summary import count_of
+from vsadcvsr.farm.monitor.watch import JobWatcher
 from vsadcvsr.farm.store.ledger import worker_name
 
 WORKER_CLASS = "ffmpeg_filter.farm.worker:ChunkWorker"
@@ -26,7 +26,7 @@ WORKER_CLASS = "ffmpeg_filter.farm.worker:ChunkWorker"
 def run(command: Command) -> int:
     """Runs a command with -farm and returns the exit status. Raises what a local run raises, and FarmError."""
     options, requested = parse_options(command), parse_titles(command)
-    connection.check(options.address)
+    connection.check_address(options.address)
     runs = [TitleRun(title, options) for title in requested]
     pending = [title_run for title_run in runs if not title_run.is_done]
     if len(pending) < len(runs) and options.min_level <= logging.INFO:
@@ -39,15 +39,17 @@ def run(command: Command) -> int:
         title_run.check_outputs()
     device = _device(pending)
     progress_stream = sys.stdout if options.style == "json" else sys.stderr  # before Ray's output is redirected
-    with connection.joined(options.address) as ray_cluster, sigterm_raises():
+    with connection.connect(options.address) as ray_cluster, sigterm_raises():
         nodes = ray_cluster.nodes()
-        need = workers.need(nodes, options.cpus, options.gpus, device)
-        pool = Crew(ray_cluster, WORKER_CLASS, (worker_name(), need.threads), need, options.workers)
+        need = workers.worker_resources(nodes, options.cpus, options.gpus, device)
+        pool = WorkerPool(ray_cluster, WORKER_CLASS, (worker_name(), need.threads), need, options.workers)
         with (
-            Watch(style=options.style, stream=progress_stream, least=options.min_level) as watch,
+            JobWatcher(style=options.style, stream=progress_stream, least=options.min_level) as watch,
             BatchRunner(pool, watch, pending) as batch,
         ):
-            watch.inform(f"room for {counted(need.room(nodes), 'worker')} of {need} on {counted(len(nodes), 'node')}")
+            watch.inform(
+                f"room for {count_of(need.capacity(nodes), 'worker')} of {need} on {count_of(len(nodes), 'node')}"
+            )
             batch.run()
     return batch.exit_status()
 

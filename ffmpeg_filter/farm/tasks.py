@@ -9,7 +9,7 @@ from typing import Self
 
 from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import FarmError
-from vsadcvsr.farm.monitor.watch import Watch
+from vsadcvsr.farm.monitor.watch import JobWatcher
 
 
 class BackgroundTask[Result]:
@@ -49,7 +49,7 @@ class BackgroundTask[Result]:
 class TaskReporter:
     """Reporter of a background task: counts frames, and aborts the task once `stop` is set."""
 
-    def __init__(self, watch: Watch, stop: threading.Event, description: str) -> None:
+    def __init__(self, watch: JobWatcher, stop: threading.Event, description: str) -> None:
         self._watch = watch
         self._stop = stop
         self.description = description

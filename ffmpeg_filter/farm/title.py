@@ -24,7 +24,7 @@ from ffmpeg_filter.transcode.progress import Reporter
 from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, one_line
 from vsadcvsr.farm.store.claims import Claims
 from vsadcvsr.farm.store.job import Job, make_folder
-from vsadcvsr.farm.worker import finished
+from vsadcvsr.farm.worker import verified_entries
 
 _MAX_NAME = 255  # bytes
 _POLL_SECONDS = 0.5
@@ -74,7 +74,7 @@ class TitleRun:
         while self._job is None:
             make_folder(folder)
             try:
-                with Claims(folder / "claims").held("plan") as has_claim:
+                with Claims(folder / "claims").claim("plan") as has_claim:
                     if has_claim or (folder / "job.json").exists():
                         self._job = plan.plan_job(folder, prepared, self._options.chunk_seconds, reporter)
             except ProgramError as error:  # what cannot be decoded or encoded here can be so nowhere
@@ -94,13 +94,13 @@ class TitleRun:
 
         Raises as `merge.merge` does, and FarmError if chunks are missing or damaged.
         """
-        while self.job.is_there:
+        while self.job.exists:
             try:
-                with self.job.claims.held("merge") as has_claim:
+                with self.job.claims.claim("merge") as has_claim:
                     if has_claim:
                         return self._merge(reporter, before_removal)
             except FileNotFoundError:
-                if self.job.is_there:
+                if self.job.exists:
                     raise
             time.sleep(_POLL_SECONDS)
         return self.made_elsewhere()
@@ -115,7 +115,7 @@ class TitleRun:
         context, output = JobContext(self.job), self.title.output
         message = f"{output} is merged already"
         if not finish.is_merged(self.job, self.title.path):
-            lines = finished(self.job)
+            lines = verified_entries(self.job)
             self.check_outputs()
             with output_files.claim_outputs(context.command):
                 finish.merge_and_record(context, lines, reporter)

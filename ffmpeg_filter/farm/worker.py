@@ -10,7 +10,7 @@ from pathlib import Path
 from ffmpeg_filter.farm.job_context import chdir_to_job
 from ffmpeg_filter.farm.render import ChunkRenderer
 from vsadcvsr.errors import AdcvsrError, FarmError
-from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.cluster.protocol import WorkerReply
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
@@ -33,40 +33,40 @@ class ChunkWorker:
         self._keys: dict[str, str] = {}
         self._messages: list[str] = []
 
-    def open(self, folder: str, key: str) -> Answer:
+    def open(self, folder: str, key: str) -> WorkerReply:
         """Opens a job: the engine's label, or the error."""
         try:
             job = _wait_for_job(Path(folder), key)
             chdir_to_job(job.request)
-            job.sweep()
+            job.remove_unfinished()
             renderer = ChunkRenderer(job, say=self._messages.append, threads=self._threads)
             self._workers[folder], self._keys[folder] = Worker(job, renderer.render, renderer.engine), key
         except (AdcvsrError, OSError) as error:
-            return Answer.of(error)
+            return WorkerReply.from_error(error)
         for other in [opened for opened in self._workers if opened != folder][: len(self._workers) - _OPEN_JOBS]:
             del self._workers[other]
-        return Answer(engine=renderer.engine)
+        return WorkerReply(engine=renderer.engine)
 
-    def make(self, folder: str, number: int) -> Answer:
+    def make(self, folder: str, number: int) -> WorkerReply:
         """Renders a chunk: no error if it is done, or the name of another worker that holds it."""
-        answer = self.open(folder, self._keys[folder]) if folder not in self._workers else Answer()
+        answer = self.open(folder, self._keys[folder]) if folder not in self._workers else WorkerReply()
         if not answer.cause:
             answer = self._render(self._workers[folder], number)
         messages = tuple(dict.fromkeys(self._messages))
         self._messages.clear()
-        return replace(answer, said=messages[:_MAX_MESSAGES])
+        return replace(answer, messages=messages[:_MAX_MESSAGES])
 
-    def _render(self, worker: Worker, number: int) -> Answer:
+    def _render(self, worker: Worker, number: int) -> WorkerReply:
         job = worker.job
         try:
             chdir_to_job(job.request)
-            with job.claims.held(number, self._driver) as has_claim:
+            with job.claims.claim(number, self._driver) as has_claim:
                 if not has_claim:
-                    return Answer(holder=job.claims.holder(number) or "somebody")
-                worker.make(number)
+                    return WorkerReply(holder=job.claims.holder(number) or "somebody")
+                worker.process(number)
         except (AdcvsrError, OSError) as error:
-            return Answer.of(error)
-        return Answer()
+            return WorkerReply.from_error(error)
+        return WorkerReply()
 
 
 def _wait_for_job(folder: Path, key: str) -> Job:

@@ -25,13 +25,13 @@ from ffmpeg_filter.upscale.vs_bridge import (
     to_raw_frame,
     to_vs_frame,
 )
-from vsadcvsr.color import Encoding
-from vsadcvsr.engine import Engine, Source
+from vsadcvsr.color import ColorFormat
+from vsadcvsr.engine import Engine, InputFrame
 from vsadcvsr.errors import FormatError
-from vsadcvsr.output import Finished
+from vsadcvsr.output import OutputFrame
 from vsadcvsr.plugin import load
-from vsadcvsr.plugin.formats import Request, enter, leave, matrix_for
-from vsadcvsr.plugin.frames import format_of, frame_of, source_of
+from vsadcvsr.plugin.formats import PlanarRequest, from_rgb, matrix_for, to_rgb
+from vsadcvsr.plugin.frames import engine_format, input_frame, output_frame
 from vsadcvsr.spec import SCALE
 
 _PREFETCHED = 2
@@ -125,19 +125,19 @@ class FrameUpscaler:
         output_format = layout.format if layout else None
         shape, self.size = output_shape(clip, first, scale=scale, width=width, height=height, format=output_format)
         matrix_for(first.height, matrix)
-        self._source_clip, self._rgb_clip = enter(clip, matrix)
+        self._source_clip, self._rgb_clip = to_rgb(clip, matrix)
         self._source_clip.std.SetVideoCache(0)
         upscaled_size = self._padded.width * engine.scale, self._padded.height * engine.scale
         limit_frame_cache(*upscaled_size)
-        self._request, self._format = Request(self._source_clip, shape, matrix), shape.format.id
-        planar_format = self._request.of({})
-        self._has_planar_output = planar_format is not None and engine.finishes(
+        self._request, self._format = PlanarRequest(self._source_clip, shape, matrix), shape.format.id
+        planar_format = self._request.color_format({})
+        self._has_planar_output = planar_format is not None and engine.planar_output(
             self._padded.height, self._padded.width, planar_format
         )
-        pictures = self._pictures.clip(format_of(engine), *upscaled_size)
+        pictures = self._pictures.clip(engine_format(engine), *upscaled_size)
         planar_frames = self._pictures.clip(self._format, *upscaled_size) if self._has_planar_output else None
-        self._output_clip = leave(pictures, self._source_clip, shape, matrix, planar_frames)
-        self._bicubic_clip = leave(self._rgb_clip.resize.Bicubic(*upscaled_size), self._source_clip, shape, matrix)
+        self._output_clip = from_rgb(pictures, self._source_clip, shape, matrix, planar_frames)
+        self._bicubic_clip = from_rgb(self._rgb_clip.resize.Bicubic(*upscaled_size), self._source_clip, shape, matrix)
         alpha_source = self._alphas.clip(format_id(alpha_format(first.format)), *self._padded)
         keeps_alpha = first.alpha is not None and (layout is None or layout.has_alpha)
         self._alpha_clip = enlarged_alpha(alpha_source, shape) if keeps_alpha else None
@@ -147,16 +147,16 @@ class FrameUpscaler:
         each; closing the generator ends them.
         """
         sources = prefetch(self._to_engine(frames), _PREFETCHED, may_block=True)
-        return prefetch(self._from_engine(prefetch(self.engine.pictures(sources), _PREFETCHED)), _PREFETCHED)
+        return prefetch(self._from_engine(prefetch(self.engine.stream_output(sources), _PREFETCHED)), _PREFETCHED)
 
-    def _to_engine(self, frames: Iterable[RawFrame]) -> Iterator[Source]:
+    def _to_engine(self, frames: Iterable[RawFrame]) -> Iterator[InputFrame]:
         try:
             for n, raw in enumerate(frames):
                 yield self._input_frame(n, raw)
         except Exception as error:  # noqa: BLE001 - raised when the pictures of the frames before it are out
             self._failure = error
 
-    def _input_frame(self, n: int, raw: RawFrame) -> Source:
+    def _input_frame(self, n: int, raw: RawFrame) -> InputFrame:
         if not raw.is_like(self.first):
             raise FormatError(f"frame {n} is {raw}, allowed: {self.first}, as the first one; make them alike first")
         self._sources[n] = to_vs_frame(raw.format, self._padded, raw.planes, raw.props)
@@ -165,16 +165,16 @@ class FrameUpscaler:
         active = self._active is None or self._active(raw)
         with as_format_error(), self._rgb_clip.get_frame(n) as frame:
             self._pending[n] = _PendingFrame(raw.tag, dict(frame.props), active)
-            return source_of(frame, self._color_format(n) if self._has_planar_output else None)
+            return input_frame(frame, self._color_format(n) if self._has_planar_output else None)
 
-    def _color_format(self, n: int) -> Encoding | None:
+    def _color_format(self, n: int) -> ColorFormat | None:
         with self._source_clip.get_frame(n) as frame:
-            return self._request.of(frame.props)
+            return self._request.color_format(frame.props)
 
-    def _from_engine(self, pictures: Iterable[Finished]) -> Iterator[RawFrame]:
+    def _from_engine(self, pictures: Iterable[OutputFrame]) -> Iterator[RawFrame]:
         for n, picture in enumerate(pictures):
             pending = self._pending.pop(n)
-            self._pictures[n] = frame_of(picture, self._format)
+            self._pictures[n] = output_frame(picture, self._format)
             self._pictures[n].props.update(pending.props)
             with as_format_error():
                 frame = (self._output_clip if pending.active else self._bicubic_clip).get_frame(n)

@@ -15,7 +15,7 @@ import vapoursynth as vs
 from ffmpeg_filter.media.frame import Plane, Property, RawFrame, VideoFormat
 from ffmpeg_filter.upscale.memory import cache_size
 from vsadcvsr.errors import FormatError
-from vsadcvsr.plugin.formats import Shape, shape_of
+from vsadcvsr.plugin.formats import OutputShape, resolve_shape
 
 _ENDLESS = (1 << 31) - 1
 
@@ -61,21 +61,21 @@ def output_shape(
     width: int | None,
     height: int | None,
     format: VideoFormat | None,
-) -> tuple[Shape, Size]:
+) -> tuple[OutputShape, Size]:
     """Shape of the output clip for frames like `first`, and the size to crop it to. Raises UsageError."""
     output_id = None if format is None else format_id(format)
     inside = Size(first.width, first.height)
     if inside == padded_size(first):
-        shape = shape_of(clip, scale=scale, width=width, height=height, format=output_id)
+        shape = resolve_shape(clip, scale=scale, width=width, height=height, format=output_id)
         return shape, Size(shape.width, shape.height)
     unpadded = vs.core.std.BlankClip(format=vs.GRAY8, width=first.width, height=first.height, length=1)
-    picture = shape_of(unpadded, scale=scale, width=width, height=height, format=None)
-    out = shape_of(clip, scale=scale, width=None, height=None, format=output_id).format
+    picture = resolve_shape(unpadded, scale=scale, width=width, height=height, format=None)
+    out = resolve_shape(clip, scale=scale, width=None, height=None, format=output_id).format
     padded_output = (
         _round_up(-(-picture.width * clip.width // first.width), 1 << out.subsampling_w),
         _round_up(-(-picture.height * clip.height // first.height), 1 << out.subsampling_h),
     )
-    return Shape(width=padded_output[0], height=padded_output[1], format=out), Size(picture.width, picture.height)
+    return OutputShape(width=padded_output[0], height=padded_output[1], format=out), Size(picture.width, picture.height)
 
 
 def format_id(format: VideoFormat) -> int:
@@ -89,7 +89,7 @@ def alpha_format(format: VideoFormat) -> VideoFormat:
     return VideoFormat("GRAY", format.bits, is_float=format.is_float)
 
 
-def enlarged_alpha(clip: vs.VideoNode, shape: Shape) -> vs.VideoNode:
+def enlarged_alpha(clip: vs.VideoNode, shape: OutputShape) -> vs.VideoNode:
     """The alpha clip, resized to the output's size and depth."""
     out = vs.core.query_video_format(vs.GRAY, shape.format.sample_type, shape.format.bits_per_sample).id
     full = vs.RANGE_FULL

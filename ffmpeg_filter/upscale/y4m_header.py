@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ffmpeg_filter.media.frame import Property, RawFrame, VideoFormat
 from vsadcvsr.errors import FormatError, UsageError, near_misses
-from vsadcvsr.plugin.formats import LARGEST
+from vsadcvsr.plugin.formats import MAX_SIDE
 
 MAGIC = "YUV4MPEG2"
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
@@ -51,8 +51,8 @@ class Header:
         sizes = [known.get(letter, "") for letter in "WH"]
         if magic != MAGIC or not all(size.isdecimal() and len(size) <= _MAX_DIGITS and int(size) for size in sizes):
             raise FormatError(f"input begins with {line[:60]!r}, expected: {MAGIC} W… H… with a width and a height")
-        if max(map(int, sizes)) > LARGEST:
-            raise FormatError(f"frames are {sizes[0]}x{sizes[1]}, allowed: up to {LARGEST}x{LARGEST}")
+        if max(map(int, sizes)) > MAX_SIDE:
+            raise FormatError(f"frames are {sizes[0]}x{sizes[1]}, allowed: up to {MAX_SIDE}x{MAX_SIDE}")
         header = cls(
             width=int(sizes[0]),
             height=int(sizes[1]),

@@ -39,7 +39,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     name: str = request.param
-    if name.endswith("bf16") and not openvino.counts_in_bf16():
+    if name.endswith("bf16") and not openvino.supports_bf16():
         pytest.skip("this CPU has no bf16")
     return name
 
@@ -114,7 +114,7 @@ def test_restoring_weights_that_were_written_anew_are_loaded_anew(pair: Path, tm
 
 def test_engines_that_are_built_ahead_are_those_of_one_blend(pair: Path) -> None:
     sums = [
-        ort._model_sum(pair, backends.Options(blend=blend))
+        ort._model_sum(pair, backends.BackendOptions(blend=blend))
         for blend in (None, Blend(blending.beside(pair), 0.5), Blend(blending.beside(pair), 0.25))
     ]
     assert len(set(sums)) == 3

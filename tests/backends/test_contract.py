@@ -12,11 +12,11 @@ from tests.backends.conftest import KINDS
 from tests.engine.reference import Clip, clip_of
 from vsadcvsr import backends, calibration
 from vsadcvsr.backends import Backend
-from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError
-from vsadcvsr.output import Parts, arrays, whole
+from vsadcvsr.output import BaseAndDetail, arrays, to_rgb
 from vsadcvsr.spec import Array
-from vsadcvsr.tiling import Tiling
+from vsadcvsr.tiling import TileOptions
 
 SIZE = (8, 12)
 STEPS = 9
@@ -31,15 +31,15 @@ def run(backend: Backend, frames: Array, cuts: set[int], *, count: int = 1) -> A
     state, pictures = backend.start(*frames.shape[2:]), list[Array]()
     for at in range(0, len(fed), count):
         made, state = backend.step(fed[at : at + count], links[at : at + count], state)
-        pictures.append(whole(made))
+        pictures.append(to_rgb(made))
     return np.concatenate(pictures)[ahead : ahead + len(frames)]
 
 
 def test_pictures_are_four_times_as_large_and_float32(backend: Backend) -> None:
     frames = clip_of(1, size=SIZE)
     made, _ = backend.step(frames, np.zeros(1, np.float32), backend.start(*SIZE))
-    assert isinstance(made, Parts) == backend.spec.parts
-    assert whole(made).shape == (1, 3, 32, 48)
+    assert isinstance(made, BaseAndDetail) == backend.spec.split_output
+    assert to_rgb(made).shape == (1, 3, 32, 48)
     assert all(part.dtype == np.float32 and part.flags.writeable for part in arrays(made))
 
 
@@ -93,7 +93,7 @@ def test_streams_do_not_mix(backend: Backend) -> None:
     for n in range(STEPS):
         made, states[0] = backend.step(one[n][None], links[n], states[0])
         _, states[1] = backend.step(other[n][None], links[n], states[1])
-        pictures.append(whole(made))
+        pictures.append(to_rgb(made))
     ahead = backend.spec.lookahead
     np.testing.assert_array_equal(np.concatenate(pictures)[ahead:], alone[: STEPS - ahead])
 
@@ -101,7 +101,7 @@ def test_streams_do_not_mix(backend: Backend) -> None:
 @pytest.mark.parametrize("tile", [None, (32, 32)])
 def test_the_engine_gives_the_same_bits_in_any_order(backend: Backend, tile: tuple[int, int] | None) -> None:
     clip = Clip(clip_of(STEPS, {5}, (37, 41)), {5})
-    manner = Manner(tiles=Tiling.checked(backend.spec, tile, 8), capacity=2)
+    manner = EngineOptions(tiles=TileOptions.checked(backend.spec, tile, 8), capacity=2)
     linear = list(Engine(backend, manner).stream(clip.sources()))
     engine = Engine(backend, manner)
     for n in (8, 2, 3, 5, 4, 0, 7, 1, 6):

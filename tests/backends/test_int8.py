@@ -59,7 +59,7 @@ def test_any_number_of_threads_gives_the_same_bits(pair: Path) -> None:
 
 def test_by_itself_a_cpu_with_vnni_takes_it_where_there_are_ranges(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "counts_in_int8", lambda: True)
-    assert backends.chosen(pair) == "openvino"
+    assert backends.automatic_backend(pair) == "openvino"
     assert backends.load(pair, device="cpu").label == "openvino/cpu/int8"
     monkeypatch.setattr(openvino, "counts_in_int8", lambda: False)
     assert not backends.load(pair, device="cpu", threads=1).label.endswith("int8")

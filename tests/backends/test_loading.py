@@ -19,9 +19,9 @@ from tests.engine.reference import clip_of
 from vsadcvsr import backends
 from vsadcvsr.backends import openvino
 from vsadcvsr.backends.ort import OnnxRuntime
-from vsadcvsr.engine import Engine, Manner
+from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, WeightsError
-from vsadcvsr.tiling import Tiling
+from vsadcvsr.tiling import TileOptions
 
 
 def test_a_second_engine_shares_the_model_and_loads_nothing(
@@ -72,8 +72,8 @@ def test_any_number_of_threads_gives_the_same_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["ort", "torch"])
 def test_tiles_with_a_rim_of_the_networks_reach_change_nothing_to_see(kind: str, files: dict[str, Path]) -> None:
     backend, frames = backends.load(files[kind], device="cpu", precision="fp32"), clip_of(4, size=(90, 107))
-    side = 2 * Tiling.checked(backend.spec, (400, 400), None).pad + 16  # type: ignore[union-attr]  # a tile was given
-    manner = Manner(tiles=Tiling.checked(backend.spec, (side, side), None))
+    side = 2 * TileOptions.checked(backend.spec, (400, 400), None).pad + 16  # type: ignore[union-attr]  # a tile was given
+    manner = EngineOptions(tiles=TileOptions.checked(backend.spec, (side, side), None))
     whole = Engine(backend).stream(frames)
     for tiled, picture in zip(Engine(backend, manner).stream(frames), whole, strict=True):
         np.testing.assert_allclose(tiled, picture, atol=2e-6)
@@ -94,7 +94,7 @@ def test_a_step_that_fails_is_told_in_the_words_of_the_engine(words: str, shown:
         def run_with_iobinding(self, _: object) -> None:
             raise RuntimeError(words)
 
-    backend = OnnxRuntime(write_onnx(tmp_path / "own.onnx"), backends.Options())
+    backend = OnnxRuntime(write_onnx(tmp_path / "own.onnx"), backends.BackendOptions())
     backend._session = Failing(backend._session)
     with pytest.raises(BackendError, match=shown):
         list(Engine(backend).stream(clip_of(1, size=(800, 1200))))
@@ -268,7 +268,7 @@ def test_an_openvino_that_does_not_start_leaves_auto_to_onnx_runtime(
     openvino._core.cache_clear()
     monkeypatch.setattr(f"vsadcvsr.backends.openvino.{broken}", fail)
     if broken == "_precision":
-        monkeypatch.setattr(openvino, "counts_in_bf16", lambda: True)
+        monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
     monkeypatch.setattr("vsadcvsr.backends.ort.has_gpu", lambda: False)
     assert Engine.open(path).label == "ort/cpu/fp32"
     assert [record.getMessage()[:62] for record in caplog.records if record.levelname == "WARNING"] == [

@@ -15,15 +15,23 @@ import pytest
 from tests.backends.tiny import write_onnx
 from vsadcvsr import backends
 from vsadcvsr.backends import ort_tensorrt as engines
-from vsadcvsr.backends.onnx_metadata import Facts, Slot
-from vsadcvsr.backends.ort_tensorrt import Built, Range, card, engine_options, folder, ranges, tensorrt_version
+from vsadcvsr.backends.onnx_metadata import ModelMetadata, StateSpec
+from vsadcvsr.backends.ort_tensorrt import (
+    EngineKey,
+    ShapeRange,
+    engine_folder,
+    engine_options,
+    gpu_identity,
+    shape_ranges,
+    tensorrt_version,
+)
 from vsadcvsr.errors import BackendError
 from vsadcvsr.spec import ModelSpec
 
-FACTS = Facts(ModelSpec(name="any", lookahead=1), (Slot(2, 8, 4), Slot(1, 0)), ("upscaled",))
-BUILT = Built(
+FACTS = ModelMetadata(ModelSpec(name="any", lookahead=1), (StateSpec(2, 8, 4), StateSpec(1, 0)), ("upscaled",))
+BUILT = EngineKey(
     model="5e1f", gpu="RTX", capability="8.9", onnxruntime="1.32.0", tensorrt="101300", precision="fp16",
-    shapes=ranges(FACTS, 64, 96),
+    shapes=shape_ranges(FACTS, 64, 96),
 )  # fmt: skip
 
 
@@ -31,28 +39,28 @@ BUILT = Built(
     "change",
     [
         {"model": "0ther"}, {"gpu": "H200"}, {"capability": "9.0"}, {"onnxruntime": "1.33.0"}, {"tensorrt": "110000"},
-        {"precision": "fp32"}, {"shapes": ranges(FACTS, 64, 100)},
+        {"precision": "fp32"}, {"shapes": shape_ranges(FACTS, 64, 100)},
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_whatever_changes_leads_to_another_engine(change: dict[str, Any], tmp_path: Path) -> None:
-    assert folder(replace(BUILT, **change), tmp_path) != folder(BUILT, tmp_path)
-    assert folder(replace(BUILT), tmp_path) == folder(BUILT, tmp_path)
+    assert engine_folder(replace(BUILT, **change), tmp_path) != engine_folder(BUILT, tmp_path)
+    assert engine_folder(replace(BUILT), tmp_path) == engine_folder(BUILT, tmp_path)
 
 
 def test_the_range_is_of_one_frame_to_a_few_and_of_the_state_as_it_is() -> None:
-    assert ranges(FACTS, 64, 96) == (
-        Range("frames", (1, 3, 64, 96), (1, 3, 64, 96), (8, 3, 64, 96)),
-        Range("links", (1,), (1,), (8,)),
-        Range("state_0", (2, 8, 16, 24), (2, 8, 16, 24), (2, 8, 16, 24)),
-        Range("state_1", (1,), (1,), (1,)),
+    assert shape_ranges(FACTS, 64, 96) == (
+        ShapeRange("frames", (1, 3, 64, 96), (1, 3, 64, 96), (8, 3, 64, 96)),
+        ShapeRange("links", (1,), (1,), (8,)),
+        ShapeRange("state_0", (2, 8, 16, 24), (2, 8, 16, 24), (2, 8, 16, 24)),
+        ShapeRange("state_1", (1,), (1,), (1,)),
     )
 
 
 def test_the_options_name_the_folder_and_the_shapes(tmp_path: Path) -> None:
     options = engine_options(BUILT, tmp_path)
     assert options["trt_engine_cache_enable"] == "1"
-    assert Path(options["trt_engine_cache_path"]) == folder(BUILT, tmp_path)
+    assert Path(options["trt_engine_cache_path"]) == engine_folder(BUILT, tmp_path)
     shapes = "frames:8x3x64x96,links:8,state_0:2x8x16x24,state_1:1"
     assert options["trt_profile_max_shapes"] == shapes
     assert (
@@ -100,9 +108,9 @@ def missing(path: str) -> Any:
 
 
 def test_a_card_is_known_by_its_name_and_capability() -> None:
-    assert card(0, Driver) == ("NVIDIA H200", "9.0")  # type: ignore[arg-type]  # as far as it is asked
-    assert card(1, Driver) == ("unknown", "unknown")  # type: ignore[arg-type]
-    assert card(0, missing) == ("unknown", "unknown")
+    assert gpu_identity(0, Driver) == ("NVIDIA H200", "9.0")  # type: ignore[arg-type]  # as far as it is asked
+    assert gpu_identity(1, Driver) == ("unknown", "unknown")  # type: ignore[arg-type]
+    assert gpu_identity(0, missing) == ("unknown", "unknown")
 
 
 def test_the_version_is_that_of_the_library() -> None:
@@ -152,7 +160,7 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sessions:
 
 def started(path: Path, *sizes: tuple[int, int]) -> None:
     backend = backends.load(path, backend="ort", device="tensorrt")
-    backend._place = ("cpu", 0)  # type: ignore[attr-defined]  # where the state of this one is
+    backend._device = ("cpu", 0)  # type: ignore[attr-defined]  # where the state of this one is
     for height, width in sizes:
         state = backend.start(height, width)
         backend.step(np.zeros((1, 3, height, width), np.float32), np.zeros(1, np.float32), state)
@@ -186,6 +194,6 @@ def test_an_engine_that_cannot_be_built_is_one_line(tmp_path: Path, sessions: Se
 
 
 def test_throwing_away_says_whether_there_was_an_engine(tmp_path: Path) -> None:
-    assert not engines.drop(BUILT, tmp_path)
-    engines.prepare(BUILT, tmp_path)
-    assert not engines.drop(BUILT, tmp_path)
+    assert not engines.remove_engine(BUILT, tmp_path)
+    engines.prepare_folder(BUILT, tmp_path)
+    assert not engines.remove_engine(BUILT, tmp_path)

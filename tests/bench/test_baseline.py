@@ -9,16 +9,16 @@ import pytest
 
 from vsadcvsr import backends
 from vsadcvsr.bench.__main__ import main
-from vsadcvsr.bench.baseline import write_reference
-from vsadcvsr.output import Parts
+from vsadcvsr.bench.baseline import write_baseline
+from vsadcvsr.output import BaseAndDetail
 
 
 def test_the_reference_network_runs_as_a_model(tmp_path: Path) -> None:
     path = tmp_path / "reference.onnx"
-    write_reference(path)
+    write_baseline(path)
     model = backends.load(path, backend="ort", device="cpu")
     made, _ = model.step(np.full((1, 3, 8, 12), 0.5, np.float32), np.ones(1, np.float32), model.start(8, 12))
-    assert not isinstance(made, Parts)
+    assert not isinstance(made, BaseAndDetail)
     assert made.shape == (1, 3, 32, 48)
     assert np.isfinite(made).all()
 

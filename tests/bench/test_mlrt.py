@@ -11,8 +11,8 @@ import onnxruntime
 import pytest
 
 from vsadcvsr.bench import mlrt
-from vsadcvsr.bench.__main__ import beside_mlrt, text
-from vsadcvsr.bench.components import Choice
+from vsadcvsr.bench.__main__ import mlrt_report, text
+from vsadcvsr.bench.components import BenchOptions
 from vsadcvsr.errors import BackendError
 
 
@@ -32,17 +32,17 @@ def test_the_network_is_animevideov3_in_size(tmp_path: Path) -> None:
 
 def test_an_environment_without_the_plugins_is_told(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="has no such plugin; pip install vapoursynth-mlrt-nothing there"):
-        mlrt.through_plugin(sys.executable, "nothing", tmp_path, (8, 6), frames=1)
+        mlrt.measure_plugin(sys.executable, "nothing", tmp_path, (8, 6), frames=1)
     with pytest.raises(BackendError, match="no-python cannot be run"):
-        mlrt.through_plugin(str(tmp_path / "no-python"), "ov", tmp_path, (8, 6), frames=1)
+        mlrt.measure_plugin(str(tmp_path / "no-python"), "ov", tmp_path, (8, 6), frames=1)
 
 
 def test_times_and_failures_stand_beside_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import json, sys\norder = json.loads(sys.argv[1])\nassert order['size'] == [48, 32]\n"
     code += "sys.exit('out of memory') if order['plugin'] == 'ort' else print([500.0, 480.0, 510.0])\n"
     host(tmp_path, code, monkeypatch)
-    choice = Choice(width=48, height=32)
-    report = beside_mlrt(choice, sys.executable, frames=3)
+    choice = BenchOptions(width=48, height=32)
+    report = mlrt_report(choice, sys.executable, frames=3)
     assert report.parts["vs-mlrt ov, animevideov3"].median == 500
     assert report.left_out == {"vs-mlrt ort, animevideov3": "out of memory"}
     assert "2.0" in text(report, choice)
@@ -50,6 +50,6 @@ def test_times_and_failures_stand_beside_the_model(tmp_path: Path, monkeypatch: 
 
 def test_what_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host(tmp_path, "import time\ntime.sleep(60)\n", monkeypatch)
-    monkeypatch.setattr(mlrt, "PATIENCE", 0.2)
+    monkeypatch.setattr(mlrt, "TIMEOUT", 0.2)
     with pytest.raises(BackendError, match="it took longer than 0 s"):
-        mlrt.through_plugin(sys.executable, "ov", tmp_path, (8, 6), frames=1)
+        mlrt.measure_plugin(sys.executable, "ov", tmp_path, (8, 6), frames=1)

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsadcvsr.bench.realesrgan import running, write_rival
+from vsadcvsr.bench.realesrgan import run_action, write_network
 
 
 def test_it_has_as_many_weights_as_the_real_one(tmp_path: Path) -> None:
-    layers, weights = write_rival(tmp_path)
+    layers, weights = write_network(tmp_path)
     flags = 34
     assert weights.stat().st_size // 4 - flags == 1_213_296
     assert len(layers.read_text().splitlines()) == 2 + 72
@@ -19,4 +19,4 @@ def test_it_has_as_many_weights_as_the_real_one(tmp_path: Path) -> None:
 
 @pytest.mark.requires("ncnn")
 def test_it_upscales_by_four(tmp_path: Path) -> None:
-    running(tmp_path, np.zeros((3, 6, 8), np.float32), 1)()
+    run_action(tmp_path, np.zeros((3, 6, 8), np.float32), 1)()

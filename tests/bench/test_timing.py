@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from vsadcvsr.bench import __main__ as bench
-from vsadcvsr.bench.components import Choice, noise, opened, stepping, streaming
+from vsadcvsr.bench.components import BenchOptions, noise, open_engine, step_action, stream_action
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.bench.timing import Timing, compared, timed
+from vsadcvsr.bench.timing import Timing, compare, measure
 
 
 def test_a_timing_is_a_median_and_a_distance_of_quartiles() -> None:
@@ -28,7 +28,7 @@ def test_burning_in_does_not_count() -> None:
         nonlocal calls
         calls += 1
 
-    assert timed(act, rounds=5, burn_in=2).count == 5
+    assert measure(act, rounds=5, burn_in=2).count == 5
     assert calls == 7
 
 
@@ -45,18 +45,18 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_time_is_told_for_each_frame(pause: Callable[[float], None]) -> None:
-    timing = timed(lambda: pause(0.02), rounds=2, frames=4, burn_in=0)
+    timing = measure(lambda: pause(0.02), rounds=2, frames=4, burn_in=0)
     assert timing.median == pytest.approx(5)
 
 
 def test_two_that_are_compared_take_turns() -> None:
     order: list[str] = []
-    compared(lambda: order.append("one"), lambda: order.append("other"), rounds=2)
+    compare(lambda: order.append("one"), lambda: order.append("other"), rounds=2)
     assert order == ["one", "other"] * 5
 
 
 def test_the_ratio_is_of_the_first_to_the_second(pause: Callable[[float], None]) -> None:
-    assert compared(lambda: pause(0.02), lambda: pause(0.002), rounds=3)[2] == pytest.approx(10)
+    assert compare(lambda: pause(0.02), lambda: pause(0.002), rounds=3)[2] == pytest.approx(10)
 
 
 def test_the_machine_is_plain_data() -> None:
@@ -66,10 +66,10 @@ def test_the_machine_is_plain_data() -> None:
 
 
 def test_step_and_stream_run_on_from_call_to_call() -> None:
-    choice = Choice(model="nearest", width=17, height=9)
-    backend, engine = opened(choice)
+    choice = BenchOptions(model="nearest", width=17, height=9)
+    backend, engine = open_engine(choice)
     frames = noise(choice, 3)
-    for act in (stepping(backend, frames), streaming(engine, frames)):
+    for act in (step_action(backend, frames), stream_action(engine, frames)):
         act()
         act()
 

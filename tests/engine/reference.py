@@ -8,7 +8,7 @@ import numpy as np
 
 from vsadcvsr import scenes
 from vsadcvsr.backends.nearest import TAPS
-from vsadcvsr.engine import EndOfClip, Source
+from vsadcvsr.engine import EndOfClip, InputFrame
 from vsadcvsr.spec import Array, ModelSpec
 
 REACH = len(TAPS) // 2
@@ -58,14 +58,14 @@ class Clip:
         self.lost = set(lost)
         self.fetched: list[int] = []
 
-    def fetch(self, i: int) -> Source:
+    def fetch(self, i: int) -> InputFrame:
         if i >= len(self.frames) or i in self.lost:
             raise EndOfClip
         self.fetched.append(i)
-        return Source(self.frames[i], None if self.cuts is None else i in self.cuts)
+        return InputFrame(self.frames[i], None if self.cuts is None else i in self.cuts)
 
-    def sources(self) -> list[Source]:
-        return [Source(frame, None if self.cuts is None else n in self.cuts) for n, frame in enumerate(self.frames)]
+    def sources(self) -> list[InputFrame]:
+        return [InputFrame(frame, None if self.cuts is None else n in self.cuts) for n, frame in enumerate(self.frames)]
 
 
 class Boxes:

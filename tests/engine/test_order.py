@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.reference import REACH, Boxes, Clip, clip_of, detected, even, expected
-from vsadcvsr.engine import Engine, Manner, Source
+from vsadcvsr.engine import Engine, EngineOptions, InputFrame
 from vsadcvsr.errors import FormatError, UsageError
 from vsadcvsr.spec import Array
 
@@ -50,9 +50,9 @@ def test_a_picture_takes_no_other_frames_than_were_said_to_be_needed(
     engine = Engine.open(TEMPORAL, capacity=capacity)
     for turn, n in enumerate(order):
         if turn % 4 == 3:
-            engine.rewind()
-        needed = engine.needed(n)
-        assert set(needed) <= set(engine.surroundings(n)) or needed.stop == n + REACH + 1
+            engine.reset()
+        needed = engine.needed_frames(n)
+        assert set(needed) <= set(engine.context_frames(n)) or needed.stop == n + REACH + 1
         clip.fetched.clear()
         np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, cuts))
         assert clip.fetched == [i for i in needed if i < count]
@@ -215,7 +215,7 @@ def test_a_fetch_that_fails_is_passed_on_and_leaves_the_engine_sound() -> None:
     clip, engine = Clip(clip_of(12)), Engine.open(TEMPORAL)
     engine.render(3, clip.fetch)
 
-    def broken(i: int) -> Source:
+    def broken(i: int) -> InputFrame:
         raise OSError(f"frame {i}")
 
     with pytest.raises(OSError, match="frame 6"):
@@ -245,7 +245,7 @@ def test_a_picture_cannot_be_spoilt_by_whoever_asked_for_it() -> None:
 
 
 def test_a_closed_engine_says_so() -> None:
-    engine = Engine(Boxes(), Manner())
+    engine = Engine(Boxes(), EngineOptions())
     engine.close()
     engine.close()
     with pytest.raises(UsageError, match="closed"):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.nets.paper.small_paper import SHALLOW, student
 from vsadcvsr.engine import EndOfClip, Engine
-from vsadcvsr.engine.runner import Manner, Source
+from vsadcvsr.engine.runner import EngineOptions, InputFrame
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.spec import Array
 
@@ -23,7 +23,7 @@ class Direct:
         self.spec = net.spec
 
     def start(self, height: int, width: int) -> object:
-        return self.net.fresh_state(height, width)
+        return self.net.initial_state(height, width)
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
         assert isinstance(state, tuple)
@@ -48,8 +48,8 @@ def in_colours_of(picture: Tensor, source: Tensor) -> Tensor:
 
 def test_frames_of_odd_size_equal_the_clip_form_of_padded_ones() -> None:
     net, frames = student(SHALLOW), clip(5, 7, 9)
-    engine = Engine(Direct(net), Manner(color_fix=net.spec.color_fix))
-    made = np.stack(list(engine.stream(Source(frame, index == 3) for index, frame in enumerate(frames))))
+    engine = Engine(Direct(net), EngineOptions(color_fix=net.spec.color_fix))
+    made = np.stack(list(engine.stream(InputFrame(frame, index == 3) for index, frame in enumerate(frames))))
     padded = torch.from_numpy(np.pad(frames, ((0, 0), (0, 0), (0, 1), (0, 3)), mode="edge"))
     with torch.inference_mode():
         pictures = net(padded, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0]))[..., :28, :36]
@@ -59,13 +59,13 @@ def test_frames_of_odd_size_equal_the_clip_form_of_padded_ones() -> None:
 
 def test_a_picture_asked_for_alone_has_the_bits_of_the_stream() -> None:
     frames = clip(30, 4, 8)
-    engine = Engine(Direct(student(SHALLOW)), Manner(color_fix="frame", threshold=0))
+    engine = Engine(Direct(student(SHALLOW)), EngineOptions(color_fix="frame", threshold=0))
     streamed = list(engine.stream(frames))
 
-    def fetch(index: int) -> Source:
+    def fetch(index: int) -> InputFrame:
         if index >= len(frames):
             raise EndOfClip
-        return Source(frames[index])
+        return InputFrame(frames[index])
 
     alone = engine.render(27, fetch)
     np.testing.assert_array_equal(alone, streamed[27])

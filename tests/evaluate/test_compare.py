@@ -17,9 +17,9 @@ from tests import browser
 from vsadcvsr.cli import app
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate import compare as module
-from vsadcvsr.evaluate.compare import Look, compare
+from vsadcvsr.evaluate.compare import View, compare
 from vsadcvsr.evaluate.metrics.fidelity import fidelity
-from vsadcvsr.video_io import frames_at
+from vsadcvsr.video_io import read_frames
 
 type Pixels = NDArray[np.uint8]
 
@@ -51,7 +51,7 @@ def content(path: Path) -> dict[str, object]:
 def test_lossless_pictures_are_the_pixels_themselves(tmp_path: Path, page: Callable[..., dict[str, object]]) -> None:
     for seed, name in enumerate("ab"):
         pictures(tmp_path / name, 2, (24, 20), seed)
-    data = page("a", "b", look=Look(lossless=True))
+    data = page("a", "b", look=View(lossless=True))
     assert (data["names"], data["count"], data["width"], data["height"]) == (["a", "b"], 2, 24, 20)
     for name, uris in zip("ab", data["pictures"], strict=True):  # type: ignore[call-overload]
         for number, uri in enumerate(uris):
@@ -76,7 +76,7 @@ def test_measures_are_fidelitys_own(tmp_path: Path, page: Callable[..., dict[str
         pictures(tmp_path / name, 2, (40, 32), seed)
     data = page("a", "b", truth=tmp_path / "true")
     curves: dict[str, list[list[float | None]]] = {item["name"]: item["values"] for item in data["curves"]}  # type: ignore[attr-defined]
-    pairs = zip(frames_at(tmp_path / "a"), frames_at(tmp_path / "true"), strict=True)
+    pairs = zip(read_frames(tmp_path / "a"), read_frames(tmp_path / "true"), strict=True)
     assert curves["PSNR-Y, dB"][0] == pytest.approx([fidelity(*pair).psnr_y for pair in pairs], abs=1e-4)
     assert curves["PSNR-Y, dB"][2] == [None, None]  # nothing differs
     assert curves["SSIM-Y"][2] == [1.0, 1.0]
@@ -98,7 +98,7 @@ def test_a_smaller_source_is_enlarged_and_the_shorter_decides(tmp_path: Path) ->
 def test_start_frames_and_crop_choose_what_is_shown(tmp_path: Path, page: Callable[..., dict[str, object]]) -> None:
     for name in "ab":
         pictures(tmp_path / name, 5, (24, 20))
-    data = page("a", "b", look=Look(start=2, frames=2, crop=8, lossless=True))
+    data = page("a", "b", look=View(start=2, frames=2, crop=8, lossless=True))
     assert (data["start"], data["count"], data["width"], data["height"]) == (2, 2, 8, 8)
     first = cv2.imdecode(np.frombuffer(base64.b64decode(data["pictures"][0][0].split(",")[1]), np.uint8), 1)  # type: ignore[index]
     whole = cv2.imread(str(tmp_path / "a" / "002.png"))
@@ -118,7 +118,7 @@ def test_videos_are_read_in_their_own_colours(tmp_path: Path, page: Callable[...
             frame.colorspace = space
             file.mux(stream.encode(frame))
             file.mux(stream.encode(None))
-    data = page("a.mkv", "b.mkv", look=Look(lossless=True))
+    data = page("a.mkv", "b.mkv", look=View(lossless=True))
     for (uri,) in data["pictures"]:  # type: ignore[attr-defined]
         seen = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), 1)
         assert seen is not None
@@ -144,13 +144,13 @@ def test_what_does_not_fit_is_one_clear_line(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(kind, match=told):
             compare(given, tmp_path / "page.html")
     with pytest.raises(MediaError, match="no frame 7"):
-        compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html", look=Look(start=7))
+        compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html", look=View(start=7))
     monkeypatch.setattr(module, "MOST_BYTES", 1000)
     with pytest.raises(FormatError, match="fewer --frames"):
         compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
     with pytest.raises(UsageError, match="quality is 101"):
-        Look(quality=101)
+        View(quality=101)
 
 
 def test_the_command_writes_a_page(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.evaluate.datasets import Case
-from vsadcvsr.evaluate.external_methods import Method, of_command, of_script, of_upscaler, of_videos
-from vsadcvsr.evaluate.methods import PLAIN
+from vsadcvsr.evaluate.external_methods import Method, from_command, from_script, from_upscaler, from_videos
+from vsadcvsr.evaluate.methods import RESIZERS
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import write_pictures, write_video
 
@@ -48,28 +48,28 @@ clip = core.resize.Point(clip, width=4 * width, height=4 * height)
 {last_line}
 """
     )
-    return of_script(path)
+    return from_script(path)
 
 
 def test_a_plain_upscaler_is_a_method() -> None:
-    assert np.array_equal(made(of_upscaler(PLAIN["bicubic"])), np.stack(list(PLAIN["bicubic"](CASE.low))))
+    assert np.array_equal(made(from_upscaler(RESIZERS["bicubic"])), np.stack(list(RESIZERS["bicubic"](CASE.low))))
 
 
 def test_videos_are_found_by_the_name_of_the_clip_and_cut_to_its_length(tmp_path: Path) -> None:
     write_video(tmp_path / "wave.mkv", moving(5))
-    assert np.array_equal(made(of_videos(tmp_path)), np.stack(moving(2)))
+    assert np.array_equal(made(from_videos(tmp_path)), np.stack(moving(2)))
 
 
 def test_a_folder_of_the_sets_name_comes_first(tmp_path: Path) -> None:
     write_video(tmp_path / "wave.mkv", moving(2)[::-1])
     write_pictures(tmp_path / "soft/wave", moving(2))
-    assert np.array_equal(made(of_videos(tmp_path)), np.stack(moving(2)))
+    assert np.array_equal(made(from_videos(tmp_path)), np.stack(moving(2)))
 
 
 @pytest.mark.parametrize(("cropped", "shape"), [(True, (3, 64, 80)), (False, (3, 80, 100))])
 def test_of_a_cropped_case_the_middle_counts(tmp_path: Path, cropped: bool, shape: tuple[int, ...]) -> None:
     write_video(tmp_path / "wave.mkv", moving(1, 80, 100))
-    (frame,) = of_videos(tmp_path)(Case("wave", moving(1, 16, 20), None, cropped=cropped))
+    (frame,) = from_videos(tmp_path)(Case("wave", moving(1, 16, 20), None, cropped=cropped))
     assert frame.shape == shape
     assert not cropped or np.array_equal(frame, picture(80, 100)[:, 8:-8, 10:-10])
 
@@ -77,7 +77,7 @@ def test_of_a_cropped_case_the_middle_counts(tmp_path: Path, cropped: bool, shap
 def test_a_video_that_is_not_there_is_named(tmp_path: Path) -> None:
     write_video(tmp_path / "other.mkv", moving(1))
     with pytest.raises(MediaError, match="no folder of pictures named wave"):
-        made(of_videos(tmp_path))
+        made(from_videos(tmp_path))
 
 
 @pytest.mark.parametrize("kind", ["RGB24", "RGB48", "RGBS"])
@@ -100,7 +100,7 @@ def test_a_script_that_fails_is_one_line(tmp_path: Path) -> None:
 
 def test_a_script_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"allowed: a \.vpy file"):
-        of_script(tmp_path / "none.vpy")
+        from_script(tmp_path / "none.vpy")
 
 
 def test_without_vspipe_scripts_cannot_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,26 +112,28 @@ def test_without_vspipe_scripts_cannot_run(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("places", ["{input} {output}", "{frames} {upscaled}"])
 def test_a_command_gets_a_clip_and_gives_one(places: str) -> None:
-    assert np.array_equal(made(of_command(f"{DOUBLING} {places}")), np.stack([repeated(frame) for frame in CASE.low]))
+    assert np.array_equal(made(from_command(f"{DOUBLING} {places}")), np.stack([repeated(frame) for frame in CASE.low]))
 
 
 def test_a_command_runs_without_a_shell(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="cannot be decoded"):
-        made(of_command(f"echo {{input}} {{output}} ; touch {tmp_path}/made"))
+        made(from_command(f"echo {{input}} {{output}} ; touch {tmp_path}/made"))
     assert not (tmp_path / "made").exists()
 
 
 def test_a_command_that_fails_is_one_line_with_its_last_words() -> None:
     with pytest.raises(MediaError, match="ended with 3: out of paint"):
-        made(of_command(f"{sys.executable} -c 'import sys; print(\"out of paint\"); sys.exit(3)' {{input}} {{output}}"))
+        made(
+            from_command(f"{sys.executable} -c 'import sys; print(\"out of paint\"); sys.exit(3)' {{input}} {{output}}")
+        )
 
 
 def test_a_command_that_is_not_there_is_one_line() -> None:
     with pytest.raises(MediaError, match="no-such-program cannot be run: No such file"):
-        made(of_command("no-such-program {input} {output}"))
+        made(from_command("no-such-program {input} {output}"))
 
 
 @pytest.mark.parametrize("template", ["upscale {input}", "upscale {output}", "upscale"])
 def test_a_command_without_a_place_for_both_is_refused(template: str) -> None:
     with pytest.raises(UsageError, match="allowed: one with"):
-        of_command(template)
+        from_command(template)

@@ -12,7 +12,7 @@ from tests.evaluate.waves import moving
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate import peers
 from vsadcvsr.evaluate.datasets import Case
-from vsadcvsr.evaluate.methods import Timed, shown
+from vsadcvsr.evaluate.methods import TimedFrames, quantize
 from vsadcvsr.spec import Array
 
 LOW = moving(3, 12, 16)
@@ -46,9 +46,9 @@ def test_a_picture_is_made_once_and_stays_the_same(calls: list[Array], weights: 
     made, kept = list(first), list(again)
     assert len(calls) == 3
     assert all(np.array_equal(one, other) for one, other in zip(made, kept, strict=True))
-    assert np.array_equal(made[1], shown(np.repeat(np.repeat(LOW[1], 4, axis=1), 4, axis=2) * np.float32(0.9)))
-    assert isinstance(first, Timed)
-    assert isinstance(again, Timed)
+    assert np.array_equal(made[1], quantize(np.repeat(np.repeat(LOW[1], 4, axis=1), 4, axis=2) * np.float32(0.9)))
+    assert isinstance(first, TimedFrames)
+    assert isinstance(again, TimedFrames)
     assert first.seconds == again.seconds > 0
 
 
@@ -61,11 +61,11 @@ def test_other_weights_or_pixels_are_made_anew(calls: list[Array], weights: Path
 
 
 def test_a_peer_is_a_method_of_the_table(calls: list[Array], weights: Path) -> None:
-    frames = list(peers.of_peer(weights)(Case("wave", LOW, None)))
+    frames = list(peers.from_peer(weights)(Case("wave", LOW, None)))
     assert [frame.shape for frame in frames] == [(3, 48, 64)] * 3
     assert len(calls) == 3
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
-        peers.of_peer(tmp_path / "none.pth")
+        peers.from_peer(tmp_path / "none.pth")

@@ -11,13 +11,13 @@ import pytest
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.datasets import Protocol
-from vsadcvsr.evaluate.methods import PLAIN, shown, shrunk
-from vsadcvsr.evaluate.metrics.registry import measures_for
-from vsadcvsr.evaluate.metrics.temporal import Footage
+from vsadcvsr.evaluate.methods import RESIZERS, downscale, quantize
+from vsadcvsr.evaluate.metrics.registry import metrics_for
+from vsadcvsr.evaluate.metrics.temporal import ClipWithFlow
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
 
 NAN = math.nan
-MEASURES = measures_for(("psnr_y", "warp", "detail"))
+MEASURES = metrics_for(("psnr_y", "warp", "detail"))
 
 
 def row(method: str, psnr: float, warp: float, set_name: str = "soft") -> Row:
@@ -79,7 +79,7 @@ def test_the_notes_name_the_flow_and_carry_remarks_and_reasons() -> None:
         notes[0] == "E*warp: x1e3, OpenCV DIS (medium), flow of the truth, at full size, squares averaged over channels"
     )
     assert notes[1:] == ["a remark"]
-    (reason,) = Report((), measures_for(("warp_raft",)), Protocol()).notes()
+    (reason,) = Report((), metrics_for(("warp_raft",)), Protocol()).notes()
     assert reason.startswith("not measured: E*warp along RAFT needs --raft")
 
 
@@ -100,26 +100,26 @@ def test_json_has_every_frame_and_how_it_was_measured() -> None:
 
 def test_clips_of_different_lengths_are_not_compared() -> None:
     with pytest.raises(FormatError, match="a clip of 2 frames cannot be compared with a truth of 3"):
-        score_of(moving(2), Footage(moving(3)), MEASURES)
+        score_of(moving(2), ClipWithFlow(moving(3)), MEASURES)
 
 
 def test_frames_of_another_size_are_not_compared() -> None:
     with pytest.raises(FormatError, match=r"a frame of \(3, 32, 44\) cannot be compared"):
-        score_of(moving(2, 32, 44), Footage(moving(2, 32, 40)), MEASURES)
+        score_of(moving(2, 32, 44), ClipWithFlow(moving(2, 32, 40)), MEASURES)
 
 
 def test_shrinking_keeps_an_even_field_and_the_place_of_things() -> None:
-    assert shrunk(np.full((3, 16, 24), 0.2, dtype=np.float32)) == pytest.approx(0.2)
+    assert downscale(np.full((3, 16, 24), 0.2, dtype=np.float32)) == pytest.approx(0.2)
     ramp = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32), (3, 32, 64))
-    assert shrunk(ramp)[0, 4, 8] == pytest.approx(ramp[0, 0, 32:36].mean(), abs=1 / 255)
+    assert downscale(ramp)[0, 4, 8] == pytest.approx(ramp[0, 0, 32:36].mean(), abs=1 / 255)
 
 
 def test_plain_resizing_keeps_an_even_field_and_makes_four_of_one() -> None:
-    for upscale in PLAIN.values():
+    for upscale in RESIZERS.values():
         (large,) = upscale([np.full((3, 5, 7), 0.4, dtype=np.float32)])
         assert large.shape == (3, 20, 28)
         assert large == pytest.approx(0.4, abs=1e-6)
 
 
 def test_what_is_shown_is_in_steps_of_a_byte() -> None:
-    assert np.array_equal(shown(picture(8, 8) + np.float32(0.001)), picture(8, 8))
+    assert np.array_equal(quantize(picture(8, 8) + np.float32(0.001)), picture(8, 8))

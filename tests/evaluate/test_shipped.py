@@ -8,25 +8,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsadcvsr.evaluate.methods import PLAIN, model_named, shrunk
+from vsadcvsr.evaluate.methods import RESIZERS, downscale, open_model
 from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma
 from vsadcvsr.evaluate.metrics.temporal import paths_of, warping_error
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import frames_at
+from vsadcvsr.video_io import read_frames
 
 CLIP = Path(__file__).parents[2] / "examples" / "media" / "clip.mp4"
 
 
 @pytest.fixture(scope="module")
 def truth() -> list[Array]:
-    return [frame[:, :176] for frame in islice(frames_at(CLIP), 20, 28)]  # the second shot
+    return [frame[:, :176] for frame in islice(read_frames(CLIP), 20, 28)]  # the second shot
 
 
 @pytest.fixture(scope="module")
 def results(truth: list[Array]) -> dict[str, list[Array]]:
     """By name of the upscaler, the frames from a clean quarter of the size, in 0..1."""
-    low = [shrunk(frame) for frame in truth]
-    ways = {"bicubic": PLAIN["bicubic"], "fast": model_named("fast", backend="ort", threads=1)}
+    low = [downscale(frame) for frame in truth]
+    ways = {"bicubic": RESIZERS["bicubic"], "fast": open_model("fast", backend="ort", threads=1)}
     return {name: [frame.clip(0, 1) for frame in upscale(low)] for name, upscale in ways.items()}
 
 

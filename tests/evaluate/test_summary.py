@@ -9,7 +9,7 @@ import pytest
 
 from vsadcvsr.evaluate.datasets import Protocol
 from vsadcvsr.evaluate.intervals import estimate, t_quantile
-from vsadcvsr.evaluate.metrics.registry import measures_for
+from vsadcvsr.evaluate.metrics.registry import metrics_for
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score
 from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
 
@@ -19,7 +19,7 @@ def row(method: str, name: str, **clips: float) -> Row:
 
 
 def report(*rows: Row) -> Report:
-    return Report(rows, measures_for(["psnr_y"]), Protocol())
+    return Report(rows, metrics_for(["psnr_y"]), Protocol())
 
 
 @pytest.mark.parametrize(("freedom", "t"), [(1, 12.7062), (2, 4.3027), (5, 2.5706), (30, 2.0423), (1000, 1.9623)])
@@ -29,12 +29,14 @@ def test_students_t_is_that_of_the_tables(freedom: int, t: float) -> None:
 
 def test_an_interval_holds_the_mean_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(3)
-    held = [abs(found.mean) <= found.reach for found in (estimate(list(rng.standard_normal(6))) for _ in range(2000))]
+    held = [
+        abs(found.mean) <= found.half_width for found in (estimate(list(rng.standard_normal(6))) for _ in range(2000))
+    ]
     assert np.mean(held) == pytest.approx(0.95, abs=0.015)
 
 
 def test_one_number_has_no_interval_and_what_is_infinite_does_not_count() -> None:
-    assert math.isnan(estimate([2.0]).reach)
+    assert math.isnan(estimate([2.0]).half_width)
     assert math.isnan(estimate([math.inf, math.nan]).mean)
     found = estimate([1.0, 3.0, math.inf])
     assert (found.mean, found.count) == (2, 2)

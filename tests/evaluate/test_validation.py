@@ -11,10 +11,10 @@ import pytest
 
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import UsageError
-from vsadcvsr.evaluate.datasets import Protocol, cases_of, sets_in
-from vsadcvsr.evaluate.degradations import DEGRADATIONS, degraded
-from vsadcvsr.evaluate.methods import shrunk
-from vsadcvsr.evaluate.validation import Plan, main, scenes_in
+from vsadcvsr.evaluate.datasets import Protocol, read_cases, sets_in
+from vsadcvsr.evaluate.degradations import DEGRADATIONS, degrade
+from vsadcvsr.evaluate.methods import downscale
+from vsadcvsr.evaluate.validation import ValidationPlan, main, scenes_in
 from vsadcvsr.video_io import write_pictures, write_video
 
 
@@ -55,13 +55,13 @@ def test_a_scene_is_degraded_alike_in_any_list(scenes: Path) -> None:
 def test_evaluation_reads_what_was_made(scenes: Path) -> None:
     made(scenes, "set", "--kinds", "clean,stream")
     assert sets_in(scenes / "set") == ["clean", "stream"]
-    cases = {case.name: case for case in cases_of(scenes / "set", "clean", Protocol())}
+    cases = {case.name: case for case in read_cases(scenes / "set", "clean", Protocol())}
     assert {name: (case.size, len(case.low)) for name, case in cases.items()} == {
         "frames": ((64, 64), 3), "still": ((96, 72), 3), "wave": ((96, 72), 3)}  # fmt: skip
     still = cases["still"]
     assert still.truth is not None
     assert not np.array_equal(still.truth[0], still.truth[1])  # it pans
-    assert np.abs(still.low[0] - shrunk(still.truth[0])).max() < 1.01 / 255
+    assert np.abs(still.low[0] - downscale(still.truth[0])).max() < 1.01 / 255
     facts = json.loads((scenes / "set/validation.json").read_text())
     assert set(facts["scenes"]["wave"]["strengths"]["stream"]) == {"blur", "noise", "crf"}
 
@@ -69,10 +69,10 @@ def test_evaluation_reads_what_was_made(scenes: Path) -> None:
 @pytest.mark.parametrize("kind", DEGRADATIONS)
 def test_every_kind_is_as_bad_as_its_name(kind: str) -> None:
     truth = moving(3, 96, 128)
-    pixels, drawn = degraded(truth, kind, "wave")
+    pixels, drawn = degrade(truth, kind, "wave")
     assert pixels.shape == (3, 24, 32, 3)
     assert all(span[0] <= drawn[name] <= span[1] for name, span in vars(DEGRADATIONS[kind]).items() if name in drawn)
-    clean, _ = degraded(truth, "clean", "wave")
+    clean, _ = degrade(truth, "clean", "wave")
     assert (np.abs(pixels.astype(int) - clean).mean() > 0.5) == (kind != "clean")
 
 
@@ -102,4 +102,4 @@ def test_a_mistake_is_one_line(scenes: Path, capsys: pytest.CaptureFixture[str],
 
 
 def test_settings_of_a_plan_are_those_of_the_command() -> None:
-    assert Plan().kinds == tuple(DEGRADATIONS)
+    assert ValidationPlan().kinds == tuple(DEGRADATIONS)

@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ffmpeg_filter.farm.worker import ChunkWorker
-from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.cluster.protocol import WorkerReply
 
 
 class FullDisk(ChunkWorker):
     """Files of the worker that is there first can have 8 KiB."""
 
-    def open(self, folder: str, key: str) -> Answer:
+    def open(self, folder: str, key: str) -> WorkerReply:
         with suppress(FileExistsError):
             (Path(folder).parent / "full").mkdir()
             resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
@@ -27,7 +27,7 @@ class Gate(ChunkWorker):
 
     made = 0
 
-    def make(self, folder: str, number: int) -> Answer:
+    def make(self, folder: str, number: int) -> WorkerReply:
         while self.made and (Path(folder).parent / "stop").exists():
             time.sleep(0.01)
         self.made += 1
@@ -37,7 +37,7 @@ class Gate(ChunkWorker):
 class Noting(ChunkWorker):
     """Writes which GPUs it may see into `gpus.PROCESS` beside the job."""
 
-    def open(self, folder: str, key: str) -> Answer:
+    def open(self, folder: str, key: str) -> WorkerReply:
         note = Path(folder).parent / f"gpus.{os.getpid()}"
         note.write_text(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         return super().open(folder, key)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from vsadcvsr.farm.store.chunks import Chunk, plan
+from vsadcvsr.farm.store.chunks import Chunk, plan_chunks
 from vsadcvsr.farm.store.fingerprints import fingerprint
 from vsadcvsr.farm.store.job import Job
 
@@ -16,7 +16,7 @@ def planned(folder: Path, **request: object) -> Job:
     source = folder.parent / "source.bin"
     if not source.exists():
         source.write_bytes(b"a film" * 100)
-    chunks = plan([Fraction(number, 25) for number in range(100)], [], seconds=Fraction(1), margin=2)
+    chunks = plan_chunks([Fraction(number, 25) for number in range(100)], [], seconds=Fraction(1), margin=2)
     job = Job(
         folder=folder, request={"command": ["x"], **request}, recipe={}, sources=[fingerprint(source)], chunks=chunks
     )
@@ -34,7 +34,7 @@ class Maker:
     def __call__(self, chunk: Chunk) -> Path:
         self._before(chunk)
         self.made.append(chunk.number)
-        self.job.store.mkdir(exist_ok=True)
-        path = self.job.store / f"{chunk.number}.part.bin"
+        self.job.chunk_folder.mkdir(exist_ok=True)
+        path = self.job.chunk_folder / f"{chunk.number}.part.bin"
         path.write_bytes(f"pictures {chunk.begin} to {chunk.end}".encode())
         return path

@@ -7,30 +7,30 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.farm.store.ledger import Event, Line
+from vsadcvsr.farm.store.ledger import Event, LedgerEntry
 
 
-def line(event: Event, at: float, chunk: int = -1, worker: str = "far:1", **more: object) -> Line:
+def line(event: Event, at: float, chunk: int = -1, worker: str = "far:1", **more: object) -> LedgerEntry:
     """A line of the plan "p"."""
-    return Line(event=event, plan="p", worker=worker, at=at, chunk=chunk, **more)  # type: ignore[arg-type]
+    return LedgerEntry(event=event, plan="p", worker=worker, at=at, chunk=chunk, **more)  # type: ignore[arg-type]
 
 
-def made(begun: float, ended: float, chunk: int, worker: str = "far:1", frames: int = 25) -> list[Line]:
+def made(begun: float, ended: float, chunk: int, worker: str = "far:1", frames: int = 25) -> list[LedgerEntry]:
     """The two lines of a chunk that was made."""
     done = line("done", ended, chunk, worker, frames=frames, seconds=ended - begun, engine="e")
     return [line("begun", begun, chunk, worker), done]
 
 
-def note(job: Job, *lines: Line, file: str = "far.jsonl") -> Path:
+def note(job: Job, *lines: LedgerEntry, file: str = "far.jsonl") -> Path:
     """Writes lines into the job's ledger, in its plan's name, and files for the chunks that are done."""
     folder = job.folder / "ledger"
     folder.mkdir(exist_ok=True)
-    job.store.mkdir(exist_ok=True)
+    job.chunk_folder.mkdir(exist_ok=True)
     with (folder / file).open("a") as ledger:
         for one in lines:
             told = {**asdict(one), "plan": job.key}
             if one.event == "done":
                 told |= {"file": f"{one.chunk}.bin", "bytes": 4}
-                (job.store / f"{one.chunk}.bin").write_bytes(b"four")
+                (job.chunk_folder / f"{one.chunk}.bin").write_bytes(b"four")
             ledger.write(json.dumps(told) + "\n")
     return folder / file

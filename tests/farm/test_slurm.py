@@ -20,7 +20,7 @@ IN_ARRAY = {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID
 def programs(tmp_path: Path) -> Programs:
     """A cluster on which a job of four chunks is planned, and whose arrays have five tasks at most."""
     made = Programs(tmp_path)
-    status = status_of(planned(tmp_path / "planned")).plain()
+    status = status_of(planned(tmp_path / "planned")).as_json()
     (tmp_path / "status.json").write_text(json.dumps(status, indent=1))
     made.stand_in("ffadcvsr", 'case "$2" in status) cat status.json ;; work | merge) exit "${STATUS:-0}" ;; esac')
     made.stand_in("srun", 'while [[ $1 == --* ]]; do shift; done; exec "$@"')

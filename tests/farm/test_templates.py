@@ -107,7 +107,7 @@ def test_our_program_understands_what_the_pods_say() -> None:
 def cluster(tmp_path: Path) -> Programs:
     """kubectl, whose jobs are complete at once, and a planned job of four chunks."""
     made = Programs(tmp_path)
-    (tmp_path / "status.json").write_text(json.dumps(status_of(planned(tmp_path / "planned")).plain(), indent=1))
+    (tmp_path / "status.json").write_text(json.dumps(status_of(planned(tmp_path / "planned")).as_json(), indent=1))
     ends = 'echo "${ENDS:-SuccessCriteriaMet Complete}"'
     told = f'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}}) {ends} ;; *) echo reason ;; esac'
     made.stand_in(

@@ -29,7 +29,7 @@ def test_onnx_equals_torch_for_any_step_and_size(exported: Path, count: int, siz
     net = student()
     run = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     x, links = clip(6, {2}, size=size)
-    state = net.fresh_state(*size)
+    state = net.initial_state(*size)
     fed = [part.detach().numpy() for part in state]
     for at in range(0, 6, count):
         frames, linked = x[at : at + count], links[at : at + count]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent, joined
+from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent, join
 from vsadcvsr.nets.temporal import TemporalBlock
 
 TINY = CompactDims(name="tiny", width=4, quarter_width=6, blocks=2, refine=1, sites=(0, 1), settle=True)
@@ -37,12 +37,12 @@ def streamed(net: CompactStudent, frames: Tensor, links: Tensor, steps: list[int
     late, size = net.spec.lookahead, frames.shape[2:]
     frames = torch.cat([frames, torch.rand(late, 3, *size)])
     links = torch.cat([links, torch.zeros(late)])
-    state, at = net.fresh_state(*size), 0
+    state, at = net.initial_state(*size), 0
     out: list[Tensor] = []
     while at < len(frames):
         count = steps[len(out) % len(steps)]
         made, state = net.step(frames[at : at + count], links[at : at + count], state)
-        out.append(joined(*made))
+        out.append(join(*made))
         at += count
     return torch.cat(out)[late:]
 
@@ -81,11 +81,11 @@ def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) ->
     with torch.inference_mode():
         whole = net(x, links)
         torch.manual_seed(seed)
-        rubbish = tuple(torch.rand_like(part) for part in net.fresh_state(8, 12))
+        rubbish = tuple(torch.rand_like(part) for part in net.initial_state(8, 12))
         late = net.spec.lookahead
         tail = torch.cat([x[start:], torch.rand(late, 3, 8, 12)])
         linked = torch.cat([links[start:], torch.zeros(late)])
-        made = joined(*net.step(tail, linked, rubbish)[0])
+        made = join(*net.step(tail, linked, rubbish)[0])
     if start == 0 or target - start >= late:
         torch.testing.assert_close(made[late + target - start], whole[target], atol=TOLERANCE, rtol=0)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from vsadcvsr.engine import EndOfClip, Source
+from vsadcvsr.engine import EndOfClip, InputFrame
 from vsadcvsr.spec import Array, ModelSpec
 
 REACH = 2
@@ -18,7 +18,7 @@ class MeanEngine:
 
     scale = 4
     lookahead = REACH
-    parts = False
+    split_output = False
     spec = ModelSpec(name="mean", lookahead=REACH)
     label = "still/cpu/fp32"
     opened: ClassVar[list[dict[str, object]]] = []
@@ -29,16 +29,16 @@ class MeanEngine:
         cls.opened.append({"model": model, **options})
         return cls()
 
-    def needed(self, n: int) -> range:
-        return self.surroundings(n)
+    def needed_frames(self, n: int) -> range:
+        return self.context_frames(n)
 
-    def surroundings(self, n: int) -> range:
+    def context_frames(self, n: int) -> range:
         return range(max(0, n - REACH), n + REACH + 1)
 
-    def rewind(self) -> None:
+    def reset(self) -> None:
         """Nothing to forget."""
 
-    def picture(self, n: int, fetch: Callable[[int], Source]) -> Array:
+    def output(self, n: int, fetch: Callable[[int], InputFrame]) -> Array:
         before = [_tried(fetch, i) for i in range(max(0, n - REACH), n)]
         sources = _scene_before([*before, fetch(n)])
         for i in range(n + 1, n + REACH + 1):
@@ -49,7 +49,7 @@ class MeanEngine:
         mean = np.mean([source.pixels for source in sources], axis=0, dtype=np.float32)
         return mean.repeat(4, axis=1).repeat(4, axis=2)
 
-    def finishes(self, *_: object) -> bool:
+    def planar_output(self, *_: object) -> bool:
         """Never: its pictures are whole."""
         return False
 
@@ -57,14 +57,14 @@ class MeanEngine:
         type(self).closed += 1
 
 
-def _tried(fetch: Callable[[int], Source], i: int) -> Source | None:
+def _tried(fetch: Callable[[int], InputFrame], i: int) -> InputFrame | None:
     try:
         return fetch(i)
     except EndOfClip:
         return None
 
 
-def _scene_before(sources: list[Source | None]) -> list[Source]:
+def _scene_before(sources: list[InputFrame | None]) -> list[InputFrame]:
     """The last sources, from the last cut on."""
     kept = [source for source in sources if source is not None]
     starts = [i for i, source in enumerate(kept) if source.cut]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vsadcvsr.backends.pytorch.planes import PlaneMaker, planes_of
-from vsadcvsr.color import CHROMA_LOCATIONS, RED_BLUE, Encoding, Finish
+from vsadcvsr.backends.pytorch.planes import PlaneConverter, planes_from_host
+from vsadcvsr.color import CHROMA_LOCATIONS, KR_KB, ColorFormat, OutputFormat
 from vsadcvsr.output import Planes
 from vsadcvsr.plugin.reconstruct import join
 from vsadcvsr.spec import Array
@@ -28,17 +28,17 @@ torch.set_num_threads(1)
 
 
 @st.composite
-def encodings(draw: st.DrawFn) -> tuple[vs.VideoFormat, Encoding]:
+def encodings(draw: st.DrawFn) -> tuple[vs.VideoFormat, ColorFormat]:
     format = vs.core.get_video_format(draw(st.sampled_from(FORMATS)))
     is_rgb = format.color_family == vs.RGB
-    return format, Encoding(
+    return format, ColorFormat(
         family=format.color_family.name,
         bits=format.bits_per_sample,
         is_float=format.sample_type == vs.FLOAT,
         subsampling=(format.subsampling_w, format.subsampling_h),
-        matrix=None if is_rgb else draw(st.sampled_from(sorted(RED_BLUE))),
-        full=draw(st.booleans()),
-        location=draw(st.sampled_from(sorted(CHROMA_LOCATIONS))),
+        matrix=None if is_rgb else draw(st.sampled_from(sorted(KR_KB))),
+        full_range=draw(st.booleans()),
+        chroma_location=draw(st.sampled_from(sorted(CHROMA_LOCATIONS))),
     )
 
 
@@ -50,19 +50,19 @@ def clip_of(format: int, planes: Array) -> vs.VideoNode:
     return blank.std.ModifyFrame(blank, lambda n, f: frame)  # noqa: ARG005 - its names are VapourSynth's
 
 
-def theirs(big: vs.VideoNode, format: vs.VideoFormat, encoding: Encoding) -> vs.VideoFrame:
-    options = {"matrix": encoding.matrix, "chromaloc": encoding.location if any(encoding.subsampling) else None}
+def theirs(big: vs.VideoNode, format: vs.VideoFormat, encoding: ColorFormat) -> vs.VideoFrame:
+    options = {"matrix": encoding.matrix, "chromaloc": encoding.chroma_location if any(encoding.subsampling) else None}
     named = {name: value for name, value in options.items() if value is not None}
-    return big.resize.Bicubic(format=format.id, range=int(encoding.full), **named).get_frame(0)
+    return big.resize.Bicubic(format=format.id, range=int(encoding.full_range), **named).get_frame(0)
 
 
-def ours(finish: Finish, *made: Array) -> Planes:
+def ours(finish: OutputFormat, *made: Array) -> Planes:
     with torch.inference_mode():
-        planes = PlaneMaker(finish, CPU).run(tuple(torch.from_numpy(part[None]) for part in made))
-    return planes_of([plane.numpy() for plane in planes])
+        planes = PlaneConverter(finish, CPU).run(tuple(torch.from_numpy(part[None]) for part in made))
+    return planes_from_host([plane.numpy() for plane in planes])
 
 
-def assert_alike(made: Planes, wanted: vs.VideoFrame, encoding: Encoding) -> None:
+def assert_alike(made: Planes, wanted: vs.VideoFrame, encoding: ColorFormat) -> None:
     for plane, other in zip(made.planes, wanted, strict=True):
         known: NDArray[Any] = np.asarray(other)
         assert plane.dtype == known.dtype
@@ -77,39 +77,39 @@ SIZES = st.tuples(st.integers(1, 24), st.integers(1, 24))
 @given(asked=encodings(), size=SIZES, seed=st.integers(0, 9))
 @settings(max_examples=80, deadline=None, derandomize=True)
 def test_parts_become_the_planes_that_vapoursynth_joins(
-    asked: tuple[vs.VideoFormat, Encoding], size: tuple[int, int], seed: int
+    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int
 ) -> None:
     format, encoding = asked
     rng = np.random.default_rng(seed)
     base = rng.random((3, *size), np.float32) * np.float32(1.2) - np.float32(0.1)
     detail = (rng.random((4 * size[0], 4 * size[1]), np.float32) - np.float32(0.5)) * np.float32(0.4)
-    location = encoding.location if any(encoding.subsampling) else None
+    location = encoding.chroma_location if any(encoding.subsampling) else None
     joined = join(
         clip_of(vs.GRAYS, detail[None]), clip_of(vs.RGBS, base), format, matrix=encoding.matrix, chromaloc=location
     )
-    made = ours(Finish(encoding=encoding, height=size[0], width=size[1]), base, detail)
+    made = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), base, detail)
     assert_alike(made, theirs(joined, format, encoding), encoding)
 
 
 @given(asked=encodings(), size=SIZES, seed=st.integers(0, 9))
 @settings(max_examples=80, deadline=None, derandomize=True)
 def test_whole_pictures_become_the_planes_that_vapoursynth_makes(
-    asked: tuple[vs.VideoFormat, Encoding], size: tuple[int, int], seed: int
+    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int
 ) -> None:
     format, encoding = asked
     picture = np.random.default_rng(seed).random((3, 4 * size[0], 4 * size[1]), np.float32)
-    made = ours(Finish(encoding=encoding, height=size[0], width=size[1]), picture)
+    made = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), picture)
     assert_alike(made, theirs(clip_of(vs.RGBS, picture), format, encoding), encoding)
 
 
 @pytest.mark.parametrize(("format", "most"), [(vs.YUV420P8, 1e-4), (vs.YUV420P10, 2e-4), (vs.YUV444P16, 2e-3)])
 def test_nearly_all_codes_are_the_same(format: int, most: float) -> None:
     asked = vs.core.get_video_format(format)
-    encoding = Encoding(
+    encoding = ColorFormat(
         family="YUV", bits=asked.bits_per_sample, subsampling=(asked.subsampling_w, asked.subsampling_h), matrix=1
     )
     picture = np.random.default_rng(0).random((3, 256, 320), np.float32)
-    made = ours(Finish(encoding=encoding, height=64, width=80), picture)
+    made = ours(OutputFormat(color_format=encoding, height=64, width=80), picture)
     wanted = theirs(clip_of(vs.RGBS, picture), asked, encoding)
     pairs = [(plane, np.asarray(other)) for plane, other in zip(made.planes, wanted, strict=True)]
     differing = sum(int((one != other).sum()) for one, other in pairs)
@@ -117,8 +117,8 @@ def test_nearly_all_codes_are_the_same(format: int, most: float) -> None:
 
 
 def test_padding_is_cut_off_before_anything_is_made_of_it() -> None:
-    encoding = Encoding(family="YUV", bits=8, subsampling=(1, 1), matrix=6)
-    finish = Finish(encoding=encoding, height=3, width=5, color_fix="frame")
+    encoding = ColorFormat(family="YUV", bits=8, subsampling=(1, 1), matrix=6)
+    finish = OutputFormat(color_format=encoding, height=3, width=5, color_fix="frame")
     rng = np.random.default_rng(1)
     picture, junk = rng.random((3, 16, 24), np.float32), rng.random((3, 16, 24), np.float32)
     junk[:, :12, :20] = picture[:, :12, :20]
@@ -130,8 +130,8 @@ def test_padding_is_cut_off_before_anything_is_made_of_it() -> None:
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_what_is_no_number_is_noticed(wrong: float) -> None:
-    finish = Finish(encoding=Encoding(family="GRAY", bits=8, matrix=1), height=2, width=2)
+    finish = OutputFormat(color_format=ColorFormat(family="GRAY", bits=8, matrix=1), height=2, width=2)
     base, detail = np.zeros((3, 2, 2), np.float32), np.zeros((8, 8), np.float32)
-    assert ours(finish, base, detail).sound
+    assert ours(finish, base, detail).is_finite
     detail[5, 5] = wrong
-    assert not ours(finish, base, detail).sound
+    assert not ours(finish, base, detail).is_finite

@@ -95,7 +95,7 @@ def test_a_second_filter_loads_no_model(monkeypatch: pytest.MonkeyPatch) -> None
     loaded = list[Path]()
 
     class Counted(Nearest):
-        def __init__(self, path: Path, options: backends.Options) -> None:
+        def __init__(self, path: Path, options: backends.BackendOptions) -> None:
             loaded.append(path)
             super().__init__(path, options)
 

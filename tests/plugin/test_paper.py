@@ -10,7 +10,7 @@ from tests.engine.test_paper import Direct
 from tests.nets.paper.small_paper import SHALLOW, WHOLE, student
 from tests.plugin.clips import moving
 from vsadcvsr.engine import Engine
-from vsadcvsr.engine.runner import Manner
+from vsadcvsr.engine.runner import EngineOptions
 from vsadcvsr.nets.paper.config import PaperDims
 from vsadcvsr.nets.weights_file import save_weights
 
@@ -24,7 +24,7 @@ def written(dims: PaperDims, factory: pytest.TempPathFactory) -> str:
 def test_the_engine_opens_it_with_its_facts_and_streams(tmp_path_factory: pytest.TempPathFactory) -> None:
     frames = np.random.default_rng(1).random((3, 3, 7, 9), np.float32)
     opened = Engine.open(written(SHALLOW, tmp_path_factory), device="cpu", threads=1)
-    direct = Engine(Direct(student(SHALLOW)), Manner(color_fix="frame"))
+    direct = Engine(Direct(student(SHALLOW)), EngineOptions(color_fix="frame"))
     assert opened.spec == SHALLOW.spec
     np.testing.assert_allclose(np.stack(list(opened.stream(frames))), np.stack(list(direct.stream(frames))), atol=2e-5)
 

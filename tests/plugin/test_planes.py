@@ -12,7 +12,7 @@ import vapoursynth as vs
 
 from tests.backends.tiny import write_student
 from tests.plugin.clips import digests, moving
-from vsadcvsr.backends.pytorch.backend import Ways
+from vsadcvsr.backends.pytorch.backend import TorchOptions
 from vsadcvsr.engine import Engine
 from vsadcvsr.output import Planes
 
@@ -32,28 +32,28 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def kinds(monkeypatch: pytest.MonkeyPatch) -> list[type]:
     """The kinds of picture that engines gave in this test, one for each frame."""
     seen: list[type] = []
-    plain = Engine.picture
+    plain = Engine.output
 
     def noted(self: Engine, n: int, fetch: Callable[[int], object]) -> object:
         made = plain(self, n, fetch)  # type: ignore[arg-type]
         seen.append(type(made))
         return made
 
-    monkeypatch.setattr(Engine, "picture", noted)
+    monkeypatch.setattr(Engine, "output", noted)
     return seen
 
 
-def upscaled(clip: vs.VideoNode, model: str, ways: Ways, **options: object) -> vs.VideoNode:
+def upscaled(clip: vs.VideoNode, model: str, ways: TorchOptions, **options: object) -> vs.VideoNode:
     """The clip upscaled on a backend that works in these ways."""
-    usual: Callable[[object], Ways] = lambda _: ways  # noqa: E731
+    usual: Callable[[object], TorchOptions] = lambda _: ways  # noqa: E731
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Ways, "usual", usual)
+        patch.setattr(TorchOptions, "for_device", usual)
         patch.setattr("vsadcvsr.backends._loaded", {})
         return vs.core.adcvsr.Upscale(clip, model=model, backend="torch", **options)
 
 
 def both(clip: vs.VideoNode, model: str, **options: object) -> tuple[vs.VideoNode, vs.VideoNode]:
-    ways = Ways(late=True, planes=True), Ways(late=True)
+    ways = TorchOptions(pipelined_output=True, planar_output=True), TorchOptions(pipelined_output=True)
     one, other = (upscaled(clip, model, way, **options) for way in ways)
     return one, other
 
@@ -110,15 +110,17 @@ def test_what_is_resized_or_joined_from_tiles_is_left_to_vapoursynth(
 
 
 def test_planes_are_the_same_bits_in_any_order(model: str) -> None:
-    clip, ways = moving(length=12), Ways(late=True, planes=True)
+    clip, ways = moving(length=12), TorchOptions(pipelined_output=True, planar_output=True)
     linear = digests(upscaled(clip, model, ways), range(12))
     assert digests(upscaled(clip, model, ways), (11, 3, 4, 0, 7)) == {n: linear[n] for n in (11, 3, 4, 0, 7)}
-    assert digests(upscaled(clip, model, Ways(planes=True)), (5, 2, 9)) == {n: linear[n] for n in (5, 2, 9)}
+    assert digests(upscaled(clip, model, TorchOptions(planar_output=True)), (5, 2, 9)) == {
+        n: linear[n] for n in (5, 2, 9)
+    }
 
 
 @pytest.mark.parametrize("threads", [1, 8])
 def test_planes_are_the_same_bits_on_any_number_of_threads(threads: int, model: str) -> None:
-    clip, ways = moving(length=12), Ways(late=True, planes=True)
+    clip, ways = moving(length=12), TorchOptions(pipelined_output=True, planar_output=True)
     linear = digests(upscaled(clip, model, ways), range(12))
     vs.core.num_threads = threads
     together = upscaled(clip, model, ways).frames(prefetch=threads)

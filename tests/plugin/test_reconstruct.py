@@ -11,8 +11,8 @@ from tests.plugin.clips import moving
 from vsadcvsr.color import MATRICES
 from vsadcvsr.engine import Engine
 from vsadcvsr.nets.export import export, load_weights
-from vsadcvsr.plugin.formats import enter
-from vsadcvsr.plugin.frames import pixels_of, source_of
+from vsadcvsr.plugin.formats import to_rgb
+from vsadcvsr.plugin.frames import input_frame, pixels_of
 from vsadcvsr.spec import Array
 
 FORMATS = (vs.YUV420P8, vs.YUV422P10, vs.YUV444P16, vs.YUV420PS, vs.GRAY8, vs.GRAYS, vs.RGB24, vs.RGBS)
@@ -30,8 +30,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def expected(clip: vs.VideoNode, model: str, matrix: int = 6) -> Array:
     """Frame 2 as the engine makes it whole, RGB."""
-    rgb = enter(clip, matrix)[1]
-    pictures = Engine.open(model, backend="ort", device="cpu").stream(source_of(frame) for frame in rgb.frames())
+    rgb = to_rgb(clip, matrix)[1]
+    pictures = Engine.open(model, backend="ort", device="cpu").stream(input_frame(frame) for frame in rgb.frames())
     return list(pictures)[2]
 
 

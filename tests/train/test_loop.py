@@ -17,10 +17,10 @@ from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.efficientnet import Trunk
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train import stages, students
-from vsadcvsr.train.data.dataset import Batch, Pool, write_shard
-from vsadcvsr.train.loop import Run
-from vsadcvsr.train.publish import ship
-from vsadcvsr.train.settings import Adversarial, Regression, TrainSettings
+from vsadcvsr.train.data.dataset import Batch, Dataset, write_shard
+from vsadcvsr.train.loop import TrainingRun
+from vsadcvsr.train.publish import publish
+from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, TrainSettings
 
 
 @pytest.fixture
@@ -28,25 +28,25 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
     monkeypatch.setitem(students.STUDENTS, "tiny", TINY)
     return TrainSettings(
         model="tiny", pool=fill_pool(tmp_path / "pool"), out=tmp_path / "run", precision="fp32", threads=1,
-        save_every=3, sample_every=4, regression=Regression(steps=4, batch=2, frames=3, crop=8),
-        adversarial=Adversarial(steps=5, batch=2, frames=3, crop=8, width=8, encoder_steps=3),
+        save_every=3, sample_every=4, regression=RegressionSettings(steps=4, batch=2, frames=3, crop=8),
+        adversarial=AdversarialSettings(steps=5, batch=2, frames=3, crop=8, width=8, encoder_steps=3),
     )  # fmt: skip
 
 
 def steps_then_power_loss(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
     """Runs until the given save is done."""
-    done, plain = [], Run.save
+    done, plain = [], TrainingRun.save
 
-    def save(run: Run) -> None:
+    def save(run: TrainingRun) -> None:
         plain(run)
-        done.append(run.done)
+        done.append(run.steps_done)
         if len(done) == saves:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as held:
-        held.setattr(Run, "save", save)
+        held.setattr(TrainingRun, "save", save)
         with pytest.raises(KeyboardInterrupt):
-            Run(settings).run()
+            TrainingRun(settings).run()
 
 
 def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -57,28 +57,28 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_a_resumed_run_equals_an_uninterrupted_one(
     settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
-    whole = Run(settings)
+    whole = TrainingRun(settings)
     whole.run()
     apart = replace(settings, out=settings.out.with_name("apart"))
     steps_then_power_loss(apart, monkeypatch, saves)
-    again = Run(apart)
+    again = TrainingRun(apart)
     assert again.resume()
     again.run()
-    assert (again.number, again.done) == (1, 5)
-    assert equal(whole.mean, again.mean)
+    assert (again.stage_number, again.steps_done) == (1, 5)
+    assert equal(whole.ema, again.ema)
     assert equal(whole.student.state_dict(), again.student.state_dict())
-    judges = [run.learner.state()["judges"]["feature"] for run in (whole, again)]
+    judges = [run.stage.state()["judges"]["feature"] for run in (whole, again)]
     assert equal(*judges)
 
 
 def test_both_stages_change_the_student(settings: TrainSettings) -> None:
-    first = Run(replace(settings, adversarial=None))
-    start = {name: value.clone() for name, value in first.mean.items()}
+    first = TrainingRun(replace(settings, adversarial=None))
+    start = {name: value.clone() for name, value in first.ema.items()}
     first.run()
-    both = Run(settings)
+    both = TrainingRun(settings)
     both.run()
-    assert not equal(start, first.mean)
-    assert not equal(first.mean, both.mean)
+    assert not equal(start, first.ema)
+    assert not equal(first.ema, both.ema)
 
 
 @pytest.mark.parametrize("domains", [(), ("pixel",), ("feature",)])
@@ -86,33 +86,37 @@ def test_both_stages_change_the_student(settings: TrainSettings) -> None:
 def test_every_arrangement_of_judges_runs(settings: TrainSettings, domains: tuple[str, ...], heads: str) -> None:
     assert settings.adversarial
     stage = replace(settings.adversarial, domains=domains, heads=heads, steps=2)
-    run = Run(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))
+    run = TrainingRun(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))
     run.run()
-    assert all(torch.isfinite(value).all() for value in run.mean.values())
+    assert all(torch.isfinite(value).all() for value in run.ema.values())
 
 
 def test_accumulated_steps_equal_whole_ones(settings: TrainSettings) -> None:
     """Up to rounding: the loss of a batch is the mean of its parts'."""
-    pool = Pool(settings.pool)
-    whole, parts = Run(settings), Run(replace(settings, regression=replace(settings.regression, accumulate=2)))
-    drawn = parts.learner.draw(pool, 0)["student"]
+    pool = Dataset(settings.pool)
+    whole, parts = (
+        TrainingRun(settings),
+        TrainingRun(replace(settings, regression=replace(settings.regression, accumulate=2))),
+    )
+    drawn = parts.stage.draw_samples(pool, 0)["student"]
     joined = Batch(*(np.concatenate([getattr(part, name) for part in drawn]) for name in ("truth", "low", "target")))
-    parts.learner.learn(0, {"student": drawn})
-    whole.learner.learn(0, {"student": [joined]})
+    parts.stage.train_step(0, {"student": drawn})
+    whole.stage.train_step(0, {"student": [joined]})
     for name, value in whole.student.state_dict().items():
         assert torch.allclose(value, parts.student.state_dict()[name], atol=1e-6), name
 
 
 def test_two_processes_equal_two_parts(settings: TrainSettings) -> None:
     """To the bit: each process takes the part that one process would have taken."""
-    alone = Run(replace(settings, adversarial=None, regression=replace(settings.regression, accumulate=2)))
+    alone = TrainingRun(replace(settings, adversarial=None, regression=replace(settings.regression, accumulate=2)))
     alone.run()
     script = (
         "import sys; from pathlib import Path; from tests.train.tiny import TINY; from vsadcvsr.train import students\n"
-        "from vsadcvsr.train.loop import Run; from vsadcvsr.train.settings import *\n"
+        "from vsadcvsr.train.loop import TrainingRun; from vsadcvsr.train.settings import *\n"
         "students.STUDENTS['tiny'] = TINY\n"
-        "run = Run(TrainSettings(model='tiny', pool=Path(sys.argv[1]), out=Path(sys.argv[2]), precision='fp32',\n"
-        "    threads=1, device='cpu', regression=Regression(steps=4, batch=2, frames=3, crop=8)))\n"
+        "run = TrainingRun(TrainSettings(model='tiny', pool=Path(sys.argv[1]), out=Path(sys.argv[2]),\n"
+        "    precision='fp32', threads=1, device='cpu',\n"
+        "    regression=RegressionSettings(steps=4, batch=2, frames=3, crop=8)))\n"
         "run.run()\n"
     )
     out = settings.out.with_name("two")
@@ -128,7 +132,7 @@ def test_two_processes_equal_two_parts(settings: TrainSettings) -> None:
     ends = [child.communicate(timeout=100) for child in children]
     assert [child.returncode for child in children] == [0, 0], ends
     held = torch.load(out / "checkpoint.pt", weights_only=True)
-    assert equal(alone.mean, held["mean"])
+    assert equal(alone.ema, held["mean"])
 
 
 def free_port() -> int:
@@ -140,16 +144,16 @@ def free_port() -> int:
 
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSettings) -> None:
-    run = Run(settings)
+    run = TrainingRun(settings)
     before = {name: value.clone() for name, value in run.student.state_dict().items()}
-    (drawn,) = run.learner.draw(Pool(settings.pool), 0)["student"]
+    (drawn,) = run.stage.draw_samples(Dataset(settings.pool), 0)["student"]
     with pytest.raises(WeightsError, match="the last checkpoint stands"):
-        run.learner.learn(0, {"student": [replace(drawn, target=drawn.target * np.float32("nan"))]})
+        run.stage.train_step(0, {"student": [replace(drawn, target=drawn.target * np.float32("nan"))]})
     assert equal(before, run.student.state_dict())
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(settings)
+    run = TrainingRun(settings)
     run.save()
     held = run.checkpoint.read_bytes()
 
@@ -165,45 +169,45 @@ def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeyp
 
 
 def test_a_checkpoint_of_other_settings_is_refused(settings: TrainSettings) -> None:
-    Run(settings).save()
+    TrainingRun(settings).save()
     with pytest.raises(UsageError, match=r"seed is 9, allowed: 0, as in the checkpoint"):
-        Run(replace(settings, seed=9)).resume()
-    assert Run(replace(settings, save_every=99)).resume()
+        TrainingRun(replace(settings, seed=9)).resume()
+    assert TrainingRun(replace(settings, save_every=99)).resume()
 
 
 def test_a_damaged_checkpoint_is_named(settings: TrainSettings) -> None:
     settings.out.mkdir()
     (settings.out / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(WeightsError, match=r"checkpoint\.pt cannot be read.*delete it"):
-        Run(settings).resume()
+        TrainingRun(settings).resume()
 
 
 def test_a_model_that_is_not_known_is_refused(settings: TrainSettings) -> None:
     with pytest.raises(UsageError, match="model is 'huge'"):
-        Run(replace(settings, model="huge"))
+        TrainingRun(replace(settings, model="huge"))
 
 
 def test_weights_of_another_student_are_no_beginning(settings: TrainSettings, tmp_path: Path) -> None:
-    run = Run(settings)
-    weights = ship(run, tmp_path / "w")[0]
-    assert Run(replace(settings, begin=weights)).student.dims == TINY
+    run = TrainingRun(settings)
+    weights = publish(run, tmp_path / "w")[0]
+    assert TrainingRun(replace(settings, begin=weights)).student.dims == TINY
     with pytest.raises(UsageError, match="begin is"):
-        Run(replace(settings, model="fast", begin=weights))
+        TrainingRun(replace(settings, model="fast", begin=weights))
 
 
 def test_temporal_blocks_can_learn_alone(settings: TrainSettings) -> None:
-    run = Run(replace(settings, temporal_only=True, adversarial=None))
+    run = TrainingRun(replace(settings, temporal_only=True, adversarial=None))
     run.run()
     learning = {name.split(".")[0] for name, value in run.student.named_parameters() if value.requires_grad}
     assert learning == {"temporal", "settle"}
-    assert len(run.learner.optimiser.param_groups[0]["params"]) == 8
+    assert len(run.stage.optimiser.param_groups[0]["params"]) == 8
 
 
 def test_the_teachers_answer_is_what_is_learned(settings: TrainSettings) -> None:
     truth = np.load(settings.pool / "0000.hr.npy")
     write_shard(settings.pool, 0, "gray", np.full_like(truth, 128))
-    run = Run(replace(settings, teacher="gray", adversarial=None))
-    (drawn,) = run.learner.draw(Pool(settings.pool, teacher="gray"), 0)["student"]
+    run = TrainingRun(replace(settings, teacher="gray", adversarial=None))
+    (drawn,) = run.stage.draw_samples(Dataset(settings.pool, teacher="gray"), 0)["student"]
     assert np.ptp(drawn.target) == 0
     assert np.ptp(drawn.truth) > 0.5
 
@@ -216,16 +220,18 @@ def test_features_are_learned_from_where_they_have_a_weight(
     monkeypatch.setattr(stages, "trunk", lambda: network)
     losses = []
     for weight in (0.0, 0.5):
-        run = Run(replace(settings, adversarial=None, regression=replace(settings.regression, perceptual=weight)))
-        losses.append(run.learner.learn(0, run.learner.draw(Pool(settings.pool), 0))["regression"])
+        run = TrainingRun(
+            replace(settings, adversarial=None, regression=replace(settings.regression, perceptual=weight))
+        )
+        losses.append(run.stage.train_step(0, run.stage.draw_samples(Dataset(settings.pool), 0))["regression"])
     assert losses[1] > losses[0]
     assert all(value.grad is None for value in network.parameters())
 
 
 def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_path: Path) -> None:
-    run = Run(settings)
+    run = TrainingRun(settings)
     run.run()
-    weights, graph, card = ship(run, tmp_path / "shipped")
+    weights, graph, card = publish(run, tmp_path / "shipped")
     assert load_weights(weights).dims == TINY
     assert graph.stat().st_size > 1000
     assert "5 steps with dual-head discriminators in the pixel and feature domain" in card.read_text()
@@ -234,8 +240,8 @@ def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_pa
 
 @pytest.mark.requires("tensorboard")
 def test_curves_and_sample_frames_are_written(settings: TrainSettings) -> None:
-    Run(settings).run()
+    TrainingRun(settings).run()
     (events,) = (settings.out / "tensorboard").iterdir()
     held = events.read_bytes()
-    for name in (b"regression/regression", b"adversarial/judge pixel detail salad", b"plain, student, target"):
+    for name in (b"regression/regression", b"adversarial/judge pixel detail unrelated", b"plain, student, target"):
         assert name in held

@@ -6,20 +6,29 @@ import pytest
 import torch
 
 from vsadcvsr.nets.efficientnet import Trunk
-from vsadcvsr.train.losses import distance, judged, luma, motion, perceptual, regression, structure, tone
+from vsadcvsr.train.losses import (
+    adversarial_loss,
+    luma,
+    perceptual,
+    regression,
+    smooth_l1,
+    structure,
+    temporal_difference,
+    tone,
+)
 from vsadcvsr.train.schedule import rate
-from vsadcvsr.train.settings import Regression
-from vsadcvsr.train.students import enlarged, links
+from vsadcvsr.train.settings import RegressionSettings
+from vsadcvsr.train.students import links, upsample_bilinear
 
 
 def test_the_loss_sees_flicker_that_single_frames_hide() -> None:
     still = torch.full((1, 4, 3, 4, 4), 0.5)
     flicker = still + 0.1 * torch.tensor([1.0, -1, 1, -1]).view(1, 4, 1, 1, 1)
     steady = still + 0.1
-    apart = [float(regression(clip, still, Regression(luma=0, difference=1))) for clip in (flicker, steady)]
+    apart = [float(regression(clip, still, RegressionSettings(luma=0, difference=1))) for clip in (flicker, steady)]
     assert apart[0] > 2 * apart[1]
     assert luma(still).shape == (1, 4, 4, 4)
-    assert motion(still).abs().max() == 0
+    assert temporal_difference(still).abs().max() == 0
 
 
 def test_value_and_gradient_are_those_of_the_formula() -> None:
@@ -27,12 +36,12 @@ def test_value_and_gradient_are_those_of_the_formula() -> None:
     target = torch.rand(2, 3, 3, 8, 8, dtype=torch.float64)
     plain = (target + 0.01 * torch.randn_like(target)).requires_grad_()
     fused = plain.detach().clone().requires_grad_()
-    loss = distance(plain, target) + 0.5 * distance(luma(plain), luma(target))
-    loss = loss + 1.2 * distance(motion(plain), motion(target))
+    loss = smooth_l1(plain, target) + 0.5 * smooth_l1(luma(plain), luma(target))
+    loss = loss + 1.2 * smooth_l1(temporal_difference(plain), temporal_difference(target))
     for side in (2, 4, 8):
         means = (torch.nn.functional.avg_pool2d(clip.flatten(0, 1), side) for clip in (plain, target))
-        loss = loss + 0.7 * distance(*means)
-    made = regression(fused, target, Regression(luma=0.5, difference=1.2, pyramid=0.7))
+        loss = loss + 0.7 * smooth_l1(*means)
+    made = regression(fused, target, RegressionSettings(luma=0.5, difference=1.2, pyramid=0.7))
     assert made.item() == pytest.approx(loss.item(), rel=1e-12)
     assert torch.allclose(torch.autograd.grad(loss, plain)[0], torch.autograd.grad(made, fused)[0], rtol=1e-9)
 
@@ -53,7 +62,7 @@ def test_contrast_that_drifts_costs_tone_and_texture_does_not() -> None:
     assert float(tone(texture, areas)) == pytest.approx(0, abs=1e-6)
     assert float(tone(stronger, areas)) > 0.01
     clip, still = (plane.unsqueeze(2).expand(-1, -1, 3, -1, -1) for plane in (stronger, areas))
-    heeded, ignored = (float(regression(clip, still, Regression(tone=weight))) for weight in (1.0, 0.0))
+    heeded, ignored = (float(regression(clip, still, RegressionSettings(tone=weight))) for weight in (1.0, 0.0))
     assert heeded - ignored == pytest.approx(float(tone(stronger, areas)), rel=1e-4)
 
 
@@ -73,13 +82,13 @@ def test_features_of_the_middle_frame_count() -> None:
 
 def test_a_judgement_costs_where_it_errs() -> None:
     sure = torch.full((1, 4, 2, 2), 5.0)
-    assert float(judged(sure, +1)) < 0.01
-    assert float(judged(sure, -1)) == pytest.approx(5, abs=0.01)
-    assert float(judged(torch.zeros(3), -1)) == pytest.approx(0.6931, abs=1e-3)
+    assert float(adversarial_loss(sure, +1)) < 0.01
+    assert float(adversarial_loss(sure, -1)) == pytest.approx(5, abs=0.01)
+    assert float(adversarial_loss(torch.zeros(3), -1)) == pytest.approx(0.6931, abs=1e-3)
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    stage = Regression(steps=1000, warmup=100, decay=0.5)
+    stage = RegressionSettings(steps=1000, warmup=100, decay=0.5)
     rates = [rate(stage, step) for step in range(1000)]
     assert rates[0] < rates[50] < rates[99] == pytest.approx(stage.learning_rate)
     assert rates[400] == pytest.approx(stage.learning_rate)
@@ -93,4 +102,4 @@ def test_each_clip_of_a_batch_begins_anew() -> None:
 def test_the_enlargement_of_training_is_the_bilinear_one() -> None:
     small = torch.rand(2, 3, 5, 9)
     plain = torch.nn.functional.interpolate(small, scale_factor=4.0, mode="bilinear")
-    assert torch.allclose(enlarged(small), plain, atol=1e-6)
+    assert torch.allclose(upsample_bilinear(small), plain, atol=1e-6)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vsadcvsr.train.monitor import Watch
+from vsadcvsr.train.monitor import TrainingMonitor
 from vsadcvsr.train.settings import TrainSettings
 
 
@@ -19,7 +19,7 @@ class Scalars(dict[str, float]):
 @pytest.mark.parametrize("active", [False, True])
 def test_no_more_steps_are_held_than_are_shown_together(active: bool, tmp_path: Path) -> None:
     seen = list[weakref.ref[Scalars]]()
-    with Watch(TrainSettings(pool=tmp_path, out=tmp_path), active=active) as watch:
+    with TrainingMonitor(TrainSettings(pool=tmp_path, out=tmp_path), active=active) as watch:
         watch.stage(0, 0, 1000)
         for number in range(1, 101):
             scalars = Scalars(loss=1.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.train.settings import Adversarial, Regression, TrainSettings
+from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, TrainSettings
 
 WHOLE = """
 model = "base"
@@ -35,8 +35,8 @@ def written(folder: Path, text: str) -> Path:
 def test_toml_and_code_say_the_same(tmp_path: Path) -> None:
     assert TrainSettings.read(written(tmp_path, WHOLE)) == TrainSettings(
         model="base", pool=tmp_path / "pool", out=tmp_path / "run", seed=3,
-        regression=Regression(steps=10, learning_rate=1.0),
-        adversarial=Adversarial(steps=5, domains=("feature",), heads="single"),
+        regression=RegressionSettings(steps=10, learning_rate=1.0),
+        adversarial=AdversarialSettings(steps=5, domains=("feature",), heads="single"),
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 )
 def test_stages_that_contradict_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        Regression(**wrong)
+        RegressionSettings(**wrong)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_stages_that_contradict_are_refused(wrong: dict[str, int]) -> None:
 )
 def test_judges_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        Adversarial(**wrong)  # type: ignore[arg-type]
+        AdversarialSettings(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("wrong", [{"ema": 1.0}, {"precision": "fp8"}, {"device": "tpu"}, {"threads": 0}])
@@ -86,7 +86,7 @@ def test_runs_that_cannot_be_are_refused(wrong: dict[str, object], tmp_path: Pat
 
 
 def test_what_is_described_names_no_path(tmp_path: Path) -> None:
-    held = TrainSettings(pool=tmp_path, out=tmp_path, adversarial=Adversarial()).described()
+    held = TrainSettings(pool=tmp_path, out=tmp_path, adversarial=AdversarialSettings()).as_metadata()
     assert held["adversarial.domains"] == "pixel, feature"
     assert held["regression.crop"] == 48
     assert str(tmp_path) not in str(held)

@@ -38,7 +38,7 @@ def test_the_official_layout_has_the_published_counts() -> None:
     assert sum(np.prod(shape) for shape in (*unet.values(), *middle.values())) == 446_321_744
     empty = [{name: torch.empty(0) for name in shapes} for shapes in (unet, middle)]
     net = official_files.net_of(empty[0], empty[1])
-    kept, again = adcsr_keys.once(net)
+    kept, again = adcsr_keys.deduplicated(net)
     assert (len(net), len(kept), len(again)) == (1_076, 552, 524)
     assert len(official_files.decoder_shapes(IMAGE)) == 138
 

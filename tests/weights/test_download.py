@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from vsadcvsr import cli
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.weights import catalog, store
-from vsadcvsr.weights.download import fetch
+from vsadcvsr.weights.download import download
 
 CONTENT = bytes(range(256)) * 20_000  # a few times what is read at once
 SUM = hashlib.sha256(CONTENT).hexdigest()
@@ -90,33 +90,33 @@ def cached(tmp_path: Path) -> Path:
 def test_a_model_is_found_once_it_has_been_fetched(table: Path, cached: Path) -> None:
     with pytest.raises(WeightsError, match=r"big\.onnx is missing .* run `adcvsr models fetch big`"):
         store.find("big", table=table)
-    assert fetch("big", table=table) == [cached]
+    assert download("big", table=table) == [cached]
     assert store.find("big", table=table) == cached
     assert cached.read_bytes() == CONTENT
 
 
 def test_a_model_that_is_there_is_not_fetched_again(table: Path, home: Home) -> None:
-    fetch("big", table=table)
-    fetch("big", table=table)
+    download("big", table=table)
+    download("big", table=table)
     assert len(home.asked) == 1
 
 
 def test_a_file_that_has_changed_is_fetched_again(table: Path, cached: Path) -> None:
-    fetch("big", table=table)
+    download("big", table=table)
     cached.write_bytes(b"changed")
     with pytest.raises(WeightsError, match=r"wrong checksum .* run `adcvsr models fetch big`"):
         store.find("big", table=table)
-    fetch("big", table=table)
+    download("big", table=table)
     assert cached.read_bytes() == CONTENT
 
 
 def test_what_broke_off_is_taken_up_where_it_stopped(table: Path, home: Home, cached: Path) -> None:
     home.stops_after = 3_000_000
     with pytest.raises(WeightsError, match="broke off after 3,000,000 of 5,120,000 bytes; the same command goes on"):
-        fetch("big", table=table)
+        download("big", table=table)
     assert not cached.exists()
     home.stops_after = None
-    fetch("big", table=table)
+    download("big", table=table)
     assert home.asked == [None, "bytes=3000000-"]
     assert cached.read_bytes() == CONTENT
     assert [path.name for path in cached.parent.iterdir()] == ["big.onnx"]
@@ -126,7 +126,7 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it(table: Path, home: Home, 
     cached.parent.mkdir()
     cached.with_name("big.onnx.part").write_bytes(CONTENT[:1000])
     home.takes_ranges = False
-    fetch("big", table=table)
+    download("big", table=table)
     assert cached.read_bytes() == CONTENT
 
 
@@ -134,14 +134,14 @@ def test_a_server_that_knows_no_ranges_sends_all_of_it(table: Path, home: Home, 
 def test_a_beginning_of_something_else_is_thrown_away(left: bytes, table: Path, cached: Path) -> None:
     cached.parent.mkdir()
     cached.with_name("big.onnx.part").write_bytes(left)
-    fetch("big", table=table)
+    download("big", table=table)
     assert cached.read_bytes() == CONTENT
 
 
 def test_a_file_with_another_checksum_is_not_kept(table: Path, home: Home, cached: Path) -> None:
     home.content = b"an answer of a login page"
     with pytest.raises(WeightsError, match=r"/models/big\.onnx has the wrong checksum"):
-        fetch("big", table=table)
+        download("big", table=table)
     assert not list(cached.parent.iterdir())
 
 
@@ -149,19 +149,19 @@ def test_a_home_without_the_file_is_told(table: Path, home: Home) -> None:
     table.write_text(table.read_text().replace("/models/", "/elsewhere/"))
     catalog.entries.cache_clear()
     with pytest.raises(WeightsError, match=r"/elsewhere/big\.onnx cannot be fetched \(404 Not Found\)"):
-        fetch("big", table=table)
+        download("big", table=table)
 
 
 def test_a_home_that_does_not_answer_is_told(table: Path, home: Home) -> None:
     gone = table.with_name("gone.toml")
     gone.write_text(table.read_text().replace(home.url, "http://127.0.0.1:9"))
     with pytest.raises(WeightsError, match=r"cannot be fetched .*refused"):
-        fetch("big", table=gone)
+        download("big", table=gone)
 
 
 def test_progress_ends_at_the_whole(table: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    fetch("big", table=table, progress=lambda *now: told.append(now))
+    download("big", table=table, progress=lambda *now: told.append(now))
     assert told[-1] == ("big.onnx", len(CONTENT), len(CONTENT))
     assert len(told) > 2
 
@@ -176,7 +176,7 @@ def test_progress_ends_at_the_whole(table: Path) -> None:
 )
 def test_models_that_have_no_home_are_refused(model: str, words: str, table: Path) -> None:
     with pytest.raises(WeightsError, match=words):
-        fetch(model, table=table)
+        download(model, table=table)
 
 
 def test_the_command_says_that_nothing_is_to_be_fetched() -> None:

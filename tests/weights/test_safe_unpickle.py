@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.weights.official_files import save_decoder
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.weights.safe_unpickle import Stored, TorchFile
+from vsadcvsr.weights.safe_unpickle import StoredTensor, TorchFile
 
 
 def saved(content: object, path: Path) -> Path:
@@ -65,7 +65,7 @@ def test_the_same_numbers_are_equal_before_they_are_read(tmp_path: Path) -> None
 def test_objects_of_a_training_framework_do_nothing(tmp_path: Path) -> None:
     with TorchFile(save_decoder(tmp_path / "half.ckpt")) as file:
         assert isinstance(file.content, dict)
-        assert all(isinstance(value, Stored) for value in file.content["state_dict"].values())
+        assert all(isinstance(value, StoredTensor) for value in file.content["state_dict"].values())
 
 
 class _Evil:
@@ -149,16 +149,16 @@ def test_numbers_that_have_changed_are_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "stored",
     [
-        Stored("0", "FloatStorage", 0, (65,), (1,)),
-        Stored("0", "FloatStorage", -1, (2,), (1,)),
-        Stored("0", "FloatStorage", 8, (2, 2), (1, -4)),
-        Stored("0", "FloatStorage", 0, (2,), ()),
-        Stored("7", "FloatStorage", 0, (1,), (1,)),
-        Stored("0", "LongStorage", 0, (1,), (1,)),
+        StoredTensor("0", "FloatStorage", 0, (65,), (1,)),
+        StoredTensor("0", "FloatStorage", -1, (2,), (1,)),
+        StoredTensor("0", "FloatStorage", 8, (2, 2), (1, -4)),
+        StoredTensor("0", "FloatStorage", 0, (2,), ()),
+        StoredTensor("7", "FloatStorage", 0, (1,), (1,)),
+        StoredTensor("0", "LongStorage", 0, (1,), (1,)),
     ],
     ids=["beyond", "before", "backwards", "no strides", "no storage", "integers"],
 )
-def test_a_tensor_that_is_not_in_its_storage_is_refused(stored: Stored, tmp_path: Path) -> None:
+def test_a_tensor_that_is_not_in_its_storage_is_refused(stored: StoredTensor, tmp_path: Path) -> None:
     with (
         TorchFile(saved({"w": torch.zeros(64)}, tmp_path / "w.pkl")) as file,
         pytest.raises(WeightsError, match=r"w\.pkl is damaged"),

@@ -1,4 +1,4 @@
-"""Backends, which run networks: each is imported when first asked for; a loaded model is shared by all who use it."""
+"""Inference backends, imported on first use; a loaded model is shared by all of its users."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from weakref import WeakValueDictionary
 
 from vsadcvsr import arguments, calibration
 from vsadcvsr.blending import Blend
-from vsadcvsr.color import Finish
+from vsadcvsr.color import OutputFormat
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
-from vsadcvsr.output import Finished, Picture
+from vsadcvsr.output import NetworkOutput, OutputFrame
 from vsadcvsr.spec import Array, ModelSpec
-from vsadcvsr.tiling import Tiling
+from vsadcvsr.tiling import TileOptions
 
 TABLE = {
     "ort": "vsadcvsr.backends.ort:OnnxRuntime",
     "openvino": "vsadcvsr.backends.openvino:OpenVino",
-    "torch": "vsadcvsr.backends.pytorch.backend:Eager",
+    "torch": "vsadcvsr.backends.pytorch.backend:TorchBackend",
     "nearest": "vsadcvsr.backends.nearest:Nearest",
 }
 
-TAKES = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), "": ("nearest",)}
-"""Which backends run which kind of file; models without a suffix are built in."""
+BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), "": ("nearest",)}
+"""Backends by file type; models without a suffix are built in."""
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
@@ -39,61 +39,60 @@ class Backend(Protocol):
 
     spec: ModelSpec
     label: str
-    """What runs where, such as "ort/cpu/fp32"."""
+    """Backend, device and precision, such as "ort/cpu/fp32"."""
 
     def start(self, height: int, width: int) -> object:
-        """The state of a stream that has seen nothing. The size must divide by `spec.multiple`."""
+        """The initial state of a stream. Height and width must be divisible by `spec.multiple`."""
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
-        """Feeds frames (T, 3, H, W) with links (T,), both float32; gives T pictures and the next state.
+    def step(self, frames: Array, links: Array, state: object) -> tuple[NetworkOutput, object]:
+        """Feeds frames (T, 3, H, W) with links (T,), both float32; returns T output frames and the next state.
 
-        The pictures, whole (T, 3, 4H, 4W) or in parts, are `spec.lookahead` frames behind, not clamped, and belong to
-        the caller. `state` is used up: only the one returned is good for the next step. Raises MemoryError when there
-        is not enough memory, BackendError for any other failure.
+        The output, RGB (T, 3, 4H, 4W) or base and detail, is `spec.lookahead` frames behind, not clamped, and owned by
+        the caller. `state` is consumed: only the returned one is valid for the next step. Raises MemoryError if memory
+        is short, BackendError for any other failure.
         """
 
     def close(self) -> None:
-        """Ends the network for all who share it: from now on `start` and `step` raise BackendError, and `load` loads it
-        anew. Its memory goes with the last stream. To leave it to the others, drop the reference instead.
+        """Closes the network for all of its users: `start` and `step` raise BackendError from now on, and `load` loads
+        it again. Its memory is freed with the last stream. To leave it to others, drop the reference instead.
         """
 
 
 @runtime_checkable
-class Planner(Protocol):
-    """A backend that plans its memory before it takes any."""
+class MemoryPlanner(Protocol):
+    """A backend that plans its memory in advance."""
 
-    def plan(self, height: int, width: int, wanted: Tiling | None) -> Tiling | None:
-        """The tiles for frames of (height, width): those that are wanted, else what fits; None is whole frames.
+    def plan(self, height: int, width: int, requested: TileOptions | None) -> TileOptions | None:
+        """The tiles for frames of (height, width): those requested, otherwise what fits; None for whole frames.
 
-        Raises BackendError where nothing fits.
+        Raises BackendError if nothing fits.
         """
 
 
 @runtime_checkable
-class Finisher(Protocol):
-    """A backend that can make the planes of video frames by itself, where its pictures are."""
+class PlanarBackend(Protocol):
+    """A backend that can produce the planes of video frames on its device."""
 
-    finishes: bool
-    """Whether it is to."""
+    planar_output: bool
+    """Whether planar output is enabled."""
 
-    def finishing_step(
-        self, frame: Array, link: Array, state: object, finish: Finish | None
-    ) -> tuple[Finished, object]:
-        """As `Backend.step` for a frame (1, 3, H, W), of which the top left is picture. `finish` is for the picture of
-        this frame, which comes `spec.lookahead` steps later; with None it comes as `step` would give it.
+    def planar_step(
+        self, frame: Array, link: Array, state: object, output_format: OutputFormat | None
+    ) -> tuple[OutputFrame, object]:
+        """As `Backend.step` for one frame (1, 3, H, W), padded at the right and bottom. `output_format` is for the
+        output of this frame, which comes `spec.lookahead` steps later; None returns it as `step` does.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """Where and how to run; the same for every backend. `threads` counts CPU threads, 0 for all cores; `blend` says
-    which weights are blended with those of the file.
-    """
+class BackendOptions:
+    """Device and precision, the same for every backend."""
 
     device: str = "auto"
     device_index: int = 0
     precision: str = "auto"
     threads: int = 0
+    """CPU threads; 0 for all cores."""
     blend: Blend | None = None
 
     def __post_init__(self) -> None:
@@ -103,8 +102,8 @@ class Options:
             object.__setattr__(self, name, arguments.at_least(0, name, getattr(self, name), allowed))
 
 
-class _Maker(Protocol):
-    def __call__(self, path: Path, options: Options) -> Backend: ...
+class _Factory(Protocol):
+    def __call__(self, path: Path, options: BackendOptions) -> Backend: ...
 
 
 _log = logging.getLogger(__name__)
@@ -115,9 +114,9 @@ _lock = threading.Lock()
 
 
 def suffixes(backend: str) -> tuple[str, ...]:
-    """The kinds of file that `backend` runs, in order of preference."""
+    """The file types that `backend` runs, in order of preference."""
     _check_name("backend", backend, ("auto", *TABLE))
-    return tuple(suffix for suffix, names in TAKES.items() if backend in {"auto", *names})
+    return tuple(suffix for suffix, names in BACKENDS_BY_SUFFIX.items() if backend in {"auto", *names})
 
 
 def load(
@@ -135,72 +134,74 @@ def load(
     By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU counts in bf16, or
     in int8 and the model is calibrated, else on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
     """
-    options = Options(device=device, device_index=device_index, precision=precision, threads=threads, blend=blend)
-    name = _backend_for(path, backend, options)
+    options = BackendOptions(
+        device=device, device_index=device_index, precision=precision, threads=threads, blend=blend
+    )
+    chosen = _backend_for(path, backend, options)
     try:
-        return _shared(name, path, options)
+        return _load_shared(chosen, path, options)
     except BackendError as error:
-        if backend != "auto" or name != "openvino" or precision == "int8":
+        if backend != "auto" or chosen != "openvino" or precision == "int8":
             raise
-        _openvino_is_out(error)
-        return _shared("ort", path, options)
+        _warn_openvino_unusable(error)
+        return _load_shared("ort", path, options)
 
 
-def _shared(name: str, path: Path, options: Options) -> Backend:
+def _load_shared(name: str, path: Path, options: BackendOptions) -> Backend:
     with _lock:
         others = [options.blend.path] if options.blend else []
         others += [ranges] if (ranges := calibration.beside(path)).is_file() else []
         key = (name, options, *_identity(path), *map(_identity, others))
-        if (known := _loaded.get(key)) is not None:
-            return known
-        module, maker = TABLE[name].split(":")
-        made = cast(_Maker, getattr(import_module(module), maker))(path, options)
-        _loaded[key] = made
-        _log.info("model %r runs on %s", made.spec.name, made.label)
-        return made
+        if (shared := _loaded.get(key)) is not None:
+            return shared
+        module, factory = TABLE[name].split(":")
+        backend = cast(_Factory, getattr(import_module(module), factory))(path, options)
+        _loaded[key] = backend
+        _log.info("model %r runs on %s", backend.spec.name, backend.label)
+        return backend
 
 
-def chosen(path: Path) -> str:
-    """The backend that "auto" takes for a file."""
-    return _backend_for(path, "auto", Options())
+def automatic_backend(path: Path) -> str:
+    """The backend that "auto" chooses for a file."""
+    return _backend_for(path, "auto", BackendOptions())
 
 
-def closed() -> BackendError:
-    """What a backend raises after `close`."""
+def closed_error() -> BackendError:
+    """The error of a backend after `close`."""
     return BackendError("the model has been closed; load it again")
 
 
-def forget(backend: Backend) -> None:
-    """Sees to it that nobody is handed `backend` any more: for those who close one."""
+def stop_sharing(backend: Backend) -> None:
+    """Removes a backend that is being closed from those that `load` shares."""
     with _lock:
         for key in [key for key, value in _loaded.items() if value is backend]:
             del _loaded[key]
 
 
-def _backend_for(path: Path, backend: str, options: Options) -> str:
+def _backend_for(path: Path, backend: str, options: BackendOptions) -> str:
     if path.suffix not in (fitting := suffixes(backend)):
-        takes = " or ".join(filter(None, fitting)) or "built-in models"
-        raise WeightsError(f"{path} does not run on backend {backend!r}, allowed: {takes}")
+        allowed = " or ".join(filter(None, fitting)) or "built-in models"
+        raise WeightsError(f"{path} does not run on backend {backend!r}, allowed: {allowed}")
     if backend != "auto":
         return backend
-    first, *others = TAKES[path.suffix]
+    first, *others = BACKENDS_BY_SUFFIX[path.suffix]
     return "openvino" if "openvino" in others and _suits_openvino(path, options) else first
 
 
-def _suits_openvino(path: Path, options: Options) -> bool:
+def _suits_openvino(path: Path, options: BackendOptions) -> bool:
     if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "bf16", "int8"}:
         return False
     try:
-        ours, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
-        suits = options.precision == "int8" or bool(ours.suits(path, options))
+        openvino, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
+        suits = options.precision == "int8" or bool(openvino.suits(path, options))
         return suits and (options.device == "cpu" or not ort.has_gpu())
     except BackendError as error:
-        if find_spec("openvino"):  # installed, and yet of no use
-            _openvino_is_out(error)
+        if find_spec("openvino"):  # installed, and yet unusable
+            _warn_openvino_unusable(error)
         return False
 
 
-def _openvino_is_out(error: BackendError) -> None:
+def _warn_openvino_unusable(error: BackendError) -> None:
     _warn_once(f"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: {error}")
 
 
@@ -210,7 +211,7 @@ def _warn_once(words: str) -> None:
 
 
 def _identity(path: Path) -> tuple[object, ...]:
-    """What changes when the file is written anew."""
+    """Path, modification time and size: they change when the file is written again."""
     if not path.suffix:
         return (path.name,)
     try:
@@ -220,6 +221,6 @@ def _identity(path: Path) -> tuple[object, ...]:
     return path.resolve(), stat.st_mtime_ns, stat.st_size
 
 
-def _check_name(argument: str, given: str, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise UsageError.of(argument, given, ", ".join(allowed), near_misses(str(given), allowed))
+def _check_name(argument: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError.of(argument, value, ", ".join(allowed), near_misses(str(value), allowed))

@@ -1,4 +1,4 @@
-"""The trivial networks: pixels repeated four times. They cost nothing and are exact, which is what tests want."""
+"""Test networks without weights: pixels repeated four times. They cost nothing and are exact."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.backends import Options, closed, forget
+from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.errors import BackendError, WeightsError
-from vsadcvsr.output import Picture
+from vsadcvsr.output import NetworkOutput
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 
 TAPS = (1.0, 2.0, 4.0, 3.0, 1.0)
-"""How `nearest-temporal` weighs the frames from two before to two after; lopsided, so that a turned order shows."""
+"""Weights of `nearest-temporal` for the frames from two before to two after; asymmetric, so that a reversed order
+shows.
+"""
 
 _SPECS = {
     "nearest": ModelSpec(name="nearest", lookahead=0, multiple=1),
@@ -24,45 +26,45 @@ _SPECS = {
 class Nearest:
     """`nearest`, frame by frame, or `nearest-temporal`, a weighted mean of five frames of a scene, enlarged."""
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(self, path: Path, options: BackendOptions) -> None:
         if path.name not in _SPECS:
             raise WeightsError(f"model {path.name!r} is not built in, allowed: {', '.join(_SPECS)}")
         if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "fp32"}:
-            given = f"device={options.device!r}, precision={options.precision!r}"
-            raise BackendError(f"backend 'nearest' was given {given}, allowed: 'cpu', 'fp32'")
+            requested = f"device={options.device!r}, precision={options.precision!r}"
+            raise BackendError(f"backend 'nearest' was given {requested}, allowed: 'cpu', 'fp32'")
         self.spec = _SPECS[path.name]
         self.label = "nearest/cpu/fp32"
-        self._mix: Callable[[Array, Array], Array] = _mean if self.spec.lookahead else _last
+        self._mix: Callable[[Array, Array], Array] = _weighted_mean if self.spec.lookahead else _last_frame
         self._closed = False
 
     def start(self, height: int, width: int) -> object:
         if self._closed:
-            raise closed()
+            raise closed_error()
         past = 2 * self.spec.lookahead
         return np.zeros((past, 3, height, width), np.float32), np.zeros(past, np.float32)
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
+    def step(self, frames: Array, links: Array, state: object) -> tuple[NetworkOutput, object]:
         assert isinstance(state, tuple)
         if self._closed:
-            raise closed()
+            raise closed_error()
         count, past = len(frames), len(state[0])
-        seen, linked = np.concatenate([state[0], frames]), np.concatenate([state[1], links])
-        mixed = [self._mix(seen[t : t + past + 1], linked[t : t + past + 1]) for t in range(count)]
-        large = np.stack(mixed).repeat(SCALE, axis=2).repeat(SCALE, axis=3)
-        return large, (seen[count:], linked[count:])
+        window, window_links = np.concatenate([state[0], frames]), np.concatenate([state[1], links])
+        means = [self._mix(window[t : t + past + 1], window_links[t : t + past + 1]) for t in range(count)]
+        upscaled = np.stack(means).repeat(SCALE, axis=2).repeat(SCALE, axis=3)
+        return upscaled, (window[count:], window_links[count:])
 
     def close(self) -> None:
-        forget(self)
+        stop_sharing(self)
         self._closed = True
 
 
-def _last(frames: Array, links: Array) -> Array:
+def _last_frame(frames: Array, links: Array) -> Array:
     del links
     last: Array = frames[-1]
     return last
 
 
-def _mean(frames: Array, links: Array) -> Array:
+def _weighted_mean(frames: Array, links: Array) -> Array:
     """The weighted mean of those of the (5, 3, H, W) frames that share the middle one's scene."""
     weights = np.array(TAPS, np.float32)
     middle = len(TAPS) // 2

@@ -1,4 +1,4 @@
-"""What an ONNX file of our export says of itself; for every backend that runs such files."""
+"""Metadata of ONNX files made by `adcvsr export`, for every backend that runs them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.output import Parts, Picture
+from vsadcvsr.output import BaseAndDetail, NetworkOutput
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 
 KEY = "adcvsr"
 """The metadata entry that holds it, as JSON."""
 
 FORMAT = 2
-_PICTURES = (("upscaled",), ("base", "detail"))
-"""The outputs that a picture may be: whole, or in parts."""
+_IMAGE_OUTPUTS = (("upscaled",), ("base", "detail"))
+"""Allowed outputs of an image: RGB, or base and detail."""
 
 
 @dataclass(frozen=True)
-class Slot:
-    """One state tensor: (frames,) where `channels` is 0, else (frames, channels, H / divisor, W / divisor).
+class StateSpec:
+    """Shape of one state tensor: (frames,) if `channels` is 0, else (frames, channels, H / divisor, W / divisor).
 
-    A step reads it as `state_i` and writes what it takes in as `fresh_i`.
+    A step reads it as `state_i` and writes its new frames as `fresh_i`.
     """
 
     frames: int
@@ -36,12 +36,12 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """The model, its state, and the names of the outputs that make a picture."""
+class ModelMetadata:
+    """The model, its state, and the names of the outputs that make an image."""
 
     spec: ModelSpec
-    state: tuple[Slot, ...]
-    pictures: tuple[str, ...]
+    state: tuple[StateSpec, ...]
+    image_outputs: tuple[str, ...]
 
     @property
     def inputs(self) -> list[str]:
@@ -49,40 +49,42 @@ class Facts:
 
     @property
     def outputs(self) -> list[str]:
-        return [*self.pictures, *(f"fresh_{index}" for index in range(len(self.state)))]
+        return [*self.image_outputs, *(f"fresh_{index}" for index in range(len(self.state)))]
 
-    def shapes(self, count: int, height: int, width: int) -> list[tuple[int, ...]]:
-        """The shapes of `pictures` for `count` frames of (height, width)."""
-        large = (height * SCALE, width * SCALE)
-        return [(count, 3, *large)] if len(self.pictures) == 1 else [(count, 3, height, width), (count, *large)]
+    def image_shapes(self, count: int, height: int, width: int) -> list[tuple[int, ...]]:
+        """The shapes of `image_outputs` for `count` frames of (height, width)."""
+        upscaled = (height * SCALE, width * SCALE)
+        return (
+            [(count, 3, *upscaled)] if len(self.image_outputs) == 1 else [(count, 3, height, width), (count, *upscaled)]
+        )
 
 
-def read_facts(path: Path, noted: str | None, inputs: Sequence[str], outputs: Sequence[str]) -> Facts:
-    """The facts in a metadata entry, checked against the names of the graph's ends. Raises WeightsError."""
+def read_metadata(path: Path, entry: str | None, inputs: Sequence[str], outputs: Sequence[str]) -> ModelMetadata:
+    """The metadata of a file, checked against the inputs and outputs of its graph. Raises WeightsError."""
     try:
-        held = json.loads(noted or "")
-        if held["format"] != FORMAT:
-            raise WeightsError(f"{path} has format {held['format']!r}, allowed: {FORMAT}; export the weights again")
-        facts = Facts(
+        data = json.loads(entry or "")
+        if data["format"] != FORMAT:
+            raise WeightsError(f"{path} has format {data['format']!r}, allowed: {FORMAT}; export the weights again")
+        metadata = ModelMetadata(
             spec=ModelSpec(
-                name=str(held["name"]),
-                lookahead=held["lookahead"],
-                multiple=held["multiple"],
-                reach=held["reach"],
-                parts=len(held["pictures"]) > 1,
-                color_fix=held["color_fix"],
-                precisions=tuple(held["precisions"]),
+                name=str(data["name"]),
+                lookahead=data["lookahead"],
+                multiple=data["multiple"],
+                reach=data["reach"],
+                split_output=len(data["pictures"]) > 1,
+                color_fix=data["color_fix"],
+                precisions=tuple(data["precisions"]),
             ),
-            state=tuple(Slot(**slot) for slot in held["state"]),
-            pictures=tuple(held["pictures"]),
+            state=tuple(StateSpec(**slot) for slot in data["state"]),
+            image_outputs=tuple(data["pictures"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} was not made by `adcvsr export`; export the weights with it") from error
-    if facts.pictures not in _PICTURES or [*inputs] != facts.inputs or [*outputs] != facts.outputs:
+    if metadata.image_outputs not in _IMAGE_OUTPUTS or [*inputs] != metadata.inputs or [*outputs] != metadata.outputs:
         raise WeightsError(f"{path} does not fit its own description; export the weights again")
-    return facts
+    return metadata
 
 
-def picture_of(made: Sequence[Array]) -> Picture:
-    """What the outputs of `Facts.pictures` are together."""
-    return made[0] if len(made) == 1 else Parts(*made)
+def network_output(arrays: Sequence[Array]) -> NetworkOutput:
+    """RGB or base and detail, from the arrays of `ModelMetadata.image_outputs`."""
+    return arrays[0] if len(arrays) == 1 else BaseAndDetail(*arrays)

@@ -1,7 +1,7 @@
-"""ONNX Runtime: runs files that our export made, on CPUs and on what else its build can use.
+"""ONNX Runtime backend, on CPUs and GPUs.
 
-A step writes straight into its results: pictures into a fresh array, the state behind what it reads of it. On a GPU the
-state leaves it only when a belt is full.
+A step writes directly into its results: output frames into new arrays, state behind the state that it reads. On a GPU
+the state leaves the device only when a state buffer is full.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from vsadcvsr.backends import Options, closed, forget
+from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends import ort_tensorrt as engines
-from vsadcvsr.backends.onnx_metadata import KEY, Facts, Slot, picture_of, read_facts
+from vsadcvsr.backends.onnx_metadata import KEY, ModelMetadata, StateSpec, network_output, read_metadata
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
-from vsadcvsr.output import Picture
+from vsadcvsr.output import NetworkOutput
 from vsadcvsr.paths import cache
 from vsadcvsr.spec import Array
 
@@ -38,11 +38,11 @@ _PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
 _PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32")}
-"""What each device can do with a file in fp32; the first is what "auto" means."""
+"""Precisions of each device for a file in fp32; the first is the default of "auto"."""
 
-_AUTO = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
+_AUTO_DEVICES = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
 
-_FAILURES = (
+_RUN_ERRORS = (
     RuntimeError,  # what a run with a binding raises
     failures.Fail,
     failures.RuntimeException,
@@ -50,7 +50,7 @@ _FAILURES = (
     failures.EPFail,
     failures.NotImplemented,
 )
-_REFUSALS = (
+_FILE_ERRORS = (
     failures.InvalidProtobuf,
     failures.InvalidGraph,
     failures.InvalidArgument,
@@ -59,9 +59,9 @@ _REFUSALS = (
     failures.NotImplemented,
     failures.Fail,
 )
-"""What a file that is not to be trusted brings about, and on a GPU a provider that does not start as well."""
+"""Errors of a damaged or foreign file, and on a GPU of a provider that does not start."""
 
-_SPARE = 7  # steps until what is held moves to the front
+_SPARE_FRAMES = 7  # steps until what is held moves to the front
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
 
 _log = logging.getLogger(__name__)
@@ -70,165 +70,165 @@ type _Session = Any  # onnxruntime has no types
 type _Value = Any
 
 
-class _Belt:
-    """The memory of one state tensor. A step reads the frames that are held and writes behind them; only when there is
-    no room left do those move to the front. Such a place is an address, so that it may be a GPU's.
+class _StateBuffer:
+    """Memory of one state tensor. A step reads the frames it holds and writes the new ones behind them; only when the
+    spare room is used up do they move to the front. The buffer is addressed by pointer, so it can be in GPU memory.
     """
 
-    def __init__(self, slot: Slot, size: tuple[int, int], place: tuple[str, int]) -> None:
-        self.slot = slot
+    def __init__(self, spec: StateSpec, size: tuple[int, int], device: tuple[str, int]) -> None:
+        self.spec = spec
         self.size = size
-        self.place = place
-        self._move(np.zeros(slot.shape(slot.frames, *size), np.float32), 1)
+        self.device = device
+        self._reallocate(np.zeros(spec.shape(spec.frames, *size), np.float32), 1)
 
     def bind(self, binding: _Value, index: int, count: int) -> None:
-        """As what is read and written in a step of `count` frames."""
-        held = self.slot.frames
-        if (self.at + held + count) * self._frame_bytes > self._memory.nbytes:
-            memory = self._memory if self.place[0] == "cpu" else self._value.numpy()
-            self._move(memory[self.at : self.at + held], count)
-        for name, take, begin, frames in (
-            (f"state_{index}", binding.bind_input, self.at, held),
-            (f"fresh_{index}", binding.bind_output, self.at + held, count),
+        """Binds the buffer as input and output of a step of `count` frames."""
+        frames = self.spec.frames
+        if (self.offset + frames + count) * self._frame_bytes > self._memory.nbytes:
+            memory = self._memory if self.device[0] == "cpu" else self._value.numpy()
+            self._reallocate(memory[self.offset : self.offset + frames], count)
+        for name, bind_side, start, length in (
+            (f"state_{index}", binding.bind_input, self.offset, frames),
+            (f"fresh_{index}", binding.bind_output, self.offset + frames, count),
         ):
-            address = self._value.data_ptr() + begin * self._frame_bytes
-            take(name, *self.place, np.float32, self.slot.shape(frames, *self.size), address)
+            address = self._value.data_ptr() + start * self._frame_bytes
+            bind_side(name, *self.device, np.float32, self.spec.shape(length, *self.size), address)
 
-    def _move(self, held: Array, count: int) -> None:
-        """To new memory, with room for some steps of `count` frames."""
-        self._memory = np.zeros((len(held) + _SPARE * count, *held.shape[1:]), np.float32)
-        self._memory[: len(held)] = held
-        self._value = onnxruntime.OrtValue.ortvalue_from_numpy(self._memory, *self.place)  # shared, on a CPU
+    def _reallocate(self, frames: Array, count: int) -> None:
+        """Moves to new memory, with room for some steps of `count` frames."""
+        self._memory = np.zeros((len(frames) + _SPARE_FRAMES * count, *frames.shape[1:]), np.float32)
+        self._memory[: len(frames)] = frames
+        self._value = onnxruntime.OrtValue.ortvalue_from_numpy(self._memory, *self.device)  # shared, on a CPU
         self._frame_bytes = self._memory[0].nbytes
-        self.at = 0
+        self.offset = 0
 
 
 class _State:
-    """The belts of a stream, and the binding that each step fills in anew."""
+    """The state buffers of a stream, and the binding that each step fills."""
 
-    def __init__(self, session: _Session, belts: list[_Belt], size: tuple[int, int]) -> None:
+    def __init__(self, session: _Session, buffers: list[_StateBuffer], size: tuple[int, int]) -> None:
         self.session = session
         self.binding = session.io_binding()
-        self.belts = belts
+        self.buffers = buffers
         self.size = size
 
     def bind(self, count: int) -> None:
-        for index, belt in enumerate(self.belts):
-            belt.bind(self.binding, index, count)
+        for index, buffer in enumerate(self.buffers):
+            buffer.bind(self.binding, index, count)
 
     def advance(self, count: int) -> None:
-        for belt in self.belts:
-            belt.at += count
+        for buffer in self.buffers:
+            buffer.offset += count
 
 
 class OnnxRuntime:
-    """A session and what its file says of the network."""
+    """A session and the metadata of its file."""
 
-    def __init__(self, path: Path, options: Options) -> None:
-        device, precision, self._session = _opened(path, options)
-        self._place = ("cpu", 0) if device == "cpu" else ("cuda", options.device_index)
-        self._facts = _facts(path, self._session)
-        self.spec = self._facts.spec
+    def __init__(self, path: Path, options: BackendOptions) -> None:
+        device, precision, self._session = _open(path, options)
+        self._device = ("cpu", 0) if device == "cpu" else ("cuda", options.device_index)
+        self._metadata = _metadata_of(path, self._session)
+        self.spec = self._metadata.spec
         self.label = f"ort/{device}/{precision}"
-        self._sized = _Sized(path, precision, options, self._facts) if device == "tensorrt" else None
+        self._tensorrt = _TensorRTSessions(path, precision, options, self._metadata) if device == "tensorrt" else None
 
     def start(self, height: int, width: int) -> object:
-        session = self._running()
-        if self._sized:
-            session = self._sized.session(height, width)
+        session = self._require_session()
+        if self._tensorrt:
+            session = self._tensorrt.session(height, width)
         try:
-            belts = [_Belt(slot, (height, width), self._place) for slot in self._facts.state]
-            return _State(session, belts, (height, width))
-        except _FAILURES as error:
-            raise _failure(error) from error
+            buffers = [_StateBuffer(spec, (height, width), self._device) for spec in self._metadata.state]
+            return _State(session, buffers, (height, width))
+        except _RUN_ERRORS as error:
+            raise _mapped_error(error) from error
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
+    def step(self, frames: Array, links: Array, state: object) -> tuple[NetworkOutput, object]:
         assert isinstance(state, _State)
-        self._running()
+        self._require_session()
         binding = state.binding
         count, _, height, width = frames.shape
         if (height, width) != state.size:
             raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
-        made = [np.empty(shape, np.float32) for shape in self._facts.shapes(count, height, width)]
+        outputs = [np.empty(shape, np.float32) for shape in self._metadata.image_shapes(count, height, width)]
         frames, links = np.ascontiguousarray(frames, np.float32), np.ascontiguousarray(links, np.float32)
         for name, array in (("frames", frames), ("links", links)):
             binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        for name, array in zip(self._facts.pictures, made, strict=True):
+        for name, array in zip(self._metadata.image_outputs, outputs, strict=True):
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         try:
             state.bind(count)
             state.session.run_with_iobinding(binding)
-        except _FAILURES as error:
-            raise _failure(error) from error
+        except _RUN_ERRORS as error:
+            raise _mapped_error(error) from error
         state.advance(count)
-        return picture_of(made), state
+        return network_output(outputs), state
 
     def close(self) -> None:
-        forget(self)
-        self._session = self._sized = None
+        stop_sharing(self)
+        self._session = self._tensorrt = None
 
-    def _running(self) -> _Session:
+    def _require_session(self) -> _Session:
         if self._session is None:
-            raise closed()
+            raise closed_error()
         return self._session
 
 
-class _Sized:
-    """Sessions on TensorRT, whose engines are each built for one size of frames and kept in the cache."""
+class _TensorRTSessions:
+    """TensorRT sessions, whose engines are built for one frame size each and cached."""
 
-    def __init__(self, path: Path, precision: str, options: Options, facts: Facts) -> None:
-        self._path, self._precision, self._options, self._facts = path, precision, options, facts
+    def __init__(self, path: Path, precision: str, options: BackendOptions, metadata: ModelMetadata) -> None:
+        self._path, self._precision, self._options, self._metadata = path, precision, options, metadata
         self._root = cache() / "tensorrt"
         self._lock = threading.Lock()
-        self._made: dict[tuple[int, int], _Session] = {}
+        self._sessions: dict[tuple[int, int], _Session] = {}
 
     def session(self, height: int, width: int) -> _Session:
         """The session for frames of (height, width); the first one of a size takes minutes. Raises BackendError."""
         with self._lock:
-            if (height, width) not in self._made:
-                self._made = {(height, width): self._built(height, width)}
-            return self._made[height, width]
+            if (height, width) not in self._sessions:
+                self._sessions = {(height, width): self._build(height, width)}
+            return self._sessions[height, width]
 
-    def _built(self, height: int, width: int) -> _Session:
-        built = self._for(height, width)
-        engines.prepare(built, self._root)
-        more = engines.engine_options(built, self._root)
+    def _build(self, height: int, width: int) -> _Session:
+        key = self._engine_key(height, width)
+        engines.prepare_folder(key, self._root)
+        provider_options = engines.engine_options(key, self._root)
         for _ in range(2):
-            if session := _session(self._path, "tensorrt", self._precision, self._options, more):
+            if session := _session(self._path, "tensorrt", self._precision, self._options, provider_options):
                 return session
-            if not engines.drop(built, self._root):
+            if not engines.remove_engine(key, self._root):
                 break
-            engines.prepare(built, self._root)
+            engines.prepare_folder(key, self._root)
         raise BackendError(f"TensorRT built no engine for {width}x{height} frames; device='cuda' does without")
 
-    def _for(self, height: int, width: int) -> engines.Built:
-        gpu, capability = engines.card(self._options.device_index)
-        return engines.Built(
+    def _engine_key(self, height: int, width: int) -> engines.EngineKey:
+        gpu, capability = engines.gpu_identity(self._options.device_index)
+        return engines.EngineKey(
             model=_model_sum(self._path, self._options),
             gpu=gpu,
             capability=capability,
             onnxruntime=onnxruntime.__version__,
             tensorrt=engines.tensorrt_version(),
             precision=self._precision,
-            shapes=engines.ranges(self._facts, height, width),
+            shapes=engines.shape_ranges(self._metadata, height, width),
         )
 
 
-def _model_sum(path: Path, options: Options) -> str:
+def _model_sum(path: Path, options: BackendOptions) -> str:
     """The SHA-256 of what is run."""
     return hashlib.sha256(options.blend.graph(path) if options.blend else path.read_bytes()).hexdigest()
 
 
-def _opened(path: Path, options: Options) -> tuple[str, str, _Session]:
-    """A session on the first device that works: its device, its precision, itself."""
+def _open(path: Path, options: BackendOptions) -> tuple[str, str, _Session]:
+    """A session on the first device that works: device, precision, session."""
     devices = _devices(options.device)
     for device in devices:
         precision = _precision(options.precision, device)
         session = _session(path, device, precision, options)
         if session and session.get_providers()[0] == _PROVIDERS[device][0]:
             return device, precision, session
-    words = f"device {devices[-1]!r} (index {options.device_index}) did not start"
-    raise BackendError(f"{words}, available: cpu; look at the driver, CUDA and cuDNN")
+    message = f"device {devices[-1]!r} (index {options.device_index}) did not start"
+    raise BackendError(f"{message}, available: cpu; look at the driver, CUDA and cuDNN")
 
 
 def has_gpu() -> bool:
@@ -236,36 +236,36 @@ def has_gpu() -> bool:
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
-def _devices(wanted: str) -> list[str]:
-    """The devices to try. Raises BackendError that names those which this build has."""
+def _devices(requested: str) -> list[str]:
+    """The devices to try. Raises BackendError that names those of this build."""
     provided = onnxruntime.get_available_providers()
     present = [device for device, (provider, *_) in _PROVIDERS.items() if provider in provided]
-    if wanted == "auto":
-        return [device for device in _AUTO if device in present]
-    if wanted not in present:
+    if requested == "auto":
+        return [device for device in _AUTO_DEVICES if device in present]
+    if requested not in present:
         raise BackendError(
-            f"device {wanted!r} is not available to backend 'ort', available: {', '.join(present)}; "
+            f"device {requested!r} is not available to backend 'ort', available: {', '.join(present)}; "
             "other devices need onnxruntime-gpu instead of onnxruntime, in a fresh environment"
         )
-    return [wanted]
+    return [requested]
 
 
-def _precision(wanted: str, device: str) -> str:
-    able = _PRECISIONS[device]
-    if wanted == "auto":
-        return able[0]
-    if wanted not in able:
-        offer = f"available: {', '.join(able)}"
-        raise BackendError(f"precision {wanted!r} is not available to backend 'ort' on {device}, {offer}")
-    return wanted
+def _precision(requested: str, device: str) -> str:
+    supported = _PRECISIONS[device]
+    if requested == "auto":
+        return supported[0]
+    if requested not in supported:
+        offer = f"available: {', '.join(supported)}"
+        raise BackendError(f"precision {requested!r} is not available to backend 'ort' on {device}, {offer}")
+    return requested
 
 
 def _session(
-    path: Path, device: str, precision: str, options: Options, engine: Mapping[str, str] | None = None
+    path: Path, device: str, precision: str, options: BackendOptions, tensorrt: Mapping[str, str] | None = None
 ) -> _Session | None:
-    """A session; None where the device fails it. Raises WeightsError where the file does.
+    """A session; None if the device fails. Raises WeightsError if the file does.
 
-    Nothing is printed: builders of engines talk through the session's log, which is silent.
+    Nothing is printed: engine builders write to the session's log, which is silent.
     """
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or _cores()
@@ -276,28 +276,30 @@ def _session(
     settings.add_session_config_entry("session.set_denormal_as_zero", "1")
     if device != "cpu" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
-    providers = [(name, _provider_options(name, precision, options, engine or {})) for name in _PROVIDERS[device]]
+    providers = [(name, _provider_options(name, precision, options, tensorrt or {})) for name in _PROVIDERS[device]]
     try:
         model = options.blend.graph(path) if options.blend else str(path)
         return onnxruntime.InferenceSession(model, settings, providers=providers)
-    except (*_REFUSALS, *_FAILURES) as error:
-        if device == "cpu" and isinstance(error, _REFUSALS):
-            words = f"{path} cannot be read as ONNX ({one_line(error, 300)}); it is truncated or no ONNX file"
-            raise WeightsError(words) from error
+    except (*_FILE_ERRORS, *_RUN_ERRORS) as error:
+        if device == "cpu" and isinstance(error, _FILE_ERRORS):
+            message = f"{path} cannot be read as ONNX ({one_line(error, 300)}); it is truncated or no ONNX file"
+            raise WeightsError(message) from error
         if device != "cpu":
             _session(path, "cpu", "fp32", options)  # raises where the file is at fault
         _log.warning("device %r did not start: %s", device, one_line(error, 300))
         return None
 
 
-def _provider_options(provider: str, precision: str, options: Options, engine: Mapping[str, str]) -> Mapping[str, str]:
+def _provider_options(
+    provider: str, precision: str, options: BackendOptions, tensorrt: Mapping[str, str]
+) -> Mapping[str, str]:
     device = {"device_id": str(options.device_index)}
     if provider == "CUDAExecutionProvider":
         strict = {"use_tf32": "0"} if options.precision == "fp32" else {}
         memory = {"arena_extend_strategy": "kSameAsRequested"}  # else it doubles what it has
         return {**device, **strict, **memory, "cudnn_conv_algo_search": "HEURISTIC"}
     if provider == "TensorrtExecutionProvider":
-        return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **engine}
+        return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **tensorrt}
     return {}
 
 
@@ -306,16 +308,16 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _facts(path: Path, session: _Session) -> Facts:
+def _metadata_of(path: Path, session: _Session) -> ModelMetadata:
     """What the export wrote into the file, checked against the graph."""
-    noted = session.get_modelmeta().custom_metadata_map.get(KEY)
+    entry = session.get_modelmeta().custom_metadata_map.get(KEY)
     names = [[node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())]
-    return read_facts(path, noted, *names)
+    return read_metadata(path, entry, *names)
 
 
-def _failure(error: Exception) -> Exception:
+def _mapped_error(error: Exception) -> Exception:
     """MemoryError or BackendError, as the words of ONNX Runtime suggest."""
-    words = one_line(error, 300)
-    if any(sign in words.lower() for sign in _NO_MEMORY):
-        return MemoryError(words)
-    return BackendError(f"ONNX Runtime failed: {words}")
+    message = one_line(error, 300)
+    if any(sign in message.lower() for sign in _NO_MEMORY):
+        return MemoryError(message)
+    return BackendError(f"ONNX Runtime failed: {message}")

@@ -1,7 +1,7 @@
-"""TensorRT's engines: built for one network, size, card and version, which takes minutes; so they are kept.
+"""Cache of TensorRT engines, which are built for one network, frame size, GPU and version, and take minutes to build.
 
-Each lies in a folder of its own whose name is a sum of everything that it was built for. What changes, leads to another
-folder, and thus to another engine.
+Each is in a folder of its own, named by a digest of everything that it depends on. Any change leads to another folder,
+and thus to another engine.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vsadcvsr.backends.onnx_metadata import Facts
+from vsadcvsr.backends.onnx_metadata import ModelMetadata
 
-_LONGEST_STEP = 8
+_MAX_STEP_FRAMES = 8
 _LIBRARIES = {"win32": ("nvcuda.dll", "nvinfer_{}.dll")}.get(sys.platform, ("libcuda.so.1", "libnvinfer.so.{}"))
 _MAJORS = (11, 10, 9, 8)  # of TensorRT
 _CAPABILITY = (75, 76)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
@@ -26,8 +26,8 @@ type Loader = Callable[[str], ctypes.CDLL]
 
 
 @dataclass(frozen=True)
-class Range:
-    """The shapes of one input: the least, the one that is fastest, the largest."""
+class ShapeRange:
+    """Shapes of one input: minimum, optimum, maximum."""
 
     name: str
     least: tuple[int, ...]
@@ -36,7 +36,7 @@ class Range:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Built:
+class EngineKey:
     """Everything that an engine depends on."""
 
     model: str
@@ -46,78 +46,80 @@ class Built:
     onnxruntime: str
     tensorrt: str
     precision: str
-    shapes: tuple[Range, ...]
+    shapes: tuple[ShapeRange, ...]
 
     @property
-    def key(self) -> str:
-        """A name for all of it."""
+    def digest(self) -> str:
+        """The folder name of the engine."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
 
 
-def ranges(facts: Facts, height: int, width: int) -> tuple[Range, ...]:
+def shape_ranges(metadata: ModelMetadata, height: int, width: int) -> tuple[ShapeRange, ...]:
     """The inputs of a step on frames of (height, width): of one frame, or of a few."""
-    given = [("frames", (3, height, width)), ("links", ())]
-    found = [Range(name, (1, *rest), (1, *rest), (_LONGEST_STEP, *rest)) for name, rest in given]
-    for index, slot in enumerate(facts.state):
-        shape = slot.shape(slot.frames, height, width)
-        found.append(Range(f"state_{index}", shape, shape, shape))
-    return tuple(found)
+    inputs = [("frames", (3, height, width)), ("links", ())]
+    profiles = [ShapeRange(name, (1, *rest), (1, *rest), (_MAX_STEP_FRAMES, *rest)) for name, rest in inputs]
+    for index, spec in enumerate(metadata.state):
+        shape = spec.shape(spec.frames, height, width)
+        profiles.append(ShapeRange(f"state_{index}", shape, shape, shape))
+    return tuple(profiles)
 
 
-def engine_options(built: Built, root: Path) -> dict[str, str]:
-    """Options of the provider for such an engine: where it is kept, and for which shapes it is built."""
+def engine_options(key: EngineKey, root: Path) -> dict[str, str]:
+    """Options of the provider for such an engine: its cache folder, and the shapes that it is built for."""
     profiles = {"min": "least", "opt": "usual", "max": "most"}
     return {
         "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": str(folder(built, root)),
+        "trt_engine_cache_path": str(engine_folder(key, root)),
         "trt_timing_cache_enable": "1",
         "trt_timing_cache_path": str(root),
         "trt_detailed_build_log": "0",
         **{
-            f"trt_profile_{short}_shapes": ",".join(f"{one.name}:{_times(getattr(one, of))}" for one in built.shapes)
-            for short, of in profiles.items()
+            f"trt_profile_{short}_shapes": ",".join(
+                f"{shape.name}:{_shape_text(getattr(shape, bound))}" for shape in key.shapes
+            )
+            for short, bound in profiles.items()
         },
     }
 
 
-def folder(built: Built, root: Path) -> Path:
-    """Where an engine is kept."""
-    return root / built.key
+def engine_folder(key: EngineKey, root: Path) -> Path:
+    """The cache folder of an engine."""
+    return root / key.digest
 
 
-def prepare(built: Built, root: Path) -> None:
-    """Makes the folder, and notes for people what is in it."""
-    there = folder(built, root)
-    there.mkdir(parents=True, exist_ok=True)
-    (there / "built.json").write_text(json.dumps(asdict(built), indent=1), encoding="utf-8")
+def prepare_folder(key: EngineKey, root: Path) -> None:
+    """Makes the folder, with a description for people."""
+    path = engine_folder(key, root)
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "built.json").write_text(json.dumps(asdict(key), indent=1), encoding="utf-8")
 
 
-def drop(built: Built, root: Path) -> bool:
-    """Throws an engine away, if there is one: damaged ones keep a session from starting."""
-    there = folder(built, root)
-    had = any(path.name != "built.json" for path in there.glob("*"))
-    shutil.rmtree(there, ignore_errors=True)
-    return had
+def remove_engine(key: EngineKey, root: Path) -> bool:
+    """Removes an engine, if there is one: damaged engines keep a session from starting."""
+    engine_path = engine_folder(key, root)
+    existed = any(path.name != "built.json" for path in engine_path.glob("*"))
+    shutil.rmtree(engine_path, ignore_errors=True)
+    return existed
 
 
-def card(index: int, load: Loader = ctypes.CDLL) -> tuple[str, str]:
-    """The name and the compute capability of a GPU, as its driver gives them; ("unknown", "unknown") without one."""
+def gpu_identity(index: int, load: Loader = ctypes.CDLL) -> tuple[str, str]:
+    """Name and compute capability of a GPU, from its driver; ("unknown", "unknown") without one."""
     try:
         driver, device, name = load(_LIBRARIES[0]), ctypes.c_int(), ctypes.create_string_buffer(256)
         failed = driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), index)
         failed = failed or driver.cuDeviceGetName(name, len(name), device)
-        found = [ctypes.c_int() for _ in _CAPABILITY]
-        for number, attribute in zip(found, _CAPABILITY, strict=True):
+        capability = [ctypes.c_int() for _ in _CAPABILITY]
+        for number, attribute in zip(capability, _CAPABILITY, strict=True):
             failed = failed or driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device)
     except (OSError, AttributeError):
         return "unknown", "unknown"
     if failed:
         return "unknown", "unknown"
-    return name.value.decode(errors="replace"), ".".join(str(number.value) for number in found)
+    return name.value.decode(errors="replace"), ".".join(str(number.value) for number in capability)
 
 
 def tensorrt_version(load: Loader = ctypes.CDLL) -> str:
-    """The version of the TensorRT that would be loaded, as a number; "unknown" without one."""
+    """Version of the TensorRT that would be loaded, as a number; "unknown" without one."""
     for major in _MAJORS:
         try:
             return str(load(_LIBRARIES[1].format(major)).getInferLibVersion())
@@ -126,5 +128,5 @@ def tensorrt_version(load: Loader = ctypes.CDLL) -> str:
     return "unknown"
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def _shape_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))

@@ -1,1 +1,1 @@
-"""How fast each part is, as data: `python -m vsadcvsr.bench`."""
+"""Benchmarks of each component, with results as data: `python -m vsadcvsr.bench`."""

@@ -18,14 +18,14 @@ from pathlib import Path
 
 from vsadcvsr import backends
 from vsadcvsr.bench import mlrt
-from vsadcvsr.bench.baseline import write_reference
-from vsadcvsr.bench.components import Choice, noise, opened, stepping, streaming
+from vsadcvsr.bench.baseline import write_baseline
+from vsadcvsr.bench.components import BenchOptions, noise, open_engine, step_action, stream_action
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.bench.realesrgan import running
-from vsadcvsr.bench.timing import Timing, compared, timed
-from vsadcvsr.commands import check_least, size, status
+from vsadcvsr.bench.realesrgan import run_action
+from vsadcvsr.bench.timing import Timing, compare, measure
+from vsadcvsr.commands import check_minimums, parse_size, status
 from vsadcvsr.errors import AdcvsrError
-from vsadcvsr.scenes import distance, small_luma
+from vsadcvsr.scenes import luma_thumbnail, scene_distance
 
 HOST = Path(__file__).with_name("host.vpy")
 
@@ -40,47 +40,49 @@ class Report:
     left_out: dict[str, str]
 
 
-def without_host(choice: Choice, *, count: int, rounds: int) -> Report:
+def engine_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
     """The step, the engine around it, and the cut detector. Raises UsageError, WeightsError or BackendError."""
-    backend, engine = opened(choice)
+    backend, engine = open_engine(choice)
     frames = noise(choice, count)
-    around, step, ratio = compared(streaming(engine, frames), stepping(backend, frames), rounds=rounds, frames=count)
-    small = [small_luma(frame) for frame in frames[:2]]
-    detector = timed(lambda: (small_luma(frames[0]), distance(small[0], small[-1])), rounds=rounds * count)
+    around, step, ratio = compare(
+        stream_action(engine, frames), step_action(backend, frames), rounds=rounds, frames=count
+    )
+    small = [luma_thumbnail(frame) for frame in frames[:2]]
+    detector = measure(lambda: (luma_thumbnail(frames[0]), scene_distance(small[0], small[-1])), rounds=rounds * count)
     engine.close()
     parts = {"model step": step, "engine around it": around, "cut detector": detector}
     return Report(backend.label, parts, {"engine / step": ratio}, {})
 
 
-def beside_reference(choice: Choice, *, count: int, rounds: int) -> Report:
+def baseline_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
     """The step beside that of the reference network, on ONNX Runtime and the CPU whatever runs the model."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "reference.onnx")
         try:
-            write_reference(path)
+            write_baseline(path)
         except AdcvsrError as error:
             return Report("", {}, {}, {"reference network": str(error)})
         yardstick = backends.load(path, backend="ort", device="cpu", threads=choice.threads)
         frames = noise(choice, count)
-        _, reference, ratio = compared(
-            stepping(opened(choice)[0], frames), stepping(yardstick, frames), rounds=rounds, frames=count
+        _, reference, ratio = compare(
+            step_action(open_engine(choice)[0], frames), step_action(yardstick, frames), rounds=rounds, frames=count
         )
     return Report("", {"reference step": reference}, {"step / reference step": ratio}, {})
 
 
-def beside_rival(choice: Choice, *, rounds: int) -> Report:
+def realesrgan_report(choice: BenchOptions, *, rounds: int) -> Report:
     """The step beside the network of Real-ESRGAN general x4 v3 under ncnn on the CPU, a frame at a time."""
-    backend, frames = opened(choice)[0], noise(choice, 1)
+    backend, frames = open_engine(choice)[0], noise(choice, 1)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            other = running(Path(folder), frames[0], choice.threads)
+            other = run_action(Path(folder), frames[0], choice.threads)
     except AdcvsrError as error:
         return Report("", {}, {}, {"Real-ESRGAN": str(error)})
-    rival, _, ratio = compared(other, stepping(backend, frames), rounds=rounds)
+    rival, _, ratio = compare(other, step_action(backend, frames), rounds=rounds)
     return Report("", {"Real-ESRGAN general v3": rival}, {"Real-ESRGAN / step": ratio}, {})
 
 
-def beside_mlrt(choice: Choice, python: str, *, frames: int) -> Report:
+def mlrt_report(choice: BenchOptions, python: str, *, frames: int) -> Report:
     """Real-ESRGAN's animevideov3 through vs-mlrt's plugins, as far as the environment of `python` has them."""
     parts: dict[str, Timing] = {}
     left_out: dict[str, str] = {}
@@ -91,13 +93,13 @@ def beside_mlrt(choice: Choice, python: str, *, frames: int) -> Report:
             try:
                 if not network.exists():
                     mlrt.write_network(network)
-                parts[name] = mlrt.through_plugin(python, plugin, network, (choice.width, choice.height), frames=frames)
+                parts[name] = mlrt.measure_plugin(python, plugin, network, (choice.width, choice.height), frames=frames)
             except AdcvsrError as error:
                 left_out[name] = str(error)
     return Report("", parts, {}, left_out)
 
 
-def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
+def host_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
     """The parts that need VapourSynth; all of them are left out where its process fails."""
     order = json.dumps({"choice": asdict(choice), "count": count, "rounds": rounds})
     run = subprocess.run(
@@ -115,7 +117,7 @@ def with_host(choice: Choice, *, count: int, rounds: int) -> Report:
     return Report("", {name: Timing(**timing) for name, timing in found.items()}, {"filter / step": ratio}, {})
 
 
-def joined(first: Report, *others: Report) -> Report:
+def merge_reports(first: Report, *others: Report) -> Report:
     """All parts, ratios and omissions, under the first one's label."""
     for other in others:
         first = Report(
@@ -124,7 +126,7 @@ def joined(first: Report, *others: Report) -> Report:
     return first
 
 
-def text(report: Report, choice: Choice) -> str:
+def text(report: Report, choice: BenchOptions) -> str:
     """The report for people."""
     lines = [f"{choice.model} on {report.label}, {choice.width}x{choice.height} x4", ""]
     lines.append(f"{'part':30}{'ms a frame':>11}{'spread':>9}{'frames/s':>10}")
@@ -140,7 +142,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m vsadcvsr.bench", description="What each part of a frame's way costs."
     )
     for name in ("model", "backend", "device", "precision"):
-        parser.add_argument(f"--{name}", default=getattr(Choice, name))
+        parser.add_argument(f"--{name}", default=getattr(BenchOptions, name))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model, 0 for all")
     parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1")
     parser.add_argument("--size", default="480x270", help="of the source, WIDTHxHEIGHT")
@@ -155,30 +157,30 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _choice(given: argparse.Namespace) -> Choice:
-    check_least(given, {"count": 1, "rounds": 1, "threads": 0})
-    width, height = size("--size", given.size)
+def _choice(arguments: argparse.Namespace) -> BenchOptions:
+    check_minimums(arguments, {"count": 1, "rounds": 1, "threads": 0})
+    width, height = parse_size("--size", arguments.size)
     names = ("model", "backend", "device", "precision", "threads", "denoise")
-    return Choice(**{name: getattr(given, name) for name in names}, width=width, height=height)
+    return BenchOptions(**{name: getattr(arguments, name) for name in names}, width=width, height=height)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
-    given = _arguments(argv)
-    return status("bench", lambda: _measure(given))
+    values = _arguments(argv)
+    return status("bench", lambda: _measure(values))
 
 
-def _measure(given: argparse.Namespace) -> None:
-    choice = _choice(given)
-    inner = without_host(choice, count=given.count, rounds=given.rounds)
-    others = [make(choice, count=given.count, rounds=given.rounds) for make in (beside_reference, with_host)]
-    if given.rival:
-        others += [beside_rival(choice, rounds=3), beside_mlrt(choice, given.rival, frames=8)]
-    report = joined(inner, *others)
+def _measure(arguments: argparse.Namespace) -> None:
+    choice = _choice(arguments)
+    inner = engine_report(choice, count=arguments.count, rounds=arguments.rounds)
+    others = [make(choice, count=arguments.count, rounds=arguments.rounds) for make in (baseline_report, host_report)]
+    if arguments.rival:
+        others += [realesrgan_report(choice, rounds=3), mlrt_report(choice, arguments.rival, frames=8)]
+    report = merge_reports(inner, *others)
     print(text(report, choice))
-    if given.json:
+    if arguments.json:
         written = {"choice": asdict(choice), "machine": asdict(this_machine()), **asdict(report)}
-        given.json.write_text(json.dumps(written, indent=1))
+        arguments.json.write_text(json.dumps(written, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A yardstick that every machine can make: a plain network of eight 3x3 layers of 32 channels at half size.
+"""Baseline network for comparing machines: eight plain 3x3 layers of 32 channels at half size.
 
 Machines differ, and shared ones change from minute to minute; the ratio of a model's step to this network's, both in
-one run, stays. With ONNX Runtime in fp32 it took 29 ms at 480x270 on the two cores that the design was made on.
+one run, stays. With ONNX Runtime in fp32 it took 29 ms at 480x270 on the two cores of the reference machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vsadcvsr.extras import needs
 _CHANNELS, _LAYERS, _PIXELS = 32, 8, 192
 
 
-def write_reference(path: Path) -> None:
+def write_baseline(path: Path) -> None:
     """Writes the network, with random weights, in the form of our exports; BackendError without the onnx package."""
     with needs("bench", "the reference network"):
         import onnx

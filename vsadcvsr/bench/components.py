@@ -1,4 +1,4 @@
-"""The parts of a frame's way that can be clocked without a host: the bare model step, and the engine around it."""
+"""Benchmarked components without a host: the bare model step, and the engine around it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from vsadcvsr.backends import Backend
-from vsadcvsr.bench.timing import Act
-from vsadcvsr.color import Encoding
-from vsadcvsr.engine import Engine, Source, load
+from vsadcvsr.bench.timing import Action
+from vsadcvsr.color import ColorFormat
+from vsadcvsr.engine import Engine, InputFrame, load
 from vsadcvsr.spec import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class BenchOptions:
     """What is measured: a model as the engine would run it, on frames of `width` x `height`."""
 
     model: str = "fast"
@@ -28,21 +28,21 @@ class Choice:
     height: int = 270
 
 
-def noise(choice: Choice, count: int) -> list[Array]:
-    """Frames of a slowly changing random picture: no cuts, and nothing that arithmetic could take a short cut on."""
+def noise(choice: BenchOptions, count: int) -> list[Array]:
+    """Frames of a slowly changing random frame: no cuts, and nothing that arithmetic could take a short cut on."""
     rng = np.random.default_rng(0)
     still = rng.random((3, choice.height, choice.width), dtype=np.float32)
     change = rng.random((count, 1, 1, 1), dtype=np.float32) * np.float32(0.1)
     return [np.asarray(still * np.float32(0.9) + one, dtype=np.float32) for one in change]
 
 
-def opened(choice: Choice) -> tuple[Backend, Engine]:
+def open_engine(choice: BenchOptions) -> tuple[Backend, Engine]:
     """The backend, and an engine that shares it. Raises UsageError, WeightsError or BackendError."""
     named = {name: value for name, value in asdict(choice).items() if name not in {"width", "height"}}
     return load(**named), Engine.open(**named)
 
 
-def stepping(backend: Backend, frames: list[Array]) -> Act:
+def step_action(backend: Backend, frames: list[Array]) -> Action:
     """One call takes all frames through the bare step, one at a time, on a state that goes on from call to call."""
     height, width = backend.spec.padded(*frames[0].shape[1:])
     margin = ((0, 0), (0, height - frames[0].shape[1]), (0, width - frames[0].shape[2]))
@@ -58,15 +58,15 @@ def stepping(backend: Backend, frames: list[Array]) -> Act:
     return act
 
 
-def streaming(engine: Engine, frames: list[Array], encoding: Encoding | None = None) -> Act:
+def stream_action(engine: Engine, frames: list[Array], encoding: ColorFormat | None = None) -> Action:
     """One call streams all frames on, as parts of one clip without an end. With an encoding they come in planes."""
-    sources = [Source(frame, encoding=encoding) for frame in frames]
+    sources = [InputFrame(frame, color_format=encoding) for frame in frames]
 
-    def endless() -> Iterator[Source]:
+    def endless() -> Iterator[InputFrame]:
         while True:
             yield from sources
 
-    stream = engine.pictures(endless())
+    stream = engine.stream_output(endless())
 
     def act() -> None:
         for _ in frames:

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Description of the machine that a benchmark ran on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """The machine that this runs on. `load` is the one-minute average when asked, None where there is none."""
+    """The machine that this runs on. `load` is the one-minute average when asked, None if there is none."""
     packages = {}
     for name in _REPORTED:
         with suppress(metadata.PackageNotFoundError):

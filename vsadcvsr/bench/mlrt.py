@@ -22,7 +22,7 @@ from vsadcvsr.spec import SCALE
 
 HOST = Path(__file__).with_name("mlrt.vpy")
 PLUGINS = ("ov", "ort")
-SECONDS, PATIENCE = 10.0, 40.0
+SECONDS, TIMEOUT = 10.0, 40.0
 """After how long no further frame of a plugin begins, and it is given up; so the whole command ends in two minutes."""
 
 _CHANNELS, _BODY = 64, 16
@@ -60,7 +60,7 @@ def write_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
 
 
-def through_plugin(python: str, plugin: str, network: Path, size: tuple[int, int], *, frames: int) -> Timing:
+def measure_plugin(python: str, plugin: str, network: Path, size: tuple[int, int], *, frames: int) -> Timing:
     """Times of single frames of (width, height) through `plugin`, at most so many, in the environment of `python`.
 
     Raises BackendError where that has no such plugin, where the plugin fails, or takes longer than PATIENCE.
@@ -68,12 +68,12 @@ def through_plugin(python: str, plugin: str, network: Path, size: tuple[int, int
     order = json.dumps({"plugin": plugin, "network": str(network), "size": size, "frames": frames, "seconds": SECONDS})
     try:
         run = subprocess.run(
-            [python, str(HOST), order], capture_output=True, text=True, check=False, timeout=PATIENCE,
+            [python, str(HOST), order], capture_output=True, text=True, check=False, timeout=TIMEOUT,
         )  # fmt: skip
     except OSError as cause:
         raise BackendError(f"{python} cannot be run: {cause.strerror}") from cause
     except subprocess.TimeoutExpired as cause:
-        raise BackendError(f"it took longer than {PATIENCE:.0f} s") from cause
+        raise BackendError(f"it took longer than {TIMEOUT:.0f} s") from cause
     if run.returncode:
         words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
         raise BackendError(words[-1])

@@ -1,4 +1,4 @@
-"""Options of the benchmark of the paper's network. They are read, and listed by `--help`, without torch."""
+"""Options of the benchmark of the paper's network, listed by `--help` without torch."""
 
 from __future__ import annotations
 

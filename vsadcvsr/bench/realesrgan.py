@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.bench.timing import Act
+from vsadcvsr.bench.timing import Action
 from vsadcvsr.errors import BackendError
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE, Array
@@ -20,7 +20,7 @@ _CHANNELS, _BODY = 64, 32
 _MAGIC = 7767517
 
 
-def write_rival(folder: Path) -> tuple[Path, Path]:
+def write_network(folder: Path) -> tuple[Path, Path]:
     """Writes the network, and gives the files of its layers and of its weights."""
     layers, weights = folder / "rival.param", folder / "rival.bin"
     lines = ["Input data 0 1 data", "Split split 1 2 data now base", *_convolutions()]
@@ -58,13 +58,13 @@ def _weights() -> Iterator[bytes]:
             yield np.full(out, 0.1, np.float32).tobytes()  # PReLU
 
 
-def running(folder: Path, frame: Array, threads: int) -> Act:
+def run_action(folder: Path, frame: Array, threads: int) -> Action:
     """One call upscales a frame (3, H, W) once. `threads` 0 is all. Raises BackendError without ncnn."""
     with needs("bench", "the network of Real-ESRGAN"):
         import ncnn
     net = ncnn.Net()
     net.opt.num_threads = threads or ncnn.get_cpu_count()
-    layers, weights = write_rival(folder)
+    layers, weights = write_network(folder)
     net.load_param(str(layers))
     net.load_model(str(weights))
     given = ncnn.Mat(np.ascontiguousarray(frame))

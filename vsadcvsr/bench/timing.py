@@ -1,4 +1,4 @@
-"""Burn in, then clock. Times are wall-clock milliseconds per frame."""
+"""Timing: burn in, then measure wall-clock milliseconds per frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-type Act = Callable[[], object]
+type Action = Callable[[], object]
 
 _BURN_IN = 3
 
@@ -33,33 +33,37 @@ class Timing:
         return 1e3 / self.median
 
 
-def clock(act: Act, *, frames: int = 1) -> float:
+def time_action(action: Action, *, frames: int = 1) -> float:
     """How long one call takes, in ms for each of the `frames` it makes."""
-    seconds, _ = clocked(act)
+    seconds, _ = timed_call(action)
     return 1e3 * seconds / frames
 
 
-def clocked[T](act: Callable[[], T]) -> tuple[float, T]:
+def timed_call[T](action: Callable[[], T]) -> tuple[float, T]:
     """Seconds of one call, and what it gave."""
     began = time.perf_counter()
-    made = act()
+    made = action()
     return time.perf_counter() - began, made
 
 
-def timed(act: Act, *, rounds: int, frames: int = 1, burn_in: int = _BURN_IN) -> Timing:
-    """The timing of `act` after `burn_in` calls that do not count."""
+def measure(action: Action, *, rounds: int, frames: int = 1, burn_in: int = _BURN_IN) -> Timing:
+    """The timing of `action` after `burn_in` calls that do not count."""
     for _ in range(burn_in):
-        act()
-    return Timing.of([clock(act, frames=frames) for _ in range(rounds)])
+        action()
+    return Timing.of([time_action(action, frames=frames) for _ in range(rounds)])
 
 
-def compared(one: Act, other: Act, *, rounds: int, frames: int = 1) -> tuple[Timing, Timing, float]:
-    """Both timings, and the median over rounds of `one` as a multiple of `other`.
+def compare(
+    first_action: Action, second_action: Action, *, rounds: int, frames: int = 1
+) -> tuple[Timing, Timing, float]:
+    """Both timings, and the median over rounds of `first_action` as a multiple of `second_action`.
 
     The two take turns in one run, so that a machine that slows down slows both, and the ratio stays.
     """
     for _ in range(_BURN_IN):
-        one(), other()
-    pairs = [(clock(one, frames=frames), clock(other, frames=frames)) for _ in range(rounds)]
+        first_action(), second_action()
+    pairs = [
+        (time_action(first_action, frames=frames), time_action(second_action, frames=frames)) for _ in range(rounds)
+    ]
     first, second = zip(*pairs, strict=True)
     return Timing.of(list(first)), Timing.of(list(second)), float(np.median([a / b for a, b in pairs]))

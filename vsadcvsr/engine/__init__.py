@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from vsadcvsr.engine.engine import EndOfClip, Engine, load
-from vsadcvsr.engine.runner import Manner, Source
+from vsadcvsr.engine.runner import EngineOptions, InputFrame
 
-__all__ = ["EndOfClip", "Engine", "Manner", "Source", "load"]
+__all__ = ["EndOfClip", "Engine", "EngineOptions", "InputFrame", "load"]

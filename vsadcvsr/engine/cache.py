@@ -1,44 +1,44 @@
-"""The cache of output frames: a fixed number of them, least recently used first out."""
+"""Cache of output frames: a fixed number of them, the least recently used evicted first."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from vsadcvsr.output import Finished, memory
+from vsadcvsr.output import OutputFrame, buffers
 
-_RING_BYTES = 256 << 20
-_RING_LENGTHS = (4, 32)
+_DEFAULT_BYTES = 256 << 20
+_DEFAULT_LENGTHS = (4, 32)
 
 
-class Ring:
-    """The pictures that were finished last, up to a fixed number; the one least recently used goes first."""
+class FrameCache:
+    """The latest output frames, up to a fixed number."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._pictures: OrderedDict[int, Finished] = OrderedDict()
+        self._frames: OrderedDict[int, OutputFrame] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._frames)
 
-    def get(self, n: int) -> Finished | None:
-        """Picture n, if it is there still."""
-        if n not in self._pictures:
+    def get(self, n: int) -> OutputFrame | None:
+        """Frame n, if cached."""
+        if n not in self._frames:
             return None
-        self._pictures.move_to_end(n)
-        return self._pictures[n]
+        self._frames.move_to_end(n)
+        return self._frames[n]
 
-    def put(self, n: int, picture: Finished) -> None:
-        """Keeps picture n."""
-        self._pictures[n] = picture
-        self._pictures.move_to_end(n)
-        if len(self._pictures) > self.capacity:
-            self._pictures.popitem(last=False)
+    def put(self, n: int, frame: OutputFrame) -> None:
+        """Caches frame n."""
+        self._frames[n] = frame
+        self._frames.move_to_end(n)
+        if len(self._frames) > self.capacity:
+            self._frames.popitem(last=False)
 
     def clear(self) -> None:
-        self._pictures.clear()
+        self._frames.clear()
 
 
-def usual_capacity(picture: Finished) -> int:
-    """How many pictures of this size a ring keeps: what fits into 256 MiB, but 4 to 32."""
-    least, most = _RING_LENGTHS
-    return min(most, max(least, _RING_BYTES // max(1, sum(part.nbytes for part in memory(picture)))))
+def default_capacity(frame: OutputFrame) -> int:
+    """How many frames of this size to cache: as many as fit into 256 MiB, but 4 to 32."""
+    least, most = _DEFAULT_LENGTHS
+    return min(most, max(least, _DEFAULT_BYTES // max(1, sum(buffer.nbytes for buffer in buffers(frame)))))

@@ -1,4 +1,4 @@
-"""The engine: frames in, pictures out, for one clip, in one go or in any order. It knows no network and no host."""
+"""Upscaling of one clip, sequentially or with random access, independent of the network and of the host application."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from vsadcvsr import backends, blending, postprocess, scenes, tiling
 from vsadcvsr.backends import Backend
 from vsadcvsr.blending import Blend
-from vsadcvsr.color import Encoding
-from vsadcvsr.engine.cache import Ring, usual_capacity
-from vsadcvsr.engine.runner import Entrance, Forward, Given, Manner, Source, finishes
-from vsadcvsr.engine.schedule import Course, warm_up_from
+from vsadcvsr.color import ColorFormat
+from vsadcvsr.engine.cache import FrameCache, default_capacity
+from vsadcvsr.engine.runner import CheckedFrame, EngineOptions, FrameChecker, InputFrame, StreamRunner, planar_output
+from vsadcvsr.engine.schedule import StreamPosition, warm_up_start
 from vsadcvsr.errors import UsageError
-from vsadcvsr.output import Finished, Parts, Planes, memory, whole
+from vsadcvsr.output import BaseAndDetail, OutputFrame, Planes, buffers, to_rgb
 from vsadcvsr.spec import SCALE, Array, ModelSpec
 from vsadcvsr.weights import store
 
-__all__ = ["EndOfClip", "Engine", "Manner", "Source", "load"]
+__all__ = ["EndOfClip", "Engine", "EngineOptions", "InputFrame", "load"]
 
-type Fetch = Callable[[int], Source]
+type Fetch = Callable[[int], InputFrame]
 
 
 def load(
@@ -45,25 +45,26 @@ def load(
 
 
 class EndOfClip(Exception):  # noqa: N818 - an answer rather than an error
-    """Raised by `fetch(i)` for a frame that is not there: past the last one, or before n and lost to the host."""
+    """Raise from `fetch(i)` when frame i is past the end, or no longer available from the host."""
 
 
 class Engine:
-    """One clip's way through a network. All methods may be called from any thread; `render` does one picture at a time.
+    """Upscales one clip. All methods are thread-safe; `render` renders one frame at a time.
 
-    Picture n is the network applied to the whole scene that contains frame n, as one clip: the same bits in any order.
+    Output frame n is the network applied to the whole scene that contains frame n, as one clip: the same bits in any
+    order.
     """
 
     scale = SCALE
 
-    def __init__(self, backend: Backend, manner: Manner | None = None) -> None:
+    def __init__(self, backend: Backend, options: EngineOptions | None = None) -> None:
         self._backend: Backend | None = backend
-        self._manner = manner or Manner()
+        self._options = options or EngineOptions()
         self.spec: ModelSpec = backend.spec
         self.label = backend.label
         self._lock = threading.Lock()
-        self._run: Forward | None = None
-        self._ring: Ring | None = None
+        self._runner: StreamRunner | None = None
+        self._cache: FrameCache | None = None
 
     @classmethod
     def open(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
@@ -86,172 +87,179 @@ class Engine:
         """An engine on the model of that name or file, which is loaded unless another engine has it already.
 
         `denoise`, 0 to 1, is the share of its restoring weights, for models that have such. `strength` is 0 to 1.
-        `capacity` is the number of finished pictures that `render` keeps; by default what fits into 256 MiB, 4 to 32.
+        `capacity` is the number of finished frames that `render` keeps; by default what fits into 256 MiB, 4 to 32.
         Raises UsageError, WeightsError or BackendError.
         """
         loaded = load(
             model, denoise=denoise, backend=backend, device=device, device_index=device_index, precision=precision,
             threads=threads,
         )  # fmt: skip
-        manner = Manner(
-            tiles=tiling.Tiling.checked(loaded.spec, tile, tile_pad),
+        options = EngineOptions(
+            tiles=tiling.TileOptions.checked(loaded.spec, tile, tile_pad),
             threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,
             strength=strength,
             color_fix=loaded.spec.color_fix if color_fix is None else color_fix,
             capacity=capacity,
         )
-        return cls(loaded, manner)
+        return cls(loaded, options)
 
     @property
     def lookahead(self) -> int:
-        """How many frames after n, and before it, picture n depends on."""
+        """Frames after n, and before it, that output n depends on."""
         return self.spec.lookahead
 
-    def stream(self, sources: Iterable[Source | Array]) -> Iterator[Array]:
-        """The picture of each frame, in order: (3, 4H, 4W), clamped to 0..1. Apart from `render` and other streams."""
-        for picture in self.pictures(sources):
-            yield _joined(picture)
-
-    def pictures(self, sources: Iterable[Source | Array]) -> Iterator[Finished]:
-        """As `stream`, for hosts that convert pictures themselves: in parts, where the network makes them so, and in
-        planes, where `finishes` says so of the frame's encoding.
+    def stream(self, frames: Iterable[InputFrame | Array]) -> Iterator[Array]:
+        """The output of each frame, in order: (3, 4H, 4W), clamped to 0..1. Independent of `render` and of other
+        streams.
         """
-        run = self._forward(Course(self.lookahead, 0, 0))
-        for given in sources:
-            source = given if isinstance(given, Source) else Source(given)
-            if made := run.feed(run.entrance.admit(source)):
-                yield made[1]
-        run.course.end = run.course.position
-        for _ in range(self.lookahead if run.course.end else 0):
-            if made := run.flush():
-                yield made[1]
+        for output in self.stream_output(frames):
+            yield _clamped_rgb(output)
+
+    def stream_output(self, frames: Iterable[InputFrame | Array]) -> Iterator[OutputFrame]:
+        """As `stream`, for hosts that convert frames themselves: base and detail if the network produces them, and
+        planes if `planar_output` is true for the frame's colour format.
+        """
+        runner = self._new_runner(StreamPosition(self.lookahead, 0, 0))
+        for item in frames:
+            frame = item if isinstance(item, InputFrame) else InputFrame(item)
+            if output := runner.feed(runner.checker.check(frame)):
+                yield output[1]
+        runner.position.end = runner.position.next_input
+        for _ in range(self.lookahead if runner.position.end else 0):
+            if output := runner.flush():
+                yield output[1]
 
     @property
-    def parts(self) -> bool:
-        """Whether `pictures` and `picture` give pictures in parts."""
-        return self.spec.parts and not self._manner.needs_source
+    def split_output(self) -> bool:
+        """Whether `stream_output` and `output` return base and detail."""
+        return self.spec.split_output and not self._options.needs_source
 
-    def finishes(self, height: int, width: int, encoding: Encoding) -> bool:
-        """Whether the pictures of frames of such a size, with that encoding, come as planes.
+    def planar_output(self, height: int, width: int, color_format: ColorFormat) -> bool:
+        """Whether the output for frames of this size and colour format comes as planes.
 
-        Raises BackendError where no memory suffices for frames of that size.
+        Raises BackendError if there is not enough memory for frames of that size.
         """
-        return finishes(self._open_backend(), self._manner, (height, width), encoding)
+        return planar_output(self._require_backend(), self._options, (height, width), color_format)
 
     def render(self, n: int, fetch: Fetch) -> Array:
-        """Picture n: (3, 4H, 4W), clamped to 0..1, read-only.
+        """Output n: (3, 4H, 4W), clamped to 0..1, read-only.
 
-        `fetch(i)` gives frame i; it is called on this thread, once for each frame in linear use, from n - lookahead to
-        n + lookahead after a seek. It raises EndOfClip past the last frame. Where it does so for a frame before n
-        (players keep few), the run begins cold behind that frame: the pictures up to `lookahead` after it are made
-        without what is lost. Raises UsageError for an n past the end, FormatError for a frame that cannot be taken,
-        BackendError where there is no memory (with the tile to try) or the network fails.
+        `fetch(i)` returns frame i; it is called on this thread, once per frame in linear use, from n - lookahead to n +
+        lookahead after a seek. It raises EndOfClip past the last frame. If an earlier frame is unavailable (players
+        drop old frames), rendering restarts after it, and the next `lookahead` frames lack that context. Raises
+        UsageError for an n past the end, FormatError for a frame that cannot be used, BackendError if memory is short
+        (with a tile size to try) or the network fails.
         """
-        picture = _joined(self.picture(n, fetch))
-        picture.flags.writeable = False
-        return picture
+        frame = _clamped_rgb(self.output(n, fetch))
+        frame.flags.writeable = False
+        return frame
 
-    def picture(self, n: int, fetch: Fetch) -> Finished:
-        """As `render`, for hosts that convert pictures themselves, see `pictures`."""
+    def output(self, n: int, fetch: Fetch) -> OutputFrame:
+        """As `render`, for hosts that convert frames themselves, see `stream_output`."""
         if n < 0:
             raise UsageError.of("n", n, "0 or more")
         with self._lock:
-            picture = self._ring.get(n) if self._ring else None
-            return self._make(n, fetch) if picture is None else picture
+            frame = self._cache.get(n) if self._cache else None
+            return self._render(n, fetch) if frame is None else frame
 
-    def needed(self, n: int) -> range:
-        """The numbers of the frames that `picture(n, …)` would fetch now, some of which may be past the end: for hosts
-        that must have them all before they call it. As many as `surroundings`, or those that the run has yet to take.
+    def needed_frames(self, n: int) -> range:
+        """The frames that `output(n, …)` would fetch now, some of which may be past the end: for hosts that must have
+        them before the call. As many as `context_frames`, or those that the current pass has yet to take.
         """
         with self._lock:
-            if self._ring and self._ring.get(n) is not None:
+            if self._cache and self._cache.get(n) is not None:
                 return range(0)
-            if self._run and self._leads(self._run, n):
-                course, stop = self._run.course, n + self.lookahead + 1
-                return range(course.position + len(self._run.waiting), min(stop, course.end or stop))
-        return self.surroundings(n)
+            if self._runner and self._can_continue(self._runner, n):
+                position, stop = self._runner.position, n + self.lookahead + 1
+                return range(position.next_input + len(self._runner.pending), min(stop, position.end or stop))
+        return self.context_frames(n)
 
-    def surroundings(self, n: int) -> range:
-        """The numbers of the frames that picture n can depend on: what it takes to begin anew there."""
-        return range(warm_up_from(n, self.lookahead), n + self.lookahead + 1)
+    def context_frames(self, n: int) -> range:
+        """The frames that output n can depend on: those needed for a restart there."""
+        return range(warm_up_start(n, self.lookahead), n + self.lookahead + 1)
 
-    def rewind(self) -> None:
-        """Makes the next picture that is not kept begin anew, from its `surroundings`."""
+    def reset(self) -> None:
+        """Makes the next output that is not cached restart from its `context_frames`."""
         with self._lock:
-            self._run = None
+            self._runner = None
 
     def close(self) -> None:
-        """Forgets pictures and state, and leaves the model to other engines."""
+        """Drops frames and state, and leaves the model to other engines."""
         with self._lock:
-            self._backend = self._run = self._ring = None
+            self._backend = self._runner = self._cache = None
 
-    def _make(self, n: int, fetch: Fetch) -> Finished:
-        run, self._run = self._run, None  # stays None if anything fails, for a step that failed has used the state up
-        if run is None or not self._leads(run, n):
-            run = self._begin(n, fetch)
-        wanted = None
-        while wanted is None:
-            made = self._advance(run, fetch)
-            if run.course.end is not None and run.course.end <= n:
-                run = self._begin(n, fetch)  # a frame between the last picture and this one is gone
-            elif made and made[0] >= run.course.good_from:
-                self._keep(*made)
-                wanted = made[1] if made[0] == n else None
-        self._run = run
-        return wanted
+    def _render(self, n: int, fetch: Fetch) -> OutputFrame:
+        runner, self._runner = (
+            self._runner,
+            None,
+        )  # stays None if anything fails, for a step that failed has used the state up
+        if runner is None or not self._can_continue(runner, n):
+            runner = self._restart(n, fetch)
+        frame = None
+        while frame is None:
+            output = self._advance(runner, fetch)
+            if runner.position.end is not None and runner.position.end <= n:
+                runner = self._restart(n, fetch)  # a frame between the last frame and this one is gone
+            elif output and output[0] >= runner.position.first_valid:
+                self._store(*output)
+                frame = output[1] if output[0] == n else None
+        self._runner = runner
+        return frame
 
-    def _leads(self, run: Forward, n: int) -> bool:
-        return run.course.leads_to(n, slack=self._ring.capacity - 1 if self._ring else 0)
+    def _can_continue(self, runner: StreamRunner, n: int) -> bool:
+        return runner.position.is_ahead(n, slack=self._cache.capacity - 1 if self._cache else 0)
 
-    def _advance(self, run: Forward, fetch: Fetch) -> tuple[int, Finished] | None:
-        if run.waiting:
-            return run.feed(run.waiting.popleft())
-        if not run.course.flushing:
+    def _advance(self, runner: StreamRunner, fetch: Fetch) -> tuple[int, OutputFrame] | None:
+        if runner.pending:
+            return runner.feed(runner.pending.popleft())
+        if not runner.position.flushing:
             try:
-                return run.feed(run.entrance.admit(fetch(run.course.position)))
+                return runner.feed(runner.checker.check(fetch(runner.position.next_input)))
             except EndOfClip:
-                run.course.end = run.course.position
-        return run.flush()
+                runner.position.end = runner.position.next_input
+        return runner.flush()
 
-    def _begin(self, n: int, fetch: Fetch) -> Forward:
-        """A run that has picture n's scene waiting, as far as n depends on it."""
-        entrance, waiting = Entrance(self._manner.threshold), list[Given]()
-        for i in range(warm_up_from(n, self.lookahead), n + 1):
+    def _restart(self, n: int, fetch: Fetch) -> StreamRunner:
+        """A pass with the part of n's scene pending that n depends on."""
+        checker, pending = FrameChecker(self._options.threshold), list[CheckedFrame]()
+        for i in range(warm_up_start(n, self.lookahead), n + 1):
             try:
-                given = entrance.admit(fetch(i))
+                frame = checker.check(fetch(i))
             except EndOfClip:
                 if i == n:
                     raise UsageError.of("n", n, "the numbers of the clip's frames") from None
-                entrance, waiting = Entrance(self._manner.threshold), []
+                checker, pending = FrameChecker(self._options.threshold), []
                 continue
-            waiting = [given] if given.cut or i == 0 else [*waiting, given]
-        begin = n + 1 - len(waiting)
-        opening = waiting[0].cut or begin == 0
-        run = self._forward(Course(self.lookahead, begin, begin if opening else n), entrance)
-        run.waiting.extend(waiting)
-        return run
+            pending = [frame] if frame.cut or i == 0 else [*pending, frame]
+        start = n + 1 - len(pending)
+        starts_scene = pending[0].cut or start == 0
+        runner = self._new_runner(StreamPosition(self.lookahead, start, start if starts_scene else n), checker)
+        runner.pending.extend(pending)
+        return runner
 
-    def _forward(self, course: Course, entrance: Entrance | None = None) -> Forward:
-        return Forward(self._open_backend(), self._manner, course, entrance or Entrance(self._manner.threshold))
+    def _new_runner(self, position: StreamPosition, checker: FrameChecker | None = None) -> StreamRunner:
+        return StreamRunner(
+            self._require_backend(), self._options, position, checker or FrameChecker(self._options.threshold)
+        )
 
-    def _open_backend(self) -> Backend:
+    def _require_backend(self) -> Backend:
         if self._backend is None:
             raise UsageError("the engine is closed; open another one")
         return self._backend
 
-    def _keep(self, n: int, picture: Finished) -> None:
-        for part in memory(picture):
-            part.flags.writeable = False
-        if self._ring is None:
-            self._ring = Ring(self._manner.capacity or usual_capacity(picture))
-        self._ring.put(n, picture)
+    def _store(self, n: int, frame: OutputFrame) -> None:
+        for buffer in buffers(frame):
+            buffer.flags.writeable = False
+        if self._cache is None:
+            self._cache = FrameCache(self._options.capacity or default_capacity(frame))
+        self._cache.put(n, frame)
 
 
-def _joined(picture: Finished) -> Array:
-    """The whole picture, clamped. Planes cannot be: who wants numbers gives no encoding."""
-    if isinstance(picture, Planes):
+def _clamped_rgb(frame: OutputFrame) -> Array:
+    """RGB, clamped. Planes cannot be converted back: callers of `render` give no colour format."""
+    if isinstance(frame, Planes):
         raise UsageError.of("encoding", "one", "none, for `stream` and `render`", "take `pictures` or `picture`")
-    if isinstance(picture, Parts):
-        picture = whole(picture)
-        postprocess.settle(picture)
-    return picture
+    if isinstance(frame, BaseAndDetail):
+        frame = to_rgb(frame)
+        postprocess.clamp_and_check(frame)
+    return frame

@@ -1,4 +1,4 @@
-"""A forward run: frames go through the network in order, pictures come out, and no more is kept than that takes."""
+"""Runs frames through the network in order, in constant memory."""
 
 from __future__ import annotations
 
@@ -10,50 +10,53 @@ from functools import cached_property
 import numpy as np
 
 from vsadcvsr import arguments, output, postprocess, scenes, tiling
-from vsadcvsr.backends import Backend, Finisher, Planner
-from vsadcvsr.color import Encoding, Finish
-from vsadcvsr.engine.schedule import Course
+from vsadcvsr.backends import Backend, MemoryPlanner, PlanarBackend
+from vsadcvsr.color import ColorFormat, OutputFormat
+from vsadcvsr.engine.schedule import StreamPosition
 from vsadcvsr.errors import BackendError, FormatError, UsageError
-from vsadcvsr.output import Finished, Parts, Picture, Planes
+from vsadcvsr.output import BaseAndDetail, NetworkOutput, OutputFrame, Planes
 from vsadcvsr.spec import Array
 
 _COLOR_FIXES = ("none", "frame")
 
 
 @dataclass(frozen=True)
-class Source:
-    """A frame (3, H, W), RGB, 0 to 1, and whether it begins a new scene; None lets the detector decide.
-
-    With an `encoding` its picture comes as planes, where `finishes` says so.
-    """
+class InputFrame:
+    """A frame for the engine."""
 
     pixels: Array
+    """(3, H, W), RGB, 0 to 1."""
     cut: bool | None = None
-    encoding: Encoding | None = None
+    """Whether it begins a scene; None leaves that to the detector."""
+    color_format: ColorFormat | None = None
+    """Colour format of planar output, where `planar_output` is true."""
 
 
 @dataclass(frozen=True)
-class Given:
-    """A frame that has been checked; `cut` is None where nothing is known of what was before it."""
+class CheckedFrame:
+    """An input frame after its checks; `cut` is None if the frame before it is unknown."""
 
     pixels: Array
     cut: bool | None
-    encoding: Encoding | None = None
+    color_format: ColorFormat | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
-    """How pictures are made, beside the network. `threshold` 0 turns the cut detector off."""
+class EngineOptions:
+    """Options of the engine apart from the network."""
 
-    tiles: tiling.Tiling | None = None
+    tiles: tiling.TileOptions | None = None
     threshold: float = scenes.DEFAULT_THRESHOLD
+    """Threshold of the cut detector; 0 turns it off."""
     strength: float = 1.0
+    """0 is plain bicubic, 1 the network."""
     color_fix: str = "none"
     capacity: int | None = None
+    """Output frames to cache; None for a default."""
 
     def __post_init__(self) -> None:
-        arguments.between("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
-        arguments.between("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
+        arguments.in_range("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
+        arguments.in_range("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
         if self.color_fix not in _COLOR_FIXES:
             raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES))
         if self.capacity is not None:
@@ -61,187 +64,194 @@ class Manner:
 
     @property
     def needs_source(self) -> bool:
-        """Whether a picture cannot be finished without its source frame."""
+        """Whether postprocessing needs the source frame."""
         return self.strength != 1 or self.color_fix != "none"
 
 
-class _Seen:
-    """A frame whose small picture is made once, if at all."""
+class _LumaFrame:
+    """A frame whose luma thumbnail is computed at most once."""
 
     def __init__(self, pixels: Array) -> None:
         self.pixels = pixels
 
     @cached_property
-    def small(self) -> Array:
-        return scenes.small_luma(self.pixels)
+    def luma(self) -> Array:
+        return scenes.luma_thumbnail(self.pixels)
 
 
-class Entrance:
-    """Checks the frames of one run, in order, and says which begin a scene: from each and the one before it alone."""
+class FrameChecker:
+    """Checks the frames of one pass in order, and detects cuts: from each frame and the one before it alone."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
-        self._before: _Seen | None = None
+        self._previous: _LumaFrame | None = None
 
-    def admit(self, source: Source) -> Given:
-        """The frame, if it can be taken. Raises FormatError."""
-        pixels = source.pixels
+    def check(self, frame: InputFrame) -> CheckedFrame:
+        """The frame, if valid. Raises FormatError."""
+        pixels = frame.pixels
         if pixels.ndim != 3 or pixels.shape[0] != 3 or not pixels.size or pixels.dtype != np.float32:
             raise FormatError(f"a frame is {pixels.dtype} {pixels.shape}, allowed: float32 (3, height, width)")
-        before, self._before = self._before, _Seen(pixels)
-        if before and before.pixels.shape != pixels.shape:
-            raise FormatError(f"a frame is {_size(pixels)}, allowed: {_size(before.pixels)} as the ones before it")
+        previous, self._previous = self._previous, _LumaFrame(pixels)
+        if previous and previous.pixels.shape != pixels.shape:
+            raise FormatError(f"a frame is {_size(pixels)}, allowed: {_size(previous.pixels)} as the ones before it")
         if not np.isfinite(pixels).all():
             raise FormatError("a frame holds NaN or infinity, allowed: numbers from 0 to 1")
-        return Given(pixels, self._begins_scene(source.cut, before, self._before), source.encoding)
+        return CheckedFrame(pixels, self._begins_scene(frame.cut, previous, self._previous), frame.color_format)
 
-    def _begins_scene(self, told: bool | None, before: _Seen | None, now: _Seen) -> bool | None:
-        if told is not None or before is None:
-            return told
-        return self.threshold > 0 and scenes.distance(before.small, now.small) > self.threshold
+    def _begins_scene(self, cut: bool | None, previous: _LumaFrame | None, current: _LumaFrame) -> bool | None:
+        if cut is not None or previous is None:
+            return cut
+        return self.threshold > 0 and scenes.scene_distance(previous.luma, current.luma) > self.threshold
 
 
-def finishes(backend: Backend, manner: Manner, size: tuple[int, int], encoding: Encoding) -> bool:
-    """Whether pictures of (height, width) frames come as planes: the backend makes them, from whole pictures.
+def planar_output(backend: Backend, options: EngineOptions, size: tuple[int, int], color_format: ColorFormat) -> bool:
+    """Whether output for (height, width) frames comes as planes: the backend supports it, and frames are not tiled.
 
-    Raises BackendError where no memory suffices.
+    Raises BackendError if there is not enough memory.
     """
-    return _makes(backend, encoding) and len(_planned(backend, size, manner.tiles)) == 1
+    return _makes_planes(backend, color_format) and len(_tile_layout(backend, size, options.tiles)) == 1
 
 
-def _makes(backend: Backend, encoding: Encoding) -> bool:
-    return isinstance(backend, Finisher) and backend.finishes and encoding.is_simple
+def _makes_planes(backend: Backend, color_format: ColorFormat) -> bool:
+    return isinstance(backend, PlanarBackend) and backend.planar_output and color_format.has_linear_matrix
 
 
-def _planned(backend: Backend, size: tuple[int, int], tiles: tiling.Tiling | None) -> tiling.Plan:
-    if isinstance(backend, Planner):
+def _tile_layout(backend: Backend, size: tuple[int, int], tiles: tiling.TileOptions | None) -> tiling.TileLayout:
+    if isinstance(backend, MemoryPlanner):
         tiles = backend.plan(*size, tiles)
-    return tiling.plan(backend.spec, *size, tiles)
+    return tiling.plan_tiles(backend.spec, *size, tiles)
 
 
-class Forward:
-    """One run through a clip, which `course` keeps the count of. Its memory does not grow."""
+class StreamRunner:
+    """One pass through a clip, with its `position`. Its memory does not grow."""
 
-    def __init__(self, backend: Backend, manner: Manner, course: Course, entrance: Entrance) -> None:
-        self.course = course
-        self.entrance = entrance
-        self.waiting: deque[Given] = deque()
-        """Frames that have been fetched and are to be fed first."""
+    def __init__(
+        self, backend: Backend, options: EngineOptions, position: StreamPosition, checker: FrameChecker
+    ) -> None:
+        self.position = position
+        self.checker = checker
+        self.pending: deque[CheckedFrame] = deque()
+        """Frames that were fetched and are fed first."""
         self._backend = backend
-        self._manner = manner
-        self._sources: deque[Array] = deque()  # of the pictures that are still to come, where finishing needs them
-        self._tiles: _Tiles | None = None
+        self._options = options
+        self._pending_sources: deque[Array] = (
+            deque()
+        )  # of the frames that are still to come, where finishing needs them
+        self._tiles: _TiledNetwork | None = None
 
-    def feed(self, given: Given) -> tuple[int, Finished] | None:
-        """Frame `course.position` goes in: the number of the picture that comes out, and the picture, once warm."""
-        if self._manner.needs_source:
-            self._sources.append(given.pixels)
-        linked = given.cut is False and self.course.position > self.course.begin
-        return self._pass(given.pixels, linked=linked, encoding=given.encoding)
+    def feed(self, frame: CheckedFrame) -> tuple[int, OutputFrame] | None:
+        """Feeds frame `position.next_input`: the number and the frame of the output, None during warm-up."""
+        if self._options.needs_source:
+            self._pending_sources.append(frame.pixels)
+        linked = frame.cut is False and self.position.next_input > self.position.start
+        return self._step(frame.pixels, linked=linked, color_format=frame.color_format)
 
-    def flush(self) -> tuple[int, Finished] | None:
-        """A blank goes in, after the last frame."""
-        return self._pass(None, linked=False, encoding=None)
+    def flush(self) -> tuple[int, OutputFrame] | None:
+        """Feeds a blank, after the last frame."""
+        return self._step(None, linked=False, color_format=None)
 
-    def _pass(self, frame: Array | None, *, linked: bool, encoding: Encoding | None) -> tuple[int, Finished] | None:
+    def _step(
+        self, frame: Array | None, *, linked: bool, color_format: ColorFormat | None
+    ) -> tuple[int, OutputFrame] | None:
         try:
             if self._tiles is None:
                 assert frame is not None, "a run begins with a frame"
-                self._tiles = _Tiles(self._backend, frame, self._manner.tiles)
-            made = self._tiles.step(frame, linked=linked, finish=self._finish(self._tiles, encoding))
-            number = self.course.feed()
-            return None if number is None else (number, self._finished(number, made))
+                self._tiles = _TiledNetwork(self._backend, frame, self._options.tiles)
+            result = self._tiles.step(
+                frame, linked=linked, output_format=self._output_format(self._tiles, color_format)
+            )
+            number = self.position.advance()
+            return None if number is None else (number, self._postprocess(number, result))
         except MemoryError as error:
-            raise BackendError(self._too_big()) from error
+            raise BackendError(self._out_of_memory()) from error
 
-    def _finish(self, tiles: _Tiles, encoding: Encoding | None) -> Finish | None:
-        if encoding is None or len(tiles.plan) > 1 or not _makes(self._backend, encoding):
+    def _output_format(self, tiles: _TiledNetwork, color_format: ColorFormat | None) -> OutputFormat | None:
+        if color_format is None or len(tiles.layout) > 1 or not _makes_planes(self._backend, color_format):
             return None
-        manner = self._manner
-        return Finish(
-            encoding=encoding, height=tiles.height, width=tiles.width,
-            strength=manner.strength, color_fix=manner.color_fix,
+        options = self._options
+        return OutputFormat(
+            color_format=color_format, height=tiles.height, width=tiles.width,
+            strength=options.strength, color_fix=options.color_fix,
         )  # fmt: skip
 
-    def _finished(self, number: int, made: Finished) -> Finished:
-        source = self._sources.popleft() if self._manner.needs_source else None
-        if number < self.course.good_from:
-            return made
-        if source is None or isinstance(made, Planes):
-            postprocess.settle(made)
-            return made
-        finished = output.whole(made)
-        if self._manner.color_fix == "frame":
-            finished = postprocess.match_frame(finished, source)
-        if self._manner.strength != 1:
-            finished = postprocess.temper(finished, source, self._manner.strength)
-        postprocess.settle(finished)
-        return finished
+    def _postprocess(self, number: int, result: OutputFrame) -> OutputFrame:
+        source = self._pending_sources.popleft() if self._options.needs_source else None
+        if number < self.position.first_valid:
+            return result
+        if source is None or isinstance(result, Planes):
+            postprocess.clamp_and_check(result)
+            return result
+        frame = output.to_rgb(result)
+        if self._options.color_fix == "frame":
+            frame = postprocess.match_statistics(frame, source)
+        if self._options.strength != 1:
+            frame = postprocess.blend_strength(frame, source, self._options.strength)
+        postprocess.clamp_and_check(frame)
+        return frame
 
-    def _too_big(self) -> str:
-        spec, tiles = self._backend.spec, self._manner.tiles
+    def _out_of_memory(self) -> str:
+        spec, tiles = self._backend.spec, self._options.tiles
         if tiles:
-            now, pad = (tiles.width, tiles.height), tiles.pad
+            size, pad = (tiles.width, tiles.height), tiles.pad
         else:
             assert self._tiles is not None, "a plan needs no memory to speak of"
-            row, column = next(iter(self._tiles.plan))  # the whole frame, unless the backend chose tiles
-            now, pad = (column.end - column.begin, row.end - row.begin), tiling.default_pad(spec)
-        tried = tiling.smaller(spec, now, pad)
-        advice = f"try tile=[{tried[0]}, {tried[1]}]" if tried else "no smaller tiles are allowed"
-        return (
-            f"no memory for model {spec.name!r} on {now[0]}x{now[1]} pixels at a time ({self._backend.label}); {advice}"
-        )
+            row, column = next(iter(self._tiles.layout))  # the whole frame, unless the backend chose tiles
+            size, pad = (column.end - column.begin, row.end - row.begin), tiling.default_pad(spec)
+        smaller = tiling.smaller_tile(spec, size, pad)
+        advice = f"try tile=[{smaller[0]}, {smaller[1]}]" if smaller else "no smaller tiles are allowed"
+        what = f"{size[0]}x{size[1]} pixels at a time ({self._backend.label})"
+        return f"no memory for model {spec.name!r} on {what}; {advice}"
 
 
-class _Tiles:
-    """The network over whole frames: one state for each tile."""
+class _TiledNetwork:
+    """The network over whole frames, with one state per tile."""
 
-    def __init__(self, backend: Backend, frame: Array, tiles: tiling.Tiling | None) -> None:
+    def __init__(self, backend: Backend, frame: Array, tiles: tiling.TileOptions | None) -> None:
         self.height, self.width = frame.shape[1:]
-        self.plan = _planned(backend, (self.height, self.width), tiles)
+        self.layout = _tile_layout(backend, (self.height, self.width), tiles)
         self._backend = backend
         self._states: list[object] = []
 
-    def step(self, frame: Array | None, *, linked: bool, finish: Finish | None) -> Finished:
-        """The upscaled frame that comes out, as large as the frames are; None feeds a blank. `finish` is for the
-        picture of the frame that goes in.
+    def step(self, frame: Array | None, *, linked: bool, output_format: OutputFormat | None) -> OutputFrame:
+        """The next output at the size of whole frames; None feeds a blank. `output_format` is for the output of the
+        frame that is fed.
         """
         if not self._states:
-            sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.plan]
+            sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.layout]
             self._states = [self._backend.start(height, width) for height, width in sizes]
-        padded = np.zeros((3, self.plan.height, self.plan.width), np.float32) if frame is None else self._padded(frame)
+        padded = np.zeros((3, self.layout.height, self.layout.width), np.float32) if frame is None else self._pad(frame)
         links = np.array([linked], np.float32)
-        if len(self.plan) > 1:
-            return self._cropped(self._joined(padded, links))
-        if not isinstance(self._backend, Finisher):
-            return self._cropped(self._one(padded, links, 0))
-        made, self._states[0] = self._backend.finishing_step(_alone(padded), links, self._states[0], finish)
-        return made if isinstance(made, Planes) else self._cropped(output.at(made, 0))
+        if len(self.layout) > 1:
+            return self._crop(self._run_tiles(padded, links))
+        if not isinstance(self._backend, PlanarBackend):
+            return self._crop(self._run_tile(padded, links, 0))
+        result, self._states[0] = self._backend.planar_step(_batch(padded), links, self._states[0], output_format)
+        return result if isinstance(result, Planes) else self._crop(output.select(result, 0))
 
-    def _cropped(self, made: Picture) -> Picture:
-        return output.cropped(made, self.height, self.width)
+    def _crop(self, result: NetworkOutput) -> NetworkOutput:
+        return output.cropped(result, self.height, self.width)
 
-    def _joined(self, padded: Array, links: Array) -> Picture:
+    def _run_tiles(self, padded: Array, links: Array) -> NetworkOutput:
         canvases: tuple[Array, ...] = ()
-        for index in range(len(self.plan)):
-            made = self._one(self.plan.cut(padded, index), links, index)
-            parts = output.arrays(made)
-            canvases = canvases or tuple(map(self.plan.canvas, parts))
-            for canvas, part in zip(canvases, parts, strict=True):
-                self.plan.place(canvas, index, part)
-        return Parts(*canvases) if len(canvases) > 1 else canvases[0]
+        for index in range(len(self.layout)):
+            result = self._run_tile(self.layout.crop(padded, index), links, index)
+            arrays = output.arrays(result)
+            canvases = canvases or tuple(map(self.layout.canvas, arrays))
+            for canvas, array in zip(canvases, arrays, strict=True):
+                self.layout.add(canvas, index, array)
+        return BaseAndDetail(*canvases) if len(canvases) > 1 else canvases[0]
 
-    def _one(self, tile: Array, links: Array, index: int) -> Picture:
-        made, self._states[index] = self._backend.step(_alone(tile), links, self._states[index])
-        return output.at(made, 0)
+    def _run_tile(self, tile: Array, links: Array, index: int) -> NetworkOutput:
+        result, self._states[index] = self._backend.step(_batch(tile), links, self._states[index])
+        return output.select(result, 0)
 
-    def _padded(self, frame: Array) -> Array:
-        below, right = self.plan.height - self.height, self.plan.width - self.width
+    def _pad(self, frame: Array) -> Array:
+        below, right = self.layout.height - self.height, self.layout.width - self.width
         padded: Array = np.pad(frame, ((0, 0), (0, below), (0, right)), mode="edge") if below or right else frame
         return padded
 
 
-def _alone(frame: Array) -> Array:
+def _batch(frame: Array) -> Array:
     return np.ascontiguousarray(frame)[None]
 
 

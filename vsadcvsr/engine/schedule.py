@@ -1,7 +1,7 @@
-"""The order of work, without pictures: where a run stands, which frames it owes, when it is cheaper to begin anew.
+"""Scheduling of one pass: position, pending outputs, and when restarting is cheaper than continuing.
 
-With a lookahead of D, picture n comes out when frame n + D goes in. So a run that is to give picture n begins at n - D
-or at the start of n's scene, and ends by feeding D blanks.
+With a lookahead of D frames, output n is produced when input n + D is fed. So a pass that shall produce output n starts
+at n - D or at the start of n's scene, and ends by feeding D blank frames.
 """
 
 from __future__ import annotations
@@ -10,43 +10,43 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Course:
-    """Where a forward run stands that began at `begin`."""
+class StreamPosition:
+    """Position of a pass that started at frame `start`."""
 
     lookahead: int
-    begin: int
-    good_from: int
-    """Its first picture that is good: `begin` where that begins a scene, else the picture that it was begun for."""
+    start: int
+    first_valid: int
+    """First valid output: `start` if that begins a scene, otherwise the output that the pass was started for."""
     end: int | None = None
     """The number of frames of the clip, once it is known."""
 
     def __post_init__(self) -> None:
-        self.position = self.begin
-        """The frame that goes in next."""
+        self.next_input = self.start
+        """The frame that is fed next."""
 
     @property
-    def due(self) -> int:
-        """The picture that comes out next, unless warming up comes first."""
-        return max(self.begin, self.position - self.lookahead)
+    def next_output(self) -> int:
+        """The output that comes next, apart from warm-up."""
+        return max(self.start, self.next_input - self.lookahead)
 
     @property
     def flushing(self) -> bool:
-        """Whether all frames of the clip are in, so that only blanks can follow."""
-        return self.end is not None and self.position >= self.end
+        """Whether all frames of the clip were fed, so that only blanks follow."""
+        return self.end is not None and self.next_input >= self.end
 
-    def feed(self) -> int | None:
-        """Notes that frame `position` goes in: the number of the picture that comes out, None while warming up."""
-        n = self.position - self.lookahead
-        self.position += 1
-        return n if n >= self.begin else None
+    def advance(self) -> int | None:
+        """Counts one input; the number of the output it produces, None during warm-up."""
+        n = self.next_input - self.lookahead
+        self.next_input += 1
+        return n if n >= self.start else None
 
-    def leads_to(self, n: int, slack: int) -> bool:
-        """Whether to run on to picture n: that skips `slack` pictures at most, or beginning anew is no shorter."""
-        if n < max(self.due, self.good_from) or (self.end is not None and n >= self.end):
+    def is_ahead(self, n: int, slack: int) -> bool:
+        """Whether to continue to output n: it is at most `slack` outputs away, or restarting would not be shorter."""
+        if n < max(self.next_output, self.first_valid) or (self.end is not None and n >= self.end):
             return False
-        return n - self.due <= slack or self.position >= warm_up_from(n, self.lookahead)
+        return n - self.next_output <= slack or self.next_input >= warm_up_start(n, self.lookahead)
 
 
-def warm_up_from(n: int, lookahead: int) -> int:
-    """The first frame that picture n can depend on, if no scene begins in between."""
+def warm_up_start(n: int, lookahead: int) -> int:
+    """First frame that output n can depend on, unless a scene starts in between."""
     return max(n - lookahead, 0)

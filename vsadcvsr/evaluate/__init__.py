@@ -1,1 +1,1 @@
-"""Measures what the project claims: fidelity, detail, steadiness, cuts. Needs the `evaluate` extra (OpenCV)."""
+"""Evaluation of fidelity, detail, temporal consistency and cut detection. Needs the `evaluate` extra."""

@@ -1,6 +1,6 @@
 """How good and how steady upscalers are: `adcvsr evaluate --data DIR [--model fast …] [--videos NAME=FOLDER …]`.
 
-DIR holds sets of clips, each clip a video or a folder of pictures: `clips/gt` and beside it, a quarter of the size,
+DIR holds sets of clips, each clip a video or a folder of images: `clips/gt` and beside it, a quarter of the size,
 a folder for each set; or, for each set, `SET/lr` and `SET/gt`; or just `lr` and `gt`. Without `gt` only what needs no
 truth is measured. `photos_hr`, if there, is the set `photos`, shrunk by antialiased bicubic. Where `lr` and `gt` are of
 one size `lr` is shrunk as well.
@@ -23,40 +23,40 @@ from vsadcvsr.extras import needs
 with needs("evaluate", "evaluate", __name__, options.evaluation):
     import cv2
 
-    from vsadcvsr.evaluate.datasets import PROTOCOLS, Case, Protocol, cases_of, sets_in
-    from vsadcvsr.evaluate.external_methods import Method, of_command, of_script, of_upscaler, of_videos
-    from vsadcvsr.evaluate.methods import PLAIN, Timed, model_named, shown
+    from vsadcvsr.evaluate.datasets import PROTOCOLS, Case, Protocol, read_cases, sets_in
+    from vsadcvsr.evaluate.external_methods import Method, from_command, from_script, from_upscaler, from_videos
+    from vsadcvsr.evaluate.methods import RESIZERS, TimedFrames, open_model, quantize
     from vsadcvsr.evaluate.metrics.fidelity import scales_of
-    from vsadcvsr.evaluate.metrics.registry import Measures, columns_named, measures_for
-    from vsadcvsr.evaluate.metrics.temporal import Footage
-    from vsadcvsr.evaluate.peers import of_peer
+    from vsadcvsr.evaluate.metrics.registry import MetricSet, metrics_for, parse_columns
+    from vsadcvsr.evaluate.metrics.temporal import ClipWithFlow
+    from vsadcvsr.evaluate.peers import from_peer
     from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
     from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
 
 TABLES = {"methods": text, "paper": text_of_paper, "summary": text_of_summary}
-_KINDS: dict[str, Callable[[str], Method]] = {
-    "peer": lambda weights: of_peer(Path(weights)),
-    "videos": lambda folder: of_videos(Path(folder)),
-    "script": lambda script: of_script(Path(script)),
-    "command": of_command,
+_METHOD_FACTORIES: dict[str, Callable[[str], Method]] = {
+    "peer": lambda weights: from_peer(Path(weights)),
+    "videos": lambda folder: from_videos(Path(folder)),
+    "script": lambda script: from_script(Path(script)),
+    "command": from_command,
 }
 
 
 def measure(
-    cases: Iterator[Case], methods: Mapping[str, Method], measures: Measures
+    cases: Iterator[Case], methods: Mapping[str, Method], measures: MetricSet
 ) -> tuple[dict[str, dict[str, Score]], list[str]]:
     """Scores by method and clip, and remarks. What a method makes is measured as 8-bit pixels hold it."""
     scores: dict[str, dict[str, Score]] = {}
     remarks: dict[str, None] = {}
     for case in cases:
-        truth = Footage(case.truth) if case.truth else None
+        truth = ClipWithFlow(case.truth) if case.truth else None
         for name, method in methods.items():
-            began = time.perf_counter()
-            made = method(case)
-            frames = tuple(shown(frame) for frame in made)
-            took = made.seconds if isinstance(made, Timed) else time.perf_counter() - began
-            scores.setdefault(name, {})[case.name] = score_of(frames, truth, measures, seconds=took)
-            print(f"{case.name}: {name}, {took:.1f} s, {time.perf_counter() - began:.1f} s in all", file=sys.stderr)
+            start = time.perf_counter()
+            output = method(case)
+            frames = tuple(quantize(frame) for frame in output)
+            seconds = output.seconds if isinstance(output, TimedFrames) else time.perf_counter() - start
+            scores.setdefault(name, {})[case.name] = score_of(frames, truth, measures, seconds=seconds)
+            print(f"{case.name}: {name}, {seconds:.1f} s, {time.perf_counter() - start:.1f} s in all", file=sys.stderr)
         if truth:
             scores.setdefault(TRUTH, {})[case.name] = score_of(truth.frames, truth, measures)
         remarks |= dict.fromkeys(_remarks(case, measures))
@@ -64,7 +64,7 @@ def measure(
     return {name: scores[name] for name in sorted(scores, key=lambda name: name == TRUTH)}, list(remarks)
 
 
-def _remarks(case: Case, measures: Measures) -> Iterator[str]:
+def _remarks(case: Case, measures: MetricSet) -> Iterator[str]:
     if case.reduced:
         yield f"{case.set}: the clips have the size of the truth and were shrunk to a quarter first"
     scales = scales_of((case.size[1], case.size[0]))
@@ -72,12 +72,12 @@ def _remarks(case: Case, measures: Measures) -> Iterator[str]:
         yield f"{case.set}: {case.name} has room for {scales} scales of MS-SSIM instead of 5"
 
 
-def _methods(given: argparse.Namespace) -> dict[str, Method]:
-    methods = {name: of_upscaler(upscale) for name, upscale in PLAIN.items()}
-    for name in given.model:
-        methods[name] = of_upscaler(model_named(name, backend=given.backend, threads=given.threads))
-    for kind, make in _KINDS.items():
-        for argument in getattr(given, kind):
+def _methods(arguments: argparse.Namespace) -> dict[str, Method]:
+    methods = {name: from_upscaler(upscale) for name, upscale in RESIZERS.items()}
+    for name in arguments.model:
+        methods[name] = from_upscaler(open_model(name, backend=arguments.backend, threads=arguments.threads))
+    for kind, make in _METHOD_FACTORIES.items():
+        for argument in getattr(arguments, kind):
             name, equals, value = argument.partition("=")
             if not (name and equals and value):
                 raise UsageError.of(kind, argument, "NAME=VALUE")
@@ -87,37 +87,38 @@ def _methods(given: argparse.Namespace) -> dict[str, Method]:
     return methods
 
 
-def _report(given: argparse.Namespace) -> Report:
-    if given.json and not given.json.parent.is_dir():
-        raise UsageError.of("json", str(given.json), "a file in a folder that is there")
-    usual = PROTOCOLS[given.protocol]
+def _report(arguments: argparse.Namespace) -> Report:
+    if arguments.json and not arguments.json.parent.is_dir():
+        raise UsageError.of("json", str(arguments.json), "a file in a folder that is there")
+    default = PROTOCOLS[arguments.protocol]
     protocol = Protocol(
-        usual.first if given.first is None else given.first, usual.crop if given.crop is None else given.crop
+        default.first if arguments.first is None else arguments.first,
+        default.crop if arguments.crop is None else arguments.crop,
     )
-    measures = measures_for(columns_named(given.metrics), raft=given.raft, threads=given.threads)
-    methods = _methods(given)
+    measures = metrics_for(parse_columns(arguments.metrics), raft=arguments.raft, threads=arguments.threads)
+    methods = _methods(arguments)
     rows: list[Row] = []
     remarks: list[str] = []
-    for name in given.set.split(",") if given.set else sets_in(given.data):
-        scores, said = measure(cases_of(given.data, name, protocol), methods, measures)
+    for name in arguments.set.split(",") if arguments.set else sets_in(arguments.data):
+        scores, new_remarks = measure(read_cases(arguments.data, name, protocol), methods, measures)
         rows += [Row(method, name, clips) for method, clips in scores.items()]
-        remarks += said
+        remarks += new_remarks
     return Report(tuple(rows), measures, protocol, tuple(remarks))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints the table and what has to be known of it, and returns the exit status."""
-    given = options.evaluation().parse_args(argv)
-    return status("evaluate", lambda: _print(given))
+    values = options.evaluation().parse_args(argv)
+    return status("evaluate", lambda: _print(values))
 
 
-def _print(given: argparse.Namespace) -> None:
+def _print(arguments: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
-    report = _report(given)
-    print(*([text_by_clip(report), ""] if given.by_clip else []), TABLES[given.table](report), "", sep="\n")
+    report = _report(arguments)
+    print(*([text_by_clip(report), ""] if arguments.by_clip else []), TABLES[arguments.table](report), "", sep="\n")
     print(*report.notes(), sep="\n")
-    if given.json:
-        given.json.write_text(json.dumps({**report.as_json(), "summary": summary_as_json(report)}, indent=1))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({**report.as_json(), "summary": summary_as_json(report)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`adcvsr compare`: videos side by side on one HTML page that needs nothing else.
 
-Pictures are embedded frame by frame as WebP or PNG, so that what is looked at is what was made and not a video
+Images are embedded frame by frame as WebP or PNG, so that what is looked at is what was made and not a video
 encoder's idea of it. All are shown at the size of the largest: smaller ones, such as the source beside its upscales,
 are enlarged by bicubic.
 """
@@ -20,9 +20,9 @@ import numpy as np
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma
-from vsadcvsr.html_page import embedded, filled, write
+from vsadcvsr.html_page import data_uri, render, write
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import frames_at
+from vsadcvsr.video_io import read_frames
 
 MOST_BYTES = 96 << 20
 _TRUTH = "ground truth"
@@ -30,7 +30,7 @@ _LEAST_SIDE = 20  # pixels that fidelity's windows and borders need
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class View:
     """What of the videos is shown: frames from `start`, at most `frames` of them, and the middle `crop` pixels of each
     side of the largest (0 is all). `quality` is WebP's, 1 to 100; `lossless` embeds PNG instead.
     """
@@ -50,7 +50,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Entry:
     """One input: its name, its frames (3, H, W) in 0..1 at the common size, and what was done to them, if anything."""
 
     name: str
@@ -59,14 +59,14 @@ class Shown:
 
 
 def compare(
-    inputs: Sequence[tuple[str, Path]], out: Path, *, truth: Path | None = None, look: Look | None = None
+    inputs: Sequence[tuple[str, Path]], out: Path, *, truth: Path | None = None, look: View | None = None
 ) -> list[str]:
     """Writes the page and returns what should be known of it, a line each.
 
     Raises UsageError for names, MediaError for what cannot be read or written, FormatError where sizes do not fit or
     the page would be too large.
     """
-    look = look or Look()
+    look = look or View()
     named = [*inputs, *([(_TRUTH, truth)] if truth else [])]
     if len(named) < 2:
         raise UsageError.of("inputs", [str(path) for _, path in named], "two or more videos or folders of pictures")
@@ -82,16 +82,16 @@ def compare(
     return notes
 
 
-def _frames(path: Path, look: Look) -> list[Array]:
+def _frames(path: Path, look: View) -> list[Array]:
     if not path.exists():
         raise MediaError(f"{path} does not exist; give a video or a folder of pictures")
-    frames = list(islice(frames_at(path, limit=look.start + look.frames, tagged=True), look.start, None))
+    frames = list(islice(read_frames(path, limit=look.start + look.frames, tagged=True), look.start, None))
     if not frames:
         raise MediaError(f"{path} has no frame {look.start}; give an earlier --start")
     return frames
 
 
-def _fitted(read: dict[str, list[Array]], look: Look) -> tuple[list[Shown], list[str]]:
+def _fitted(read: dict[str, list[Array]], look: View) -> tuple[list[Entry], list[str]]:
     count = min(map(len, read.values()))
     longer = [name for name, frames in read.items() if len(frames) > count]
     notes = [f"{', '.join(longer)}: longer; the {count} frames that all have are shown"] if longer else []
@@ -106,7 +106,7 @@ def _fitted(read: dict[str, list[Array]], look: Look) -> tuple[list[Shown], list
                     "number makes it; scale it first"
                 )
             notes.append(f"{name}: {own[1]}x{own[0]}, enlarged by bicubic")
-        shown.append(Shown(name, tuple(_sized(frame, height, width, look.crop) for frame in frames[:count])))
+        shown.append(Entry(name, tuple(_sized(frame, height, width, look.crop) for frame in frames[:count])))
     return shown, notes
 
 
@@ -125,7 +125,7 @@ def _sized(frame: Array, height: int, width: int, crop: int) -> Array:
 type _Curve = dict[str, object]
 
 
-def _curves(shown: Sequence[Shown], *, has_truth: bool) -> list[_Curve]:
+def _curves(shown: Sequence[Entry], *, has_truth: bool) -> list[_Curve]:
     curves = [
         _curve("flicker: mean change of luma to the frame before", 0, shown, _changes),
         _curve("sharpness: mean step between neighbouring pixels", 0, shown, _steps),
@@ -136,22 +136,22 @@ def _curves(shown: Sequence[Shown], *, has_truth: bool) -> list[_Curve]:
     return curves
 
 
-def _fidelities(item: Shown, *, truth: Shown, part: str) -> list[float]:
+def _fidelities(item: Entry, *, truth: Entry, part: str) -> list[float]:
     return [getattr(fidelity(*pair), part) for pair in zip(item.frames, truth.frames, strict=True)]
 
 
-def _curve(name: str, better: int, shown: Sequence[Shown], measure: Callable[[Shown], Sequence[float]]) -> _Curve:
+def _curve(name: str, better: int, shown: Sequence[Entry], measure: Callable[[Entry], Sequence[float]]) -> _Curve:
     values = [[round(value, 5) if math.isfinite(value) else None for value in measure(item)] for item in shown]
     return {"name": name, "better": better, "values": values}
 
 
-def _changes(item: Shown) -> list[float]:
+def _changes(item: Entry) -> list[float]:
     lumas = [luma(frame) for frame in item.frames]
     pairs = pairwise(lumas)
     return [math.nan, *(float(np.abs(after - before).mean()) * 255 for before, after in pairs)]
 
 
-def _steps(item: Shown) -> list[float]:
+def _steps(item: Entry) -> list[float]:
     def steps(frame: Array) -> float:
         plane = luma(frame)
         return float(np.abs(np.diff(plane, axis=0)).mean() + np.abs(np.diff(plane, axis=1)).mean()) * 255 / 2
@@ -160,7 +160,7 @@ def _steps(item: Shown) -> list[float]:
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
-def _page(shown: Sequence[Shown], notes: Sequence[str], look: Look, *, has_truth: bool) -> bytes:
+def _page(shown: Sequence[Entry], notes: Sequence[str], look: View, *, has_truth: bool) -> bytes:
     names = [item.name for item in shown]
     height, width = shown[0].frames[0].shape[1:]
     data = {
@@ -174,10 +174,10 @@ def _page(shown: Sequence[Shown], notes: Sequence[str], look: Look, *, has_truth
         "notes": list(notes),
     }
     template = resources.files("vsadcvsr.evaluate").joinpath("compare_page.html").read_text(encoding="utf-8")
-    return filled(template, " | ".join(names), data)
+    return render(template, " | ".join(names), data)
 
 
-def _embedded(frame: Array, look: Look) -> str:
+def _embedded(frame: Array, look: View) -> str:
     pixels = np.ascontiguousarray((np.clip(frame, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)[..., ::-1])
     kind, options = (
         ("png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
@@ -187,4 +187,4 @@ def _embedded(frame: Array, look: Look) -> str:
     done, coded = cv2.imencode(f".{kind}", pixels, options)
     if not done:
         raise MediaError(f"a picture of {pixels.shape[1]}x{pixels.shape[0]} could not be coded as {kind}")
-    return embedded(kind, coded.tobytes())
+    return data_uri(kind, coded.tobytes())

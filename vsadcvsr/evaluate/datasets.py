@@ -1,4 +1,4 @@
-"""What is measured on: clips on disk beside their truth, in the layouts that data sets come in, cut to a protocol."""
+"""Evaluation datasets: clips on disk with their truth, in the usual layouts, cropped to a protocol."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
-from vsadcvsr.evaluate.methods import shrunk
+from vsadcvsr.evaluate.methods import downscale
 from vsadcvsr.files import IMAGES
 from vsadcvsr.spec import SCALE, Array
-from vsadcvsr.video_io import files_in, frames_at, items_in, photo_of
+from vsadcvsr.video_io import clips_in, files_in, read_frames, read_image
 
-TRUTHS = ("gt", "gt-video", "hr", "truth")
-LOWS = ("lr", "lq", "lq-video", "low")
+TRUTH_FOLDERS = ("gt", "gt-video", "hr", "truth")
+LOW_FOLDERS = ("lr", "lq", "lq-video", "low")
 PHOTOS = "photos"
 
 
@@ -36,10 +36,7 @@ PROTOCOLS = {"whole": Protocol(), "paper": Protocol(first=25, crop=512)}
 
 @dataclass(frozen=True)
 class Case:
-    """A low-resolution clip beside its truth, frame by frame, or alone. `cropped`: the middle of the clip on disk.
-
-    `reduced`: the clip on disk has the size of the truth (RealVSR, MVSR4x) and was shrunk.
-    """
+    """A low-resolution clip, with its truth if there is one."""
 
     name: str
     low: tuple[Array, ...]
@@ -67,89 +64,95 @@ class Case:
 
 
 def sets_in(data: Path) -> list[str]:
-    """The names of the sets that a folder holds, in one of the layouts that `cases_of` reads."""
+    """The names of the sets that a folder holds, in one of the layouts that `read_cases` reads."""
     if (data / "clips").is_dir():
-        names = [path.name for path in sorted((data / "clips").iterdir()) if path.is_dir() and not _is(path, TRUTHS)]
+        names = [
+            path.name
+            for path in sorted((data / "clips").iterdir())
+            if path.is_dir() and not _is_named(path, TRUTH_FOLDERS)
+        ]
         return names + [PHOTOS] * (data / "photos_hr").is_dir()
-    if _inside(data, LOWS):
+    if _subfolder(data, LOW_FOLDERS):
         return [data.resolve().name]
-    names = [path.name for path in sorted(data.glob("*")) if path.is_dir() and _inside(path, LOWS)]
+    names = [path.name for path in sorted(data.glob("*")) if path.is_dir() and _subfolder(path, LOW_FOLDERS)]
     if not names:
         raise MediaError(f"{data} holds no set: neither clips/, nor lr/ beside gt/, nor folders with these in them")
     return names
 
 
-def cases_of(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
+def read_cases(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
     """The cases of one set. Raises MediaError where a file is missing, FormatError where a pair does not fit.
 
-    `photos` are the pictures of `photos_hr`, shrunk here. Other sets are `clips/NAME` beside `clips/gt`, or `NAME/lr`
+    `photos` are the images of `photos_hr`, shrunk here. Other sets are `clips/NAME` beside `clips/gt`, or `NAME/lr`
     beside `NAME/gt`, or `lr` beside `gt`, or `NAME` alone, which has no truth. Every clip is a video or a folder of
-    pictures.
+    images.
     """
     if name == PHOTOS and (data / "photos_hr").is_dir():
         for path in files_in(data / "photos_hr", IMAGES):
-            photo = (photo_of(path),)
-            yield _fitted(path.stem, photo, photo, name, protocol)
+            photo = (read_image(path),)
+            yield _fit(path.stem, photo, photo, name, protocol)
         return
     low, high = _folders(data, name)
-    truths = items_in(high) if high else None
-    for item, path in items_in(low).items():
+    truths = clips_in(high) if high else None
+    for item, path in clips_in(low).items():
         if truths is not None and item not in truths:
             raise MediaError(f"{high} holds no {item}, which {low} does")
-        truth = tuple(frames_at(truths[item], limit=protocol.first)) if truths else None
-        yield _fitted(item, tuple(frames_at(path, limit=protocol.first)), truth, name, protocol)
+        truth = tuple(read_frames(truths[item], limit=protocol.first)) if truths else None
+        yield _fit(item, tuple(read_frames(path, limit=protocol.first)), truth, name, protocol)
 
 
-def centred(frame: Array, width: int, height: int) -> Array:
+def crop_centre(frame: Array, width: int, height: int) -> Array:
     """The middle of a frame; a side that is shorter stays as it is."""
     rows, columns = frame.shape[1:]
     top, left = max(0, (rows - height) // 2), max(0, (columns - width) // 2)
     return frame[:, top : top + height, left : left + width]
 
 
-def _fitted(
+def _fit(
     name: str, low: tuple[Array, ...], truth: tuple[Array, ...] | None, set_name: str, protocol: Protocol
 ) -> Case:
     """A case cut to the protocol: the low frames first, and the truth where it belongs to them."""
     reduced = bool(truth and low and low[0].shape == truth[0].shape)
-    low = tuple(shrunk(frame) for frame in low) if reduced else low
+    low = tuple(downscale(frame) for frame in low) if reduced else low
     if truth and low:
-        truth = tuple(_without_rest(frame, low[0]) for frame in truth)
+        truth = tuple(_trim(frame, low[0]) for frame in truth)
     if protocol.crop is None:
         return Case(name, low, truth, set_name, reduced=reduced)
     side = protocol.crop // SCALE
-    cut = tuple(centred(frame, side, side) for frame in low)
+    cut = tuple(crop_centre(frame, side, side) for frame in low)
     # the corner of the low frames decides: that of the truth, found alone, could lie between their pixels
-    return Case(name, cut, truth and tuple(_beneath(frame, low[0], side) for frame in truth), set_name, True, reduced)
+    return Case(
+        name, cut, truth and tuple(_crop_under(frame, low[0], side) for frame in truth), set_name, True, reduced
+    )
 
 
-def _beneath(frame: Array, low: Array, side: int) -> Array:
+def _crop_under(frame: Array, low: Array, side: int) -> Array:
     top, left = (max(0, (length - side) // 2) * SCALE for length in low.shape[1:])
     return frame[:, top : top + side * SCALE, left : left + side * SCALE]
 
 
-def _without_rest(frame: Array, low: Array) -> Array:
+def _trim(frame: Array, low: Array) -> Array:
     """The truth without the one to three rows and columns that are no whole pixel of the low frame."""
-    wanted = [side * SCALE for side in low.shape[1:]]
-    rest = [side - want for side, want in zip(frame.shape[1:], wanted, strict=True)]
-    return frame[:, : wanted[0], : wanted[1]] if all(0 <= left < SCALE for left in rest) else frame
+    sizes = [side * SCALE for side in low.shape[1:]]
+    excess = [side - size for side, size in zip(frame.shape[1:], sizes, strict=True)]
+    return frame[:, : sizes[0], : sizes[1]] if all(0 <= left < SCALE for left in excess) else frame
 
 
 def _folders(data: Path, name: str) -> tuple[Path, Path | None]:
     if (data / "clips" / name).is_dir():
         return data / "clips" / name, data / "clips" / "gt"
     home = data / name if (data / name).is_dir() else data
-    low = _inside(home, LOWS)
+    low = _subfolder(home, LOW_FOLDERS)
     if low:
-        return low, _inside(home, TRUTHS)
+        return low, _subfolder(home, TRUTH_FOLDERS)
     if home == data:
         raise MediaError(f"{data} holds no set {name!r}; it holds {', '.join(sets_in(data))}")
-    return home, _inside(data, TRUTHS)
+    return home, _subfolder(data, TRUTH_FOLDERS)
 
 
-def _inside(folder: Path, names: tuple[str, ...]) -> Path | None:
-    return next((path for path in sorted(folder.glob("*")) if path.is_dir() and _is(path, names)), None)
+def _subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:
+    return next((path for path in sorted(folder.glob("*")) if path.is_dir() and _is_named(path, names)), None)
 
 
-def _is(path: Path, names: tuple[str, ...]) -> bool:
+def _is_named(path: Path, names: tuple[str, ...]) -> bool:
     return path.name.lower() in names

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality
-from vsadcvsr.evaluate.methods import shrinking
+from vsadcvsr.evaluate.methods import downscale_weights
 from vsadcvsr.spec import SCALE, Array
 
 type Span = tuple[float, float]
@@ -47,7 +47,7 @@ DEGRADATIONS = {
 """Kinds by name: a decent source in two grades, and four bad ones."""
 
 
-def degraded(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tuple[Pixels, dict[str, float]]:
+def degrade(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tuple[Pixels, dict[str, float]]:
     """The frames (T, H, W, 3) in 8 bits at a quarter of the truth's size, and the strengths that were drawn.
 
     All draws follow from kind, scene and seed: a scene is degraded alike in whatever list it stands.
@@ -55,18 +55,18 @@ def degraded(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tu
     degradation = DEGRADATIONS[kind]
     digest = hashlib.sha256(f"{seed}/{kind}/{scene}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8]))
-    drawn = {name: _drawn(span, rng) for name, span in vars(degradation).items() if span and span[1] > 0}
-    low = _noisy(_shrunk(truth, drawn.get("blur", 0)), drawn.get("noise", 0), rng)
-    return _coded(np.asarray(np.rint(low.clip(0, 1) * 255), dtype=np.uint8), drawn), drawn
+    drawn = {name: _draw(span, rng) for name, span in vars(degradation).items() if span and span[1] > 0}
+    low = _add_noise(_downscale(truth, drawn.get("blur", 0)), drawn.get("noise", 0), rng)
+    return _encode(np.asarray(np.rint(low.clip(0, 1) * 255), dtype=np.uint8), drawn), drawn
 
 
-def _drawn(span: Span, rng: np.random.Generator) -> float:
+def _draw(span: Span, rng: np.random.Generator) -> float:
     return round(span[0] + (span[1] - span[0]) * rng.random(), 2)
 
 
-def _shrunk(truth: Sequence[Array], sigma: float) -> NDArray[np.float64]:
+def _downscale(truth: Sequence[Array], sigma: float) -> NDArray[np.float64]:
     height, width = truth[0].shape[1:]
-    down, across = (shrinking(side, SCALE) @ _blur(side, sigma) for side in (height, width))
+    down, across = (downscale_weights(side, SCALE) @ _blur(side, sigma) for side in (height, width))
     return np.stack([(down @ frame.astype(np.float64) @ across.T).transpose(1, 2, 0) for frame in truth])
 
 
@@ -79,14 +79,14 @@ def _blur(length: int, sigma: float) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def _noisy(low: NDArray[np.float64], sigma: float, rng: np.random.Generator) -> NDArray[np.float64]:
+def _add_noise(low: NDArray[np.float64], sigma: float, rng: np.random.Generator) -> NDArray[np.float64]:
     if not sigma:
         return low
     own, shared = rng.standard_normal(low.shape), rng.standard_normal((*low.shape[:3], 1))
     return np.asarray(low + sigma / 255 * (np.sqrt(2 / 3) * own + np.sqrt(1 / 3) * shared))
 
 
-def _coded(pixels: Pixels, drawn: dict[str, float]) -> Pixels:
+def _encode(pixels: Pixels, drawn: dict[str, float]) -> Pixels:
     if "crf" in drawn:
         return compress_quality(pixels, round(drawn["crf"]))
     if "bits" in drawn:

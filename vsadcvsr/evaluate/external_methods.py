@@ -1,7 +1,7 @@
-"""Upscalers that are not ours: videos that are already there, VapourSynth scripts, and commands.
+"""External methods: videos that exist already, VapourSynth scripts, and commands.
 
-Each is a function of a case. What a script or command gets is exactly what every other method gets: the low-resolution
-frames in 8-bit RGB, cut to the protocol, in a file without loss.
+Each is a function of a case. Scripts and commands get exactly what every other method gets: the low-resolution frames
+in 8-bit RGB, cropped to the protocol, in a lossless file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.evaluate.datasets import Case, centred
-from vsadcvsr.evaluate.methods import Timed, Upscaler
+from vsadcvsr.evaluate.datasets import Case, crop_centre
+from vsadcvsr.evaluate.methods import TimedFrames, Upscaler
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import frames_at, frames_of, items_in, write_pictures, write_video
+from vsadcvsr.video_io import clips_in, read_frames, read_video, write_pictures, write_video
 
 type Method = Callable[[Case], Iterator[Array]]
 
@@ -33,13 +33,13 @@ _RAW = {
 }  # fmt: skip
 
 
-def of_upscaler(upscale: Upscaler) -> Method:
+def from_upscaler(upscale: Upscaler) -> Method:
     """A method that looks at nothing but the low-resolution frames."""
     return lambda case: upscale(case.low)
 
 
-def of_videos(folder: Path) -> Method:
-    """The videos, or folders of pictures, of `folder/SET` or else `folder`, with the names of the clips.
+def from_videos(folder: Path) -> Method:
+    """The videos, or folders of images, of `folder/SET` or else `folder`, with the names of the clips.
 
     Only as many frames are read as there are in the case; of a cropped case the middle counts. What they took to make
     is not known.
@@ -47,16 +47,16 @@ def of_videos(folder: Path) -> Method:
 
     def frames(case: Case) -> Iterator[Array]:
         home = folder / case.set if case.set and (folder / case.set).is_dir() else folder
-        clips = items_in(home)
+        clips = clips_in(home)
         if case.name not in clips:
             raise MediaError(f"{home} holds no video and no folder of pictures named {case.name}")
-        for frame in frames_at(clips[case.name], limit=len(case.low)):
-            yield centred(frame, *case.size) if case.cropped else frame
+        for frame in read_frames(clips[case.name], limit=len(case.low)):
+            yield crop_centre(frame, *case.size) if case.cropped else frame
 
-    return lambda case: Timed((frame, math.nan) for frame in frames(case))
+    return lambda case: TimedFrames((frame, math.nan) for frame in frames(case))
 
 
-def of_script(script: Path) -> Method:
+def from_script(script: Path) -> Method:
     """A VapourSynth script that vspipe runs with the variable `source`, the path of the clip to upscale.
 
     The clip is 8-bit RGB, FFV1 in Matroska; output 0 is the result, of as many frames, in RGB, or in YUV, which is
@@ -67,60 +67,60 @@ def of_script(script: Path) -> Method:
 
     def upscale(case: Case) -> Iterator[Array]:
         with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
-            source, out = Path(folder, "source.mkv"), Path(folder, "out.y4m")
+            source, output = Path(folder, "source.mkv"), Path(folder, "out.y4m")
             write_video(source, case.low)
-            given = ["--arg", f"source={source}"]
-            facts = _facts(_pipe([*given, "--info", str(script), "-"]))
-            if facts.get("Color Family") == "RGB":
-                _pipe([*given, str(script), str(out)])
-                yield from _raw_frames(out, facts)
+            options = ["--arg", f"source={source}"]
+            info = _parse_info(_vspipe([*options, "--info", str(script), "-"]))
+            if info.get("Color Family") == "RGB":
+                _vspipe([*options, str(script), str(output)])
+                yield from _raw_frames(output, info)
             else:
-                _pipe([*given, "--container", "y4m", str(script), str(out)])
-                yield from frames_of(out)
+                _vspipe([*options, "--container", "y4m", str(script), str(output)])
+                yield from read_video(output)
 
     return upscale
 
 
-def of_command(template: str) -> Method:
+def from_command(template: str) -> Method:
     """A command, split as a shell would but run without one, in which `{input}` and the like are replaced.
 
     `{input}`: a video to read (8-bit RGB, FFV1 in Matroska); `{frames}`: a folder of PNG files instead. `{output}`: the
-    video to write, a name that ends in .mkv; `{upscaled}`: an empty folder to fill with pictures instead. Raises
+    video to write, a name that ends in .mkv; `{upscaled}`: an empty folder to fill with images instead. Raises
     UsageError for a command without one of each.
     """
-    words = shlex.split(template)
-    if not all(any(name in word for word in words for name in names) for names in (_INPUTS, _OUTPUTS)):
+    arguments = shlex.split(template)
+    if not all(any(name in word for word in arguments for name in names) for names in (_INPUTS, _OUTPUTS)):
         raise UsageError.of("command", template, "one with {input} or {frames}, and {output} or {upscaled}")
 
     def upscale(case: Case) -> Iterator[Array]:
         with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
-            places = {name: Path(folder, name.strip("{}")) for name in (*_INPUTS, *_OUTPUTS)}
-            places |= {name: places[name].with_suffix(".mkv") for name in ("{input}", "{output}")}
+            paths = {name: Path(folder, name.strip("{}")) for name in (*_INPUTS, *_OUTPUTS)}
+            paths |= {name: paths[name].with_suffix(".mkv") for name in ("{input}", "{output}")}
             if "{frames}" in template:
-                write_pictures(places["{frames}"], case.low)
+                write_pictures(paths["{frames}"], case.low)
             if "{input}" in template:
-                write_video(places["{input}"], case.low)
-            places["{upscaled}"].mkdir()
-            _run([_filled(word, places) for word in words])
-            yield from frames_at(places["{upscaled}" if "{upscaled}" in template else "{output}"])
+                write_video(paths["{input}"], case.low)
+            paths["{upscaled}"].mkdir()
+            _run([_substitute(word, paths) for word in arguments])
+            yield from read_frames(paths["{upscaled}" if "{upscaled}" in template else "{output}"])
 
     return upscale
 
 
-def _filled(word: str, places: dict[str, Path]) -> str:
-    for name, path in places.items():
+def _substitute(word: str, paths: dict[str, Path]) -> str:
+    for name, path in paths.items():
         word = word.replace(name, str(path))
     return word
 
 
-def _pipe(words: Sequence[str]) -> str:
+def _vspipe(arguments: Sequence[str]) -> str:
     """Runs the vspipe beside this Python, else the one on PATH."""
-    found = shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
-    if not found:
+    vspipe = shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
+    if not vspipe:
         raise MediaError("scripts need vspipe, which comes with VapourSynth; none is beside this Python or on PATH")
     # it looks for its Python on PATH, where that of an environment which is not activated is not
-    path = f"{Path(found).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return _run([found, *words], {**os.environ, "PATH": path})
+    path = f"{Path(vspipe).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return _run([vspipe, *arguments], {**os.environ, "PATH": path})
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
@@ -129,20 +129,20 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None = None) -
     except OSError as cause:
         raise MediaError(f"{command[0]} cannot be run: {cause.strerror}") from cause
     if done.returncode:
-        words = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise MediaError(f"{shlex.join(command)} ended with {done.returncode}: {words[-1]}")
+        lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise MediaError(f"{shlex.join(command)} ended with {done.returncode}: {lines[-1]}")
     return done.stdout.decode(errors="replace")
 
 
-def _facts(info: str) -> dict[str, str]:
+def _parse_info(info: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
 
 
-def _raw_frames(path: Path, facts: dict[str, str]) -> Iterator[Array]:
+def _raw_frames(path: Path, info: dict[str, str]) -> Iterator[Array]:
     """The planes that vspipe writes for RGB, in its order: green, blue, red."""
-    if facts["Format Name"] not in _RAW:
-        raise MediaError(f"a script gave {facts['Format Name']}, which cannot be read; allowed: {', '.join(_RAW)}, YUV")
-    kind, peak = _RAW[facts["Format Name"]]
-    shape = (-1, 3, int(facts["Height"]), int(facts["Width"]))
-    for planes in np.fromfile(path, dtype=kind).reshape(shape):
+    if info["Format Name"] not in _RAW:
+        raise MediaError(f"a script gave {info['Format Name']}, which cannot be read; allowed: {', '.join(_RAW)}, YUV")
+    dtype, peak = _RAW[info["Format Name"]]
+    shape = (-1, 3, int(info["Height"]), int(info["Width"]))
+    for planes in np.fromfile(path, dtype=dtype).reshape(shape):
         yield np.ascontiguousarray(planes[[2, 0, 1]], dtype=np.float32) / np.float32(peak)

@@ -17,7 +17,7 @@ class Estimate:
     """A mean, and how far the interval reaches to either side of it; NaN where there are too few numbers."""
 
     mean: float
-    reach: float
+    half_width: float
     count: int
 
 
@@ -31,18 +31,18 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 @functools.cache
-def t_quantile(freedom: int, level: float = _LEVEL) -> float:
+def t_quantile(degrees: int, level: float = _LEVEL) -> float:
     """The t below which, either way, `level` of Student's distribution lies: 12.706 at 1 degree of freedom, .95."""
     low, high = 0.0, 1e4
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if _inside(middle, freedom) < level else (low, middle)
+        low, high = (middle, high) if _probability_within(middle, degrees) < level else (low, middle)
     return (low + high) / 2
 
 
-def _inside(t: float, freedom: int) -> float:
+def _probability_within(t: float, degrees: int) -> float:
     """The share of Student's distribution within -t and t, with the angle atan(t / sqrt(freedom)) as the variable."""
-    angle = math.atan(t / math.sqrt(freedom))
+    angle = math.atan(t / math.sqrt(degrees))
     at = np.linspace(0, angle, 2001)
-    scale = 2 * math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi)
-    return float(scale * np.trapezoid(np.cos(at) ** (freedom - 1), at))
+    scale = 2 * math.exp(math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)) / math.sqrt(math.pi)
+    return float(scale * np.trapezoid(np.cos(at) ** (degrees - 1), at))

@@ -1,4 +1,4 @@
-"""Options of the commands that measure, which `--help` lists without what the commands themselves need."""
+"""Options of the evaluation commands, listed by `--help` without the dependencies of the commands."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Peers: other people's x4 image networks as methods of the table, frame by frame, each picture made once.
+"""Peers: other people's x4 image networks as methods of evaluation, frame by frame, with a cache of their output.
 
-Pictures are kept in 8 bits, as they are measured, in the cache folder under `evaluate/`, by the contents of the weights
-file and of the frame, and with the seconds that they took.
+Output is cached in 8 bits, as it is measured, in the cache folder under `evaluate/`, by the contents of the weights
+file and of the frame, with the seconds that it took.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import numpy as np
 from vsadcvsr import paths
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate.external_methods import Method
-from vsadcvsr.evaluate.methods import Timed, Upscaler
+from vsadcvsr.evaluate.methods import TimedFrames, Upscaler
 from vsadcvsr.extras import needs
 from vsadcvsr.files import replacing
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import house, pixels_of
+from vsadcvsr.video_io import to_float, to_uint8
 
 
-def of_peer(weights: Path) -> Method:
+def from_peer(weights: Path) -> Method:
     """A file that spandrel loads: any x4 network of RGB frames, run frame by frame on the CPU in fp32.
 
     Raises WeightsError where there is no such file.
@@ -46,10 +46,10 @@ def peer(weights: Path, cache: Path | None = None) -> Upscaler:
         for frame in frames:
             path = home / f"{_name(key(), frame)}.npz"
             if not path.exists():
-                _write(path, *_made(load(), frame))
+                _write(path, *_timed_run(load(), frame))
             yield _read(path)
 
-    return lambda frames: Timed(timed(frames))
+    return lambda frames: TimedFrames(timed(frames))
 
 
 def _network(weights: Path) -> Callable[[Array], Array]:
@@ -59,25 +59,25 @@ def _network(weights: Path) -> Callable[[Array], Array]:
 
 
 def _name(key: bytes, frame: Array) -> str:
-    pixels = pixels_of(frame)
+    pixels = to_uint8(frame)
     return hashlib.sha256(key + repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()[:40]
 
 
-def _made(network: Callable[[Array], Array], frame: Array) -> tuple[Array, float]:
-    began = time.perf_counter()
-    made = network(frame)
-    return made, time.perf_counter() - began
+def _timed_run(network: Callable[[Array], Array], frame: Array) -> tuple[Array, float]:
+    start = time.perf_counter()
+    output = network(frame)
+    return output, time.perf_counter() - start
 
 
 def _write(path: Path, frame: Array, seconds: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _, png = cv2.imencode(".png", np.ascontiguousarray(pixels_of(frame)[..., ::-1]))
+    _, png = cv2.imencode(".png", np.ascontiguousarray(to_uint8(frame)[..., ::-1]))
     with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, png=png, seconds=np.float64(seconds))
 
 
 def _read(path: Path) -> tuple[Array, float]:
-    with np.load(path) as held:
-        pixels = cv2.imdecode(held["png"], cv2.IMREAD_COLOR)
+    with np.load(path) as data:
+        pixels = cv2.imdecode(data["png"], cv2.IMREAD_COLOR)
         assert pixels is not None
-        return house(pixels[..., ::-1]), float(held["seconds"])
+        return to_float(pixels[..., ::-1]), float(data["seconds"])

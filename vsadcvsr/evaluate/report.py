@@ -1,4 +1,4 @@
-"""What was measured, on every frame and clip and in the mean, as tables or JSON."""
+"""Results by frame, clip and dataset, as tables or JSON."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.datasets import Protocol
 from vsadcvsr.evaluate.metrics.fidelity import CROP
-from vsadcvsr.evaluate.metrics.registry import COLUMNS, RAFT_VARIANTS, Measures
-from vsadcvsr.evaluate.metrics.temporal import VARIANTS, FlowNet, Footage, Variant
+from vsadcvsr.evaluate.metrics.registry import COLUMNS, RAFT_VARIANTS, MetricSet
+from vsadcvsr.evaluate.metrics.temporal import VARIANTS, ClipWithFlow, FlowNet, Variant
 from vsadcvsr.spec import SCALE, Array
 
 TRUTH = "ground truth"
@@ -26,7 +26,7 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class Score:
-    """One clip: for every column a number a frame, NaN where there is none; and what upscaling took, in seconds."""
+    """One clip: for every column a number a frame, NaN if there is none; and what upscaling took, in seconds."""
 
     frames: Mapping[str, tuple[float, ...]]
     seconds: float = math.nan
@@ -54,13 +54,13 @@ class Report:
     """Everything that was measured, how, and what stands in the way of the rest."""
 
     rows: tuple[Row, ...]
-    measures: Measures
+    measures: MetricSet
     protocol: Protocol
     remarks: tuple[str, ...] = field(default=())
 
     def notes(self) -> list[str]:
         """What a reader of the table has to know, a line each."""
-        lines = [f"{COLUMNS[name].head}: {_told(VARIANTS[_variant(name)], net)}" for name, net in self._nets()]
+        lines = [f"{COLUMNS[name].head}: {_describe(VARIANTS[_variant(name)], net)}" for name, net in self._nets()]
         return [*lines, *self.remarks, *(f"not measured: {reason}" for reason in self.measures.reasons)]
 
     def as_json(self) -> dict[str, object]:
@@ -87,9 +87,11 @@ class Report:
         return [(name, self.measures.nets[name]) for name in self.measures.columns if name in self.measures.nets]
 
 
-def score_of(frames: Iterable[Array], truth: Footage | None, measures: Measures, *, seconds: float = math.nan) -> Score:
+def score_of(
+    frames: Iterable[Array], truth: ClipWithFlow | None, measures: MetricSet, *, seconds: float = math.nan
+) -> Score:
     """Measures a clip beside its truth, frame n with frame n. Raises FormatError where counts or sizes differ."""
-    clip = truth if truth is not None and frames is truth.frames else Footage(tuple(frames))
+    clip = truth if truth is not None and frames is truth.frames else ClipWithFlow(tuple(frames))
     if truth is not None:
         if len(clip.frames) != len(truth.frames):
             counts = f"a clip of {len(clip.frames)} frames cannot be compared with a truth of {len(truth.frames)}"
@@ -97,7 +99,7 @@ def score_of(frames: Iterable[Array], truth: Footage | None, measures: Measures,
         wrong = next((one.shape for one in clip.frames if one.shape != truth.frames[0].shape), None)
         if wrong:
             raise FormatError(f"a frame of {wrong} cannot be compared with a truth of {truth.frames[0].shape}")
-    numbers = measures.of(clip, truth)
+    numbers = measures.measure(clip, truth)
     if "ms" in numbers:
         numbers["ms"] = (1000 * seconds / len(clip.frames),) * len(clip.frames)
     return Score(numbers, seconds)
@@ -185,7 +187,7 @@ def _variant(column: str) -> str:
     return RAFT_VARIANTS.get(column, column)
 
 
-def _told(variant: Variant, net: FlowNet) -> str:
+def _describe(variant: Variant, net: FlowNet) -> str:
     return (
         f"x1e3, {net.name}, flow of {_whose(variant)}, at {_size(variant)}, squares "
         + ("averaged" if variant.channels == 1 else "summed")

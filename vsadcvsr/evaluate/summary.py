@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from vsadcvsr.evaluate.intervals import Estimate, estimate
 from vsadcvsr.evaluate.metrics.registry import COLUMNS
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, laid_out, plain
-from vsadcvsr.video_io import scene_of
+from vsadcvsr.video_io import scene_name
 
 BASE = "bicubic"
 
@@ -46,7 +46,7 @@ def numbers_of(rows: Sequence[Row], method: str, column: str) -> Numbers:
     for row in rows:
         if row.method == method:
             for name, score in row.clips.items():
-                found.setdefault(scene_of(name), []).append(score.mean(column))
+                found.setdefault(scene_name(name), []).append(score.mean(column))
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 
@@ -68,16 +68,16 @@ def _as_json(rows: Sequence[Row], method: str, column: str) -> dict[str, float |
     found, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, BASE, column))
     return {
         "mean": plain(found.mean),
-        "interval": plain(found.reach),
+        "interval": plain(found.half_width),
         "gain": plain(gain.mean),
-        "gain_interval": plain(gain.reach),
+        "gain_interval": plain(gain.half_width),
         "scenes": found.count,
     }
 
 
 def _tables(name: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
     methods = list(dict.fromkeys(row.method for row in rows))
-    scenes = {scene_of(clip) for row in rows for clip in row.clips}
+    scenes = {scene_name(clip) for row in rows for clip in row.clips}
     means, gains = [], []
     for method in methods:
         numbers = [numbers_of(rows, method, column) for column in columns]
@@ -100,5 +100,5 @@ def _cell(found: Estimate, column: str, sign: str = "") -> str:
     if math.isnan(found.mean):
         return "-"
     form = COLUMNS[column].form
-    reach = "" if math.isnan(found.reach) else f" ±{found.reach:{form}}"
+    reach = "" if math.isnan(found.half_width) else f" ±{found.half_width:{form}}"
     return f"{found.mean:{sign}{form}}{reach}"

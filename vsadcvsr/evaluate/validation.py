@@ -1,8 +1,8 @@
 """A validation set from a list of scenes: `python -m vsadcvsr.evaluate.validation LIST --root DIR --out SET`.
 
-LIST is a text file with a path below DIR on each line, of a video, a folder of pictures or a picture; `#` begins a
+LIST is a text file with a path below DIR on each line, of a video, a folder of images or an image; `#` begins a
 comment. These scenes are to be kept out of training. SET gets `clips/gt`, the middle of the first frames of each scene,
-and beside it a folder for each kind of degradation, a quarter as wide and high; a picture becomes a slow pan. Draws
+and beside it a folder for each kind of degradation, a quarter as wide and high; an image becomes a slow pan. Draws
 follow from the seed and the names alone: the same list gives the same pixels with the same encoders (those of PyAV's
 wheel), which the printed checksum shows.
 `adcvsr evaluate --data SET --metrics summary --table summary` measures on it.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.commands import check_least, size, status
+from vsadcvsr.commands import check_minimums, parse_size, status
 from vsadcvsr.errors import FormatError, MediaError, UsageError, near_misses
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
@@ -29,16 +29,16 @@ from vsadcvsr.files import IMAGES
 from vsadcvsr.spec import SCALE, Array
 
 with needs("evaluate", "the validation set", __name__, options.validation):
-    from vsadcvsr.evaluate.datasets import centred
-    from vsadcvsr.evaluate.degradations import DEGRADATIONS, degraded
-    from vsadcvsr.video_io import frames_at, house, pixels_of, write_video
+    from vsadcvsr.evaluate.datasets import crop_centre
+    from vsadcvsr.evaluate.degradations import DEGRADATIONS, degrade
+    from vsadcvsr.video_io import read_frames, to_float, to_uint8, write_video
 
-_FASTEST = 3  # pixels that a pan moves by, across and down, from a frame to the next
-_LEAST = 16  # the smallest side of a low-resolution frame
+_MAX_PAN = 3  # pixels that a pan moves by, across and down, from a frame to the next
+_SHORTEST_SIDE = 16  # the smallest side of a low-resolution frame
 
 
 @dataclass(frozen=True)
-class Plan:
+class ValidationPlan:
     """What is made: kinds of degradation, frames of each scene, and at most so many pixels of the truth."""
 
     kinds: tuple[str, ...] = tuple(DEGRADATIONS)
@@ -61,46 +61,46 @@ def scenes_in(text: str) -> list[str]:
     return paths
 
 
-def truth_of(path: Path, plan: Plan) -> tuple[Array, ...]:
+def read_truth(path: Path, plan: ValidationPlan) -> tuple[Array, ...]:
     """The frames of a scene, cut to the plan and to whole low-resolution pixels. Raises MediaError or FormatError."""
     if path.suffix.lower() in IMAGES:
-        (picture,) = frames_at(path)
+        (picture,) = read_frames(path)
         frames = tuple(_pan(picture, plan, path.stem))
     else:
-        frames = tuple(_cut(frame, plan) for frame in islice(frames_at(path), plan.frames))
+        frames = tuple(_crop(frame, plan) for frame in islice(read_frames(path), plan.frames))
     if not frames:
         raise MediaError(f"{path} holds no frame")
-    if min(frames[0].shape[1:]) < _LEAST * SCALE:
+    if min(frames[0].shape[1:]) < _SHORTEST_SIDE * SCALE:
         raise FormatError(f"{path} is too small: {frames[0].shape[2]}x{frames[0].shape[1]} pixels are left of it")
     return frames
 
 
-def make(root: Path, paths: Sequence[str], out: Path, plan: Plan) -> Iterator[tuple[str, str]]:
+def make(root: Path, paths: Sequence[str], out: Path, plan: ValidationPlan) -> Iterator[tuple[str, str]]:
     """Writes the set, scene by scene, and gives each scene's name and the checksum of all of its pixels."""
     for kind in ("gt", *plan.kinds):
         (out / "clips" / kind).mkdir(parents=True, exist_ok=True)
     facts: dict[str, object] = {}
     for scene in paths:
-        name, truth = Path(scene).stem, truth_of(root / scene, plan)
+        name, truth = Path(scene).stem, read_truth(root / scene, plan)
         sums = {"gt": _write(out / "clips" / "gt" / f"{name}.mkv", truth)}
         strengths = {}
         for kind in plan.kinds:
-            pixels, strengths[kind] = degraded(truth, kind, name, plan.seed)
-            sums[kind] = _write(out / "clips" / kind / f"{name}.mkv", [house(frame) for frame in pixels])
+            pixels, strengths[kind] = degrade(truth, kind, name, plan.seed)
+            sums[kind] = _write(out / "clips" / kind / f"{name}.mkv", [to_float(frame) for frame in pixels])
         facts[name] = {"from": scene, "strengths": strengths, "sha256": sums}
         yield name, hashlib.sha256("".join(sums.values()).encode()).hexdigest()
     (out / "validation.json").write_text(json.dumps({"plan": asdict(plan), "scenes": facts}, indent=1))
 
 
-def _cut(frame: Array, plan: Plan) -> Array:
+def _crop(frame: Array, plan: ValidationPlan) -> Array:
     height, width = frame.shape[1:]
-    return centred(frame, min(plan.width, width // SCALE * SCALE), min(plan.height, height // SCALE * SCALE))
+    return crop_centre(frame, min(plan.width, width // SCALE * SCALE), min(plan.height, height // SCALE * SCALE))
 
 
-def _pan(picture: Array, plan: Plan, name: str) -> Iterator[Array]:
-    """A window that moves over a picture by whole pixels, through its middle."""
+def _pan(picture: Array, plan: ValidationPlan, name: str) -> Iterator[Array]:
+    """A window that moves over an image by whole pixels, through its middle."""
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(f"{plan.seed}/pan/{name}".encode()).digest()[:8]))
-    right, down = (int(step) for step in rng.choice([-_FASTEST, -2, -1, 1, 2, _FASTEST], 2))
+    right, down = (int(step) for step in rng.choice([-_MAX_PAN, -2, -1, 1, 2, _MAX_PAN], 2))
     last = plan.frames - 1
     rows, columns = picture.shape[1:]
     width = min(plan.width, (columns - abs(right) * last) // SCALE * SCALE)
@@ -113,32 +113,34 @@ def _pan(picture: Array, plan: Plan, name: str) -> Iterator[Array]:
 
 def _write(path: Path, frames: Sequence[Array]) -> str:
     write_video(path, frames)
-    return hashlib.sha256(b"".join(pixels_of(frame).tobytes() for frame in frames)).hexdigest()
+    return hashlib.sha256(b"".join(to_uint8(frame).tobytes() for frame in frames)).hexdigest()
 
 
-def _plan(given: argparse.Namespace) -> Plan:
-    check_least(given, {"frames": 1, "seed": 0})
-    kinds = tuple(given.kinds.split(","))
+def _plan(arguments: argparse.Namespace) -> ValidationPlan:
+    check_minimums(arguments, {"frames": 1, "seed": 0})
+    kinds = tuple(arguments.kinds.split(","))
     wrong = next((kind for kind in kinds if kind not in DEGRADATIONS), None)
     if wrong is not None:
         raise UsageError.of("kinds", wrong, ", ".join(DEGRADATIONS), near_misses(wrong, DEGRADATIONS))
-    width, height = (side // SCALE * SCALE for side in size("--size", given.size))
-    return Plan(kinds, given.frames, width, height, given.seed)
+    width, height = (side // SCALE * SCALE for side in parse_size("--size", arguments.size))
+    return ValidationPlan(kinds, arguments.frames, width, height, arguments.seed)
 
 
-def _run(given: argparse.Namespace) -> None:
-    plan, paths = _plan(given), scenes_in(given.list.read_text(encoding="utf-8"))
+def _run(arguments: argparse.Namespace) -> None:
+    plan, paths = _plan(arguments), scenes_in(arguments.list.read_text(encoding="utf-8"))
     total = hashlib.sha256()
-    for number, (name, checksum) in enumerate(make(given.root or given.list.parent, paths, given.out, plan), start=1):
+    for number, (name, checksum) in enumerate(
+        make(arguments.root or arguments.list.parent, paths, arguments.out, plan), start=1
+    ):
         total.update(f"{name} {checksum}\n".encode())
         sys.stderr.write(f"{number} of {len(paths)}: {name}\n")
-    print(f"{given.out}: {len(paths)} scenes, {', '.join(plan.kinds)}; pixels {total.hexdigest()[:16]}")
+    print(f"{arguments.out}: {len(paths)} scenes, {', '.join(plan.kinds)}; pixels {total.hexdigest()[:16]}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Makes the set and returns the exit status."""
-    given = options.validation().parse_args(argv)
-    return status("validation", lambda: _run(given))
+    values = options.validation().parse_args(argv)
+    return status("validation", lambda: _run(values))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""A film's work divided into chunks, and a folder that keeps what is to be done and what is. It knows no FFmpeg."""
+"""Farms: jobs divided into chunks, a job folder on shared storage, and workers. Independent of FFmpeg."""

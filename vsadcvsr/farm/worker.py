@@ -1,4 +1,4 @@
-"""Chunks made, one by one, by whatever is handed in to make them."""
+"""Rendering of chunks, one by one, by a function of the host."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pathlib import Path
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
-from vsadcvsr.farm.store.job import Job, checksum, settle
-from vsadcvsr.farm.store.ledger import Line, worker_name
+from vsadcvsr.farm.store.job import Job, checksum, sync_folder
+from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name
 
-_TOO_MANY = 3
+_MAX_FAILURES_IN_A_ROW = 3
 """Failures in a row after which a worker gives up."""
 
 type Render = Callable[[Chunk], Path]
-"""Makes a chunk: a whole file, looked at again, inside the job's folder of chunks, which is the caller's to rename."""
+"""Renders a chunk: returns a complete, verified file inside the job's chunk folder, which the caller may rename."""
 
 
 class Worker:
-    """Makes chunks of a job with `render`, on the engine of that label. What it does may be done twice, or be cut short
+    """Renders chunks of a job with `render`, on the engine of that label. Its work may be repeated, or be interrupted
     anywhere.
     """
 
@@ -34,45 +34,45 @@ class Worker:
         self._render = render
         self._engine = engine
 
-    def make(self, number: int) -> Line:
-        """The ledger's line of a chunk that is done, by now at the latest.
+    def process(self, number: int) -> LedgerEntry:
+        """The ledger entry of a chunk, rendered now unless it was done before.
 
-        Raises ChangedError where no new attempt can help, and whatever `render` raises; the ledger has the cause.
+        Raises ChangedError if no new attempt can help, and whatever `render` raises; the ledger has the cause.
         """
         chunk = self.job.chunk(number)
-        line = self.job.checked(number)
-        return self._make(chunk) if line is None else line
+        entry = self.job.verified_entry(number)
+        return self._process(chunk) if entry is None else entry
 
-    def _make(self, chunk: Chunk) -> Line:
-        begun = Line(event="begun", plan=self.job.key, worker=self.name, at=time.time(), chunk=chunk.number)
-        begun = replace(begun, engine=self._engine)
-        self.job.ledger.append(begun)
+    def _process(self, chunk: Chunk) -> LedgerEntry:
+        started = LedgerEntry(event="begun", plan=self.job.key, worker=self.name, at=time.time(), chunk=chunk.number)
+        started = replace(started, engine=self._engine)
+        self.job.ledger.append(started)
         try:
             self._check_engine()
-            line = self._adopt(self._render(chunk), chunk, begun)
+            entry = self._store(self._render(chunk), chunk, started)
         except BaseException as error:
             cause = one_line(error) or type(error).__name__
             with suppress(OSError):  # a full disk, perhaps, which is the cause
-                self.job.ledger.append(replace(begun, event="failed", at=time.time(), cause=cause))
+                self.job.ledger.append(replace(started, event="failed", at=time.time(), cause=cause))
             raise
-        self.job.ledger.append(line)
-        return line
+        self.job.ledger.append(entry)
+        return entry
 
-    def make_all(self) -> Iterator[Line]:
-        """Makes what is neither done nor claimed by others, until nothing is left; each line as it comes.
+    def process_all(self) -> Iterator[LedgerEntry]:
+        """Renders what is neither done nor claimed by others, until nothing is left; yields each entry.
 
-        A chunk that fails is left for the end, at which FarmError says which and why. Raises ChangedError at once, and
-        so it does after several failures in a row, for these are not the chunks' fault.
+        Failed chunks are left for the end, where FarmError lists them with their causes. Raises ChangedError at once,
+        and FarmError after several failures in a row, which are not the chunks' fault.
         """
         failures: dict[int, str] = {}
-        in_a_row, crowd = 0, False
-        while in_a_row < _TOO_MANY and (number := self._next(failures, crowd)) is not None:
-            with self.job.claims.held(number) as ours:
-                crowd = not ours
-                if not ours or self._is_done(number):
+        in_a_row, contended = 0, False
+        while in_a_row < _MAX_FAILURES_IN_A_ROW and (number := self._next(failures, contended)) is not None:
+            with self.job.claims.claim(number) as claimed:
+                contended = not claimed
+                if not claimed or self._is_done(number):
                     continue
                 try:
-                    yield self._make(self.job.chunk(number))
+                    yield self._process(self.job.chunk(number))
                     in_a_row = 0
                 except ChangedError:
                     raise
@@ -82,59 +82,61 @@ class Worker:
         if failures:
             raise FarmError("; ".join(f"chunk {number} failed: {cause}" for number, cause in failures.items()))
 
-    def make_next(self) -> Line | None:
-        """Makes the first chunk that is neither done nor claimed by others; None where there is none."""
-        crowd = False
-        while (number := self._next((), crowd)) is not None:
-            with self.job.claims.held(number) as ours:
-                crowd = not ours
-                if ours and not self._is_done(number):
-                    return self._make(self.job.chunk(number))
+    def process_next(self) -> LedgerEntry | None:
+        """Renders the first chunk that is neither done nor claimed by others; None if there is none."""
+        contended = False
+        while (number := self._next((), contended)) is not None:
+            with self.job.claims.claim(number) as claimed:
+                contended = not claimed
+                if claimed and not self._is_done(number):
+                    return self._process(self.job.chunk(number))
         return None
 
-    def _next(self, passed: Container[int], crowd: bool) -> int | None:
-        """The first chunk that waits for somebody; any of them in a crowd, whose members would all try the first."""
+    def _next(self, passed: Container[int], contended: bool) -> int | None:
+        """The first open chunk; a random one under contention, where all workers would try the first."""
         waiting = self._waiting(passed)
-        return (random.choice(waiting) if crowd else waiting[0]) if waiting else None
+        return (random.choice(waiting) if contended else waiting[0]) if waiting else None
 
     def _waiting(self, passed: Container[int]) -> list[int]:
-        """The chunks that nobody has begun, by two listings; where there are none, those that were begun in vain."""
+        """Chunks that nobody has started, from two directory listings; if there are none, those whose attempts have
+        failed.
+        """
         numbers = [chunk.number for chunk in self.job.chunks if chunk.number not in passed]
-        begun = self.job.claims.taken() | self.job.stored()
-        if fresh := [number for number in numbers if number not in begun]:
-            return fresh
+        started = self.job.claims.claimed() | self.job.stored_chunks()
+        if new := [number for number in numbers if number not in started]:
+            return new
         done = self.job.done()
         return [number for number in numbers if number not in done and not self.job.claims.holder(number)]
 
     def _is_done(self, number: int) -> bool:
-        return number in self.job.stored() and number in self.job.done()
+        return number in self.job.stored_chunks() and number in self.job.done()
 
-    def _adopt(self, made: Path, chunk: Chunk, begun: Line) -> Line:
-        """Gives a file the name of its content: one that is made twice overwrites none that is trusted."""
-        total = checksum(made)
-        with made.open("rb+") as file:
+    def _store(self, path: Path, chunk: Chunk, started: LedgerEntry) -> LedgerEntry:
+        """Renames a file by its content: a chunk that is rendered twice overwrites none that is trusted."""
+        digest = checksum(path)
+        with path.open("rb+") as file:
             os.fsync(file.fileno())
-        name = f"{chunk.number:05}-{total[:16]}{made.suffix}"
-        size = made.stat().st_size
-        made.replace(self.job.store / name)
-        settle(self.job.store)
+        name = f"{chunk.number:05}-{digest[:16]}{path.suffix}"
+        size = path.stat().st_size
+        path.replace(self.job.chunk_folder / name)
+        sync_folder(self.job.chunk_folder)
         now = time.time()
         return replace(
-            begun, event="done", at=now, file=name, checksum=total, bytes=size, frames=chunk.length,
-            seconds=round(now - begun.at, 3),
+            started, event="done", at=now, file=name, checksum=digest, bytes=size, frames=chunk.length,
+            seconds=round(now - started.at, 3),
         )  # fmt: skip
 
     def _check_engine(self) -> None:
-        """Looks what has made the chunks that are there, where that is not of one kind: it takes all of the ledger."""
+        """Checks which engines made the stored chunks, if there is more than one kind: this needs the whole ledger."""
         if len(self.job.engines(self._engine)) <= 1:
             return
-        stored = self.job.stored()
-        made = {line.engine for line in self.job.lines() if line.event == "done" and line.chunk in stored}
-        check_engines({self._engine, *made})
+        stored = self.job.stored_chunks()
+        engines = {entry.engine for entry in self.job.entries() if entry.event == "done" and entry.chunk in stored}
+        check_same_engine({self._engine, *engines})
 
 
-def check_engines(labels: set[str]) -> None:
-    """Raises ChangedError where pictures of different engines would be in one film: they differ in their last bits."""
+def check_same_engine(labels: set[str]) -> None:
+    """Raises ChangedError if frames of different engines would be in one film: they differ in their last bits."""
     if len(labels) > 1:
         raise ChangedError(
             f"machines of different kinds work on one film: {', '.join(sorted(labels))}; plan with backend, device and "
@@ -142,18 +144,18 @@ def check_engines(labels: set[str]) -> None:
         )
 
 
-def finished(job: Job) -> list[Line]:
-    """The lines of all chunks, in order, each file read to its end and found whole.
+def verified_entries(job: Job) -> list[LedgerEntry]:
+    """The entries of all chunks, in order, each file verified by its checksum.
 
-    Raises FarmError, which another run of the workers cures, where chunks are missing or damaged.
+    Raises FarmError if chunks are missing or damaged; workers can render them again.
     """
     done = job.done()
-    found = [done.get(chunk.number) for chunk in job.chunks]
-    lines = [line if line is not None and job.is_whole(line) else None for line in found]
-    missing = [str(number) for number, line in enumerate(lines) if line is None]
+    latest = [done.get(chunk.number) for chunk in job.chunks]
+    entries = [entry if entry is not None and job.is_whole(entry) else None for entry in latest]
+    missing = [str(number) for number, entry in enumerate(entries) if entry is None]
     if missing:
         shown = ", ".join(missing[:20]) + (" …" if len(missing) > 20 else "")
-        raise FarmError(f"of {len(lines)} chunks, {len(missing)} wait to be done: {shown}; run ffadcvsr farm work")
-    there = [line for line in lines if line is not None]
-    check_engines({line.engine for line in there})
-    return there
+        raise FarmError(f"of {len(entries)} chunks, {len(missing)} wait to be done: {shown}; run ffadcvsr farm work")
+    present = [entry for entry in entries if entry is not None]
+    check_same_engine({entry.engine for entry in present})
+    return present

@@ -1,1 +1,1 @@
-"""The native part: the VapourSynth plugin in C, and the hooks that put it into a wheel."""
+"""Native code: the VapourSynth plugin in C, and the build hooks that put it into a wheel."""

@@ -23,27 +23,27 @@
 typedef struct {
     const char *name;
     const char *binder; /* in vsadcvsr.plugin: calls Version with the function that answers */
-} Question;
+} Function;
 
-static const Question upscale = {"Upscale", "bind_upscale"};
-static const Question version = {"Version", "bind_version"};
+static const Function upscale = {"Upscale", "bind_upscale"};
+static const Function version = {"Version", "bind_version"};
 
-static _Thread_local int asking; /* whether Python was asked to hand a function over */
+static _Thread_local int binding; /* whether Python was asked to hand a function over */
 static _Thread_local VSFunction *bound;
 static _Thread_local VSCore *bound_core;
 
 static void bind(VSFunction *function, VSCore *core, const VSAPI *vsapi) {
-    VSFunction *other = asking ? bound : function;
+    VSFunction *other = binding ? bound : function;
     if (other)
         vsapi->freeFunction(other);
-    if (asking) {
+    if (binding) {
         bound = function;
         bound_core = core;
     }
 }
 
-static void give_filters(VSMap *out, VSCore *core, const VSAPI *vsapi) {
-    vsapi->mapConsumeFunction(out, "source", vsapi->createFunction(door_create, NULL, NULL, core), maReplace);
+static void return_filters(VSMap *out, VSCore *core, const VSAPI *vsapi) {
+    vsapi->mapConsumeFunction(out, "source", vsapi->createFunction(set_matrix_create, NULL, NULL, core), maReplace);
     vsapi->mapConsumeFunction(out, "stream", vsapi->createFunction(stream_create, NULL, NULL, core), maReplace);
 }
 
@@ -71,16 +71,16 @@ static void raise_error_key(VSMap *out, const VSAPI *vsapi) {
 }
 
 static void VS_CC forward(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
-    const Question *question = data;
+    const Function *called = data;
     char why[768];
-    asking = 1;
-    int reached = python_call("vsadcvsr.plugin", question->binder, why, sizeof why);
-    asking = 0;
+    binding = 1;
+    int reached = python_call("vsadcvsr.plugin", called->binder, why, sizeof why);
+    binding = 0;
     VSFunction *function = take_bound();
     if (!reached)
-        fail(out, question->name, why, vsapi);
+        fail(out, called->name, why, vsapi);
     else if (!function || bound_core != core)
-        fail(out, question->name, "the active VapourSynth environment belongs to another core", vsapi);
+        fail(out, called->name, "the active VapourSynth environment belongs to another core", vsapi);
     else {
         vsapi->callFunction(function, in, out); /* takes the interpreter lock by itself */
         raise_error_key(out, vsapi);
@@ -97,7 +97,7 @@ static void VS_CC forward_or_bind(const VSMap *in, VSMap *out, void *data, VSCor
         return;
     }
     bind(function, core, vsapi);
-    give_filters(out, core, vsapi);
+    return_filters(out, core, vsapi);
 }
 
 VS_EXTERNAL_API(void) VapourSynthPluginInit2(VSPlugin *plugin, const VSPLUGINAPI *vspapi) {

@@ -83,17 +83,17 @@ int python_call(const char *module, const char *function, char *why, size_t size
         return 0;
     }
     int held = python.lock();
-    Object *room = python.import(module);
-    Object *callee = room ? python.attribute(room, function) : NULL;
+    Object *package = python.import(module);
+    Object *callee = package ? python.attribute(package, function) : NULL;
     Object *result = callee ? python.call(callee, NULL) : NULL;
     if (!result)
-        explain(room ? "the vsadcvsr package failed" : "the vsadcvsr package cannot be imported", why, size);
+        explain(package ? "the vsadcvsr package failed" : "the vsadcvsr package cannot be imported", why, size);
     if (result)
         python.release(result);
     if (callee)
         python.release(callee);
-    if (room)
-        python.release(room);
+    if (package)
+        python.release(package);
     python.unlock(held);
     return result != NULL;
 }

@@ -7,7 +7,7 @@
 typedef struct {
     VSNode *clip;
     int matrix;
-} Door;
+} SetMatrix;
 
 static int property(const VSMap *properties, const char *name, int otherwise, const VSAPI *vsapi) {
     int missing;
@@ -38,16 +38,16 @@ static const VSFrame *refuse(const VSFrame *frame, const char *why, VSFrameConte
     return NULL;
 }
 
-static const VSFrame *VS_CC door_frame(int n, int reason, void *instance, void **frame_data, VSFrameContext *context,
+static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, void **frame_data, VSFrameContext *context,
                                        VSCore *core, const VSAPI *vsapi) {
-    Door *door = instance;
+    SetMatrix *filter = instance;
     char why[256];
     (void)frame_data;
     if (reason == arInitial)
-        vsapi->requestFrameFilter(n, door->clip, context);
+        vsapi->requestFrameFilter(n, filter->clip, context);
     if (reason != arAllFramesReady)
         return NULL;
-    const VSFrame *frame = vsapi->getFrameFilter(n, door->clip, context);
+    const VSFrame *frame = vsapi->getFrameFilter(n, filter->clip, context);
     const VSMap *properties = vsapi->getFramePropertiesRO(frame);
     int field = property(properties, "_FieldBased", VSC_FIELD_PROGRESSIVE, vsapi);
     if (field != VSC_FIELD_PROGRESSIVE) {
@@ -57,7 +57,7 @@ static const VSFrame *VS_CC door_frame(int n, int reason, void *instance, void *
     }
     if (vsapi->getVideoFrameFormat(frame)->colorFamily == cfRGB)
         return frame;
-    int matrix = matrix_of(properties, door->matrix, vsapi);
+    int matrix = matrix_of(properties, filter->matrix, vsapi);
     if (!is_known(matrix)) {
         snprintf(why, sizeof why, "Upscale: frame %d has _Matrix %d, allowed: 1, 4 to 10, 12 to 14; std.SetFrameProps"
                  "(_Matrix=1) where it is wrong", n, matrix);
@@ -65,29 +65,29 @@ static const VSFrame *VS_CC door_frame(int n, int reason, void *instance, void *
     }
     if (property(properties, "_Matrix", VSC_MATRIX_UNSPECIFIED, vsapi) == matrix)
         return frame;
-    VSFrame *marked = vsapi->copyFrame(frame, core);
+    VSFrame *copy = vsapi->copyFrame(frame, core);
     vsapi->freeFrame(frame);
-    vsapi->mapSetInt(vsapi->getFramePropertiesRW(marked), "_Matrix", matrix, maReplace);
-    return marked;
+    vsapi->mapSetInt(vsapi->getFramePropertiesRW(copy), "_Matrix", matrix, maReplace);
+    return copy;
 }
 
-static void VS_CC door_free(void *instance, VSCore *core, const VSAPI *vsapi) {
-    Door *door = instance;
+static void VS_CC set_matrix_free(void *instance, VSCore *core, const VSAPI *vsapi) {
+    SetMatrix *filter = instance;
     (void)core;
-    vsapi->freeNode(door->clip);
-    free(door);
+    vsapi->freeNode(filter->clip);
+    free(filter);
 }
 
-void VS_CC door_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
-    Door *door = malloc(sizeof *door);
+void VS_CC set_matrix_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
+    SetMatrix *filter = malloc(sizeof *filter);
     (void)data;
-    if (!door) {
+    if (!filter) {
         vsapi->mapSetError(out, "Upscale: out of memory");
         return;
     }
-    door->clip = vsapi->mapGetNode(in, "clip", 0, NULL);
-    door->matrix = vsapi->mapGetIntSaturated(in, "matrix", 0, NULL);
-    VSFilterDependency needs = {door->clip, rpStrictSpatial};
-    vsapi->createVideoFilter(out, "UpscaleSource", vsapi->getVideoInfo(door->clip), door_frame, door_free, fmParallel, &needs, 1,
-                             door, core);
+    filter->clip = vsapi->mapGetNode(in, "clip", 0, NULL);
+    filter->matrix = vsapi->mapGetIntSaturated(in, "matrix", 0, NULL);
+    VSFilterDependency needs = {filter->clip, rpStrictSpatial};
+    vsapi->createVideoFilter(out, "UpscaleSource", vsapi->getVideoInfo(filter->clip), set_matrix_frame, set_matrix_free, fmParallel, &needs, 1,
+                             filter, core);
 }

@@ -22,9 +22,9 @@ typedef struct {
 
 /* The numbers of the clip's frames that have been requested for one output frame, without repetitions. */
 typedef struct {
-    int again; /* how often more were requested */
+    int attempt; /* how often more were requested */
     int count;
-    int room;
+    int capacity;
     int *numbers;
 } Inputs;
 
@@ -39,13 +39,13 @@ static int contains(const Inputs *inputs, int n) {
 static int request(Inputs *inputs, int n, const Stream *stream, VSFrameContext *context, const VSAPI *vsapi) {
     if (contains(inputs, n))
         return 1;
-    if (inputs->count == inputs->room) {
-        int room = 2 * inputs->room + 8;
-        int *numbers = realloc(inputs->numbers, (size_t)room * sizeof *numbers);
+    if (inputs->count == inputs->capacity) {
+        int capacity = 2 * inputs->capacity + 8;
+        int *numbers = realloc(inputs->numbers, (size_t)capacity * sizeof *numbers);
         if (!numbers)
             return 0;
         inputs->numbers = numbers;
-        inputs->room = room;
+        inputs->capacity = capacity;
     }
     inputs->numbers[inputs->count++] = n;
     vsapi->requestFrameFilter(n, stream->clip, context);
@@ -92,9 +92,9 @@ static const VSFrame *begin(Stream *stream, int n, void **frame_data, VSFrameCon
 static void ask(Stream *stream, int n, const Inputs *inputs, VSMap *out, VSFrameContext *context, const VSAPI *vsapi) {
     VSMap *in = vsapi->createMap();
     vsapi->mapSetInt(in, "n", n, maReplace);
-    vsapi->mapSetInt(in, "again", inputs->again, maReplace);
+    vsapi->mapSetInt(in, "attempt", inputs->attempt, maReplace);
     for (int i = 0; i < inputs->count; i++) {
-        vsapi->mapSetInt(in, "at", inputs->numbers[i], maAppend);
+        vsapi->mapSetInt(in, "numbers", inputs->numbers[i], maAppend);
         vsapi->mapConsumeFrame(in, "frames", vsapi->getFrameFilter(inputs->numbers[i], stream->clip, context), maAppend);
     }
     vsapi->callFunction(stream->func, in, out);
@@ -106,7 +106,7 @@ static void ask(Stream *stream, int n, const Inputs *inputs, VSMap *out, VSFrame
 static const VSFrame *request_more(Stream *stream, void **frame_data, const VSMap *out, VSFrameContext *context,
                                    const VSAPI *vsapi) {
     Inputs *inputs = *frame_data;
-    inputs->again++;
+    inputs->attempt++;
     int before = inputs->count, count = vsapi->mapNumElements(out, "request");
     for (int i = 0; i < count; i++) {
         int n = vsapi->mapGetIntSaturated(out, "request", i, NULL);

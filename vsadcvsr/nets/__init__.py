@@ -1,1 +1,1 @@
-"""The student networks, in torch: clip form for training, step form for streaming, one set of weights for both."""
+"""Networks in PyTorch: clip form for training, step form for streaming, one set of weights for both."""

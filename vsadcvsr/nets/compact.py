@@ -26,20 +26,22 @@ _TONE = 12  # 2x2 RGB values for each place at half size
 
 @dataclass(frozen=True, kw_only=True)
 class CompactDims:
-    """The dimensions of a compact student.
-
-    `sites` are the blocks (0 is the first) that a temporal block follows. `settle` puts one more at half size, where
-    the frame itself has just met the result: without it a frame's noise has a way to the picture that no other frame
-    can correct.
-    """
+    """Dimensions of a compact student."""
 
     name: str
     width: int  # C
+    """C, channels at half size."""
     quarter_width: int  # Q
+    """Q, channels at quarter size."""
     blocks: int
     refine: int  # 3x3 layers at half size before the head
+    """3x3 layers at half size before the head."""
     sites: tuple[int, ...]
+    """Blocks (0 is the first) that a temporal block follows."""
     settle: bool = False
+    """One more temporal block at half size, after the frame itself was merged in: without it the noise of a frame
+    reaches the output with no correction by other frames.
+    """
 
     def __post_init__(self) -> None:
         if any(not 0 <= site < self.blocks for site in self.sites):
@@ -52,16 +54,16 @@ class CompactDims:
         """The facts of a network of these dimensions."""
         return ModelSpec(
             name=self.name,
-            lookahead=self.early + TemporalBlock.delay * self.settle,
+            lookahead=self.body_delay + TemporalBlock.delay * self.settle,
             multiple=4,
             reach=self._reach,
-            parts=True,
+            split_output=True,
             precisions=("fp32", "bf16", "fp16"),
         )
 
     @property
-    def early(self) -> int:
-        """Frames that the body is behind."""
+    def body_delay(self) -> int:
+        """Delay of the body in frames."""
         return TemporalBlock.delay * len(self.sites)
 
     @property
@@ -88,16 +90,16 @@ class ResidualBlock(nn.Module):
         return x + inner
 
 
-def joined(base: Tensor, detail: Tensor) -> Tensor:
-    """The picture (T, 3, 4H, 4W) of its base (T, 3, H, W) and detail (T, 4H, 4W)."""
+def join(base: Tensor, detail: Tensor) -> Tensor:
+    """The frame (T, 3, 4H, 4W) from its base (T, 3, H, W) and detail (T, 4H, 4W)."""
     return F.interpolate(base, scale_factor=4.0, mode="bilinear") + detail.unsqueeze(1)
 
 
 class CompactStudent(nn.Module):
     """Upscales RGB frames in 0..1 by four; H and W must be multiples of 4.
 
-    The result is not clamped. `forward` is the clip form, `step` the step form, `fresh_state` begins a stream. The step
-    form leaves the picture in its two parts (see `vsadcvsr.output`).
+    Output is not clamped. `forward` is the clip form, `step` the step form, `initial_state` starts a stream. The step
+    form returns base and detail (see `vsadcvsr.output`).
     """
 
     def __init__(self, dims: CompactDims = FAST) -> None:
@@ -117,69 +119,69 @@ class CompactStudent(nn.Module):
 
     def forward(self, frames: Tensor, links: Tensor) -> Tensor:
         """The clip form: frames (T, 3, H, W) and links (T,) in, (T, 3, 4H, 4W) out."""
-        return self.pictures(self.features(frames, links), frames)
+        return self.reconstruct(self.features(frames, links), frames)
 
     def features(self, frames: Tensor, links: Tensor) -> Tensor:
-        """The first half of the clip form: what the head draws from, (T, C, H/2, W/2)."""
+        """First half of the clip form: the input of the head, (T, C, H/2, W/2)."""
         return self.body(F.pixel_unshuffle(frames, 2), links)
 
     def body(self, grid: Tensor, links: Tensor) -> Tensor:
-        """From the frames' 2x2 pixels (T, 12, H/2, W/2), or what `enter` and `meet` are made for, to features."""
+        """Features of pixel-unshuffled frames (T, 12, H/2, W/2), or of whatever `enter` and `meet` take."""
         y = torch.relu(self.enter(grid))
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
                 y = self.temporal[str(index)](y, links)
-        y = self._met(y, grid)
+        y = self._merge(y, grid)
         if self.settle is not None:
             y = self.settle(y, links)
-        return self._refined(y)
+        return self._refine(y)
 
-    def pictures(self, features: Tensor, frames: Tensor) -> Tensor:
-        """The second half, which is the same in both forms: the head's detail on the bilinear upscale."""
-        return joined(*self.drawn(features, frames))
+    def reconstruct(self, features: Tensor, frames: Tensor) -> Tensor:
+        """Second half, the same in both forms: the head's detail on the bilinear upscale."""
+        return join(*self.base_and_detail(features, frames))
 
-    def fresh_state(self, height: int, width: int) -> State:
-        """The state of a stream of (height, width) frames that has seen nothing: the delay line, then each block's."""
+    def initial_state(self, height: int, width: int) -> State:
+        """The initial state of a stream of (height, width) frames: the delay line, then each temporal block's."""
         line = self.head.weight.new_zeros(self.spec.lookahead, 3, height, width)
-        sites = (self._site(site).fresh(height // 4, width // 4) for site in self.dims.sites)
-        last = self.settle.fresh(height // 2, width // 2) if self.settle is not None else ()
+        sites = (self._site(site).initial_state(height // 4, width // 4) for site in self.dims.sites)
+        last = self.settle.initial_state(height // 2, width // 2) if self.settle is not None else ()
         return (line, *(part for state in sites for part in state), *last)
 
     def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[tuple[Tensor, Tensor], State]:
-        """The step form: the next T frames in; out come the base (T, 3, H, W) and the detail (T, 4H, 4W) of T pictures
-        that are `spec.lookahead` frames behind, and the next state.
+        """The step form: takes the next T frames; returns base (T, 3, H, W) and detail (T, 4H, 4W) of T outputs that
+        are `spec.lookahead` frames behind, and the next state.
         """
-        late, line = delay(frames, state[0])
-        met, _ = delay(frames, state[0][self.spec.lookahead - self.dims.early :])
-        following, parts = [line], list(state[1:])
+        delayed, line = delay(frames, state[0])
+        aligned, _ = delay(frames, state[0][self.spec.lookahead - self.dims.body_delay :])
+        next_state, parts = [line], list(state[1:])
         y = torch.relu(self.enter(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
-                y, links, part = self._site(index).step(y, links, tuple(parts[:4]))
-                following += part
+                y, links, block_state = self._site(index).step(y, links, tuple(parts[:4]))
+                next_state += block_state
                 parts = parts[4:]
-        y = self._met(y, F.pixel_unshuffle(met, 2))
+        y = self._merge(y, F.pixel_unshuffle(aligned, 2))
         if self.settle is not None:
-            y, _, part = self.settle.step(y, links, tuple(parts))
-            following += part
-        return self.drawn(self._refined(y), late), tuple(following)
+            y, _, block_state = self.settle.step(y, links, tuple(parts))
+            next_state += block_state
+        return self.base_and_detail(self._refine(y), delayed), tuple(next_state)
 
     def _site(self, index: int) -> TemporalBlock:
         block = self.temporal[str(index)]
         assert isinstance(block, TemporalBlock)
         return block
 
-    def _met(self, y: Tensor, grid: Tensor) -> Tensor:
+    def _merge(self, y: Tensor, grid: Tensor) -> Tensor:
         return torch.relu(F.pixel_shuffle(self.rise(y), 2) + self.meet(grid))  # (T, C, H/2, W/2)
 
-    def _refined(self, y: Tensor) -> Tensor:
+    def _refine(self, y: Tensor) -> Tensor:
         for layer in self.refine:
             y = torch.relu(layer(y))
         return y
 
-    def drawn(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """The parts of the pictures: their base (T, 3, H, W) and their detail (T, 4H, 4W)."""
+    def base_and_detail(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The parts of the images: their base (T, 3, H, W) and their detail (T, 4H, 4W)."""
         detail, tone = self.head(features).split([_DETAIL, _TONE], 1)
         return frames + F.pixel_shuffle(tone, 2), F.pixel_shuffle(detail, 8).squeeze(1)

@@ -25,7 +25,7 @@ _STAGES = (
 _STEM = 32
 _TAPS = (0, 3, 6, 14, 20)
 WIDTHS = (16, 24, 40, 112, 320)
-"""Channels of the features, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture."""
+"""Channels of the features, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image."""
 
 _EPS = 1e-3
 
@@ -67,8 +67,8 @@ class _Block(nn.Module):
         y = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         y = F.relu6(self._bn1(self._depthwise_conv(y)))
         y = self._bn2(self._project_conv(y))
-        made: Tensor = x + y if self.residual else y
-        return made
+        result: Tensor = x + y if self.residual else y
+        return result
 
 
 class Trunk(nn.Module):
@@ -92,7 +92,7 @@ class Trunk(nn.Module):
         return super().train(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Features of RGB pictures (N, 3, H, W) in 0..1, by scale (`WIDTHS`); differentiable in `x`."""
+        """Features of RGB images (N, 3, H, W) in 0..1, by scale (`WIDTHS`); differentiable in `x`."""
         x = F.relu6(self._bn0(self._conv_stem((x * 255 - 127) / 128)))  # (N, 32, H / 2, W / 2)
         found = []
         for index, block in enumerate(self._blocks):
@@ -110,11 +110,11 @@ def trunk(weights: Path | None = None) -> Trunk:
     path = weights or _shipped()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        made = Trunk()
-        made.load_state_dict({name: value for name, value in state.items() if not name.startswith(_HEAD)})
+        result = Trunk()
+        result.load_state_dict({name: value for name, value in state.items() if not name.startswith(_HEAD)})
     except (OSError, RuntimeError, ValueError, AttributeError, TypeError, pickle.UnpicklingError) as cause:
         raise WeightsError(f"{path} cannot be the weights of EfficientNet-Lite1: {_reason(cause)}") from cause
-    return made
+    return result
 
 
 _HEAD = ("_conv_head.", "_bn1.", "_fc.")
@@ -131,10 +131,10 @@ def _reason(cause: Exception) -> str:
 
 
 def feature_distance(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> Tensor:
-    """How far apart features are, a number a picture (N,): LPIPS without learned weights (Zhang et al. 2018).
+    """How far apart features are, a number an image (N,): LPIPS without learned weights (Zhang et al. 2018).
 
     At each place and scale the features are scaled to unit length over the channels; squared differences are summed
-    over channels, averaged over places, and averaged over scales: 0 for equal pictures, at most 4.
+    over channels, averaged over places, and averaged over scales: 0 for equal images, at most 4.
     """
     apart = [
         (F.normalize(a, dim=1, eps=1e-6) - F.normalize(b, dim=1, eps=1e-6)).square().sum(1).mean((1, 2))

@@ -36,10 +36,10 @@ class ImageNetwork:
         x = x.to(memory_format=torch.channels_last)
         try:
             with torch.inference_mode():
-                made = self._net(x)[0].float().clamp(0, 1).contiguous().numpy()
+                output = self._net(x)[0].float().clamp(0, 1).contiguous().numpy()
         except (RuntimeError, ValueError) as cause:
             raise FormatError(f"{self.architecture} cannot take a frame of {frame.shape}: {one_line(cause)}") from cause
-        return np.asarray(made, dtype=np.float32)
+        return np.asarray(output, dtype=np.float32)
 
 
 def image_network(weights: Path, precision: Precision = "fp32") -> ImageNetwork:
@@ -49,13 +49,13 @@ def image_network(weights: Path, precision: Precision = "fp32") -> ImageNetwork:
     if not weights.is_file():
         raise WeightsError(f"{weights} cannot be read: no such file")
     try:
-        found = spandrel.ModelLoader(device="cpu").load_from_file(str(weights))
+        descriptor = spandrel.ModelLoader(device="cpu").load_from_file(str(weights))
     except Exception as cause:  # readers of every architecture raise what they like
         raise WeightsError(
             f"{weights} is no network that spandrel knows: {one_line(cause, 200) or type(cause).__name__}"
         ) from cause
-    facts = (found.scale, found.input_channels, found.output_channels)
-    if not isinstance(found, spandrel.ImageModelDescriptor) or facts != (SCALE, 3, 3):
-        what = f"enlarges by {found.scale}, {facts[1]} channels to {facts[2]}"
+    channels = (descriptor.scale, descriptor.input_channels, descriptor.output_channels)
+    if not isinstance(descriptor, spandrel.ImageModelDescriptor) or channels != (SCALE, 3, 3):
+        what = f"enlarges by {descriptor.scale}, {channels[1]} channels to {channels[2]}"
         raise WeightsError(f"{weights} {what}; needed: a network of RGB frames that enlarges by {SCALE}")
-    return ImageNetwork(found.model, str(found.architecture.name), precision)
+    return ImageNetwork(descriptor.model, str(descriptor.architecture.name), precision)

@@ -1,7 +1,7 @@
-"""Step forms in place, in any precision: what a backend runs, again and again, in the same memory.
+"""Streaming step with preallocated state, in fp32, bf16 or fp16.
 
-`run` makes pictures of the next frames, and `advance` makes that count. Until then it may be run again, for instance in
-fp32 where fp16 was too narrow.
+`run` computes the output of the next frames, and `advance` commits it. Until then it may be run again, for instance in
+fp32 after an fp16 overflow.
 """
 
 from __future__ import annotations
@@ -14,103 +14,114 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from vsadcvsr.nets.paper.memory import needs
+from vsadcvsr.nets.paper.memory import memory_needs
 from vsadcvsr.nets.paper.model import PaperStudent
-from vsadcvsr.nets.paper.ring_state import Desk, Rings
-from vsadcvsr.nets.paper.temporal_context import Clip
+from vsadcvsr.nets.paper.ring_state import Staging, StateRings
+from vsadcvsr.nets.paper.temporal_context import ClipContext
 from vsadcvsr.nets.weights_file import Student
-from vsadcvsr.spec import Aside, Needs
+from vsadcvsr.spec import MemoryNeeds, Offload
 
-type Made = tuple[Tensor, ...]
-"""The pictures of a step: whole, or their base and detail."""
+type StepOutput = tuple[Tensor, ...]
+"""Output of a step: RGB, or base and detail."""
 
 
-class Running(Protocol):
+class StepRunner(Protocol):
     """A stream of frames of one size, `count` at a time. A step is `load`, `run`, `advance`."""
 
     count: int
 
-    def run(self, frames: Tensor, links: Tensor, *, exact: bool = False) -> Made:
-        """What comes out as frames (T, 3, H, W) with links (T,) go in; `exact` takes the step in fp32."""
+    def run(self, frames: Tensor, links: Tensor, *, fp32: bool = False) -> StepOutput:
+        """The output for frames (T, 3, H, W) with links (T,); `fp32` computes the step in fp32."""
 
     def load(self) -> None:
-        """Makes ready for the next run; to be called before it."""
+        """Prepares the next run; to be called before it."""
 
     def advance(self) -> None:
-        """Makes the last run count."""
+        """Commits the last run."""
 
     def clear(self) -> None:
-        """Forgets all that was seen."""
+        """Resets the state."""
 
-    def take_over(self, other: Running) -> None:
-        """Takes over what a stream of the same network and size, but another `count`, has seen."""
+    def copy_state_from(self, other: StepRunner) -> None:
+        """Takes over the state of a stream of the same network and size, but another `count`."""
 
 
-def prepared(net: Student, type: torch.dtype, device: torch.device) -> Student:
-    """The network on a device, with channels last in memory, in the precision that it is to be run in.
+def prepare(net: Student, type: torch.dtype, device: torch.device) -> Student:
+    """The network on a device, channels last in memory, in the precision that it runs in.
 
-    The paper's is brought to `type` itself, but for the layers that see the frame and make the picture: what a rounded
-    input or output costs cannot be made good. The compact ones stay in fp32, and their convolutions are narrowed.
+    The paper's network is converted to `type`, except for the first and last layers, whose rounding cannot be made
+    good. The compact ones stay in fp32, and their convolutions run under autocast.
     """
     if isinstance(net, PaperStudent) and type != torch.float32:
-        net.unet.set_submodule("stem", _Fine(net.unet.stem, type))
-        net.decoder.set_submodule("head", _Fine(net.decoder.head, torch.float32))
+        net.unet.set_submodule("stem", _Fp32Layer(net.unet.stem, type))
+        net.decoder.set_submodule("head", _Fp32Layer(net.decoder.head, torch.float32))
         for module in net.modules():
-            if not isinstance(module, _Fine):
-                _narrow(module, type)
+            if not isinstance(module, _Fp32Layer):
+                _cast_layers(module, type)
     return net.to(device).to(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keeping:
-    """How a stream's state is kept: what of it in the host's memory, on a desk that streams of one size share; whether
-    runs may be taken `again`; whether it must be `fixed` in one place, for recorded steps.
-    """
+class StateOptions:
+    """Storage of a stream's state."""
 
-    aside: Aside = "none"
-    again: bool = False
-    fixed: bool = False
-    desk: Desk = field(default_factory=dict)
+    offload: Offload = "none"
+    """What is offloaded to the host."""
+    retryable: bool = False
+    """Runs may be repeated before `advance`."""
+    fixed_memory: bool = False
+    """The state stays at fixed addresses, for CUDA graphs."""
+    staging: Staging = field(default_factory=dict)
+    """Staging buffers, shared by streams of one size."""
 
 
-def running(net: Student, size: tuple[int, int], count: int, type: torch.dtype, keeping: Keeping) -> Running:
-    """A stream of (height, width) frames through a prepared network. Raises RuntimeError where memory lacks."""
+def step_runner(
+    net: Student, size: tuple[int, int], count: int, type: torch.dtype, options: StateOptions
+) -> StepRunner:
+    """A stream of (height, width) frames through a prepared network. Raises RuntimeError if memory is short."""
     if isinstance(net, PaperStudent):
-        return _Ringed(net, size, count, type, keeping)
-    return _Handed(net, size, count, type, fixed=keeping.fixed)
+        return _RingStateRunner(net, size, count, type, options)
+    return _CarriedStateRunner(net, size, count, type, fixed_memory=options.fixed_memory)
 
 
-def needs_of(net: Student, size: tuple[int, int], type: torch.dtype) -> Needs | None:
-    """What a prepared network takes for frames of (height, width), one a step; None where that is little."""
+def network_memory(net: Student, size: tuple[int, int], type: torch.dtype) -> MemoryNeeds | None:
+    """Memory of a prepared network for frames of (height, width), one per step; None if it is negligible."""
     if not isinstance(net, PaperStudent):
         return None
     weights = sum(parameter.nbytes for parameter in net.parameters())
-    return needs(net.dims, size, value=type.itemsize, weights=weights, again=type == torch.float16)
+    return memory_needs(net.dims, size, item_size=type.itemsize, weights=weights, retryable=type == torch.float16)
 
 
-class _Ringed:
-    """The paper's student on rings."""
+class _RingStateRunner:
+    """The paper's network with ring buffers."""
 
     def __init__(
-        self, net: PaperStudent, size: tuple[int, int], count: int, type: torch.dtype, keeping: Keeping
+        self, net: PaperStudent, size: tuple[int, int], count: int, type: torch.dtype, options: StateOptions
     ) -> None:
         self.count = count
         self._net = net
-        self.rings: Rings | None = None
+        self.rings: StateRings | None = None
         if net.dims.temporal:
             device = next(net.parameters()).device
-            self.rings = Rings(
-                net.dims, size, count, type, device, aside=keeping.aside, again=keeping.again, desk=keeping.desk
+            self.rings = StateRings(
+                net.dims,
+                size,
+                count,
+                type,
+                device,
+                offload=options.offload,
+                retryable=options.retryable,
+                staging=options.staging,
             )
 
     def load(self) -> None:
         if self.rings is not None:
             self.rings.load()
 
-    def run(self, frames: Tensor, links: Tensor, *, exact: bool = False) -> Made:
-        time = Clip(links) if self.rings is None else self.rings.begin(links)
-        with in_fp32(self._net) if exact else nullcontext():
-            return (self._net.pictures(self._net.features_in(time, frames)),)
+    def run(self, frames: Tensor, links: Tensor, *, fp32: bool = False) -> StepOutput:
+        context = ClipContext(links) if self.rings is None else self.rings.context(links)
+        with in_fp32(self._net) if fp32 else nullcontext():
+            return (self._net.reconstruct(self._net.features_with(context, frames)),)
 
     def advance(self) -> None:
         if self.rings is not None:
@@ -120,102 +131,106 @@ class _Ringed:
         if self.rings is not None:
             self.rings.clear()
 
-    def take_over(self, other: Running) -> None:
-        assert isinstance(other, _Ringed)
+    def copy_state_from(self, other: StepRunner) -> None:
+        assert isinstance(other, _RingStateRunner)
         if self.rings is not None and other.rings is not None:
-            self.rings.take_over(other.rings)
+            self.rings.copy_state_from(other.rings)
 
 
-class _Handed:
-    """A student whose state is handed on from step to step, as the compact ones' small state is."""
+class _CarriedStateRunner:
+    """A network whose state is passed from step to step, as the small state of the compact ones."""
 
-    def __init__(self, net: Student, size: tuple[int, int], count: int, type: torch.dtype, *, fixed: bool) -> None:
+    def __init__(
+        self, net: Student, size: tuple[int, int], count: int, type: torch.dtype, *, fixed_memory: bool
+    ) -> None:
         self.count = count
         self._net = net
         self._device = next(net.parameters()).device.type
         self._type = type
-        self._fixed = fixed
-        self._state = self._following = net.fresh_state(*size)
-        if fixed:
-            self._following = net.fresh_state(*size)
+        self._fixed_memory = fixed_memory
+        self._state = self._next_state = net.initial_state(*size)
+        if fixed_memory:
+            self._next_state = net.initial_state(*size)
 
     def load(self) -> None:
-        """Nothing: the state is where it is read."""
+        """No-op: the state is where it is read."""
 
-    def run(self, frames: Tensor, links: Tensor, *, exact: bool = False) -> Made:
-        narrow = self._type != torch.float32 and not exact
+    def run(self, frames: Tensor, links: Tensor, *, fp32: bool = False) -> StepOutput:
+        narrow = self._type != torch.float32 and not fp32
         with torch.autocast(self._device, self._type, enabled=narrow):
-            made, following = self._net.step(frames, links, self._state)
-        if self._fixed:
-            for kept, new in zip(self._following, following, strict=True):
-                kept.copy_(new)
+            output, next_state = self._net.step(frames, links, self._state)
+        if self._fixed_memory:
+            for target, source in zip(self._next_state, next_state, strict=True):
+                target.copy_(source)
         else:
-            self._following = following
-        return made if isinstance(made, tuple) else (made,)
+            self._next_state = next_state
+        return output if isinstance(output, tuple) else (output,)
 
     def advance(self) -> None:
-        if not self._fixed:
-            self._state = self._following
+        if not self._fixed_memory:
+            self._state = self._next_state
             return
-        for kept, new in zip(self._state, self._following, strict=True):
-            kept.copy_(new)
+        for target, source in zip(self._state, self._next_state, strict=True):
+            target.copy_(source)
 
     def clear(self) -> None:
         for part in self._state:
             part.zero_()
 
-    def take_over(self, other: Running) -> None:
-        assert isinstance(other, _Handed)
-        for kept, seen in zip(self._state, other._state, strict=True):
-            kept.copy_(seen)
+    def copy_state_from(self, other: StepRunner) -> None:
+        assert isinstance(other, _CarriedStateRunner)
+        for target, source in zip(self._state, other._state, strict=True):
+            target.copy_(source)
 
 
-class _Fine(nn.Module):
-    """A layer that counts in fp32 whatever it is given, and gives the type `gives`."""
+class _Fp32Layer(nn.Module):
+    """A layer that computes in fp32 whatever its input type, and returns `output_type`."""
 
-    def __init__(self, layer: nn.Module, gives: torch.dtype) -> None:
+    def __init__(self, layer: nn.Module, output_type: torch.dtype) -> None:
         super().__init__()
         self.layer = layer
-        self.gives = gives
+        self.output_type = output_type
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.layer(x.float())
-        return made.to(self.gives)
+        output: Tensor = self.layer(x.float())
+        return output.to(self.output_type)
 
 
-def _narrow(module: nn.Module, type: torch.dtype) -> None:
-    """Brings the layers right below to `type`, but for those in a `_Fine`."""
+def _cast_layers(module: nn.Module, type: torch.dtype) -> None:
+    """Casts the direct child layers to `type`, except for each `_Fp32Layer`."""
     for child in module.children():
-        if not isinstance(child, _Fine) and not list(child.children()):
+        if not isinstance(child, _Fp32Layer) and not list(child.children()):
             child.to(type)
 
 
 @contextmanager
 def in_fp32(net: nn.Module) -> Iterator[None]:
-    """Within, every layer counts in fp32. Weights are widened one layer at a time, so this takes hardly any memory."""
-    narrow: dict[nn.Module, dict[str, nn.Parameter | None]] = {}
+    """Computes every layer in fp32 within the context. Weights are widened one layer at a time, which takes hardly any
+    memory.
+    """
+    originals: dict[nn.Module, dict[str, nn.Parameter | None]] = {}
 
     def widen(module: nn.Module, _: object) -> None:
-        narrow[module] = dict(module._parameters)
-        wide = {name: nn.Parameter(part.float(), False) for name, part in narrow[module].items() if part is not None}
+        originals[module] = dict(module._parameters)
+        wide = {name: nn.Parameter(part.float(), False) for name, part in originals[module].items() if part is not None}
         module._parameters.update(wide)
 
     def restore(module: nn.Module, *_: object) -> None:
-        module._parameters.update(narrow.pop(module))
+        module._parameters.update(originals.pop(module))
 
     layers = [module for module in net.modules() if module._parameters]
-    fine = [module for module in net.modules() if isinstance(module, _Fine)]
-    gave = [module.gives for module in fine]
+    fp32_layers = [module for module in net.modules() if isinstance(module, _Fp32Layer)]
+    output_types = [module.output_type for module in fp32_layers]
     hooks = [layer.register_forward_pre_hook(widen) for layer in layers]
     hooks += [layer.register_forward_hook(restore) for layer in layers]
     try:
-        for module in fine:
-            module.gives = torch.float32
+        for module in fp32_layers:
+            module.output_type = torch.float32
         yield
     finally:
-        for module, gives in zip(fine, gave, strict=True):
-            module.gives = gives
+        for module, output_type in zip(fp32_layers, output_types, strict=True):
+            module.output_type = output_type
         for hook in hooks:
             hook.remove()
-        for layer in list(narrow):
+        for layer in list(originals):
             restore(layer)

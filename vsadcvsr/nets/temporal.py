@@ -36,12 +36,12 @@ class TemporalConv(nn.Module):
         """The clip form: (T, C, H, W) and (T,) in, (T, C, H, W) out."""
         gate = _per_frame(links).to(x.dtype)
         edge = torch.zeros_like(x[:1])
-        before = torch.cat([edge, x[:-1]]) * gate
-        after = torch.cat([x[1:] * gate[1:], edge])
-        mixed: Tensor = self.taps(torch.cat([before, x, after], 1))
-        return mixed
+        previous = torch.cat([edge, x[:-1]]) * gate
+        following = torch.cat([x[1:] * gate[1:], edge])
+        output: Tensor = self.taps(torch.cat([previous, x, following], 1))
+        return output
 
-    def fresh(self, height: int, width: int) -> State:
+    def initial_state(self, height: int, width: int) -> State:
         """The state of a stream that has seen nothing: the last two inputs (2, C, H, W), the last link (1,)."""
         weight = self.taps.weight
         return weight.new_zeros(2, self.channels, height, width), torch.zeros(1, device=weight.device)
@@ -49,11 +49,11 @@ class TemporalConv(nn.Module):
     def step(self, x: Tensor, links: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, State]:
         """The step form: the frames delayed by one, their links, the *input* delayed by two, and the next state."""
         count = x.shape[0]
-        seen, linked = torch.cat([state[0], x]), torch.cat([state[1], links])
-        gate = _per_frame(linked).to(x.dtype)
-        oldest = seen[:count]
-        triple = [oldest * gate[:count], seen[1 : count + 1], seen[2:] * gate[1:]]
-        return self.taps(torch.cat(triple, 1)), linked[:count], oldest, (seen[count:], linked[count:])
+        window, window_links = torch.cat([state[0], x]), torch.cat([state[1], links])
+        gate = _per_frame(window_links).to(x.dtype)
+        oldest = window[:count]
+        neighbours = [oldest * gate[:count], window[1 : count + 1], window[2:] * gate[1:]]
+        return self.taps(torch.cat(neighbours, 1)), window_links[:count], oldest, (window[count:], window_links[count:])
 
 
 class TemporalBlock(nn.Module):
@@ -73,8 +73,8 @@ class TemporalBlock(nn.Module):
         inner: Tensor = self.second(torch.relu(self.first(x, links)), links)
         return x + inner
 
-    def fresh(self, height: int, width: int) -> State:
-        return (*self.first.fresh(height, width), *self.second.fresh(height, width))
+    def initial_state(self, height: int, width: int) -> State:
+        return (*self.first.initial_state(height, width), *self.second.initial_state(height, width))
 
     def step(self, x: Tensor, links: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """The step form, delayed by two. The skip needs no delay line: the first convolution's state is one."""
@@ -85,5 +85,5 @@ class TemporalBlock(nn.Module):
 
 def delay(x: Tensor, line: Tensor) -> tuple[Tensor, Tensor]:
     """The frames that are `len(line)` behind `x`, and the line for the next step."""
-    seen = torch.cat([line, x])
-    return seen[: x.shape[0]], seen[x.shape[0] :]
+    window = torch.cat([line, x])
+    return window[: x.shape[0]], window[x.shape[0] :]

@@ -1,4 +1,4 @@
-"""The VapourSynth face: `core.adcvsr.Upscale` and its typed twin."""
+"""VapourSynth functions: `core.adcvsr.Upscale` and its typed Python equivalent."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from vsadcvsr import backends
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import AdcvsrError, BackendError, one_line
 from vsadcvsr.plugin.formats import (
-    Request,
-    Shape,
+    OutputShape,
+    PlanarRequest,
     check_clip,
-    enter,
     filters,
-    leave,
-    marked,
-    matrix_of,
-    properties_of,
-    shape_of,
+    from_rgb,
+    matrix_number,
+    resolve_shape,
+    source_properties,
+    to_rgb,
+    with_source_frames,
 )
-from vsadcvsr.plugin.frames import Ready, Screening, format_of, message
+from vsadcvsr.plugin.frames import FrameRenderer, PlanarOutput, engine_format, message
 from vsadcvsr.spec import SCALE
 from vsadcvsr.weights import store
 
-_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-_PLUGIN = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_SUFFIX}")
-_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
+_LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+_PLUGIN_PATH = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_LIBRARY_SUFFIX}")
+_REPORTED_PACKAGES = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 
 
 def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
@@ -69,40 +69,40 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     """
     load()
     check_clip(clip)
-    shape = shape_of(clip, scale=scale, width=width, height=height, format=format)
-    fallback = None if matrix is None else matrix_of(matrix)
+    shape = resolve_shape(clip, scale=scale, width=width, height=height, format=format)
+    fallback = None if matrix is None else matrix_number(matrix)
     engine = Engine.open(
         model, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads,
         denoise=denoise, tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength,
         color_fix=color_fix,
     )  # fmt: skip
-    return _through(engine, *enter(clip, fallback), shape, fallback, float(denoise))
+    return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, float(denoise))
 
 
-def _through(
+def _build_graph(
     engine: Engine,
-    door: vs.VideoNode,
+    source: vs.VideoNode,
     rgb: vs.VideoNode,
-    shape: Shape,
+    shape: OutputShape,
     matrix: int | None,
     denoise: float,
 ) -> vs.VideoNode:
-    """The clip's way through the engine. Where that makes planes, a second filter asks it for them: formats do not
-    change within a clip, and frames whose colours only VapourSynth knows go the other way.
+    """The clip's filter graph. If the backend can produce planar output, a second filter requests it, since formats do
+    not change within a clip; frames with matrices that only VapourSynth can convert use the RGB path.
     """
-    request, ready = Request(door, shape, matrix), None
-    usual = request.of({})
-    if usual and engine.finishes(door.height, door.width, usual):
-        rgb = marked(rgb, door)
-        ready = Ready(shape.format.id, lambda frame: request.of(properties_of(frame)))
-    screening = Screening(rgb, engine, ready)
+    planar_request, planar = PlanarRequest(source, shape, matrix), None
+    default_format = planar_request.color_format({})
+    if default_format and engine.planar_output(source.height, source.width, default_format):
+        rgb = with_source_frames(rgb, source)
+        planar = PlanarOutput(shape.format.id, lambda frame: planar_request.color_format(source_properties(frame)))
+    renderer = FrameRenderer(rgb, engine, planar)
 
     def stream(format: int) -> vs.VideoNode:
-        return filters()["stream"](clip=rgb, func=screening, format=format, scale=engine.scale, ahead=engine.lookahead)
+        return filters()["stream"](clip=rgb, func=renderer, format=format, scale=engine.scale, ahead=engine.lookahead)
 
-    planes = stream(ready.format) if ready else None
-    notes = {"AdcVSRModel": engine.spec.name, "AdcVSRBackend": engine.label, "AdcVSRDenoise": denoise}
-    return leave(stream(format_of(engine)), door, shape, matrix, ready=planes, notes=notes)
+    planar_node = stream(planar.format) if planar else None
+    properties = {"AdcVSRModel": engine.spec.name, "AdcVSRBackend": engine.label, "AdcVSRDenoise": denoise}
+    return from_rgb(stream(engine_format(engine)), source, shape, matrix, planar=planar_node, properties=properties)
 
 
 def load() -> None:
@@ -113,37 +113,39 @@ def load() -> None:
 
 def library() -> Path:
     """The plugin's file: `ADCVSR_PLUGIN`, else inside the installed package, else beside VapourSynth itself."""
-    if named := os.environ.get("ADCVSR_PLUGIN"):
-        return Path(named)
+    if configured := os.environ.get("ADCVSR_PLUGIN"):
+        return Path(configured)
     roots = [Path(__file__).parents[2], Path(vs.__file__).parents[1]]
     with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
         roots.append(Path(str(metadata.distribution("vsadcvsr").locate_file(""))))
     for root in roots:
-        if (root / _PLUGIN).is_file():
-            return root / _PLUGIN
-    raise BackendError(f"the VapourSynth plugin {_PLUGIN.name} is missing; `pip install .` it, or set ADCVSR_PLUGIN")
+        if (root / _PLUGIN_PATH).is_file():
+            return root / _PLUGIN_PATH
+    raise BackendError(
+        f"the VapourSynth plugin {_PLUGIN_PATH.name} is missing; `pip install .` it, or set ADCVSR_PLUGIN"
+    )
 
 
 def version() -> dict[str, str]:
     """Versions of what is installed, by name (what is not is left out), the plugin's file, and as `backend` what "auto"
     takes for the model `fast`.
     """
-    found = {"python": platform.python_version()}
-    for name in _REPORTED:
+    versions = {"python": platform.python_version()}
+    for name in _REPORTED_PACKAGES:
         try:
-            found[name.replace("-", "_")] = metadata.version(name)
+            versions[name.replace("-", "_")] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     loaded = getattr(vs.core, "adcvsr", None)
     try:
-        backend = backends.chosen(store.find("fast"))
+        backend = backends.automatic_backend(store.find("fast"))
     except AdcvsrError as error:
         backend = one_line(error)
-    return {**found, "backend": backend, "plugin": str(loaded.plugin_path if loaded else library())}
+    return {**versions, "backend": backend, "plugin": str(loaded.plugin_path if loaded else library())}
 
 
 def bind_upscale() -> None:
-    """Hands the plugin the function that answers Upscale; the plugin itself calls this, on the thread that waits."""
+    """Passes the plugin the Python function behind Upscale; called by the plugin itself, on the waiting thread."""
     filters(bind=_upscale)
 
 
@@ -153,14 +155,14 @@ def bind_version() -> None:
 
 
 def _upscale(clip: vs.VideoNode, **arguments: object) -> dict[str, object]:
-    """Upscale as the plugin calls it. What a user can get wrong comes back as text: a raised error would be shown as a
-    whole traceback.
+    """Upscale as the plugin calls it. User errors are returned as text: a raised exception would be shown as a whole
+    traceback.
     """
     tile = arguments.get("tile")
     if isinstance(tile, int):  # a list of one arrives as its element
         arguments["tile"] = [tile]
-    answer: Callable[..., vs.VideoNode] = upscale
+    function: Callable[..., vs.VideoNode] = upscale
     try:
-        return {"clip": answer(clip, **arguments)}
+        return {"clip": function(clip, **arguments)}
     except (AdcvsrError, vs.Error) as error:
         return {"error": message(error)}

@@ -1,7 +1,7 @@
-"""From any VapourSynth clip to RGBS and back: sizes, formats, matrices; all that the network never sees.
+"""Conversion of any VapourSynth clip to RGBS and back: sizes, formats, matrices.
 
-Colour is described by frame properties, and they may change inside a clip. On the way in `resize` reads them by itself,
-once every frame has a matrix; on the way out there is one `resize` node for each description that has been met.
+Colour is described by frame properties, which may change within a clip. On the way in `resize` reads them by itself,
+once every frame has a matrix; on the way out there is one `resize` node for each combination of properties seen.
 """
 
 from __future__ import annotations
@@ -13,31 +13,39 @@ from typing import NamedTuple
 import vapoursynth as vs
 
 from vsadcvsr import arguments
-from vsadcvsr.color import CHROMA_LOCATIONS, FULL, MATRICES, MATRIX_NAMES, RANGES, USUAL_LOCATION, Encoding
+from vsadcvsr.color import (
+    CHROMA_LOCATIONS,
+    DEFAULT_CHROMA_LOCATION,
+    FULL_RANGE,
+    MATRICES,
+    MATRIX_NAMES,
+    RANGES,
+    ColorFormat,
+)
 from vsadcvsr.errors import BackendError, FormatError, UsageError
-from vsadcvsr.plugin.reconstruct import base_of, join
+from vsadcvsr.plugin.reconstruct import base_clip, join
 from vsadcvsr.spec import SCALE
 
-LARGEST = 1 << 16
+MAX_SIDE = 1 << 16
 _SCALES = "1, 2, 3 or 4"
 
-_DOOR = "_AdcvsrSource"
-"""The property of a marked frame that holds the source frame."""
+_SOURCE_PROPERTY = "_AdcvsrSource"
+"""The frame property that holds the source frame."""
 
 type Properties = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """What comes out: size in pixels and format."""
+class OutputShape:
+    """Size in pixels and format of the output."""
 
     width: int
     height: int
     format: vs.VideoFormat
 
 
-class Color(NamedTuple):
-    """How the output is to be encoded; None leaves it to `resize`."""
+class ColorProperties(NamedTuple):
+    """Colour properties of the output; None leaves one to `resize`."""
 
     matrix: int | None
     range: int | None
@@ -45,7 +53,7 @@ class Color(NamedTuple):
 
 
 def check_clip(clip: vs.VideoNode) -> vs.VideoFormat:
-    """The clip's format, if it is one that can be taken."""
+    """The clip's format, if supported."""
     if not isinstance(clip, vs.VideoNode):
         raise UsageError.of("clip", clip, "a VapourSynth video clip")
     if clip.format is None or not clip.format.color_family or not clip.width or not clip.height:
@@ -54,44 +62,47 @@ def check_clip(clip: vs.VideoNode) -> vs.VideoFormat:
     return clip.format
 
 
-def check_format(given: vs.VideoFormat) -> None:
-    """Refuses what `resize` has no pixels for."""
-    if given.sample_type == vs.INTEGER and given.bits_per_sample > 16:
-        raise FormatError(f"format is {given.name}, allowed: 8 to 16 bit integer, 16 or 32 bit float")
+def check_format(format: vs.VideoFormat) -> None:
+    """Raises FormatError for formats that `resize` has no pixels for."""
+    if format.sample_type == vs.INTEGER and format.bits_per_sample > 16:
+        raise FormatError(f"format is {format.name}, allowed: 8 to 16 bit integer, 16 or 32 bit float")
 
 
-def shape_of(clip: vs.VideoNode, *, scale: float, width: int | None, height: int | None, format: int | None) -> Shape:
-    """The output's shape. With one of width and height the other keeps the aspect; without them `scale` counts."""
-    times = arguments.number("scale", scale, _SCALES)
-    if times not in range(1, SCALE + 1):
+def resolve_shape(
+    clip: vs.VideoNode, *, scale: float, width: int | None, height: int | None, format: int | None
+) -> OutputShape:
+    """Shape of the output. With one of width and height the other keeps the aspect ratio; without both `scale` applies.
+    """
+    factor = arguments.number("scale", scale, _SCALES)
+    if factor not in range(1, SCALE + 1):
         raise UsageError.of(
-            "scale", int(times) if times.is_integer() else times, _SCALES, "width and height give any other size"
+            "scale", int(factor) if factor.is_integer() else factor, _SCALES, "width and height give any other size"
         )
     out = check_clip(clip) if format is None else _format_of(format)
-    size = _size(clip, int(times), _side("width", width), _side("height", height), out)
+    size = _size(clip, int(factor), _side("width", width), _side("height", height), out)
     for name, value, step in (("width", size[0], 1 << out.subsampling_w), ("height", size[1], 1 << out.subsampling_h)):
         if value % step:
             raise UsageError.of(name, value, f"multiples of {step} for {out.name}", "choose another size or format")
-    return Shape(width=size[0], height=size[1], format=out)
+    return OutputShape(width=size[0], height=size[1], format=out)
 
 
-def _side(name: str, given: int | None) -> int | None:
-    if given is None:
+def _side(name: str, value: int | None) -> int | None:
+    if value is None:
         return None
-    allowed = f"1 to {LARGEST}"
-    side = arguments.at_least(1, name, given, allowed)
-    if side > LARGEST:
+    allowed = f"1 to {MAX_SIDE}"
+    side = arguments.at_least(1, name, value, allowed)
+    if side > MAX_SIDE:
         raise UsageError.of(name, side, allowed)
     return side
 
 
-def _format_of(given: int) -> vs.VideoFormat:
+def _format_of(id: int) -> vs.VideoFormat:
     try:
-        out = vs.core.get_video_format(given)
+        out = vs.core.get_video_format(id)
     except (vs.Error, TypeError, ValueError, OverflowError):
         out = None
     if out is None or out.color_family not in {vs.GRAY, vs.RGB, vs.YUV}:
-        raise UsageError.of("format", given, "the id of a YUV, RGB or GRAY format")
+        raise UsageError.of("format", id, "the id of a YUV, RGB or GRAY format")
     check_format(out)
     return out
 
@@ -103,32 +114,34 @@ def _size(
         return clip.width * scale, clip.height * scale
     if width is None:
         assert height is not None
-        return _near(clip.width * height / clip.height, 1 << out.subsampling_w), height
-    return width, _near(clip.height * width / clip.width, 1 << out.subsampling_h) if height is None else height
+        return _nearest_multiple(clip.width * height / clip.height, 1 << out.subsampling_w), height
+    return width, _nearest_multiple(
+        clip.height * width / clip.width, 1 << out.subsampling_h
+    ) if height is None else height
 
 
-def _near(length: float, step: int) -> int:
-    """The multiple of `step` next to a length, at least one."""
+def _nearest_multiple(length: float, step: int) -> int:
+    """The multiple of `step` nearest to a length, at least one."""
     return max(step, round(length / step) * step)
 
 
-def matrix_for(height: int, given: int | None) -> int:
-    """The matrix of a picture that has none: the one given, else by its height.
+def matrix_for(height: int, matrix: int | None) -> int:
+    """The matrix of a frame that has none: the given one, else by height.
 
     Over 576 lines 709; 576 or 288 lines (PAL) 470bg; all others 170m.
     """
-    if given is not None:
-        return given
+    if matrix is not None:
+        return matrix
     return 1 if height > 576 else 5 if height in {576, 288} else 6
 
 
-def matrix_of(given: int | str) -> int:
+def matrix_number(value: int | str) -> int:
     """The number of a matrix, from that or a name of it. Raises UsageError."""
     allowed = ", ".join(f"{number} ({name})" for number, name in MATRICES.items())
-    name = given.strip().lower() if isinstance(given, str) else ""
+    name = value.strip().lower() if isinstance(value, str) else ""
     if name in MATRIX_NAMES:
         return MATRIX_NAMES[name]
-    number = arguments.whole("matrix", int(name) if name.isdecimal() else given, allowed)
+    number = arguments.whole("matrix", int(name) if name.isdecimal() else value, allowed)
     if number not in MATRICES:
         raise UsageError.of("matrix", number, allowed)
     return number
@@ -140,142 +153,159 @@ def filters(bind: Callable[..., object] = str) -> Mapping[str, Callable[..., vs.
     `bind` is the function that the library is waiting for, if it is. Raises BackendError.
     """
     try:
-        found: Mapping[str, Callable[..., vs.VideoNode]] = vs.core.adcvsr.Version(bind=bind)
+        functions: Mapping[str, Callable[..., vs.VideoNode]] = vs.core.adcvsr.Version(bind=bind)
     except vs.Error as error:
         words = f"the VapourSynth plugin {vs.core.adcvsr.plugin_path} is older than the package; `pip install` it again"
         raise BackendError(words) from error
-    return found
+    return functions
 
 
-def enter(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
-    """The clip with a matrix on every frame, and that as RGBS."""
-    door = filters()["source"](clip=clip, matrix=matrix_for(clip.height, matrix))
-    return door, door.resize.Bicubic(format=vs.RGBS)
+def to_rgb(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
+    """The clip with a matrix on every frame, and its conversion to RGBS."""
+    source = filters()["source"](clip=clip, matrix=matrix_for(clip.height, matrix))
+    return source, source.resize.Bicubic(format=vs.RGBS)
 
 
-class Request:
-    """Planes that an engine may be asked for: what it makes must be as large as what comes out."""
+class PlanarRequest:
+    """Planar output that an engine may produce: at the network's own scale only."""
 
-    def __init__(self, door: vs.VideoNode, shape: Shape, matrix: int | None) -> None:
-        self.source, self.out = check_clip(door), shape.format
+    def __init__(self, clip: vs.VideoNode, shape: OutputShape, matrix: int | None) -> None:
+        self.source, self.out = check_clip(clip), shape.format
         self.fallback = matrix_for(shape.height, matrix)
-        self.fits = (shape.width, shape.height) == (door.width * SCALE, door.height * SCALE)
+        self.is_native_size = (shape.width, shape.height) == (clip.width * SCALE, clip.height * SCALE)
 
-    def color(self, properties: Properties) -> Color:
-        """How a frame with such properties is to be encoded."""
-        return color_of(properties, self.source, self.out, self.fallback)
+    def color(self, properties: Properties) -> ColorProperties:
+        """Colour properties of the output for a frame with such properties."""
+        return color_properties(properties, self.source, self.out, self.fallback)
 
-    def of(self, properties: Properties) -> Encoding | None:
-        """What a frame with such properties asks for; None for what is left to VapourSynth."""
-        return self.in_color(self.color(properties))
+    def color_format(self, properties: Properties) -> ColorFormat | None:
+        """Planar format for a frame with such properties; None if VapourSynth has to convert."""
+        return self.color_format_of(self.color(properties))
 
-    def in_color(self, color: Color) -> Encoding | None:
-        """As `of`."""
+    def color_format_of(self, color: ColorProperties) -> ColorFormat | None:
+        """As `color_format`, from colour properties."""
         out = self.out
-        limited = not _is_rgb(out) if color.range is None else color.range != FULL
-        made = Encoding(
+        limited = not _is_rgb(out) if color.range is None else color.range != FULL_RANGE
+        color_format = ColorFormat(
             family=out.color_family.name,
             bits=out.bits_per_sample,
             is_float=out.sample_type == vs.FLOAT,
             subsampling=(out.subsampling_w, out.subsampling_h),
             matrix=color.matrix,
-            full=not limited,
-            location=USUAL_LOCATION if color.chromaloc is None else color.chromaloc,
+            full_range=not limited,
+            chroma_location=DEFAULT_CHROMA_LOCATION if color.chromaloc is None else color.chromaloc,
         )
-        return made if self.fits and made.is_simple else None
+        return color_format if self.is_native_size and color_format.has_linear_matrix else None
 
 
-def marked(rgb: vs.VideoNode, door: vs.VideoNode) -> vs.VideoNode:
-    """The clip of RGB, with the source frames in a property: RGB has lost what they say of colour."""
-    return rgb.std.ClipToProp(door, prop=_DOOR)
+def with_source_frames(rgb: vs.VideoNode, source: vs.VideoNode) -> vs.VideoNode:
+    """The RGB clip with the source frames in a property, since RGB frames have lost their colour properties."""
+    return rgb.std.ClipToProp(source, prop=_SOURCE_PROPERTY)
 
 
-def properties_of(frame: vs.VideoFrame) -> Properties:
-    """What the source frame of a marked one says of itself."""
-    said: Properties = frame.props[_DOOR].props
-    return said
+def source_properties(frame: vs.VideoFrame) -> Properties:
+    """Properties of the source frame of an RGB frame."""
+    properties: Properties = frame.props[_SOURCE_PROPERTY].props
+    return properties
 
 
-def leave(
-    big: vs.VideoNode,
-    door: vs.VideoNode,
-    shape: Shape,
+def from_rgb(
+    upscaled: vs.VideoNode,
+    source: vs.VideoNode,
+    shape: OutputShape,
     matrix: int | None,
-    ready: vs.VideoNode | None = None,
+    planar: vs.VideoNode | None = None,
     *,
-    notes: Mapping[str, object] | None = None,
+    properties: Mapping[str, object] | None = None,
 ) -> vs.VideoNode:
-    """Pictures of any size in the wanted shape, each encoded and described as the source frame of its number, with
-    `notes` for more frame properties.
+    """Upscaled frames of any size in the output shape, each with the colour properties of its source frame, and with
+    `properties` added.
 
-    They come whole, in RGBS, or in parts, as `plugin_join` has them; where a `Request` has an encoding for them, from
-    the clip `ready`, if that is given, whose planes have it already.
+    Frames are RGBS, or base and detail (see `vsadcvsr.plugin.reconstruct`); frames with a planar format are taken from
+    the clip `planar`, if given.
     """
-    request = Request(door, shape, matrix)
-    base = base_of(big, door.width, door.height) if check_clip(big).color_family == vs.GRAY else None
-    known: dict[Color, vs.VideoNode] = {}
+    planar_request = PlanarRequest(source, shape, matrix)
+    base = base_clip(upscaled, source.width, source.height) if check_clip(upscaled).color_family == vs.GRAY else None
+    graphs: dict[ColorProperties, vs.VideoNode] = {}
 
-    def encoded(color: Color) -> vs.VideoNode:
-        if color not in known:
-            made = request.in_color(color) if ready is not None else None
-            plain = _encode(big, base, door, shape, color) if made is None else _describe(ready, door, shape, made)
-            known[color] = plain.std.SetFrameProps(**notes) if notes else plain
-        return known[color]
+    def converted(color: ColorProperties) -> vs.VideoNode:
+        if color not in graphs:
+            planar_format = planar_request.color_format_of(color) if planar is not None else None
+            node = (
+                _convert(upscaled, base, source, shape, color)
+                if planar_format is None
+                else _with_properties(planar, source, shape, planar_format)
+            )
+            graphs[color] = node.std.SetFrameProps(**properties) if properties else node
+        return graphs[color]
 
     def choose(n: int, f: vs.VideoFrame) -> vs.VideoNode:
-        return encoded(request.color(f.props))
+        return converted(planar_request.color(f.props))
 
-    template = encoded(request.color({}))
-    chosen: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
-    made = [big] if ready is None else [big, ready]  # declared for --filter-time; what follows them would get caches
-    return vs.core.std.FrameEval(template, chosen, prop_src=door, clip_src=made)
+    template = converted(planar_request.color({}))
+    selector: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
+    planar_format = (
+        [upscaled] if planar is None else [upscaled, planar]
+    )  # declared for --filter-time; what follows them would get caches
+    return vs.core.std.FrameEval(template, selector, prop_src=source, clip_src=planar_format)
 
 
-def color_of(properties: Properties, source: vs.VideoFormat, out: vs.VideoFormat, matrix: int) -> Color:
-    """How to encode a frame in format `out`, from the properties of the source frame."""
+def color_properties(
+    properties: Properties, source: vs.VideoFormat, out: vs.VideoFormat, matrix: int
+) -> ColorProperties:
+    """Colour properties of a frame in format `out`, from those of the source frame."""
     alike = _is_rgb(source) == _is_rgb(out)
-    return Color(
-        matrix=None if _is_rgb(out) else (_known(properties, "_Matrix", MATRICES) if alike else None) or matrix,
-        range=_known(properties, "_Range", RANGES) if alike else None,
-        chromaloc=_known(properties, "_ChromaLocation", CHROMA_LOCATIONS) if _is_subsampled(out) else None,
+    return ColorProperties(
+        matrix=None
+        if _is_rgb(out)
+        else (_allowed_property(properties, "_Matrix", MATRICES) if alike else None) or matrix,
+        range=_allowed_property(properties, "_Range", RANGES) if alike else None,
+        chromaloc=_allowed_property(properties, "_ChromaLocation", CHROMA_LOCATIONS) if _is_subsampled(out) else None,
     )
 
 
-def _known(properties: Properties, name: str, allowed: Container[int]) -> int | None:
+def _allowed_property(properties: Properties, name: str, allowed: Container[int]) -> int | None:
     value = properties.get(name)
     return int(value) if isinstance(value, int) and value in allowed else None
 
 
-def _is_rgb(given: vs.VideoFormat) -> bool:
-    return bool(given.color_family == vs.RGB)
+def _is_rgb(format: vs.VideoFormat) -> bool:
+    return bool(format.color_family == vs.RGB)
 
 
-def _is_subsampled(given: vs.VideoFormat) -> bool:
-    return bool(given.subsampling_w or given.subsampling_h)
+def _is_subsampled(format: vs.VideoFormat) -> bool:
+    return bool(format.subsampling_w or format.subsampling_h)
 
 
-def _encode(
-    big: vs.VideoNode, base: vs.VideoNode | None, door: vs.VideoNode, shape: Shape, color: Color
+def _convert(
+    upscaled: vs.VideoNode, base: vs.VideoNode | None, source: vs.VideoNode, shape: OutputShape, color: ColorProperties
 ) -> vs.VideoNode:
     options = {name: value for name, value in color._asdict().items() if value is not None}
     if base is not None:
-        big = join(big, base, shape.format, matrix=color.matrix, chromaloc=color.chromaloc)
-    made = big.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options)
-    return made.std.RemoveFrameProps(_DOOR).std.CopyFrameProps(door, props=_kept(check_clip(door), shape.format))
-
-
-def _describe(ready: vs.VideoNode, door: vs.VideoNode, shape: Shape, encoding: Encoding) -> vs.VideoNode:
-    """Planes with the properties that `_encode` would give them."""
-    color = {"_Matrix": 0 if encoding.matrix is None else encoding.matrix, "_Range": int(encoding.full)}
-    location = {"_ChromaLocation": encoding.location} if _is_subsampled(shape.format) else {}
-    plain = ready.std.RemoveFrameProps([_DOOR, "_ChromaLocation"])
-    return plain.std.SetFrameProps(**color, **location).std.CopyFrameProps(
-        door, props=_kept(check_clip(door), shape.format)
+        upscaled = join(upscaled, base, shape.format, matrix=color.matrix, chromaloc=color.chromaloc)
+    result = upscaled.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options)
+    return result.std.RemoveFrameProps(_SOURCE_PROPERTY).std.CopyFrameProps(
+        source, props=_restored_properties(check_clip(source), shape.format)
     )
 
 
-def _kept(source: vs.VideoFormat, out: vs.VideoFormat) -> list[str]:
-    """The properties that `resize` writes anew and that yet hold as they were; all others come through."""
+def _with_properties(
+    planar: vs.VideoNode, source: vs.VideoNode, shape: OutputShape, color_format: ColorFormat
+) -> vs.VideoNode:
+    """Planar frames with the properties that `_convert` would give them."""
+    color = {
+        "_Matrix": 0 if color_format.matrix is None else color_format.matrix,
+        "_Range": int(color_format.full_range),
+    }
+    location = {"_ChromaLocation": color_format.chroma_location} if _is_subsampled(shape.format) else {}
+    cleaned = planar.std.RemoveFrameProps([_SOURCE_PROPERTY, "_ChromaLocation"])
+    return cleaned.std.SetFrameProps(**color, **location).std.CopyFrameProps(
+        source, props=_restored_properties(check_clip(source), shape.format)
+    )
+
+
+def _restored_properties(source: vs.VideoFormat, out: vs.VideoFormat) -> list[str]:
+    """Properties that `resize` overwrites although they stay valid; all others pass through."""
     names = ["_Primaries", "_Transfer", "_FieldBased"]
     if _is_rgb(source) == _is_rgb(out):
         names += ["_Matrix", "_Range"]

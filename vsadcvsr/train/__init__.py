@@ -1,1 +1,1 @@
-"""Training: pools of samples, teachers, degradations, losses, judges, and the run that ties them together."""
+"""Training: datasets, teachers, degradations, losses, discriminators, and the training run."""

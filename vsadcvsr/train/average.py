@@ -1,6 +1,7 @@
-"""The mean of networks that began alike: steadier than each of them, at no cost (Wortsman et al. 2022, model soups).
+"""Averaging of the weights of networks with a common start: steadier than each of them, at no cost (Wortsman et al.
+2022, model soups).
 
-python -m vsadcvsr.train.average one/fast.safetensors two/fast.safetensors:0.5 --out fast.safetensors
+    python -m vsadcvsr.train.average one/fast.safetensors two/fast.safetensors:0.5 --out fast.safetensors
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.train import options
 
-with needs("train", "the mean of weights", __name__, options.soup):
+with needs("train", "the mean of weights", __name__, options.average_options):
     from vsadcvsr.nets.weights_file import Student, load_weights, save_weights
 
 
-def mean(students: Sequence[tuple[Student, float]]) -> Student:
-    """The first of the networks, with the mean of all weights by their shares, whose sum need not be 1.
+def average_weights(students: Sequence[tuple[Student, float]]) -> Student:
+    """The first of the networks, with the weighted mean of all weights; the shares need not sum to 1.
 
-    Raises WeightsError where they are not of one shape.
+    Raises WeightsError if they differ in shape.
     """
     first, _ = students[0]
     if any(student.dims != first.dims for student, _ in students):
         raise WeightsError("the networks are not of one shape; take results of runs that began with the same weights")
-    whole = sum(share for _, share in students)
-    held = [(student.state_dict(), share / whole) for student, share in students]
-    first.load_state_dict({name: sum(state[name].double() * share for state, share in held) for name in held[0][0]})
+    total = sum(share for _, share in students)
+    states = [(student.state_dict(), share / total) for student, share in students]
+    first.load_state_dict({name: sum(state[name].double() * share for state, share in states) for name in states[0][0]})
     return first
 
 
-def _portion(word: str) -> tuple[Path, float]:
+def _parse_share(word: str) -> tuple[Path, float]:
     """(a.safetensors, 0.5) of `a.safetensors:0.5`; without a number the share is 1. Raises UsageError."""
     path, sign, share = word.rpartition(":")
     if not sign or not share.replace(".", "", 1).isdecimal():
@@ -43,13 +44,13 @@ def _portion(word: str) -> tuple[Path, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the mean of files as a file, and returns the exit status."""
-    given = options.soup().parse_args(argv)
-    return status("soup", lambda: _make(given.files, given.out))
+    arguments = options.average_options().parse_args(argv)
+    return status("soup", lambda: _make(arguments.files, arguments.out))
 
 
-def _make(words: Sequence[str], out: Path) -> None:
-    portions = [_portion(word) for word in words]
-    save_weights(mean([(load_weights(path), share) for path, share in portions]), out)
+def _make(texts: Sequence[str], out: Path) -> None:
+    shares = [_parse_share(word) for word in texts]
+    save_weights(average_weights([(load_weights(path), share) for path, share in shares]), out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vsadcvsr import calibration
 from vsadcvsr.blending import Blend, checked
-from vsadcvsr.commands import check_least, status
+from vsadcvsr.commands import check_minimums, status
 from vsadcvsr.errors import MediaError, UsageError, WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.files import IMAGES, VIDEOS
@@ -27,7 +27,7 @@ with needs("train", "calibration", __name__):
 
     from vsadcvsr.nets.compact import CompactStudent
     from vsadcvsr.nets.export import load_weights
-    from vsadcvsr.train.data.segments import Film, files, read_image
+    from vsadcvsr.train.data.segments import VideoSegments, files_below, read_image
     from vsadcvsr.train.degradations.mild import clean, light
 
 _FILES = 60
@@ -63,7 +63,7 @@ def ranges_of(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str, cal
 def clips_in(folders: Sequence[Path], most: int) -> Iterator[Tensor]:
     """Sources (T, 3, H, W) made from up to `most` files, evenly chosen: each a clean one, and a decent one."""
     rng = np.random.default_rng(0)
-    found = files(folders, (*VIDEOS, *IMAGES))
+    found = files_below(folders, (*VIDEOS, *IMAGES))
     if not found:
         raise UsageError.of("data", ", ".join(map(str, folders)), "folders with videos or pictures")
     for path in found[:: -(-len(found) // most)]:
@@ -80,7 +80,7 @@ def _frames(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
     if path.suffix.lower() in IMAGES:
         shot = [read_image(path)]
     else:
-        shot = Film.of(path, frames=_FRAMES, size=_MULTIPLE).shots(0)[0][:_FRAMES]
+        shot = VideoSegments.of(path, frames=_FRAMES, size=_MULTIPLE).shots(0)[0][:_FRAMES]
     sides = [min(side, _SIDE) // _MULTIPLE * _MULTIPLE for side in shot[0].shape[:2]]
     top, left = ((whole - side) // 2 for whole, side in zip(shot[0].shape[:2], sides, strict=True))
     return [frame[top : top + sides[0], left : left + sides[1]] for frame in shot]
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(given: argparse.Namespace) -> None:
-    check_least(given, {"files": 1})
+    check_minimums(given, {"files": 1})
     denoise = checked(given.denoise)
     sys.stdout.write(f"{calibrate(given.model, given.data, most=given.files, denoise=denoise)}\n")
 

@@ -1,4 +1,4 @@
-"""`adcvsr train`: from the words of a command to a finished run."""
+"""`adcvsr train`: settings from a command line and a TOML file, dataset and run."""
 
 from __future__ import annotations
 
@@ -12,49 +12,49 @@ from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train import cpu
 from vsadcvsr.train.data import build
-from vsadcvsr.train.loop import Run
-from vsadcvsr.train.publish import ship
+from vsadcvsr.train.loop import TrainingRun
+from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.weights.store import find
 
-_ROOM = 64  # pixels by which samples are larger than crops, so that crops differ
+_SAMPLE_MARGIN = 64  # pixels by which samples are larger than crops, so that crops differ
 _SAMPLES = (64, 2400)  # the fewest and the most that a pool made for one run has
 
 
 def settings_of(
-    file: Path | None, data: Sequence[Path], named: Mapping[str, object], more: Sequence[str]
+    file: Path | None, data: Sequence[Path], options: Mapping[str, object], assignments: Sequence[str]
 ) -> tuple[TrainSettings, list[Path]]:
-    """The settings of a TOML file, or the defaults, with what a command names in their place; and the folders of data.
+    """The settings of a TOML file, or the defaults, overridden by a command's options; and the folders of data.
 
-    `named` are settings by their dotted names, with None for those that were not given; `more` are texts such as
+    `options` are settings by their dotted names, with None for those that are not set; `assignments` are texts such as
     `adversarial.steps=500`, whose values are TOML. A file may name its own `data`. With data and no pool, the pool is
     beside the results. Raises UsageError.
     """
-    held: dict[str, Any] = TrainSettings.table(file) if file else {}
-    data = _folders(file, held.pop("data", []), data)
-    for name, value in [*named.items(), *map(_assigned, more)]:
+    table: dict[str, Any] = TrainSettings.table(file) if file else {}
+    data = _folders(file, table.pop("data", []), data)
+    for name, value in [*options.items(), *map(_parse_assignment, assignments)]:
         if value is not None:
-            _put(held, name, value)
-    if "out" not in held:
+            _set(table, name, value)
+    if "out" not in table:
         raise UsageError("the setting out is missing; name the folder for weights and checkpoints with --out")
-    if data and "pool" in held:
+    if data and "pool" in table:
         raise UsageError.of("data", ", ".join(map(str, data)), "either data or a pool", "leave one of them out")
     if data:
-        held["pool"] = Path(held["out"]) / "pool"
-    if "pool" not in held:
+        table["pool"] = Path(table["out"]) / "pool"
+    if "pool" not in table:
         raise UsageError("neither data nor a pool is given; name a folder of pictures and videos with --data")
-    if "begin" in held:
-        held["begin"] = find(held["begin"], (".safetensors",))
-    return TrainSettings.of(held), data
+    if "begin" in table:
+        table["begin"] = find(table["begin"], (".safetensors",))
+    return TrainSettings.of(table), data
 
 
-def _folders(file: Path | None, written: object, given: Sequence[Path]) -> list[Path]:
-    if not isinstance(written, list) or not all(isinstance(folder, str) for folder in written):
-        raise UsageError.of("data", written, "a list of folders")
-    return list(given) or [file.parent / folder for folder in written if file]
+def _folders(file: Path | None, listed: object, folders: Sequence[Path]) -> list[Path]:
+    if not isinstance(listed, list) or not all(isinstance(folder, str) for folder in listed):
+        raise UsageError.of("data", listed, "a list of folders")
+    return list(folders) or [file.parent / folder for folder in listed if file]
 
 
-def _assigned(text: str) -> tuple[str, object]:
+def _parse_assignment(text: str) -> tuple[str, object]:
     name, sign, value = text.partition("=")
     if not sign:
         raise UsageError.of("set", text, "NAME=VALUE, such as adversarial.steps=500")
@@ -64,36 +64,36 @@ def _assigned(text: str) -> tuple[str, object]:
         return name, value  # a plain word
 
 
-def _put(held: dict[str, Any], name: str, value: object) -> None:
+def _set(settings: dict[str, Any], name: str, value: object) -> None:
     *tables, last = name.split(".")
     for table in tables:
-        held = held.setdefault(table, {})
-        if not isinstance(held, dict):
+        settings = settings.setdefault(table, {})
+        if not isinstance(settings, dict):
             raise UsageError.of("set", name, "the name of a setting")
-    held[last] = value
+    settings[last] = value
 
 
 def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Path]:
-    """Fills the pool from `data`, if any, then runs to the end or goes on from a checkpoint; the files it leaves.
+    """Builds the pool from `data`, if any, then runs to the end or resumes from a checkpoint; the files it leaves.
 
-    `exclude` are lists of files of the data that are left out.
+    `exclude` are lists of data files that are left out.
     """
-    run = Run(settings)
+    run = TrainingRun(settings)
     run.resume()
-    if data and run.world.first:
-        _fill(settings, data, exclude)
-    run.world.wait()
+    if data and run.world.is_main:
+        _build_dataset(settings, data, exclude)
+    run.world.barrier()
     with cpu.alone(settings.threads) if run.world.device.type == "cpu" else nullcontext():
         run.run()
-    return ship(run, settings.out) if run.world.first else []
+    return publish(run, settings.out) if run.world.is_main else []
 
 
-def _fill(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]) -> None:
+def _build_dataset(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]) -> None:
     stages = [stage for stage in (settings.regression, settings.adversarial) if stage]
     fewest, most = _SAMPLES
     count = min(max(sum(stage.steps * stage.batch for stage in stages) // 4, fewest), most)
     frames = max(stage.frames for stage in stages)
-    side = max(SCALE * stage.crop for stage in stages) + _ROOM
-    words = [*map(str, data), "--out", str(settings.pool), "--seed", str(settings.seed)]
-    words += [word for path in exclude for word in ("--exclude", str(path))]
-    build.main([*words, "--count", str(count), "--frames", str(frames), "--size", str(side)])
+    side = max(SCALE * stage.crop for stage in stages) + _SAMPLE_MARGIN
+    arguments = [*map(str, data), "--out", str(settings.pool), "--seed", str(settings.seed)]
+    arguments += [word for path in exclude for word in ("--exclude", str(path))]
+    build.main([*arguments, "--count", str(count), "--frames", str(frames), "--size", str(side)])

@@ -1,7 +1,7 @@
 """Use of a CPU by a training process: one core of its own, memory that stays mapped, the faster precision.
 
 A step of a compact student takes tens of milliseconds: several threads wait for each other longer than they work, and
-page faults of memory that is mapped anew cost as much as the layers. One thread, pinned to a core, trains fastest, and
+page faults of memory that is mapped again cost as much as the layers. One thread, pinned to a core, trains fastest, and
 several processes use several cores.
 """
 

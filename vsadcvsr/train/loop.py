@@ -1,7 +1,7 @@
-"""The training run: stage after stage, with checkpoints that resume to the bit.
+"""Training run: stage after stage, with checkpoints that resume bit for bit.
 
-What a step does depends on the settings, its number and the state of the networks and optimisers alone, so that a
-resumed run equals an uninterrupted one.
+A step depends on the settings, its number and the state of the networks and optimisers alone, so that a resumed run
+equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from torch import Tensor
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.files import replacing
 from vsadcvsr.train import cpu
-from vsadcvsr.train.data.dataset import Pool
+from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.distributed import World
-from vsadcvsr.train.monitor import Watch
+from vsadcvsr.train.monitor import TrainingMonitor
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stages import Distil, Draws, Learner, Regress, Scalars
-from vsadcvsr.train.students import first_student
+from vsadcvsr.train.stages import AdversarialTraining, RegressionTraining, Samples, Scalars, StageTraining
+from vsadcvsr.train.students import initial_student
 
-_MAY_CHANGE = {"threads", "save_every", "sample_every", "device"}  # settings that a resumed run may have otherwise
+_CHANGEABLE = {"threads", "save_every", "sample_every", "device"}  # settings that a resumed run may have otherwise
 
 
-class Run:
-    """A run: the student, its running mean (what ships), the stage that it is in and the steps done of that stage."""
+class TrainingRun:
+    """A run: the student, the moving average of its weights (which is published), the current stage and its finished
+    steps.
+    """
 
     def __init__(self, settings: TrainSettings) -> None:
         torch.manual_seed(settings.seed)
@@ -38,11 +40,11 @@ class Run:
         self.world = World.join(settings.device)
         settings = replace(settings, precision=cpu.precision_of(settings.precision, self.world.device))
         self.settings = settings
-        self.student = first_student(settings).to(self.world.device)
+        self.student = initial_student(settings).to(self.world.device)
         self._weights = dict(self.student.state_dict())
-        self.mean = {name: value.detach().clone() for name, value in self._weights.items()}
-        self.number, self.done = 0, 0
-        self.learner: Learner = Regress(settings, self.student, self.world)
+        self.ema = {name: value.detach().clone() for name, value in self._weights.items()}
+        self.stage_number, self.steps_done = 0, 0
+        self.stage: StageTraining = RegressionTraining(settings, self.student, self.world)
 
     @property
     def stages(self) -> int:
@@ -55,19 +57,19 @@ class Run:
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
     def save(self) -> None:
-        """Replaces the checkpoint in one move; WeightsError where it cannot be written, and the last one stands."""
-        held: dict[str, Any] = {  # Any: torch's own state dictionaries
-            "settings": self.settings.described(),
-            "stage": self.number,
-            "done": self.done,
+        """Writes the checkpoint atomically; WeightsError on failure, and the last one stays."""
+        checkpoint: dict[str, Any] = {  # Any: torch's own state dictionaries
+            "settings": self.settings.as_metadata(),
+            "stage": self.stage_number,
+            "done": self.steps_done,
             "student": self.student.state_dict(),
-            "mean": self.mean,
-            "learner": self.learner.state(),
+            "mean": self.ema,
+            "learner": self.stage.state(),
         }
         try:
             self.settings.out.mkdir(parents=True, exist_ok=True)
             with replacing(self.checkpoint) as unfinished:
-                torch.save(held, unfinished)
+                torch.save(checkpoint, unfinished)
         except (OSError, RuntimeError) as error:
             raise WeightsError(
                 f"{self.checkpoint} cannot be written ({str(error).splitlines()[0]}); the last checkpoint stands; "
@@ -75,85 +77,87 @@ class Run:
             ) from error
 
     def resume(self) -> bool:
-        """Takes up the checkpoint in `settings.out`, if there is one; UsageError where it is of another run."""
+        """Loads the checkpoint in `settings.out`, if there is one; UsageError if it is of another run."""
         if not self.checkpoint.exists():
             return False
         try:
-            held = torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
+            checkpoint = torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             hint = "delete it to begin anew"
             raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error
-        _same(held["settings"], self.settings.described(), self.settings.out)
-        if held["stage"] != self.number:
-            self._enter(held["stage"], held["student"])
-        self.done = held["done"]
-        self.student.load_state_dict(held["student"])
-        self.mean = held["mean"]
-        self.learner.restore(held["learner"])
+        _check_same_settings(checkpoint["settings"], self.settings.as_metadata(), self.settings.out)
+        if checkpoint["stage"] != self.stage_number:
+            self._start_stage(checkpoint["stage"], checkpoint["student"])
+        self.steps_done = checkpoint["done"]
+        self.student.load_state_dict(checkpoint["student"])
+        self.ema = checkpoint["mean"]
+        self.stage.restore(checkpoint["learner"])
         return True
 
     # --- the loop ----------------------------------------------------------------------------------------------------
     def run(self) -> None:
         """Trains to the last step of the last stage, saving as it goes."""
-        pool = Pool(self.settings.pool, teacher=self.settings.teacher)
-        with Watch(self.settings, active=self.world.first) as watch:
+        dataset = Dataset(self.settings.pool, teacher=self.settings.teacher)
+        with TrainingMonitor(self.settings, active=self.world.is_main) as monitor:
             while True:
-                self._finish_stage(pool, watch)
-                if self.number + 1 == self.stages:
+                self._finish_stage(dataset, monitor)
+                if self.stage_number + 1 == self.stages:
                     return
-                self._next_stage(pool)
+                self._next_stage(dataset)
 
-    def _finish_stage(self, pool: Pool, watch: Watch) -> None:
-        steps = self.learner.stage.steps
-        watch.stage(self.number, self.done, steps)
-        for step, draws in self._draws(pool):
-            scalars = self.learner.learn(step, draws)
-            self._follow(step)
-            self.done = step + 1
-            watch.step(self.done, scalars)
-            if self.done % self.settings.sample_every == 0:
-                watch.show(self.done, self.student, draws)
-            if self.world.first and (self.done % self.settings.save_every == 0 or self.done == steps):
+    def _finish_stage(self, dataset: Dataset, monitor: TrainingMonitor) -> None:
+        steps = self.stage.stage.steps
+        monitor.stage(self.stage_number, self.steps_done, steps)
+        for step, samples in self._samples(dataset):
+            scalars = self.stage.train_step(step, samples)
+            self._update_ema(step)
+            self.steps_done = step + 1
+            monitor.step(self.steps_done, scalars)
+            if self.steps_done % self.settings.sample_every == 0:
+                monitor.add_sample(self.steps_done, self.student, samples)
+            if self.world.is_main and (self.steps_done % self.settings.save_every == 0 or self.steps_done == steps):
                 self.save()
 
-    def _draws(self, pool: Pool) -> Iterator[tuple[int, Draws]]:
+    def _samples(self, dataset: Dataset) -> Iterator[tuple[int, Samples]]:
         """Steps and their samples, the next of which are drawn while one is learned."""
-        steps = self.learner.stage.steps
-        with ThreadPoolExecutor(1) as ahead:
-            pending = ahead.submit(self.learner.draw, pool, self.done) if self.done < steps else None
-            for step in range(self.done, steps):
+        steps = self.stage.stage.steps
+        with ThreadPoolExecutor(1) as executor:
+            pending = (
+                executor.submit(self.stage.draw_samples, dataset, self.steps_done) if self.steps_done < steps else None
+            )
+            for step in range(self.steps_done, steps):
                 assert pending is not None
-                draws = pending.result()
+                samples = pending.result()
                 if step + 1 < steps:
-                    pending = ahead.submit(self.learner.draw, pool, step + 1)
-                yield step, draws
+                    pending = executor.submit(self.stage.draw_samples, dataset, step + 1)
+                yield step, samples
 
-    def _next_stage(self, pool: Pool) -> None:
-        """The next stage begins with the mean that the last one has left."""
-        self._enter(self.number + 1, self.mean)
-        assert isinstance(self.learner, Distil)
-        self.learner.prepare(pool)
-        if self.world.first:
+    def _next_stage(self, dataset: Dataset) -> None:
+        """Starts the next stage from the moving average of the last one."""
+        self._start_stage(self.stage_number + 1, self.ema)
+        assert isinstance(self.stage, AdversarialTraining)
+        self.stage.prepare(dataset)
+        if self.world.is_main:
             self.save()
 
-    def _enter(self, number: int, weights: dict[str, Tensor]) -> None:
+    def _start_stage(self, number: int, weights: dict[str, Tensor]) -> None:
         if number != 1 or self.settings.adversarial is None:
             raise UsageError.of("stage", number + 1, f"1 to {self.stages}", "the checkpoint is of another run")
         self.student.load_state_dict(weights)
-        self.number, self.done = number, 0
-        self.learner = Distil(self.settings, self.student, self.world)
+        self.stage_number, self.steps_done = number, 0
+        self.stage = AdversarialTraining(self.settings, self.student, self.world)
 
-    def _follow(self, step: int) -> None:
-        keep = min(self.settings.ema, (step + 1) / (step + 10))  # follows fast while the weights still rush
-        torch._foreach_lerp_([self.mean[name] for name in self._weights], list(self._weights.values()), 1 - keep)
+    def _update_ema(self, step: int) -> None:
+        decay = min(self.settings.ema, (step + 1) / (step + 10))  # follows fast while the weights still rush
+        torch._foreach_lerp_([self.ema[name] for name in self._weights], list(self._weights.values()), 1 - decay)
 
 
-def _same(held: dict[str, Any], given: dict[str, Any], out: Path) -> None:
-    differing = [name for name in sorted(held.keys() | given.keys()) if held.get(name) != given.get(name)]
+def _check_same_settings(saved: dict[str, Any], current: dict[str, Any], out: Path) -> None:
+    differing = [name for name in sorted(saved.keys() | current.keys()) if saved.get(name) != current.get(name)]
     for name in differing:
-        if name not in _MAY_CHANGE:
+        if name not in _CHANGEABLE:
             hint = "give the same settings to go on, or another folder to begin anew"
-            raise UsageError.of(name, given.get(name), f"{held.get(name)!r}, as in the checkpoint in {out}", hint)
+            raise UsageError.of(name, current.get(name), f"{saved.get(name)!r}, as in the checkpoint in {out}", hint)
 
 
-__all__ = ["Run", "Scalars"]
+__all__ = ["Scalars", "TrainingRun"]

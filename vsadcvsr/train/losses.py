@@ -12,14 +12,14 @@ from torch.nn import functional as F
 from vsadcvsr.color import LUMA_601
 from vsadcvsr.nets.efficientnet import Trunk, feature_distance
 
-_KNEE = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
+_BETA = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
 _WINDOW, _AREA = 7, 8  # pixels
 _LEVELS = 3  # of the pyramid: areas of 2x2, 4x4 and 8x8 pixels
-_LIGHT, _CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
+_SSIM_LUMINANCE, _SSIM_CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
 
 
-class Weights(Protocol):
-    """Of the losses beside that on RGB, which has 1; 0 leaves one out."""
+class LossWeights(Protocol):
+    """Weights of the losses apart from that on RGB, which has 1; 0 disables a loss."""
 
     @property
     def luma(self) -> float: ...  # where the eye and the metrics look
@@ -33,9 +33,9 @@ class Weights(Protocol):
     def tone(self) -> float: ...  # contrast at large, which structure alone lets drift
 
 
-def distance(result: Tensor, target: Tensor) -> Tensor:
+def smooth_l1(result: Tensor, target: Tensor) -> Tensor:
     """The mean absolute difference, rounded off near zero; one kernel each way, where a formula would take ten."""
-    return F.smooth_l1_loss(result, target, beta=_KNEE)
+    return F.smooth_l1_loss(result, target, beta=_BETA)
 
 
 def luma(clip: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ def luma(clip: Tensor) -> Tensor:
     return LUMA_601[0] * red + LUMA_601[1] * green + LUMA_601[2] * blue
 
 
-def motion(clip: Tensor) -> Tensor:
+def temporal_difference(clip: Tensor) -> Tensor:
     """Differences between neighbouring frames, (B, T - 1, 3, H, W)."""
     return clip[:, 1:] - clip[:, :-1]
 
@@ -52,23 +52,23 @@ def motion(clip: Tensor) -> Tensor:
 def structure(result: Tensor, target: Tensor) -> Tensor:
     """1 - SSIM of planes (B, T, H, W) in plain 7x7 windows, every second of them (Wang et al. 2004)."""
 
-    def blurred(plane: Tensor) -> Tensor:
+    def window_mean(plane: Tensor) -> Tensor:
         return F.avg_pool2d(plane, _WINDOW, stride=2)
 
-    mean, other = blurred(result), blurred(target)
-    spread = blurred(result * result) - mean * mean
-    spread_other = blurred(target * target) - other * other
-    shared = blurred(result * target) - mean * other
-    light = (2 * mean * other + _LIGHT) / (mean * mean + other * other + _LIGHT)
-    return 1 - (light * (2 * shared + _CONTRAST) / (spread + spread_other + _CONTRAST)).mean()
+    mean, other = window_mean(result), window_mean(target)
+    variance = window_mean(result * result) - mean * mean
+    other_variance = window_mean(target * target) - other * other
+    covariance = window_mean(result * target) - mean * other
+    luminance = (2 * mean * other + _SSIM_LUMINANCE) / (mean * mean + other * other + _SSIM_LUMINANCE)
+    return 1 - (luminance * (2 * covariance + _SSIM_CONTRAST) / (variance + other_variance + _SSIM_CONTRAST)).mean()
 
 
 def tone(result: Tensor, target: Tensor) -> Tensor:
     """Distance of planes (B, T, H, W) in the means of 8x8 areas, which overlap by half."""
-    return distance(*(F.avg_pool2d(plane, _AREA, stride=_AREA // 2) for plane in (result, target)))
+    return smooth_l1(*(F.avg_pool2d(plane, _AREA, stride=_AREA // 2) for plane in (result, target)))
 
 
-class _Distances(torch.autograd.Function):
+class _RegressionLoss(torch.autograd.Function):
     """Distance in RGB, in luma, in frame-to-frame differences and in a pyramid of an error (B, T, 3, H, W), with the
     weights of the last three.
 
@@ -77,59 +77,61 @@ class _Distances(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, error: Tensor, of_luma: float, of_difference: float, of_pyramid: float) -> Tensor:
-        total, slope = _rounded(error)
-        if of_luma:
-            value, step = _rounded(luma(error))
-            total += of_luma * value
-            for channel, share in enumerate(LUMA_601):
-                slope[:, :, channel].add_(step, alpha=of_luma * share)
-        if of_difference and error.shape[1] > 1:
-            value, step = _rounded(motion(error))
-            total += of_difference * value
-            slope[:, 1:].add_(step, alpha=of_difference)
-            slope[:, :-1].sub_(step, alpha=of_difference)
-        if of_pyramid:
-            total += of_pyramid * _pyramid(error.flatten(0, 1), slope.flatten(0, 1), of_pyramid, _LEVELS)
-        ctx.save_for_backward(slope)
+    def forward(
+        ctx: FunctionCtx, error: Tensor, luma_weight: float, difference_weight: float, pyramid_weight: float
+    ) -> Tensor:
+        total, gradient = _smooth_l1_gradient(error)
+        if luma_weight:
+            value, part = _smooth_l1_gradient(luma(error))
+            total += luma_weight * value
+            for channel, weight in enumerate(LUMA_601):
+                gradient[:, :, channel].add_(part, alpha=luma_weight * weight)
+        if difference_weight and error.shape[1] > 1:
+            value, part = _smooth_l1_gradient(temporal_difference(error))
+            total += difference_weight * value
+            gradient[:, 1:].add_(part, alpha=difference_weight)
+            gradient[:, :-1].sub_(part, alpha=difference_weight)
+        if pyramid_weight:
+            total += pyramid_weight * _pyramid(error.flatten(0, 1), gradient.flatten(0, 1), pyramid_weight, _LEVELS)
+        ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, following: Tensor) -> tuple[Tensor, None, None, None]:
-        (slope,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch leaves it out of the type
-        return slope * following, None, None, None
+    def backward(ctx: FunctionCtx, upstream: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors  # type: ignore[attr-defined]  # torch leaves it out of the type
+        return gradient * upstream, None, None, None
 
 
-def _rounded(error: Tensor) -> tuple[Tensor, Tensor]:
-    """The `distance` of an error from none, and its gradient."""
-    slope = (error * (1 / _KNEE)).clamp_(-1, 1)
-    flat = slope.flatten()
-    value = (torch.dot(flat, error.flatten()) - _KNEE / 2 * torch.dot(flat, flat)) / error.numel()
-    return value, slope.div_(error.numel())
+def _smooth_l1_gradient(error: Tensor) -> tuple[Tensor, Tensor]:
+    """The `smooth_l1` of an error from none, and its gradient."""
+    gradient = (error * (1 / _BETA)).clamp_(-1, 1)
+    flat = gradient.flatten()
+    value = (torch.dot(flat, error.flatten()) - _BETA / 2 * torch.dot(flat, flat)) / error.numel()
+    return value, gradient.div_(error.numel())
 
 
-def _pyramid(error: Tensor, slope: Tensor, weight: float, levels: int) -> Tensor:
+def _pyramid(error: Tensor, gradient: Tensor, weight: float, levels: int) -> Tensor:
     """The distances of the means of 2x2, 4x4, … areas of an error (T, 3, H, W) from none, summed; as much as `weight`
-    of their gradient is added to `slope`."""
-    small = F.avg_pool2d(error, 2)
-    value, step = _rounded(small)
-    step.mul_(weight)
-    if levels > 1 and not any(side % 2 for side in small.shape[2:]):
-        value = value + _pyramid(small, step, weight, levels - 1)
+    of their gradient is added to `gradient`."""
+    means = F.avg_pool2d(error, 2)
+    value, part = _smooth_l1_gradient(means)
+    part.mul_(weight)
+    if levels > 1 and not any(side % 2 for side in means.shape[2:]):
+        value = value + _pyramid(means, part, weight, levels - 1)
     for row in range(2):
         for column in range(2):
-            slope[..., row::2, column::2].add_(step, alpha=0.25)
+            gradient[..., row::2, column::2].add_(part, alpha=0.25)
     return value
 
 
-def regression(result: Tensor, target: Tensor, weights: Weights) -> Tensor:
+def regression(result: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
     """Distance in RGB, and in whatever else has a weight."""
-    total: Tensor = _Distances.apply(result - target, weights.luma, weights.difference, weights.pyramid)
+    total: Tensor = _RegressionLoss.apply(result - target, weights.luma, weights.difference, weights.pyramid)
     rest = [(weight, loss) for weight, loss in ((weights.structure, structure), (weights.tone, tone)) if weight]
     if rest:
-        bright, wanted = luma(result), luma(target)
-        total = total + torch.stack([weight * loss(bright, wanted) for weight, loss in rest]).sum()
+        result_luma, target_luma = luma(result), luma(target)
+        total = total + torch.stack([weight * loss(result_luma, target_luma) for weight, loss in rest]).sum()
     return total
 
 
@@ -141,6 +143,6 @@ def perceptual(result: Tensor, target: Tensor, trunk: Trunk) -> Tensor:
     return feature_distance(trunk(result[:, middle]), wanted).mean()
 
 
-def judged(logits: Tensor, label: int) -> Tensor:
+def adversarial_loss(logits: Tensor, label: int) -> Tensor:
     """softplus(-label * logits), the mean over a head's map: small where the head agrees with a label of +1 or -1."""
     return F.softplus(-label * logits.float()).mean()

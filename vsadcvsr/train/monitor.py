@@ -1,4 +1,4 @@
-"""What can be seen of a run: a progress bar or plain lines on stderr, scalars and sample frames for TensorBoard."""
+"""Progress of a training run: a progress bar or plain lines on stderr, scalars and sample frames for TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch.nn import functional as F
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.adversarial.samples import STUDENT
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stages import Clips, Draws, Scalars
+from vsadcvsr.train.stages import ClipBatch, Samples, Scalars
 from vsadcvsr.train.students import Student
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 _log = logging.getLogger(__name__)
-_EVERY = 20  # steps between scalars
-_PLAIN = 10.0  # seconds between lines off a terminal
+_SCALAR_STEPS = 20  # steps between scalars
+_LINE_SECONDS = 10.0  # seconds between lines off a terminal
 _NAMES = ("regression", "adversarial")
 
 
-class Watch:
+class TrainingMonitor:
     """Shows a run while it is entered; a process that is not `active` shows nothing."""
 
     def __init__(self, settings: TrainSettings, *, active: bool) -> None:
@@ -40,7 +40,7 @@ class Watch:
         )  # fmt: skip
         self._writer = _writer(settings) if active else None
         self._bar: TaskID | None = None
-        self._held: list[Scalars] = []
+        self._pending: list[Scalars] = []
         self._steps, self._name, self._since, self._from = 0, _NAMES[0], time.monotonic(), 0
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class Watch:
             self._writer.close()
 
     def stage(self, number: int, done: int, steps: int) -> None:
-        """A stage begins, or goes on."""
+        """A stage starts or resumes."""
         self._steps, self._name, self._from, self._since = steps, _NAMES[number], done, time.monotonic()
         self._bar = self._bars.add_task(self._name, total=steps, completed=done, losses="")
 
@@ -61,32 +61,32 @@ class Watch:
         """A step is done."""
         if not self._active:
             return
-        self._held.append(scalars)
-        if done % _EVERY and done != self._steps:
+        self._pending.append(scalars)
+        if done % _SCALAR_STEPS and done != self._steps:
             return
-        means = {name: float(np.mean([held[name] for held in self._held])) for name in scalars}
-        self._held = []
+        means = {name: float(np.mean([values[name] for values in self._pending])) for name in scalars}
+        self._pending = []
         if self._writer is not None:
             for name, value in means.items():
                 self._writer.add_scalar(f"{self._name}/{name}", value, done)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if not name.startswith("judge"))
+        text = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if not name.startswith("judge"))
         assert self._bar is not None
-        self._bars.update(self._bar, completed=done, losses=shown)
-        if not self._terminal and (time.monotonic() - self._since > _PLAIN or done == self._steps):
-            pace = (done - self._from) / max(1e-9, time.monotonic() - self._since)
-            _log.info("%s: step %d of %d  %s  %.1f steps/s", self._name, done, self._steps, shown, pace)
+        self._bars.update(self._bar, completed=done, losses=text)
+        if not self._terminal and (time.monotonic() - self._since > _LINE_SECONDS or done == self._steps):
+            speed = (done - self._from) / max(1e-9, time.monotonic() - self._since)
+            _log.info("%s: step %d of %d  %s  %.1f steps/s", self._name, done, self._steps, text, speed)
             self._since, self._from = time.monotonic(), done
 
-    def show(self, done: int, student: Student, draws: Draws) -> None:
-        """A sample for the eye: one frame, enlarged plainly, by the student, and as it should be."""
+    def add_sample(self, done: int, student: Student, samples: Samples) -> None:
+        """Adds a sample image: one frame by bicubic, by the student, and its target."""
         if self._writer is None:
             return
-        clips = Clips.of(draws[STUDENT.name][0], next(student.parameters()).device)
+        clips = ClipBatch.from_batch(samples[STUDENT.name][0], next(student.parameters()).device)
         frames = clips.low.shape[1]
         with torch.no_grad():
-            made = student(clips.low[0], clips.links[:frames])[frames // 2]
-        plain = F.interpolate(clips.low[0, frames // 2][None], scale_factor=float(SCALE), mode="bicubic")[0]
-        picture = torch.cat([plain, made, clips.target[0, frames // 2]], 2).clamp(0, 1)
+            output = student(clips.low[0], clips.links[:frames])[frames // 2]
+        bicubic = F.interpolate(clips.low[0, frames // 2][None], scale_factor=float(SCALE), mode="bicubic")[0]
+        picture = torch.cat([bicubic, output, clips.target[0, frames // 2]], 2).clamp(0, 1)
         self._writer.add_image(f"{self._name}/plain, student, target", picture, done)
 
 

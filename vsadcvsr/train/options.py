@@ -1,4 +1,4 @@
-"""Options of the commands beside training, which `--help` lists without what the commands themselves need."""
+"""Options of the commands around training, listed by `--help` without the dependencies of the commands."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import os
 from argparse import ArgumentParser
 from pathlib import Path
 
-SHARD = 16
+SHARD_CLIPS = 16
 """Clips in a file of a pool."""
 KINDS = ("clean", "light", "poor", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan", "dove-picture")
 MIX = "clean=0.4,light=0.6"
-ROOM = 1024  # MiB
+CACHE_MIB = 1024  # MiB
 TEACHERS = ("dove",)
 
 
-def pool() -> ArgumentParser:
+def build_options() -> ArgumentParser:
     """The options of `python -m vsadcvsr.train.data.build`."""
     parser = ArgumentParser(prog="python -m vsadcvsr.train.data.build", description="Fills a pool of training samples.")
     parser.add_argument("folders", nargs="+", type=Path, help="folders of pictures and videos")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
-    parser.add_argument("--count", type=int, default=1600, help=f"samples in all, in shards of {SHARD}")
+    parser.add_argument("--count", type=int, default=1600, help=f"samples in all, in shards of {SHARD_CLIPS}")
     parser.add_argument("--frames", type=int, default=7)
     parser.add_argument("--size", type=int, default=256, help="side of a clip in pixels, a multiple of 4")
     parser.add_argument("--mix", default=MIX, help=f"shares of {', '.join(KINDS)}; default: %(default)s")
@@ -30,12 +30,14 @@ def pool() -> ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=cores, help="processes; default: one for each core")
-    parser.add_argument("--room", type=int, default=ROOM, help="MiB of decoded files to keep; default: %(default)s")
+    parser.add_argument(
+        "--room", type=int, default=CACHE_MIB, help="MiB of decoded files to keep; default: %(default)s"
+    )
     parser.add_argument("--part", default="0/1", help="this machine's share: 0/2 and 1/2 are two halves")
     return parser
 
 
-def pairs() -> ArgumentParser:
+def pairs_options() -> ArgumentParser:
     """The options of `python -m vsadcvsr.train.teachers.pairs`."""
     parser = ArgumentParser(
         prog="python -m vsadcvsr.train.teachers.pairs",
@@ -55,7 +57,7 @@ def pairs() -> ArgumentParser:
     return parser
 
 
-def teach() -> ArgumentParser:
+def label_options() -> ArgumentParser:
     """The options of `python -m vsadcvsr.train.teachers.label`."""
     parser = ArgumentParser(
         prog="python -m vsadcvsr.train.teachers.label", description="Has a teacher answer every clip of a pool."
@@ -76,7 +78,7 @@ def teach() -> ArgumentParser:
     return parser
 
 
-def soup() -> ArgumentParser:
+def average_options() -> ArgumentParser:
     """The options of `python -m vsadcvsr.train.average`."""
     parser = ArgumentParser(
         prog="python -m vsadcvsr.train.average", description="The mean of networks that began alike, as a weights file."

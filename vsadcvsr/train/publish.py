@@ -1,4 +1,4 @@
-"""What a finished run leaves: weights, for compact students the ONNX step form, and a model card, side by side."""
+"""Results of a finished run: weights, the ONNX step form of compact students, and a model card."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from vsadcvsr.files import sha256
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.export import export
-from vsadcvsr.nets.weights_file import blank, save_weights
-from vsadcvsr.train.loop import Run
+from vsadcvsr.nets.weights_file import empty_student, save_weights
+from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.students import Student
 
 
-def ship(run: Run, folder: Path) -> list[Path]:
-    """Writes the running mean of `run` as NAME.safetensors, NAME.onnx and NAME.md to `folder`; their paths."""
+def publish(run: TrainingRun, folder: Path) -> list[Path]:
+    """Writes the moving average of `run` as NAME.safetensors, NAME.onnx and NAME.md to `folder`; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    student = blank(run.student.dims)
-    student.load_state_dict(run.mean, assign=True)
+    student = empty_student(run.student.dims)
+    student.load_state_dict(run.ema, assign=True)
     name = run.settings.model
     files = [folder / f"{name}.safetensors"]
     save_weights(student, files[0])
@@ -45,7 +45,7 @@ def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
         "",
         "| setting | value |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in settings.described().items()),
+        *(f"| {name} | {value} |" for name, value in settings.as_metadata().items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -55,6 +55,6 @@ def _history(settings: TrainSettings) -> str:
     if settings.begin:
         done.insert(0, "what the weights file that it began with had learned")
     if (second := settings.adversarial) is not None:
-        judges = " and ".join(second.domains) or "no"
-        done.append(f"{second.steps:,} steps with {second.heads}-head discriminators in the {judges} domain")
+        domains = " and ".join(second.domains) or "no"
+        done.append(f"{second.steps:,} steps with {second.heads}-head discriminators in the {domains} domain")
     return ", ".join(done)

@@ -1,13 +1,13 @@
-"""Learning rates."""
+"""Learning rate schedule: warm-up, plateau, cosine decay."""
 
 from __future__ import annotations
 
 import math
 
-from vsadcvsr.train.settings import Stage
+from vsadcvsr.train.settings import StageSettings
 
 
-def rate(stage: Stage, step: int) -> float:
+def rate(stage: StageSettings, step: int) -> float:
     """The learning rate of a step: warm-up, plateau, cosine to `final_rate`."""
     rising = min(1.0, (step + 1) / max(1, min(stage.warmup, stage.steps // 5)))
     start = stage.steps * (1 - stage.decay)

@@ -1,4 +1,4 @@
-"""One frozen value that is a whole training run, and its text in TOML."""
+"""Settings of a training run, as one frozen value and as TOML."""
 
 from __future__ import annotations
 
@@ -12,34 +12,38 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 from vsadcvsr.errors import UsageError, near_misses
 
 DOMAINS = ("pixel", "feature")
-_PATHS = {"pool", "out", "begin", "vae", "half_decoder", "tower"}
+_PATHS = {"pool", "out", "begin", "vae", "half_decoder", "convnext_weights"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What both stages have: how long, on what, how fast, and the weights of the regression losses.
-
-    A step sees `batch` clips of `frames` low-resolution frames of `crop` x `crop` pixels, in `accumulate` parts. The
-    learning rate rises for `warmup` steps, a fifth of all at most, stays, and falls along a cosine over the last
-    `decay` share of the `steps`. Beside a weight of 1 on RGB, `luma` weighs the loss on luma, `difference` that on
-    frame-to-frame differences, `pyramid` those on means of 2x2, 4x4 and 8x8 areas, `structure` that on local structure
-    (1 - SSIM) and `tone` that on means of 8x8 areas of luma that overlap.
-    """
+class StageSettings:
+    """Settings that both stages share: duration, batches, learning rate, weights of the regression losses."""
 
     steps: int
     batch: int = 4
+    """Clips per step."""
     accumulate: int = 1
+    """Parts of a batch whose gradients are accumulated."""
     frames: int = 7
+    """Frames per clip."""
     crop: int = 48
+    """Side of the low-resolution crops, in pixels."""
     learning_rate: float
     final_rate: float
     warmup: int = 200
+    """Steps of linear warm-up, a fifth of all steps at most."""
     decay: float = 0.4
+    """Share of the steps, at the end, with cosine decay."""
     luma: float = 0.5
+    """Weight of the loss on luma; the loss on RGB has 1."""
     difference: float = 1.2
+    """Weight of the loss on frame-to-frame differences."""
     pyramid: float = 0.0
+    """Weight of the losses on means of 2x2, 4x4 and 8x8 areas."""
     structure: float = 0.0
+    """Weight of the loss on local structure, 1 - SSIM."""
     tone: float = 0.0
+    """Weight of the loss on means of overlapping 8x8 areas of luma."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "frames"):
@@ -58,11 +62,8 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regression(Stage):
-    """Stage 1: the student learns to give what the teacher gives.
-
-    `perceptual` weighs the distance of the middle frames in the features of EfficientNet-Lite1 (extra `peers`).
-    """
+class RegressionSettings(StageSettings):
+    """Stage 1: regression to the teacher."""
 
     steps: int = 20_000
     learning_rate: float = 8e-4
@@ -71,39 +72,49 @@ class Regression(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adversarial(Stage):
-    """Stage 2: discriminators in the `domains` judge as well, with `heads` of their own for detail and consistency.
+class AdversarialSettings(StageSettings):
+    """Stage 2: regression, and discriminators in one or two domains.
 
-    `pixel`, `feature` and `adversarial` are the paper's lambdas, the weight of each domain and of the judgement in it,
-    but as shares: `pixel` x `adversarial` is how large the gradient of the judgement of pictures is beside that of the
-    regression. `likeness` is the share of the regression of features: the compact family's are sparse, and the nearest
-    to all that could be meant is none, which is a blur. The tails have `width` channels; the `detail_share` of them is
-    the detail head's. Discriminators see `clips` clips of each kind in a step, pictures under `noise`, and
-    learn at `judge_rate`. Before the first step the encoder of feature targets learns for `encoder_steps`.
-
-    The paper's student needs three things that others have trained: `vae`, the folder of Stable Diffusion 2.1's VAE in
-    diffusers layout; `half_decoder`, AdcSR's halfDecoder.ckpt; and `tower`, OpenCLIP's convnext_xxlarge as a
-    .safetensors file.
+    The paper's student needs three pretrained parts: `vae`, `half_decoder` and `convnext_weights`.
     """
 
     steps: int = 4_000
     learning_rate: float = 5e-5
     final_rate: float = 1e-6
     domains: tuple[str, ...] = DOMAINS
+    """Domains with a discriminator."""
     heads: str = "dual"
+    """`dual` for separate heads for detail and consistency, or `single`."""
     pixel: float = 1.0
+    """Weight of the pixel domain (lambda of the paper)."""
     feature: float = 1.0
-    likeness: float = 0.05
+    """Weight of the feature domain."""
+    feature_loss: float = 0.05
+    """Weight of feature regression, as a share of the regression's gradient. Compact features are sparse, so a large
+    weight drives them to zero and blurs.
+    """
     adversarial: float = 0.3
+    """Weight of the adversarial losses: `pixel` x `adversarial` is the norm of the gradient of the pixel loss as a
+    share of the regression's.
+    """
     width: int = 64
+    """Channels of a discriminator's tail."""
     detail_share: float = 0.75
+    """Share of these channels for the detail head."""
     clips: int = 1
-    judge_rate: float = 5e-4
+    """Clips of each kind that discriminators see per step."""
+    discriminator_rate: float = 5e-4
+    """Learning rate of the discriminators."""
     noise: float = 0.016
+    """Standard deviation of the instance noise on images."""
     encoder_steps: int = 500
+    """Steps of pretraining of the encoder of feature targets."""
     vae: Path | None = None
+    """Folder of Stable Diffusion 2.1's VAE in diffusers layout."""
     half_decoder: Path | None = None
-    tower: Path | None = None
+    """AdcSR's halfDecoder.ckpt."""
+    convnext_weights: Path | None = None
+    """OpenCLIP's convnext_xxlarge as a .safetensors file."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,29 +132,29 @@ class Adversarial(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Everything that decides the outcome of a run; two equal values give equal weights on one kind of machine.
-
-    `begin` is a weights file to start from; `temporal_only` then leaves all but the temporal blocks as they are.
-    `teacher` is `truth` or the name of one whose answers the pool holds. `ema` is how much of the running mean, which
-    is what ships, stays in a step. `precision` is that of the convolutions: bf16, fp32, or auto, which is the
-    faster. On a CPU a process with one of `threads` is pinned to a core: several processes use several cores.
-    """
+    """Everything that decides the outcome of a run; equal values give equal weights on one kind of machine."""
 
     model: str = "fast"
     pool: Path
     out: Path
     teacher: str = "truth"
+    """`truth`, or the name of a teacher whose targets the pool holds."""
     begin: Path | None = None
+    """A weights file to start from."""
     temporal_only: bool = False
+    """Train the temporal blocks only."""
     seed: int = 0
     ema: float = 0.999
+    """Decay per step of the exponential moving average of the weights, which is published."""
     precision: str = "auto"
+    """Precision of convolutions: bf16, fp32, or auto for the faster one."""
     device: str = "auto"
     threads: int = 1
+    """CPU threads; with one thread a process is pinned to a core, so that several processes use several cores."""
     save_every: int = 500
     sample_every: int = 500
-    regression: Regression = field(default_factory=Regression)
-    adversarial: Adversarial | None = None
+    regression: RegressionSettings = field(default_factory=RegressionSettings)
+    adversarial: AdversarialSettings | None = None
 
     def __post_init__(self) -> None:
         for name in ("threads", "save_every", "sample_every"):
@@ -163,68 +174,68 @@ class TrainSettings:
 
     @staticmethod
     def table(path: Path) -> dict[str, Any]:
-        """What a TOML file says, as it stands, but that paths start at the file's own folder. Raises UsageError."""
+        """The contents of a TOML file, with paths relative to its folder. Raises UsageError."""
         try:
-            held = tomllib.loads(path.read_text(encoding="utf-8"))
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read as TOML ({error}); give a file of settings") from error
-        judges = held.get("adversarial")
-        for table in (held, judges if isinstance(judges, dict) else {}):
+        adversarial = settings.get("adversarial")
+        for table in (settings, adversarial if isinstance(adversarial, dict) else {}):
             for name in _PATHS & table.keys():
                 if isinstance(table[name], str) and (name != "begin" or (path.parent / table[name]).is_file()):
                     table[name] = path.parent / table[name]  # what is no file to begin with may be a model's name
-        return held
+        return settings
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Self:
-        """The settings of a table of plain values, with a table within it for each stage.
+        """The settings of a table of plain values, with a nested table for each stage.
 
-        Raises UsageError for a name that is not known, one that is missing, or a value of the wrong kind.
+        Raises UsageError for an unknown name, a missing one, or a value of the wrong type.
         """
-        return _made(cls, table, "")
+        return _build(cls, table, "")
 
-    def described(self) -> dict[str, str | int | float | bool]:
-        """Plain values for a model card or a checkpoint, without paths; a stage's as `regression.steps`."""
+    def as_metadata(self) -> dict[str, str | int | float | bool]:
+        """Plain values for a model card or a checkpoint, without paths; those of a stage as `regression.steps`."""
         flat: dict[str, str | int | float | bool] = {}
         for key, value in asdict(self).items():
             if isinstance(value, dict):
-                flat |= {f"{key}.{name}": _plain(part) for name, part in value.items() if name not in _PATHS}
+                flat |= {f"{key}.{name}": _scalar(part) for name, part in value.items() if name not in _PATHS}
             elif value is not None and not isinstance(value, Path):
                 flat[key] = value
         return flat
 
 
-def _plain(value: object) -> str | int | float | bool:
+def _scalar(value: object) -> str | int | float | bool:
     return value if isinstance(value, str | int | float | bool) else ", ".join(map(str, value))  # type: ignore[call-overload]
 
 
-def _made[T](kind: type[T], held: Mapping[str, Any], within: str) -> T:
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
-    hints = get_type_hints(kind)
-    for name in held:
-        if name not in known:
-            raise UsageError.of("setting", within + name, ", ".join(known), near_misses(name, known))
-    needed = (name for name, item in known.items() if item.default is MISSING and item.default_factory is MISSING)
-    if absent := next((name for name in needed if name not in held), None):
-        raise UsageError(f"the setting {within}{absent} is missing; add it")
-    return kind(**{name: _value(hints[name], value, within + name) for name, value in held.items()})
+def _build[T](settings_class: type[T], table: Mapping[str, Any], prefix: str) -> T:
+    allowed = {item.name: item for item in fields(settings_class)}  # type: ignore[arg-type]  # every kind here is a dataclass
+    hints = get_type_hints(settings_class)
+    for name in table:
+        if name not in allowed:
+            raise UsageError.of("setting", prefix + name, ", ".join(allowed), near_misses(name, allowed))
+    required = (name for name, item in allowed.items() if item.default is MISSING and item.default_factory is MISSING)
+    if missing := next((name for name in required if name not in table), None):
+        raise UsageError(f"the setting {prefix}{missing} is missing; add it")
+    return settings_class(**{name: _value(hints[name], value, prefix + name) for name, value in table.items()})
 
 
 def _value(hint: object, value: object, name: str) -> object:
-    kinds: tuple[Any, ...] = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    for kind in kinds:
-        if is_dataclass(kind) and isinstance(kind, type):
-            if isinstance(value, kind):
+    types: tuple[Any, ...] = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    for type_ in types:
+        if is_dataclass(type_) and isinstance(type_, type):
+            if isinstance(value, type_):
                 return value
             if isinstance(value, Mapping):
-                return _made(kind, value, f"{name}.")
-        elif get_origin(kind) is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
+                return _build(type_, value, f"{name}.")
+        elif get_origin(type_) is tuple and isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        elif kind is Path and isinstance(value, str | Path):
+        elif type_ is Path and isinstance(value, str | Path):
             return Path(value)
-        elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        elif type_ is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-        elif isinstance(kind, type) and type(value) is kind:
+        elif isinstance(type_, type) and type(value) is type_:
             return value
-    wanted = " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
-    raise UsageError.of(name, value, f"a value of the kind {wanted}")
+    expected = " or ".join(getattr(type_, "__name__", str(type_)) for type_ in types)
+    raise UsageError.of(name, value, f"a value of the kind {expected}")

@@ -1,7 +1,7 @@
-"""The two stages: what one step learns. A stage holds what learns in it, and nothing of disks or loops.
+"""The two training stages: sampling and learning of one step, independent of files and of the loop.
 
-Each can `draw` what a step needs from the pool, which depends on settings and step alone; `learn` a step, which raises
-WeightsError before anything has changed where a loss is not finite; and give and take its `state` for a checkpoint.
+Each has `draw_samples`, which depends on settings and step alone; `train_step`, which raises WeightsError before
+anything has changed if a loss is not finite; and `state` and `restore` for checkpoints.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from torch import Tensor, nn
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.efficientnet import trunk
-from vsadcvsr.train.adversarial.feature_targets import Encoder, inversion
-from vsadcvsr.train.adversarial.gradient_balance import gradient, joined
-from vsadcvsr.train.adversarial.samples import KINDS, REALS, STUDENT, Kind
-from vsadcvsr.train.adversarial.setup import judges_of, targets_of
-from vsadcvsr.train.data.dataset import Batch, Pool
+from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, inversion_loss
+from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
+from vsadcvsr.train.adversarial.samples import KINDS, REFERENCE_KINDS, STUDENT, SampleKind
+from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_targets
+from vsadcvsr.train.data.dataset import Batch, Dataset
 from vsadcvsr.train.distributed import World
-from vsadcvsr.train.losses import judged, perceptual, regression
+from vsadcvsr.train.losses import adversarial_loss, perceptual, regression
 from vsadcvsr.train.schedule import rate
-from vsadcvsr.train.settings import Adversarial, Regression, Stage, TrainSettings
-from vsadcvsr.train.students import Student, links, pictures
+from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, StageSettings, TrainSettings
+from vsadcvsr.train.students import Student, links, reconstruct
 
 type Scalars = dict[str, float]
-type Draws = Mapping[str, list[Batch]]
+type Samples = Mapping[str, list[Batch]]
 
 _ENCODER_SEED, _STUDENT_SEED, _JUDGE_SEED = 0, 1, 2
 _ENCODER_RATE = 2e-3
 
 
 @dataclass(frozen=True)
-class Clips:
+class ClipBatch:
     """B clips of T frames on a device: truth and target (B, T, 3, 4s, 4s), low (B, T, 3, s, s), links (B * T,)."""
 
     truth: Tensor
@@ -45,12 +45,12 @@ class Clips:
     links: Tensor
 
     @classmethod
-    def of(cls, drawn: Batch, device: torch.device) -> Clips:
-        truth, low, target = (torch.from_numpy(held).to(device) for held in (drawn.truth, drawn.low, drawn.target))
-        return cls(truth, low, target, links(*drawn.low.shape[:2]).to(device))
+    def from_batch(cls, batch: Batch, device: torch.device) -> ClipBatch:
+        truth, low, target = (torch.from_numpy(values).to(device) for values in (batch.truth, batch.low, batch.target))
+        return cls(truth, low, target, links(*batch.low.shape[:2]).to(device))
 
 
-def _laid_out(clips: Tensor) -> Tensor:
+def _flattened(clips: Tensor) -> Tensor:
     return clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
 
 
@@ -58,21 +58,21 @@ def _backward(loss: Tensor) -> None:
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
-def _finite(step: int, losses: Mapping[str, Tensor]) -> None:
+def _check_finite(step: int, losses: Mapping[str, Tensor]) -> None:
     for name, loss in losses.items():
         if not torch.isfinite(loss):
             hint = "lower the learning rate, or look at the pool"
             raise WeightsError(f"the {name} loss of step {step} is {loss.item()}; the last checkpoint stands; {hint}")
 
 
-class _Common:
+class _StageTraining:
     """What both stages share: the student, its optimiser, the precision."""
 
-    def __init__(self, settings: TrainSettings, stage: Stage, student: Student, world: World) -> None:
+    def __init__(self, settings: TrainSettings, stage: StageSettings, student: Student, world: World) -> None:
         self.settings, self.student, self.world = settings, student, world
         self.device = world.device
-        learning = [value for value in student.parameters() if value.requires_grad]
-        self.optimiser = torch.optim.Adam(learning, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
+        trainable = [value for value in student.parameters() if value.requires_grad]
+        self.optimiser = torch.optim.Adam(trainable, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
@@ -80,7 +80,7 @@ class _Common:
     def _rng(self, step: int, part: int, seed: int) -> np.random.Generator:
         return np.random.default_rng((self.settings.seed, seed, step, part))
 
-    def _parts(self, stage: Stage) -> list[int]:
+    def _parts(self, stage: StageSettings) -> list[int]:
         """Which of a step's parts are this process's; each has batch / accumulate / processes clips."""
         parts = stage.accumulate * self.world.size
         if stage.batch % parts:
@@ -88,43 +88,43 @@ class _Common:
         first = self.world.rank * stage.accumulate
         return list(range(first, first + stage.accumulate))
 
-    def _students_draws(self, stage: Stage, pool: Pool, step: int) -> list[Batch]:
+    def _student_samples(self, stage: StageSettings, pool: Dataset, step: int) -> list[Batch]:
         clips = stage.batch // (stage.accumulate * self.world.size)
         generators = (self._rng(step, part, _STUDENT_SEED) for part in self._parts(stage))
         return [pool.batch(rng, clips, frames=stage.frames, lr_size=stage.crop) for rng in generators]
 
-    def _update(self, stage: Stage, step: int) -> None:
-        learning = self.optimiser.param_groups[0]
-        learning["lr"] = rate(stage, step)
-        self.world.average(learning["params"])
-        torch.nn.utils.clip_grad_norm_(learning["params"], 1.0)
+    def _update(self, stage: StageSettings, step: int) -> None:
+        group = self.optimiser.param_groups[0]
+        group["lr"] = rate(stage, step)
+        self.world.average_gradients(group["params"])
+        torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
         self.optimiser.step()
 
 
-class Regress(_Common):
-    """Stage 1: the student's pictures against the teacher's."""
+class RegressionTraining(_StageTraining):
+    """Stage 1: regression to the teacher."""
 
     def __init__(self, settings: TrainSettings, student: Student, world: World) -> None:
         super().__init__(settings, settings.regression, student, world)
-        self.stage: Regression = settings.regression
+        self.stage: RegressionSettings = settings.regression
         self.trunk = trunk().to(self.device) if self.stage.perceptual else None
 
-    def draw(self, pool: Pool, step: int) -> Draws:
-        return {STUDENT.name: self._students_draws(self.stage, pool, step)}
+    def draw_samples(self, pool: Dataset, step: int) -> Samples:
+        return {STUDENT.name: self._student_samples(self.stage, pool, step)}
 
-    def learn(self, step: int, draws: Draws) -> Scalars:
+    def train_step(self, step: int, draws: Samples) -> Scalars:
         self.optimiser.zero_grad(set_to_none=True)
         total = 0.0
-        for drawn in draws[STUDENT.name]:
-            clips = Clips.of(drawn, self.device)
-            low = _laid_out(clips.low)
+        for batch in draws[STUDENT.name]:
+            clips = ClipBatch.from_batch(batch, self.device)
+            low = _flattened(clips.low)
             with self._cast():
-                made = pictures(self.student, self.student.features(low, clips.links), low)
-            result = made.float().view(clips.target.shape)
+                output = reconstruct(self.student, self.student.features(low, clips.links), low)
+            result = output.float().view(clips.target.shape)
             loss = regression(result, clips.target, self.stage)
             if self.trunk is not None:
                 loss = loss + self.stage.perceptual * perceptual(result, clips.target, self.trunk)
-            _finite(step, {"regression": loss})
+            _check_finite(step, {"regression": loss})
             _backward(loss / self.stage.accumulate)
             total += float(loss.detach()) / self.stage.accumulate
         self._update(self.stage, step)
@@ -137,184 +137,204 @@ class Regress(_Common):
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-class Distil(_Common):
-    """Stage 2: regression, and discriminators in the pixel and in the feature domain that learn at the same time."""
+class AdversarialTraining(_StageTraining):
+    """Stage 2: regression, and discriminators in the pixel and the feature domain, which are trained at the same time.
+    """
 
     def __init__(self, settings: TrainSettings, student: Student, world: World) -> None:
         assert settings.adversarial is not None
         super().__init__(settings, settings.adversarial, student, world)
-        self.stage: Adversarial = settings.adversarial
+        self.stage: AdversarialSettings = settings.adversarial
         torch.manual_seed(settings.seed + 1)
-        self.encoder = targets_of(self.stage, student).to(self.device)
-        self.judges = {name: judge.to(self.device) for name, judge in judges_of(self.stage, student).items()}
-        learning = [value for judge in self.judges.values() for value in judge.learning()]
-        self.judging = torch.optim.Adam(learning, lr=self.stage.judge_rate, betas=(0.5, 0.99)) if learning else None
-        self._judges_hold_still(still=True)
-        self._grain = torch.Generator()
+        self.encoder = make_feature_targets(self.stage, student).to(self.device)
+        self.discriminators = {
+            name: discriminator.to(self.device)
+            for name, discriminator in make_discriminators(self.stage, student).items()
+        }
+        trainable = [value for discriminator in self.discriminators.values() for value in discriminator.trainable()]
+        self.discriminator_optimiser = (
+            torch.optim.Adam(trainable, lr=self.stage.discriminator_rate, betas=(0.5, 0.99)) if trainable else None
+        )
+        self._freeze_discriminators(frozen=True)
+        self._noise = torch.Generator()
 
     # --- before the first step ---------------------------------------------------------------------------------------
-    def prepare(self, pool: Pool) -> None:
-        """Teaches the encoder of feature targets what the stage-1 head draws from what."""
+    def prepare(self, pool: Dataset) -> None:
+        """Pretrains the encoder of feature targets as the inverse of the stage-1 head."""
         encoder, student = self.encoder, self.student
-        if not isinstance(encoder, Encoder) or not isinstance(student, CompactStudent):
+        if not isinstance(encoder, FeatureEncoder) or not isinstance(student, CompactStudent):
             return  # the paper's has been trained by others
         steps = self.stage.encoder_steps
         optimiser = torch.optim.Adam(encoder.parameters(), lr=_ENCODER_RATE)
-        falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, max(1, steps))
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, max(1, steps))
         for step in range(steps):
-            drawn = pool.batch(self._rng(step, 0, _ENCODER_SEED), self.stage.batch, frames=2, lr_size=self.stage.crop)
-            clips = Clips.of(drawn, self.device)
-            low = _laid_out(clips.low)
+            batch = pool.batch(self._rng(step, 0, _ENCODER_SEED), self.stage.batch, frames=2, lr_size=self.stage.crop)
+            clips = ClipBatch.from_batch(batch, self.device)
+            low = _flattened(clips.low)
             if step == 0:
                 with torch.no_grad():
-                    encoder.measure(student.features(low, clips.links))
+                    encoder.set_scale(student.features(low, clips.links))
             with self._cast():
-                loss = inversion(encoder, student, clips.target.flatten(0, 1), low, clips.links)
+                loss = inversion_loss(encoder, student, clips.target.flatten(0, 1), low, clips.links)
             optimiser.zero_grad(set_to_none=True)
             _backward(loss)
             optimiser.step()
-            falling.step()
+            schedule.step()
         encoder.requires_grad_(requires_grad=False)
         student.zero_grad(set_to_none=True)
 
     # --- a step ------------------------------------------------------------------------------------------------------
-    def draw(self, pool: Pool, step: int) -> Draws:
-        draws = {STUDENT.name: self._students_draws(self.stage, pool, step)}
-        for kind in REALS if self.judges else ():
+    def draw_samples(self, pool: Dataset, step: int) -> Samples:
+        draws = {STUDENT.name: self._student_samples(self.stage, pool, step)}
+        for kind in REFERENCE_KINDS if self.discriminators else ():
             rng = self._rng(step, self.world.rank, _JUDGE_SEED + len(draws))
-            assert kind.make is not None
-            draws[kind.name] = [kind.make(pool, rng, self.stage.clips, self.stage.frames, self.stage.crop)]
+            assert kind.draw is not None
+            draws[kind.name] = [kind.draw(pool, rng, self.stage.clips, self.stage.frames, self.stage.crop)]
         return draws
 
-    def learn(self, step: int, draws: Draws) -> Scalars:
+    def train_step(self, step: int, draws: Samples) -> Scalars:
         scalars: Scalars = {}
-        self._grain.manual_seed(hash((self.settings.seed, step, self.world.rank)))
+        self._noise.manual_seed(hash((self.settings.seed, step, self.world.rank)))
         self.optimiser.zero_grad(set_to_none=True)
-        made: dict[str, Tensor] = {}
-        for drawn in draws[STUDENT.name]:
-            clips = Clips.of(drawn, self.device)
-            features, made, losses = self._answered(clips)
-            _finite(step, losses)
-            self._pull(features, made["pixel"], losses)
+        outputs: dict[str, Tensor] = {}
+        for batch in draws[STUDENT.name]:
+            clips = ClipBatch.from_batch(batch, self.device)
+            features, outputs, losses = self._forward(clips)
+            _check_finite(step, losses)
+            self._backward_student(features, outputs["pixel"], losses)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
-        if self.judging is not None:
-            scalars |= self._judges_learn(step, draws, {name: value.detach() for name, value in made.items()})
+        if self.discriminator_optimiser is not None:
+            scalars |= self._train_discriminators(
+                step, draws, {name: value.detach() for name, value in outputs.items()}
+            )
         self._update(self.stage, step)
         return scalars
 
-    def _answered(self, clips: Clips) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """The student's features, what is judged in both domains, and its losses: `regression`, `likeness`, and those
-        of the domains."""
-        low, target = _laid_out(clips.low), clips.target.flatten(0, 1)
+    def _forward(self, clips: ClipBatch) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """The student's features, the discriminators' inputs in both domains, and the losses: `regression`,
+        `feature_loss`, and those of the domains.
+        """
+        low, target = _flattened(clips.low), clips.target.flatten(0, 1)
         with self._cast():
             features = self.student.features(low, clips.links)
-            shown = pictures(self.student, features, low)
-            made = {"pixel": shown, "feature": self.encoder.judged(features, shown, low)}
-            losses = {"likeness": self.encoder.apart(features, self.encoder(target, low))}
-            for name, judge in self.judges.items():
-                opinions = judge(self._shaped(name, made[name]), clips.links).values()
-                losses[name] = torch.stack([judged(logits, +1) for logits in opinions]).sum()
-        losses["regression"] = regression(shown.float().view(clips.target.shape), clips.target, self.stage)
-        return features, made, losses
+            images = reconstruct(self.student, features, low)
+            outputs = {"pixel": images, "feature": self.encoder.discriminator_features(features, images, low)}
+            losses = {"feature_loss": self.encoder.distance(features, self.encoder(target, low))}
+            for name, discriminator in self.discriminators.items():
+                logits_by_head = discriminator(self._discriminator_input(name, outputs[name]), clips.links).values()
+                losses[name] = torch.stack([adversarial_loss(logits, +1) for logits in logits_by_head]).sum()
+        losses["regression"] = regression(images.float().view(clips.target.shape), clips.target, self.stage)
+        return features, outputs, losses
 
-    def _shaped(self, domain: str, clips: Tensor) -> Tensor:
-        """Clips as a judge sees them: features in their scale, pictures under noise (instance noise, Sonderby et al.,
-        arXiv 1610.04490), which hides the grain and the rounding that only real pictures have."""
+    def _discriminator_input(self, domain: str, clips: Tensor) -> Tensor:
+        """Clips as a discriminator sees them: features divided by their scale, images with instance noise (Sonderby et
+        al., arXiv 1610.04490), which hides the grain and the rounding that only real images have.
+        """
         if domain == "feature":
             return clips / self.encoder.scale
-        grain = torch.randn(clips.shape, generator=self._grain)
-        return clips + self.stage.noise * grain.to(clips)
+        noise = torch.randn(clips.shape, generator=self._noise)
+        return clips + self.stage.noise * noise.to(clips)
 
-    def _pull(self, features: Tensor, shown: Tensor, losses: Mapping[str, Tensor]) -> None:
-        """Gathers the gradients of the student's weights: the regression's, and of the others their shares of it."""
+    def _backward_student(self, features: Tensor, images: Tensor, losses: Mapping[str, Tensor]) -> None:
+        """Accumulates the gradients of the student's weights: the regression's, and of the other losses their shares of
+        it.
+        """
         stage = self.stage
-        wanted = gradient(losses["regression"], shown)
-        (asked,) = torch.autograd.grad(shown, features, wanted, retain_graph=True)
-        at_shown: list[tuple[float, Tensor]] = []
-        at_features: list[tuple[float, Tensor]] = []
-        for name, share, place, held in (
-            ("likeness", stage.feature * stage.likeness, features, at_features),
-            ("feature", stage.feature * stage.adversarial, features, at_features),
-            ("pixel", stage.pixel * stage.adversarial, shown, at_shown),
+        pixel_gradient = gradient(losses["regression"], images)
+        (feature_gradient,) = torch.autograd.grad(images, features, pixel_gradient, retain_graph=True)
+        pixel_losses: list[tuple[float, Tensor]] = []
+        feature_losses: list[tuple[float, Tensor]] = []
+        for name, share, tensor, gradients in (
+            ("feature_loss", stage.feature * stage.feature_loss, features, feature_losses),
+            ("feature", stage.feature * stage.adversarial, features, feature_losses),
+            ("pixel", stage.pixel * stage.adversarial, images, pixel_losses),
         ):
             if share and name in losses:
-                held.append((share, gradient(losses[name], place)))
-        pulls = [joined(wanted, at_shown, wanted), joined(torch.zeros_like(features), at_features, asked)]
-        torch.autograd.backward([shown, features], [pull / stage.accumulate for pull in pulls])
+                gradients.append((share, gradient(losses[name], tensor)))
+        totals = [
+            balance(pixel_gradient, pixel_losses, pixel_gradient),
+            balance(torch.zeros_like(features), feature_losses, feature_gradient),
+        ]
+        torch.autograd.backward([images, features], [total / stage.accumulate for total in totals])
 
-    def _judges_hold_still(self, *, still: bool) -> None:
-        for group in self.judging.param_groups if self.judging else ():
+    def _freeze_discriminators(self, *, frozen: bool) -> None:
+        for group in self.discriminator_optimiser.param_groups if self.discriminator_optimiser else ():
             for value in group["params"]:
-                value.requires_grad_(not still)
+                value.requires_grad_(not frozen)
 
-    def _judges_learn(self, step: int, draws: Draws, made: Mapping[str, Tensor]) -> Scalars:
-        assert self.judging is not None
-        self._judges_hold_still(still=False)
-        self.judging.zero_grad(set_to_none=True)
+    def _train_discriminators(self, step: int, draws: Samples, outputs: Mapping[str, Tensor]) -> Scalars:
+        assert self.discriminator_optimiser is not None
+        self._freeze_discriminators(frozen=False)
+        self.discriminator_optimiser.zero_grad(set_to_none=True)
         scalars: Scalars = {}
         frames = self.stage.frames
         for kind in KINDS:
-            held, linked = self._shown(kind, draws, made)
-            count = min(len(linked) // frames, self.stage.clips) * frames
-            for domain, judge in self.judges.items():
-                labels = {head: _label(kind, head) for head in judge.tail.heads if _label(kind, head)}
+            clips, clip_links = self._discriminator_clips(kind, draws, outputs)
+            count = min(len(clip_links) // frames, self.stage.clips) * frames
+            for domain, discriminator in self.discriminators.items():
+                labels = {head: _label(kind, head) for head in discriminator.tail.heads if _label(kind, head)}
                 with self._cast():
-                    heads = judge(self._shaped(domain, held[domain][:count]), linked[:count], labels)
+                    heads = discriminator(
+                        self._discriminator_input(domain, clips[domain][:count]), clip_links[:count], labels
+                    )
                 losses = {
-                    f"judge {domain} {head}": judged(logits, labels[head]) / _as_many(labels[head], head)
+                    f"judge {domain} {head}": adversarial_loss(logits, labels[head])
+                    / _kinds_with_label(labels[head], head)
                     for head, logits in heads.items()
                 }
-                _finite(step, losses)
+                _check_finite(step, losses)
                 if losses:
                     _backward(torch.stack(list(losses.values())).sum())
                 scalars |= {f"{name} {kind.name}": float(loss.detach()) for name, loss in losses.items()}
-        learning: Sequence[nn.Parameter] = self.judging.param_groups[0]["params"]
-        self.judging.param_groups[0]["lr"] = self.stage.judge_rate
-        self.world.average(learning)
-        torch.nn.utils.clip_grad_norm_(learning, 1.0)
-        self.judging.step()
-        self._judges_hold_still(still=True)
+        trainable: Sequence[nn.Parameter] = self.discriminator_optimiser.param_groups[0]["params"]
+        self.discriminator_optimiser.param_groups[0]["lr"] = self.stage.discriminator_rate
+        self.world.average_gradients(trainable)
+        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+        self.discriminator_optimiser.step()
+        self._freeze_discriminators(frozen=True)
         return scalars
 
-    def _shown(self, kind: Kind, draws: Draws, made: Mapping[str, Tensor]) -> tuple[Mapping[str, Tensor], Tensor]:
-        """Clips of a kind in each domain, laid end to end, and their links."""
+    def _discriminator_clips(
+        self, kind: SampleKind, draws: Samples, outputs: Mapping[str, Tensor]
+    ) -> tuple[Mapping[str, Tensor], Tensor]:
+        """Clips of a kind in each domain, end to end, and their links."""
         if kind is STUDENT:
             frames = self.stage.frames
-            count = len(made["pixel"]) // frames
-            return made, links(count, frames).to(self.device)
-        clips = Clips.of(draws[kind.name][0], self.device)
+            count = len(outputs["pixel"]) // frames
+            return outputs, links(count, frames).to(self.device)
+        clips = ClipBatch.from_batch(draws[kind.name][0], self.device)
         truth = clips.truth.flatten(0, 1)
         with torch.no_grad(), self._cast():
-            return {"pixel": truth, "feature": self.encoder(truth, _laid_out(clips.low))}, clips.links
+            return {"pixel": truth, "feature": self.encoder(truth, _flattened(clips.low))}, clips.links
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         return {
             "optimiser": self.optimiser.state_dict(),
-            "encoder": self.encoder.state_dict() if isinstance(self.encoder, Encoder) else {},
-            "judges": {name: judge.state_dict() for name, judge in self.judges.items()},
-            "judging": self.judging.state_dict() if self.judging else {},
+            "encoder": self.encoder.state_dict() if isinstance(self.encoder, FeatureEncoder) else {},
+            "judges": {name: judge.state_dict() for name, judge in self.discriminators.items()},
+            "judging": self.discriminator_optimiser.state_dict() if self.discriminator_optimiser else {},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.optimiser.load_state_dict(state["optimiser"])
-        if isinstance(self.encoder, Encoder):
+        if isinstance(self.encoder, FeatureEncoder):
             self.encoder.load_state_dict(state["encoder"])
         self.encoder.requires_grad_(requires_grad=False)
-        for name, judge in self.judges.items():
+        for name, judge in self.discriminators.items():
             judge.load_state_dict(state["judges"][name])
-        if self.judging:
-            self.judging.load_state_dict(state["judging"])
+        if self.discriminator_optimiser:
+            self.discriminator_optimiser.load_state_dict(state["judging"])
 
 
-def _as_many(label: int, head: str) -> int:
-    """How many kinds a head is told the same of: what is liked and what is not shall weigh the same."""
+def _kinds_with_label(label: int, head: str) -> int:
+    """The number of kinds with a label for a head: real and fake shall weigh the same."""
     return sum(_label(kind, head) == label for kind in KINDS)
 
 
-type Learner = Regress | Distil
+type StageTraining = RegressionTraining | AdversarialTraining
 
 
-def _label(kind: Kind, head: str) -> int:
+def _label(kind: SampleKind, head: str) -> int:
     return {"detail": kind.detail, "consistency": kind.consistency, "both": kind.both}[head]

@@ -1,4 +1,4 @@
-"""The networks that can be trained, and one face for the two families."""
+"""Students that can be trained, with one interface for both families."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ type Student = CompactStudent | PaperStudent
 STUDENTS: dict[str, Dims] = {dims.name: dims for dims in (FAST, BASE, PAPER)}
 
 
-def blank(dims: Dims) -> Student:
+def new_student(dims: Dims) -> Student:
     """A network of these dimensions, from torch's current random state."""
     return CompactStudent(dims) if isinstance(dims, CompactDims) else PaperStudent(dims)
 
 
-def first_student(settings: TrainSettings) -> Student:
-    """What a run begins with. UsageError where the model is not known or `begin` has other dimensions."""
+def initial_student(settings: TrainSettings) -> Student:
+    """The student at the start of a run. UsageError for an unknown model, or if `begin` has other dimensions."""
     if settings.model not in STUDENTS:
         raise UsageError.of("model", settings.model, ", ".join(STUDENTS))
     dims = STUDENTS[settings.model]
-    student = load_weights(settings.begin).train() if settings.begin else blank(dims)
+    student = load_weights(settings.begin).train() if settings.begin else new_student(dims)
     if student.dims != dims:
         raise UsageError.of("begin", str(settings.begin), f"weights of a student like {settings.model!r}")
     if settings.temporal_only:
@@ -46,16 +46,18 @@ def _is_temporal(name: str) -> bool:
     return name.startswith(("temporal.", "settle.")) or "_time." in name
 
 
-def pictures(student: Student, features: Tensor, frames: Tensor) -> Tensor:
-    """The second half of the clip form: features and the frames (T, 3, H, W) they come from to (T, 3, 4H, 4W)."""
+def reconstruct(student: Student, features: Tensor, frames: Tensor) -> Tensor:
+    """Second half of the clip form: features and their frames (T, 3, H, W) to output (T, 3, 4H, 4W)."""
     if not isinstance(student, CompactStudent):
-        return student.pictures(features)
-    base, detail = student.drawn(features, frames)
-    return enlarged(base) + detail.unsqueeze(1)
+        return student.reconstruct(features)
+    base, detail = student.base_and_detail(features, frames)
+    return upsample_bilinear(base) + detail.unsqueeze(1)
 
 
-def enlarged(base: Tensor) -> Tensor:
-    """Bilinear x4 of (T, 3, H, W) as products of matrices: on a CPU five times as fast as `interpolate`, both ways."""
+def upsample_bilinear(base: Tensor) -> Tensor:
+    """Bilinear x4 of (T, 3, H, W) as matrix products: on a CPU five times as fast as `interpolate`, forward and
+    backward.
+    """
     with torch.autocast(base.device.type, enabled=False):
         rows, columns = (_bilinear(side, base.device) for side in base.shape[2:])
         return rows @ base.float() @ columns.T
@@ -69,7 +71,7 @@ def _bilinear(side: int, device: torch.device) -> Tensor:
 
 
 def links(batch: int, frames: int) -> Tensor:
-    """Links (B * T,) of clips laid end to end: each begins anew."""
+    """Links (B * T,) of clips laid end to end: each begins again."""
     linked = torch.ones(batch, frames)
     linked[:, 0] = 0
     return linked.flatten()

@@ -1,1 +1,1 @@
-"""Models by name, and the files that they are in."""
+"""Weights of models: catalogue, files, download, conversion."""

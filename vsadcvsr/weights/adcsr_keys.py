@@ -1,8 +1,8 @@
-"""What the tensors of the official AdcSR files are called there, and here.
+"""Mapping of the tensor names of the official AdcSR files to ours.
 
-`net_params_200.pkl` holds the UNet and the decoder's middle, as they were in a distributed run: `module.` before each
-name, and most of the UNet twice, for the run's discriminator took it apart by stages. `halfDecoder.ckpt` holds a whole
-autoencoder, of which the end of the decoder is wanted; its middle is an older one.
+`net_params_200.pkl` holds the UNet and the decoder's middle, as saved by a distributed run: `module.` before each name,
+and most of the UNet twice, since the run's discriminator split it into stages. `halfDecoder.ckpt` holds a whole
+autoencoder, of which the end of the decoder is used; its middle is an older one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 _UNET = "body.1."
 _MIDDLE = "body.2."
-_TWICE = "body.1.body."
+_REPEATED = "body.1.body."
 
 _STAGES = (
     *(f"down_blocks.{index}" for index in range(4)),
@@ -73,24 +73,24 @@ def is_decoder(names: Mapping[str, object]) -> bool:
     return not is_net(names) and any("decoder.up_blocks." in name for name in names)
 
 
-def once[T](tensors: Mapping[str, T]) -> tuple[dict[str, T], dict[str, str]]:
+def deduplicated[T](tensors: Mapping[str, T]) -> tuple[dict[str, T], dict[str, str]]:
     """`net_params_200.pkl` without `module.` and without repetitions; and of which name each of those is another."""
-    kept, again = dict[str, T](), dict[str, str]()
+    kept, repeats = dict[str, T](), dict[str, str]()
     for name, value in tensors.items():
         plain = _plain(name)
-        if plain.startswith(_TWICE):
-            again[name] = _first_name(plain)
+        if plain.startswith(_REPEATED):
+            repeats[name] = _first_name(plain)
         else:
             kept[plain] = value
-    return kept, again
+    return kept, repeats
 
 
 def net_name(name: str) -> str:
     """The name here of a tensor of `net_params_200.pkl`; one that is not known stays as it is."""
     if name.startswith(_MIDDLE):
-        return "decoder." + _attended(_renamed(name.removeprefix(_MIDDLE), _MIDDLED))
+        return "decoder." + _translate_blocks(_translate(name.removeprefix(_MIDDLE), _MIDDLED))
     if name.startswith(_UNET):
-        return "unet." + _attended(_renamed(name.removeprefix(_UNET), _STAGED))
+        return "unet." + _translate_blocks(_translate(name.removeprefix(_UNET), _STAGED))
     return name
 
 
@@ -99,7 +99,7 @@ def decoder_name(name: str) -> str | None:
     plain = name.replace("decoder.", "")
     if "decoder." not in name or not plain.startswith(_TAIL):
         return None
-    return "decoder." + _attended(_renamed(plain, _TAILED))
+    return "decoder." + _translate_blocks(_translate(plain, _TAILED))
 
 
 def _plain(name: str) -> str:
@@ -107,12 +107,12 @@ def _plain(name: str) -> str:
 
 
 def _first_name(plain: str) -> str:
-    number, _, rest = plain.removeprefix(_TWICE).partition(".")
+    number, _, rest = plain.removeprefix(_REPEATED).partition(".")
     known = number.isdecimal() and int(number) < len(_STAGES)
     return f"{_UNET}{_STAGES[int(number)]}.{rest}" if known else plain
 
 
-def _renamed(name: str, table: tuple[tuple[str, str], ...]) -> str:
+def _translate(name: str, table: tuple[tuple[str, str], ...]) -> str:
     for pattern, ours in table:
         name, count = re.subn(pattern, ours, name)
         if count:
@@ -120,7 +120,7 @@ def _renamed(name: str, table: tuple[tuple[str, str], ...]) -> str:
     return name
 
 
-def _attended(name: str) -> str:
+def _translate_blocks(name: str) -> str:
     for theirs, ours in (*_RESNET, *_TRANSFORMER, *_ATTENTION):
         name = name.replace(theirs, ours)
     return name

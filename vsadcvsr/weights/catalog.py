@@ -1,4 +1,4 @@
-"""The table of models that can be asked for by name: their facts, their files, and what those must add up to."""
+"""Catalogue of named models: facts, files and checksums."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ TABLE = Path(__file__).with_name("catalog.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A model of the catalogue. `files` are pairs of a name and a SHA-256; built-in models have none.
-
-    `url` is the folder on the net that the files are fetched from; where there is none, they ship.
-    """
+class CatalogEntry:
+    """A model of the catalogue."""
 
     spec: ModelSpec
     about: str
     files: tuple[tuple[str, str], ...]
+    """Pairs of file name and SHA-256; empty for built-in models."""
     builtin: bool
     url: str = ""
+    """Folder that the files are downloaded from; empty if they ship."""
 
     @property
     def networks(self) -> list[tuple[str, str]]:
@@ -39,7 +38,7 @@ class Entry:
         return next((one for one in self.files if one[0].endswith(SUFFIX)), None)
 
 
-class Shipped(NamedTuple):
+class ShippedFile(NamedTuple):
     """A file that ships, and the model in it."""
 
     name: str
@@ -49,10 +48,10 @@ class Shipped(NamedTuple):
     about: str
 
 
-def shipped(table: Path = TABLE) -> list[Shipped]:
+def shipped(table: Path = TABLE) -> list[ShippedFile]:
     """Every file of the catalogue that is beside it."""
     return [
-        Shipped(name, file, total, entry.spec, entry.about)
+        ShippedFile(name, file, total, entry.spec, entry.about)
         for name, entry in entries(table).items()
         for file, total in entry.files
         if not entry.url
@@ -60,18 +59,18 @@ def shipped(table: Path = TABLE) -> list[Shipped]:
 
 
 @cache
-def entries(table: Path = TABLE) -> Mapping[str, Entry]:
+def entries(table: Path = TABLE) -> Mapping[str, CatalogEntry]:
     """Every model of the catalogue by its name, in the order of the table."""
     return {name: _entry(name, row) for name, row in tomllib.loads(table.read_text("utf-8")).items()}
 
 
-def _entry(name: str, row: Mapping[str, object]) -> Entry:
-    facts = {key: row[key] for key in ("lookahead", "multiple", "reach", "parts", "color_fix") if key in row}
+def _entry(name: str, row: Mapping[str, object]) -> CatalogEntry:
+    facts = {key: row[key] for key in ("lookahead", "multiple", "reach", "split_output", "color_fix") if key in row}
     precisions = row.get("precisions", ["fp32"])
     files = row.get("files", {})
     assert isinstance(precisions, list)
     assert isinstance(files, dict)
-    return Entry(
+    return CatalogEntry(
         spec=ModelSpec(name=name, precisions=tuple(precisions), **facts),  # type: ignore[arg-type]  # checked by ModelSpec
         about=str(row["about"]),
         files=tuple(files.items()),

@@ -1,4 +1,4 @@
-"""Checkpoints made into weights files: the official ones of AdcSR, and those of our own training."""
+"""Conversion of checkpoints to weights files: the official ones of AdcSR, and those of our own training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.spec import Array
 from vsadcvsr.weights import adcsr_keys
-from vsadcvsr.weights.safe_unpickle import Stored, TorchFile
+from vsadcvsr.weights.safe_unpickle import StoredTensor, TorchFile
 
 if TYPE_CHECKING:
     from vsadcvsr.nets.weights_file import Dims
@@ -24,10 +24,10 @@ _OWN = ("mean", "student", "state_dict", "model")
 
 
 @dataclass(frozen=True)
-class _Found:
+class _TensorSource:
     """A tensor, and how to read it."""
 
-    stored: Stored
+    stored: StoredTensor
     file: TorchFile
 
     def array(self) -> Array:
@@ -57,15 +57,18 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
         raise UsageError.of("out", str(out), "the name of a .safetensors file")
     with ExitStack() as stack:
         opened = [stack.enter_context(TorchFile(path)) for path in sources]
-        found = _official(opened) if len(opened) == 2 else _own(opened)
-        dims = candidates[0] if len(opened) == 2 else _fitting(found, candidates)
-        told = " and ".join(path.name for path in sources)
+        tensors = _official(opened) if len(opened) == 2 else _own(opened)
+        dims = candidates[0] if len(opened) == 2 else _fitting(tensors, candidates)
+        names = " and ".join(path.name for path in sources)
         _expect(
-            weights_file.misfits({key: one.stored.shape for key, one in found.items()}, weights_file.shapes(dims)), told
+            weights_file.mismatches(
+                {key: source.stored.shape for key, source in tensors.items()}, weights_file.shapes(dims)
+            ),
+            names,
         )
-        arrays = {key: one.array() for key, one in found.items()}
-    _expect([f"{key} holds NaN or infinity" for key, array in arrays.items() if not np.isfinite(array).all()], told)
-    weights_file.write(arrays, dims, out)
+        arrays = {key: source.array() for key, source in tensors.items()}
+    _expect([f"{key} holds NaN or infinity" for key, array in arrays.items() if not np.isfinite(array).all()], names)
+    weights_file.write_tensors(arrays, dims, out)
     return Converted(dims.name, len(arrays), sum(array.size for array in arrays.values()))
 
 
@@ -76,37 +79,39 @@ def _named() -> tuple[Dims, ...]:
     return (IMAGE, PAPER, BASE, FAST)
 
 
-def _expect(problems: list[str], told: str) -> None:
+def _expect(problems: list[str], names: str) -> None:
     from vsadcvsr.nets import weights_file
 
     if problems:
         raise WeightsError(
-            f"{told}: {weights_file.told(problems)}; get the files anew, they must be {_OFFICIAL}, or our own"
+            f"{names}: {weights_file.summary(problems)}; get the files anew, they must be {_OFFICIAL}, or our own"
         )
 
 
-def _official(opened: Sequence[TorchFile]) -> dict[str, _Found]:
+def _official(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     """The tensors of the two files of AdcSR by their names here."""
     nets, decoders = (
         [file for file in opened if fits(weights_in(file))] for fits in (adcsr_keys.is_net, adcsr_keys.is_decoder)
     )
     if len(nets) != 1 or len(decoders) != 1:
-        given = " and ".join(file.path.name for file in opened)
-        raise WeightsError(f"{given} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
+        names = " and ".join(file.path.name for file in opened)
+        raise WeightsError(f"{names} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
     net, decoder = nets[0], decoders[0]
-    kept, again = adcsr_keys.once(weights_in(net))
-    _expect(_differences(net, kept, again), net.path.name)
+    kept, repeats = adcsr_keys.deduplicated(weights_in(net))
+    _expect(_differences(net, kept, repeats), net.path.name)
     return _renamed(net, kept, adcsr_keys.net_name) | _renamed(decoder, weights_in(decoder), adcsr_keys.decoder_name)
 
 
-def _renamed(file: TorchFile, tensors: Mapping[str, Stored], name: Callable[[str], str | None]) -> dict[str, _Found]:
-    return {ours: _Found(value, file) for theirs, value in tensors.items() if (ours := name(theirs)) is not None}
+def _renamed(
+    file: TorchFile, tensors: Mapping[str, StoredTensor], name: Callable[[str], str | None]
+) -> dict[str, _TensorSource]:
+    return {ours: _TensorSource(value, file) for theirs, value in tensors.items() if (ours := name(theirs)) is not None}
 
 
-def _differences(file: TorchFile, kept: Mapping[str, Stored], again: Mapping[str, str]) -> list[str]:
+def _differences(file: TorchFile, kept: Mapping[str, StoredTensor], repeats: Mapping[str, str]) -> list[str]:
     """Which repetitions are not what they repeat. Where they are the same numbers of the file, nothing is read."""
     problems, tensors = list[str](), weights_in(file)
-    for name, first in again.items():
+    for name, first in repeats.items():
         if first not in kept:
             problems.append(f"{name} repeats {first}, which is missing")
         elif tensors[name] != kept[first] and not _same(file, tensors[name], kept[first]):
@@ -114,11 +119,11 @@ def _differences(file: TorchFile, kept: Mapping[str, Stored], again: Mapping[str
     return problems
 
 
-def _same(file: TorchFile, one: Stored, other: Stored) -> bool:
-    return one.shape == other.shape and np.array_equal(file.array(one), file.array(other), equal_nan=True)
+def _same(file: TorchFile, tensor: StoredTensor, other: StoredTensor) -> bool:
+    return tensor.shape == other.shape and np.array_equal(file.array(tensor), file.array(other), equal_nan=True)
 
 
-def _own(opened: Sequence[TorchFile]) -> dict[str, _Found]:
+def _own(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     """The tensors of a checkpoint of our own; a distributed run's names lose their prefix."""
     if len(opened) != 1:
         raise UsageError.of("files", [file.path.name for file in opened], f"{_OFFICIAL}, or one checkpoint of our own")
@@ -129,21 +134,23 @@ def _own(opened: Sequence[TorchFile]) -> dict[str, _Found]:
     return _renamed(file, tensors, lambda name: name.removeprefix("module."))
 
 
-def weights_in(file: TorchFile) -> dict[str, Stored]:
+def weights_in(file: TorchFile) -> dict[str, StoredTensor]:
     """The tensors by name, wherever a checkpoint has them."""
     content = file.content
     if isinstance(content, dict):
         content = next((content[key] for key in _OWN if isinstance(content.get(key), dict)), content)
     tensors = content if isinstance(content, dict) else {}
-    found = {name: value for name, value in tensors.items() if isinstance(name, str) and isinstance(value, Stored)}
-    if not found:
+    stored = {
+        name: value for name, value in tensors.items() if isinstance(name, str) and isinstance(value, StoredTensor)
+    }
+    if not stored:
         raise WeightsError(f"{file.path.name} holds no tensors by name; give {_OFFICIAL}, or a checkpoint of our own")
-    return found
+    return stored
 
 
-def _fitting(found: Mapping[str, _Found], candidates: Sequence[Dims]) -> Dims:
+def _fitting(tensors: Mapping[str, _TensorSource], candidates: Sequence[Dims]) -> Dims:
     """The dimensions that the tensors fit best."""
     from vsadcvsr.nets import weights_file
 
-    shapes = {key: one.stored.shape for key, one in found.items()}
-    return min(candidates, key=lambda dims: len(weights_file.misfits(shapes, weights_file.shapes(dims))))
+    shapes = {key: source.stored.shape for key, source in tensors.items()}
+    return min(candidates, key=lambda dims: len(weights_file.mismatches(shapes, weights_file.shapes(dims))))

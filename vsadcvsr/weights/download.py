@@ -1,4 +1,4 @@
-"""Models of the catalogue that are too big to ship, brought from their public home."""
+"""Download of models that are too big to ship."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from vsadcvsr.errors import WeightsError
 from vsadcvsr.weights import catalog, store
 
 type Progress = Callable[[str, int, int], None]
-"""Told of a file's name, the bytes that are there and all bytes, 0 where those are not known."""
+"""Called with a file's name, its bytes so far and in total, 0 if unknown."""
 
 _BLOCK = 1 << 20
-_PATIENCE = 60.0  # seconds without a byte
+_TIMEOUT = 60.0  # seconds without a byte
 
 
-def fetch(model: str, *, table: Path = catalog.TABLE, progress: Progress = lambda *_: None) -> list[Path]:
-    """The files of a model, each brought unless it is there with its checksum already.
+def download(model: str, *, table: Path = catalog.TABLE, progress: Progress = lambda *_: None) -> list[Path]:
+    """The files of a model, each downloaded unless it exists with its checksum.
 
-    A file appears by its name once it is whole and has its checksum. What was cut off is taken up where it stopped.
-    Raises WeightsError.
+    A file appears under its name once it is complete and verified. Interrupted downloads are resumed. Raises
+    WeightsError.
     """
-    entry = store.known(model, table)
+    entry = store.entry_of(model, table)
     if not entry.url:
         where = "it is built in" if entry.builtin else "its files came with vsadcvsr"
         raise WeightsError(f"model {model!r} has no public home to be fetched from; {where}")
     folder = store.cache()
-    made = []
-    for name, wanted in entry.files:
+    paths = []
+    for name, expected in entry.files:
         path = folder / name
-        if not (path.is_file() and store.checksum(path) == wanted):
-            _bring(f"{entry.url.rstrip('/')}/{name}", path, wanted, progress)
-        made.append(path)
-    return made
+        if not (path.is_file() and store.checksum(path) == expected):
+            _download_file(f"{entry.url.rstrip('/')}/{name}", path, expected, progress)
+        paths.append(path)
+    return paths
 
 
-def _bring(url: str, path: Path, wanted: str, progress: Progress) -> None:
+def _download_file(url: str, path: Path, expected: str, progress: Progress) -> None:
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        resumed = _download(url, part, progress)
-        if resumed and store.checksum(part) != wanted:  # the file there is another one by now
+        resumed = _transfer(url, part, progress)
+        if resumed and store.checksum(part) != expected:  # the file there is another one already
             part.unlink()
-            _download(url, part, progress)
-        if (found := store.checksum(part)) != wanted:
+            _transfer(url, part, progress)
+        if (actual := store.checksum(part)) != expected:
             part.unlink()
-            sums = f"{found[:12]}…, expected {wanted[:12]}…"
+            sums = f"{actual[:12]}…, expected {expected[:12]}…"
             raise WeightsError(f"{url} has the wrong checksum ({sums}); update vsadcvsr, or tell its makers")
         part.replace(path)
     except (OSError, http.client.HTTPException) as error:
@@ -57,36 +57,38 @@ def _bring(url: str, path: Path, wanted: str, progress: Progress) -> None:
         ) from error
 
 
-def _download(url: str, part: Path, progress: Progress) -> bool:
+def _transfer(url: str, part: Path, progress: Progress) -> bool:
     """Makes `part` whole; says whether some of it was there before. Raises WeightsError where the other side stops."""
-    there = part.stat().st_size if part.exists() else 0
+    received = part.stat().st_size if part.exists() else 0
     try:
-        begun = _ask(url, there)
+        opening = _open(url, received)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
         part.unlink()  # there is no more to come after it, so that it is whole or of something else
-        return _download(url, part, progress)
-    with begun as answer:
-        resumed = answer.status == http.client.PARTIAL_CONTENT
-        there = there if resumed else 0
-        total = there + int(answer.headers.get("Content-Length") or 0)
+        return _transfer(url, part, progress)
+    with opening as response:
+        resumed = response.status == http.client.PARTIAL_CONTENT
+        received = received if resumed else 0
+        total = received + int(response.headers.get("Content-Length") or 0)
         with part.open("ab" if resumed else "wb") as file:
-            while block := answer.read(_BLOCK):
-                there += file.write(block)
-                progress(part.stem, there, max(total, there))
-    if there < total:
-        raise WeightsError(f"{url} broke off after {there:,} of {total:,} bytes; the same command goes on from there")
+            while block := response.read(_BLOCK):
+                received += file.write(block)
+                progress(part.stem, received, max(total, received))
+    if received < total:
+        raise WeightsError(
+            f"{url} broke off after {received:,} of {total:,} bytes; the same command goes on from there"
+        )
     return resumed
 
 
-def _ask(url: str, there: int) -> http.client.HTTPResponse:
-    headers = {"User-Agent": "adcvsr", **({"Range": f"bytes={there}-"} if there else {})}
-    answer: http.client.HTTPResponse = urllib.request.urlopen(
-        urllib.request.Request(url, headers=headers), timeout=_PATIENCE
+def _open(url: str, received: int) -> http.client.HTTPResponse:
+    headers = {"User-Agent": "adcvsr", **({"Range": f"bytes={received}-"} if received else {})}
+    response: http.client.HTTPResponse = urllib.request.urlopen(
+        urllib.request.Request(url, headers=headers), timeout=_TIMEOUT
     )
-    return answer
+    return response
 
 
 def _reason(error: Exception) -> str:

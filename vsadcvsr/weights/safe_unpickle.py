@@ -1,8 +1,8 @@
-"""What is in a file of torch's, without running anything that it says.
+"""Reading of torch checkpoints without executing anything in them.
 
-Such a file is a zip archive: one pickle, and the numbers of each tensor beside it. A pickle can call any function by
-name; here it gets those alone that put tensors together, and ours at that. Training frameworks leave objects of their
-own in checkpoints: in their place it gets one that takes anything and does nothing. Any other name is refused.
+Such a file is a zip archive: one pickle, and the data of each tensor beside it. A pickle can call any function by name;
+here only those that build tensors are allowed, and ours are used instead. Training frameworks leave objects of their
+own in checkpoints: these become inert placeholders. Any other name is refused.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import numpy as np
 from vsadcvsr.errors import WeightsError, one_line
 from vsadcvsr.spec import Array
 
-_MOST = 64 << 20
+_MAX_PICKLE = 64 << 20
 """Bytes of the largest pickle that is looked at; those of real checkpoints have less than one MiB."""
 
 _FLOATS = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2"}
-_BRAIN = "BFloat16Storage"  # the upper halves of fp32; numpy has no such type
-_OTHERS = (_BRAIN, "LongStorage", "IntStorage", "ShortStorage", "CharStorage", "ByteStorage", "BoolStorage")
+_BFLOAT16 = "BFloat16Storage"  # the upper halves of fp32; numpy has no such type
+_OTHERS = (_BFLOAT16, "LongStorage", "IntStorage", "ShortStorage", "CharStorage", "ByteStorage", "BoolStorage")
 
 _INERT = {
     ("_codecs", "encode"),
@@ -48,11 +48,11 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A tensor that is still in its file: which numbers of which storage. Equal ones are the same numbers."""
+class StoredTensor:
+    """A tensor that is still in its file, as a view of a storage. Equal ones have the same data."""
 
     storage: str
-    kind: str
+    storage_type: str
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -64,8 +64,8 @@ class Stored:
         return self.offset + reach + 1 if prod(self.shape) else self.offset
 
 
-class _Inert:
-    """In the place of an object that is of no use here."""
+class _Placeholder:
+    """Placeholder for an object that is not needed."""
 
     def __new__(cls, *_: object, **__: object) -> Self:
         return super().__new__(cls)
@@ -85,28 +85,30 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - whatever a pickle asks for
         if module == "torch" and name in {*_FLOATS, *_OTHERS}:
             return name
-        if (known := _KNOWN.get((module, name))) is not None:
-            return known
+        if (allowed := _KNOWN.get((module, name))) is not None:
+            return allowed
         if (module, name) in _INERT or module.partition(".")[0] in _INERT_PACKAGES:
-            return _Inert
+            return _Placeholder
         raise WeightsError(
             f"{self._path} asks for {module}.{name}, which weights have no use for; nothing of it has been run, "
             "get the file anew from those who made it"
         )
 
     def persistent_load(self, pid: Any) -> tuple[str, str]:  # noqa: ANN401 - whatever a pickle asks for
-        word, kind, key, _, _ = pid
-        if word != "storage" or not isinstance(kind, str) or not isinstance(key, str):
+        word, storage_type, key, _, _ = pid
+        if word != "storage" or not isinstance(storage_type, str) or not isinstance(key, str):
             raise ValueError(f"{pid} is no storage")
-        return key, kind
+        return key, storage_type
 
 
-def _tensor(storage: tuple[str, str], offset: int, shape: Sequence[int], strides: Sequence[int], *_: object) -> Stored:
-    key, kind = storage
-    return Stored(key, kind, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+def _tensor(
+    storage: tuple[str, str], offset: int, shape: Sequence[int], strides: Sequence[int], *_: object
+) -> StoredTensor:
+    key, storage_type = storage
+    return StoredTensor(key, storage_type, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
 
 
-def _parameter(tensor: Stored, *_: object) -> Stored:
+def _parameter(tensor: StoredTensor, *_: object) -> StoredTensor:
     return tensor
 
 
@@ -118,7 +120,7 @@ _KNOWN = {
 
 
 class TorchFile:
-    """A file that `torch.save` made: `content` is what was saved, with a `Stored` for each tensor.
+    """A file that `torch.save` made: `content` is what was saved, with a `StoredTensor` for each tensor.
 
     Raises WeightsError for any other file, and for one that asks for more than weights need.
     """
@@ -147,18 +149,18 @@ class TorchFile:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, storage_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
     def close(self) -> None:
         self._archive.close()
 
-    def array(self, stored: Stored) -> Array:
+    def array(self, stored: StoredTensor) -> Array:
         """The numbers of a tensor, in memory order. Raises WeightsError if they are not there, or no fractions."""
         try:
-            held = self._archive.read(f"{self._root}data/{stored.storage}")
-            flat = _numbers(held, stored.kind)
+            data = self._archive.read(f"{self._root}data/{stored.storage}")
+            flat = _numbers(data, stored.storage_type)
             if min(stored.offset, *stored.shape, *stored.strides, 0) < 0 or stored.last > len(flat):
                 raise ValueError(f"a tensor of {stored.shape} is beyond its {len(flat)} numbers")
             steps = [stride * flat.itemsize for stride in stored.strides]
@@ -172,22 +174,22 @@ class TorchFile:
         if len(names) != 1:
             raise ValueError(f"it has {len(names)} data.pkl inside, not one")
         root = names[0].removesuffix("data.pkl")
-        if self._archive.getinfo(names[0]).file_size > _MOST:
-            raise ValueError(f"its data.pkl is larger than {_MOST >> 20} MiB")
+        if self._archive.getinfo(names[0]).file_size > _MAX_PICKLE:
+            raise ValueError(f"its data.pkl is larger than {_MAX_PICKLE >> 20} MiB")
         order = f"{root}byteorder"
         if order in self._archive.namelist() and self._archive.read(order) != b"little":
             raise ValueError("its numbers are not in little-endian order")
         return root, _Unpickler(self._archive.read(names[0]), self.path).load()
 
     def _damaged(self, error: Exception) -> WeightsError:
-        words = one_line(error, 200) or type(error).__name__
-        return WeightsError(f"{self.path} is damaged or no weights file ({words}); get it anew")
+        message = one_line(error, 200) or type(error).__name__
+        return WeightsError(f"{self.path} is damaged or no weights file ({message}); get it anew")
 
 
-def _numbers(held: bytes, kind: str) -> Array:
-    if kind == _BRAIN:
-        return (np.frombuffer(held, "<u2").astype("<u4") << 16).view("<f4")
-    if kind not in _FLOATS:
-        raise ValueError(f"a tensor of {kind}, where fractions are meant")
-    flat: Array = np.frombuffer(held, _FLOATS[kind])
+def _numbers(data: bytes, storage_type: str) -> Array:
+    if storage_type == _BFLOAT16:
+        return (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+    if storage_type not in _FLOATS:
+        raise ValueError(f"a tensor of {storage_type}, where fractions are meant")
+    flat: Array = np.frombuffer(data, _FLOATS[storage_type])
     return flat

@@ -1,4 +1,4 @@
-"""From what a user calls a model to a file that can be trusted. Never touches the network."""
+"""Lookup of models: from a name or path to a verified file. Never uses the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsadcvsr.files import sha256
 from vsadcvsr.paths import cache
 from vsadcvsr.weights import catalog
 
-__all__ = ["SUFFIXES", "cache", "checksum", "find", "known", "restoring"]
+__all__ = ["SUFFIXES", "cache", "checksum", "entry_of", "find", "restoring"]
 
 SUFFIXES = (".onnx", ".safetensors")
 _LEAVE = "leave denoise at 0"
@@ -28,23 +28,23 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, tabl
     if not isinstance(cast(object, model), (str, Path)) or not str(model):
         raise UsageError.of("model", model, "a name, or the path of a weights file")
     if _is_own(model, table):
-        return _own(Path(model))
-    entry = known(str(model), table)
-    return _catalogued(str(model), entry, suffixes, _folder(entry, table))
+        return _user_file(Path(model))
+    entry = entry_of(str(model), table)
+    return _catalog_file(str(model), entry, suffixes, _folder(entry, table))
 
 
 def restoring(model: str | Path, *, table: Path = catalog.TABLE) -> Path:
     """The file with the restoring weights of a model, which `find` takes as well. Raises WeightsError."""
     if _is_own(model, table):
-        path = blending.beside(_own(Path(model)))
+        path = blending.beside(_user_file(Path(model)))
         if path.is_file():
             return path
         raise WeightsError(f"model {str(model)!r} has no restoring weights beside it ({path.name}); {_LEAVE}")
-    entry = known(str(model), table)
+    entry = entry_of(str(model), table)
     if entry.restoring is None:
         raise WeightsError(f"model {str(model)!r} has no restoring weights; {_LEAVE}")
-    file, wanted = entry.restoring
-    return _verified(_folder(entry, table) / file, wanted, str(model), entry)
+    file, expected = entry.restoring
+    return _verified(_folder(entry, table) / file, expected, str(model), entry)
 
 
 def _is_own(model: str | Path, table: Path) -> bool:
@@ -54,11 +54,11 @@ def _is_own(model: str | Path, table: Path) -> bool:
     return is_path and str(model) not in catalog.entries(table)
 
 
-def _folder(entry: catalog.Entry, table: Path) -> Path:
+def _folder(entry: catalog.CatalogEntry, table: Path) -> Path:
     return cache() if entry.url else table.parent
 
 
-def known(model: str, table: Path = catalog.TABLE) -> catalog.Entry:
+def entry_of(model: str, table: Path = catalog.TABLE) -> catalog.CatalogEntry:
     """What the catalogue says of a model; WeightsError, with near misses, where it says nothing."""
     entries = catalog.entries(table)
     if model in entries:
@@ -73,22 +73,22 @@ def known(model: str, table: Path = catalog.TABLE) -> catalog.Entry:
 def checksum(path: Path) -> str:
     """The SHA-256 of a file, read once for each change of it. Raises OSError."""
     stat = path.stat()
-    return _sum(path, stat.st_mtime_ns, stat.st_size)
+    return _cached_sha256(path, stat.st_mtime_ns, stat.st_size)
 
 
-def _catalogued(name: str, entry: catalog.Entry, suffixes: tuple[str, ...], folder: Path) -> Path:
+def _catalog_file(name: str, entry: catalog.CatalogEntry, suffixes: tuple[str, ...], folder: Path) -> Path:
     if entry.builtin and "" in suffixes:
         return Path(name)
     for suffix in suffixes:
-        for file, wanted in entry.networks:
+        for file, expected in entry.networks:
             if Path(file).suffix == suffix:
-                return _verified(folder / file, wanted, name, entry)
+                return _verified(folder / file, expected, name, entry)
     kinds = " or ".join(filter(None, suffixes)) or "built-in"
     has = "it is built in" if entry.builtin else f"its files: {', '.join(file for file, _ in entry.networks) or 'none'}"
     raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; {has}")
 
 
-def _own(path: Path) -> Path:
+def _user_file(path: Path) -> Path:
     if not path.exists():
         raise WeightsError(f"{path} does not exist; give the path of an .onnx or .safetensors file, or a model's name")
     if not path.is_file():
@@ -100,20 +100,20 @@ def _own(path: Path) -> Path:
     return path
 
 
-def _verified(path: Path, wanted: str, name: str, entry: catalog.Entry) -> Path:
+def _verified(path: Path, expected: str, name: str, entry: catalog.CatalogEntry) -> Path:
     hint = f"run `adcvsr models fetch {name}`" if entry.url else "install vsadcvsr again"
     try:
-        found = checksum(path)
+        actual = checksum(path)
     except OSError as error:
         raise WeightsError(f"model {name!r}: {path.name} is missing ({error.strerror}); {hint}") from error
-    if found != wanted:
-        sums = f"{found[:12]}…, expected {wanted[:12]}…"
+    if actual != expected:
+        sums = f"{actual[:12]}…, expected {expected[:12]}…"
         raise WeightsError(f"model {name!r}: {path.name} has the wrong checksum ({sums}); {hint}")
     return path
 
 
 @lru_cache(maxsize=64)
-def _sum(path: Path, changed: int, size: int) -> str:
+def _cached_sha256(path: Path, changed: int, size: int) -> str:
     """The SHA-256 of a file, read once for each change of it."""
     del changed, size
     return sha256(path)

@@ -19,14 +19,14 @@ from tests.engine.reference import clip_of
 from tests.nets.paper.small_paper import SHALLOW, student
 from vsadcvsr.backends.pytorch import backend as backend_module
 from vsadcvsr.backends.pytorch import transfer
-from vsadcvsr.backends.pytorch.backend import Eager, Ways
-from vsadcvsr.backends.pytorch.cuda_graphs import Step
-from vsadcvsr.backends.pytorch.stream import Machine
-from vsadcvsr.backends.pytorch.transfer import Pending, Pinned
+from vsadcvsr.backends.pytorch.backend import TorchBackend, TorchOptions
+from vsadcvsr.backends.pytorch.cuda_graphs import CapturedStep
+from vsadcvsr.backends.pytorch.stream import StepExecutor
+from vsadcvsr.backends.pytorch.transfer import PendingDownload, PinnedTransfer
 from vsadcvsr.nets.compact import CompactDims, CompactStudent
-from vsadcvsr.nets.step_runner import Keeping, Made, prepared, running
+from vsadcvsr.nets.step_runner import StateOptions, StepOutput, prepare, step_runner
 from vsadcvsr.nets.weights_file import Student
-from vsadcvsr.output import whole
+from vsadcvsr.output import to_rgb
 from vsadcvsr.spec import Array
 
 CPU = torch.device("cpu")
@@ -45,22 +45,38 @@ MAKERS: list[Callable[[], Student]] = [lambda: student(SHALLOW), compact]
 
 
 def made_by(
-    net: Student, ways: Ways, precision: str = "fp32", *, count: int = 1, cuts: set[int] | None = None
+    net: Student, ways: TorchOptions, precision: str = "fp32", *, count: int = 1, cuts: set[int] | None = None
 ) -> Array:
     torch.set_num_threads(1)
-    return run(Eager.of(net, CPU, precision, ways), clip_of(6, cuts or set(), SIZE), cuts or set(), count=count)
+    return run(
+        TorchBackend.from_network(net, CPU, precision, ways),
+        clip_of(6, cuts or set(), SIZE),
+        cuts or set(),
+        count=count,
+    )
 
 
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("count", [1, 3])
-@pytest.mark.parametrize("ways", [Ways(late=True), Ways(aside="lines"), Ways(late=True, aside="all")], ids=str)
-def test_no_way_of_taking_steps_changes_a_bit(make: Callable[[], Student], count: int, ways: Ways) -> None:
-    plain = made_by(make(), Ways(), count=count, cuts={2})
+@pytest.mark.parametrize(
+    "ways",
+    [
+        TorchOptions(pipelined_output=True),
+        TorchOptions(offload="lines"),
+        TorchOptions(pipelined_output=True, offload="all"),
+    ],
+    ids=str,
+)
+def test_no_way_of_taking_steps_changes_a_bit(make: Callable[[], Student], count: int, ways: TorchOptions) -> None:
+    plain = made_by(make(), TorchOptions(), count=count, cuts={2})
     np.testing.assert_array_equal(made_by(make(), ways, count=count, cuts={2}), plain)
 
 
 def test_late_pictures_are_told_in_the_lookahead() -> None:
-    assert Eager.of(compact(), CPU, "fp32", Ways(late=True)).spec.lookahead == compact().spec.lookahead + 1
+    assert (
+        TorchBackend.from_network(compact(), CPU, "fp32", TorchOptions(pipelined_output=True)).spec.lookahead
+        == compact().spec.lookahead + 1
+    )
 
 
 def too_strong() -> Student:
@@ -72,25 +88,25 @@ def too_strong() -> Student:
 
 
 def test_a_step_that_overflows_in_fp16_is_taken_again_and_counts_once(caplog: pytest.LogCaptureFixture) -> None:
-    wanted = made_by(too_strong(), Ways())
+    wanted = made_by(too_strong(), TorchOptions())
     with caplog.at_level(logging.WARNING):
-        made = made_by(too_strong(), Ways(), "fp16")
+        made = made_by(too_strong(), TorchOptions(), "fp16")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "taken again in fp32" in caplog.text
     np.testing.assert_allclose(made, wanted, atol=0.02)
 
 
 def test_weights_are_narrow_again_after_a_step_in_fp32() -> None:
-    net = prepared(student(SHALLOW), torch.float16, CPU)
+    net = prepare(student(SHALLOW), torch.float16, CPU)
     before = {name: (part.data_ptr(), part.dtype) for name, part in net.named_parameters()}
-    stream = running(net, SIZE, 1, torch.float16, Keeping(again=True))
+    stream = step_runner(net, SIZE, 1, torch.float16, StateOptions(retryable=True))
     with torch.inference_mode():
-        stream.run(torch.rand(1, 3, *SIZE), torch.zeros(1), exact=True)
+        stream.run(torch.rand(1, 3, *SIZE), torch.zeros(1), fp32=True)
     assert {name: (part.data_ptr(), part.dtype) for name, part in net.named_parameters()} == before
 
 
 def test_the_papers_network_is_narrow_but_for_its_ends() -> None:
-    net = prepared(student(SHALLOW), torch.bfloat16, CPU)
+    net = prepare(student(SHALLOW), torch.bfloat16, CPU)
     wide = {name.rpartition(".")[0] for name, part in net.named_parameters() if part.dtype == torch.float32}
     assert wide == {"unet.stem.layer", "decoder.head.layer"}
 
@@ -102,8 +118,8 @@ class Recording:
 
     def __init__(self) -> None:
         self.replays = 0
-        self.again: Callable[[], Made] | None = None
-        self.made: Made = ()
+        self.again: Callable[[], StepOutput] | None = None
+        self.made: StepOutput = ()
 
     def replay(self) -> None:
         self.replays += 1
@@ -121,8 +137,8 @@ class Recorded:
     def __getattr__(self, name: str) -> object:
         return getattr(self.inner, name)
 
-    def run(self, frames: Tensor, links: Tensor, *, exact: bool = False) -> Made:
-        act: Callable[[], Made] = lambda: self.inner.run(frames, links, exact=exact)  # type: ignore[attr-defined]  # noqa: E731
+    def run(self, frames: Tensor, links: Tensor, *, fp32: bool = False) -> StepOutput:
+        act: Callable[[], StepOutput] = lambda: self.inner.run(frames, links, fp32=fp32)  # type: ignore[attr-defined]  # noqa: E731
         made = act()
         if Recording.current is not None:
             Recording.current.again, Recording.current.made = act, made
@@ -141,7 +157,7 @@ class Shared:
 
     def __init__(self) -> None:
         self.stream, self.pool = None, None
-        self.warm: set[Hashable] = set()
+        self.warmed_up: set[Hashable] = set()
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -153,9 +169,9 @@ def test_a_step_is_run_once_recorded_once_and_replayed_from_then_on(
     net, frames = make(), torch.rand(30, 3, 4, 8)
     shared = Shared()
     with torch.inference_mode():
-        plain = running(net, SIZE, 1, torch.float32, Keeping())
-        inner = Recorded(running(net, SIZE, 1, torch.float32, Keeping(fixed=True, again=True)))
-        step = Step(inner, SIZE, CPU, shared)  # type: ignore[arg-type]  # what a GPU would have
+        plain = step_runner(net, SIZE, 1, torch.float32, StateOptions())
+        inner = Recorded(step_runner(net, SIZE, 1, torch.float32, StateOptions(fixed_memory=True, retryable=True)))
+        step = CapturedStep(inner, SIZE, CPU, shared)  # type: ignore[arg-type]  # what a GPU would have
         for n, frame in enumerate(frames):
             link = torch.tensor([float(n % 7 > 0)])
             step.frames.copy_(frame[None])
@@ -163,10 +179,10 @@ def test_a_step_is_run_once_recorded_once_and_replayed_from_then_on(
             made, wanted = step.run(), plain.run(step.frames, link)
             for one, other in zip(made, wanted, strict=True):
                 assert torch.equal(one, other)
-            step.running.advance()
+            step.runner.advance()
             plain.advance()
-    assert shared.warm == {(1, 3, 4, 8)}
-    assert getattr(step._recorded._recording, "replays", 0) == len(frames) - 1
+    assert shared.warmed_up == {(1, 3, 4, 8)}
+    assert getattr(step._captured._graph, "replays", 0) == len(frames) - 1
 
 
 class Event:
@@ -185,21 +201,21 @@ class Queue:
 def test_pictures_that_leave_through_pinned_memory_are_not_overwritten_on_their_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transfer, "_pinned", lambda like, type: torch.empty(like.shape, dtype=type))
+    monkeypatch.setattr(transfer, "_pinned_like", lambda like, type: torch.empty(like.shape, dtype=type))
     monkeypatch.setattr(transfer, "_event", Event)
     monkeypatch.setattr("torch.cuda.stream", lambda _: nullcontext())
     net, frames = student(SHALLOW), np.random.default_rng(0).random((5, 3, *SIZE), np.float32)
     with torch.inference_mode():
-        step = Step(running(net, SIZE, 1, torch.float32, Keeping()), SIZE, CPU, None)
-        plain = running(net, SIZE, 1, torch.float32, Keeping())
-        bus = Pinned(Queue(), Queue(), torch.float32)  # type: ignore[arg-type]
-        pending: Pending | None = None
+        step = CapturedStep(step_runner(net, SIZE, 1, torch.float32, StateOptions()), SIZE, CPU, None)
+        plain = step_runner(net, SIZE, 1, torch.float32, StateOptions())
+        bus = PinnedTransfer(Queue(), Queue(), torch.float32)  # type: ignore[arg-type]
+        pending: PendingDownload | None = None
         before = np.zeros(0, np.float32)
         for n, frame in enumerate(frames):
             link = np.full(1, float(n > 0), np.float32)
-            bus.send([(frame[None], step.frames), (link, step.links)])
-            following = bus.hand(step.run())
-            step.running.advance()
+            bus.upload([(frame[None], step.frames), (link, step.links)])
+            following = bus.download(step.run())
+            step.runner.advance()
             if pending is not None:
                 np.testing.assert_array_equal(pending()[0], before)
             (wanted,) = plain.run(torch.from_numpy(frame[None]), torch.from_numpy(link))
@@ -208,25 +224,25 @@ def test_pictures_that_leave_through_pinned_memory_are_not_overwritten_on_their_
 
 
 def test_a_stream_that_is_gone_leaves_its_memory_to_the_next_which_knows_nothing_of_it() -> None:
-    backend, frames = Eager.of(student(SHALLOW), CPU, "fp32", Ways()), clip_of(4, set(), SIZE)
+    backend, frames = TorchBackend.from_network(student(SHALLOW), CPU, "fp32", TorchOptions()), clip_of(4, set(), SIZE)
     first = run(backend, frames, set())
     gc.collect()
-    (machine,) = backend._idle
+    (machine,) = backend._idle_executors
     left = backend.start(*SIZE)
     backend.step(np.full_like(frames[:1], np.nan), np.ones(1, np.float32), left)
     del left
     gc.collect()
     np.testing.assert_array_equal(run(backend, frames, set()), first)
     gc.collect()
-    assert backend._idle == [machine]
+    assert backend._idle_executors == [machine]
 
 
 def test_memory_of_another_size_is_given_up() -> None:
-    backend = Eager.of(student(SHALLOW), CPU, "fp32", Ways())
+    backend = TorchBackend.from_network(student(SHALLOW), CPU, "fp32", TorchOptions())
     for size in ((4, 4), (4, 8)):
         run(backend, clip_of(1, set(), size), set())
         gc.collect()
-    assert [machine.step.size for machine in backend._idle] == [(4, 8)]
+    assert [machine.step.size for machine in backend._idle_executors] == [(4, 8)]
 
 
 @pytest.mark.parametrize(("has", "able", "chosen"), [
@@ -241,14 +257,14 @@ def test_by_itself_a_gpu_counts_in_bf16_where_it_can(
     assert backend_module._precision("auto", CPU, able) == "fp32"
 
 
-class _Watched(list[Machine]):
+class _Watched(list[StepExecutor]):
     """Idle machines, which two threads look at together if they can."""
 
-    def __init__(self, machines: list[Machine]) -> None:
+    def __init__(self, machines: list[StepExecutor]) -> None:
         super().__init__(machines)
         self.meeting = threading.Barrier(2)
 
-    def __iter__(self) -> Iterator[Machine]:
+    def __iter__(self) -> Iterator[StepExecutor]:
         seen = list(super().__iter__())
         with suppress(threading.BrokenBarrierError):
             self.meeting.wait(0.3)
@@ -257,13 +273,17 @@ class _Watched(list[Machine]):
 
 def test_two_threads_that_begin_streams_do_not_take_the_same_machine() -> None:
     torch.set_num_threads(1)
-    backend, frames, links = Eager.of(compact(), CPU, "fp32"), clip_of(1, size=SIZE), np.zeros(1, np.float32)
+    backend, frames, links = (
+        TorchBackend.from_network(compact(), CPU, "fp32"),
+        clip_of(1, size=SIZE),
+        np.zeros(1, np.float32),
+    )
     backend.step(frames, links, backend.start(*SIZE))
     gc.collect()
-    backend._idle = _Watched(backend._idle)
-    assert len(backend._idle) == 1
+    backend._idle_executors = _Watched(backend._idle_executors)
+    assert len(backend._idle_executors) == 1
     with ThreadPoolExecutor(2) as pool:
         streams = [backend.start(*SIZE) for _ in range(2)]
         steps = [pool.submit(backend.step, frames, links, stream) for stream in streams]
         one, other = (step.result(timeout=30)[0] for step in steps)
-    np.testing.assert_array_equal(whole(one), whole(other))
+    np.testing.assert_array_equal(to_rgb(one), to_rgb(other))

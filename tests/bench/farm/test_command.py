@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsadcvsr.bench.farm.__main__ import Report, assumptions, main
-from vsadcvsr.bench.farm.forecast import Assumed, Measured, breaking, enough, forecast
-from vsadcvsr.bench.farm.ledger import reading
+from vsadcvsr.bench.farm.forecast import Assumed, Measured, bottlenecks, forecast, gpus_needed
+from vsadcvsr.bench.farm.ledger import measure_reading
 from vsadcvsr.bench.farm.workers import scaling
 from vsadcvsr.errors import FarmError, UsageError
 
@@ -42,7 +42,7 @@ def test_a_worker_that_fails_is_told_of(tmp_path: Path) -> None:
 
 
 def test_a_ledger_as_many_would_leave_it_is_read_whole(tmp_path: Path) -> None:
-    made = reading(tmp_path / "job", files=5, chunks=20)
+    made = measure_reading(tmp_path / "job", files=5, chunks=20)
     assert (made.files, made.lines) == (5, 34)
     assert len(list((tmp_path / "job" / "ledger").iterdir())) == 6  # and that of the worker that made the rest
     assert min(made.first, made.again, made.between, made.finished) > 0
@@ -107,10 +107,10 @@ def test_four_times_the_pixels_take_four_times_as_long_to_plan() -> None:
 
 
 def test_what_costs_most_is_said_first() -> None:
-    first, *_ = breaking(MEASURED, replace(ASSUMED, fps_per_gpu=0.1))
+    first, *_ = bottlenecks(MEASURED, replace(ASSUMED, fps_per_gpu=0.1))
     assert first.startswith("9")
     assert "the GPUs work" in first
-    assert "planning" in breaking(replace(MEASURED, planning=1.0), ASSUMED)[0]
+    assert "planning" in bottlenecks(replace(MEASURED, planning=1.0), ASSUMED)[0]
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_what_costs_most_is_said_first() -> None:
     ],
 )
 def test_what_would_not_do_is_said(more: dict[str, float], words: str) -> None:
-    assert any(words in line for line in breaking(MEASURED, replace(ASSUMED, **more)))  # type: ignore[arg-type]
+    assert any(words in line for line in bottlenecks(MEASURED, replace(ASSUMED, **more)))  # type: ignore[arg-type]
 
 
 def test_enough_is_the_least_number_that_is() -> None:
-    few, limit = enough(MEASURED, ASSUMED), 1.1 * forecast(MEASURED, ASSUMED).whole
+    few, limit = gpus_needed(MEASURED, ASSUMED), 1.1 * forecast(MEASURED, ASSUMED).whole
     assert forecast(MEASURED, replace(ASSUMED, gpus=few)).whole <= limit
     assert forecast(MEASURED, replace(ASSUMED, gpus=few - 1)).whole > limit
 

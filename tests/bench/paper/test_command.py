@@ -30,7 +30,7 @@ def test_a_dry_run_leaves_every_number_and_the_machine(tmp_path: Path, capsys: p
                  "tiled against whole, PSNR, dB", "fast, 32x16, torch/cpu/fp32, frames/s",
                  "fast through the engine, planes of YUV420P8, frames/s"):  # fmt: skip
         assert numbers[name] > 0
-    assert found["handover"]["calculated"]["H200"]["planes from the device"]["bus"] > 1000
+    assert found["gpu_estimate"]["calculated"]["H200"]["planes from the device"]["bus"] > 1000
     assert "CUDA graphs" in found["left_out"]
     told = capsys.readouterr().out
     assert "a dry run, no measurement" in told
@@ -46,8 +46,8 @@ def test_without_a_gpu_it_says_what_can_be_done(
 
 
 def test_wrong_outputs_are_not_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    right = costs.reference
-    monkeypatch.setattr(costs, "reference", lambda *given: right(*given) + np.float32(0.01))
+    right = costs.clip_form
+    monkeypatch.setattr(costs, "clip_form", lambda *given: right(*given) + np.float32(0.01))
     assert __main__.main(["--dry-run"]) == 2
     assert "differ from the clip form in fp32: 40.0 dB; nothing was timed" in capsys.readouterr().err
 
@@ -60,7 +60,7 @@ def test_operations_are_those_of_the_papers_layers() -> None:
 
 
 def test_memory_by_calculation_names_every_output_and_card() -> None:
-    assert list(__main__.planned()) == [
+    assert list(__main__.memory_plans()) == [
         f"{output} on {card} GB" for output in ("1920x1080", "3840x2160") for card in (24, 12, 8)
     ]
 
@@ -70,7 +70,7 @@ def test_weights_of_ones_own_are_measured(tmp_path: Path) -> None:
     given = options.paper().parse_args(["--dry-run", "--weights", str(tmp_path / "own.safetensors")])
     trial, net = __main__._network(given)
     assert trial.dims == net.dims == SHALLOW
-    assert trial.size == __main__.DRY.size
+    assert trial.size == __main__.DRY_RUN.size
 
 
 def test_it_is_a_command() -> None:

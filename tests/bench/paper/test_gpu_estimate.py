@@ -16,9 +16,9 @@ MS = {
 
 
 def test_bytes_over_the_bus_are_those_of_a_1080p_picture() -> None:
-    assert gpu_estimate.bytes_down(planes=True) == 1920 * 1080 * 3 // 2
-    assert gpu_estimate.bytes_down(planes=False) == 2 * (1920 * 1080 + 3 * 480 * 270)
-    assert gpu_estimate.bytes_up() == 4 * 3 * 480 * 270
+    assert gpu_estimate.download_bytes(planes=True) == 1920 * 1080 * 3 // 2
+    assert gpu_estimate.download_bytes(planes=False) == 2 * (1920 * 1080 + 3 * 480 * 270)
+    assert gpu_estimate.upload_bytes() == 4 * 3 * 480 * 270
 
 
 def test_operations_grow_with_the_picture() -> None:

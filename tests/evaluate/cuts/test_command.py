@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsadcvsr.evaluate.cuts.__main__ import half_of, table, totals
+from vsadcvsr.evaluate.cuts.__main__ import split_half, table, totals
 from vsadcvsr.evaluate.cuts.pairs import CONTINUOUS, CUTS, SIZE, Material, Shot, compressed, fit, view
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import scene_of
+from vsadcvsr.video_io import scene_name
 
 
 def smooth(seed: int, height: int = 200, width: int = 340) -> Array:
@@ -42,11 +42,11 @@ def test_compression_keeps_the_number_of_frames(material: Material) -> None:
 
 def test_crops_and_parts_of_one_scene_have_one_name() -> None:
     names = ["dog_a.mp4", "dog_c.mp4", "lake_d.webp", "lake_d2.webp", "lake.webp", "wiki_008.webp"]
-    assert [scene_of(Path(name).stem) for name in names] == ["dog", "dog", "lake", "lake", "lake", "wiki_008"]
+    assert [scene_name(Path(name).stem) for name in names] == ["dog", "dog", "lake", "lake", "lake", "wiki_008"]
 
 
 def test_halves_share_no_scene(material: Material) -> None:
-    first, second = half_of(material, 0), half_of(material, 1)
+    first, second = split_half(material, 0), split_half(material, 1)
     assert not {shot.scene for shot in first.shots} & {shot.scene for shot in second.shots}
     assert len(first.shots) + len(second.shots) == len(material.shots)
 

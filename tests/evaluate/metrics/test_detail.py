@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluate.waves import picture
-from vsadcvsr.evaluate.methods import PLAIN, shrunk
-from vsadcvsr.evaluate.metrics.detail import detail, fine, sharpness
+from vsadcvsr.evaluate.methods import RESIZERS, downscale
+from vsadcvsr.evaluate.metrics.detail import detail, high_frequencies, sharpness
 from vsadcvsr.spec import Array
 
 HEIGHT, WIDTH = 72, 104  # 64 x 96 without the border
@@ -37,7 +37,7 @@ def test_a_frame_has_as_much_detail_as_itself_and_all_of_it_right() -> None:
 
 @pytest.mark.parametrize(("across", "nyquist"), [(True, 24), (False, 16)])
 def test_fine_begins_at_the_nyquist_frequency_of_a_quarter(across: bool, nyquist: int) -> None:
-    energy = [float((fine(grating(waves, across=across)) ** 2).sum()) for waves in (nyquist - 1, nyquist)]
+    energy = [float((high_frequencies(grating(waves, across=across)) ** 2).sum()) for waves in (nyquist - 1, nyquist)]
     assert energy[0] == pytest.approx(0, abs=1e-6)
     assert energy[1] > 1
 
@@ -60,7 +60,7 @@ def test_detail_turned_over_is_all_wrong() -> None:
 
 
 def test_plain_resizing_leaves_little_detail() -> None:
-    (large,) = PLAIN["bicubic"]([shrunk(fine_texture(0))])
+    (large,) = RESIZERS["bicubic"]([downscale(fine_texture(0))])
     assert detail(large, fine_texture(0))[0] < 0.05
 
 
@@ -72,7 +72,7 @@ def test_an_even_truth_gives_nothing_to_compare_with() -> None:
 
 
 def test_odd_sizes_lose_their_last_line() -> None:
-    assert fine(picture(41, 43)).shape == (32, 34)
+    assert high_frequencies(picture(41, 43)).shape == (32, 34)
 
 
 def test_sharpness_of_a_grating_is_the_ratio_of_heights() -> None:

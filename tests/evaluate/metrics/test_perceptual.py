@@ -84,7 +84,7 @@ def everything(caches: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("everything")
 def test_a_metric_against_the_truth_gets_both_frames() -> None:
-    judge = perceptual.opened("lpips")
+    judge = perceptual.open_metric("lpips")
     assert judge(picture(16, 20), picture(16, 20)) == 0
     assert judge(picture(16, 20), picture(16, 20, 1)) == pytest.approx(
         float(np.mean((picture(16, 20) - picture(16, 20, 1)) ** 2)), rel=1e-5
@@ -93,12 +93,14 @@ def test_a_metric_against_the_truth_gets_both_frames() -> None:
 
 @pytest.mark.usefixtures("everything")
 def test_a_metric_without_reference_gets_the_frame_alone() -> None:
-    assert perceptual.opened("maniqa")(picture(16, 20), picture(16, 20)) == pytest.approx(float(picture(16, 20).mean()))
+    assert perceptual.open_metric("maniqa")(picture(16, 20), picture(16, 20)) == pytest.approx(
+        float(picture(16, 20).mean())
+    )
 
 
 @pytest.mark.usefixtures("everything")
 def test_nothing_is_said_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    perceptual.opened("lpips")
+    perceptual.open_metric("lpips")
     assert capsys.readouterr().out == ""
 
 
@@ -106,12 +108,12 @@ def test_nothing_is_said_on_standard_output(capsys: pytest.CaptureFixture[str]) 
 def test_a_download_is_refused_and_the_network_comes_back() -> None:
     before = (socket.getaddrinfo, os.environ.get("HF_HUB_OFFLINE"))
     with pytest.raises(BackendError, match="dists cannot be opened: a file is missing, and nothing is downloaded"):
-        perceptual.opened("dists")
+        perceptual.open_metric("dists")
     assert (socket.getaddrinfo, os.environ.get("HF_HUB_OFFLINE")) == before
 
 
 def test_other_threads_look_up_addresses_while_a_metric_is_opened() -> None:
-    with perceptual._unconnected(), ThreadPoolExecutor(1) as other:
+    with perceptual._no_network(), ThreadPoolExecutor(1) as other:
         assert other.submit(socket.getaddrinfo, "127.0.0.1", 80).result()
         with pytest.raises(OSError, match="nothing is downloaded"):
             socket.getaddrinfo("127.0.0.1", 80)
@@ -120,20 +122,20 @@ def test_other_threads_look_up_addresses_while_a_metric_is_opened() -> None:
 @pytest.mark.usefixtures("everything")
 def test_foreign_weights_are_one_line() -> None:
     with pytest.raises(BackendError, match=r"musiq cannot be opened: size mismatch$"):
-        perceptual.opened("musiq")
+        perceptual.open_metric("musiq")
 
 
 @pytest.mark.usefixtures("everything")
 def test_a_torn_file_of_weights_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORN", "1")
     with pytest.raises(BackendError, match="maniqa-pipal cannot be opened: invalid load key"):
-        perceptual.opened("maniqa")
+        perceptual.open_metric("maniqa")
 
 
 @pytest.mark.usefixtures("everything")
 def test_a_frame_that_a_metric_cannot_take_is_one_line() -> None:
     with pytest.raises(BackendError, match=r"clipiqa failed on a frame of \(3, 16, 20\): too small"):
-        perceptual.opened("clipiqa")(picture(16, 20), None)
+        perceptual.open_metric("clipiqa")(picture(16, 20), None)
 
 
 def test_a_missing_file_is_named_with_its_place(everything: Path) -> None:
@@ -141,13 +143,13 @@ def test_a_missing_file_is_named_with_its_place(everything: Path) -> None:
     with pytest.raises(
         BackendError, match=r"lpips needs \S+hub/checkpoints/alexnet-owt-\*\.pth; nothing is downloaded"
     ):
-        perceptual.opened("lpips")
+        perceptual.open_metric("lpips")
 
 
 @pytest.mark.parametrize("name", perceptual.METRICS)
 def test_without_anything_every_metric_says_what_it_needs(caches: Path, name: str) -> None:
     with pytest.raises(BackendError, match=f"needs .*{caches}.*; nothing is downloaded here"):
-        perceptual.opened(name)
+        perceptual.open_metric(name)
 
 
 def test_raft_gives_its_last_estimate_in_the_size_of_the_frame(everything: Path) -> None:

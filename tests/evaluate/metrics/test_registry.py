@@ -11,33 +11,33 @@ import pytest
 from tests.evaluate.waves import moving
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
 from vsadcvsr.evaluate.metrics import vmaf
-from vsadcvsr.evaluate.metrics.registry import COLUMNS, PERCEPTUAL, columns_named, measures_for
-from vsadcvsr.evaluate.metrics.temporal import Footage
+from vsadcvsr.evaluate.metrics.registry import COLUMNS, PERCEPTUAL, metrics_for, parse_columns
+from vsadcvsr.evaluate.metrics.temporal import ClipWithFlow
 
-TRUTH = Footage(moving(4))
-CLIP = Footage(tuple(np.clip(frame + np.float32(0.02), 0, 1) for frame in TRUTH.frames))
+TRUTH = ClipWithFlow(moving(4))
+CLIP = ClipWithFlow(tuple(np.clip(frame + np.float32(0.02), 0, 1) for frame in TRUTH.frames))
 
 
 def test_names_come_in_the_order_of_the_table() -> None:
-    assert columns_named("warp,vmaf,psnr_y") == ("psnr_y", "vmaf", "warp")
-    assert columns_named("all") == tuple(COLUMNS)
-    assert columns_named("fast,vmaf") == tuple(name for name in COLUMNS if name in (*columns_named("fast"), "vmaf"))
+    assert parse_columns("warp,vmaf,psnr_y") == ("psnr_y", "vmaf", "warp")
+    assert parse_columns("all") == tuple(COLUMNS)
+    assert parse_columns("fast,vmaf") == tuple(name for name in COLUMNS if name in (*parse_columns("fast"), "vmaf"))
 
 
 def test_what_is_fast_has_nothing_that_is_slow_or_may_be_missing() -> None:
-    assert not set(columns_named("fast")) & {"vmaf", "ms_ssim", "warp_ec", "warp_raft", "warp_ec_raft", *PERCEPTUAL}
+    assert not set(parse_columns("fast")) & {"vmaf", "ms_ssim", "warp_ec", "warp_raft", "warp_ec_raft", *PERCEPTUAL}
 
 
 def test_a_wrong_name_is_told_with_those_that_there_are() -> None:
     with pytest.raises(
         UsageError, match=r"metrics is 'psnr_x', allowed: fast, summary, all and psnr_y, .* did you mean 'psnr_y'"
     ):
-        columns_named("psnr_y,psnr_x")
+        parse_columns("psnr_y,psnr_x")
 
 
 def test_every_column_has_a_number_a_frame_or_none() -> None:
-    measures = measures_for(("psnr_y", "warp", "flicker", "detail_r"))
-    found = measures.of(CLIP, TRUTH)
+    measures = metrics_for(("psnr_y", "warp", "flicker", "detail_r"))
+    found = measures.measure(CLIP, TRUTH)
     assert list(found) == ["psnr_y", "warp", "flicker", "detail_r"]
     there = {name: [not math.isnan(value) for value in values] for name, values in found.items()}
     assert there["psnr_y"] == there["detail_r"] == [True] * 4
@@ -46,23 +46,23 @@ def test_every_column_has_a_number_a_frame_or_none() -> None:
 
 
 def test_without_a_truth_only_what_needs_none_is_there() -> None:
-    found = measures_for(("psnr_y", "ms_ssim", "warp", "warp_own", "warp_ec", "flicker", "detail")).of(CLIP, None)
+    found = metrics_for(("psnr_y", "ms_ssim", "warp", "warp_own", "warp_ec", "flicker", "detail")).measure(CLIP, None)
     assert {name for name, values in found.items() if not all(map(math.isnan, values))} == {
         "warp_own", "warp_ec", "flicker",
     }  # fmt: skip
 
 
 def test_a_frame_too_small_for_ms_ssim_has_none() -> None:
-    small = Footage(moving(1, 16, 16))
-    assert all(map(math.isnan, measures_for(("ms_ssim",)).of(small, small)["ms_ssim"]))
+    small = ClipWithFlow(moving(1, 16, 16))
+    assert all(map(math.isnan, metrics_for(("ms_ssim",)).measure(small, small)["ms_ssim"]))
 
 
 def test_what_cannot_be_measured_is_empty_and_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(vmaf, "binaries", lambda: iter(()))
-    measures = measures_for(("psnr_y", "vmaf", "musiq", "warp_raft"))
+    measures = metrics_for(("psnr_y", "vmaf", "musiq", "warp_raft"))
     assert [reason.split()[0] for reason in measures.reasons] == ["VMAF", "musiq", "E*warp"]
-    found = measures.of(CLIP, TRUTH)
+    found = measures.measure(CLIP, TRUTH)
     assert all(math.isnan(value) for name in ("vmaf", "musiq", "warp_raft") for value in found[name])
     assert found["psnr_y"][0] > 30
 
@@ -75,14 +75,14 @@ def test_weights_that_were_named_and_are_wrong_are_an_error(tmp_path: Path, monk
 
     monkeypatch.setattr(perceptual, "raft", fails)
     with pytest.raises(WeightsError, match="is wrong"):
-        measures_for(("warp_raft",), raft=tmp_path)
+        metrics_for(("warp_raft",), raft=tmp_path)
 
 
 def test_a_judge_fills_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     from vsadcvsr.evaluate.metrics import perceptual
 
-    monkeypatch.setattr(perceptual, "opened", lambda _: lambda _, truth: 0.25 if truth is None else 0.75)
-    found = measures_for(("lpips", "musiq")).of(CLIP, TRUTH)
+    monkeypatch.setattr(perceptual, "open_metric", lambda _: lambda _, truth: 0.25 if truth is None else 0.75)
+    found = metrics_for(("lpips", "musiq")).measure(CLIP, TRUTH)
     assert found == {"lpips": (0.75,) * 4, "musiq": (0.25,) * 4}
 
 
@@ -92,6 +92,6 @@ def test_a_metric_that_fails_on_a_frame_is_an_error(monkeypatch: pytest.MonkeyPa
     def judge(frame: object, truth: object) -> float:
         raise BackendError("musiq failed on a frame")
 
-    monkeypatch.setattr(perceptual, "opened", lambda _: judge)
+    monkeypatch.setattr(perceptual, "open_metric", lambda _: judge)
     with pytest.raises(BackendError, match="failed on a frame"):
-        measures_for(("musiq",)).of(CLIP, TRUTH)
+        metrics_for(("musiq",)).measure(CLIP, TRUTH)

@@ -13,7 +13,7 @@ import pytest
 from tests.evaluate.waves import moving, picture
 from tests.requirements import requires
 from vsadcvsr.errors import BackendError
-from vsadcvsr.evaluate.methods import shown
+from vsadcvsr.evaluate.methods import quantize
 from vsadcvsr.evaluate.metrics import ssimulacra2_xpsnr
 from vsadcvsr.evaluate.metrics.vmaf import luma_of
 from vsadcvsr.spec import Array
@@ -21,7 +21,7 @@ from vsadcvsr.spec import Array
 
 def blurred(frame: Array, sigma: float) -> Array:
     soft = cv2.GaussianBlur(frame.transpose(1, 2, 0), (0, 0), sigma)
-    return shown(np.ascontiguousarray(soft.transpose(2, 0, 1)))
+    return quantize(np.ascontiguousarray(soft.transpose(2, 0, 1)))
 
 
 def xpsnr_of(frame: Array, truth: Array, before: Array | None) -> float:
@@ -45,23 +45,25 @@ def xpsnr_of(frame: Array, truth: Array, before: Array | None) -> float:
 
 def test_xpsnr_is_that_of_an_independent_implementation() -> None:
     requires("vszip")
-    truth = [shown(frame * np.linspace(0.5, 1, 656, dtype=np.float32)) for frame in moving(3, 480, 656)]
+    truth = [quantize(frame * np.linspace(0.5, 1, 656, dtype=np.float32)) for frame in moving(3, 480, 656)]
     clip = [blurred(frame, 1.5) for frame in truth]
     own = [xpsnr_of(*frames) for frames in zip(clip, truth, [None, *truth[:2]], strict=True)]
-    assert ssimulacra2_xpsnr.opened("xpsnr")(clip, truth) == pytest.approx(own, abs=0.01)
+    assert ssimulacra2_xpsnr.open_metric("xpsnr")(clip, truth) == pytest.approx(own, abs=0.01)
 
 
 def test_ssimulacra2_is_that_of_an_independent_implementation() -> None:
     requires("vszip")
     truth = picture(384, 512)
     # by the package ssimulacra2 0.3.0 with mirrored borders and nine taps, as the plugin has them
-    assert ssimulacra2_xpsnr.opened("ssimulacra2")([blurred(truth, 1.5)], [truth]) == pytest.approx([64.12], abs=0.1)
+    assert ssimulacra2_xpsnr.open_metric("ssimulacra2")([blurred(truth, 1.5)], [truth]) == pytest.approx(
+        [64.12], abs=0.1
+    )
 
 
 @pytest.mark.parametrize(("name", "best"), [("ssimulacra2", 99.8), ("xpsnr", math.inf)])
 def test_the_truth_is_best_and_more_blur_is_worse(name: str, best: float) -> None:
     requires("vszip")
-    scores = ssimulacra2_xpsnr.opened(name)
+    scores = ssimulacra2_xpsnr.open_metric(name)
     truth = moving(2, 240, 272)
     assert min(scores(truth, truth)) >= best
     rows = [scores([blurred(frame, sigma) for frame in truth], truth) for sigma in (0.7, 1.5, 3)]
@@ -73,10 +75,10 @@ def test_odd_sizes_are_measured() -> None:
     requires("vszip")
     truth = moving(1, 241, 273)
     for name in ("ssimulacra2", "xpsnr"):
-        assert math.isfinite(ssimulacra2_xpsnr.opened(name)([blurred(truth[0], 1)], truth)[0])
+        assert math.isfinite(ssimulacra2_xpsnr.open_metric(name)([blurred(truth[0], 1)], truth)[0])
 
 
 def test_without_the_plugin_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vapoursynth", SimpleNamespace(core=object()))
     with pytest.raises(BackendError, match=r"ssimulacra2 needs vszip.*pip install 'vsadcvsr\[evaluate\]'"):
-        ssimulacra2_xpsnr.opened("ssimulacra2")
+        ssimulacra2_xpsnr.open_metric("ssimulacra2")

@@ -9,16 +9,16 @@ from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.metrics.temporal import (
     DIS,
     VARIANTS,
+    ClipWithFlow,
     Flow,
     FlowNet,
-    Footage,
     Path,
+    downscale_bilinear,
     flicker,
-    halved,
     paths_of,
-    variant_of,
     visible,
-    warped,
+    warp,
+    warping_by_variant,
     warping_error,
 )
 from vsadcvsr.spec import Array
@@ -89,7 +89,7 @@ def test_warping_fetches_from_where_the_flow_points() -> None:
     picture = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH, 1)
     flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
     flow[..., 0], flow[..., 1] = 2, 1
-    assert warped(picture, flow).reshape(HEIGHT, WIDTH)[5, 7] == picture[6, 9, 0]
+    assert warp(picture, flow).reshape(HEIGHT, WIDTH)[5, 7] == picture[6, 9, 0]
 
 
 def test_a_single_frame_is_steady() -> None:
@@ -121,28 +121,28 @@ class Counting:
 
 def test_evalcrafters_error_sums_over_channels_at_half_size() -> None:
     dark = np.full((3, HEIGHT, WIDTH), 0.4, dtype=np.float32)
-    clip, net = Footage((dark, dark + np.float32(0.1))), Counting().net
+    clip, net = ClipWithFlow((dark, dark + np.float32(0.1))), Counting().net
     assert clip.paths(net, 2)[0].flow.shape == (HEIGHT // 2, WIDTH // 2, 2)
-    assert variant_of(VARIANTS["warp_ec"], net, clip, None) == pytest.approx([30], rel=1e-4)
-    assert variant_of(VARIANTS["warp_own"], net, clip, None) == pytest.approx([10], rel=1e-4)
+    assert warping_by_variant(VARIANTS["warp_ec"], net, clip, None) == pytest.approx([30], rel=1e-4)
+    assert warping_by_variant(VARIANTS["warp_own"], net, clip, None) == pytest.approx([10], rel=1e-4)
 
 
 def test_the_truths_paths_are_taken_where_a_variant_wants_them() -> None:
-    moving, standing = Footage(tuple(sliding(2, 3))), Footage(tuple(sliding(1, 0) * 2))
-    (along_truth,) = variant_of(VARIANTS["warp"], DIS, moving, standing)
-    (along_own,) = variant_of(VARIANTS["warp_own"], DIS, moving, standing)
+    moving, standing = ClipWithFlow(tuple(sliding(2, 3))), ClipWithFlow(tuple(sliding(1, 0) * 2))
+    (along_truth,) = warping_by_variant(VARIANTS["warp"], DIS, moving, standing)
+    (along_own,) = warping_by_variant(VARIANTS["warp_own"], DIS, moving, standing)
     assert along_own < 0.05 * along_truth
-    assert variant_of(VARIANTS["warp"], DIS, moving, None) == []
+    assert warping_by_variant(VARIANTS["warp"], DIS, moving, None) == []
 
 
 def test_halving_averages_two_by_two() -> None:
     frame = np.arange(48, dtype=np.float32).reshape(3, 4, 4)
-    assert np.allclose(halved(frame, 2), frame.reshape(3, 2, 2, 2, 2).mean(axis=(2, 4)))
-    assert halved(frame, 1) is frame
+    assert np.allclose(downscale_bilinear(frame, 2), frame.reshape(3, 2, 2, 2, 2).mean(axis=(2, 4)))
+    assert downscale_bilinear(frame, 1) is frame
 
 
 def test_paths_are_found_once() -> None:
-    counting, clip = Counting(), Footage(tuple(sliding(3, 1)))
+    counting, clip = Counting(), ClipWithFlow(tuple(sliding(3, 1)))
     assert clip.paths(counting.net) is clip.paths(counting.net)
     assert counting.calls == 4
 

@@ -36,7 +36,7 @@ def test_the_named_binary_comes_before_the_one_on_path(tmp_path: Path, monkeypat
 def test_a_binary_without_the_filter_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without, having = program(tmp_path / "old", "scale"), program(tmp_path / "new", "V.. libvmaf VV->V")
     monkeypatch.setattr(vmaf, "binaries", lambda: iter([without, having]))
-    measure = vmaf.opened()
+    measure = vmaf.open_vmaf()
     with pytest.raises(MediaError, match=f"{having} could not measure VMAF: broken"):
         measure(moving(1), moving(1))
 
@@ -45,7 +45,7 @@ def test_a_binary_without_the_filter_is_passed_over(tmp_path: Path, monkeypatch:
 def test_no_binary_with_the_filter_is_one_plain_line(tried: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vmaf, "binaries", lambda: iter(tried))
     with pytest.raises(BackendError, match=f"{(tried or ['no ffmpeg'])[0]} was found: pip install imageio-ffmpeg"):
-        vmaf.opened()
+        vmaf.open_vmaf()
 
 
 def test_both_clips_are_raw_and_of_one_size() -> None:
@@ -57,7 +57,7 @@ def test_both_clips_are_raw_and_of_one_size() -> None:
 
 def test_the_truth_scores_high_and_blur_costs_much() -> None:
     try:
-        measure = vmaf.opened(1)
+        measure = vmaf.open_vmaf(1)
     except BackendError as error:
         absent("vmaf", str(error))
     truth = moving(3, 96, 128)

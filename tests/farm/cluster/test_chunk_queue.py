@@ -5,74 +5,74 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsadcvsr.farm.cluster.chunk_queue import TOO_MANY, Failure, Queue
+from vsadcvsr.farm.cluster.chunk_queue import MAX_FAILURES, ChunkQueue, Failure
 
 
 def test_chunks_are_handed_out_in_their_order_and_once() -> None:
-    queue = Queue([3, 5, 8])
+    queue = ChunkQueue([3, 5, 8])
     assert [queue.take("a", (), 0), queue.take("b", (), 0), queue.take("a", (), 0), queue.take("b", (), 0)] == [
         3, 5, 8, None,
     ]  # fmt: skip
 
 
 def test_it_is_over_when_all_are_done_and_not_when_all_are_taken() -> None:
-    queue = Queue([0])
+    queue = ChunkQueue([0])
     queue.take("a", (), 0)
     assert not queue.is_over
-    queue.done(0)
+    queue.mark_done(0)
     assert queue.is_over
 
 
 def test_a_chunk_that_failed_waits_behind_the_others() -> None:
-    queue = Queue([0, 1])
+    queue = ChunkQueue([0, 1])
     queue.take("a", (), 0)
-    queue.failed(0, Failure("a", "no space"))
+    queue.mark_failed(0, Failure("a", "no space"))
     assert [queue.take("b", (), 0), queue.take("b", (), 0)] == [1, 0]
 
 
 def test_a_chunk_is_not_given_again_to_who_failed_at_it_while_there_are_others() -> None:
-    queue = Queue([0])
+    queue = ChunkQueue([0])
     queue.take("a", ("b",), 0)
-    queue.failed(0, Failure("a", "no space"))
+    queue.mark_failed(0, Failure("a", "no space"))
     assert queue.take("a", ("b",), 0) is None
     assert queue.take("b", ("a",), 0) == 0
 
 
 def test_it_is_given_again_where_the_others_have_failed_too_or_there_are_none() -> None:
-    queue = Queue([0])
+    queue = ChunkQueue([0])
     for worker in ("a", "b"):
         queue.take(worker, (), 0)
-        queue.failed(0, Failure(worker, "no space"))
+        queue.mark_failed(0, Failure(worker, "no space"))
     assert queue.take("a", ("b",), 0) == 0
 
 
 def test_after_three_failures_there_is_no_hope_and_the_last_cause_is_told() -> None:
-    queue = Queue([7])
+    queue = ChunkQueue([7])
     for worker in ("a", "b", "c"):
         assert queue.hopeless == ""
         queue.take(worker, (), 0)
-        queue.failed(7, Failure(worker, f"cause {worker}"))
+        queue.mark_failed(7, Failure(worker, f"cause {worker}"))
     assert queue.hopeless == "chunk 7 failed 3 times, on a, b, c: cause c"
 
 
 def test_what_somebody_else_makes_is_asked_for_again_only_later() -> None:
-    queue = Queue([0, 1])
+    queue = ChunkQueue([0, 1])
     queue.take("a", (), 10.0)
-    queue.put_back(0, until=11.0)
+    queue.defer(0, until=11.0)
     assert [queue.take("a", (), 10.5), queue.take("a", (), 10.5), queue.take("a", (), 11.0)] == [1, None, 0]
 
 
 def test_what_others_have_made_waits_for_nobody() -> None:
-    queue = Queue([0, 1, 2])
+    queue = ChunkQueue([0, 1, 2])
     queue.take("a", (), 0)
     queue.drop({0, 2})
-    queue.done(0)
+    queue.mark_done(0)
     assert (queue.take("a", (), 0), len(queue)) == (1, 0)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["done", "fail", "busy"])), max_size=60))
 def test_whatever_happens_no_chunk_is_with_two_workers_and_none_is_lost(events: list[tuple[str, str]]) -> None:
-    queue = Queue(range(5))
+    queue = ChunkQueue(range(5))
     held: dict[str, int] = {}
     done: set[int] = set()
     for worker, end in events:
@@ -85,11 +85,11 @@ def test_whatever_happens_no_chunk_is_with_two_workers_and_none_is_lost(events: 
         number = held.pop(worker)
         if end == "done":
             done.add(number)
-            queue.done(number)
+            queue.mark_done(number)
         elif end == "fail":
-            queue.failed(number, Failure(worker, "x"))
+            queue.mark_failed(number, Failure(worker, "x"))
         else:
-            queue.put_back(number, 0.0)
+            queue.defer(number, 0.0)
     assert len(queue) + len(held) + len(done) == 5
     assert queue.is_over == (len(done) == 5)
-    assert TOO_MANY == 3
+    assert MAX_FAILURES == 3

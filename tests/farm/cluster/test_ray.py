@@ -97,4 +97,4 @@ def test_workers_share_a_gpu_where_a_node_has_one(
 
 def workers(folder: Path) -> set[str]:
     """Who has made chunks of a job."""
-    return {line.worker for line in Job.read(folder.resolve()).lines() if line.event == "done"}
+    return {line.worker for line in Job.read(folder.resolve()).entries() if line.event == "done"}

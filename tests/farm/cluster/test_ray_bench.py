@@ -8,12 +8,12 @@ import pytest
 
 from vsadcvsr.bench.farm.on_ray import scaling
 from vsadcvsr.errors import FarmError
-from vsadcvsr.farm.cluster.connection import joined
+from vsadcvsr.farm.cluster.connection import connect
 from vsadcvsr.farm.store.job import Job
 
 
 def test_two_workers_on_ray_share_a_job_and_one_that_fails_is_told_of(here: str, tmp_path: Path) -> None:
-    with joined(here) as cluster:
+    with connect(here) as cluster:
         made = scaling(cluster, tmp_path / "job", workers=2, chunks=6, seconds=0.3)
         job = Job.read(tmp_path / "job")
         assert len(job.done()) == 6

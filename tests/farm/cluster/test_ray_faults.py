@@ -58,11 +58,11 @@ def done() -> list[int]:
     """The chunk of each time that one was made."""
     if not (FOLDER / "job.json").exists():
         return []
-    return sorted(line.chunk for line in Job.read(FOLDER.resolve()).lines() if line.event == "done")
+    return sorted(line.chunk for line in Job.read(FOLDER.resolve()).entries() if line.event == "done")
 
 
 def causes() -> list[str]:
-    return [line.cause for line in Job.read(FOLDER.resolve()).lines() if line.event == "failed"]
+    return [line.cause for line in Job.read(FOLDER.resolve()).entries() if line.event == "failed"]
 
 
 def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Match[str]:
@@ -116,7 +116,7 @@ def test_a_node_that_goes_is_done_without_and_one_that_comes_gets_a_worker(clust
         ["the worker's process was ended (by hand, or for want of memory)"],
         ["the worker's node is gone"],
     )
-    assert {line.worker for line in Job.read(FOLDER.resolve()).lines() if line.event == "failed"} == {lost}
+    assert {line.worker for line in Job.read(FOLDER.resolve()).entries() if line.event == "failed"} == {lost}
     assert done() == list(range(CHUNKS))
     assert is_the_film_of_one_machine()
 
@@ -160,7 +160,7 @@ def test_the_same_command_twice_at_once_does_nothing_twice(here: str) -> None:
         assert ffadcvsr(*words(here)) == 0
     assert other.returncode == 0, Path("said.txt").read_text()
     assert done() == list(range(CHUNKS))
-    events = [line.event for line in Job.read(FOLDER.resolve()).lines()]
+    events = [line.event for line in Job.read(FOLDER.resolve()).entries()]
     assert (events.count("planned"), events.count("merged")) == (1, 1)
     assert is_the_film_of_one_machine()
 
@@ -182,7 +182,7 @@ def a_worker_of(node: Any) -> str:
 
     def look() -> str:
         own = {process.pid for process in raylet.children()}
-        for line in Job.read(FOLDER.resolve()).lines() if (FOLDER / "job.json").exists() else []:
+        for line in Job.read(FOLDER.resolve()).entries() if (FOLDER / "job.json").exists() else []:
             if line.event == "begun" and int(line.worker.rpartition(":")[2]) in own:
                 return line.worker
         return ""

@@ -112,8 +112,8 @@ def test_a_run_that_is_killed_takes_its_cluster_with_it_and_another_goes_on(here
     before = set(job.done())
     assert before
     assert ffadcvsr("-farm_keep", words(here)) == 0
-    assert sorted(line.chunk for line in job.lines() if line.event == "done") == list(range(6))
-    assert before < {line.chunk for line in job.lines() if line.event == "done"}
+    assert sorted(line.chunk for line in job.entries() if line.event == "done") == list(range(6))
+    assert before < {line.chunk for line in job.entries() if line.event == "done"}
 
 
 @needs_ray

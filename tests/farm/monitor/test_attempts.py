@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from tests.farm.ledgers import line, made
 from vsadcvsr.farm.monitor.attempts import attempts
-from vsadcvsr.farm.store.ledger import Line
+from vsadcvsr.farm.store.ledger import LedgerEntry
 
 
-def outcomes(lines: list[Line]) -> list[tuple[int, str, str]]:
+def outcomes(lines: list[LedgerEntry]) -> list[tuple[int, str, str]]:
     return [(one.chunk, one.worker, one.outcome) for one in attempts(lines)]
 
 

@@ -16,15 +16,15 @@ from tests.browser import asks_nothing_of_the_world, content, dom
 from tests.farm.jobs import planned
 from tests.farm.ledgers import line, made, note
 from vsadcvsr.farm.monitor.attempts import attempts
-from vsadcvsr.farm.monitor.report import Axis, Sample, lanes, rates, report
-from vsadcvsr.farm.monitor.status import Tally
-from vsadcvsr.farm.monitor.summary import length, united
+from vsadcvsr.farm.monitor.report import Preview, TimeAxis, lanes, rates, report
+from vsadcvsr.farm.monitor.status import JobTracker
+from vsadcvsr.farm.monitor.summary import merge_spans, total_length
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.html_page import embedded
+from vsadcvsr.html_page import data_uri
 
 CAUSE = "disk </script><b> full"
-DOT = embedded("png", b"a picture, as far as this is concerned")
-SAMPLE = Sample(frame=7, chunk=0, at=0.28, width=1, height=1, before=DOT, after=DOT, numbers={"PSNR": "9 dB"})
+DOT = data_uri("png", b"a picture, as far as this is concerned")
+SAMPLE = Preview(frame=7, chunk=0, at=0.28, width=1, height=1, before=DOT, after=DOT, numbers={"PSNR": "9 dB"})
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def data(job: Job, *more: Any) -> Any:
-    return content(report(Tally(job), *more).decode())
+    return content(report(JobTracker(job), *more).decode())
 
 
 def test_every_attempt_is_on_it_with_its_end(job: Job) -> None:
@@ -73,7 +73,7 @@ def test_who_is_at_work_now_is_shown_until_now(job: Job) -> None:
     note(job, line("begun", time.time() - 100, 3, "far:8"))
     (bar,) = [bar for lane in data(job)["lanes"] for bar in lane["bars"] if bar["worker"] == "far:8"]
     assert bar["outcome"] == "lost"  # for the chunk is there
-    (job.store / "3.bin").unlink()
+    (job.chunk_folder / "3.bin").unlink()
     (bar,) = [bar for lane in data(job)["lanes"] for bar in lane["bars"] if bar["worker"] == "far:8"]
     assert (bar["outcome"], bar["seconds"]) == ("open", pytest.approx(100, abs=5))
 
@@ -84,7 +84,7 @@ def test_a_job_that_nobody_has_begun_has_a_page(tmp_path: Path) -> None:
 
 
 def test_it_asks_nothing_of_the_world_and_keeps_foreign_words_as_words(job: Job) -> None:
-    text = report(Tally(job), [SAMPLE], ["a <note>"]).decode()
+    text = report(JobTracker(job), [SAMPLE], ["a <note>"]).decode()
     assert asks_nothing_of_the_world(text)
     assert text.count("<script") == 2
     assert content(text)["notes"] == ["a <note>"]
@@ -117,7 +117,7 @@ def test_no_frame_is_lost_between_the_parts_of_the_curve(told: list[tuple[int, i
         for one in made(begun, begun + took, 0, f"a:{at}", frames)
     ]
     tried = attempts(sorted(lines, key=lambda one: one.at))
-    axis = Axis((one.begun, one.ended) for one in tried)
+    axis = TimeAxis((one.begun, one.ended) for one in tried)
     found = rates(tried, axis, 30)
     wanted = sum(one.frames for one in tried if one.outcome == "done")
     assert sum(found) * axis.length / 30 == pytest.approx(wanted, rel=1e-2, abs=0.1)
@@ -126,10 +126,10 @@ def test_no_frame_is_lost_between_the_parts_of_the_curve(told: list[tuple[int, i
 @given(_MADE)
 def test_the_axis_rises_with_time_and_forgets_only_long_pauses(told: list[tuple[int, int, int, int]]) -> None:
     spans = [(begun, begun + took) for begun, took, _, _ in told]
-    axis = Axis(spans)
+    axis = TimeAxis(spans)
     assert all(axis.at(second) <= axis.at(second + 1) for second in range(340))
     assert axis.length == pytest.approx(axis.at(1e9))
-    assert axis.length >= length(united(spans)) - 1e-6
+    assert axis.length >= total_length(merge_spans(spans)) - 1e-6
     assert all(seconds >= 5 for _, seconds in axis.pauses())
 
 
@@ -163,7 +163,7 @@ document.body.dataset.said = document.getElementById("said").textContent;
 @pytest.mark.parametrize("size", ["1200,800", "420,800"])
 def test_it_comes_alive_in_a_browser_and_obeys_the_keyboard(size: str, job: Job, tmp_path: Path) -> None:
     wide = replace(SAMPLE, width=1000, height=500)
-    page = report(Tally(job), [wide], ["a note"]).decode().replace("</body>", HANDS)
+    page = report(JobTracker(job), [wide], ["a note"]).decode().replace("</body>", HANDS)
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     seen = dom((tmp_path / "page.html").as_uri(), tmp_path, f"--window-size={size}")
     assert 'data-drawn="5 8 1"' in seen

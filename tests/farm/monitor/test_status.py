@@ -13,9 +13,9 @@ import pytest
 
 from tests.farm.jobs import planned
 from tests.farm.ledgers import line, made, note
-from vsadcvsr.farm.monitor.status import Tally, status_of
+from vsadcvsr.farm.monitor.status import JobTracker, status_of
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.farm.store.ledger import machine
+from vsadcvsr.farm.store.ledger import machine_name
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def job(tmp_path: Path) -> Job:
 
 def test_a_second_reading_opens_only_what_has_grown(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     note(job, *made(1, 2, 0), file="old.jsonl")
-    tally = Tally(job)
+    tally = JobTracker(job)
     tally.read()
     opened: list[str] = []
     real = Path.open
@@ -47,7 +47,7 @@ def test_half_a_line_is_read_when_it_is_whole(job: Job) -> None:
     path = note(job, line("begun", 1, 0))
     text = path.read_bytes()
     path.write_bytes(text[:40])
-    tally = Tally(job)
+    tally = JobTracker(job)
     assert tally.read().retries == 0
     assert tally.lines == []
     path.write_bytes(text)
@@ -56,12 +56,12 @@ def test_half_a_line_is_read_when_it_is_whole(job: Job) -> None:
 
 
 def test_a_growing_ledger_ends_as_if_it_were_read_at_once(job: Job) -> None:
-    tally = Tally(job)
+    tally = JobTracker(job)
     late, early = made(3, 6, 0, "far:1"), made(1, 4, 1, "far:2")
     for one in (late, early, [line("begun", 7, 2)], [line("failed", 8, 2, cause="x")], made(9, 10, 2)):
         note(job, *one)
         tally.read()
-    whole = Tally(job)
+    whole = JobTracker(job)
     assert tally.read() == whole.read()
     assert tally.attempts == whole.attempts
 
@@ -84,7 +84,7 @@ def test_the_last_chunk_decides_when_the_end_is(job: Job) -> None:
 
 def test_a_worker_of_this_machine_that_is_gone_does_not_work(job: Job) -> None:
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    host, now = machine(), time.time()
+    host, now = machine_name(), time.time()
     own = line("begun", now, 0, f"{host}:{os.getpid()}")
     note(job, own, line("begun", now, 1, f"{host}:{int(gone.stdout)}"))
     assert status_of(job).running == {0: own.worker}
@@ -115,19 +115,19 @@ def test_a_claim_without_a_sign_of_life_is_no_work(job: Job) -> None:
 
 
 def test_a_file_that_is_lost_makes_its_chunk_open_again(job: Job) -> None:
-    tally = Tally(job)
+    tally = JobTracker(job)
     note(job, *made(1, 2, 0), *made(2, 3, 1), *made(3, 4, 2))
     assert tally.read().done == 3
-    (job.store / "1.bin").unlink()
+    (job.chunk_folder / "1.bin").unlink()
     note(job, *made(4, 5, 3))
     assert (tally.read().done, tally.read().ended) == (3, False)
 
 
 def test_a_chunk_that_is_begun_anew_is_looked_at_anew(job: Job) -> None:
-    tally = Tally(job)
+    tally = JobTracker(job)
     note(job, *made(1, 2, 0))
     assert tally.read().done == 1
-    (job.store / "0.bin").unlink()
+    (job.chunk_folder / "0.bin").unlink()
     note(job, line("begun", 5, 0))
     assert tally.read().done == 0
 

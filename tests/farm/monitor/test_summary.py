@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.farm.ledgers import line, made
-from vsadcvsr.farm.monitor.summary import Summary, clock, length, summary, united
-from vsadcvsr.farm.store.chunks import plan
-from vsadcvsr.farm.store.ledger import Line
+from vsadcvsr.farm.monitor.summary import Summary, format_duration, merge_spans, summary, total_length
+from vsadcvsr.farm.store.chunks import plan_chunks
+from vsadcvsr.farm.store.ledger import LedgerEntry
 
-CHUNKS = plan([Fraction(number, 25) for number in range(100)], [], seconds=Fraction(1), margin=2)
+CHUNKS = plan_chunks([Fraction(number, 25) for number in range(100)], [], seconds=Fraction(1), margin=2)
 """Four of 25 frames."""
 WHOLE = [
     line("planned", 10, seconds=10),
@@ -27,7 +27,7 @@ WHOLE = [
 ]
 
 
-def of(lines: list[Line]) -> Summary:
+def of(lines: list[LedgerEntry]) -> Summary:
     return summary(CHUNKS, lines, {one.chunk for one in lines if one.event == "done"})
 
 
@@ -79,7 +79,7 @@ def test_a_job_that_nobody_has_begun_has_a_summary() -> None:
     ("seconds", "words"), [(0, "0.0 s"), (59.94, "59.9 s"), (60, "0:01:00"), (3725.6, "1:02:06"), (-1, "0.0 s")]
 )
 def test_times_are_read_at_a_glance(seconds: float, words: str) -> None:
-    assert clock(seconds) == words
+    assert format_duration(seconds) == words
 
 
 _SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda pair: (min(pair), max(pair))))
@@ -88,4 +88,4 @@ _SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda p
 @given(_SPANS)
 def test_times_that_overlap_count_once(spans: list[tuple[int, int]]) -> None:
     seconds = {second for begin, end in spans for second in range(begin, end)}
-    assert length(united(spans)) == len(seconds)
+    assert total_length(merge_spans(spans)) == len(seconds)

@@ -14,7 +14,7 @@ import pytest
 from tests.farm.jobs import Maker, planned
 from vsadcvsr.farm.store import claims
 from vsadcvsr.farm.store.job import Job
-from vsadcvsr.farm.store.ledger import machine
+from vsadcvsr.farm.store.ledger import machine_name
 from vsadcvsr.farm.worker import Worker
 
 
@@ -25,16 +25,16 @@ def job(tmp_path: Path) -> Job:
 
 def test_a_chunk_that_another_worker_has_is_passed_over(job: Job) -> None:
     maker = Maker(job)
-    with job.claims.held(0) as ours:
+    with job.claims.claim(0) as ours:
         assert ours
         assert str(os.getpid()) in job.claims.holder(0)
-        list(Worker(Job.read(job.folder), maker).make_all())
+        list(Worker(Job.read(job.folder), maker).process_all())
     assert maker.made == [1, 2, 3]
     assert job.claims.holder(0) == ""
 
 
 def test_a_claim_is_had_by_one_alone(job: Job) -> None:
-    with job.claims.held(0) as ours, Job.read(job.folder).claims.held(0) as theirs:
+    with job.claims.claim(0) as ours, Job.read(job.folder).claims.claim(0) as theirs:
         assert (ours, theirs) == (True, False)
 
 
@@ -45,12 +45,12 @@ def _process_that_has_ended() -> int:
 
 
 def test_the_claim_of_a_worker_that_died_is_taken_over(job: Job) -> None:
-    with job.claims.held(0):
+    with job.claims.claim(0):
         path = job.folder / "claims" / "00000.json"
         told = json.loads(path.read_text())
         host = told["worker"].rpartition(":")[0]
         path.write_text(json.dumps({**told, "worker": f"{host}:{_process_that_has_ended()}"}))
-        with Job.read(job.folder).claims.held(0) as ours:
+        with Job.read(job.folder).claims.claim(0) as ours:
             assert ours
 
 
@@ -73,7 +73,7 @@ def test_of_several_who_find_a_claim_dead_at_once_one_takes_it_over(job: Job, mo
     leaving = threading.Barrier(4)
 
     def take() -> None:
-        with Job.read(job.folder).claims.held(0) as ours:
+        with Job.read(job.folder).claims.claim(0) as ours:
             taken.append(ours)
             leaving.wait(20)
 
@@ -91,11 +91,11 @@ def test_whoever_dies_while_it_takes_a_claim_over_is_no_obstacle_for_long(job: J
     path.parent.mkdir()
     for name in (path.name, f"{path.name}.taking"):
         path.with_name(name).write_text(
-            json.dumps({"worker": f"{machine()}:{_process_that_has_ended()}", "token": "x"})
+            json.dumps({"worker": f"{machine_name()}:{_process_that_has_ended()}", "token": "x"})
         )
     taken = []
     for _ in range(2):
-        with job.claims.held(0) as ours:
+        with job.claims.claim(0) as ours:
             taken.append(ours)
     assert taken == [False, True]
 
@@ -104,39 +104,39 @@ def test_a_claim_of_another_machine_holds_until_it_is_silent_for_long(job: Job) 
     path = job.folder / "claims" / "00000.json"
     path.parent.mkdir()
     path.write_text('{"worker": "elsewhere:1", "token": "x"}')
-    with job.claims.held(0) as ours:
+    with job.claims.claim(0) as ours:
         assert not ours
     os.utime(path, (1, 1))
-    with job.claims.held(0) as ours:
+    with job.claims.claim(0) as ours:
         assert ours
 
 
 def test_what_a_dead_worker_had_half_made_is_removed(job: Job) -> None:
-    host = machine()
-    job.store.mkdir()
+    host = machine_name()
+    job.chunk_folder.mkdir()
     names = (
         f"00001.{host}.{_process_that_has_ended()}.part.mkv",
         f"00001.{host}.{os.getpid()}.part.mkv",
         "00002.x.1.part.mkv",
     )
     for name in names:
-        (job.store / name).write_bytes(b"half")
-    job.sweep()
-    assert sorted(path.name for path in job.store.iterdir()) == sorted(names[1:])
+        (job.chunk_folder / name).write_bytes(b"half")
+    job.remove_unfinished()
+    assert sorted(path.name for path in job.chunk_folder.iterdir()) == sorted(names[1:])
 
 
 def test_processes_of_another_container_on_this_machine_are_not_taken_for_ours(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outside, ended = machine(), _process_that_has_ended()
+    outside, ended = machine_name(), _process_that_has_ended()
     monkeypatch.setattr("os.readlink", lambda _: "pid:[4026532001]")
-    assert machine() == f"{outside}.4026532001"
-    part = job.store / f"00001.{outside}.{ended}.part.mkv"
-    job.store.mkdir()
+    assert machine_name() == f"{outside}.4026532001"
+    part = job.chunk_folder / f"00001.{outside}.{ended}.part.mkv"
+    job.chunk_folder.mkdir()
     part.write_bytes(b"half")
     (job.folder / "claims").mkdir()
     claim = {"worker": f"{outside}:{ended}", "token": "x"}
     (job.folder / "claims" / "00001.json").write_text(json.dumps(claim))
-    job.sweep()
+    job.remove_unfinished()
     assert part.exists()
     assert job.claims.holder(1) == claim["worker"]

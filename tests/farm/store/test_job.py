@@ -82,4 +82,4 @@ def test_processes_of_one_number_do_not_write_into_each_others_files(
 
 def test_no_two_attempts_at_a_chunk_have_one_file(tmp_path: Path) -> None:
     job = planned(tmp_path / "job")
-    assert job.part(1, ".mkv") != job.part(1, ".mkv")
+    assert job.unfinished_path(1, ".mkv") != job.unfinished_path(1, ".mkv")

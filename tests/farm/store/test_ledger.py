@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from vsadcvsr.farm.store.ledger import Ledger, Line
+from vsadcvsr.farm.store.ledger import Ledger, LedgerEntry
 
 
-def line(at: float, chunk: int = 0, plan: str = "a") -> Line:
-    return Line(event="done", plan=plan, worker="here:1", at=at, chunk=chunk, file=f"{chunk}.mkv", bytes=7)
+def line(at: float, chunk: int = 0, plan: str = "a") -> LedgerEntry:
+    return LedgerEntry(event="done", plan=plan, worker="here:1", at=at, chunk=chunk, file=f"{chunk}.mkv", bytes=7)
 
 
 def test_lines_of_several_workers_are_read_in_order_of_time(tmp_path: Path) -> None:

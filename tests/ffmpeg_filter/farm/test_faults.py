@@ -54,7 +54,7 @@ def test_a_worker_that_is_killed_costs_the_chunk_that_it_was_at() -> None:
     assert (done_lines(), list(job.done())) == ([0], [0])
     assert farm("work", JOB) == 0
     assert done_lines() == [0, 1, 2]
-    assert not list(job.store.glob("*.part*"))
+    assert not list(job.chunk_folder.glob("*.part*"))
     assert farm("merge", JOB) == 0
     assert is_the_film_of_one_machine(SLOW)
 
@@ -66,7 +66,7 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_half_made(number: signal.S
         wait_for("00001.*.part.*.mkv", process)
         process.send_signal(number)
     assert process.returncode == status, Path("said.txt").read_text()
-    assert not list(job.store.iterdir())
+    assert not list(job.chunk_folder.iterdir())
     assert status_of(job).running == {}
 
 
@@ -78,7 +78,7 @@ def test_a_full_disk_is_worth_another_try_elsewhere() -> None:
     )  # files of 8 KiB at the most
     assert full.returncode == 75, full.stderr
     assert "chunk 0 failed" in full.stderr
-    assert not list(job.store.iterdir())
+    assert not list(job.chunk_folder.iterdir())
     assert set(status_of(job).failed) == {0, 1, 2}
     assert farm("work", JOB) == 0
     assert status_of(job).failed == {}
@@ -87,7 +87,7 @@ def test_a_full_disk_is_worth_another_try_elsewhere() -> None:
 def test_a_chunk_that_is_cut_short_is_made_again_and_no_other() -> None:
     job = planned()
     assert farm("work", JOB) == 0
-    path = job.store / job.done()[1].file
+    path = job.chunk_folder / job.done()[1].file
     os.truncate(path, path.stat().st_size - 100)
     assert farm("merge", JOB) == 75
     assert farm("work", JOB) == 0
@@ -111,4 +111,4 @@ def test_one_chunk_made_by_two_at_once_is_harmless_and_the_same_twice() -> None:
     with started("work", JOB, "--chunk", "1") as one, started("work", JOB, "--chunk", "1") as other:
         pass
     assert (one.returncode, other.returncode) == (0, 0), Path("said.txt").read_text()
-    assert len(list(job.store.iterdir())) == 1
+    assert len(list(job.chunk_folder.iterdir())) == 1

@@ -16,7 +16,7 @@ from ffmpeg_filter.farm.frame_index import FrameIndex, Indexer, _small_luma, fra
 from ffmpeg_filter.media.av_frames import to_raw_frame
 from tests.ffmpeg_filter.clips import video_frames
 from vsadcvsr.errors import FarmError, FormatError
-from vsadcvsr.scenes import small_luma
+from vsadcvsr.scenes import luma_thumbnail
 
 ROWS = st.lists(
     st.tuples(st.integers(-(10**12), 10**12), st.integers(0, 10**9), st.integers(0, 2**32 - 1)), max_size=50
@@ -89,4 +89,4 @@ def test_cuts_are_looked_for_in_the_pictures_that_the_engine_would_compare(kind:
     peak = 1 if raw.format.is_float else (1 << raw.format.bits) - 1
     planes = raw.planes if raw.format.family == "RGB" else raw.planes[:1] * 3
     whole = np.stack([plane.astype(np.float32) / np.float32(peak) for plane in planes])
-    assert np.allclose(_small_luma(frame), small_luma(whole), atol=1e-5)
+    assert np.allclose(_small_luma(frame), luma_thumbnail(whole), atol=1e-5)

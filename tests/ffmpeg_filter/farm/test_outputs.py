@@ -146,7 +146,7 @@ def test_a_protocol_that_is_not_known_is_refused_before_a_cluster_is_asked(capfd
 def test_two_merges_at_once_are_one(capfd: pytest.CaptureFixture[str]) -> None:
     job = planned()
     assert farm("work", JOB) == 0
-    with job.claims.held("merge"):
+    with job.claims.claim("merge"):
         assert farm("merge", JOB) == 75
     assert "merges it now" in capfd.readouterr().err
     assert farm("merge", JOB) == 0

@@ -131,7 +131,7 @@ def test_what_is_not_there_damaged_or_plain_is_left_out_and_said() -> None:
     job = planned()
     assert farm("work", JOB, "--chunk 1") == 0
     assert farm("work", JOB, "--chunk 2") == 0
-    path = job.store / job.done()[1].file
+    path = job.chunk_folder / job.done()[1].file
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

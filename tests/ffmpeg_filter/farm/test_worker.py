@@ -14,7 +14,7 @@ from ffmpeg_filter.farm.worker import ChunkWorker
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, planned
 from vsadcvsr import backends
 from vsadcvsr.errors import FarmError
-from vsadcvsr.farm.cluster.protocol import Answer
+from vsadcvsr.farm.cluster.protocol import WorkerReply
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.store.ledger import worker_name
@@ -34,21 +34,21 @@ def job() -> Job:
 
 def opened(job: Job) -> ChunkWorker:
     site = ChunkWorker("driver:1", 1)
-    assert site.open(str(job.folder), job.key) == Answer(engine="nearest/cpu/fp32")
+    assert site.open(str(job.folder), job.key) == WorkerReply(engine="nearest/cpu/fp32")
     return site
 
 
 def test_it_makes_chunks_wherever_it_was_started(job: Job, tmp_path: Path) -> None:
     site = opened(job)
     os.chdir("/")
-    assert site.make(str(job.folder), 1) == Answer()
+    assert site.make(str(job.folder), 1) == WorkerReply()
     assert list(job.done()) == [1]
     assert list((job.folder / "claims").iterdir()) == []
 
 
 def test_what_somebody_else_works_on_is_left_to_him(job: Job) -> None:
     site = opened(job)
-    with job.claims.held(0) as ours:
+    with job.claims.claim(0) as ours:
         assert ours
         assert site.make(str(job.folder), 0).holder == worker_name()
     assert job.done() == {}
@@ -98,7 +98,7 @@ def test_of_many_jobs_the_last_two_stay_open_and_others_are_opened_again(job: Jo
         others.append(Job.read(Path(name).resolve()))
         assert site.open(str(others[-1].folder), others[-1].key).error is None
     assert list(site._workers) == [str(other.folder) for other in others]
-    assert site.make(str(job.folder), 0) == Answer()
+    assert site.make(str(job.folder), 0) == WorkerReply()
     assert list(site._workers) == [str(others[1].folder), str(job.folder)]
 
 
@@ -106,7 +106,7 @@ def test_what_programs_complain_of_comes_with_the_answer() -> None:
     job = planned("-c:v libx264 -crf 20 -x264-params no-such-thing=1")
     answer = opened(Job.read(job.folder.resolve())).make(str(job.folder.resolve()), 0)
     assert answer.error is None
-    assert any("no-such-thing" in words for words in answer.said)
+    assert any("no-such-thing" in words for words in answer.messages)
 
 
 @pytest.mark.parametrize(("said", "threads"), [("", 3), (":threads=1", 1)])
@@ -124,17 +124,17 @@ def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherw
     monkeypatch.setattr(backends, "load", noted)
     site = ChunkWorker("", 3)
     assert site.open(str(job.folder), job.key).error is None
-    assert site.make(str(job.folder), 0) == Answer()
+    assert site.make(str(job.folder), 0) == WorkerReply()
     assert set(asked) == {threads}
 
 
 def test_an_error_of_no_kind_that_we_know_is_one_of_the_farms() -> None:
-    assert isinstance(Answer.of(OSError("No space left on device")).error, FarmError)
-    assert str(Answer.of(ValueError()).error) == "ValueError"
-    assert Answer().error is None
+    assert isinstance(WorkerReply.from_error(OSError("No space left on device")).error, FarmError)
+    assert str(WorkerReply.from_error(ValueError()).error) == "ValueError"
+    assert WorkerReply().error is None
 
 
 def test_after_a_run_of_its_own_a_job_may_be_merged_by_hand(job: Job) -> None:
     site = opened(job)
-    assert [site.make(str(job.folder), number) for number in range(3)] == [Answer()] * 3
+    assert [site.make(str(job.folder), number) for number in range(3)] == [WorkerReply()] * 3
     assert farm("merge", job.folder) == 0

@@ -15,9 +15,9 @@ from ffmpeg_filter.upscale.stream import OutputOptions, upscale
 from tests.backends.tiny import write_student
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
-from vsadcvsr.backends.pytorch.backend import Ways
-from vsadcvsr.output import Finished, Planes
-from vsadcvsr.plugin.frames import frame_of
+from vsadcvsr.backends.pytorch.backend import TorchOptions
+from vsadcvsr.output import OutputFrame, Planes
+from vsadcvsr.plugin.frames import output_frame
 
 
 @pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"width": 31, "height": 17}])
@@ -77,14 +77,14 @@ def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
 ) -> None:
     weights, given = write_student(tmp_path / "tiny.safetensors"), list(raws(moving(format, length=5)))
     plain = list(upscale(given, model=str(weights), backend="torch"))
-    usual: Callable[[object], Ways] = lambda _: Ways(late=True, planes=True)  # noqa: E731
-    monkeypatch.setattr(Ways, "usual", usual)
+    usual: Callable[[object], TorchOptions] = lambda _: TorchOptions(pipelined_output=True, planar_output=True)  # noqa: E731
+    monkeypatch.setattr(TorchOptions, "for_device", usual)
     monkeypatch.setattr("vsadcvsr.backends._loaded", {})
     kinds: list[type] = []
 
-    def noted(made: Finished, ready: int | None = None) -> vs.VideoFrame:
+    def noted(made: OutputFrame, ready: int | None = None) -> vs.VideoFrame:
         kinds.append(type(made))
-        return frame_of(made, ready)
+        return output_frame(made, ready)
 
     monkeypatch.setattr("ffmpeg_filter.upscale.stream.frame_of", noted)
     made = list(upscale(given, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))

@@ -43,7 +43,7 @@ def streamed(net: PaperStudent, frames: Tensor, links: Tensor, steps: list[int])
     late, size = net.spec.lookahead, (frames.shape[2], frames.shape[3])
     frames = torch.cat([frames, torch.rand(late, 3, *size)])
     links = torch.cat([links, torch.zeros(late)])
-    state, at = net.fresh_state(*size), 0
+    state, at = net.initial_state(*size), 0
     out: list[Tensor] = []
     while at < len(frames):
         count = steps[len(out) % len(steps)]

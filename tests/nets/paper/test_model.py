@@ -81,7 +81,7 @@ def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) ->
     with torch.inference_mode():
         whole = net(x, links)
         torch.manual_seed(seed)
-        rubbish = tuple(torch.rand_like(part) for part in net.fresh_state(4, 8))
+        rubbish = tuple(torch.rand_like(part) for part in net.initial_state(4, 8))
         tail = torch.cat([x[start:], torch.rand(late, 3, 4, 8)])
         made, _ = net.step(tail, torch.cat([links[start:], torch.zeros(late)]), rubbish)
     torch.testing.assert_close(made[2 * late], whole[target], atol=TOLERANCE, rtol=0)
@@ -99,7 +99,7 @@ def test_every_frame_within_the_lookahead_counts_and_none_beyond() -> None:
 
 def test_the_planned_state_is_what_a_step_returns() -> None:
     net = student(WHOLE)
-    state = net.fresh_state(16, 16)
+    state = net.initial_state(16, 16)
     with torch.inference_mode():
         _, following = net.step(torch.rand(3, 3, 16, 16), torch.ones(3), state)
     shapes = [part.shape(16, 16) for part in WHOLE.state]
@@ -109,7 +109,7 @@ def test_the_planned_state_is_what_a_step_returns() -> None:
 
 def test_state_only_moves_along() -> None:
     net = student(SHALLOW)
-    state = tuple(torch.rand_like(part) for part in net.fresh_state(4, 4))
+    state = tuple(torch.rand_like(part) for part in net.initial_state(4, 4))
     with torch.inference_mode():
         _, following = net.step(torch.rand(1, 3, 4, 4), torch.ones(1), state)
     for before, after in zip(state, following, strict=True):
@@ -131,7 +131,7 @@ def test_an_image_network_needs_no_state() -> None:
     net = student(PaperDims(name="image", widths=(4, 4), head_dim=2, decoder=(4, 4, 4, 4), groups=(1,), temporal=False))
     x, links = clip(2, set(), (4, 8))
     with torch.inference_mode():
-        made, following = net.step(x, links, net.fresh_state(4, 8))
+        made, following = net.step(x, links, net.initial_state(4, 8))
         torch.testing.assert_close(made, net(x, links), atol=0, rtol=0)
     assert following == ()
 

@@ -11,23 +11,23 @@ from torch import Tensor
 from tests.nets.paper.small_paper import SHALLOW, WHOLE, clip, student
 from vsadcvsr.nets.paper.config import PAPER, PaperDims
 from vsadcvsr.nets.paper.model import PaperStudent
-from vsadcvsr.nets.paper.ring_state import Rings
+from vsadcvsr.nets.paper.ring_state import StateRings
 from vsadcvsr.nets.temporal import State
-from vsadcvsr.spec import Aside
+from vsadcvsr.spec import Offload
 
 CPU = torch.device("cpu")
-ASIDES: list[Aside] = ["none", "lines", "all"]
+ASIDES: list[Offload] = ["none", "lines", "all"]
 
 
 def rings_of(
-    dims: PaperDims, size: tuple[int, int], count: int = 1, *, aside: Aside = "none", again: bool = False
-) -> Rings:
-    return Rings(dims, size, count, torch.float32, CPU, aside=aside, again=again)
+    dims: PaperDims, size: tuple[int, int], count: int = 1, *, aside: Offload = "none", again: bool = False
+) -> StateRings:
+    return StateRings(dims, size, count, torch.float32, CPU, offload=aside, retryable=again)
 
 
-def taken(net: PaperStudent, rings: Rings, frames: Tensor, links: Tensor) -> Tensor:
+def taken(net: PaperStudent, rings: StateRings, frames: Tensor, links: Tensor) -> Tensor:
     rings.load()
-    return net.pictures(net.features_in(rings.begin(links), frames))
+    return net.reconstruct(net.features_with(rings.context(links), frames))
 
 
 def last(state: State) -> State:
@@ -36,17 +36,17 @@ def last(state: State) -> State:
 
 
 def same_bits(
-    dims: PaperDims, size: tuple[int, int], cuts: set[int], counts: list[int], *, aside: Aside, again: bool = False
+    dims: PaperDims, size: tuple[int, int], cuts: set[int], counts: list[int], *, aside: Offload, again: bool = False
 ) -> None:
     net = student(dims).to(memory_format=torch.channels_last)
     x, links = clip(sum(counts), cuts, size)
     x = x.contiguous(memory_format=torch.channels_last)
-    state, rings, at = net.fresh_state(*size), rings_of(dims, size, counts[0], aside=aside, again=again), 0
+    state, rings, at = net.initial_state(*size), rings_of(dims, size, counts[0], aside=aside, again=again), 0
     with torch.inference_mode():
         for count in counts:
             if count != rings.count:
                 grown = rings_of(dims, size, count, aside=aside, again=again)
-                grown.take_over(rings)
+                grown.copy_state_from(rings)
                 rings = grown
             frames, linked = x[at : at + count], links[at : at + count]
             wanted, state = net.step(frames, linked, last(state))
@@ -56,7 +56,7 @@ def same_bits(
 
 
 @pytest.mark.parametrize("aside", ASIDES)
-def test_the_whole_topology_has_the_bits_of_the_step_form(aside: Aside) -> None:
+def test_the_whole_topology_has_the_bits_of_the_step_form(aside: Offload) -> None:
     same_bits(WHOLE, (16, 32), {3}, [1] * 6, aside=aside)
 
 
@@ -71,13 +71,13 @@ def test_the_whole_topology_has_the_bits_of_the_step_form(aside: Aside) -> None:
     again=st.booleans(),
 )
 def test_any_cuts_and_step_lengths_have_the_bits_of_the_step_form(
-    cuts: set[int], counts: list[int], size: tuple[int, int], aside: Aside, again: bool
+    cuts: set[int], counts: list[int], size: tuple[int, int], aside: Offload, again: bool
 ) -> None:
     same_bits(SHALLOW, size, cuts, counts, aside=aside, again=again)
 
 
 @pytest.mark.parametrize("aside", ASIDES)
-def test_a_step_that_is_taken_again_has_the_same_bits(aside: Aside) -> None:
+def test_a_step_that_is_taken_again_has_the_same_bits(aside: Offload) -> None:
     net, rings = student(SHALLOW), rings_of(SHALLOW, (4, 8), aside=aside, again=True)
     x, links = clip(30, set(), (4, 8))
     with torch.inference_mode():
@@ -89,7 +89,7 @@ def test_a_step_that_is_taken_again_has_the_same_bits(aside: Aside) -> None:
 
 
 @pytest.mark.parametrize("aside", ASIDES)
-def test_cleared_rings_are_as_new(aside: Aside) -> None:
+def test_cleared_rings_are_as_new(aside: Offload) -> None:
     net, rings = student(SHALLOW), rings_of(SHALLOW, (4, 8), aside=aside)
     x, links = clip(30, set(), (4, 8))
 
@@ -110,7 +110,7 @@ def test_cleared_rings_are_as_new(aside: Aside) -> None:
 
 def test_what_does_not_fit_a_memory_is_kept_as_its_largest_number() -> None:
     net = student(SHALLOW)
-    rings = Rings(SHALLOW, (4, 4), 1, torch.float16, CPU)
+    rings = StateRings(SHALLOW, (4, 4), 1, torch.float16, CPU)
     with torch.inference_mode():
         net.unet.stem.weight *= 1e9
         for _ in range(30):
@@ -121,12 +121,12 @@ def test_what_does_not_fit_a_memory_is_kept_as_its_largest_number() -> None:
 
 def test_memory_does_not_move() -> None:
     net, rings = student(SHALLOW), rings_of(SHALLOW, (4, 4))
-    places = [memory._memory.data_ptr() for memory in rings._memories]  # type: ignore[attr-defined]
+    places = [memory._memory.data_ptr() for memory in rings._rings]  # type: ignore[attr-defined]
     with torch.inference_mode():
         for _ in range(9):
             taken(net, rings, torch.rand(1, 3, 4, 4), torch.ones(1))
             rings.advance()
-    assert places == [memory._memory.data_ptr() for memory in rings._memories]  # type: ignore[attr-defined]
+    assert places == [memory._memory.data_ptr() for memory in rings._rings]  # type: ignore[attr-defined]
 
 
 def test_what_is_aside_is_not_on_the_device() -> None:
@@ -138,7 +138,7 @@ def test_what_is_aside_is_not_on_the_device() -> None:
 
 def test_streams_that_take_turns_share_a_desk() -> None:
     net, desk = student(SHALLOW), dict[int, Tensor]()
-    both = [Rings(SHALLOW, (4, 8), 1, torch.float32, CPU, aside="all", desk=desk) for _ in range(2)]
+    both = [StateRings(SHALLOW, (4, 8), 1, torch.float32, CPU, offload="all", staging=desk) for _ in range(2)]
     alone = [rings_of(SHALLOW, (4, 8)) for _ in range(2)]
     clips = [clip(30, {7}, (4, 8), seed) for seed in (1, 2)]
     with torch.inference_mode():

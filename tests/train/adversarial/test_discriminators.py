@@ -85,7 +85,7 @@ def test_a_frozen_trunk_learns_in_its_first_layers_alone() -> None:
     assert {name for name in learning if name.startswith("trunk")} == first
     logits = network(torch.rand(3, 4, 8, 8), links(1, 3))
     torch.stack([part.mean() for part in logits.values()]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    assert all(value.grad is not None for value in network.learning())
+    assert all(value.grad is not None for value in network.trainable())
     assert all(value.requires_grad for value in student.parameters())
 
 
@@ -103,9 +103,9 @@ def test_counts_and_shapes_at_paper_size() -> None:
     }  # fmt: skip
     assert [logits.shape for logits in felt.values()] == [logits.shape for logits in shown.values()]
     stem = 3 * 4 * 4 * 384 + 384
-    assert count(judges[0].learning()) == stem + around[5760] + tail == 14_142_848
+    assert count(judges[0].trainable()) == stem + around[5760] + tail == 14_142_848
     widened = 9 * 256 * 240 + 240
-    assert count(judges[1].learning()) == widened + around[256] + tail == 1_996_016
+    assert count(judges[1].trainable()) == widened + around[256] + tail == 1_996_016
     assert count(list(pixel.parameters())) == convnext_xxlarge()
     unet = count(list(student.unet.parameters())) - (9 * 12 * 240 + 240)
     assert count(list(judges[1].parameters())) == unet + 1_996_016 == 562_527_312

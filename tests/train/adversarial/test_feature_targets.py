@@ -16,10 +16,10 @@ from tests.weights.official_files import SMALL, save_decoder, small_decoder
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.paper.model import PaperStudent
-from vsadcvsr.train.adversarial.feature_targets import Encoder, inversion
-from vsadcvsr.train.adversarial.feature_targets_paper import PaperTargets
-from vsadcvsr.train.adversarial.setup import judges_of, targets_of
-from vsadcvsr.train.settings import Adversarial
+from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, inversion_loss
+from vsadcvsr.train.adversarial.feature_targets_paper import PaperFeatureTargets
+from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_targets
+from vsadcvsr.train.settings import AdversarialSettings
 from vsadcvsr.train.students import links
 
 
@@ -27,13 +27,13 @@ def test_the_encoder_learns_to_invert_the_head() -> None:
     torch.manual_seed(0)
     student = CompactStudent(TINY).requires_grad_(requires_grad=False)
     torch.nn.init.normal_(student.head.weight, 0, 0.3)
-    encoder = Encoder(TINY.width)
+    encoder = FeatureEncoder(TINY.width)
     frames, target = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32)
-    encoder.measure(student.features(frames, links(2, 2)))
+    encoder.set_scale(student.features(frames, links(2, 2)))
     optimiser = torch.optim.Adam(encoder.parameters(), 3e-3)
     losses = []
     for _ in range(30):
-        loss = inversion(encoder, student, target, frames, links(2, 2))
+        loss = inversion_loss(encoder, student, target, frames, links(2, 2))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimiser.step()
@@ -60,7 +60,7 @@ def test_the_papers_targets_follow_its_path(tmp_path: Path) -> None:
     requires("diffusers")
     diffusers: Any = importlib.import_module("diffusers")
     folder, student = vae(tmp_path / "vae"), PaperStudent(SMALL)
-    targets = PaperTargets.of(folder, save_decoder(tmp_path / "halfDecoder.ckpt"), student)
+    targets = PaperFeatureTargets.load(folder, save_decoder(tmp_path / "halfDecoder.ckpt"), student)
     pictures = torch.rand(2, 3, 64, 64)
     held = diffusers.AutoencoderKL.from_pretrained(str(folder), low_cpu_mem_usage=False)
     with torch.no_grad():
@@ -78,26 +78,28 @@ def test_the_papers_targets_follow_its_path(tmp_path: Path) -> None:
 def test_what_the_papers_student_lacks_is_named(tmp_path: Path) -> None:
     student = PaperStudent(SMALL)
     with pytest.raises(UsageError, match=r"adversarial\.vae is missing"):
-        targets_of(Adversarial(), student)
-    with pytest.raises(UsageError, match=r"adversarial\.tower is missing"):
-        judges_of(Adversarial(domains=("pixel",)), student)
+        make_feature_targets(AdversarialSettings(), student)
+    with pytest.raises(UsageError, match=r"adversarial\.convnext_weights is missing"):
+        make_discriminators(AdversarialSettings(domains=("pixel",)), student)
     (tmp_path / "tower.safetensors").write_bytes(b"no tower")
     with pytest.raises(WeightsError, match=r"tower\.safetensors cannot be read"):
-        judges_of(Adversarial(domains=("pixel",), tower=tmp_path / "tower.safetensors"), student)
+        make_discriminators(
+            AdversarialSettings(domains=("pixel",), convnext_weights=tmp_path / "tower.safetensors"), student
+        )
     with pytest.raises(WeightsError, match="no VAE in diffusers layout"):
-        targets_of(Adversarial(vae=tmp_path, half_decoder=tmp_path / "none.ckpt"), student)
+        make_feature_targets(AdversarialSettings(vae=tmp_path, half_decoder=tmp_path / "none.ckpt"), student)
 
 
 def test_a_half_decoder_without_its_first_layer_is_refused(tmp_path: Path) -> None:
     less = {name: value for name, value in small_decoder().items() if "conv_in" not in name}
     file = save_decoder(tmp_path / "halfDecoder.ckpt", less)
     with pytest.raises(WeightsError, match=r"enter\.weight is missing"):
-        PaperTargets.of(vae(tmp_path / "vae"), file, PaperStudent(SMALL))
+        PaperFeatureTargets.load(vae(tmp_path / "vae"), file, PaperStudent(SMALL))
 
 
 def test_the_papers_features_are_judged_by_its_own_unet() -> None:
     student = PaperStudent(SMALL)
-    (judge,) = judges_of(Adversarial(domains=("feature",), width=8), student).values()
+    (judge,) = make_discriminators(AdversarialSettings(domains=("feature",), width=8), student).values()
     logits = judge(torch.rand(2, SMALL.decoder[0], 8, 8), torch.tensor([0.0, 1]))
     assert {name: tuple(value.shape) for name, value in logits.items()} == {
         "detail": (2, 6, 8, 8), "consistency": (2, 2, 8, 8),

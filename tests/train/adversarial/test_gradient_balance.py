@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsadcvsr.train.adversarial.gradient_balance import gradient, joined
+from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
 
 
 def test_a_gradient_is_brought_to_its_share() -> None:
     wanted, opinion = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 1e-6])
-    pulled = joined(wanted, [(0.2, opinion)], wanted)
+    pulled = balance(wanted, [(0.2, opinion)], wanted)
     assert pulled.tolist() == pytest.approx([3.0, 5.0])
 
 
 def test_no_opinion_pulls_nowhere() -> None:
     wanted = torch.tensor([3.0, 4.0])
-    assert joined(wanted, [(1.0, torch.zeros(2))], wanted).equal(wanted)
+    assert balance(wanted, [(1.0, torch.zeros(2))], wanted).equal(wanted)
 
 
 def test_the_gradient_is_that_of_backward() -> None:

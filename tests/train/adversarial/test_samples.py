@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from tests.train.tiny import fill_pool
-from vsadcvsr.train.adversarial.samples import KINDS, REALS, Kind
-from vsadcvsr.train.data.dataset import Batch, Pool
+from vsadcvsr.train.adversarial.samples import KINDS, REFERENCE_KINDS, SampleKind
+from vsadcvsr.train.data.dataset import Batch, Dataset
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    return Pool(fill_pool(tmp_path_factory.mktemp("pool")))
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return Dataset(fill_pool(tmp_path_factory.mktemp("pool")))
 
 
-def made(pool: Pool, name: str, clips: int = 2, frames: int = 4) -> Batch:
-    kind = next(kind for kind in REALS if kind.name == name)
-    assert kind.make is not None
-    return kind.make(pool, np.random.default_rng(4), clips, frames, 8)
+def made(pool: Dataset, name: str, clips: int = 2, frames: int = 4) -> Batch:
+    kind = next(kind for kind in REFERENCE_KINDS if kind.name == name)
+    assert kind.draw is not None
+    return kind.draw(pool, np.random.default_rng(4), clips, frames, 8)
 
 
 def steps(batch: Batch) -> list[float]:
@@ -27,7 +27,7 @@ def steps(batch: Batch) -> list[float]:
 
 def test_labels_are_the_papers() -> None:
     assert {kind.name: (kind.detail, kind.consistency) for kind in KINDS} == {
-        "student": (-1, -1), "video": (0, 1), "shuffled": (0, -1), "static": (1, 1), "salad": (1, -1),
+        "student": (-1, -1), "video": (0, 1), "shuffled": (0, -1), "static": (1, 1), "unrelated": (1, -1),
     }  # fmt: skip
 
 
@@ -35,8 +35,8 @@ def test_a_single_head_has_no_opinion_where_the_two_disagree() -> None:
     assert [kind.both for kind in KINDS] == [-1, 1, -1, 1, 0]
 
 
-@pytest.mark.parametrize("kind", REALS, ids=lambda kind: kind.name)
-def test_every_kind_has_one_shape(pool: Pool, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", REFERENCE_KINDS, ids=lambda kind: kind.name)
+def test_every_kind_has_one_shape(pool: Dataset, kind: SampleKind) -> None:
     drawn = made(pool, kind.name)
     assert drawn.truth.shape == drawn.target.shape == (2, 4, 3, 32, 32)
     assert drawn.low.shape == (2, 4, 3, 8, 8)
@@ -45,7 +45,7 @@ def test_every_kind_has_one_shape(pool: Pool, kind: Kind) -> None:
     assert drawn.low.std() == pytest.approx(turned[0].std(), rel=0.2)
 
 
-def test_a_shuffled_clip_has_the_frames_of_a_clip_in_another_order(pool: Pool) -> None:
+def test_a_shuffled_clip_has_the_frames_of_a_clip_in_another_order(pool: Dataset) -> None:
     video, shuffled = made(pool, "video"), made(pool, "shuffled")
     for one, other in zip(shuffled.truth, shuffled.low, strict=True):
         assert len({frame.tobytes() for frame in one}) == len({frame.tobytes() for frame in other}) == 4
@@ -54,11 +54,11 @@ def test_a_shuffled_clip_has_the_frames_of_a_clip_in_another_order(pool: Pool) -
     assert [len(order.truth[0]) for order in orders] == [2, 3, 4]
 
 
-def test_a_static_clip_stands_still(pool: Pool) -> None:
+def test_a_static_clip_stands_still(pool: Dataset) -> None:
     assert steps(made(pool, "static")) == [0.0, 0.0]
 
 
-def test_a_salad_is_of_unrelated_pictures(pool: Pool) -> None:
-    salad = made(pool, "salad")
-    assert min(steps(salad)) > 0
-    assert not np.array_equal(salad.truth[0, 0], salad.truth[0, 1])
+def test_unrelated_stills_differ_from_frame_to_frame(pool: Dataset) -> None:
+    unrelated = made(pool, "unrelated")
+    assert min(steps(unrelated)) > 0
+    assert not np.array_equal(unrelated.truth[0, 0], unrelated.truth[0, 1])

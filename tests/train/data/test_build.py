@@ -17,9 +17,9 @@ from tests.train.media import blobs, shades, write_film
 from tests.waiting import wait_until
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.train.data import build
-from vsadcvsr.train.data.build import Plan, fill, make_shard, sample
-from vsadcvsr.train.data.dataset import Batch, Pool, shard_numbers, write_shard
-from vsadcvsr.train.data.library import Library, Sources
+from vsadcvsr.train.data.build import DatasetPlan, build_shards, make_sample, make_shard
+from vsadcvsr.train.data.dataset import Batch, Dataset, shard_numbers, write_shard
+from vsadcvsr.train.data.library import ClipLibrary, SourceFiles
 from vsadcvsr.train.degradations.mix import Mix
 
 
@@ -34,14 +34,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def filled(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pool")
-    plan = Plan(Sources.of([pictures], frames=3, size=64), folder, mix=Mix.of("clean=.5,light=.5"))
-    assert fill(plan, range(2), jobs=1) == 2
-    assert fill(plan, range(2), jobs=1) == 0
+    plan = DatasetPlan(SourceFiles.scan([pictures], frames=3, size=64), folder, mix=Mix.parse("clean=.5,light=.5"))
+    assert build_shards(plan, range(2), jobs=1) == 2
+    assert build_shards(plan, range(2), jobs=1) == 0
     return folder
 
 
 def test_a_batch_fits_its_truth(filled: Path) -> None:
-    drawn = Pool(filled).batch(np.random.default_rng(0), 4, frames=2, lr_size=12)
+    drawn = Dataset(filled).batch(np.random.default_rng(0), 4, frames=2, lr_size=12)
     hr, lr = drawn.truth, drawn.low
     assert np.array_equal(drawn.target, hr)
     assert hr.shape == (4, 2, 3, 48, 48)
@@ -56,7 +56,7 @@ def test_a_batch_fits_its_truth(filled: Path) -> None:
 
 
 def test_batches_repeat_with_their_seed(filled: Path) -> None:
-    first, again = (Pool(filled).batch(np.random.default_rng(7), 2, frames=3, lr_size=8) for _ in range(2))
+    first, again = (Dataset(filled).batch(np.random.default_rng(7), 2, frames=3, lr_size=8) for _ in range(2))
     assert np.array_equal(first.low, again.low)
     assert np.array_equal(first.truth, again.truth)
 
@@ -67,24 +67,24 @@ def test_a_teachers_answer_is_cut_and_turned_with_its_truth(filled: Path, tmp_pa
     for number in shard_numbers(tmp_path):
         truth = np.load(tmp_path / f"{number:04d}.hr.npy")
         write_shard(tmp_path, number, "inverse", 255 - truth)
-    drawn: Batch = Pool(tmp_path, teacher="inverse").batch(np.random.default_rng(3), 3, frames=2, lr_size=8)
+    drawn: Batch = Dataset(tmp_path, teacher="inverse").batch(np.random.default_rng(3), 3, frames=2, lr_size=8)
     assert np.abs(drawn.target - (1 - drawn.truth)).max() < 1e-6
 
 
 def test_a_teacher_that_has_not_answered_is_refused(filled: Path) -> None:
     with pytest.raises(UsageError, match=r"teacher is 'dove'.*0000\.dove\.npy"):
-        Pool(filled, teacher="dove")
+        Dataset(filled, teacher="dove")
 
 
 def test_a_half_written_shard_is_not_seen(filled: Path, tmp_path: Path) -> None:
     (tmp_path / "0000.lr.npy").write_bytes((filled / "0000.lr.npy").read_bytes())
     with pytest.raises(UsageError, match="pool is"):
-        Pool(tmp_path)
+        Dataset(tmp_path)
 
 
 def test_too_large_a_crop_is_refused(filled: Path) -> None:
     with pytest.raises(UsageError, match="up to 3 frames of 16 pixels"):
-        Pool(filled).batch(np.random.default_rng(0), 1, frames=3, lr_size=20)
+        Dataset(filled).batch(np.random.default_rng(0), 1, frames=3, lr_size=20)
 
 
 def words(folder: Path, out: Path, **given: object) -> list[str]:
@@ -126,9 +126,9 @@ def test_processes_and_parts_make_the_same_pool(pictures: Path, tmp_path: Path) 
 
 
 def test_a_kind_for_pictures_makes_static_clips(pictures: Path) -> None:
-    library = Library(Sources.of([pictures], frames=3, size=64))
-    for mix, still in ((Mix.of("adcsr=1"), True), (Mix.of("soft=1"), False)):
-        truth, low = sample(library, mix, np.random.default_rng(0))
+    library = ClipLibrary(SourceFiles.scan([pictures], frames=3, size=64))
+    for mix, still in ((Mix.parse("adcsr=1"), True), (Mix.parse("soft=1"), False)):
+        truth, low = make_sample(library, mix, np.random.default_rng(0))
         assert truth.shape == (3, 64, 64, 3)
         assert low.shape == (3, 16, 16, 3)
         for clip in (truth, low):
@@ -156,9 +156,9 @@ def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(build, "write_shard", full)
-    plan = Plan(Sources.of([pictures], frames=2, size=32), tmp_path, mix=Mix.of("clean=1"))
+    plan = DatasetPlan(SourceFiles.scan([pictures], frames=2, size=32), tmp_path, mix=Mix.parse("clean=1"))
     with pytest.raises(MediaError, match=r"shard 3 cannot be written .*No space left"):
-        make_shard(Library(plan.sources), plan, 3)
+        make_shard(ClipLibrary(plan.sources), plan, 3)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_few_files_are_open_however_many_shards_there_are(filled: Path, tmp_path
         for kind in ("hr", "lr"):
             (tmp_path / f"{number:04d}.{kind}.npy").hardlink_to(filled / f"0000.{kind}.npy")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    held = Pool(tmp_path)
+    held = Dataset(tmp_path)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
         drawn = held.batch(np.random.default_rng(0), 400, frames=1, lr_size=8)

@@ -13,8 +13,8 @@ from tests.train.media import blobs, shades, write_film
 from vsadcvsr.errors import MediaError
 from vsadcvsr.scenes import is_cut
 from vsadcvsr.train.data import clips
-from vsadcvsr.train.data.segments import Film, files, read_image
-from vsadcvsr.video_io import house
+from vsadcvsr.train.data.segments import VideoSegments, files_below, read_image
+from vsadcvsr.video_io import to_float
 
 SHIPPED = Path(__file__).parents[3] / "examples" / "media" / "clip.mp4"
 
@@ -65,17 +65,17 @@ def test_an_unreadable_video_is_named(tmp_path: Path, held: bytes) -> None:
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(held)
     with pytest.raises(MediaError, match=r"broken\.mp4 cannot be read as video"):
-        Film.of(broken, frames=3, size=32)
+        VideoSegments.of(broken, frames=3, size=32)
 
 
 def test_a_video_smaller_than_the_clips_is_refused_by_its_size(tmp_path: Path) -> None:
     film = write_film(tmp_path / "small.mp4", shades(3, height=32, width=64))
     with pytest.raises(MediaError, match=r"small\.mp4 is too small: 64x32, clips are 48x48"):
-        Film.of(film, frames=2, size=48)
+        VideoSegments.of(film, frames=2, size=48)
 
 
 def test_a_long_video_is_read_in_stretches_that_follow_each_other(tmp_path: Path) -> None:
-    film = Film.of(write_film(tmp_path / "long.mp4", shades(192), keys=20), frames=3, size=32)
+    film = VideoSegments.of(write_film(tmp_path / "long.mp4", shades(192), keys=20), frames=3, size=32)
     assert (film.count, film.length) == (3, 64)
     for index in range(3):
         (shot,) = film.shots(index)
@@ -85,13 +85,13 @@ def test_a_long_video_is_read_in_stretches_that_follow_each_other(tmp_path: Path
 
 
 def test_large_frames_make_short_stretches(tmp_path: Path) -> None:
-    film = Film.of(write_film(tmp_path / "large.mp4", shades(3, height=1440, width=2560)), frames=2, size=32)
+    film = VideoSegments.of(write_film(tmp_path / "large.mp4", shades(3, height=1440, width=2560)), frames=2, size=32)
     assert film.length == 6
 
 
 def test_a_torn_video_gives_what_can_be_decoded(tmp_path: Path) -> None:
     path = write_film(tmp_path / "torn.mkv", [blobs(number, 64, 64) for number in range(8)] * 5, keys=1)
-    film = Film.of(path, frames=1, size=32)
+    film = VideoSegments.of(path, frames=1, size=32)
     whole = sum(map(len, film.shots(0)))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert 10 < sum(map(len, film.shots(0))) < whole == 40
@@ -104,21 +104,21 @@ def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     for name in ("b.PNG", "deep/a.png", "deep/er/c.mp4", "notes.txt"):
         (tmp_path / name).touch()
-    found = files([tmp_path, tmp_path / "deep"], (".png",))
+    found = files_below([tmp_path, tmp_path / "deep"], (".png",))
     assert found == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
-    assert files([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]
+    assert files_below([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]
 
 
 def test_windows_never_reach_across_a_cut() -> None:
     one, other = blobs(0), blobs(1)
     video = [one] * 4 + [other] * 3 + [one] * 1
-    assert clips.cuts_of(video) == [4, 7]
-    assert [len(shot) for shot in clips.shots(video, shortest=3)] == [4, 3]
+    assert clips.find_cuts(video) == [4, 7]
+    assert [len(shot) for shot in clips.split_shots(video, shortest=3)] == [4, 3]
 
 
 def test_a_flash_is_no_cut() -> None:
     flash = (blobs(0).astype(np.int32) // 3 + 160).astype(np.uint8)
-    assert clips.cuts_of([blobs(0)] * 3 + [flash] + [blobs(0)] * 3) == []
+    assert clips.find_cuts([blobs(0)] * 3 + [flash] + [blobs(0)] * 3) == []
 
 
 def test_cuts_are_those_that_every_host_finds(tmp_path: Path) -> None:
@@ -128,25 +128,25 @@ def test_cuts_are_those_that_every_host_finds(tmp_path: Path) -> None:
         np.clip(frame * gain, 0, 255).astype(np.uint8)
         for frame, gain in zip(video, rng.uniform(0.5, 1, 12), strict=True)
     ]
-    frames = [house(frame) for frame in video]
-    assert clips.cuts_of(video) == [n for n in range(1, 12) if is_cut(frames[n - 1], frames[n])]
+    frames = [to_float(frame) for frame in video]
+    assert clips.find_cuts(video) == [n for n in range(1, 12) if is_cut(frames[n - 1], frames[n])]
 
 
 def test_a_change_of_size_is_a_cut() -> None:
-    assert clips.cuts_of([np.zeros((20, 20, 3), np.uint8)] * 2 + [np.zeros((24, 20, 3), np.uint8)]) == [2]
+    assert clips.find_cuts([np.zeros((20, 20, 3), np.uint8)] * 2 + [np.zeros((24, 20, 3), np.uint8)]) == [2]
 
 
 def test_the_shipped_clip_reads_as_two_shots() -> None:
-    film = Film.of(SHIPPED, frames=5, size=64)
+    film = VideoSegments.of(SHIPPED, frames=5, size=64)
     assert [len(shot) for shot in film.shots(0)] == [20, 20]
-    assert clips.window(film.shots(0)[0], 5, 64, np.random.default_rng(0)).shape == (5, 64, 64, 3)
+    assert clips.crop_window(film.shots(0)[0], 5, 64, np.random.default_rng(0)).shape == (5, 64, 64, 3)
 
 
 def test_a_window_has_consecutive_frames_or_every_second() -> None:
     shot = shades(30)
     steps = set()
     for seed in range(30):
-        tones = clips.window(shot, 5, 48, np.random.default_rng(seed)).mean((1, 2, 3))
+        tones = clips.crop_window(shot, 5, 48, np.random.default_rng(seed)).mean((1, 2, 3))
         steps.add(tuple(np.diff(tones)))
     assert steps == {(1, 1, 1, 1), (2, 2, 2, 2)}
 

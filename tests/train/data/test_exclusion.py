@@ -12,7 +12,7 @@ from tests.train.media import blobs, shades, write_film
 from vsadcvsr.errors import UsageError
 from vsadcvsr.train.data import build
 from vsadcvsr.train.data.exclusion import Exclusion
-from vsadcvsr.train.data.library import Sources
+from vsadcvsr.train.data.library import SourceFiles
 
 
 @pytest.fixture
@@ -33,21 +33,21 @@ def listed(folder: Path, text: str) -> Path:
 
 def test_excluded_files_are_no_source(folder: Path) -> None:
     exclude = Exclusion.read([listed(folder, "# scenes\n\nclips/a.mp4\n  images/b.png\n")])
-    sources = Sources.of([folder], frames=3, size=48, exclude=exclude)
+    sources = SourceFiles.scan([folder], frames=3, size=48, exclude=exclude)
     assert [path.name for path in sources.pictures] == ["a.png", "ab.png"]
-    assert [film.path.name for film in sources.films] == ["ab.mp4", "b.mp4"]
+    assert [film.path.name for film in sources.videos] == ["ab.mp4", "b.mp4"]
 
 
 def test_a_folder_further_down_may_be_named(folder: Path) -> None:
     exclude = Exclusion.read([listed(folder, "clips/a.mp4\nimages/a.png\n")])
-    found = Sources.of([folder / "clips"], frames=3, size=48, exclude=exclude)
-    assert [film.path.name for film in found.films] == ["ab.mp4", "b.mp4"]
+    found = SourceFiles.scan([folder / "clips"], frames=3, size=48, exclude=exclude)
+    assert [film.path.name for film in found.videos] == ["ab.mp4", "b.mp4"]
 
 
 def test_names_that_match_no_file_are_logged(
     folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "fill", lambda *_, **__: 0)
+    monkeypatch.setattr(build, "build_shards", lambda *_, **__: 0)
     words = [str(folder), "--out", "unused", "--frames", "3", "--size", "48"]
     with caplog.at_level(logging.WARNING):
         build.main([*words, "--exclude", str(listed(folder, "clips/a.mp4\nclips/absent.mp4\n"))])

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
 from vsadcvsr.train.degradations import mild
-from vsadcvsr.train.degradations.apply import through
+from vsadcvsr.train.degradations.apply import degrade
 from vsadcvsr.train.degradations.kernels import blur_kernel, line_kernel, sinc_kernel
 from vsadcvsr.train.degradations.mix import KINDS
-from vsadcvsr.train.degradations.operators import Fit, Jpeg, Noise, Resize, Sharpen, Video, eight_bit
-from vsadcvsr.train.degradations.presets import DOVE, HEAVY, KIND_ODDS, REALBASICVSR, SIZES, Recipe
+from vsadcvsr.train.degradations.operators import FinalResize, Jpeg, Noise, Resize, Sharpen, Video, to_uint8
+from vsadcvsr.train.degradations.presets import DOVE, HEAVY, KIND_ODDS, REALBASICVSR, SIZES, Preset
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +38,14 @@ def two_threads() -> Iterator[None]:
 @pytest.mark.parametrize("name", KINDS)
 def test_a_kind_gives_a_quarter_of_the_size(name: str, clip: NDArray[np.float32]) -> None:
     for seed in range(4):
-        worn = KINDS[name].wear(clip, np.random.default_rng(seed))
+        worn = KINDS[name].degrade(clip, np.random.default_rng(seed))
         assert worn.shape == (5, 16, 16, 3)
         assert worn.dtype == np.uint8
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_same_seed_gives_the_same_clip(name: str, clip: NDArray[np.float32]) -> None:
-    first, again, other = (KINDS[name].wear(clip, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (KINDS[name].degrade(clip, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert name == "clean" or not np.array_equal(first, other)
 
@@ -55,31 +55,31 @@ def test_the_same_seed_gives_the_same_clip(name: str, clip: NDArray[np.float32])
 def test_threads_change_no_bit(name: str) -> None:
     large = np.random.default_rng(0).random((2, 252, 260, 3), np.float32)
     for seed in range(3):
-        many = KINDS[name].wear(large, np.random.default_rng(seed))
+        many = KINDS[name].degrade(large, np.random.default_rng(seed))
         cv2.setNumThreads(1)
-        one = KINDS[name].wear(large, np.random.default_rng(seed))
+        one = KINDS[name].degrade(large, np.random.default_rng(seed))
         cv2.setNumThreads(2)
         assert np.array_equal(many, one)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_tone_stays(name: str, clip: NDArray[np.float32]) -> None:
-    apart = [KINDS[name].wear(clip, np.random.default_rng(seed)).mean() - clip.mean() * 255 for seed in range(8)]
+    apart = [KINDS[name].degrade(clip, np.random.default_rng(seed)).mean() - clip.mean() * 255 for seed in range(8)]
     assert abs(np.mean(apart)) < (1 if name == "clean" else 5)
 
 
 def test_poor_sources_keep_less_than_light_ones(clip: NDArray[np.float32]) -> None:
-    clean = KINDS["clean"].wear(clip, np.random.default_rng(0)).astype(np.float32)
+    clean = KINDS["clean"].degrade(clip, np.random.default_rng(0)).astype(np.float32)
     light, poor = (
-        np.mean([np.abs(KINDS[name].wear(clip, np.random.default_rng(seed)) - clean).mean() for seed in range(12)])
+        np.mean([np.abs(KINDS[name].degrade(clip, np.random.default_rng(seed)) - clean).mean() for seed in range(12)])
         for name in ("light", "poor")
     )
     assert poor > 1.3 * light
 
 
 @pytest.mark.parametrize("recipe", [REALBASICVSR, DOVE, HEAVY])
-def test_sizes_that_four_does_not_divide_are_rounded_down(recipe: Recipe) -> None:
-    worn = through(np.full((2, 70, 45, 3), 0.5, np.float32), recipe, np.random.default_rng(0))
+def test_sizes_that_four_does_not_divide_are_rounded_down(recipe: Preset) -> None:
+    worn = degrade(np.full((2, 70, 45, 3), 0.5, np.float32), recipe, np.random.default_rng(0))
     assert worn.shape == (2, 17, 11, 3)
 
 
@@ -92,18 +92,18 @@ def test_clean_downscales_keep_their_place() -> None:
 
 
 def test_frames_have_their_own_sizes_until_video_makes_them_one(clip: NDArray[np.float32]) -> None:
-    apart = Resize("area", (0.5, 0.6, 0.7, 0.8, 0.9), None, even=True).on(list(clip))
+    apart = Resize("area", (0.5, 0.6, 0.7, 0.8, 0.9), None, even=True).apply(list(clip))
     assert [frame.shape[:2] for frame in apart] == [(32, 32), (38, 38), (44, 44), (50, 50), (56, 56)]
-    assert {frame.shape[:2] for frame in Jpeg((80,) * 5).on(apart)} == {frame.shape[:2] for frame in apart}
-    assert {frame.shape[:2] for frame in Video("libx264", 50_000).on(apart)} == {(32, 32)}
-    assert {frame.shape[:2] for frame in Fit("linear", (16, 15)).on(apart)} == {(15, 16)}
+    assert {frame.shape[:2] for frame in Jpeg((80,) * 5).apply(apart)} == {frame.shape[:2] for frame in apart}
+    assert {frame.shape[:2] for frame in Video("libx264", 50_000).apply(apart)} == {(32, 32)}
+    assert {frame.shape[:2] for frame in FinalResize("linear", (16, 15)).apply(apart)} == {(15, 16)}
 
 
 def test_gray_noise_is_the_same_in_all_colours(clip: NDArray[np.float32]) -> None:
     for kind, strength in {"gauss": 5.0, "poisson": 0.3}.items():
         middle = np.float32(0.4) + np.float32(0.2) * clip
         gray, coloured = (
-            Noise(kind, flag, (strength,) * 5, 1).on(list(middle))[0] - middle[0] for flag in (True, False)
+            Noise(kind, flag, (strength,) * 5, 1).apply(list(middle))[0] - middle[0] for flag in (True, False)
         )
         assert np.ptp(gray, axis=-1).max() < 1e-6
         assert np.ptp(coloured, axis=-1).max() > 1e-3
@@ -111,18 +111,18 @@ def test_gray_noise_is_the_same_in_all_colours(clip: NDArray[np.float32]) -> Non
 
 def test_noise_is_as_strong_as_it_says() -> None:
     flat = [np.full((64, 64, 3), 0.5, np.float32)] * 2
-    weak, strong = Noise("gauss", False, (4.0, 20.0), 0).on(flat)
+    weak, strong = Noise("gauss", False, (4.0, 20.0), 0).apply(flat)
     assert weak.std() * 255 == pytest.approx(4, rel=0.05)
     assert strong.std() * 255 == pytest.approx(20, rel=0.05)
     shades = np.tile(np.arange(96, 160, dtype=np.float32)[:, None] / np.float32(255), (8, 1, 3)).reshape(8, 64, 3)
-    shot = np.stack(Noise("poisson", False, (0.5,) * 40, 0).on([shades] * 40)) - shades
+    shot = np.stack(Noise("poisson", False, (0.5,) * 40, 0).apply([shades] * 40)) - shades
     assert shot.std() == pytest.approx(0.5 * np.sqrt(shades.mean() / 64), rel=0.05)
 
 
 def test_sharpening_leaves_weak_texture_alone() -> None:
     weak = np.random.default_rng(0).normal(0.5, 0.005, (60, 60, 3)).astype(np.float32)
     edge = np.repeat(np.where(np.arange(60) < 30, 0.3, 0.7), 180).reshape(60, 60, 3).astype(np.float32)
-    flat, steep = Sharpen().on([weak, edge])
+    flat, steep = Sharpen().apply([weak, edge])
     assert np.array_equal(flat, weak)
     assert np.ptp(steep) > np.ptp(edge) + 0.1
 
@@ -154,7 +154,7 @@ def test_the_sinc_kernel_rings_and_passes_what_is_low() -> None:
 @pytest.mark.parametrize("codec", ["libx264", "h264", "mpeg4"])
 def test_compression_costs_more_where_bits_are_few(codec: str, clip: NDArray[np.float32]) -> None:
     grain = np.random.default_rng(0).normal(0, 12, (5, 51, 45, 1))
-    pixels = np.clip(eight_bit(clip)[:, :51, :45] + grain, 0, 255).astype(np.uint8)  # odd, which 4:2:0 cannot hold
+    pixels = np.clip(to_uint8(clip)[:, :51, :45] + grain, 0, 255).astype(np.uint8)  # odd, which 4:2:0 cannot hold
     rich, poor = (compress_bitrate(pixels, codec, bits) for bits in (400_000, 2_000))
     wrong = [float(np.abs(made.astype(int) - pixels).mean()) for made in (rich, poor)]
     assert wrong[0] < wrong[1]
@@ -162,6 +162,6 @@ def test_compression_costs_more_where_bits_are_few(codec: str, clip: NDArray[np.
 
 
 def test_good_encoders_change_little(clip: NDArray[np.float32]) -> None:
-    pixels = eight_bit(clip)
+    pixels = to_uint8(clip)
     assert np.abs(compress_quality(pixels, 12).astype(int) - pixels).mean() < 3
     assert np.abs(jpeg(pixels[0], 97).astype(int) - pixels[0]).mean() < 3

@@ -13,11 +13,11 @@ from vsadcvsr.train.degradations.mix import KINDS, MIX, Mix
 
 def test_the_default_is_what_the_shipped_networks_learned_from() -> None:
     assert dict(MIX.shares) == {"clean": 0.4, "light": 0.6}
-    assert Mix.of(str(MIX)) == MIX
+    assert Mix.parse(str(MIX)) == MIX
 
 
 def test_kinds_come_as_often_as_their_shares() -> None:
-    rng, mix = np.random.default_rng(0), Mix.of("clean=.1, dove = .6 ,adcsr=.3,heavy=0")
+    rng, mix = np.random.default_rng(0), Mix.parse("clean=.1, dove = .6 ,adcsr=.3,heavy=0")
     names = {id(kind): name for name, kind in KINDS.items()}
     counts = Counter(names[id(mix.draw(rng))] for _ in range(2000))
     assert set(counts) == {"clean", "dove", "adcsr"}
@@ -26,7 +26,7 @@ def test_kinds_come_as_often_as_their_shares() -> None:
 
 
 def test_pictures_stand_and_clips_move() -> None:
-    assert {name for name, kind in KINDS.items() if kind.still} == {"adcsr", "realesrgan", "dove-picture"}
+    assert {name for name, kind in KINDS.items() if kind.is_still} == {"adcsr", "realesrgan", "dove-picture"}
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_pictures_stand_and_clips_move() -> None:
 )
 def test_a_wrong_mix_is_refused_in_words(text: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        Mix.of(text)
+        Mix.parse(text)

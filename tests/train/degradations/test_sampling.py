@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsadcvsr.train.degradations.operators import Blur, Fit, Jpeg, Noise, Resize, Sharpen, Step, Video
+from vsadcvsr.train.degradations.operators import Blur, FinalResize, Jpeg, Noise, Operator, Resize, Sharpen, Video
 from vsadcvsr.train.degradations.presets import ADCSR, DOVE, DOVE_PICTURE, HEAVY, REALBASICVSR, REALESRGAN, SOFT, Span
-from vsadcvsr.train.degradations.sampling import draw, drift
+from vsadcvsr.train.degradations.sampling import drift, sample_operators
 
-type Steps = list[Step]
+type Steps = list[Operator]
 
 COUNT, FRAMES, SMALL = 800, 3, (64, 48)
 RECIPES = {
@@ -32,7 +32,7 @@ DRIFTING = ("realbasicvsr", "heavy", "soft")
 @cache
 def drawn(name: str) -> Sequence[Steps]:
     rng = np.random.default_rng(11)
-    return [draw(RECIPES[name], FRAMES, SMALL, rng) for _ in range(COUNT)]
+    return [sample_operators(RECIPES[name], FRAMES, SMALL, rng) for _ in range(COUNT)]
 
 
 def stages(name: str) -> list[tuple[Steps, Steps]]:
@@ -48,7 +48,7 @@ def only[T](kind: type[T], name: str, stage: int) -> list[T]:
     """The steps of a kind in the first stage (0) or the second (1); of blurs, not those of the last resize."""
     found: list[T] = []
     for halves in stages(name):
-        fit = [index for index, step in enumerate(halves[stage]) if isinstance(step, Fit)]
+        fit = [index for index, step in enumerate(halves[stage]) if isinstance(step, FinalResize)]
         skip = fit[0] + 1 if fit else None
         found += [step for index, step in enumerate(halves[stage]) if isinstance(step, kind) and index != skip]
     return found
@@ -91,7 +91,7 @@ SECOND_BLUR = {name: 0.5 if name in MILD else 0.8 for name in RECIPES}
 @pytest.mark.parametrize("name", RECIPES)
 def test_steps_come_in_the_published_order_and_the_last_two_in_either(name: str) -> None:
     begin, (other, fit) = ORDER[name]
-    letters = {Sharpen: "S", Blur: "B", Resize: "R", Noise: "N", Jpeg: "J", Video: "V", Fit: "F"}
+    letters = {Sharpen: "S", Blur: "B", Resize: "R", Noise: "N", Jpeg: "J", Video: "V", FinalResize: "F"}
     blur = SECOND_BLUR[name]
     odds: dict[object, float] = defaultdict(float)
     for start, chance in ((begin, blur), (without_second_blur(begin), 1 - blur)):
@@ -190,13 +190,15 @@ def test_video_is_coded_twice_with_any_of_the_codecs_and_budgets(name: str) -> N
 def test_the_last_sinc_filter_has_the_published_cutoffs(name: str) -> None:
     fits, last = [], []
     for steps in drawn(name):
-        at = next(index for index, step in enumerate(steps) if isinstance(step, Fit))
+        at = next(index for index, step in enumerate(steps) if isinstance(step, FinalResize))
         fits.append(steps[at])
         last += [step for step in steps[at + 1 : at + 2] if isinstance(step, Blur)]
     assert {blur.kind for blur in last} == {"sinc"}
     as_often([blur.size for blur in last], dict.fromkeys((7, 9, 11, 13, 15, 17, 19, 21), 1 / 8))
     fills([blur.omegas[0] for blur in last], (math.pi / 3, math.pi))
-    as_often([fit.flavour for fit in fits if isinstance(fit, Fit)], dict.fromkeys(("linear", "area", "cubic"), 1 / 3))
+    as_often(
+        [fit.flavour for fit in fits if isinstance(fit, FinalResize)], dict.fromkeys(("linear", "area", "cubic"), 1 / 3)
+    )
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -239,12 +241,12 @@ def test_a_drift_keeps_within_its_span(seed: int, step: float, frames: int, low:
 
 
 def test_the_same_seed_draws_the_same_steps() -> None:
-    first, again, other = (draw(REALBASICVSR, 5, SMALL, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (sample_operators(REALBASICVSR, 5, SMALL, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_a_shorter_clip_is_no_special_case() -> None:
-    steps = draw(REALBASICVSR, 1, SMALL, np.random.default_rng(0))
+    steps = sample_operators(REALBASICVSR, 1, SMALL, np.random.default_rng(0))
     assert {len(step.qualities) for step in steps if isinstance(step, Jpeg)} == {1}
 
 

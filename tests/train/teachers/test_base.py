@@ -11,8 +11,16 @@ import pytest
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.train.data.dataset import Pixels
-from vsadcvsr.train.data.frame_reader import Footage, gathered
-from vsadcvsr.train.teachers.base import FolderTeacher, Lesson, Source, Teacher, TruthTeacher, asked, teacher_name
+from vsadcvsr.train.data.frame_reader import FrameReader, readers_in
+from vsadcvsr.train.teachers.base import (
+    ClipOrigin,
+    FolderTeacher,
+    Teacher,
+    TeacherInput,
+    TruthTeacher,
+    checked_target,
+    teacher_name,
+)
 
 
 def film(frames: int, height: int, width: int) -> Pixels:
@@ -42,33 +50,33 @@ def write_pictures(folder: Path, frames: Pixels, first: int = 0) -> Path:
 
 def test_the_truth_answers_with_itself() -> None:
     truth = film(2, 16, 24)
-    assert asked(TruthTeacher(), Lesson(truth[:, ::4, ::4], truth)) is truth
+    assert checked_target(TruthTeacher(), TeacherInput(truth[:, ::4, ::4], truth)) is truth
 
 
 def test_the_truth_must_be_known() -> None:
-    with pytest.raises(UsageError, match="the lesson has no truth"):
-        TruthTeacher().answer(Lesson(film(1, 4, 4)))
+    with pytest.raises(UsageError, match="the clip has no truth"):
+        TruthTeacher().target(TeacherInput(film(1, 4, 4)))
 
 
 def test_clips_of_another_form_are_no_lessons() -> None:
     with pytest.raises(FormatError, match=r"shape \(4, 4, 3\), uint8, is not \(T, h, w, 3\)"):
-        Lesson(film(1, 4, 4)[0])
+        TeacherInput(film(1, 4, 4)[0])
     with pytest.raises(FormatError, match="float64"):
-        Lesson(film(1, 4, 4).astype(float))
+        TeacherInput(film(1, 4, 4).astype(float))
     with pytest.raises(FormatError, match=r"the truth is \(1, 15, 16, 3\) of uint8, not \(1, 16, 16, 3\)"):
-        Lesson(film(1, 4, 4), film(1, 15, 16))
+        TeacherInput(film(1, 4, 4), film(1, 15, 16))
 
 
 def test_an_answer_of_another_shape_is_refused() -> None:
     class Small:
         name = "small"
 
-        def answer(self, lesson: Lesson) -> Pixels:
-            return lesson.low
+        def target(self, sample: TeacherInput) -> Pixels:
+            return sample.low
 
     teacher: Teacher = Small()
     with pytest.raises(FormatError, match="the answer of small is"):
-        asked(teacher, Lesson(film(1, 4, 4)))
+        checked_target(teacher, TeacherInput(film(1, 4, 4)))
 
 
 @pytest.mark.parametrize("name", ["", "hr", "lr", "truth", "low", "a.b", "../x", "Seed VR"])
@@ -79,17 +87,17 @@ def test_names_that_a_pool_cannot_keep_are_refused(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Footage]:
+def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameReader]:
     folder = tmp_path_factory.mktemp("videos")
     write_video(folder / "moving.mkv", film(12, 32, 48))
     write_pictures(folder / "still", film(12, 32, 48), first=1)  # f10 comes after f9
     (folder / "notes.txt").write_text("no video")
     (folder / "empty").mkdir()
-    return gathered(folder)
+    return readers_in(folder)
 
 
 @pytest.mark.parametrize("name", ["moving", "still"])
-def test_footage_is_known_by_name_size_and_frame(videos: dict[str, Footage], name: str) -> None:
+def test_footage_is_known_by_name_size_and_frame(videos: dict[str, FrameReader], name: str) -> None:
     assert list(videos) == ["moving", "still"]
     footage = videos[name]
     assert (footage.frames, footage.width, footage.height) == (12, 48, 32)
@@ -99,40 +107,40 @@ def test_footage_is_known_by_name_size_and_frame(videos: dict[str, Footage], nam
 
 
 @pytest.mark.parametrize("name", ["moving", "still"])
-def test_a_folder_answers_with_the_same_frames_and_place(videos: dict[str, Footage], name: str) -> None:
-    lesson = Lesson(film(2, 3, 4), source=Source(name, (2, 4), top=5, left=7))
-    made = asked(FolderTeacher("other", videos), lesson)
+def test_a_folder_answers_with_the_same_frames_and_place(videos: dict[str, FrameReader], name: str) -> None:
+    lesson = TeacherInput(film(2, 3, 4), origin=ClipOrigin(name, (2, 4), top=5, left=7))
+    made = checked_target(FolderTeacher("other", videos), lesson)
     assert np.array_equal(made, film(12, 32, 48)[[2, 4], 20:32, 28:44])
-    late = asked(FolderTeacher("late", videos, skip=1), lesson)
+    late = checked_target(FolderTeacher("late", videos, skip=1), lesson)
     assert np.array_equal(late, film(12, 32, 48)[[1, 3], 20:32, 28:44])
 
 
-def test_a_folder_does_not_answer_what_it_has_not_seen(videos: dict[str, Footage]) -> None:
+def test_a_folder_does_not_answer_what_it_has_not_seen(videos: dict[str, FrameReader]) -> None:
     teacher = FolderTeacher("other", videos, skip=2)
-    with pytest.raises(UsageError, match=r"lesson for other is 'a clip of unknown origin'.*train\.pairs"):
-        teacher.answer(Lesson(film(1, 3, 4)))
-    with pytest.raises(UsageError, match="lesson for other is 'gone', allowed: clips of its own 2 videos"):
-        teacher.answer(Lesson(film(1, 3, 4), source=Source("gone", (0,), 0, 0)))
+    with pytest.raises(UsageError, match=r"clip for other is 'a clip of unknown origin'.*train\.teachers\.pairs"):
+        teacher.target(TeacherInput(film(1, 3, 4)))
+    with pytest.raises(UsageError, match="clip for other is 'gone', allowed: clips of its own 2 videos"):
+        teacher.target(TeacherInput(film(1, 3, 4), origin=ClipOrigin("gone", (0,), 0, 0)))
     with pytest.raises(MediaError, match="no answer to frames of still before 2"):
-        teacher.answer(Lesson(film(1, 3, 4), source=Source("still", (1,), 0, 0)))
+        teacher.target(TeacherInput(film(1, 3, 4), origin=ClipOrigin("still", (1,), 0, 0)))
     with pytest.raises(FormatError, match="the answer of other is"):
-        asked(teacher, Lesson(film(1, 3, 4), source=Source("still", (2,), 6, 0)))
+        checked_target(teacher, TeacherInput(film(1, 3, 4), origin=ClipOrigin("still", (2,), 6, 0)))
 
 
 def test_footage_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no videos and no folders of pictures in"):
-        gathered(tmp_path / "gone")
+        readers_in(tmp_path / "gone")
     write_pictures(tmp_path / "odd", film(1, 8, 8))
     write_pictures(tmp_path / "rest", film(1, 8, 12))
     (tmp_path / "rest" / "f0.png").rename(tmp_path / "odd" / "f1.png")
     with pytest.raises(MediaError, match="odd has a frame of 12x8 among those of 8x8"):
-        Footage.of(tmp_path / "odd").read([0, 1])
+        FrameReader.of(tmp_path / "odd").read([0, 1])
     (tmp_path / "odd.mp4").write_bytes(b"no video")
     with pytest.raises(MediaError, match=r"odd and .*odd\.mp4 have one name"):
-        gathered(tmp_path)
+        readers_in(tmp_path)
     (tmp_path / "odd.mp4").rename(tmp_path / "broken.mp4")
     with pytest.raises(MediaError, match=r"broken\.mp4 cannot be read"):
-        gathered(tmp_path)
+        readers_in(tmp_path)
 
 
 def test_a_file_of_sound_alone_is_no_video(tmp_path: Path) -> None:
@@ -143,4 +151,4 @@ def test_a_file_of_sound_alone_is_no_video(tmp_path: Path) -> None:
         file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
     with pytest.raises(MediaError, match="holds no video"):
-        Footage.of(tmp_path / "sound.mkv")
+        FrameReader.of(tmp_path / "sound.mkv")

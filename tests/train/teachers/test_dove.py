@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 from tests.requirements import requires
 from tests.train.tiny import fill_pool
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
-from vsadcvsr.train.data.dataset import Pixels, Pool
+from vsadcvsr.train.data.dataset import Dataset, Pixels
 from vsadcvsr.train.teachers import label
-from vsadcvsr.train.teachers.base import Lesson, asked
-from vsadcvsr.train.teachers.dove import STEP, Dove, DoveTeacher, enlarge
+from vsadcvsr.train.teachers.base import TeacherInput, checked_target
+from vsadcvsr.train.teachers.dove import TIME_STEP, DoveModel, DoveTeacher, enlarge
 from vsadcvsr.train.teachers.dove_files import EMPTY, KEY, find_prompt
-from vsadcvsr.train.teachers.dove_tiles import Pieces
+from vsadcvsr.train.teachers.dove_tiles import DoveTiling
 
 requires("diffusers")
 diffusers: Any = importlib.import_module("diffusers")
@@ -53,8 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Dove:
-    return Dove.load(folder, device="cpu")
+def model(folder: Path) -> DoveModel:
+    return DoveModel.load(folder, device="cpu")
 
 
 @pytest.fixture
@@ -69,20 +69,20 @@ def clip(frames: int, height: int, width: int) -> Pixels:
 
 
 @pytest.mark.parametrize("size", [(1, 16, 16), (5, 10, 20), (9, 3, 5), (25, 8, 16)])
-def test_answers_are_four_times_as_large(model: Dove, size: tuple[int, int, int]) -> None:
+def test_answers_are_four_times_as_large(model: DoveModel, size: tuple[int, int, int]) -> None:
     frames, height, width = size
-    made = asked(DoveTeacher(model), Lesson(clip(*size)))
+    made = checked_target(DoveTeacher(model), TeacherInput(clip(*size)))
     assert made.shape == (frames, 4 * height, 4 * width, 3)
     assert made.std() > 0
 
 
-def test_an_answer_hangs_on_the_clip_and_the_seed_alone(model: Dove) -> None:
-    first, second = Lesson(clip(2, 8, 8)), Lesson(clip(3, 8, 8))
+def test_an_answer_hangs_on_the_clip_and_the_seed_alone(model: DoveModel) -> None:
+    first, second = TeacherInput(clip(2, 8, 8)), TeacherInput(clip(3, 8, 8))
     one, other = DoveTeacher(model, seed=1), DoveTeacher(model, seed=2)
-    made = one.answer(first)
-    one.answer(second)
-    assert np.array_equal(made, one.answer(first))
-    assert not np.array_equal(made, other.answer(first))
+    made = one.target(first)
+    one.target(second)
+    assert np.array_equal(made, one.target(first))
+    assert not np.array_equal(made, other.target(first))
 
 
 def test_a_clip_is_padded_with_its_last_frame_and_with_black() -> None:
@@ -99,10 +99,10 @@ def test_a_clip_is_padded_with_its_last_frame_and_with_black() -> None:
     assert torch.allclose(ramp[0, 0, 0, :6], wanted[0, 0, :6] / 127.5 - 1, atol=1e-6)
 
 
-def test_a_short_clip_is_answered_as_one_whose_last_frame_stands_still(model: Dove) -> None:
+def test_a_short_clip_is_answered_as_one_whose_last_frame_stands_still(model: DoveModel) -> None:
     low = clip(3, 16, 16)
     padded = np.concatenate([low, np.repeat(low[-1:], 6, 0)])
-    short, full = (DoveTeacher(model).answer(Lesson(frames)) for frames in (low, padded))
+    short, full = (DoveTeacher(model).target(TeacherInput(frames)) for frames in (low, padded))
     assert np.array_equal(short, full[:3])
 
 
@@ -118,15 +118,15 @@ class Watched:
         return (self.answer,)
 
 
-def test_one_step_is_the_papers_formula(model: Dove) -> None:
+def test_one_step_is_the_papers_formula(model: DoveModel) -> None:
     watched = Watched(model.transformer)
     latent = torch.randn(1, 3, 4, 8, 4, generator=torch.Generator().manual_seed(0))
-    made = Dove(watched, model.vae, model.scheduler, model.prompt)._step(latent)
+    made = DoveModel(watched, model.vae, model.scheduler, model.prompt)._step(latent)
     held = watched.asked["hidden_states"]
     assert torch.equal(held, torch.cat([latent[:, :1], latent], 1))  # 3 latent frames become 4 for patches of 2
-    assert watched.asked["timestep"].tolist() == [STEP] == [399]
+    assert watched.asked["timestep"].tolist() == [TIME_STEP] == [399]
     assert torch.equal(watched.asked["encoder_hidden_states"], model.prompt)
-    share = model.scheduler.alphas_cumprod[STEP].float()
+    share = model.scheduler.alphas_cumprod[TIME_STEP].float()
     wanted = share.sqrt() * held - (1 - share).sqrt() * watched.answer
     assert torch.allclose(made, wanted[:, 1:], atol=1e-6)
 
@@ -144,26 +144,26 @@ def test_at_full_size_it_is_the_model_of_the_dove_paper() -> None:
     scheduler = diffusers.CogVideoXDPMScheduler()
     scheduler.alphas_cumprod = scheduler.alphas_cumprod.to("meta")
     with torch.inference_mode():
-        made = Dove(transformer, vae, scheduler, prompt)._step(torch.empty(1, 7, 16, 64, 64, device="meta"))
+        made = DoveModel(transformer, vae, scheduler, prompt)._step(torch.empty(1, 7, 16, 64, 64, device="meta"))
     assert made.shape == (1, 7, 16, 64, 64)  # the latent of 25 frames of 512x512
 
 
-def test_rotary_embeddings_are_those_of_the_larger_grid(model: Dove) -> None:
+def test_rotary_embeddings_are_those_of_the_larger_grid(model: DoveModel) -> None:
     from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
     watched = Watched(model.transformer)
-    Dove(watched, model.vae, model.scheduler, model.prompt)._step(torch.zeros(1, 4, 4, 6, 4))
+    DoveModel(watched, model.vae, model.scheduler, model.prompt)._step(torch.zeros(1, 4, 4, 6, 4))
     wanted = get_3d_rotary_pos_embed(16, None, (3, 2), 2, grid_type="slice", max_size=(4, 4))
     for made, other in zip(watched.asked["image_rotary_emb"], wanted, strict=True):
         assert made.shape == (12, 16)
         assert torch.equal(made, other)
 
 
-def test_the_latent_is_a_draw_from_the_encoder_at_its_scale(model: Dove) -> None:
+def test_the_latent_is_a_draw_from_the_encoder_at_its_scale(model: DoveModel) -> None:
     watched = Watched(model.transformer)
     picture = enlarge(clip(9, 16, 16))
-    watcher = Dove(watched, model.vae, model.scheduler, model.prompt)
-    watcher.restored(picture, torch.Generator().manual_seed(5))
+    watcher = DoveModel(watched, model.vae, model.scheduler, model.prompt)
+    watcher.restore(picture, torch.Generator().manual_seed(5))
     with torch.no_grad():
         posterior = model.vae.encode(picture[None]).latent_dist
     noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(5))
@@ -171,39 +171,39 @@ def test_the_latent_is_a_draw_from_the_encoder_at_its_scale(model: Dove) -> None
     assert torch.allclose(watched.asked["hidden_states"][:, 1:], wanted.permute(0, 2, 1, 3, 4), atol=1e-5)
 
 
-def test_pieces_are_answered_one_by_one(model: Dove) -> None:
+def test_pieces_are_answered_one_by_one(model: DoveModel) -> None:
     low = clip(12, 16, 32)
-    pieces = Pieces(chunk=9, chunk_overlap=2, tile=(64, 80), tile_overlap=(16, 32))
-    made = DoveTeacher(model, pieces).answer(Lesson(low))
+    pieces = DoveTiling(chunk=9, chunk_overlap=2, tile=(64, 80), tile_overlap=(16, 32))
+    made = DoveTeacher(model, pieces).target(TeacherInput(low))
     assert made.shape == (12, 64, 128, 3)
     generator = torch.Generator().manual_seed(42)
-    first = model.restored(enlarge(low[:9])[..., :80], generator)
+    first = model.restore(enlarge(low[:9])[..., :80], generator)
     kept = first[:, :6, :, :64].mul(255).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
     assert np.array_equal(made[:6, :, :64], kept)  # up to the middle of what the pieces share
 
 
-def test_too_little_memory_is_told_in_one_line(model: Dove, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_told_in_one_line(model: DoveModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(model.vae, "encode", full)
     with pytest.raises(BackendError, match=r"2 frames of 64x32; give a smaller --tile or --chunk"):
-        DoveTeacher(model).answer(Lesson(clip(2, 8, 16)))
+        DoveTeacher(model).target(TeacherInput(clip(2, 8, 16)))
 
 
-def test_networks_are_loaded_for_use_on_a_cpu(model: Dove) -> None:
+def test_networks_are_loaded_for_use_on_a_cpu(model: DoveModel) -> None:
     assert model.transformer.dtype == model.vae.dtype == model.prompt.dtype == torch.float32
     assert model.vae.use_slicing
     assert model.vae.use_tiling
     assert not any(value.requires_grad for value in model.transformer.parameters())
 
 
-def test_bf16_is_close_to_fp32(folder: Path, model: Dove) -> None:
-    half = Dove.load(folder, device="cpu", precision="bf16", whole_vae=True)
+def test_bf16_is_close_to_fp32(folder: Path, model: DoveModel) -> None:
+    half = DoveModel.load(folder, device="cpu", precision="bf16", whole_vae=True)
     assert half.transformer.dtype == half.vae.dtype == half.prompt.dtype == torch.bfloat16
     assert not half.vae.use_tiling
-    lesson = Lesson(clip(9, 8, 8))
-    far = np.abs(DoveTeacher(half).answer(lesson).astype(int) - DoveTeacher(model).answer(lesson))
+    lesson = TeacherInput(clip(9, 8, 8))
+    far = np.abs(DoveTeacher(half).target(lesson).astype(int) - DoveTeacher(model).target(lesson))
     assert 0 < far.mean() < 12  # the noise of the latent is drawn in bf16, which is another draw
 
 
@@ -211,13 +211,13 @@ def test_bf16_is_close_to_fp32(folder: Path, model: Dove) -> None:
 def test_a_missing_part_is_named(broken: Path, part: str) -> None:
     (broken / part).unlink()
     with pytest.raises(WeightsError, match=rf"{part} is missing; give DOVE's folder"):
-        Dove.load(broken)
+        DoveModel.load(broken)
 
 
 def test_missing_weights_are_told_in_one_line(broken: Path) -> None:
     next((broken / "vae").glob("*.safetensors")).unlink()
     with pytest.raises(WeightsError, match=r"vae cannot be loaded: [^\n]+$"):
-        Dove.load(broken, device="cpu")
+        DoveModel.load(broken, device="cpu")
 
 
 def test_missing_tensors_are_never_left_at_random(broken: Path) -> None:
@@ -226,14 +226,14 @@ def test_missing_tensors_are_never_left_at_random(broken: Path) -> None:
     del held["proj_out.weight"]
     save_file(held, file, {"format": "pt"})
     with pytest.raises(WeightsError, match=r"lacks 1 tensors, proj_out\.weight first"):
-        Dove.load(broken, device="cpu")
+        DoveModel.load(broken, device="cpu")
 
 
 def test_another_network_is_refused(broken: Path) -> None:
     file = broken / "vae" / "config.json"
     file.write_text(json.dumps({"_class_name": "AutoencoderKL"}))
     with pytest.raises(WeightsError, match="is of the class AutoencoderKL, not AutoencoderKLCogVideoX"):
-        Dove.load(broken)
+        DoveModel.load(broken)
 
 
 def test_the_empty_prompt_is_found_beside_or_in_the_folder(broken: Path) -> None:
@@ -247,7 +247,7 @@ def test_the_empty_prompt_is_found_beside_or_in_the_folder(broken: Path) -> None
 def test_a_missing_prompt_is_told_in_one_line(broken: Path) -> None:
     shutil.rmtree(broken.parent / "prompt_embeddings")
     with pytest.raises(WeightsError, match="holds a prompt_embedding; name it with --prompt"):
-        Dove.load(broken)
+        DoveModel.load(broken)
 
 
 def test_two_prompts_without_names_are_not_guessed_between(broken: Path) -> None:
@@ -260,17 +260,17 @@ def test_two_prompts_without_names_are_not_guessed_between(broken: Path) -> None
 def test_a_prompt_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
     save_file({KEY: torch.zeros(77, 8)}, tmp_path / "odd.safetensors")
     with pytest.raises(WeightsError, match=r"of shape \(77, 8\), but the transformer takes \(6, 8\)"):
-        Dove.load(folder, prompt=tmp_path / "odd.safetensors", device="cpu")
+        DoveModel.load(folder, prompt=tmp_path / "odd.safetensors", device="cpu")
 
 
 def test_the_command_answers_a_pool_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pool = fill_pool(tmp_path / "pool", clips=2, frames=2, side=8)
     words = [str(pool), "--teacher", "dove", "--weights", str(folder), "--device", "cpu"]
     with pytest.raises(UsageError, match="teacher is 'dove'"):
-        Pool(pool, teacher="dove")
+        Dataset(pool, teacher="dove")
     assert label.main(words) == 0
     first = (pool / "0000.dove.npy").read_bytes()
-    batch = Pool(pool, teacher="dove").batch(np.random.default_rng(0), 1, frames=2, lr_size=8)
+    batch = Dataset(pool, teacher="dove").batch(np.random.default_rng(0), 1, frames=2, lr_size=8)
     assert batch.target.shape == batch.truth.shape
     assert np.load(pool / "0000.dove.npy").shape == np.load(pool / "0000.hr.npy").shape
     with caplog.at_level("INFO"):

@@ -8,53 +8,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.train.teachers.dove_tiles import Pieces, chunks, output_size, padded_frames, padded_side, spans, tiles
+from vsadcvsr.train.teachers.dove_tiles import DoveTiling, chunks, output_size, padded_frames, padded_side, split, tiles
 
 LENGTHS = st.integers(1, 200)
 
 
 @st.composite
-def pieces(draw: st.DrawFn) -> Pieces:
+def pieces(draw: st.DrawFn) -> DoveTiling:
     """Pieces of any allowed kind, small enough for arrays of voxels."""
     chunk = draw(st.integers(0, 9))
     sides = draw(st.just((0, 0)) | st.tuples(*[st.integers(1, 5).map(lambda many: 16 * many)] * 2))
     overlaps = [draw(st.integers(0, side - 1)) if side else 32 for side in sides]
-    return Pieces(chunk, draw(st.integers(0, max(chunk - 1, 0))), sides, (overlaps[0], overlaps[1]))
+    return DoveTiling(chunk, draw(st.integers(0, max(chunk - 1, 0))), sides, (overlaps[0], overlaps[1]))
 
 
 @given(LENGTHS, st.integers(1, 60), st.integers(0, 59))
 def test_spans_write_every_place_once_and_only_what_they_were_given(length: int, size: int, overlap: int) -> None:
-    cut = spans(length, size, min(overlap, size - 1))
+    cut = split(length, size, min(overlap, size - 1))
     written = np.zeros(length, int)
     for span in cut:
         assert span.end - span.begin == min(size, length)
         assert 0 <= span.begin <= span.first < span.last <= span.end <= length
-        assert span.kept.stop - span.kept.start == span.written.stop - span.written.start
-        written[span.written] += 1
+        assert span.kept_slice.stop - span.kept_slice.start == span.output_slice.stop - span.output_slice.start
+        written[span.output_slice] += 1
     assert (written == 1).all()
 
 
 @settings(max_examples=50)
 @given(pieces(), st.integers(1, 20), st.integers(1, 2), st.integers(1, 2))
-def test_chunks_and_tiles_write_every_voxel_once(cut: Pieces, frames: int, rows: int, columns: int) -> None:
+def test_chunks_and_tiles_write_every_voxel_once(cut: DoveTiling, frames: int, rows: int, columns: int) -> None:
     height, width = output_size(16 * rows, 16 * columns)
     written = np.zeros((frames, height, width), np.uint8)
     for chunk in chunks(frames, cut):
         for row, column in tiles(height, width, cut):
             assert (row.end - row.begin) % 16 == (column.end - column.begin) % 16 == 0
-            written[chunk.written, row.written, column.written] += 1
+            written[chunk.output_slice, row.output_slice, column.output_slice] += 1
     assert (written == 1).all()
 
 
 def test_neighbours_give_way_in_the_middle_of_what_they_share() -> None:
-    first, second, last = spans(40, 20, 8)
+    first, second, last = split(40, 20, 8)
     assert (first.begin, first.end, first.first, first.last) == (0, 20, 0, 16)
     assert (second.begin, second.end, second.first, second.last) == (12, 32, 16, 26)
     assert (last.begin, last.end, last.first, last.last) == (20, 40, 26, 40)
 
 
 def test_without_a_size_all_is_one_piece() -> None:
-    assert [len(spans(7, size, 2)) for size in (0, 7, 8)] == [1, 1, 1]
+    assert [len(split(7, size, 2)) for size in (0, 7, 8)] == [1, 1, 1]
 
 
 @given(LENGTHS)
@@ -86,4 +86,4 @@ def test_the_papers_clip_needs_no_padding() -> None:
 )
 def test_pieces_that_cannot_be_are_refused_in_words(given: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        Pieces(**given)  # type: ignore[arg-type]
+        DoveTiling(**given)  # type: ignore[arg-type]

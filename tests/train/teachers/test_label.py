@@ -11,9 +11,9 @@ import pytest
 
 from tests.train.tiny import fill_pool
 from vsadcvsr.errors import BackendError, FormatError, UsageError
-from vsadcvsr.train.data.dataset import Pixels, Pool, shard_file
+from vsadcvsr.train.data.dataset import Dataset, Pixels, shard_path
 from vsadcvsr.train.teachers import label
-from vsadcvsr.train.teachers.base import Lesson
+from vsadcvsr.train.teachers.base import TeacherInput
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Inverse:
     patience: int = 100
     asked: list[tuple[int, ...]] = field(default_factory=list)
 
-    def answer(self, lesson: Lesson) -> Pixels:
+    def target(self, lesson: TeacherInput) -> Pixels:
         if len(self.asked) == self.patience:
             raise BackendError("out of patience")
         self.asked.append(lesson.low.shape)
@@ -38,7 +38,7 @@ def pool(tmp_path: Path) -> Path:
     folder = fill_pool(tmp_path / "pool", clips=2, frames=2, side=4)
     for number in (1, 2):
         for kind in ("low", "truth"):
-            shard_file(folder, number, kind).write_bytes(shard_file(folder, 0, kind).read_bytes())
+            shard_path(folder, number, kind).write_bytes(shard_path(folder, 0, kind).read_bytes())
     return folder
 
 
@@ -51,6 +51,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Inverse:
         return made
 
     monkeypatch.setitem(label.TEACHERS, "inverse", opened)
+    monkeypatch.setattr("vsadcvsr.train.options.TEACHERS", tuple(label.TEACHERS))
     return made
 
 
@@ -60,7 +61,7 @@ def command(pool: Path, *more: str) -> int:
 
 def test_answers_lie_beside_the_truth(pool: Path, teacher: Inverse) -> None:
     assert command(pool) == 0
-    drawn = Pool(pool, teacher="inverse").batch(np.random.default_rng(0), 4, frames=2, lr_size=4)
+    drawn = Dataset(pool, teacher="inverse").batch(np.random.default_rng(0), 4, frames=2, lr_size=4)
     assert np.abs(drawn.target + drawn.truth - 1).max() < 1e-6
     assert teacher.asked == [(2, 4, 4, 3)] * 6
 
@@ -99,10 +100,10 @@ def test_progress_is_told(pool: Path, teacher: Inverse, caplog: pytest.LogCaptur
 
 
 def test_an_answer_of_another_size_is_not_kept(pool: Path, teacher: Inverse, monkeypatch: pytest.MonkeyPatch) -> None:
-    def small(lesson: Lesson) -> Pixels:
+    def small(lesson: TeacherInput) -> Pixels:
         return lesson.low
 
-    monkeypatch.setattr(teacher, "answer", small)
+    monkeypatch.setattr(teacher, "target", small)
     with pytest.raises(FormatError, match=r"the answer of inverse is \(2, 4, 4, 3\)"):
         command(pool)
     assert not list(pool.glob("*.inverse*"))

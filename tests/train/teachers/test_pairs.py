@@ -9,7 +9,7 @@ import pytest
 
 from tests.train.teachers.test_base import film, write_pictures, write_video
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.train.data.dataset import Pixels, Pool
+from vsadcvsr.train.data.dataset import Dataset, Pixels
 from vsadcvsr.train.teachers import pairs
 
 
@@ -47,7 +47,7 @@ def test_answers_and_truth_are_cut_where_the_clip_was(folders: Path) -> None:
     assert np.array_equal(truth[:, :, ::4, ::4], low)
     assert np.array_equal(made, 255 - truth)
     assert len({clip.tobytes() for clip in low}) > 8
-    drawn = Pool(folders / "pool", teacher="other").batch(np.random.default_rng(0), 2, frames=2, lr_size=8)
+    drawn = Dataset(folders / "pool", teacher="other").batch(np.random.default_rng(0), 2, frames=2, lr_size=8)
     assert np.abs(drawn.target + drawn.truth - 1).max() < 1e-6
 
 

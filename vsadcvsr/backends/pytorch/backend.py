@@ -1,6 +1,6 @@
-"""torch: runs the networks of `vsadcvsr.nets` as they are, from the files that training made.
+"""PyTorch backend: runs the networks of `vsadcvsr.nets` from the weights files that training makes.
 
-On a GPU steps are recorded and replayed, and frames and pictures cross the bus beside them.
+On a GPU, steps are captured as CUDA graphs, and transfers overlap with computation.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vsadcvsr.backends import Options, closed, forget
-from vsadcvsr.color import Finish
+from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
+from vsadcvsr.color import OutputFormat
 from vsadcvsr.errors import BackendError, one_line
 from vsadcvsr.extras import needs
-from vsadcvsr.memory import MemoryPlan, choose, settled, usable
-from vsadcvsr.output import Finished, Parts, Picture, Planes
-from vsadcvsr.spec import Array, Aside, Needs
-from vsadcvsr.tiling import Tiling
+from vsadcvsr.memory import MemoryPlan, plan_memory, plan_memory_for_tiles, usable_memory
+from vsadcvsr.output import BaseAndDetail, NetworkOutput, OutputFrame, Planes
+from vsadcvsr.spec import Array, MemoryNeeds, Offload
+from vsadcvsr.tiling import TileOptions
 
 with needs("torch", "backend 'torch'"):
     import torch
 
-    from vsadcvsr.backends.pytorch.cuda_graphs import Graphs, Step
-    from vsadcvsr.backends.pytorch.planes import PlaneMakers
-    from vsadcvsr.backends.pytorch.stream import Machine, Stream
-    from vsadcvsr.backends.pytorch.transfer import Direct, Pinned
-    from vsadcvsr.nets.paper.ring_state import Desk
-    from vsadcvsr.nets.step_runner import Keeping, needs_of, prepared, running
+    from vsadcvsr.backends.pytorch.cuda_graphs import CapturedStep, GraphPool
+    from vsadcvsr.backends.pytorch.planes import PlaneConverters
+    from vsadcvsr.backends.pytorch.stream import StepExecutor, TorchStream
+    from vsadcvsr.backends.pytorch.transfer import DirectTransfer, PinnedTransfer
+    from vsadcvsr.nets.paper.ring_state import Staging
+    from vsadcvsr.nets.step_runner import StateOptions, network_memory, prepare, step_runner
     from vsadcvsr.nets.weights_file import Student, load_weights
 
-_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_NO_MEMORY = ("allocate", "not enough memory", "out of memory")
-_SWITCHES = ("ADCVSR_CUDA_GRAPHS", "ADCVSR_CUDA_PLANES")
-"""The environment variables that turn off, with 0, recording and planes from the device."""
+_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_OUT_OF_MEMORY_TEXTS = ("allocate", "not enough memory", "out of memory")
+_ENVIRONMENT = ("ADCVSR_CUDA_GRAPHS", "ADCVSR_CUDA_PLANES")
+"""Environment variables that disable CUDA graphs and planar output if set to 0."""
 
 type Size = tuple[int, int]
 """(height, width) of a stream's frames."""
@@ -46,145 +46,156 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ways:
-    """How steps are taken. None of it changes a picture, but that `room` may lead to tiles, `planes` to other rounding.
-
-    `graphs` records them (CUDA only). `planes` makes planes on the device, for hosts that say which. `late` lets
-    pictures come one frame later, so that they cross the bus during the next step. `room` is the memory to plan with,
-    in bytes; None plans nothing. `aside` is what of the state is in the host's memory where nothing is planned.
+class TorchOptions:
+    """Execution options. Output is unchanged, except that a memory limit may force tiling and planar output may round
+    differently.
     """
 
-    graphs: bool = False
-    planes: bool = False
-    late: bool = False
-    room: int | None = None
-    aside: Aside = "none"
+    cuda_graphs: bool = False
+    """Capture steps as CUDA graphs (CUDA only)."""
+    planar_output: bool = False
+    """Produce planes on the device, for hosts that ask for them."""
+    pipelined_output: bool = False
+    """Return output one frame later, so that its download overlaps with the next step."""
+    memory_limit: int | None = None
+    """Bytes to plan with; None plans nothing."""
+    offload: Offload = "none"
+    """What to offload if nothing is planned."""
 
     @classmethod
-    def usual(cls, device: torch.device) -> Ways:
-        """What suits a device."""
+    def for_device(cls, device: torch.device) -> TorchOptions:
+        """Defaults for a device."""
         if device.type != "cuda":
             return cls()
-        room = usable(torch.cuda.get_device_properties(device).total_memory)
-        graphs, planes = (os.environ.get(switch, "1") != "0" for switch in _SWITCHES)
-        return cls(graphs=graphs, planes=planes, late=True, room=room)
+        memory_limit = usable_memory(torch.cuda.get_device_properties(device).total_memory)
+        cuda_graphs, planar_output = (os.environ.get(variable, "1") != "0" for variable in _ENVIRONMENT)
+        return cls(
+            cuda_graphs=cuda_graphs, planar_output=planar_output, pipelined_output=True, memory_limit=memory_limit
+        )
 
 
-class Eager:
+class TorchBackend:
     """A network in evaluation mode.
 
-    In half precision the paper's network keeps its sums, statistics and ends in fp32, the compact ones all but their
-    convolutions. In fp16 a step that overflows is taken again in fp32. `threads` is torch's own setting, so that it
-    counts for the whole process.
+    In half precision the paper's network keeps its sums, statistics, first and last layers in fp32, the compact ones
+    everything but convolutions. In fp16 a step that overflows is repeated in fp32. `threads` is torch's own setting and
+    applies to the whole process.
     """
 
-    def __init__(self, path: Path, options: Options) -> None:
+    def __init__(self, path: Path, options: BackendOptions) -> None:
         device = _device(options)
         net = load_weights(path, options.blend)
         if options.threads and device.type == "cpu":
             torch.set_num_threads(options.threads)
-        self._use(net, device, _precision(options.precision, device, net.spec.precisions), Ways.usual(device))
+        self._setup(
+            net, device, _precision(options.precision, device, net.spec.precisions), TorchOptions.for_device(device)
+        )
 
     @classmethod
-    def of(cls, net: Student, device: torch.device, precision: str, ways: Ways | None = None) -> Eager:
-        """A backend on a network that is at hand, which belongs to it from now on."""
-        made = cls.__new__(cls)
-        made._use(net, device, precision, ways or Ways.usual(device))
-        return made
+    def from_network(
+        cls, net: Student, device: torch.device, precision: str, options: TorchOptions | None = None
+    ) -> TorchBackend:
+        """A backend for a network in memory, which it takes over."""
+        backend = cls.__new__(cls)
+        backend._setup(net, device, precision, options or TorchOptions.for_device(device))
+        return backend
 
-    def _use(self, net: Student, device: torch.device, precision: str, ways: Ways) -> None:
-        self.spec = replace(net.spec, lookahead=net.spec.lookahead + ways.late)
+    def _setup(self, net: Student, device: torch.device, precision: str, options: TorchOptions) -> None:
+        self.spec = replace(net.spec, lookahead=net.spec.lookahead + options.pipelined_output)
         self.label = f"torch/{device.type}/{precision}"
-        self._device, self._type, self._ways = device, _TYPES[precision], ways
-        self.finishes = ways.planes
-        self._behind = net.spec.lookahead
-        self._narrow = self._type == torch.float16
-        with _failing():
-            self._loaded: Student | None = prepared(net, self._type, device)
+        self._device, self._type, self._options = device, _DTYPES[precision], options
+        self.planar_output = options.planar_output
+        self._delay = net.spec.lookahead
+        self._is_fp16 = self._type == torch.float16
+        with _mapped_errors():
+            self._net: Student | None = prepare(net, self._type, device)
             self._streams = _streams(device)
-            self._graphs = Graphs(self._streams[0]) if ways.graphs and self._streams else None
+            self._graphs = GraphPool(self._streams[0]) if options.cuda_graphs and self._streams else None
         self._lock = threading.Lock()
-        self._choosing = threading.Lock()  # of machines; steps on a CPU take no other lock
+        self._executor_lock = threading.Lock()  # of machines; steps on a CPU take no other lock
         self._warned = False
-        self._plans: dict[tuple[int, int, Tiling | None], MemoryPlan] = {}
-        self._aside: dict[Size, Aside] = {}
-        self._desks: dict[tuple[int, ...], Desk] = {}
-        self._idle: list[Machine] = []  # of streams that are gone, for those that come
+        self._plans: dict[tuple[int, int, TileOptions | None], MemoryPlan] = {}
+        self._offload: dict[Size, Offload] = {}
+        self._staging: dict[tuple[int, ...], Staging] = {}
+        self._idle_executors: list[StepExecutor] = []  # of streams that are gone, for those that come
 
-    def _open_net(self) -> Student:
+    def _require_net(self) -> Student:
         """The network. Raises BackendError after `close`."""
-        if self._loaded is None:
-            raise closed()
-        return self._loaded
+        if self._net is None:
+            raise closed_error()
+        return self._net
 
-    def plan(self, height: int, width: int, wanted: Tiling | None) -> Tiling | None:
-        """As `backends.Planner` has it; what a stream of the tiles' size keeps where is settled by the way."""
-        if self._ways.room is None or needs_of(self._open_net(), self.spec.padded(height, width), self._type) is None:
-            return wanted
-        asked = (height, width, wanted)
-        if asked not in self._plans:
-            self._plans[asked] = self._planned(height, width, wanted, self._ways.room)
-        planned = self._plans[asked]
-        self._aside[planned.size] = planned.aside
-        return planned.tiling
+    def plan(self, height: int, width: int, requested: TileOptions | None) -> TileOptions | None:
+        """See `backends.MemoryPlanner`; also decides what a stream of that tile size offloads."""
+        if (
+            self._options.memory_limit is None
+            or network_memory(self._require_net(), self.spec.padded(height, width), self._type) is None
+        ):
+            return requested
+        key = (height, width, requested)
+        if key not in self._plans:
+            self._plans[key] = self._plan_memory(height, width, requested, self._options.memory_limit)
+        memory_plan = self._plans[key]
+        self._offload[memory_plan.size] = memory_plan.offload
+        return memory_plan.tiles
 
-    def _planned(self, height: int, width: int, wanted: Tiling | None, room: int) -> MemoryPlan:
-        if wanted is None:
-            made = choose(self.spec, self.needs, height, width, room)
+    def _plan_memory(self, height: int, width: int, requested: TileOptions | None, limit: int) -> MemoryPlan:
+        if requested is None:
+            plan = plan_memory(self.spec, self.needs, height, width, limit)
         else:
-            made = settled(self.spec, self.needs, height, width, room, wanted)
-        _log.info("model %r on %dx%d: %s", self.spec.name, width, height, made)
-        return made
+            plan = plan_memory_for_tiles(self.spec, self.needs, height, width, limit, requested)
+        _log.info("model %r on %dx%d: %s", self.spec.name, width, height, plan)
+        return plan
 
-    def needs(self, height: int, width: int) -> Needs:
-        """The memory that a stream of such frames takes."""
-        found = needs_of(self._open_net(), (height, width), self._type)
-        assert found is not None, "compact students are not planned"
-        return found
+    def needs(self, height: int, width: int) -> MemoryNeeds:
+        """Memory of a stream of such frames."""
+        memory = network_memory(self._require_net(), (height, width), self._type)
+        assert memory is not None, "compact students are not planned"
+        return memory
 
     def start(self, height: int, width: int) -> object:
-        self._open_net()
-        stream = Stream(
-            lambda count: self._machine((height, width), count),
-            behind=self._behind,
-            late=self._ways.late,
-            alarm=self._alarm if self._narrow else None,
+        self._require_net()
+        stream = TorchStream(
+            lambda count: self._executor((height, width), count),
+            delay=self._delay,
+            pipelined=self._options.pipelined_output,
+            on_nonfinite=self._warn_overflow if self._is_fp16 else None,
         )
-        weakref.finalize(stream, _put_back, stream.machines, self._idle).atexit = False
+        weakref.finalize(stream, _return_executors, stream.executors, self._idle_executors).atexit = False
         return stream
 
-    def step(self, frames: Array, links: Array, state: object) -> tuple[Picture, object]:
-        assert isinstance(state, Stream)
-        self._open_net()
-        with _failing(), self._at_work():
-            made = state.feed(frames, links)
-        return self._picture(made), state
+    def step(self, frames: Array, links: Array, state: object) -> tuple[NetworkOutput, object]:
+        assert isinstance(state, TorchStream)
+        self._require_net()
+        with _mapped_errors(), self._stepping():
+            output = state.step(frames, links)
+        return self._network_output(output), state
 
-    def finishing_step(
-        self, frame: Array, link: Array, state: object, finish: Finish | None
-    ) -> tuple[Finished, object]:
-        """As `backends.Finisher` has it."""
-        assert isinstance(state, Stream)
-        self._open_net()
-        with _failing(), self._at_work():
-            made = state.feed_one(frame, link, finish)
-        return made if isinstance(made, Planes) else self._picture(made), state
+    def planar_step(
+        self, frame: Array, link: Array, state: object, output_format: OutputFormat | None
+    ) -> tuple[OutputFrame, object]:
+        """See `backends.PlanarBackend`."""
+        assert isinstance(state, TorchStream)
+        self._require_net()
+        with _mapped_errors(), self._stepping():
+            output = state.planar_step(frame, link, output_format)
+        return output if isinstance(output, Planes) else self._network_output(output), state
 
-    def _picture(self, made: list[Array]) -> Picture:
-        return Parts(*made) if self.spec.parts else made[0]
+    def _network_output(self, output: list[Array]) -> NetworkOutput:
+        return BaseAndDetail(*output) if self.spec.split_output else output[0]
 
     def close(self) -> None:
-        forget(self)
-        with self._choosing:
-            self._loaded = None
-            self._idle = []  # streams that go later put theirs into the old list
-            self._desks.clear()
+        stop_sharing(self)
+        with self._executor_lock:
+            self._net = None
+            self._idle_executors = []  # streams that go later put theirs into the old list
+            self._staging.clear()
 
     @contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """One step at a time where steps share memory: recorded ones, and layers that may be widened."""
+    def _stepping(self) -> Iterator[None]:
+        """One step at a time where steps share memory: captured graphs, and layers that may be widened to fp32."""
         with ExitStack() as stack:
-            if self._streams or self._narrow or self._ways.aside != "none":
+            if self._streams or self._is_fp16 or self._options.offload != "none":
                 stack.enter_context(self._lock)
             if self._streams:
                 stack.enter_context(torch.cuda.device(self._device))
@@ -192,31 +203,37 @@ class Eager:
             stack.enter_context(torch.inference_mode())
             yield
 
-    def _machine(self, size: Size, count: int) -> Machine:
-        """One that is idle, which has forgotten all, or a new one; those of other sizes make room."""
-        with self._choosing:
-            return self._chosen(size, count)
+    def _executor(self, size: Size, count: int) -> StepExecutor:
+        """An idle executor, reset, or a new one; idle ones of other sizes are dropped."""
+        with self._executor_lock:
+            return self._acquire(size, count)
 
-    def _chosen(self, size: Size, count: int) -> Machine:
-        fitting = [one for one in self._idle if (one.step.size, one.step.running.count) == (size, count)]
-        if fitting:
-            self._idle.remove(fitting[0])
-            fitting[0].step.running.clear()
-            return fitting[0]
-        self._idle.clear()
-        self._desks = {key: desk for key, desk in self._desks.items() if key == (*size, count)}
-        keeping = Keeping(
-            aside=self._aside.get(size, self._ways.aside),
-            again=self._narrow,
-            fixed=self._graphs is not None,
-            desk=self._desks.setdefault((*size, count), {}),
+    def _acquire(self, size: Size, count: int) -> StepExecutor:
+        matching = [
+            executor
+            for executor in self._idle_executors
+            if (executor.step.size, executor.step.runner.count) == (size, count)
+        ]
+        if matching:
+            self._idle_executors.remove(matching[0])
+            matching[0].step.runner.clear()
+            return matching[0]
+        self._idle_executors.clear()
+        self._staging = {key: staging for key, staging in self._staging.items() if key == (*size, count)}
+        state_options = StateOptions(
+            offload=self._offload.get(size, self._options.offload),
+            retryable=self._is_fp16,
+            fixed_memory=self._graphs is not None,
+            staging=self._staging.setdefault((*size, count), {}),
         )
-        step = Step(running(self._open_net(), size, count, self._type, keeping), size, self._device, self._graphs)
-        handed = torch.float32 if self._type == torch.float32 else torch.float16
-        bus = Pinned(*self._streams, handed) if self._streams else Direct()
-        return Machine(step, bus, PlaneMakers(self._device, self._graphs))
+        step = CapturedStep(
+            step_runner(self._require_net(), size, count, self._type, state_options), size, self._device, self._graphs
+        )
+        transfer_type = torch.float32 if self._type == torch.float32 else torch.float16
+        transfer = PinnedTransfer(*self._streams, transfer_type) if self._streams else DirectTransfer()
+        return StepExecutor(step, transfer, PlaneConverters(self._device, self._graphs))
 
-    def _alarm(self) -> None:
+    def _warn_overflow(self) -> None:
         if not self._warned:
             self._warned = True
             _log.warning(
@@ -226,18 +243,18 @@ class Eager:
 
 
 def _streams(device: torch.device) -> tuple[torch.cuda.Stream, torch.cuda.Stream] | None:
-    """One to count on, one for what crosses the bus meanwhile; None on a CPU."""
+    """The streams of computation and of transfers; None on a CPU."""
     if device.type != "cuda":
         return None
     first, second = (torch.cuda.Stream(device) for _ in range(2))  # type: ignore[no-untyped-call]  # torch has none
     return first, second
 
 
-def _put_back(machines: list[Machine], idle: list[Machine]) -> None:
-    idle += machines
+def _return_executors(executors: list[StepExecutor], idle_executors: list[StepExecutor]) -> None:
+    idle_executors += executors
 
 
-def _device(options: Options) -> torch.device:
+def _device(options: BackendOptions) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     kind = ("cuda" if count else "cpu") if options.device == "auto" else options.device
     present = ["cpu", *(["cuda"] if count else [])]
@@ -248,15 +265,19 @@ def _device(options: Options) -> torch.device:
     return torch.device(kind, options.device_index) if kind == "cuda" else torch.device(kind)
 
 
-def _precision(wanted: str, device: torch.device, able: tuple[str, ...]) -> str:
-    precision = next(one for one in _usual(device) if one in able) if wanted == "auto" else wanted
-    if precision not in able:
-        raise BackendError(f"precision {precision!r} is not for this model, available: {', '.join(able)}")
+def _precision(requested: str, device: torch.device, supported: tuple[str, ...]) -> str:
+    precision = (
+        next(precision_name for precision_name in _preferred_precisions(device) if precision_name in supported)
+        if requested == "auto"
+        else requested
+    )
+    if precision not in supported:
+        raise BackendError(f"precision {precision!r} is not for this model, available: {', '.join(supported)}")
     return precision
 
 
-def _usual(device: torch.device) -> tuple[str, ...]:
-    """The precisions that suit a device, best first."""
+def _preferred_precisions(device: torch.device) -> tuple[str, ...]:
+    """Precisions that suit a device, best first."""
     if device.type == "cpu":
         return ("fp32",)
     with torch.cuda.device(device):
@@ -264,16 +285,16 @@ def _usual(device: torch.device) -> tuple[str, ...]:
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
-    """What torch raises becomes MemoryError or BackendError."""
+def _mapped_errors() -> Iterator[None]:
+    """Raises torch's errors as MemoryError or BackendError."""
     try:
         yield
     except RuntimeError as error:
-        raise _failure(error) from error
+        raise _mapped_error(error) from error
 
 
-def _failure(error: RuntimeError) -> Exception:
-    words = one_line(error, 300)
-    if isinstance(error, torch.OutOfMemoryError) or any(sign in words.lower() for sign in _NO_MEMORY):
-        return MemoryError(words)
-    return BackendError(f"torch failed: {words}")
+def _mapped_error(error: RuntimeError) -> Exception:
+    message = one_line(error, 300)
+    if isinstance(error, torch.OutOfMemoryError) or any(text in message.lower() for text in _OUT_OF_MEMORY_TEXTS):
+        return MemoryError(message)
+    return BackendError(f"torch failed: {message}")

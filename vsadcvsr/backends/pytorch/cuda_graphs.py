@@ -1,6 +1,6 @@
-"""One step of fixed sizes, recorded as a CUDA graph and replayed: a thousand kernels are launched as one.
+"""Capture of a step of fixed shape as a CUDA graph: a thousand kernels are launched as one.
 
-Where nothing is recorded (on a CPU, or switched off), the step is simply run.
+Without graphs (on a CPU, or disabled), the step is simply run.
 """
 
 from __future__ import annotations
@@ -9,75 +9,75 @@ from collections.abc import Callable, Hashable
 
 import torch
 
-from vsadcvsr.nets.step_runner import Made, Running
+from vsadcvsr.nets.step_runner import StepOutput, StepRunner
 
 
-class Graphs:
-    """What the recordings of one model share: their stream and their memory, for only one is replayed at a time.
+class GraphPool:
+    """Stream and memory shared by the graphs of one model, of which only one is replayed at a time.
 
-    Results lie in that memory, and must be copied out of it before a step is replayed again.
+    Results are in that memory, and must be copied before another replay.
     """
 
     def __init__(self, stream: torch.cuda.Stream) -> None:
         self.stream = stream
         self.pool = torch.cuda.graph_pool_handle()
-        self.warm: set[Hashable] = set()
+        self.warmed_up: set[Hashable] = set()
         """The kinds of act that have been run without being recorded."""
 
 
-class Recorded:
-    """An act on memory that lies still. It is run once for each `kind`, then recorded, and replayed from then on."""
+class CapturedGraph:
+    """A function on static memory. It is run once per `key`, then captured, and replayed from then on."""
 
-    def __init__(self, act: Callable[[], Made], kind: Hashable, graphs: Graphs | None) -> None:
-        self._act = act
-        self._kind = kind
-        self._graphs = graphs
-        self._recording: torch.cuda.CUDAGraph | None = None
-        self.made: Made = ()
+    def __init__(self, function: Callable[[], StepOutput], key: Hashable, pool: GraphPool | None) -> None:
+        self._function = function
+        self._key = key
+        self._pool = pool
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self.output: StepOutput = ()
         """What a replay makes, always in the same place; empty before the first."""
 
-    def run(self) -> Made:
-        """The result, good until the next run of any act, but for acts on this very result."""
-        if self._graphs is None:
-            return self._act()
-        if self._kind not in self._graphs.warm:  # libraries choose and load their kernels in a first run
-            made = self._act()
-            self._graphs.warm.add(self._kind)
-            return made
-        if self._recording is None:
-            self._record(self._graphs)
-        assert self._recording is not None
-        self._recording.replay()
-        return self.made
+    def run(self) -> StepOutput:
+        """The result, valid until the next run of any graph, except graphs that read it."""
+        if self._pool is None:
+            return self._function()
+        if self._key not in self._pool.warmed_up:  # libraries choose and load their kernels in a first run
+            output = self._function()
+            self._pool.warmed_up.add(self._key)
+            return output
+        if self._graph is None:
+            self._capture(self._pool)
+        assert self._graph is not None
+        self._graph.replay()
+        return self.output
 
-    def _record(self, graphs: Graphs) -> None:
-        recording = torch.cuda.CUDAGraph()
+    def _capture(self, pool: GraphPool) -> None:
+        graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(
-            recording, pool=graphs.pool, stream=graphs.stream, capture_error_mode="thread_local"
+            graph, pool=pool.pool, stream=pool.stream, capture_error_mode="thread_local"
         ):  # other threads may use the GPU meanwhile
-            self.made = self._act()
-        self._recording = recording
+            self.output = self._function()
+        self._graph = graph
 
 
-class Step:
-    """A running step with its inputs, which lie still: `frames` (T, 3, H, W) and `links` (T,)."""
+class CapturedStep:
+    """A step with static inputs: `frames` (T, 3, H, W) and `links` (T,)."""
 
-    def __init__(self, running: Running, size: tuple[int, int], device: torch.device, graphs: Graphs | None) -> None:
-        shape = (running.count, 3, *size)
-        self.running = running
+    def __init__(self, runner: StepRunner, size: tuple[int, int], device: torch.device, pool: GraphPool | None) -> None:
+        shape = (runner.count, 3, *size)
+        self.runner = runner
         self.size = size
         self.frames = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
-        self.links = torch.zeros(running.count, device=device)
-        self._recorded = Recorded(lambda: running.run(self.frames, self.links), shape, graphs)
+        self.links = torch.zeros(runner.count, device=device)
+        self._captured = CapturedGraph(lambda: runner.run(self.frames, self.links), shape, pool)
 
-    def run(self) -> Made:
-        """The pictures of what is in `frames` and `links` by now. They are good until the next run of any step."""
-        return self._recorded.run()
+    def run(self) -> StepOutput:
+        """The output for the current contents of `frames` and `links`, valid until the next run of any step."""
+        return self._captured.run()
 
-    def lies_still(self, made: Made) -> bool:
-        """Whether the pictures of all further runs will be where these are."""
-        return bool(made) and made is self._recorded.made
+    def is_static(self, output: StepOutput) -> bool:
+        """Whether all further output will be in the same memory."""
+        return bool(output) and output is self._captured.output
 
-    def run_in_fp32(self) -> Made:
-        """The same, in fp32 throughout."""
-        return self.running.run(self.frames, self.links, exact=True)
+    def run_in_fp32(self) -> StepOutput:
+        """As `run`, entirely in fp32."""
+        return self.runner.run(self.frames, self.links, fp32=True)

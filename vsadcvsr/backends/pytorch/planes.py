@@ -1,8 +1,8 @@
-"""Pictures to the planes of video frames, on the device that made them: a picture of RGB in float has eight times the
-bytes of its 4:2:0 planes, and a GPU could make far more of them than a CPU can convert.
+"""Conversion of output frames to the planes of video frames, on the device: a float RGB frame has eight times the bytes
+of its 4:2:0 planes, and a GPU produces far more frames than a CPU can convert.
 
-What is counted is what `finishing` and VapourSynth's `resize` do, in the same order and in fp32; integers are within
-one code of theirs, and nearly all the same.
+The arithmetic is that of `vsadcvsr.postprocess` and of VapourSynth's `resize`, in the same order and in fp32; integer
+samples are within one code of theirs, and nearly all are equal.
 """
 
 from __future__ import annotations
@@ -15,145 +15,149 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsadcvsr.backends.pytorch.cuda_graphs import Graphs, Recorded
-from vsadcvsr.color import Encoding, Finish
-from vsadcvsr.nets.compact import joined
-from vsadcvsr.nets.step_runner import Made
+from vsadcvsr.backends.pytorch.cuda_graphs import CapturedGraph, GraphPool
+from vsadcvsr.color import ColorFormat, OutputFormat
+from vsadcvsr.nets.compact import join
+from vsadcvsr.nets.step_runner import StepOutput
 from vsadcvsr.output import Plane, Planes
 from vsadcvsr.resample import BICUBIC, BILINEAR, Kernel, taps
 
-_MOST = 8
+_MAX_CONVERTERS = 8
 
 
-class Lines:
+class Resampler:
     """Resamples the last two axes of (N, H, W)."""
 
     def __init__(
         self, kernel: Kernel, source: tuple[int, int], target: tuple[int, int], device: torch.device,
         shifts: tuple[float, float] = (0.0, 0.0),
     ) -> None:  # fmt: skip
-        self._ways = []
+        self._axes = []
         for axis in (2, 1):
-            way = taps(kernel, source[axis - 1], target[axis - 1], shifts[axis - 1])
-            weights = torch.from_numpy(way.weights.T.copy()).to(device).unsqueeze(3 - axis)
-            self._ways.append((axis, torch.from_numpy(way.at.T.copy()).to(device), weights))
+            resampling = taps(kernel, source[axis - 1], target[axis - 1], shifts[axis - 1])
+            weights = torch.from_numpy(resampling.weights.T.copy()).to(device).unsqueeze(3 - axis)
+            self._axes.append((axis, torch.from_numpy(resampling.indices.T.copy()).to(device), weights))
 
     def __call__(self, planes: Tensor) -> Tensor:
-        for axis, at, weights in self._ways:
-            made = planes.index_select(axis, at[0]) * weights[0]
-            for places, weight in zip(at[1:], weights[1:], strict=True):
-                made.addcmul_(planes.index_select(axis, places), weight)
-            planes = made
+        for axis, indices, weights in self._axes:
+            output = planes.index_select(axis, indices[0]) * weights[0]
+            for index, weight in zip(indices[1:], weights[1:], strict=True):
+                output.addcmul_(planes.index_select(axis, index), weight)
+            planes = output
         return planes
 
 
-class PlaneMaker:
-    """Makes planes of one picture of a size, time after time; nothing it does depends on what it did before.
+class PlaneConverter:
+    """Converts output frames of one size to planes; stateless between frames.
 
-    `source` (3, H, W) is to hold the picture's frame, where `finish.needs_source`.
+    `source` (3, H, W) holds the source frame if `output_format.needs_source`.
     """
 
-    def __init__(self, finish: Finish, device: torch.device, graphs: Graphs | None = None) -> None:
-        self.finish = finish
-        self.source = torch.zeros(3, finish.height, finish.width, device=device)
-        self._graphs = graphs
-        self._recorded: tuple[Made, Recorded] | None = None
-        self._encoding = finish.encoding
-        self._first = 3 if finish.encoding.family == "RGB" else 1  # planes that detail is added to
-        self._rows = torch.tensor(finish.encoding.rows, device=device)
-        small, large = (finish.height, finish.width), finish.size
-        self._luma = Lines(BILINEAR, small, large, device)
-        self._plain = Lines(BICUBIC, small, large, device) if finish.strength != 1 else None
-        self._shifts = finish.encoding.shifts()
-        self._chroma = {of: self._to_chroma(of, device) for of in (small, large)}
+    def __init__(self, output_format: OutputFormat, device: torch.device, pool: GraphPool | None = None) -> None:
+        self.output_format = output_format
+        self.source = torch.zeros(3, output_format.height, output_format.width, device=device)
+        self._graphs = pool
+        self._captured: tuple[StepOutput, CapturedGraph] | None = None
+        self._color_format = output_format.color_format
+        self._luma_planes = 3 if output_format.color_format.family == "RGB" else 1  # planes that detail is added to
+        self._coefficients = torch.tensor(output_format.color_format.rgb_to_planes, device=device)
+        small, large = (output_format.height, output_format.width), output_format.output_size
+        self._luma = Resampler(BILINEAR, small, large, device)
+        self._bicubic = Resampler(BICUBIC, small, large, device) if output_format.strength != 1 else None
+        self._shifts = output_format.color_format.chroma_shifts()
+        self._chroma = {size: self._chroma_resampler(size, device) for size in (small, large)}
 
-    def _to_chroma(self, of: tuple[int, int], device: torch.device) -> Lines | None:
-        target = self._encoding.size(1, *self.finish.size)
-        down, across = (shift * of[0] / self.finish.size[0] for shift in self._shifts)
-        if self._encoding.family != "YUV" or (target == of and not (down or across)):
+    def _chroma_resampler(self, size: tuple[int, int], device: torch.device) -> Resampler | None:
+        target = self._color_format.plane_size(1, *self.output_format.output_size)
+        down, across = (shift * size[0] / self.output_format.output_size[0] for shift in self._shifts)
+        if self._color_format.family != "YUV" or (target == size and not (down or across)):
             return None
-        return Lines(BICUBIC, of, target, device, (down, across))
+        return Resampler(BICUBIC, size, target, device, (down, across))
 
-    def run(self, made: Made, *, still: bool = False) -> Made:
-        """The planes of a picture (1, …), or of its parts, and behind them whether it is all numbers (1 or 0).
+    def run(self, outputs: StepOutput, *, is_static: bool = False) -> StepOutput:
+        """The planes of an RGB frame (1, …), or of base and detail, and behind them whether all values are finite (1 or
+        0).
 
-        `still` says that all further pictures will be where this one is, so that the way may be recorded.
+        `is_static` says that all further output is in the same memory, so that the conversion may be captured.
         """
-        if not still:
-            return self._planes(made)
-        if self._recorded is None or self._recorded[0] is not made:
-            self._recorded = made, Recorded(lambda: self._planes(made), self.finish, self._graphs)
-        return self._recorded[1].run()
+        if not is_static:
+            return self._planes(outputs)
+        if self._captured is None or self._captured[0] is not outputs:
+            self._captured = outputs, CapturedGraph(lambda: self._planes(outputs), self.output_format, self._graphs)
+        return self._captured[1].run()
 
-    def _planes(self, made: Made) -> Made:
-        parts = self._inside(made)
-        if len(parts) == 1 or self.finish.needs_source:
-            picture = self._manner(parts[0][0] if len(parts) == 1 else joined(*parts)[0])
-            mixed = self._mixed(picture.clamp(0, 1))
-            return (*self._coded(mixed[: self._first], mixed[1:]), (~picture.amax().isnan()).to(torch.uint8))
+    def _planes(self, outputs: StepOutput) -> StepOutput:
+        parts = self._cropped(outputs)
+        if len(parts) == 1 or self.output_format.needs_source:
+            frame = self._postprocess(parts[0][0] if len(parts) == 1 else join(*parts)[0])
+            planes = self._to_planes(frame.clamp(0, 1))
+            return (
+                *self._quantize_planes(planes[: self._luma_planes], planes[1:]),
+                (~frame.amax().isnan()).to(torch.uint8),
+            )
         base, detail = parts
-        mixed = self._mixed(base[0])
-        luma = (self._luma(mixed[: self._first]) + detail).clamp(0, 1)
-        sound = base.sum().isfinite() & detail.sum().isfinite()
-        return (*self._coded(luma, mixed[1:]), sound.to(torch.uint8))
+        planes = self._to_planes(base[0])
+        luma = (self._luma(planes[: self._luma_planes]) + detail).clamp(0, 1)
+        is_finite = base.sum().isfinite() & detail.sum().isfinite()
+        return (*self._quantize_planes(luma, planes[1:]), is_finite.to(torch.uint8))
 
-    def _inside(self, made: Made) -> list[Tensor]:
-        """What is no padding."""
-        sizes = [(self.finish.height, self.finish.width), self.finish.size][-len(made) :]
-        return [part[..., :height, :width].float() for part, (height, width) in zip(made, sizes, strict=True)]
+    def _cropped(self, outputs: StepOutput) -> list[Tensor]:
+        """The outputs without padding."""
+        sizes = [(self.output_format.height, self.output_format.width), self.output_format.output_size][-len(outputs) :]
+        return [part[..., :height, :width].float() for part, (height, width) in zip(outputs, sizes, strict=True)]
 
-    def _manner(self, picture: Tensor) -> Tensor:
-        if self.finish.color_fix == "frame":
-            picture = matched(picture, self.source)
-        if self._plain is not None:
-            plain = self._plain(self.source)
-            picture = plain + self.finish.strength * (picture - plain)
-        return picture
+    def _postprocess(self, frame: Tensor) -> Tensor:
+        if self.output_format.color_fix == "frame":
+            frame = match_statistics(frame, self.source)
+        if self._bicubic is not None:
+            bicubic = self._bicubic(self.source)
+            frame = bicubic + self.output_format.strength * (frame - bicubic)
+        return frame
 
-    def _mixed(self, rgb: Tensor) -> Tensor:
-        """The planes that (3, H, W) are to become, at their size."""
-        if self._encoding.family == "RGB":
+    def _to_planes(self, rgb: Tensor) -> Tensor:
+        """The planes of (3, H, W), before subsampling."""
+        if self._color_format.family == "RGB":
             return rgb
-        red, green, blue = self._rows[:, :, None, None].unbind(1)
-        return (red * rgb[0]).addcmul_(green, rgb[1]).addcmul_(blue, rgb[2])
+        r, g, b = self._coefficients[:, :, None, None].unbind(1)
+        return (r * rgb[0]).addcmul_(g, rgb[1]).addcmul_(b, rgb[2])
 
-    def _coded(self, luma: Tensor, chroma: Tensor) -> list[Tensor]:
+    def _quantize_planes(self, luma: Tensor, chroma: Tensor) -> list[Tensor]:
         planes = list(luma)
-        if self._encoding.family == "YUV":
-            lines = self._chroma[(chroma.shape[1], chroma.shape[2])]
-            planes += list(chroma if lines is None else lines(chroma))
-        return [coded(plane, self._encoding, index) for index, plane in enumerate(planes)]
+        if self._color_format.family == "YUV":
+            resampler = self._chroma[(chroma.shape[1], chroma.shape[2])]
+            planes += list(chroma if resampler is None else resampler(chroma))
+        return [quantize(plane, self._color_format, index) for index, plane in enumerate(planes)]
 
 
-class PlaneMakers:
-    """Those of one stream, made when they are first asked for."""
+class PlaneConverters:
+    """The converters of one stream, created on first use."""
 
-    def __init__(self, device: torch.device, graphs: Graphs | None) -> None:
-        self._device, self._graphs = device, graphs
-        self._made: dict[Finish, PlaneMaker] = {}
+    def __init__(self, device: torch.device, pool: GraphPool | None) -> None:
+        self._device, self._graphs = device, pool
+        self._converters: dict[OutputFormat, PlaneConverter] = {}
 
-    def of(self, finish: Finish) -> PlaneMaker:
-        """The one for such pictures. Clips whose colours change all the time get new ones, rather than many."""
-        if finish not in self._made:
-            if len(self._made) == _MOST:
-                self._made.clear()
-            self._made[finish] = PlaneMaker(finish, self._device, self._graphs)
-        return self._made[finish]
-
-
-def planes_of(codes: Sequence[NDArray[np.generic]]) -> Planes:
-    """What a maker made, in the host's memory."""
-    planes = tuple(plane.view(np.uint16) if plane.dtype == np.int16 else plane for plane in codes[:-1])
-    return Planes(cast("tuple[Plane, ...]", planes), bool(codes[-1]))
+    def of(self, output_format: OutputFormat) -> PlaneConverter:
+        """The converter of a format. Clips that change colour all the time get new ones instead of keeping many."""
+        if output_format not in self._converters:
+            if len(self._converters) == _MAX_CONVERTERS:
+                self._converters.clear()
+            self._converters[output_format] = PlaneConverter(output_format, self._device, self._graphs)
+        return self._converters[output_format]
 
 
-def matched(picture: Tensor, source: Tensor) -> Tensor:
-    """As `finishing.match_frame`."""
-    means, spreads = _statistics(picture)
-    wanted_means, wanted_spreads = _statistics(source)
-    gains = torch.where(spreads > 0, wanted_spreads / spreads, 1.0)
-    offsets = wanted_means - gains * means
-    return picture * gains.float() + offsets.float()
+def planes_from_host(arrays: Sequence[NDArray[np.generic]]) -> Planes:
+    """Planes of downloaded arrays."""
+    planes = tuple(plane.view(np.uint16) if plane.dtype == np.int16 else plane for plane in arrays[:-1])
+    return Planes(cast("tuple[Plane, ...]", planes), bool(arrays[-1]))
+
+
+def match_statistics(frame: Tensor, source: Tensor) -> Tensor:
+    """See `vsadcvsr.postprocess.match_statistics`."""
+    means, deviations = _statistics(frame)
+    target_means, target_deviations = _statistics(source)
+    gains = torch.where(deviations > 0, target_deviations / deviations, 1.0)
+    offsets = target_means - gains * means
+    return frame * gains.float() + offsets.float()
 
 
 def _statistics(frame: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,12 +166,12 @@ def _statistics(frame: Tensor) -> tuple[Tensor, Tensor]:
     return flat.mean(dim=(1, 2), keepdim=True), flat.std(dim=(1, 2), correction=min(1, pixels - 1), keepdim=True)
 
 
-def coded(plane: Tensor, encoding: Encoding, index: int) -> Tensor:
-    """A plane of floats in samples of the encoding. Codes of more than 8 bits come in int16, to be read as unsigned:
-    torch has little for uint16.
+def quantize(plane: Tensor, color_format: ColorFormat, index: int) -> Tensor:
+    """A float plane as samples of the format. Samples of more than 8 bits are in int16, to be read as unsigned: torch
+    supports little for uint16.
     """
-    if encoding.is_float:
-        return plane.to(torch.float16 if encoding.bits == 16 else torch.float32).contiguous()
-    levels = encoding.levels(index)
-    codes = torch.round(plane * levels.gain + levels.offset).clamp(0, levels.peak)
-    return codes.to(torch.uint8) if encoding.bits == 8 else codes.to(torch.int32).to(torch.int16)
+    if color_format.is_float:
+        return plane.to(torch.float16 if color_format.bits == 16 else torch.float32).contiguous()
+    quantization = color_format.quantization(index)
+    samples = torch.round(plane * quantization.gain + quantization.offset).clamp(0, quantization.peak)
+    return samples.to(torch.uint8) if color_format.bits == 8 else samples.to(torch.int32).to(torch.int16)

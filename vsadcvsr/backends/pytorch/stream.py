@@ -1,4 +1,4 @@
-"""The state of one stream: the step that it takes again and again, and the picture that is still on its way."""
+"""State of one stream: the executor of its steps, and the output that is still being downloaded."""
 
 from __future__ import annotations
 
@@ -9,115 +9,119 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vsadcvsr.backends.pytorch.cuda_graphs import Step
-from vsadcvsr.backends.pytorch.planes import PlaneMaker, PlaneMakers, planes_of
-from vsadcvsr.backends.pytorch.transfer import Bus, Pending, Sent
-from vsadcvsr.color import Finish
-from vsadcvsr.nets.step_runner import Made
+from vsadcvsr.backends.pytorch.cuda_graphs import CapturedStep
+from vsadcvsr.backends.pytorch.planes import PlaneConverter, PlaneConverters, planes_from_host
+from vsadcvsr.backends.pytorch.transfer import PendingDownload, Transfer, Uploads
+from vsadcvsr.color import OutputFormat
+from vsadcvsr.nets.step_runner import StepOutput
 from vsadcvsr.output import Planes
 from vsadcvsr.spec import Array
 
 
-class Machine(NamedTuple):
-    """What takes steps of one length on frames of one size; it serves one stream at a time."""
+class StepExecutor(NamedTuple):
+    """Executes steps of one length on frames of one size, for one stream at a time."""
 
-    step: Step
-    bus: Bus
-    makers: PlaneMakers
+    step: CapturedStep
+    transfer: Transfer
+    plane_converters: PlaneConverters
 
 
-class _Awaited(NamedTuple):
-    """What is to become of a picture, and its source frame where that is needed."""
+class _PendingOutput(NamedTuple):
+    """Format of an output that is to come, and its source frame if postprocessing needs it."""
 
-    finish: Finish
+    output_format: OutputFormat
     source: Array | None
 
 
-class Stream:
-    """Takes steps. Where `late`, pictures come one frame later than the network makes them, so that a step need not
-    wait for its own; the first is blank.
+class TorchStream:
+    """Executes the steps of a stream. If `pipelined`, output comes one frame later than the network produces it, so
+    that a step need not wait for its own download; the first is blank.
 
-    `machine_for` gives a machine for steps of so many frames. The network is `behind` by so many frames. `alarm` is
-    called where a step gave what is no number, which is then taken again in fp32; None looks for nothing.
+    `executor_for` returns an executor for steps of so many frames. The network's output is `delay` frames late.
+    `on_nonfinite` is called if a step produced NaN or infinity, which is then repeated in fp32; None disables the
+    check.
     """
 
     def __init__(
         self,
-        machine_for: Callable[[int], Machine],
+        executor_for: Callable[[int], StepExecutor],
         *,
-        behind: int,
-        late: bool,
-        alarm: Callable[[], None] | None,
+        delay: int,
+        pipelined: bool,
+        on_nonfinite: Callable[[], None] | None,
     ) -> None:
-        self.machines: list[Machine] = []
+        self.executors: list[StepExecutor] = []
         """None before the first step, then one."""
-        self._machine_for = machine_for
-        self._late = late
-        self._alarm = alarm
-        self._awaited: deque[_Awaited | None] = deque([None] * behind)
-        self._owed: Pending | None = None  # the last picture, where it is still to come
-        self._owed_one: Callable[[], list[Array] | Planes] | None = None  # the same, for `feed_one`
+        self._executor_for = executor_for
+        self._pipelined = pipelined
+        self._on_nonfinite = on_nonfinite
+        self._pending_outputs: deque[_PendingOutput | None] = deque([None] * delay)
+        self._pending_step: PendingDownload | None = None  # the last frame, where it is still to come
+        self._pending_planar_step: Callable[[], list[Array] | Planes] | None = None  # the same, for `feed_one`
 
-    def feed(self, frames: Array, links: Array) -> list[Array]:
-        """The pictures that come out, or their parts, as frames (T, 3, H, W) with links (T,) go in."""
-        machine = self._of(len(frames))
-        made = self._run(machine, [(frames, machine.step.frames), (links, machine.step.links)])
-        pending = cache(machine.bus.hand(made))
-        machine.step.running.advance()
-        if not self._late:
-            return pending()
-        owed, self._owed = self._owed, lambda: [part[-1:] for part in pending()]
-        first = owed() if owed else _blank(made)
+    def step(self, frames: Array, links: Array) -> list[Array]:
+        """Feeds frames (T, 3, H, W) with links (T,); returns the output, RGB or base and detail."""
+        executor = self._executor(len(frames))
+        outputs = self._run(executor, [(frames, executor.step.frames), (links, executor.step.links)])
+        download = cache(executor.transfer.download(outputs))
+        executor.step.runner.advance()
+        if not self._pipelined:
+            return download()
+        previous, self._pending_step = self._pending_step, lambda: [array[-1:] for array in download()]
+        first = previous() if previous else _blank(outputs)
         if len(frames) == 1:
             return first
-        return [np.concatenate([one, part[:-1]]) for one, part in zip(first, pending(), strict=True)]
+        return [np.concatenate([last, array[:-1]]) for last, array in zip(first, download(), strict=True)]
 
-    def feed_one(self, frame: Array, link: Array, finish: Finish | None) -> list[Array] | Planes:
-        """As `feed`, for one frame (1, 3, H, W), whose picture is to be finished. A stream is fed in one of the two
-        ways, from its beginning on.
+    def planar_step(self, frame: Array, link: Array, output_format: OutputFormat | None) -> list[Array] | Planes:
+        """As `step`, for one frame (1, 3, H, W) with the format of its output. A stream uses either `step` or
+        `planar_step` throughout.
         """
-        self._awaited.append(_awaited(frame, finish))
-        machine, due = self._of(1), self._awaited.popleft()
-        maker = machine.makers.of(due.finish) if due else None
-        sent: Sent = [(frame, machine.step.frames), (link, machine.step.links)]
-        if due and maker and due.source is not None:
-            sent.append((due.source, maker.source))
-        made = self._run(machine, sent)
-        given = self._finished(machine, made, maker) if maker else machine.bus.hand(made)
-        machine.step.running.advance()
-        if not self._late:
-            return given()
-        owed, self._owed_one = self._owed_one, given
-        return owed() if owed else _blank(made)
+        self._pending_outputs.append(_pending_output(frame, output_format))
+        executor, pending = self._executor(1), self._pending_outputs.popleft()
+        converter = executor.plane_converters.of(pending.output_format) if pending else None
+        uploads: Uploads = [(frame, executor.step.frames), (link, executor.step.links)]
+        if pending and converter and pending.source is not None:
+            uploads.append((pending.source, converter.source))
+        outputs = self._run(executor, uploads)
+        download = self._planes(executor, outputs, converter) if converter else executor.transfer.download(outputs)
+        executor.step.runner.advance()
+        if not self._pipelined:
+            return download()
+        previous, self._pending_planar_step = self._pending_planar_step, download
+        return previous() if previous else _blank(outputs)
 
-    def _finished(self, machine: Machine, made: Made, maker: PlaneMaker) -> Callable[[], Planes]:
-        planes = machine.bus.hand_codes(maker.run(made, still=machine.step.lies_still(made)))
-        return lambda: planes_of(planes())
+    def _planes(self, executor: StepExecutor, outputs: StepOutput, converter: PlaneConverter) -> Callable[[], Planes]:
+        planes = executor.transfer.download_planes(converter.run(outputs, is_static=executor.step.is_static(outputs)))
+        return lambda: planes_from_host(planes())
 
-    def _run(self, machine: Machine, sent: Sent) -> Made:
-        machine.bus.send(sent)
-        step = machine.step
-        step.running.load()
-        made = step.run()
-        if self._alarm and not all(bool(part.isfinite().all()) for part in made):
-            self._alarm()
-            made = step.run_in_fp32()
-        return made
+    def _run(self, executor: StepExecutor, uploads: Uploads) -> StepOutput:
+        executor.transfer.upload(uploads)
+        step = executor.step
+        step.runner.load()
+        outputs = step.run()
+        if self._on_nonfinite and not all(bool(part.isfinite().all()) for part in outputs):
+            self._on_nonfinite()
+            outputs = step.run_in_fp32()
+        return outputs
 
-    def _of(self, count: int) -> Machine:
-        if not self.machines or self.machines[0].step.running.count != count:
-            fresh = self._machine_for(count)
-            if self.machines:
-                fresh.step.running.take_over(self.machines[0].step.running)
-            self.machines[:] = [fresh]
-        return self.machines[0]
+    def _executor(self, count: int) -> StepExecutor:
+        if not self.executors or self.executors[0].step.runner.count != count:
+            executor = self._executor_for(count)
+            if self.executors:
+                executor.step.runner.copy_state_from(self.executors[0].step.runner)
+            self.executors[:] = [executor]
+        return self.executors[0]
 
 
-def _awaited(frame: Array, finish: Finish | None) -> _Awaited | None:
-    if finish is None:
+def _pending_output(frame: Array, output_format: OutputFormat | None) -> _PendingOutput | None:
+    if output_format is None:
         return None
-    return _Awaited(finish, frame[0, :, : finish.height, : finish.width] if finish.needs_source else None)
+    return _PendingOutput(
+        output_format,
+        frame[0, :, : output_format.height, : output_format.width] if output_format.needs_source else None,
+    )
 
 
-def _blank(made: Made) -> list[Array]:
-    return [np.zeros((1, *part.shape[1:]), np.float32) for part in made]
+def _blank(outputs: StepOutput) -> list[Array]:
+    return [np.zeros((1, *part.shape[1:]), np.float32) for part in outputs]

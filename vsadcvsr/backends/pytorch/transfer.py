@@ -1,8 +1,8 @@
-"""Frames to the device and pictures back.
+"""Transfers between host and device.
 
-On a GPU both go through pinned memory, on a stream of their own: while a step counts, the pictures of the step before
-leave and the next frames arrive. Pictures that were counted in half precision travel in fp16, which halves what crosses
-the bus and is finer than they are; planes travel as they are.
+On a GPU both directions use pinned memory and a stream of their own: the output of the previous step is downloaded and
+the next frames are uploaded while a step computes. Output computed in half precision is transferred as fp16, which
+halves the traffic and loses nothing; planes are transferred as they are.
 """
 
 from __future__ import annotations
@@ -15,134 +15,136 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vsadcvsr.nets.step_runner import Made
+from vsadcvsr.nets.step_runner import StepOutput
 from vsadcvsr.spec import Array
 
-type Pending = Callable[[], list[Array]]
-"""Waits for pictures that are on their way: fp32, new memory."""
+type PendingDownload = Callable[[], list[Array]]
+"""Waits for frames that are on their way: fp32, new memory."""
 
-type Codes = NDArray[np.generic]
-type Sent = list[tuple[Array, Tensor]]
-"""Arrays, and where they are to go on the device."""
+type PlaneArray = NDArray[np.generic]
+type Uploads = list[tuple[Array, Tensor]]
+"""Arrays, and the device tensors to copy them to."""
 
-_WAYS = 2  # a step's pictures leave while the next one's are made
-
-
-class Bus(Protocol):
-    """The way of one stream's frames. What `hand` gives must be called before the second `hand` after its own."""
-
-    def send(self, sent: Sent) -> None:
-        """Puts arrays where a step reads them."""
-
-    def hand(self, made: Made) -> Pending:
-        """Sees pictures off."""
-
-    def hand_codes(self, made: Made) -> Callable[[], list[Codes]]:
-        """Sees planes off, which arrive in the type that they have."""
+_SLOTS = 2  # a step's frames leave while the next one's are made
 
 
-class Direct:
+class Transfer(Protocol):
+    """Copies a stream's frames to and from the device. Call each returned function before calling `download` twice
+    more.
+    """
+
+    def upload(self, uploads: Uploads) -> None:
+        """Copies arrays to where a step reads them."""
+
+    def download(self, outputs: StepOutput) -> PendingDownload:
+        """Starts the download of output frames."""
+
+    def download_planes(self, outputs: StepOutput) -> Callable[[], list[PlaneArray]]:
+        """Starts the download of planes, in their own type."""
+
+
+class DirectTransfer:
     """For devices that share the host's memory."""
 
-    def send(self, sent: Sent) -> None:
-        for array, into in sent:
-            into.copy_(torch.from_numpy(np.ascontiguousarray(array)))
+    def upload(self, uploads: Uploads) -> None:
+        for array, target in uploads:
+            target.copy_(torch.from_numpy(np.ascontiguousarray(array)))
 
-    def hand(self, made: Made) -> Pending:
-        arrays = [fetching(part, torch.float32) for part in made]
+    def download(self, outputs: StepOutput) -> PendingDownload:
+        arrays = [to_host(part, torch.float32) for part in outputs]
         return lambda: arrays
 
-    def hand_codes(self, made: Made) -> Callable[[], list[Codes]]:
-        arrays: list[Codes] = [fetching(part, part.dtype) for part in made]
+    def download_planes(self, outputs: StepOutput) -> Callable[[], list[PlaneArray]]:
+        arrays: list[PlaneArray] = [to_host(part, part.dtype) for part in outputs]
         return lambda: arrays
 
 
-class Pinned:
-    """For a GPU: copies on a side stream, while `main` counts. To be called with `main` as the current stream."""
+class PinnedTransfer:
+    """For GPUs: copies on a side stream. To be called with `main` as the current stream."""
 
-    def __init__(self, main: torch.cuda.Stream, side: torch.cuda.Stream, handed: torch.dtype) -> None:
-        self._main, self._side, self._handed = main, side, handed
-        self._ways = [_Way() for _ in range(_WAYS)]
+    def __init__(self, main: torch.cuda.Stream, side: torch.cuda.Stream, dtype: torch.dtype) -> None:
+        self._main, self._side, self._dtype = main, side, dtype
+        self._slots = [_Slot() for _ in range(_SLOTS)]
         self._turn = 0
 
-    def send(self, sent: Sent) -> None:
-        self._turn = (self._turn + 1) % _WAYS
-        way = self._ways[self._turn]
-        way.arrived.synchronize()  # two steps ago: the pinned memory may be written again
-        way.load(sent)
-        self._side.wait_event(way.read)
+    def upload(self, uploads: Uploads) -> None:
+        self._turn = (self._turn + 1) % _SLOTS
+        slot = self._slots[self._turn]
+        slot.uploaded.synchronize()  # two steps ago: the pinned memory may be written again
+        slot.fill(uploads)
+        self._side.wait_event(slot.consumed)
         with torch.cuda.stream(self._side):
-            for there, here in zip(way.there, way.sent, strict=True):
-                there.copy_(here, non_blocking=True)
-            way.arrived.record(self._side)
-        self._main.wait_event(way.arrived)
-        for (_, into), there in zip(sent, way.there, strict=True):
-            into.copy_(there)
-        way.read.record(self._main)
+            for device_buffer, pinned_buffer in zip(slot.device_in, slot.pinned_in, strict=True):
+                device_buffer.copy_(pinned_buffer, non_blocking=True)
+            slot.uploaded.record(self._side)
+        self._main.wait_event(slot.uploaded)
+        for (_, target), device_buffer in zip(uploads, slot.device_in, strict=True):
+            target.copy_(device_buffer)
+        slot.consumed.record(self._main)
 
-    def hand(self, made: Made) -> Pending:
-        way = self._see_off(made, [self._handed] * len(made))
-        return lambda: [fetching(part, torch.float32) for part in way.waited()]
+    def download(self, outputs: StepOutput) -> PendingDownload:
+        slot = self._start_download(outputs, [self._dtype] * len(outputs))
+        return lambda: [to_host(part, torch.float32) for part in slot.wait()]
 
-    def hand_codes(self, made: Made) -> Callable[[], list[Codes]]:
-        way = self._see_off(made, [part.dtype for part in made])
-        return lambda: [fetching(part, part.dtype) for part in way.waited()]
+    def download_planes(self, outputs: StepOutput) -> Callable[[], list[PlaneArray]]:
+        slot = self._start_download(outputs, [part.dtype for part in outputs])
+        return lambda: [to_host(part, part.dtype) for part in slot.wait()]
 
-    def _see_off(self, made: Made, types: list[torch.dtype]) -> _Way:
-        way = self._ways[self._turn]
-        self._main.wait_event(way.left)
-        way.take(made, types)
-        way.made.record(self._main)
-        self._side.wait_event(way.made)
+    def _start_download(self, outputs: StepOutput, types: list[torch.dtype]) -> _Slot:
+        slot = self._slots[self._turn]
+        self._main.wait_event(slot.downloaded)
+        slot.collect(outputs, types)
+        slot.ready.record(self._main)
+        self._side.wait_event(slot.ready)
         with torch.cuda.stream(self._side):
-            for here, there in zip(way.here, way.out, strict=True):
-                here.copy_(there, non_blocking=True)
-            way.left.record(self._side)
-        return way
+            for pinned_buffer, device_buffer in zip(slot.pinned_out, slot.device_out, strict=True):
+                pinned_buffer.copy_(device_buffer, non_blocking=True)
+            slot.downloaded.record(self._side)
+        return slot
 
 
-class _Way:
-    """Memory for one step's frames and pictures, on both sides, and the events that guard it."""
+class _Slot:
+    """Buffers of one step's input and output on both sides, and the events that guard them."""
 
     def __init__(self) -> None:
-        self.sent: list[Tensor] = []
-        self.there: list[Tensor] = []
-        self.out: list[Tensor] = []
-        self.here: list[Tensor] = []
-        self.arrived, self.read, self.made, self.left = (_event() for _ in range(4))
+        self.pinned_in: list[Tensor] = []
+        self.device_in: list[Tensor] = []
+        self.device_out: list[Tensor] = []
+        self.pinned_out: list[Tensor] = []
+        self.uploaded, self.consumed, self.ready, self.downloaded = (_event() for _ in range(4))
 
-    def load(self, sent: Sent) -> None:
+    def fill(self, uploads: Uploads) -> None:
         """Copies arrays into pinned memory."""
-        if [part.shape for part in self.there] != [into.shape for _, into in sent]:
-            self.there = [torch.empty(into.shape, device=into.device) for _, into in sent]
-            self.sent = [_pinned(into, torch.float32) for _, into in sent]
-        for here, (array, _) in zip(self.sent, sent, strict=True):
-            here.numpy()[...] = array
+        if [part.shape for part in self.device_in] != [target.shape for _, target in uploads]:
+            self.device_in = [torch.empty(target.shape, device=target.device) for _, target in uploads]
+            self.pinned_in = [_pinned_like(target, torch.float32) for _, target in uploads]
+        for buffer, (array, _) in zip(self.pinned_in, uploads, strict=True):
+            buffer.numpy()[...] = array
 
-    def take(self, made: Made, types: list[torch.dtype]) -> None:
-        """Copies pictures out of the step's own memory, in the types that they are to travel in."""
-        wanted = list(zip(made, types, strict=True))
-        if [(part.shape, part.dtype) for part in self.out] != [(part.shape, type) for part, type in wanted]:
-            self.out = [torch.empty(part.shape, dtype=type, device=part.device) for part, type in wanted]
-            self.here = [_pinned(part, type) for part, type in wanted]
-        for out, part in zip(self.out, made, strict=True):
-            out.copy_(part)
+    def collect(self, outputs: StepOutput, types: list[torch.dtype]) -> None:
+        """Copies output out of the step's own memory, in the types of the transfer."""
+        expected = list(zip(outputs, types, strict=True))
+        if [(part.shape, part.dtype) for part in self.device_out] != [(part.shape, type) for part, type in expected]:
+            self.device_out = [torch.empty(part.shape, dtype=type, device=part.device) for part, type in expected]
+            self.pinned_out = [_pinned_like(part, type) for part, type in expected]
+        for buffer, part in zip(self.device_out, outputs, strict=True):
+            buffer.copy_(part)
 
-    def waited(self) -> list[Tensor]:
-        """What has left, once it is here; good until the next time."""
-        self.left.synchronize()
-        return self.here
-
-
-def fetching(tensor: Tensor, type: torch.dtype) -> NDArray[Any]:
-    """The same in fresh memory of the host, in another type or in its own."""
-    fresh = torch.empty(tensor.shape, dtype=type)
-    fresh.copy_(tensor)
-    return fresh.numpy()
+    def wait(self) -> list[Tensor]:
+        """The downloaded buffers, once complete; valid until the next download of this slot."""
+        self.downloaded.synchronize()
+        return self.pinned_out
 
 
-def _pinned(like: Tensor, type: torch.dtype) -> Tensor:
-    """Memory of the host that a GPU can copy from and to by itself."""
+def to_host(tensor: Tensor, type: torch.dtype) -> NDArray[Any]:
+    """A copy in host memory, in the given type."""
+    copy = torch.empty(tensor.shape, dtype=type)
+    copy.copy_(tensor)
+    return copy.numpy()
+
+
+def _pinned_like(like: Tensor, type: torch.dtype) -> Tensor:
+    """Pinned host memory, which a GPU can access directly."""
     return torch.empty(like.shape, dtype=type, pin_memory=True)
 
 

@@ -17,11 +17,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vsadcvsr.bench.farm.forecast import Assumed, Forecast, Measured, breaking, forecast
-from vsadcvsr.bench.farm.ledger import Reading, reading
+from vsadcvsr.bench.farm.forecast import Assumed, Forecast, Measured, bottlenecks, forecast
+from vsadcvsr.bench.farm.ledger import LedgerReading, measure_reading
 from vsadcvsr.bench.farm.workers import Scaling, scaling
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.commands import check_least, size, status
+from vsadcvsr.commands import check_minimums, parse_size, status
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.extras import check, needs
 
@@ -43,7 +43,7 @@ class Report:
     on_ray: list[Scaling]
     parts: dict[str, float]
     short: dict[str, float]
-    ledgers: list[Reading]
+    ledgers: list[LedgerReading]
 
     @property
     def shares(self) -> dict[str, float]:
@@ -74,32 +74,43 @@ class Report:
         return more / (parts["frames"] - self.short["frames"]) if more > 0 else parts[name] / parts["frames"]
 
 
-def report(given: argparse.Namespace) -> Report:
+def report(arguments: argparse.Namespace) -> Report:
     """Measures everything. Raises FarmError where a part fails."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         workers = [
-            scaling(folder / f"{count} workers", workers=count, chunks=given.chunks, seconds=given.sleep)
-            for count in given.workers
+            scaling(folder / f"{count} workers", workers=count, chunks=arguments.chunks, seconds=arguments.sleep)
+            for count in arguments.workers
         ]
-        ledgers = [reading(folder / f"{files} files", files=files, chunks=lines // 2) for files, lines in given.ledgers]
-        on_ray = [] if given.without_ray else _on_ray(given, folder)
-    return Report(workers, on_ray, _parts(given, given.frames), _parts(given, max(1, given.frames // 4)), ledgers)
+        ledgers = [
+            measure_reading(folder / f"{files} files", files=files, chunks=lines // 2)
+            for files, lines in arguments.ledgers
+        ]
+        on_ray = [] if arguments.without_ray else _on_ray(arguments, folder)
+    return Report(
+        workers, on_ray, _parts(arguments, arguments.frames), _parts(arguments, max(1, arguments.frames // 4)), ledgers
+    )
 
 
-def _on_ray(given: argparse.Namespace, folder: Path) -> list[Scaling]:
-    words = [str(word) for word in (folder, given.chunks, given.sleep, *given.workers)]
-    return [Scaling(**one) for one in _told("vsadcvsr.bench.farm.on_ray", *words)]
+def _on_ray(arguments: argparse.Namespace, folder: Path) -> list[Scaling]:
+    words = [str(word) for word in (folder, arguments.chunks, arguments.sleep, *arguments.workers)]
+    return [Scaling(**one) for one in _run_module("vsadcvsr.bench.farm.on_ray", *words)]
 
 
-def _parts(given: argparse.Namespace, frames: int) -> dict[str, float]:
-    width, height = given.size
-    order = {"width": width, "height": height, "frames": frames, "seconds": given.chunk_seconds, "fps": given.fps}
-    found: dict[str, float] = _told("ffmpeg_filter.farm.overhead", json.dumps(order))
+def _parts(arguments: argparse.Namespace, frames: int) -> dict[str, float]:
+    width, height = arguments.size
+    order = {
+        "width": width,
+        "height": height,
+        "frames": frames,
+        "seconds": arguments.chunk_seconds,
+        "fps": arguments.fps,
+    }
+    found: dict[str, float] = _run_module("ffmpeg_filter.farm.overhead", json.dumps(order))
     return found
 
 
-def _told(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSON has
+def _run_module(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSON has
     """What a module prints as a program: the host is above this room, and Ray fills a process."""
     done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -124,7 +135,7 @@ def text(made: Report) -> str:
     return "\n".join(lines)
 
 
-def foretold(measured: Measured, assumed: Assumed, made: Forecast) -> str:
+def forecast_text(measured: Measured, assumed: Assumed, made: Forecast) -> str:
     """What was calculated, for people."""
     taken = ", ".join(f"{name}={value:g}" for name, value in asdict(assumed).items())
     moved = f"{made.reading:.0f} MB/s read, {made.writing:.0f} MB/s written"
@@ -134,28 +145,28 @@ def foretold(measured: Measured, assumed: Assumed, made: Forecast) -> str:
         f"{made.whole:.0f} s: {verbs}, in {made.chunks} chunks of {made.seconds:g} s",
         f"while they work, all together: {moved}, {made.asks:.0f} questions to the storage a second",
     ]
-    return "\n".join([*lines, *(f"- {words}" for words in breaking(measured, assumed))])
+    return "\n".join([*lines, *(f"- {words}" for words in bottlenecks(measured, assumed))])
 
 
 def assumptions(words: Sequence[str]) -> Assumed:
     """Of texts such as "gpus=1000". Raises UsageError."""
     kinds = {field.name: field.type for field in fields(Assumed)}
-    told: dict[str, float] = {}
+    values: dict[str, float] = {}
     for word in words:
         name, _, value = word.partition("=")
         try:
             if name == "size":
-                told |= dict(zip(("width", "height"), size("--predict", value), strict=True))
+                values |= dict(zip(("width", "height"), parse_size("--predict", value), strict=True))
             else:
-                told[name] = int(value) if kinds[name] == "int" else float(value)
-            if told.get(name, 1) < 0:
+                values[name] = int(value) if kinds[name] == "int" else float(value)
+            if values.get(name, 1) < 0:
                 raise ValueError
         except (ValueError, KeyError):
             allowed = f"size=WIDTHxHEIGHT and numbers for {', '.join(kinds)}"
             raise UsageError.of("--predict", word, allowed) from None
-    if missing := [name for name in ("gpus", "hours", "fps_per_gpu") if not told.get(name)]:
+    if missing := [name for name in ("gpus", "hours", "fps_per_gpu") if not values.get(name)]:
         raise UsageError.of("--predict", " ".join(words), f"with {', '.join(missing)}, more than 0")
-    return Assumed(**told)  # type: ignore[arg-type]  # by the kinds of its fields
+    return Assumed(**values)  # type: ignore[arg-type]  # by the kinds of its fields
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -178,30 +189,30 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
-    given = _arguments(argv)
-    return status("bench", lambda: _measure(given))
+    values = _arguments(argv)
+    return status("bench", lambda: _measure(values))
 
 
-def _measure(given: argparse.Namespace) -> None:
-    check_least(given, {"workers": 1, "chunks": 1, "frames": 4, "sleep": 0, "chunk_seconds": 0.1, "fps": 0.1})
-    given.size = size("--size", given.size)
-    pairs = [size("--ledgers", pair) for pair in given.ledgers]
-    given.ledgers = [(files, max(lines, 8)) for files, lines in pairs]
-    assumed = assumptions(given.predict) if given.predict else None
-    if not given.without_ray:
+def _measure(arguments: argparse.Namespace) -> None:
+    check_minimums(arguments, {"workers": 1, "chunks": 1, "frames": 4, "sleep": 0, "chunk_seconds": 0.1, "fps": 0.1})
+    arguments.size = parse_size("--size", arguments.size)
+    pairs = [parse_size("--ledgers", pair) for pair in arguments.ledgers]
+    arguments.ledgers = [(files, max(lines, 8)) for files, lines in pairs]
+    assumed = assumptions(arguments.predict) if arguments.predict else None
+    if not arguments.without_ray:
         with needs("farm", "the part on Ray (else --without-ray)"):
             check("ray")  # it comes last
-    made = report(given)
+    made = report(arguments)
     print(text(made))
-    width, height = given.size
+    width, height = arguments.size
     told = {"machine": asdict(this_machine()), **asdict(made), "shares": made.shares}
     if assumed is not None:
         measured = made.measured(width * height)
         calculated = forecast(measured, assumed)
-        print(f"\n{foretold(measured, assumed, calculated)}")
+        print(f"\n{forecast_text(measured, assumed, calculated)}")
         told |= {"measured": asdict(measured), "assumed": asdict(assumed), "forecast": asdict(calculated)}
-    if given.json:
-        given.json.write_text(json.dumps(told, indent=1))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(told, indent=1))
 
 
 if __name__ == "__main__":

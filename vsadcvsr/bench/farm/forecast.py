@@ -1,4 +1,4 @@
-"""What a farm would take for a film, by calculation: parts that were measured, and assumptions that are named. Pure."""
+"""Forecast of the time that a farm takes for a film, from measured overheads and named assumptions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LENGTHS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 600, 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Seconds, on one machine: of planning a frame of `pixels` pixels, of a chunk beside its pictures (ledger, claims,
+    """Seconds, on one machine: of planning a frame of `pixels` pixels, of a chunk beside its frames (ledger, claims,
     renames), until a chunk's first frame comes, to sum a byte, to join a frame, and of a worker's start. `asked` is how
     often it asks something of the storage for a chunk.
     """
@@ -28,11 +28,11 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumed:
-    """What is not measured here. `fps_per_gpu` counts pictures of `width` by `height`; `rate` is the film's. `model` is
+    """What is not measured here. `fps_per_gpu` counts frames of `width` by `height`; `rate` is the film's. `model` is
     how long a GPU takes to load its model, `lookahead` the frames to each side that the network sees. `mbit` is what
     comes out, `source_mbit` what goes in, a second of film; `disk` the MB/s that one machine reads or writes, `storage`
     those of all together, and `asks` what the storage answers a second. `seconds` is the length of chunks, 0 the best;
-    `warm` is 0 where each chunk is a process of its own, which loads its model anew.
+    `warm` is 0 where each chunk is a process of its own, which loads its model again.
     """
 
     gpus: int
@@ -56,7 +56,7 @@ class Assumed:
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
     """Seconds of the three verbs; `useful` is the share of the GPUs' time in `working` that goes into the film's own
-    pictures. Reading and writing are MB/s of all workers together while they work, `asks` questions a second.
+    frames. Reading and writing are MB/s of all workers together while they work, `asks` questions a second.
     """
 
     seconds: float
@@ -78,11 +78,11 @@ class Forecast:
 def forecast(measured: Measured, assumed: Assumed) -> Forecast:
     """By chunks of the length that is assumed, else of the one with which the film is there first."""
     lengths = [assumed.seconds] if assumed.seconds else [one for one in _LENGTHS if one <= assumed.hours * 3600]
-    made = [_with(measured, replace(assumed, seconds=float(length))) for length in lengths]
+    made = [_forecast(measured, replace(assumed, seconds=float(length))) for length in lengths]
     return min(made, key=lambda one: one.whole)
 
 
-def _with(measured: Measured, assumed: Assumed) -> Forecast:
+def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
     length = assumed.hours * 3600
     frames = length * assumed.rate
     chunks = ceil(length / assumed.seconds)
@@ -108,7 +108,7 @@ def _with(measured: Measured, assumed: Assumed) -> Forecast:
     )
 
 
-def breaking(measured: Measured, assumed: Assumed) -> list[str]:
+def bottlenecks(measured: Measured, assumed: Assumed) -> list[str]:
     """In plain words, what costs most first; then what would not do, if anything."""
     made = forecast(measured, assumed)
     idle = max(0, assumed.gpus - made.chunks)
@@ -125,13 +125,13 @@ def breaking(measured: Measured, assumed: Assumed) -> list[str]:
         words.append(f"the storage must {needed}, and does {assumed.storage:g}")
     if made.asks > assumed.asks:
         words.append(f"the storage is asked {made.asks:.0f} times a second, and answers {assumed.asks:g}")
-    few = enough(measured, assumed)
+    few = gpus_needed(measured, assumed)
     if few < assumed.gpus:
         words.append(f"{few} GPUs would take no more than a tenth longer; the rest can work on other films meanwhile")
     return words
 
 
-def enough(measured: Measured, assumed: Assumed) -> int:
+def gpus_needed(measured: Measured, assumed: Assumed) -> int:
     """The least number of GPUs with which the film takes no more than a tenth longer."""
     limit = 1.1 * forecast(measured, assumed).whole
     low, high = 1, assumed.gpus

@@ -1,7 +1,7 @@
-"""The same sleeping workers on Ray, started on this machine.
+"""Benchmark of sleeping workers on Ray, started on this machine.
 
-`python -m vsadcvsr.bench.farm.on_ray FOLDER CHUNKS SECONDS 1 2 4` prints what so many workers have done, in a process
-of its own, for Ray fills one.
+`python -m vsadcvsr.bench.farm.on_ray FOLDER CHUNKS SECONDS 1 2 4` prints the results for so many workers, in a process
+of its own, since Ray fills one.
 """
 
 from __future__ import annotations
@@ -13,53 +13,53 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from vsadcvsr.bench.farm.workers import Scaling, Sleeper, planned
-from vsadcvsr.commands import status_of_part
+from vsadcvsr.bench.farm.workers import Scaling, Sleeper, plan_job
+from vsadcvsr.commands import status_of_subprocess
 from vsadcvsr.errors import AdcvsrError, FarmError
-from vsadcvsr.farm.cluster.connection import Cluster, joined
-from vsadcvsr.farm.cluster.protocol import Answer
-from vsadcvsr.farm.cluster.scheduler import Dispatch
-from vsadcvsr.farm.cluster.workers import Crew, Need
+from vsadcvsr.farm.cluster.connection import Cluster, connect
+from vsadcvsr.farm.cluster.protocol import WorkerReply
+from vsadcvsr.farm.cluster.scheduler import Scheduler
+from vsadcvsr.farm.cluster.workers import WorkerPool, WorkerResources
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 
 _CORES = 0.01
 """What a worker that sleeps is said to need, so that many have room."""
-_PATIENCE = 120.0
+_TIMEOUT = 120.0
 
 
-class Site:
+class SleepingWorker:
     """A worker process whose GPU sleeps for `seconds` a chunk."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._workers: dict[str, Worker] = {}
 
-    def open(self, folder: str, key: str) -> Answer:
+    def open(self, folder: str, key: str) -> WorkerReply:
         """Ready at once."""
         job = Job.read(Path(folder))
         assert job.key == key, "one machine, one folder"
         self._workers[folder] = Worker(job, Sleeper(job, self._seconds).render, "sleeper")
-        return Answer(engine="sleeper")
+        return WorkerReply(engine="sleeper")
 
-    def make(self, folder: str, number: int) -> Answer:
+    def make(self, folder: str, number: int) -> WorkerReply:
         """Nothing, or why not."""
         worker = self._workers[folder]
         try:
-            with worker.job.claims.held(number):
-                worker.make(number)
+            with worker.job.claims.claim(number):
+                worker.process(number)
         except (AdcvsrError, OSError) as error:
-            return Answer.of(error)
-        return Answer()
+            return WorkerReply.from_error(error)
+        return WorkerReply()
 
 
 def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
     """A job in a new `folder`, done by so many workers that are there already. Raises FarmError where one fails."""
-    job = planned(folder, chunks)
-    crew = Crew(cluster, f"{__spec__.name}:Site", [seconds], Need(_CORES, 0.0), limit=workers)
-    dispatch = Dispatch(crew, lambda _: None)
+    job = plan_job(folder, chunks)
+    crew = WorkerPool(cluster, f"{__spec__.name}:Site", [seconds], WorkerResources(_CORES, 0.0), limit=workers)
+    dispatch = Scheduler(crew, lambda _: None)
     try:
-        _gather(crew, workers)
+        _wait_for_workers(crew, workers)
         dispatch.add(job)
         began = time.perf_counter()
         while not (ended := dispatch.step(1.0)):
@@ -73,19 +73,19 @@ def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, second
     return Scaling(workers=workers, seconds=round(took, 4), efficiency=efficiency, asked={})
 
 
-def _gather(crew: Crew, workers: int) -> None:
-    end = time.monotonic() + _PATIENCE
+def _wait_for_workers(crew: WorkerPool, workers: int) -> None:
+    end = time.monotonic() + _TIMEOUT
     while len(crew.idle()) < workers:
         if time.monotonic() > end:
-            raise FarmError(f"{len(crew.idle())} of {workers} workers came within {_PATIENCE:.0f} s")
-        crew.fill(workers)
+            raise FarmError(f"{len(crew.idle())} of {workers} workers came within {_TIMEOUT:.0f} s")
+        crew.scale_up(workers)
         crew.wait(0.1)
 
 
 def main(words: Sequence[str]) -> int:
     """Each number of workers on a job of its own; one line for all."""
     folder, chunks, seconds = Path(words[0]), int(words[1]), float(words[2])
-    with joined("local") as cluster:
+    with connect("local") as cluster:
         made = [
             scaling(cluster, folder / f"{count} on Ray", workers=int(count), chunks=chunks, seconds=seconds)
             for count in words[3:]
@@ -95,4 +95,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(status_of_part("farm_ray", main, "FOLDER", "CHUNKS", "SECONDS"))
+    raise SystemExit(status_of_subprocess("farm_ray", main, "FOLDER", "CHUNKS", "SECONDS"))

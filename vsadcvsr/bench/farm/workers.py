@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsadcvsr.commands import status_of_part
+from vsadcvsr.commands import status_of_subprocess
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 
-_ASKED = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "os.remove", "os.utime")
+_COUNTED_CALLS = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "os.remove", "os.utime")
 """What a worker asks of the storage, by Python's audit events; sizes and fsync are not among them."""
 
 
@@ -48,23 +48,23 @@ class Sleeper:
     def render(self, chunk: Chunk) -> Path:
         """A file of a few bytes."""
         time.sleep(self.seconds)
-        self.job.store.mkdir(exist_ok=True)
-        path = self.job.part(chunk.number, ".bin")
+        self.job.chunk_folder.mkdir(exist_ok=True)
+        path = self.job.unfinished_path(chunk.number, ".bin")
         path.write_bytes(f"pictures {chunk.begin} to {chunk.end}".encode())
         return path
 
 
-def planned(folder: Path, chunks: int) -> Job:
-    """A job of so many chunks of four pictures each, of no source."""
+def plan_job(folder: Path, chunks: int) -> Job:
+    """A job of so many chunks of four frames each, of no source."""
     divided = tuple(Chunk(number, 4 * number, 4 * number + 4, 4 * number, 4 * number + 4) for number in range(chunks))
     return Job(folder=folder, request={}, recipe={}, sources=[], chunks=divided).write()
 
 
 def scaling(folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
     """A job in a new `folder`, done by so many processes that begin together. Raises FarmError where one fails."""
-    job = planned(folder, chunks)
-    with _started(job, workers, seconds) as processes:
-        told = _told(processes)
+    job = plan_job(folder, chunks)
+    with _running(job, workers, seconds) as processes:
+        told = _results_of(processes)
     length = max(one["end"] for one in told) - min(one["begin"] for one in told)
     asked: Counter[str] = Counter()
     for one in told:
@@ -73,11 +73,11 @@ def scaling(folder: Path, *, workers: int, chunks: int, seconds: float) -> Scali
         workers=workers,
         seconds=round(length, 4),
         efficiency=round(chunks * seconds / workers / length, 4),
-        asked={name: round(asked[name] / chunks, 2) for name in _ASKED if asked[name]},
+        asked={name: round(asked[name] / chunks, 2) for name in _COUNTED_CALLS if asked[name]},
     )
 
 
-def _told(processes: Sequence[subprocess.Popen[str]]) -> list[dict[str, Any]]:
+def _results_of(processes: Sequence[subprocess.Popen[str]]) -> list[dict[str, Any]]:
     for process in processes:
         assert process.stdout is not None
         process.stdout.readline()
@@ -93,7 +93,7 @@ def _told(processes: Sequence[subprocess.Popen[str]]) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _started(job: Job, workers: int, seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
+def _running(job: Job, workers: int, seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
     command = [sys.executable, "-m", __spec__.name, str(job.folder), str(seconds)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen(command, **pipes) for _ in range(workers)]  # type: ignore[call-overload]  # as above
@@ -110,12 +110,12 @@ def main(words: Sequence[str]) -> int:
     job = Job.read(Path(words[0]))
     worker = Worker(job, Sleeper(job, float(words[1])).render, "sleeper")
     asked: Counter[str] = Counter()
-    sys.addaudithook(lambda event, _: asked.update([event]) if event in _ASKED else None)
+    sys.addaudithook(lambda event, _: asked.update([event]) if event in _COUNTED_CALLS else None)
     _say({})
     sys.stdin.readline()
     asked.clear()
     begin = time.time()
-    made = sum(1 for _ in worker.make_all())
+    made = sum(1 for _ in worker.process_all())
     _say({"begin": begin, "end": time.time(), "made": made, "asked": dict(asked)})
     return 0
 
@@ -126,4 +126,4 @@ def _say(words: object) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(status_of_part("farm_workers", main, "JOB", "SECONDS"))
+    raise SystemExit(status_of_subprocess("farm_workers", main, "JOB", "SECONDS"))

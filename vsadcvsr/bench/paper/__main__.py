@@ -18,31 +18,31 @@ from vsadcvsr import extras
 from vsadcvsr.bench import options
 from vsadcvsr.commands import status
 from vsadcvsr.errors import AdcvsrError, BackendError, MediaError
-from vsadcvsr.spec import Array, Needs
+from vsadcvsr.spec import Array, MemoryNeeds
 
 with extras.needs("torch", "the benchmark of the paper's network", __name__, options.paper):
     import torch
 
     from vsadcvsr import backends, memory
-    from vsadcvsr.backends.pytorch.backend import Eager, Ways
-    from vsadcvsr.bench.components import Choice, noise, stepping, streaming
+    from vsadcvsr.backends.pytorch.backend import TorchBackend, TorchOptions
+    from vsadcvsr.bench.components import BenchOptions, noise, step_action, stream_action
     from vsadcvsr.bench.machine import this_machine
     from vsadcvsr.bench.paper import costs, gpu_estimate
-    from vsadcvsr.bench.timing import Timing, clock, timed
-    from vsadcvsr.engine import Engine, Manner
+    from vsadcvsr.bench.timing import Timing, measure, time_action
+    from vsadcvsr.engine import Engine, EngineOptions
     from vsadcvsr.nets.paper.config import PAPER, PaperDims
-    from vsadcvsr.nets.paper.memory import needs
+    from vsadcvsr.nets.paper.memory import memory_needs
     from vsadcvsr.nets.paper.model import PaperStudent
     from vsadcvsr.nets.weights_file import Student, load_weights
-    from vsadcvsr.tiling import Tiling
+    from vsadcvsr.tiling import TileOptions
     from vsadcvsr.weights import store
 
-PAPERS_MS = 22.0
+PUBLISHED_MS = 22.0
 """What the paper reports for a frame of a 25-frame clip at 512x512 on an H20."""
 
-_CARDS = (24, 12, 8)
+_CARD_GIB = (24, 12, 8)
 _OUTPUTS = {"1920x1080": (270, 480), "3840x2160": (540, 960)}
-_LEAST_DB = {"fp32": 60.0, "fp16": 20.0, "bf16": 20.0}
+_MIN_DB = {"fp32": 60.0, "fp16": 20.0, "bf16": 20.0}
 """Random weights make chaos of rounding; below this, something is wrong."""
 
 
@@ -61,7 +61,7 @@ class Trial:
     fast: tuple[int, int] = (270, 480)
 
 
-DRY = Trial(
+DRY_RUN = Trial(
     dims=PaperDims(name="reduced", widths=(4, 8), layers=1, head_dim=4, decoder=(8, 8, 4, 4), decoder_layers=1,
                    groups=(2, 1)),
     size=(16, 16), frames=5, long=20, rounds=1, matrix=64, tiled=(16, 224), fast=(16, 32),
@@ -69,11 +69,11 @@ DRY = Trial(
 
 
 @dataclass
-class Found:
+class Results:
     """What came of it: numbers by name, in order; what holds `fast`; what was left out, and why."""
 
     numbers: dict[str, float] = field(default_factory=dict)
-    handover: gpu_estimate.Report | None = None
+    gpu_estimate: gpu_estimate.Report | None = None
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -83,24 +83,24 @@ class Bench:
     def __init__(self, trial: Trial, net: PaperStudent, device: torch.device, precision: str) -> None:
         self.trial, self.net, self.device, self.precision = trial, net, device, precision
         self.frames = costs.moving(trial.frames, trial.size)
-        self.found = Found()
-        self.ways = Ways.usual(device)
+        self.results = Results()
+        self.ways = TorchOptions.for_device(device)
 
-    def run(self) -> Found:
+    def run(self) -> Results:
         """All of it, in order. Raises AdcvsrError where outputs are not what they should be."""
         ours = (self.verify, self.count, self.time_ours, self.time_plain, self.last, self.tile)
         for part in (*ours, self.time_fast, self.calculate):
             part()
-        return self.found
+        return self.results
 
     def verify(self) -> None:
-        """Holds the pictures of a stream against the clip form."""
-        wanted = costs.reference(self.net, self.frames, self.device)
-        made = costs.streamed(self._backend(self.ways), self.frames)
-        found = decibels(made, wanted)
-        self._note("PSNR against the clip form in fp32, dB", found)
-        if not found >= _LEAST_DB[self.precision]:
-            raise AdcvsrError(f"outputs differ from the clip form in fp32: {found:.1f} dB; nothing was timed")
+        """Holds the frames of a stream against the clip form."""
+        expected = costs.clip_form(self.net, self.frames, self.device)
+        output = costs.run_stream(self._backend(self.ways), self.frames)
+        results = decibels(output, expected)
+        self._note("PSNR against the clip form in fp32, dB", results)
+        if not results >= _MIN_DB[self.precision]:
+            raise AdcvsrError(f"outputs differ from the clip form in fp32: {results:.1f} dB; nothing was timed")
 
     def count(self) -> None:
         """Arithmetic, and what the chip can do of it."""
@@ -113,35 +113,35 @@ class Bench:
     def time_ours(self) -> None:
         """Our steps, of one frame and of several, and without recording."""
         for count in self.trial.steps:
-            self._note(f"ours, {count} a step, ms a frame", self._ours(self.ways, count).median)
-        first = self.found.numbers[f"ours, {self.trial.steps[0]} a step, ms a frame"]
+            self._note(f"ours, {count} a step, ms a frame", self._time_backend(self.ways, count).median)
+        first = self.results.numbers[f"ours, {self.trial.steps[0]} a step, ms a frame"]
         self._note("fraction of the matrix rate", self._flops / (first / 1e3) / self._rate)
-        self._note("times as fast as the paper on an H20 (22 ms)", PAPERS_MS / first)
-        if self.ways.graphs:
-            without = Ways(late=self.ways.late, room=self.ways.room)
-            self._note("ours without CUDA graphs, ms a frame", self._ours(without, 1).median)
+        self._note("times as fast as the paper on an H20 (22 ms)", PUBLISHED_MS / first)
+        if self.ways.cuda_graphs:
+            without = TorchOptions(pipelined_output=self.ways.pipelined_output, memory_limit=self.ways.memory_limit)
+            self._note("ours without CUDA graphs, ms a frame", self._time_backend(without, 1).median)
         else:
-            self.found.left_out["CUDA graphs"] = "no GPU, or switched off"
+            self.results.left_out["CUDA graphs"] = "no GPU, or switched off"
 
     def time_plain(self) -> None:
         """The same network in plain eager fp16."""
         for name, clip in (("clip form", True), ("step form", False)):
-            act = costs.plain(self.net, self.frames, self.device, clip=clip)
+            act = costs.plain_run(self.net, self.frames, self.device, clip=clip)
             self._note(
                 f"plain eager fp16, {name}, ms a frame",
-                timed(act, rounds=self.trial.rounds, frames=len(self.frames), burn_in=1).median,
+                measure(act, rounds=self.trial.rounds, frames=len(self.frames), burn_in=1).median,
             )
-        first = self.found.numbers[f"ours, {self.trial.steps[0]} a step, ms a frame"]
+        first = self.results.numbers[f"ours, {self.trial.steps[0]} a step, ms a frame"]
         for name in ("clip form", "step form"):
-            of = self.found.numbers[f"plain eager fp16, {name}, ms a frame"]
+            of = self.results.numbers[f"plain eager fp16, {name}, ms a frame"]
             self._note(f"ours against plain eager fp16, {name}, times", of / first)
 
     def last(self) -> None:
         """Many frames, in tenths: the last one against the first."""
-        act = costs.ours(self.net, self.frames, self.device, self.precision, self.ways).act
+        act = costs.backend_run(self.net, self.frames, self.device, self.precision, self.ways).act
         act()
         calls = max(2, self.trial.long // len(self.frames))
-        times = [clock(act, frames=len(self.frames)) for _ in range(calls)]
+        times = [time_action(act, frames=len(self.frames)) for _ in range(calls)]
         tenth = max(1, calls // 10)
         self._note(f"frames in a row: {calls * len(self.frames)}; last tenth / first tenth",
                    float(np.median(times[-tenth:]) / np.median(times[:tenth])))  # fmt: skip
@@ -150,9 +150,10 @@ class Bench:
         """One frame in two tiles against the whole: what attention and normalisation make of a part."""
         height, width = self.trial.tiled
         frame = costs.moving(1, (height, width))
-        tiles = Manner(tiles=Tiling(width=128, height=128, pad=16))
+        tiles = EngineOptions(tiles=TileOptions(width=128, height=128, pad=16))
         whole, tiled = (
-            np.stack(list(Engine(self._backend(Ways()), manner).stream(frame))) for manner in (Manner(), tiles)
+            np.stack(list(Engine(self._backend(TorchOptions()), manner).stream(frame)))
+            for manner in (EngineOptions(), tiles)
         )
         self._note("tiled against whole, PSNR, dB", decibels(tiled, whole))
         self._note("tiled against whole, largest difference", float(np.abs(tiled - whole).max()))
@@ -165,115 +166,125 @@ class Bench:
                 path = store.find("fast", backends.suffixes(name))
                 backend = backends.load(path, backend=name, device=device)
             except AdcvsrError as error:
-                self.found.left_out[f"fast on {name}"] = str(error)
+                self.results.left_out[f"fast on {name}"] = str(error)
                 continue
-            frames = noise(Choice(width=width, height=height), 16)
-            rate = timed(stepping(backend, frames), rounds=self.trial.rounds, frames=16).rate
+            frames = noise(BenchOptions(width=width, height=height), 16)
+            rate = measure(step_action(backend, frames), rounds=self.trial.rounds, frames=16).rate
             self._note(f"fast, {width}x{height}, {backend.label}, frames/s", rate)
             if name == "torch":
-                self._time_handover(load_weights(path), backend.label, frames)
+                self._time_planes(load_weights(path), backend.label, frames)
 
-    def _time_handover(self, net: Student, label: str, frames: list[Array]) -> None:
-        """`fast` through the engine, with its pictures in parts and in planes."""
+    def _time_planes(self, net: Student, label: str, frames: list[Array]) -> None:
+        """`fast` through the engine, with its frames in parts and in planes."""
         for what, encoding in (("parts", None), ("planes of YUV420P8", gpu_estimate.OUT)):
-            given = Eager.of(net, self.device, label.rpartition("/")[2], replace(self.ways, planes=True, room=None))
-            act = streaming(Engine(given), frames, encoding)
-            rate = timed(act, rounds=self.trial.rounds, frames=len(frames)).rate
+            arguments = TorchBackend.from_network(
+                net, self.device, label.rpartition("/")[2], replace(self.ways, planar_output=True, memory_limit=None)
+            )
+            act = stream_action(Engine(arguments), frames, encoding)
+            rate = measure(act, rounds=self.trial.rounds, frames=len(frames)).rate
             self._note(f"fast through the engine, {what}, frames/s", rate)
 
     def calculate(self) -> None:
         """What holds `fast` on GPUs that are not here."""
         try:
-            self.found.handover = gpu_estimate.report(gpu_estimate.host())
+            self.results.gpu_estimate = gpu_estimate.report(gpu_estimate.host())
         except MediaError as error:
-            self.found.left_out["fast on a GPU, by calculation"] = str(error)
+            self.results.left_out["fast on a GPU, by calculation"] = str(error)
 
-    def _ours(self, ways: Ways, count: int) -> Timing:
+    def _time_backend(self, options: TorchOptions, count: int) -> Timing:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
         frames = self.frames[: max(count, len(self.frames) // count * count)]
-        way = costs.ours(self.net, frames, self.device, self.precision, ways, count)
-        timing = timed(way.act, rounds=self.trial.rounds, frames=len(frames), burn_in=2)
-        if self.device.type == "cuda" and count == 1 and ways == self.ways:
+        way = costs.backend_run(self.net, frames, self.device, self.precision, options, count)
+        timing = measure(way.act, rounds=self.trial.rounds, frames=len(frames), burn_in=2)
+        if self.device.type == "cuda" and count == 1 and options == self.ways:
             taken = torch.cuda.max_memory_allocated(self.device) / memory.GIB
             self._note("peak memory, GiB", taken)
             planned = way.backend.needs(*self.trial.size).on_device(1, "none") / memory.GIB
             self._note("peak memory as planned, GiB", planned)
         return timing
 
-    def _backend(self, ways: Ways) -> Eager:
-        return costs.ours(self.net, self.frames[:1], self.device, self.precision, ways).backend
+    def _backend(self, options: TorchOptions) -> TorchBackend:
+        return costs.backend_run(self.net, self.frames[:1], self.device, self.precision, options).backend
 
     def _note(self, name: str, number: float) -> None:
-        self.found.numbers[name] = number
+        self.results.numbers[name] = number
 
 
-def decibels(made: Array, wanted: Array) -> float:
-    """PSNR over all pictures, for values of 0 to 1."""
-    error = float(np.square(made.astype(np.float64) - wanted).mean())
+def decibels(output: Array, expected: Array) -> float:
+    """PSNR over all frames, for values of 0 to 1."""
+    error = float(np.square(output.astype(np.float64) - expected).mean())
     return float(10 * np.log10(1 / error)) if error else float("inf")
 
 
-def planned() -> dict[str, str]:
+def memory_plans() -> dict[str, str]:
     """Memory of the paper's network in bf16 by calculation, for outputs on cards: nothing of it is measured here."""
     weights = 2 * 572_935_443
 
-    def asked(height: int, width: int) -> Needs:
-        return needs(PAPER, (height, width), value=2, weights=weights)
+    def asked(height: int, width: int) -> MemoryNeeds:
+        return memory_needs(PAPER, (height, width), item_size=2, weights=weights)
 
     return {
-        f"{output} on {card} GB": str(memory.choose(PAPER.spec, asked, *size, memory.usable(card * memory.GIB)))
+        f"{output} on {card} GB": str(
+            memory.plan_memory(PAPER.spec, asked, *size, memory.usable_memory(card * memory.GIB))
+        )
         for output, size in _OUTPUTS.items()
-        for card in _CARDS
+        for card in _CARD_GIB
     }
 
 
-def text(label: str, found: Found) -> str:
+def text(label: str, results: Results) -> str:
     """The report for people."""
-    lines = [label, "", *(f"{name:58}{number:12.4g}" for name, number in found.numbers.items())]
-    lines += [f"left out: {name}: {why}" for name, why in found.left_out.items()]
+    lines = [label, "", *(f"{name:58}{number:12.4g}" for name, number in results.numbers.items())]
+    lines += [f"left out: {name}: {why}" for name, why in results.left_out.items()]
     lines += ["", "memory of the paper's network in bf16, by calculation:"]
-    lines += [f"{name:24}{what}" for name, what in planned().items()]
-    return "\n".join([*lines, *(gpu_estimate.text(found.handover) if found.handover else [])])
+    lines += [f"{name:24}{what}" for name, what in memory_plans().items()]
+    return "\n".join([*lines, *(gpu_estimate.text(results.gpu_estimate) if results.gpu_estimate else [])])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
-    given = options.paper().parse_args(argv)
-    return status("bench", lambda: _measure(given))
+    values = options.paper().parse_args(argv)
+    return status("bench", lambda: _measure(values))
 
 
-def _measure(given: argparse.Namespace) -> None:
-    if not (given.dry_run or torch.cuda.is_available()):
+def _measure(arguments: argparse.Namespace) -> None:
+    if not (arguments.dry_run or torch.cuda.is_available()):
         raise BackendError("torch sees no GPU here; --dry-run goes the same way on the CPU")
-    trial, net = _network(given)
-    device = torch.device("cpu" if given.dry_run else "cuda")
-    precision = _precision(given.precision, device)
-    found = Bench(trial, net, device, precision).run()
+    trial, net = _network(arguments)
+    device = torch.device("cpu" if arguments.dry_run else "cuda")
+    precision = _precision(arguments.precision, device)
+    results = Bench(trial, net, device, precision).run()
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
-    weights = given.weights.name if given.weights else "random weights"
+    weights = arguments.weights.name if arguments.weights else "random weights"
     label = f"{trial.dims.name} ({weights}) on {where}, {precision}, {trial.size[1]}x{trial.size[0]} x4"
-    print(text(label + (": a dry run, no measurement" if given.dry_run else ""), found))
-    if given.json:
+    print(text(label + (": a dry run, no measurement" if arguments.dry_run else ""), results))
+    if arguments.json:
         facts = {"gpu": where, "cuda": torch.version.cuda, **asdict(this_machine())}
-        written = {"label": label, "dry_run": given.dry_run, "machine": facts, **asdict(found), "planned": planned()}
-        given.json.write_text(json.dumps(written, indent=1))
+        written = {
+            "label": label,
+            "dry_run": arguments.dry_run,
+            "machine": facts,
+            **asdict(results),
+            "planned": memory_plans(),
+        }
+        arguments.json.write_text(json.dumps(written, indent=1))
 
 
-def _network(given: argparse.Namespace) -> tuple[Trial, PaperStudent]:
-    trial = DRY if given.dry_run else Trial()
-    if given.weights is None:
+def _network(arguments: argparse.Namespace) -> tuple[Trial, PaperStudent]:
+    trial = DRY_RUN if arguments.dry_run else Trial()
+    if arguments.weights is None:
         return trial, costs.random_student(trial.dims)
-    net = load_weights(given.weights)
+    net = load_weights(arguments.weights)
     if not isinstance(net, PaperStudent):
-        raise AdcvsrError(f"{given.weights} holds {net.spec.name!r}; give a file of the paper's network")
+        raise AdcvsrError(f"{arguments.weights} holds {net.spec.name!r}; give a file of the paper's network")
     return Trial(**{**vars(trial), "dims": net.dims}), net
 
 
-def _precision(wanted: str, device: torch.device) -> str:
-    if wanted != "auto":
-        return wanted
+def _precision(expected: str, device: torch.device) -> str:
+    if expected != "auto":
+        return expected
     if device.type == "cpu":
         return "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -1,4 +1,4 @@
-"""What the paper's network costs: its arithmetic by counting, the chip's rate by measuring, and networks to measure."""
+"""Costs of the paper's network: counted arithmetic, the GPU's measured rate, and networks to measure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from vsadcvsr.backends.pytorch.backend import Eager, Ways
-from vsadcvsr.bench.timing import Act
+from vsadcvsr.backends.pytorch.backend import TorchBackend, TorchOptions
+from vsadcvsr.bench.timing import Action
 from vsadcvsr.nets.paper.config import PaperDims
 from vsadcvsr.nets.paper.model import PaperStudent
-from vsadcvsr.nets.weights_file import blank
+from vsadcvsr.nets.weights_file import empty_student
 from vsadcvsr.spec import Array
 
 type Size = tuple[int, int]
@@ -24,7 +24,7 @@ type Size = tuple[int, int]
 
 def flops(dims: PaperDims, size: Size) -> int:
     """Floating-point operations of one frame, two for each multiplication; counted, not run."""
-    net = blank(dims)
+    net = empty_student(dims)
     assert isinstance(net, PaperStudent)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         net(torch.zeros(1, 3, *size, device="meta"), torch.zeros(1, device="meta"))
@@ -36,15 +36,15 @@ def matrix_rate(device: torch.device, type: torch.dtype, side: int, *, rounds: i
     one, other = (torch.randn(side, side, device=device).to(type) for _ in range(2))
     best = float("inf")
     for _ in range(3 + rounds):
-        settle(device)
+        warm_up(device)
         began = time.perf_counter()
         torch.matmul(one, other)
-        settle(device)
+        warm_up(device)
         best = min(best, time.perf_counter() - began)
     return float(2 * side**3 / best)
 
 
-def settle(device: torch.device) -> None:
+def warm_up(device: torch.device) -> None:
     """Waits for the device to have done all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -72,73 +72,75 @@ def moving(count: int, size: Size) -> Array:
 
 
 @torch.inference_mode()
-def reference(net: PaperStudent, frames: Array, device: torch.device) -> Array:
-    """The clip form in fp32, one picture at a time in its second half: what everything else is held against."""
+def clip_form(net: PaperStudent, frames: Array, device: torch.device) -> Array:
+    """The clip form in fp32, one frame at a time in its second half: what everything else is held against."""
     wide = copy.deepcopy(net).to(device)
     links = torch.ones(len(frames), device=device)
     links[0] = 0
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
         features = wide.features(torch.from_numpy(frames).to(device), links)
-        return torch.cat([wide.pictures(one[None]).cpu() for one in features]).numpy()
+        return torch.cat([wide.reconstruct(one[None]).cpu() for one in features]).numpy()
 
 
-def streamed(backend: Eager, frames: Array) -> Array:
-    """The pictures of a clip, a frame a step."""
+def run_stream(backend: TorchBackend, frames: Array) -> Array:
+    """The frames of a clip, a frame a step."""
     late = backend.spec.lookahead
     fed = np.concatenate([frames, np.zeros((late, *frames.shape[1:]), np.float32)])
-    state, made = backend.start(*frames.shape[2:]), []
+    state, output = backend.start(*frames.shape[2:]), []
     for n, frame in enumerate(fed):
         picture, state = backend.step(frame[None], np.full(1, float(0 < n < len(frames)), np.float32), state)
-        made += [picture] if n >= late else []
-    return np.concatenate([np.asarray(one) for one in made])
+        output += [picture] if n >= late else []
+    return np.concatenate([np.asarray(one) for one in output])
 
 
 @dataclass(frozen=True)
-class Ours:
-    """The backend as the engine drives it, frames from the host's memory and pictures back to it."""
+class BackendRun:
+    """The backend as the engine drives it, frames from the host's memory and frames back to it."""
 
-    backend: Eager
-    act: Act
+    backend: TorchBackend
+    act: Action
     """Takes all frames once, on a stream that goes on; `count` frames a step."""
 
 
-def ours(net: PaperStudent, frames: Array, device: torch.device, precision: str, ways: Ways, count: int = 1) -> Ours:
+def backend_run(
+    net: PaperStudent, frames: Array, device: torch.device, precision: str, options: TorchOptions, count: int = 1
+) -> BackendRun:
     """Our way through a copy of the network."""
-    backend = Eager.of(copy.deepcopy(net), device, precision, ways)
+    backend = TorchBackend.from_network(copy.deepcopy(net), device, precision, options)
     state = backend.start(*frames.shape[2:])
     links = np.ones(count, np.float32)
 
-    def act() -> None:
+    def action() -> None:
         nonlocal state
         for at in range(0, len(frames) // count * count, count):
             _, state = backend.step(frames[at : at + count], links, state)
-        settle(device)
+        warm_up(device)
 
-    return Ours(backend, act)
+    return BackendRun(backend, action)
 
 
-def plain(net: PaperStudent, frames: Array, device: torch.device, *, clip: bool) -> Act:
+def plain_run(net: PaperStudent, frames: Array, device: torch.device, *, clip: bool) -> Action:
     """The same network as anybody would run it in fp16: `.half()`, kernel by kernel; clip form or step form.
 
-    Frames and pictures cross the bus as for ours.
+    Frames and frames cross the bus as for ours.
     """
     half = copy.deepcopy(net).half().to(device)
-    state = half.fresh_state(*frames.shape[2:])
+    state = half.initial_state(*frames.shape[2:])
 
     @torch.inference_mode()
-    def act() -> None:
+    def action() -> None:
         nonlocal state
         if clip:
             links = torch.ones(len(frames), device=device, dtype=torch.float16)
-            half(_given(frames, device), links).float().cpu()
+            half(_inputs(frames, device), links).float().cpu()
             return
         link = torch.ones(1, device=device)
         for frame in frames:
-            made, state = half.step(_given(frame[None], device), link, state)
-            made.float().cpu()
+            output, state = half.step(_inputs(frame[None], device), link, state)
+            output.float().cpu()
 
-    return act
+    return action
 
 
-def _given(frames: Array, device: torch.device) -> Tensor:
+def _inputs(frames: Array, device: torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frames)).to(device).half()

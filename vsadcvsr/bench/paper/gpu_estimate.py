@@ -1,5 +1,5 @@
-"""`fast` on a GPU: what holds it, with its pictures in parts and with planes made on the device. By calculation: what
-the host does with a frame is measured on the CPU at hand, bytes and operations are counted, and cards are as data
+"""`fast` on a GPU: what holds it, with its frames in parts and with planes made on the device. By calculation: what
+the host does with a frame is measured on the CPU available, bytes and operations are counted, and cards are as data
 sheets have them. What the calls into torch and its driver take is not in it.
 """
 
@@ -16,15 +16,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from vsadcvsr.backends.pytorch.transfer import fetching
-from vsadcvsr.bench.timing import clock
-from vsadcvsr.color import Encoding
+from vsadcvsr.backends.pytorch.transfer import to_host
+from vsadcvsr.bench.timing import time_action
+from vsadcvsr.color import ColorFormat
 from vsadcvsr.errors import MediaError
 from vsadcvsr.nets.compact import FAST, CompactStudent
 from vsadcvsr.spec import SCALE
 
 HOST = Path(__file__).with_name("gpu_estimate.vpy")
-OUT = Encoding(family="YUV", bits=8, subsampling=(1, 1), matrix=1)
+OUT = ColorFormat(family="YUV", bits=8, subsampling=(1, 1), matrix=1)
 SIZE = (270, 480)
 CORES = 16
 """Of the machine around a card, in these calculations."""
@@ -59,24 +59,24 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How pictures reach the host: bytes down, and ms of the thread that runs the engine and of all others."""
+class Route:
+    """How frames reach the host: bytes down, and ms of the thread that runs the engine and of all others."""
 
     down: int
     engine: float
     others: float
 
 
-def bytes_up(size: tuple[int, int] = SIZE) -> int:
+def upload_bytes(size: tuple[int, int] = SIZE) -> int:
     """What a frame takes on its way to the device: RGB in float."""
     return 3 * 4 * size[0] * size[1]
 
 
-def bytes_down(size: tuple[int, int] = SIZE, *, planes: bool) -> int:
-    """What a picture takes on its way back: its parts in half precision, or its planes."""
+def download_bytes(size: tuple[int, int] = SIZE, *, planes: bool) -> int:
+    """What a frame takes on its way back: its parts in half precision, or its planes."""
     height, width = size
     if planes:
-        return OUT.bytes_for(height * SCALE, width * SCALE)
+        return OUT.nbytes(height * SCALE, width * SCALE)
     return _HALF * (3 + SCALE**2) * height * width
 
 
@@ -85,7 +85,7 @@ def network(size: tuple[int, int] = SIZE) -> Network:
     with torch.device("meta"):
         net = CompactStudent(FAST).eval()
         padded = net.spec.padded(*size)
-        frames, links, state = torch.zeros(1, 3, *padded), torch.zeros(1), net.fresh_state(*padded)
+        frames, links, state = torch.zeros(1, 3, *padded), torch.zeros(1), net.initial_state(*padded)
     passed = 0
 
     def note(_: nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:
@@ -111,45 +111,45 @@ def host(size: tuple[int, int] = SIZE, count: int = 24) -> dict[str, float]:
         words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
         raise MediaError(f"VapourSynth did not run: {words[-1]}")
     measured: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    return {**measured, **_fetching(size)}
+    return {**measured, **_transfer_times(size)}
 
 
-def _fetching(size: tuple[int, int]) -> dict[str, float]:
+def _transfer_times(size: tuple[int, int]) -> dict[str, float]:
     """ms of what comes after the bus: out of pinned memory, in fp32 or as it is."""
     height, width = size[0] * SCALE, size[1] * SCALE
     detail = torch.zeros(height, width, dtype=torch.float16)
-    planes = torch.zeros(OUT.bytes_for(height, width), dtype=torch.uint8)
+    planes = torch.zeros(OUT.nbytes(height, width), dtype=torch.uint8)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         return {
-            "fetching parts": min(clock(lambda: fetching(detail, torch.float32)) for _ in range(20)),
-            "fetching planes": min(clock(lambda: fetching(planes, torch.uint8)) for _ in range(20)),
+            "fetching parts": min(time_action(lambda: to_host(detail, torch.float32)) for _ in range(20)),
+            "fetching planes": min(time_action(lambda: to_host(planes, torch.uint8)) for _ in range(20)),
         }
     finally:
         torch.set_num_threads(threads)
 
 
-def ways(ms: dict[str, float], size: tuple[int, int] = SIZE) -> dict[str, Way]:
+def routes(ms: dict[str, float], size: tuple[int, int] = SIZE) -> dict[str, Route]:
     """Both ways, from what `host` has measured."""
     return {
-        "pictures in parts": Way(
-            bytes_down(size, planes=False),
+        "pictures in parts": Route(
+            download_bytes(size, planes=False),
             ms["admitting"] + ms["fetching parts"] + ms["handing parts"],
             ms["entering"] + ms["converting parts"],
         ),
-        "planes from the device": Way(
-            bytes_down(size, planes=True),
+        "planes from the device": Route(
+            download_bytes(size, planes=True),
             ms["admitting"] + ms["fetching planes"] + ms["handing planes"],
             ms["entering"] + ms["describing planes"],
         ),
     }
 
 
-def limits(way: Way, card: Card, network: Network, size: tuple[int, int] = SIZE) -> dict[str, float]:
+def limits(way: Route, card: Card, network: Network, size: tuple[int, int] = SIZE) -> dict[str, float]:
     """Frames a second that each thing allows; the directions of the bus do not share it."""
     return {
-        "bus": card.bus / max(way.down, bytes_up(size)),
+        "bus": card.bus / max(way.down, upload_bytes(size)),
         "matrix rate": card.flops / network.flops,
         "memory traffic": card.memory / (network.traffic + 2 * way.down),
         "the engine's thread": 1e3 / way.engine,
@@ -162,17 +162,17 @@ class Report:
     """What was measured (ms a frame and thread), what was counted, and frames a second by card, way and limit."""
 
     measured: dict[str, float]
-    counted: dict[str, float]
+    computed: dict[str, float]
     calculated: dict[str, dict[str, dict[str, float]]]
 
 
 def report(ms: dict[str, float]) -> Report:
     """All of it, from what `host` has measured."""
-    found, both = network(), ways(ms)
+    found, both = network(), routes(ms)
     counted = {
         "GFLOP a frame": found.flops / 1e9,
         "MB of activations a frame": found.traffic / 1e6,
-        "MB a frame up the bus": bytes_up() / 1e6,
+        "MB a frame up the bus": upload_bytes() / 1e6,
         **{f"MB a frame down the bus, {name}": way.down / 1e6 for name, way in both.items()},
     }
     rates = {card: {name: limits(way, facts, found) for name, way in both.items()} for card, facts in CARDS.items()}
@@ -183,7 +183,7 @@ def text(report: Report) -> list[str]:
     """Lines for people: the least of the limits first, for it is what holds."""
     lines = ["", "fast on a GPU, 480x270 to 1920x1080 YUV420P8: measured on this CPU, one thread"]
     lines += [f"{name:48}{value:8.2f} ms a frame" for name, value in report.measured.items()]
-    lines += ["", "counted", *(f"{name:48}{value:8.2f}" for name, value in report.counted.items())]
+    lines += ["", "counted", *(f"{name:48}{value:8.2f}" for name, value in report.computed.items())]
     lines += ["", "by calculation, frames/s that each thing allows as if nothing else took time, least first:"]
     for card, found in report.calculated.items():
         for name, rates in found.items():

@@ -23,9 +23,9 @@ from vsadcvsr.files import IMAGES, VIDEOS
 with needs("evaluate", "the measurement of cuts", __name__, options.cuts):
     import cv2
 
-    from vsadcvsr.evaluate.cuts.pairs import CONTINUOUS, CUTS, OPEN_TO_DOUBT, Material, Shot, fit
-    from vsadcvsr.scenes import distance, small_luma
-    from vsadcvsr.video_io import files_in, frames_of, photo_of, scene_of, small_frames_of
+    from vsadcvsr.evaluate.cuts.pairs import AMBIGUOUS, CONTINUOUS, CUTS, Material, Shot, fit
+    from vsadcvsr.scenes import luma_thumbnail, scene_distance
+    from vsadcvsr.video_io import files_in, read_image, read_thumbnails, read_video, scene_name
 
 type Scores = Mapping[str, NDArray[np.float64]]
 
@@ -36,21 +36,21 @@ _PHOTO_WIDTH = 860
 def material_from(clips: Sequence[Path], images: Sequence[Path]) -> Material:
     """Every clip as a shot, and one photograph of each scene."""
     shots = [
-        Shot(scene_of(path.stem), tuple(fit(frame) for frame in small_frames_of(path, _WORKING_WIDTH)))
+        Shot(scene_name(path.stem), tuple(fit(frame) for frame in read_thumbnails(path, _WORKING_WIDTH)))
         for folder in clips
         for path in files_in(folder, VIDEOS)
     ]
-    first_of = {scene_of(path.stem): path for folder in images for path in reversed(files_in(folder, IMAGES))}
+    first_of = {scene_name(path.stem): path for folder in images for path in reversed(files_in(folder, IMAGES))}
     photos = []
     for scene, path in sorted(first_of.items()):
-        pixels = photo_of(path).transpose(1, 2, 0)
+        pixels = read_image(path).transpose(1, 2, 0)
         height = round(pixels.shape[0] * _PHOTO_WIDTH / pixels.shape[1])
         small = cv2.resize(pixels, (_PHOTO_WIDTH, height), interpolation=cv2.INTER_AREA)
         photos.append((scene, np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)))
     return Material(tuple(shots), tuple(photos))
 
 
-def half_of(material: Material, half: int) -> Material:
+def split_half(material: Material, half: int) -> Material:
     """Every second scene of the material, by name: the first of them for `half` 0, the rest for 1."""
     chosen = set(sorted({shot.scene for shot in material.shots})[half::2])
     chosen_photos = set(sorted({scene for scene, _ in material.photos})[half::2])
@@ -60,19 +60,21 @@ def half_of(material: Material, half: int) -> Material:
     )
 
 
-def scores_of(material: Material, *, seed: int = 0) -> dict[str, NDArray[np.float64]]:
+def pair_scores(material: Material, *, seed: int = 0) -> dict[str, NDArray[np.float64]]:
     """The distances of every pair of every kind."""
     scores = {}
     for name, kind in {**CUTS, **CONTINUOUS}.items():
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        scores[name] = np.array([distance(small_luma(one), small_luma(other)) for one, other in kind(material, rng)])
+        scores[name] = np.array(
+            [scene_distance(luma_thumbnail(one), luma_thumbnail(other)) for one, other in kind(material, rng)]
+        )
     return scores
 
 
 def totals(scores: Scores, threshold: float) -> tuple[float, float]:
     """Misses and false alarms in percent, every kind counting the same; the doubtful ones left out."""
-    missed = [np.mean(scores[name] <= threshold) for name in CUTS if name not in OPEN_TO_DOUBT]
-    false = [np.mean(scores[name] > threshold) for name in CONTINUOUS if name not in OPEN_TO_DOUBT]
+    missed = [np.mean(scores[name] <= threshold) for name in CUTS if name not in AMBIGUOUS]
+    false = [np.mean(scores[name] > threshold) for name in CONTINUOUS if name not in AMBIGUOUS]
     return 100 * float(np.mean(missed)), 100 * float(np.mean(false))
 
 
@@ -91,7 +93,7 @@ def table(scores: Scores, threshold: float) -> str:
         right, wrong = (called, len(values) - called) if name in CUTS else (0, called)
         counts = f"{right:7}{wrong:8}{'':7}" if name in CUTS else f"{'':15}{wrong:7}"
         low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
-        doubt = " *" if name in OPEN_TO_DOUBT else ""
+        doubt = " *" if name in AMBIGUOUS else ""
         share = 100 * wrong / len(values)
         lines.append(f"{name + doubt:24}{len(values):7}{counts}{share:9.1f}   {low:.2f} / {middle:.2f} / {high:.2f}")
     return "\n".join([*lines, "* open to doubt: not in the totals"])
@@ -109,10 +111,10 @@ def sweep(scores: Scores) -> str:
 def detections(path: Path, threshold: float) -> list[tuple[int, float]]:
     """The frames of a whole file that begin a new scene, with their distances."""
     found, previous = [], None
-    for index, frame in enumerate(frames_of(path)):
-        small = small_luma(frame)
+    for index, frame in enumerate(read_video(path)):
+        small = luma_thumbnail(frame)
         if previous is not None and previous.shape == small.shape:
-            apart = distance(previous, small)
+            apart = scene_distance(previous, small)
             if apart > threshold:
                 found.append((index, round(apart, 3)))
         previous = small
@@ -121,28 +123,28 @@ def detections(path: Path, threshold: float) -> list[tuple[int, float]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures, prints, and returns the exit status."""
-    given = options.cuts().parse_args(argv)
-    return status("cuts", lambda: _measure(given))
+    values = options.cuts().parse_args(argv)
+    return status("cuts", lambda: _measure(values))
 
 
-def _measure(given: argparse.Namespace) -> None:
+def _measure(arguments: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
-    material = material_from(given.clips, given.images)
-    scores = scores_of(material)
-    print(table(scores, given.threshold), sweep(scores), sep="\n\n")
-    missed, false = totals(scores, given.threshold)
-    print(f"\nat {given.threshold}: {missed:.2f} % missed, {false:.2f} % false alarms")
-    halves = [scores_of(half_of(material, half)) for half in (0, 1)]
+    material = material_from(arguments.clips, arguments.images)
+    scores = pair_scores(material)
+    print(table(scores, arguments.threshold), sweep(scores), sep="\n\n")
+    missed, false = totals(scores, arguments.threshold)
+    print(f"\nat {arguments.threshold}: {missed:.2f} % missed, {false:.2f} % false alarms")
+    halves = [pair_scores(split_half(material, half)) for half in (0, 1)]
     for fitted, tried in (halves, halves[::-1]):
         threshold = best_threshold(fitted)
         held_out = "{:.2f} % missed, {:.2f} % false alarms".format(*totals(tried, threshold))
         print(f"fitted on one half of the scenes: {threshold}; on the other: {held_out}")
-    for path in (path for folder in given.whole for path in files_in(folder, VIDEOS)):
-        print(f"{path.name}: {detections(path, given.threshold)}")
-    if given.json:
+    for path in (path for folder in arguments.whole for path in files_in(folder, VIDEOS)):
+        print(f"{path.name}: {detections(path, arguments.threshold)}")
+    if arguments.json:
         values = {name: [round(float(value), 4) for value in found] for name, found in scores.items()}
-        given.json.write_text(
-            json.dumps({"threshold": given.threshold, "missed": missed, "false": false, "distances": values})
+        arguments.json.write_text(
+            json.dumps({"threshold": arguments.threshold, "missed": missed, "false": false, "distances": values})
         )
 
 

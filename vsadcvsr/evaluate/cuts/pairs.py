@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import house
+from vsadcvsr.video_io import to_float
 
 SIZE = (320, 180)
 type Pair = tuple[Array, Array]
@@ -54,7 +54,7 @@ def _resized(frame: Array) -> Array:
     return np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32)
 
 
-def _ends(material: Material, rng: np.random.Generator, count: int) -> Iterator[Pair]:
+def _shot_boundaries(material: Material, rng: np.random.Generator, count: int) -> Iterator[Pair]:
     """Frames of two different scenes, clips and photographs mixed."""
     pool = [(shot.scene, shot.frames) for shot in material.shots]
     pool += [(scene, (fit(photo),)) for scene, photo in material.photos]
@@ -67,12 +67,12 @@ def _ends(material: Material, rng: np.random.Generator, count: int) -> Iterator[
 
 
 def hard_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    yield from _ends(material, rng, 300)
+    yield from _shot_boundaries(material, rng, 300)
 
 
 def matched_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """Cuts between pictures of the same brightness and contrast in every channel."""
-    for previous, current in _ends(material, rng, 200):
+    """Cuts between images of the same brightness and contrast in every channel."""
+    for previous, current in _shot_boundaries(material, rng, 200):
         mean, spread = (getattr(current, name)(axis=(1, 2), keepdims=True) for name in ("mean", "std"))
         wanted, width = (getattr(previous, name)(axis=(1, 2), keepdims=True) for name in ("mean", "std"))
         yield previous, np.clip((current - mean) / np.maximum(spread, 1e-3) * width + wanted, 0, 1).astype(np.float32)
@@ -105,31 +105,31 @@ def compressed_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pa
 
 
 def even_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """From a black, grey or white field straight to a picture, or back."""
+    """From a black, grey or white field straight to an image, or back."""
     for shot in material.shots:
         field = np.full_like(shot.frames[0], float(rng.choice([0.0, 0.5, 1.0])))
         yield from ((field, shot.frames[0]), (shot.frames[-1], field))
 
 
 def noisy_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    for previous, current in _ends(material, rng, 150):
+    for previous, current in _shot_boundaries(material, rng, 150):
         sigma = float(rng.uniform(0.04, 0.12))
-        yield _noised(previous, sigma, rng), _noised(current, sigma, rng)
+        yield _add_noise(previous, sigma, rng), _add_noise(current, sigma, rng)
 
 
-def natural(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
+def real_motion(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """Real neighbours."""
     for shot in material.shots:
         yield from pairwise(shot.frames)
 
 
-def dropped(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
+def dropped_frames(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """Real motion at a third of the frame rate."""
     for shot in material.shots:
         yield from list(zip(shot.frames, shot.frames[3:], strict=False))[::2]
 
 
-def _lit(frames: Sequence[Array], rng: np.random.Generator) -> Iterator[Pair]:
+def _brightness_changes(frames: Sequence[Array], rng: np.random.Generator) -> Iterator[Pair]:
     """A frame beside its successor under another exposure: gain, offset and gamma, clipped as a camera does."""
     index = int(rng.integers(len(frames) - 1))
     gain, lift, gamma = rng.uniform(1.3, 3.0), rng.uniform(0.0, 0.25), rng.uniform(0.7, 1.4)
@@ -143,7 +143,7 @@ def flashes(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """One bright frame: into it, and out of it."""
     for shot in material.shots:
         for _ in range(4):
-            yield from _lit(shot.frames, rng)
+            yield from _brightness_changes(shot.frames, rng)
 
 
 def exposures(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
@@ -207,7 +207,7 @@ def pans(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 
 
 def fast_pans(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """6 to 15 % of the width a frame: across the picture in a quarter to half a second."""
+    """6 to 15 % of the width a frame: across the image in a quarter to half a second."""
     yield from _pans(material, rng, 0.06, 0.15)
 
 
@@ -235,7 +235,7 @@ def zooms(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
         yield view(photo, (0.5, 0.5), 1.8), view(photo, (0.5, 0.5), 1.8 * factor)
 
 
-def _noised(frame: Array, sigma: float, rng: np.random.Generator) -> Array:
+def _add_noise(frame: Array, sigma: float, rng: np.random.Generator) -> Array:
     return np.clip(frame + rng.normal(0, sigma, frame.shape), 0, 1).astype(np.float32)
 
 
@@ -244,10 +244,10 @@ def noise(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     for shot in material.shots:
         sigma = float(rng.uniform(0.04, 0.12))
         for previous, current in list(pairwise(shot.frames))[::6]:
-            yield _noised(previous, sigma, rng), _noised(current, sigma, rng)
+            yield _add_noise(previous, sigma, rng), _add_noise(current, sigma, rng)
 
 
-def starved(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
+def low_bitrate(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """Streams of very few bits (H.264, crf 38 to 48), whose key frames pump."""
     for shot in material.shots:
         frames = compressed(list(shot.frames[:16]), crf=int(rng.integers(38, 49)))
@@ -255,7 +255,7 @@ def starved(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 
 
 def occluded(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """Something dark or bright enters and hides 10 to 35 % of the picture from one frame to the next."""
+    """Something dark or bright enters and hides 10 to 35 % of the image from one frame to the next."""
     width, height = SIZE
     for shot in material.shots:
         for _ in range(3):
@@ -282,10 +282,10 @@ def compressed(frames: list[Array], *, crf: int) -> list[Array]:
         out.mux(stream.encode())
     stored.seek(0)
     with av.open(stored, "r") as source:
-        return [house(frame.to_ndarray(format="rgb24")) for frame in source.decode(video=0)]
+        return [to_float(frame.to_ndarray(format="rgb24")) for frame in source.decode(video=0)]
 
 
-OPEN_TO_DOUBT = ("jump cut", "whip pan")
+AMBIGUOUS = ("jump cut", "whip pan")
 """Kinds that people would argue about; they are shown and left out of the totals."""
 
 CUTS: dict[str, Kind] = {
@@ -298,8 +298,8 @@ CUTS: dict[str, Kind] = {
     "jump cut": jump_cuts,
 }
 CONTINUOUS: dict[str, Kind] = {
-    "real motion": natural,
-    "real motion, 1/3 rate": dropped,
+    "real motion": real_motion,
+    "real motion, 1/3 rate": dropped_frames,
     "flash": flashes,
     "exposure jump": exposures,
     "fade": fades,
@@ -310,6 +310,6 @@ CONTINUOUS: dict[str, Kind] = {
     "shake": shakes,
     "zoom": zooms,
     "noise": noise,
-    "few bits": starved,
+    "few bits": low_bitrate,
     "occlusion": occluded,
 }

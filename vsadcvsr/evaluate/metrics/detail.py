@@ -1,8 +1,8 @@
-"""How much fine detail a frame has, how much of it is right, and how steep its edges are.
+"""Detail metrics: energy and correctness of high frequencies, and sharpness of edges.
 
-Fine is what the low-resolution picture cannot hold: the coefficients of the cosine transform (DCT-II of the whole
-frame's studio luma, the outer `CROP` pixels left out) at or above the Nyquist frequency of a picture a quarter as wide
-and as high, across or down. The transform keeps energy and inner products, so both measures can be read off it.
+High frequencies are those that the low-resolution image cannot hold: the coefficients of the cosine transform (DCT-II
+of the whole frame's studio luma, without the outer `CROP` pixels) at or above the Nyquist frequency of an image a
+quarter as wide and as high. The transform keeps energy and inner products, so both metrics can be read off it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from vsadcvsr.evaluate.metrics.fidelity import CROP, luma
 from vsadcvsr.spec import SCALE, Array
 
-_EMPTY = 1e-8
+_MIN_ENERGY = 1e-8
 """Energy a pixel below which there is nothing to compare: a hundredth of what rounding to 8 bits leaves."""
 
 
-def fine(frame: Array, *, crop: int = CROP) -> NDArray[np.float64]:
+def high_frequencies(frame: Array, *, crop: int = CROP) -> NDArray[np.float64]:
     """The coefficients (H, W) of a frame's luma above the low resolution's Nyquist frequency, the others 0."""
     height, width = ((side - 2 * crop) // 2 * 2 for side in frame.shape[1:])  # OpenCV's transform wants even sides
     inner = luma(frame[:, crop : crop + height, crop : crop + width])
@@ -34,12 +34,12 @@ def detail(frame: Array, truth: Array) -> tuple[float, float]:
 
     NaN where there is nothing to compare with.
     """
-    one, other = fine(frame), fine(truth)
-    energy, energy_true = float((one * one).sum()), float((other * other).sum())
-    if energy_true <= _EMPTY * other.size:
+    result, reference = high_frequencies(frame), high_frequencies(truth)
+    energy, energy_true = float((result * result).sum()), float((reference * reference).sum())
+    if energy_true <= _MIN_ENERGY * reference.size:
         return math.nan, math.nan
-    shared = float((one * other).sum())
-    right = shared / math.sqrt(energy * energy_true) if energy > _EMPTY * one.size else math.nan
+    shared = float((result * reference).sum())
+    right = shared / math.sqrt(energy * energy_true) if energy > _MIN_ENERGY * result.size else math.nan
     return energy / energy_true, right
 
 
@@ -48,14 +48,14 @@ def sharpness(frame: Array, truth: Array, *, crop: int = CROP) -> float:
 
     Gradients are central differences; the outer `crop` pixels are left out. NaN for a truth that is flat.
     """
-    one, other = (_slope(picture, crop) for picture in (frame, truth))
-    return one / other if other > _FLAT else math.nan
+    result, reference = (_mean_gradient(picture, crop) for picture in (frame, truth))
+    return result / reference if reference > _FLAT else math.nan
 
 
 _FLAT = 1e-6
 
 
-def _slope(frame: Array, crop: int) -> float:
+def _mean_gradient(frame: Array, crop: int) -> float:
     light = luma(frame)
     across, down = (light[1:-1, 2:] - light[1:-1, :-2]) / 2, (light[2:, 1:-1] - light[:-2, 1:-1]) / 2
     inner = slice(crop - 1, 1 - crop)

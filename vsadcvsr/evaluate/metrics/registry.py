@@ -1,4 +1,4 @@
-"""The columns of the table, and what fills them: one number a frame, or none where a column does not apply."""
+"""Registry of the table's columns and their metrics: one number per frame, or none if a column does not apply."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vsadcvsr.evaluate.metrics import ssimulacra2_xpsnr, vmaf
 from vsadcvsr.evaluate.metrics.detail import detail, sharpness
 from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma_fidelity, ms_ssim, scales_of
 from vsadcvsr.evaluate.metrics.ssimulacra2_xpsnr import Scores
-from vsadcvsr.evaluate.metrics.temporal import DIS, VARIANTS, FlowNet, Footage, flicker, variant_of
+from vsadcvsr.evaluate.metrics.temporal import DIS, VARIANTS, ClipWithFlow, FlowNet, flicker, warping_by_variant
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import Array
 
 if TYPE_CHECKING:
-    from vsadcvsr.evaluate.metrics.perceptual import Judge
+    from vsadcvsr.evaluate.metrics.perceptual import PerceptualMetric
 
 
 @dataclass(frozen=True)
@@ -67,76 +67,76 @@ CHOICES = {
 }
 
 type Series = Mapping[str, Sequence[float]]
-type Measure = Callable[[Footage, Footage | None], Series]
+type Metric = Callable[[ClipWithFlow, ClipWithFlow | None], Series]
 
 
 @dataclass(frozen=True)
-class Measures:
+class MetricSet:
     """What is measured: the columns that were asked for, how each is filled, and why some cannot be, a line each."""
 
     columns: tuple[str, ...]
-    runs: tuple[Measure, ...]
+    metrics: tuple[Metric, ...]
     nets: Mapping[str, FlowNet]
     reasons: tuple[str, ...] = ()
 
-    def of(self, clip: Footage, truth: Footage | None) -> dict[str, tuple[float, ...]]:
-        """For every column one number a frame, NaN where there is none. A pair of frames counts for its second."""
-        found = {name: values for run in self.runs for name, values in run(clip, truth).items()}
-        return {name: _laid_over(found.get(name, ()), len(clip.frames)) for name in self.columns}
+    def measure(self, clip: ClipWithFlow, truth: ClipWithFlow | None) -> dict[str, tuple[float, ...]]:
+        """For every column one number a frame, NaN if there is none. A pair of frames counts for its second."""
+        series = {name: values for metric in self.metrics for name, values in metric(clip, truth).items()}
+        return {name: _per_frame(series.get(name, ()), len(clip.frames)) for name in self.columns}
 
 
-def columns_named(text: str) -> tuple[str, ...]:
+def parse_columns(text: str) -> tuple[str, ...]:
     """The columns of `fast`, `summary`, `all`, or names with commas between; the table's order. Raises UsageError."""
     names = [name for part in text.split(",") for name in CHOICES.get(part, (part,))]
-    wrong = [name for name in names if name not in COLUMNS]
-    if wrong:
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
         allowed = f"{', '.join(CHOICES)} and {', '.join(COLUMNS)}"
-        raise UsageError.of("metrics", wrong[0], allowed, near_misses(wrong[0], COLUMNS))
+        raise UsageError.of("metrics", unknown[0], allowed, near_misses(unknown[0], COLUMNS))
     return tuple(name for name in COLUMNS if name in names)
 
 
-def measures_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0) -> Measures:
+def metrics_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0) -> MetricSet:
     """What fills `columns`; those that cannot be filled here stay empty, and `reasons` says why."""
-    runs: list[Measure] = [run for names, run in _PLAIN.items() if set(names) & set(columns)]
-    if _fidelity in runs and not {"ssim7_y", "psnr_rgb", "ssim_rgb"} & set(columns):
-        runs[runs.index(_fidelity)] = _luma_fidelity
+    metrics: list[Metric] = [metric for names, metric in _BUILT_IN.items() if set(names) & set(columns)]
+    if _fidelity in metrics and not {"ssim7_y", "psnr_rgb", "ssim_rgb"} & set(columns):
+        metrics[metrics.index(_fidelity)] = _luma_fidelity
     reasons: list[str] = []
     nets = {name: DIS for name in VARIANTS if name in columns}
     for name, make in _OPTIONAL.items():
         if name in columns:
-            _try(partial(_add_scores, runs, name, make, threads), reasons)
+            _attempt(partial(_add_scores, metrics, name, make, threads), reasons)
     for name in PERCEPTUAL:
         if name in columns:
-            _try(partial(_add_judge, runs, name), reasons)
-    along_raft = [name for name in RAFT_VARIANTS if name in columns]
-    if along_raft:
-        _try(lambda: nets.update(dict.fromkeys(along_raft, _raft(raft))), reasons)
-    runs += [partial(_warp, name, net) for name, net in nets.items()]
-    return Measures(tuple(columns), tuple(runs), nets, tuple(reasons))
+            _attempt(partial(_add_perceptual, metrics, name), reasons)
+    raft_columns = [name for name in RAFT_VARIANTS if name in columns]
+    if raft_columns:
+        _attempt(lambda: nets.update(dict.fromkeys(raft_columns, _raft(raft))), reasons)
+    metrics += [partial(_warp, name, net) for name, net in nets.items()]
+    return MetricSet(tuple(columns), tuple(metrics), nets, tuple(reasons))
 
 
 PERCEPTUAL = ("lpips", "dists", "maniqa", "clipiqa", "musiq")
 RAFT_VARIANTS = {"warp_raft": "warp", "warp_ec_raft": "warp_ec"}
 
 
-def _laid_over(values: Sequence[float], count: int) -> tuple[float, ...]:
+def _per_frame(values: Sequence[float], count: int) -> tuple[float, ...]:
     """One value a frame: what pairs gave counts for the second of each, what threes gave for the middle one."""
     missing = count - len(values) if values else count
     before = (missing + 1) // 2 if values else missing
     return (*[math.nan] * before, *values, *[math.nan] * (missing - before))
 
 
-def _try(attempt: Callable[[], object], reasons: list[str]) -> None:
+def _attempt(attempt: Callable[[], object], reasons: list[str]) -> None:
     try:
         attempt()
     except BackendError as error:
         reasons.append(str(error))
 
 
-def _add_judge(runs: list[Measure], name: str) -> None:
+def _add_perceptual(metrics: list[Metric], name: str) -> None:
     with needs("torch", name):
         from vsadcvsr.evaluate.metrics import perceptual
-    runs.append(partial(_judged, name, perceptual.opened(name), perceptual.METRICS[name].against_truth))
+    metrics.append(partial(_perceptual, name, perceptual.open_metric(name), perceptual.METRICS[name].against_truth))
 
 
 def _raft(weights: Path | None) -> FlowNet:
@@ -149,47 +149,49 @@ def _raft(weights: Path | None) -> FlowNet:
     return raft(weights)
 
 
-def _fidelity(clip: Footage, truth: Footage | None) -> Series:
-    found = [asdict(fidelity(one, other)) for one, other in _pairs(clip, truth)]
-    return {name: [numbers[name] for numbers in found] for name in found[0]} if found else {}
+def _fidelity(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
+    results = [asdict(fidelity(frame, reference)) for frame, reference in _pairs(clip, truth)]
+    return {name: [result[name] for result in results] for name in results[0]} if results else {}
 
 
-def _luma_fidelity(clip: Footage, truth: Footage | None) -> Series:
-    found = [luma_fidelity(one, other) for one, other in _pairs(clip, truth)]
-    return {"psnr_y": [peak for peak, _ in found], "ssim_y": [structure for _, structure in found]}
+def _luma_fidelity(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
+    results = [luma_fidelity(frame, reference) for frame, reference in _pairs(clip, truth)]
+    return {"psnr_y": [peak for peak, _ in results], "ssim_y": [structure for _, structure in results]}
 
 
-def _ms_ssim(clip: Footage, truth: Footage | None) -> Series:
+def _ms_ssim(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
     pairs = [pair for pair in _pairs(clip, truth) if scales_of(pair[0].shape)]
-    return {"ms_ssim": [ms_ssim(one, other) for one, other in pairs]}
+    return {"ms_ssim": [ms_ssim(frame, reference) for frame, reference in pairs]}
 
 
-def _detail(clip: Footage, truth: Footage | None) -> Series:
-    found = [detail(one, other) for one, other in _pairs(clip, truth)]
-    return {"detail": [amount for amount, _ in found], "detail_r": [right for _, right in found]}
+def _detail(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
+    results = [detail(frame, reference) for frame, reference in _pairs(clip, truth)]
+    return {"detail": [amount for amount, _ in results], "detail_r": [right for _, right in results]}
 
 
-def _sharpness(clip: Footage, truth: Footage | None) -> Series:
-    return {"sharpness": [sharpness(one, other) for one, other in _pairs(clip, truth)]}
+def _sharpness(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
+    return {"sharpness": [sharpness(frame, reference) for frame, reference in _pairs(clip, truth)]}
 
 
-def _flicker(clip: Footage, truth: Footage | None) -> Series:
+def _flicker(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
     return {"flicker": flicker(clip.frames)}
 
 
-def _warp(name: str, net: FlowNet, clip: Footage, truth: Footage | None) -> Series:
-    return {name: variant_of(VARIANTS[RAFT_VARIANTS.get(name, name)], net, clip, truth)}
+def _warp(name: str, net: FlowNet, clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
+    return {name: warping_by_variant(VARIANTS[RAFT_VARIANTS.get(name, name)], net, clip, truth)}
 
 
-def _judged(name: str, judge: Judge, against_truth: bool, clip: Footage, truth: Footage | None) -> Series:
+def _perceptual(
+    name: str, metric: PerceptualMetric, against_truth: bool, clip: ClipWithFlow, truth: ClipWithFlow | None
+) -> Series:
     if against_truth:
-        return {name: [judge(one, other) for one, other in _pairs(clip, truth)]}
-    return {name: [judge(frame, None) for frame in clip.frames]}
+        return {name: [metric(image, reference) for image, reference in _pairs(clip, truth)]}
+    return {name: [metric(frame, None) for frame in clip.frames]}
 
 
-def _add_scores(runs: list[Measure], name: str, make: Callable[[int], Scores], threads: int) -> None:
+def _add_scores(metrics: list[Metric], name: str, make: Callable[[int], Scores], threads: int) -> None:
     scores = make(threads)
-    runs.append(lambda clip, truth: {name: scores(clip.frames, truth.frames) if truth else []})
+    metrics.append(lambda clip, truth: {name: scores(clip.frames, truth.frames) if truth else []})
 
 
 def _features(_: int) -> Scores:
@@ -198,19 +200,19 @@ def _features(_: int) -> Scores:
     return perceptual.features()
 
 
-def _pairs(clip: Footage, truth: Footage | None) -> Iterable[tuple[Array, Array]]:
+def _pairs(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Iterable[tuple[Array, Array]]:
     return zip(clip.frames, truth.frames, strict=True) if truth else ()
 
 
 _OPTIONAL: dict[str, Callable[[int], Scores]] = {
-    "ssimulacra2": lambda _: ssimulacra2_xpsnr.opened("ssimulacra2"),
-    "vmaf": vmaf.opened,
-    "xpsnr": lambda _: ssimulacra2_xpsnr.opened("xpsnr"),
+    "ssimulacra2": lambda _: ssimulacra2_xpsnr.open_metric("ssimulacra2"),
+    "vmaf": vmaf.open_vmaf,
+    "xpsnr": lambda _: ssimulacra2_xpsnr.open_metric("xpsnr"),
     "features": _features,
 }
 """What gives a number for every frame of a clip beside its truth, where it is installed."""
 
-_PLAIN: dict[tuple[str, ...], Measure] = {
+_BUILT_IN: dict[tuple[str, ...], Metric] = {
     ("psnr_y", "ssim_y", "ssim7_y", "psnr_rgb", "ssim_rgb"): _fidelity,
     ("ms_ssim",): _ms_ssim,
     ("detail", "detail_r"): _detail,

@@ -23,7 +23,7 @@ from vsadcvsr.errors import BackendError
 from vsadcvsr.evaluate.metrics.vmaf import luma_of
 from vsadcvsr.extras import install, needs
 from vsadcvsr.spec import Array
-from vsadcvsr.video_io import pixels_of
+from vsadcvsr.video_io import to_uint8
 
 if TYPE_CHECKING:
     from vapoursynth import VideoFrame, VideoNode
@@ -32,7 +32,7 @@ type Scores = Callable[[Sequence[Array], Sequence[Array]], list[float]]
 type _Planes = Sequence[NDArray[np.uint8]]
 
 
-def opened(name: str) -> Scores:
+def open_metric(name: str) -> Scores:
     """A function that gives `ssimulacra2` or `xpsnr` for every frame of a clip beside its truth.
 
     Raises BackendError where the plugin is missing.
@@ -65,18 +65,18 @@ def _xpsnr(vs: ModuleType) -> Scores:
     return scores
 
 
-def _node(vs: ModuleType, frames: Sequence[Array], form: int, planes_of: Callable[[Array], _Planes]) -> VideoNode:
+def _node(vs: ModuleType, frames: Sequence[Array], format_id: int, planes_of: Callable[[Array], _Planes]) -> VideoNode:
     """A clip of 25 frames a second that holds `frames`, cut to even sizes."""
     height, width = (side // 2 * 2 for side in frames[0].shape[1:])
-    blank = vs.core.std.BlankClip(width=width, height=height, format=form, length=len(frames), fpsnum=25, fpsden=1)
+    blank = vs.core.std.BlankClip(width=width, height=height, format=format_id, length=len(frames), fpsnum=25, fpsden=1)
 
-    def filled(n: int, f: VideoFrame) -> VideoFrame:
+    def fill(n: int, f: VideoFrame) -> VideoFrame:
         made = f.copy()
         for index, plane in enumerate(planes_of(frames[n])):
             np.asarray(made[index])[...] = plane[:height, :width]
         return made
 
-    return blank.std.ModifyFrame(blank, filled)
+    return blank.std.ModifyFrame(blank, fill)
 
 
 def _values(node: VideoNode, key: str) -> list[float]:
@@ -89,7 +89,7 @@ def _values(node: VideoNode, key: str) -> list[float]:
 
 
 def _rgb(frame: Array) -> _Planes:
-    return list(pixels_of(frame).transpose(2, 0, 1))
+    return list(to_uint8(frame).transpose(2, 0, 1))
 
 
 def _luma(frame: Array) -> _Planes:

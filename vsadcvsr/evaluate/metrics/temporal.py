@@ -11,7 +11,7 @@ al. (2018): flow and backward flow disagree, or the flow has an edge. `VARIANTS`
   so three times as large.
 
 Both papers have flow nets of their own. Here it is OpenCV's DIS, or RAFT (see `raft` in
-`vsadcvsr.evaluate.metrics.perceptual`), fed as it was trained; EvalCrafter feeds RAFT pictures that are 255 times too
+`vsadcvsr.evaluate.metrics.perceptual`), fed as it was trained; EvalCrafter feeds RAFT images that are 255 times too
 dark. Compare only within one implementation.
 """
 
@@ -66,7 +66,7 @@ VARIANTS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
+class ClipWithFlow:
     """A clip that is measured, and the paths through it, each found once."""
 
     frames: tuple[Array, ...]
@@ -76,7 +76,7 @@ class Footage:
         """The paths between neighbours as `net` finds them, on frames divided by `shrink`."""
         key = (net.name, shrink)
         if key not in self._paths:
-            self._paths[key] = paths_of([halved(frame, shrink) for frame in self.frames], net)
+            self._paths[key] = paths_of([downscale_bilinear(frame, shrink) for frame in self.frames], net)
         return self._paths[key]
 
 
@@ -101,7 +101,7 @@ def paths_of(frames: Sequence[Array], net: FlowNet = DIS) -> tuple[Path, ...]:
 
 def visible(forward: Flow, backward: Flow) -> NDArray[np.bool_]:
     """Where a pixel of the first frame is seen in the second, (H, W): Lai et al.'s two conditions."""
-    back = warped(backward, forward)
+    back = warp(backward, forward)
     disagreement = _square(forward + back)
     occluded = disagreement > 0.01 * (_square(forward) + _square(back)) + 0.5
     across = np.gradient(forward, axis=1)
@@ -110,7 +110,7 @@ def visible(forward: Flow, backward: Flow) -> NDArray[np.bool_]:
     return np.asarray(~(occluded | edge), dtype=np.bool_)
 
 
-def warped(picture: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
+def warp(picture: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
     """`picture` (H, W, C) fetched along `flow`, bilinear; beyond the border the nearest pixel."""
     height, width = flow.shape[:2]
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
@@ -131,12 +131,12 @@ def warping_error(frames: Sequence[Array], paths: Sequence[Path]) -> float:
     return float(np.mean(warping_errors(frames, paths) or [0.0]))
 
 
-def variant_of(variant: Variant, net: FlowNet, clip: Footage, truth: Footage | None) -> list[float]:
+def warping_by_variant(variant: Variant, net: FlowNet, clip: ClipWithFlow, truth: ClipWithFlow | None) -> list[float]:
     """One of the `VARIANTS` for every pair of `clip`; empty where it needs a truth and there is none."""
     source = clip if variant.own else truth
     if source is None:
         return []
-    frames = [halved(frame, variant.shrink) for frame in clip.frames]
+    frames = [downscale_bilinear(frame, variant.shrink) for frame in clip.frames]
     return warping_errors(frames, source.paths(net, variant.shrink), channels=variant.channels)
 
 
@@ -154,7 +154,7 @@ def flicker(frames: Iterable[Array]) -> list[float]:
     ]
 
 
-def halved(frame: Array, shrink: int) -> Array:
+def downscale_bilinear(frame: Array, shrink: int) -> Array:
     """A frame divided by `shrink` with plain bilinear interpolation; unchanged for 1."""
     if shrink == 1:
         return frame
@@ -166,10 +166,10 @@ def halved(frame: Array, shrink: int) -> Array:
 def _error(first: Array, second: Array, path: Path) -> float:
     if first.shape[1:] != path.visible.shape:
         raise FormatError(f"a frame of {first.shape[1:]} cannot be measured along paths of {path.visible.shape}")
-    moved = warped(np.ascontiguousarray(second.transpose(1, 2, 0)), path.flow)
-    apart = ((moved - first.transpose(1, 2, 0)) ** 2).mean(axis=-1)
+    moved = warp(np.ascontiguousarray(second.transpose(1, 2, 0)), path.flow)
+    squared_error = ((moved - first.transpose(1, 2, 0)) ** 2).mean(axis=-1)
     seen = int(path.visible.sum())
-    return float(apart[path.visible].sum(dtype=np.float64)) / seen if seen else 0.0
+    return float(squared_error[path.visible].sum(dtype=np.float64)) / seen if seen else 0.0
 
 
 def _square(field: Flow) -> NDArray[np.float32]:

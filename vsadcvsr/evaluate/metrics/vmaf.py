@@ -1,4 +1,4 @@
-"""VMAF through FFmpeg's libvmaf, where a binary with that filter is at hand.
+"""VMAF through FFmpeg's libvmaf, where a binary with that filter is available.
 
 What is compared is BT.709 studio luma in 8 bits, frame by frame, with the filter's built-in model (v0.6.1 since 2018);
 that model looks at luma alone.
@@ -31,12 +31,12 @@ _LUMA = np.array(LUMA_709, dtype=np.float32) * np.float32(219)
 _LOG = "vmaf.json"
 
 
-def opened(threads: int = 0) -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
+def open_vmaf(threads: int = 0) -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
     """A function that gives VMAF for every frame of a clip beside its truth. Raises BackendError where none can."""
     tried = list(dict.fromkeys(binaries()))
     for ffmpeg in tried:
-        if "libvmaf" in _said(ffmpeg, "-hide_banner", "-filters").split():
-            return partial(scores, ffmpeg, threads=threads)
+        if "libvmaf" in _output_of(ffmpeg, "-hide_banner", "-filters").split():
+            return partial(vmaf_scores, ffmpeg, threads=threads)
     raise BackendError(
         f"VMAF needs an ffmpeg with the filter libvmaf; {', '.join(tried) or 'no ffmpeg'} was found: "
         "pip install imageio-ffmpeg, or name one in ADCVSR_FFMPEG"
@@ -55,7 +55,7 @@ def binaries() -> Iterator[str]:
         return
 
 
-def scores(ffmpeg: str, clip: Sequence[Array], truth: Sequence[Array], *, threads: int = 0) -> list[float]:
+def vmaf_scores(ffmpeg: str, clip: Sequence[Array], truth: Sequence[Array], *, threads: int = 0) -> list[float]:
     """VMAF, 0 to 100, of every frame. Raises MediaError where the program fails."""
     height, width = truth[0].shape[1:]
     with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
@@ -64,10 +64,10 @@ def scores(ffmpeg: str, clip: Sequence[Array], truth: Sequence[Array], *, thread
         command = arguments(ffmpeg, (width, height), threads)
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            words = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-            raise MediaError(f"{ffmpeg} could not measure VMAF: {words[-1]}")
-        found = json.loads(Path(folder, _LOG).read_text())["frames"]
-    return [float(frame["metrics"]["vmaf"]) for frame in found]
+            lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+            raise MediaError(f"{ffmpeg} could not measure VMAF: {lines[-1]}")
+        measured = json.loads(Path(folder, _LOG).read_text())["frames"]
+    return [float(frame["metrics"]["vmaf"]) for frame in measured]
 
 
 def arguments(ffmpeg: str, size: tuple[int, int], threads: int) -> list[str]:
@@ -94,7 +94,7 @@ def luma_of(frame: Array) -> NDArray[np.uint8]:
     return np.asarray(np.rint(np.tensordot(_LUMA, frame.clip(0, 1), axes=1) + 16), dtype=np.uint8)
 
 
-def _said(*command: str) -> str:
+def _output_of(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Which chunk of a job goes to which worker next. Pure."""
+"""Queue of the chunks of a job: which chunk goes to which worker next."""
 
 from __future__ import annotations
 
@@ -6,76 +6,76 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-TOO_MANY = 3
-"""Failures of one chunk after which nobody tries it again, and of one worker in a row after which it gets no more."""
+MAX_FAILURES = 3
+"""Failures of one chunk after which it is not retried, and of one worker in a row after which it gets no more."""
 
 
 class Failure(NamedTuple):
-    """Who failed at a chunk, and why."""
+    """Worker and cause of a failure."""
 
     worker: str
     cause: str
 
 
-class Queue:
-    """The chunks that wait for somebody. Times are seconds of any one clock."""
+class ChunkQueue:
+    """The chunks that wait for a worker. Times are seconds of any one clock."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._waiting = deque(numbers)
-        self._given: set[int] = set()
-        self._later: dict[int, float] = {}
+        self._assigned: set[int] = set()
+        self._not_before: dict[int, float] = {}
         self._failures: dict[int, list[Failure]] = {}
 
     def __len__(self) -> int:
-        """How many chunks are neither done nor with a worker."""
+        """Chunks that are neither done nor assigned."""
         return len(self._waiting)
 
     @property
     def is_over(self) -> bool:
         """Whether all chunks are done."""
-        return not self._waiting and not self._given
+        return not self._waiting and not self._assigned
 
     def take(self, worker: str, others: Collection[str], now: float) -> int | None:
         """A chunk for a worker, the longest waiting first; None if there is none for it now.
 
-        One that it has failed at is left to the `others`, as long as one of them has not.
+        A chunk that it has failed is left to the `others`, as long as one of them has not.
         """
         for number in self._waiting:
-            if self._later.get(number, now) <= now and self._may_try(number, worker, others):
+            if self._not_before.get(number, now) <= now and self._may_try(number, worker, others):
                 self._waiting.remove(number)
-                self._given.add(number)
+                self._assigned.add(number)
                 return number
         return None
 
-    def done(self, number: int) -> None:
-        """It needs nobody any more."""
-        self._given.discard(number)
+    def mark_done(self, number: int) -> None:
+        """The chunk is done."""
+        self._assigned.discard(number)
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Others have made these: whoever has one need not be told."""
+        """These chunks were rendered by others."""
         self._waiting = deque(number for number in self._waiting if number not in numbers)
 
-    def put_back(self, number: int, until: float) -> None:
-        """Somebody else works on it: it is nobody's until then."""
-        self._again(number)
-        self._later[number] = until
+    def defer(self, number: int, until: float) -> None:
+        """Another worker holds it; do not offer it again before `until`."""
+        self._requeue(number)
+        self._not_before[number] = until
 
-    def failed(self, number: int, failure: Failure) -> None:
-        """It waits again, behind all others."""
-        self._again(number)
+    def mark_failed(self, number: int, failure: Failure) -> None:
+        """Puts the chunk at the end of the queue."""
+        self._requeue(number)
         self._failures.setdefault(number, []).append(failure)
 
     @property
     def hopeless(self) -> str:
-        """What has failed too many times, and why; empty as long as there is hope."""
+        """The chunk that has failed too often, and why; empty if there is none."""
         for number, failures in self._failures.items():
-            if len(failures) >= TOO_MANY:
+            if len(failures) >= MAX_FAILURES:
                 workers = ", ".join(dict.fromkeys(failure.worker for failure in failures))
                 return f"chunk {number} failed {len(failures)} times, on {workers}: {failures[-1].cause}"
         return ""
 
-    def _again(self, number: int) -> None:
-        self._given.discard(number)
+    def _requeue(self, number: int) -> None:
+        self._assigned.discard(number)
         self._waiting.append(number)
 
     def _may_try(self, number: int, worker: str, others: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What a worker process tells of what it was asked to do: words and nothing else, so that nothing else travels."""
+"""Messages of worker processes: plain text, so that no objects are sent between machines."""
 
 from __future__ import annotations
 
@@ -17,45 +17,50 @@ from vsadcvsr.errors import (
 )
 from vsadcvsr.farm.store.fingerprints import ChangedError
 
-_KINDS = {
+_ERROR_TYPES = {
     kind.__name__: kind
     for kind in (BackendError, ChangedError, FarmError, FormatError, MediaError, UsageError, WeightsError)
 }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """`engine` is what makes the pictures, `holder` who works on a chunk already, `said` what the user should read;
-    `kind` is the name of an error of ours and `cause` its words, both empty if all went well.
-    """
+class WorkerReply:
+    """Reply of a worker process."""
 
     engine: str = ""
+    """Engine label."""
     holder: str = ""
-    said: tuple[str, ...] = ()
-    kind: str = ""
+    """Another worker that holds the chunk."""
+    messages: tuple[str, ...] = ()
+    """Messages for the user."""
+    error_type: str = ""
+    """Name of an error class of ours; empty on success."""
     cause: str = ""
+    """Message of the error; empty on success."""
 
     @classmethod
-    def of(cls, error: BaseException) -> Self:
-        """That it failed."""
-        kind = next((one.__name__ for one in type(error).__mro__ if one.__name__ in _KINDS), FarmError.__name__)
-        return cls(kind=kind, cause=one_line(error) or type(error).__name__)
+    def from_error(cls, error: BaseException) -> Self:
+        """The reply for an error."""
+        name = next(
+            (base.__name__ for base in type(error).__mro__ if base.__name__ in _ERROR_TYPES), FarmError.__name__
+        )
+        return cls(error_type=name, cause=one_line(error) or type(error).__name__)
 
     @property
     def error(self) -> AdcvsrError | None:
-        """The error, as it was raised there."""
-        return _KINDS.get(self.kind, FarmError)(self.cause) if self.cause else None
+        """The error, as it was raised in the worker."""
+        return _ERROR_TYPES.get(self.error_type, FarmError)(self.cause) if self.cause else None
 
 
-class Site(Protocol):
-    """What runs in a worker process. It raises nothing: errors are answers."""
+class ChunkWorker(Protocol):
+    """What runs in a worker process. It raises nothing: errors are replies."""
 
-    def open(self, folder: str, key: str) -> Answer:
-        """Gets ready for the job of that key in a folder, and proves that this machine can do its work."""
+    def open(self, folder: str, key: str) -> WorkerReply:
+        """Opens the job of that key in a folder, and proves that this machine can do its work."""
         ...
 
-    def make(self, folder: str, number: int) -> Answer:
-        """Makes a chunk of a job that is open."""
+    def make(self, folder: str, number: int) -> WorkerReply:
+        """Renders a chunk of an open job."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Jobs handed out to workers, chunk by chunk. The ledger and the claims stay the truth: others may help."""
+"""Scheduling of jobs on a worker pool, chunk by chunk. The ledger and the claims are authoritative: others may help."""
 
 from __future__ import annotations
 
@@ -8,205 +8,211 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vsadcvsr.errors import AdcvsrError, FarmError
-from vsadcvsr.farm.cluster.chunk_queue import TOO_MANY, Failure, Queue
-from vsadcvsr.farm.cluster.protocol import Answer, is_final
-from vsadcvsr.farm.cluster.workers import Crew, Post
+from vsadcvsr.farm.cluster.chunk_queue import MAX_FAILURES, ChunkQueue, Failure
+from vsadcvsr.farm.cluster.protocol import WorkerReply, is_final
+from vsadcvsr.farm.cluster.workers import WorkerHandle, WorkerPool
 from vsadcvsr.farm.store.job import Job
 
-_LATER = 1.0
-"""Seconds until a chunk that somebody else works on is asked for again, and between two looks at a job's folder."""
-_LONG = 30.0
-"""Seconds without a worker after which that is said, and again."""
+_RETRY_SECONDS = 1.0
+"""Seconds until a chunk that another worker holds is tried again, and between checks of a job folder."""
+_WAIT_NOTICE_SECONDS = 30.0
+"""Seconds without a worker between two notices of that."""
 _KILLED = "the worker's process was ended (by hand, or for want of memory)"
-_GONE = "the worker's node is gone"
+_NODE_LOST = "the worker's node is gone"
 
 
-class Ended(NamedTuple):
-    """A job that needs no worker any more: its chunks are made, or `error` says why they never will be."""
+class JobResult(NamedTuple):
+    """A finished job: its chunks are rendered, or `error` says why they cannot be."""
 
     job: Job
     error: AdcvsrError | None = None
 
 
-class Work(NamedTuple):
-    """What a worker was asked for: a chunk, or to get ready if there is none."""
+class Task(NamedTuple):
+    """A worker's task: a chunk, or to open the job if there is none."""
 
-    desk: Desk
+    job: ActiveJob
     number: int | None = None
 
 
 @dataclass(eq=False)
-class Desk:
-    """A job that is worked on. `engine` is what its pictures are made by, once that is known, and `stillborn` how many
-    workers in a row have ended before they were ready for it.
-    """
+class ActiveJob:
+    """A job in progress."""
 
     job: Job
-    queue: Queue
+    queue: ChunkQueue
     engine: str = ""
-    ready: set[Post] = field(default_factory=set)
-    refused: dict[Post, AdcvsrError] = field(default_factory=dict)
-    strikes: dict[Post, int] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
-    stillborn: int = 0
+    """Engine label of its frames, once known."""
+    ready: set[WorkerHandle] = field(default_factory=set)
+    """Workers that have opened the job."""
+    rejected: dict[WorkerHandle, AdcvsrError] = field(default_factory=dict)
+    """Workers that cannot work on it, and why."""
+    failures: dict[WorkerHandle, int] = field(default_factory=dict)
+    """Failures in a row of each worker."""
+    reported: set[str] = field(default_factory=set)
+    """Messages that the user has seen."""
+    start_failures: int = 0
+    """Workers in a row that ended while opening the job."""
     error: AdcvsrError | None = None
-    looked: float = 0.0
+    checked_at: float = 0.0
 
     @classmethod
-    def of(cls, job: Job) -> Desk:
-        """All that is not done already."""
+    def resume(cls, job: Job) -> ActiveJob:
+        """A job with the chunks that are not done."""
         done = job.done()
         numbers = (chunk.number for chunk in job.chunks if chunk.number not in done)
-        return cls(job, Queue(numbers), next((line.engine for line in done.values()), ""))
+        return cls(job, ChunkQueue(numbers), next((line.engine for line in done.values()), ""))
 
 
-class Dispatch:
-    """Hands out the chunks of jobs, those of earlier jobs first; `say` is told what the user should know."""
+class Scheduler:
+    """Assigns the chunks of jobs to workers, those of earlier jobs first; `say` shows a message to the user."""
 
-    def __init__(self, crew: Crew, say: Callable[[str], None]) -> None:
-        self._crew = crew
+    def __init__(self, pool: WorkerPool, say: Callable[[str], None]) -> None:
+        self._pool = pool
         self._say = say
-        self._desks: list[Desk] = []
+        self._jobs: list[ActiveJob] = []
         self._had_workers = time.monotonic()
 
     @property
-    def waiting(self) -> int:
-        """Chunks that nobody works on."""
-        return sum(len(desk.queue) for desk in self._desks)
+    def unassigned(self) -> int:
+        """Chunks without a worker."""
+        return sum(len(active.queue) for active in self._jobs)
 
     def add(self, job: Job) -> None:
-        """One more job, or one of which chunks were lost."""
-        self._desks.append(Desk.of(job))
+        """Adds a job, or one of which chunks were lost."""
+        self._jobs.append(ActiveJob.resume(job))
 
-    def step(self, seconds: float) -> list[Ended]:
-        """Goes on for about so long, and tells which jobs have ended. Raises FarmError where no worker can be had."""
-        if self.waiting:
-            self._crew.fill(self.waiting + sum(post.work is not None for post in self._crew.posts))
-        self._complain_of_waiting()
-        for post in self._crew.idle():
-            self._employ(post)
-        for post, work, answer in self._crew.wait(seconds):
-            if isinstance(work, Work):
-                self._heard(post, work, answer)
-        return list(self._ended())
+    def step(self, seconds: float) -> list[JobResult]:
+        """Works for about so many seconds; returns the jobs that have finished. Raises FarmError if no worker can be
+        started.
+        """
+        if self.unassigned:
+            self._pool.scale_up(self.unassigned + sum(worker.task is not None for worker in self._pool.workers))
+        self._report_waiting()
+        for worker in self._pool.idle():
+            self._assign(worker)
+        for worker, task, reply in self._pool.wait(seconds):
+            if isinstance(task, Task):
+                self._receive(worker, task, reply)
+        return list(self._finished_jobs())
 
-    def _complain_of_waiting(self) -> None:
+    def _report_waiting(self) -> None:
         now = time.monotonic()
-        if not self.waiting or any(post.name for post in self._crew.posts):
+        if not self.unassigned or any(worker.name for worker in self._pool.workers):
             self._had_workers = now
-        elif now - self._had_workers > _LONG:
+        elif now - self._had_workers > _WAIT_NOTICE_SECONDS:
             self._had_workers = now
             self._say("still waiting for a worker to start: the cluster may be busy with something else")
 
     def close(self) -> None:
-        """Ends all work at once, and clears up behind it."""
-        at_work = [(post.name, post.work) for post in self._crew.posts if isinstance(post.work, Work)]
-        self._crew.close()
-        for name, work in at_work:
-            if work.number is not None and work.desk.job.is_there:
-                work.desk.job.abandon(work.number, name, "the run was stopped")
+        """Stops all work at once, and cleans up."""
+        busy = [(worker.name, worker.task) for worker in self._pool.workers if isinstance(worker.task, Task)]
+        self._pool.close()
+        for name, task in busy:
+            if task.number is not None and task.job.job.exists:
+                task.job.job.abandon(task.number, name, "the run was stopped")
 
-    def _employ(self, post: Post) -> None:
-        for desk in self._desks:
-            if post in desk.refused or desk.error or not desk.queue:
+    def _assign(self, worker: WorkerHandle) -> None:
+        for active in self._jobs:
+            if worker in active.rejected or active.error or not active.queue:
                 continue
-            folder = str(desk.job.folder)
-            if post not in desk.ready:
-                self._crew.ask(post, "open", folder, desk.job.key, work=Work(desk))
+            folder = str(active.job.folder)
+            if worker not in active.ready:
+                self._pool.submit(worker, "open", folder, active.job.key, task=Task(active))
                 return
-            others = {one.name for one in self._crew.posts if one is not post and one in desk.ready}
-            number = desk.queue.take(post.name, others, time.monotonic())
+            others = {other.name for other in self._pool.workers if other is not worker and other in active.ready}
+            number = active.queue.take(worker.name, others, time.monotonic())
             if number is not None:
-                self._crew.ask(post, "make", folder, number, work=Work(desk, number))
+                self._pool.submit(worker, "make", folder, number, task=Task(active, number))
                 return
 
-    def _heard(self, post: Post, work: Work, answer: Answer | None) -> None:
-        desk, number = work
-        for words in (one for one in (answer.said if answer else ()) if one not in desk.said):
-            desk.said.add(words)
-            self._say(f"{desk.job.folder.name}: {words}")
-        if answer is None:
-            self._buried(post, work)
-        elif answer.error is not None and self._is_gone(desk):
+    def _receive(self, worker: WorkerHandle, task: Task, reply: WorkerReply | None) -> None:
+        active, number = task
+        for message in (message for message in (reply.messages if reply else ()) if message not in active.reported):
+            active.reported.add(message)
+            self._say(f"{active.job.folder.name}: {message}")
+        if reply is None:
+            self._on_died(worker, task)
+        elif reply.error is not None and self._is_removed(active):
             return
         elif number is None:
-            self._opened(post, desk, answer)
-        elif answer.holder:
-            desk.queue.put_back(number, time.monotonic() + _LATER)
-        elif (error := answer.error) is not None:
-            self._failed(post, desk, number, error)
+            self._on_opened(worker, active, reply)
+        elif reply.holder:
+            active.queue.defer(number, time.monotonic() + _RETRY_SECONDS)
+        elif (error := reply.error) is not None:
+            self._on_failed(worker, active, number, error)
         else:
-            desk.queue.done(number)
-            desk.strikes.pop(post, None)
+            active.queue.mark_done(number)
+            active.failures.pop(worker, None)
 
-    def _opened(self, post: Post, desk: Desk, answer: Answer) -> None:
-        error = answer.error
-        if error is None and desk.engine not in {"", answer.engine}:
+    def _on_opened(self, worker: WorkerHandle, active: ActiveJob, reply: WorkerReply) -> None:
+        error = reply.error
+        if error is None and active.engine not in {"", reply.engine}:
             error = FarmError(
-                f"its engine is {answer.engine}, and {desk.engine} makes this film; set backend, device and precision, "
-                "so that all do the same"
+                f"its engine is {reply.engine}, but this film is made with {active.engine}; "
+                "set backend, device and precision, so that all workers use the same"
             )
         if error is not None:
-            self._refuse(post, desk, error)
+            self._reject(worker, active, error)
             return
-        desk.engine, desk.stillborn = answer.engine, 0
-        desk.ready.add(post)
+        active.engine, active.start_failures = reply.engine, 0
+        active.ready.add(worker)
 
-    def _failed(self, post: Post, desk: Desk, number: int, error: AdcvsrError) -> None:
-        desk.queue.failed(number, Failure(post.name, str(error)))
+    def _on_failed(self, worker: WorkerHandle, active: ActiveJob, number: int, error: AdcvsrError) -> None:
+        active.queue.mark_failed(number, Failure(worker.name, str(error)))
         if is_final(error):
-            desk.error = desk.error or error
-        desk.strikes[post] = desk.strikes.get(post, 0) + 1
-        if desk.strikes[post] >= TOO_MANY:
-            self._refuse(post, desk, error)
+            active.error = active.error or error
+        active.failures[worker] = active.failures.get(worker, 0) + 1
+        if active.failures[worker] >= MAX_FAILURES:
+            self._reject(worker, active, error)
 
-    def _refuse(self, post: Post, desk: Desk, error: AdcvsrError) -> None:
-        desk.ready.discard(post)
-        desk.refused[post] = error
-        self._say(f"{post.name} does not work on {desk.job.folder.name}: {error}")
+    def _reject(self, worker: WorkerHandle, active: ActiveJob, error: AdcvsrError) -> None:
+        active.ready.discard(worker)
+        active.rejected[worker] = error
+        self._say(f"{worker.name} does not work on {active.job.folder.name}: {error}")
 
-    def _buried(self, post: Post, work: Work) -> None:
-        desk, number = work
-        cause = _KILLED if self._crew.lives(post) else _GONE
-        for one in self._desks:
-            one.ready.discard(post)
-            one.refused.pop(post, None)
+    def _on_died(self, worker: WorkerHandle, task: Task) -> None:
+        active, number = task
+        cause = _KILLED if self._pool.node_is_alive(worker) else _NODE_LOST
+        for other in self._jobs:
+            other.ready.discard(worker)
+            other.rejected.pop(worker, None)
         if number is None:
-            desk.stillborn += 1
-            if desk.stillborn >= TOO_MANY:
-                desk.error = desk.error or FarmError(
-                    f"{desk.stillborn} workers ended as they loaded the model: {cause}"
+            active.start_failures += 1
+            if active.start_failures >= MAX_FAILURES:
+                active.error = active.error or FarmError(
+                    f"{active.start_failures} workers ended as they loaded the model: {cause}"
                 )
-        elif not self._is_gone(desk):
-            desk.queue.failed(number, Failure(post.name, cause))
-            desk.job.abandon(number, post.name, cause)
+        elif not self._is_removed(active):
+            active.queue.mark_failed(number, Failure(worker.name, cause))
+            active.job.abandon(number, worker.name, cause)
 
-    def _ended(self) -> Iterator[Ended]:
-        for desk in [*self._desks]:
-            self._judge(desk)
-            if desk.queue.is_over or desk.error:
-                self._desks.remove(desk)
-                yield Ended(desk.job, desk.error)
+    def _finished_jobs(self) -> Iterator[JobResult]:
+        for active in [*self._jobs]:
+            self._give_up_if_hopeless(active)
+            if active.queue.is_over or active.error:
+                self._jobs.remove(active)
+                yield JobResult(active.job, active.error)
 
-    def _judge(self, desk: Desk) -> None:
-        """Gives a job up where there is no hope."""
-        posts = self._crew.posts
-        if hopeless := desk.queue.hopeless:
-            desk.error = desk.error or FarmError(hopeless)
-        elif posts and all(post in desk.refused for post in posts):
-            desk.error = desk.error or desk.refused[posts[-1]]
-        if time.monotonic() - desk.looked > _LATER:
-            desk.looked = time.monotonic()
-            desk.queue.drop(desk.job.done())
-            self._is_gone(desk)
+    def _give_up_if_hopeless(self, active: ActiveJob) -> None:
+        """Fails a job that cannot be finished."""
+        workers = self._pool.workers
+        if hopeless := active.queue.hopeless:
+            active.error = active.error or FarmError(hopeless)
+        elif workers and all(worker in active.rejected for worker in workers):
+            active.error = active.error or active.rejected[workers[-1]]
+        if time.monotonic() - active.checked_at > _RETRY_SECONDS:
+            active.checked_at = time.monotonic()
+            active.queue.drop(active.job.done())
+            self._is_removed(active)
 
-    def _is_gone(self, desk: Desk) -> bool:
-        """Whether a job was removed: then that is what is wrong with it, and nothing else."""
-        if desk.job.is_there:
+    def _is_removed(self, active: ActiveJob) -> bool:
+        """Whether a job was removed, which then is its error."""
+        if active.job.exists:
             return False
-        desk.error = GoneError(f"{desk.job.folder} is gone")
+        active.error = JobRemovedError(f"{active.job.folder} is gone")
         return True
 
 
-class GoneError(FarmError):
-    """A job's folder was removed, by a run of the same command that has made the film, one hopes."""
+class JobRemovedError(FarmError):
+    """A job folder was removed, presumably by a run of the same command that has finished the film."""

@@ -1,4 +1,4 @@
-"""Worker processes on a cluster: hired as far as there is room, each asked one thing at a time."""
+"""Pool of worker processes on a cluster: as many as there is capacity for, each with one task at a time."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.cluster.connection import Cluster, Node
-from vsadcvsr.farm.cluster.protocol import Answer, Site
+from vsadcvsr.farm.cluster.protocol import ChunkWorker, WorkerReply
 from vsadcvsr.farm.store.ledger import worker_name
 
 _log = logging.getLogger(__name__)
 
-_CORES = 4.0
-"""What a worker without a GPU takes by itself: the engine gains less and less from more."""
-_STILLBORN = 3
-"""Processes in a row that may end before they are ready for anything."""
-_LOOK = 2.0
-_PATIENCE = 60.0
-"""Seconds between two looks at the nodes, and without any that has room for a worker until we give up."""
+_DEFAULT_CPU_CORES = 4.0
+"""Cores of a worker without a GPU by default: more of them gain less and less."""
+_MAX_START_FAILURES = 3
+"""Worker processes in a row that may end before they are ready."""
+_NODE_POLL_SECONDS = 2.0
+_NO_CAPACITY_TIMEOUT = 60.0
+"""Seconds between checks of the nodes, and without capacity for a worker until giving up."""
 
 
 @dataclass(frozen=True)
-class Need:
-    """What a worker occupies: cores, and GPUs, of which several may share one."""
+class WorkerResources:
+    """Resources of a worker: cores, and GPUs, of which several workers may share one."""
 
     cpus: float
     gpus: float
@@ -37,158 +37,163 @@ class Need:
 
     @property
     def threads(self) -> int:
-        """For an engine on a CPU."""
+        """Threads of an engine on a CPU."""
         return max(1, int(self.cpus))
 
-    def room(self, nodes: Sequence[Node]) -> int:
-        """How many workers there may be on these nodes."""
-        return sum(self._on(node) for node in nodes)
+    def capacity(self, nodes: Sequence[Node]) -> int:
+        """How many workers fit on these nodes."""
+        return sum(self._capacity_of(node) for node in nodes)
 
-    def _on(self, node: Node) -> int:
-        pairs = ((node.cpus, self.cpus), (node.gpus, self.gpus))
-        return min((int(there / wanted + 1e-6) for there, wanted in pairs if wanted), default=0)
+    def _capacity_of(self, node: Node) -> int:
+        limits = ((node.cpus, self.cpus), (node.gpus, self.gpus))
+        return min((int(available / required + 1e-6) for available, required in limits if required), default=0)
 
 
-def need(nodes: Sequence[Node], cpus: float | None, gpus: float | None, device: str) -> Need:
-    """What is asked for; by itself a GPU where the cluster has any that the device may be, else up to four cores.
+def worker_resources(nodes: Sequence[Node], cpus: float | None, gpus: float | None, device: str) -> WorkerResources:
+    """Resources as requested; by default a GPU if the cluster has any that the device may be, else up to four cores.
 
-    Raises FarmError where no node has that, for Ray would wait for ever.
+    Raises FarmError if no node has them, since Ray would wait forever.
     """
     if gpus is None:
         gpus = float(device not in {"auto", "cpu"} or (device == "auto" and any(node.gpus for node in nodes)))
     if cpus is None:
-        cpus = 1.0 if gpus else min([_CORES, *(node.cpus for node in nodes if node.cpus)])
-    wanted = Need(cpus, gpus)
-    if not wanted.room(nodes):
-        raise FarmError(_no_room(wanted, nodes))
-    return wanted
+        cpus = 1.0 if gpus else min([_DEFAULT_CPU_CORES, *(node.cpus for node in nodes if node.cpus)])
+    resources = WorkerResources(cpus, gpus)
+    if not resources.capacity(nodes):
+        raise FarmError(_no_capacity(resources, nodes))
+    return resources
 
 
-def _no_room(wanted: Need, nodes: Sequence[Node]) -> str:
-    there = ", ".join(f"{node.name}: {node.cpus:g} cores, {node.gpus:g} GPUs" for node in nodes[:8])
-    return f"no node has {wanted} for a worker (there are {there or 'no nodes'}); see -farm_gpus and -farm_cpus"
+def _no_capacity(resources: WorkerResources, nodes: Sequence[Node]) -> str:
+    listed = ", ".join(f"{node.name}: {node.cpus:g} cores, {node.gpus:g} GPUs" for node in nodes[:8])
+    return f"no node has {resources} for a worker (there are {listed or 'no nodes'}); see -farm_gpus and -farm_cpus"
 
 
 @dataclass(eq=False)
-class Post:
-    """A worker process. `name` is that of the ledger, empty until it is ready; `work` is what it was asked for."""
+class WorkerHandle:
+    """A worker process."""
 
     actor: Any  # Ray's handle
     reply: Any = None
     name: str = ""
+    """Name in the ledger; empty until it is ready."""
     node: str = ""
-    work: object = None
+    task: object = None
+    """Its current task."""
 
 
-class _Actor:
-    """What Ray runs: a site, and who it is."""
+class _WorkerActor:
+    """The Ray actor around a chunk worker."""
 
-    def __init__(self, place: str, arguments: Sequence[object]) -> None:
-        module, _, name = place.partition(":")
-        self._site: Site = getattr(import_module(module), name)(*arguments)
+    def __init__(self, factory: str, arguments: Sequence[object]) -> None:
+        module, _, name = factory.partition(":")
+        self._worker: ChunkWorker = getattr(import_module(module), name)(*arguments)
 
-    def hello(self) -> tuple[str, str]:
+    def identify(self) -> tuple[str, str]:
         import ray
 
         return worker_name(), str(ray.get_runtime_context().get_node_id())
 
-    def open(self, folder: str, key: str) -> Answer:
-        return self._site.open(folder, key)
+    def open(self, folder: str, key: str) -> WorkerReply:
+        return self._worker.open(folder, key)
 
-    def make(self, folder: str, number: int) -> Answer:
-        return self._site.make(folder, number)
+    def make(self, folder: str, number: int) -> WorkerReply:
+        return self._worker.make(folder, number)
 
 
 @dataclass
-class Crew:
-    """The workers. `place` is what each makes of `arguments`, a `Site` as "module:name"; `limit` is the most."""
+class WorkerPool:
+    """The workers of a cluster."""
 
     cluster: Cluster
-    place: str
+    factory: str
+    """Makes a `ChunkWorker` from `arguments`, as "module:name"."""
     arguments: Sequence[object]
-    need: Need
+    resources: WorkerResources
     limit: int | None = None
-    posts: list[Post] = field(default_factory=list)
-    _kind: Any = None
-    _looked: float = float("-inf")
-    _had_room: float = 0.0
-    _stillborn: int = 0
+    """Maximum number of workers."""
+    workers: list[WorkerHandle] = field(default_factory=list)
+    _actor_class: Any = None
+    _polled_at: float = float("-inf")
+    _capacity_seen_at: float = 0.0
+    _start_failures: int = 0
 
-    def fill(self, demand: int) -> None:
-        """Hires as many as there is room and work for; nodes come and go. Raises FarmError when all are gone."""
+    def scale_up(self, demand: int) -> None:
+        """Starts as many workers as there is capacity and demand; nodes come and go. Raises FarmError if all are gone.
+        """
         now = time.monotonic()
-        if now - self._looked < _LOOK:
+        if now - self._polled_at < _NODE_POLL_SECONDS:
             return
         nodes = self.cluster.nodes()
-        room = self.need.room(nodes)
-        if room or self._looked < 0:
-            self._had_room = now
-        self._looked = now
-        if not room and now - self._had_room > _PATIENCE:
-            raise FarmError(_no_room(self.need, nodes))
-        for _ in range(min(room, self.limit or room, demand) - len(self.posts)):
-            self._hire()
+        capacity = self.resources.capacity(nodes)
+        if capacity or self._polled_at < 0:
+            self._capacity_seen_at = now
+        self._polled_at = now
+        if not capacity and now - self._capacity_seen_at > _NO_CAPACITY_TIMEOUT:
+            raise FarmError(_no_capacity(self.resources, nodes))
+        for _ in range(min(capacity, self.limit or capacity, demand) - len(self.workers)):
+            self._spawn()
 
-    def idle(self) -> list[Post]:
-        """Those that wait for work."""
-        return [post for post in self.posts if post.name and post.work is None]
+    def idle(self) -> list[WorkerHandle]:
+        """Workers without a task."""
+        return [worker for worker in self.workers if worker.name and worker.task is None]
 
-    def ask(self, post: Post, verb: str, *words: object, work: object) -> None:
-        """Sends an idle worker to work; `work` comes back with the answer."""
-        post.work = work
-        post.reply = getattr(post.actor, verb).remote(*words)
+    def submit(self, worker: WorkerHandle, method: str, *arguments: object, task: object) -> None:
+        """Sends a task to an idle worker; `task` comes back with the reply."""
+        worker.task = task
+        worker.reply = getattr(worker.actor, method).remote(*arguments)
 
-    def wait(self, seconds: float) -> list[tuple[Post, object, Answer | None]]:
-        """Answers of workers, with what they were asked for; None if the process has ended instead."""
-        ray, waiting = self.cluster.ray, {post.reply: post for post in self.posts if post.reply is not None}
-        if not waiting:
+    def wait(self, seconds: float) -> list[tuple[WorkerHandle, object, WorkerReply | None]]:
+        """Replies of workers with their tasks; None instead of a reply if the process has ended."""
+        ray, pending = self.cluster.ray, {worker.reply: worker for worker in self.workers if worker.reply is not None}
+        if not pending:
             time.sleep(seconds)
             return []
-        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=seconds)
-        more, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0)
-        heard = [self._heard(waiting[reply]) for reply in dict.fromkeys([*ready, *more])]
-        return [one for one in heard if one is not None]
+        ready, _ = ray.wait(list(pending), num_returns=1, timeout=seconds)
+        others, _ = ray.wait(list(pending), num_returns=len(pending), timeout=0)
+        received = [self._receive(pending[reply]) for reply in dict.fromkeys([*ready, *others])]
+        return [result for result in received if result is not None]
 
-    def lives(self, post: Post) -> bool:
-        """Whether the node of a worker is still there."""
-        return any(node.key == post.node for node in self.cluster.nodes())
+    def node_is_alive(self, worker: WorkerHandle) -> bool:
+        """Whether the node of a worker still exists."""
+        return any(node.id == worker.node for node in self.cluster.nodes())
 
     def close(self) -> None:
-        """Ends all of them at once."""
-        for post in self.posts:
-            self.cluster.ray.kill(post.actor)
-        self.posts = []
+        """Ends all workers at once."""
+        for worker in self.workers:
+            self.cluster.ray.kill(worker.actor)
+        self.workers = []
 
-    def _hire(self) -> None:
-        self._kind = self._kind or self.cluster.ray.remote(_Actor).options(
-            num_cpus=self.need.cpus, num_gpus=self.need.gpus, max_restarts=0, scheduling_strategy="SPREAD"
+    def _spawn(self) -> None:
+        self._actor_class = self._actor_class or self.cluster.ray.remote(_WorkerActor).options(
+            num_cpus=self.resources.cpus, num_gpus=self.resources.gpus, max_restarts=0, scheduling_strategy="SPREAD"
         )
-        actor = self._kind.remote(self.place, list(self.arguments))
-        self.posts.append(Post(actor, actor.hello.remote()))
+        actor = self._actor_class.remote(self.factory, list(self.arguments))
+        self.workers.append(WorkerHandle(actor, actor.identify.remote()))
 
-    def _heard(self, post: Post) -> tuple[Post, object, Answer | None] | None:
+    def _receive(self, worker: WorkerHandle) -> tuple[WorkerHandle, object, WorkerReply | None] | None:
         exceptions = self.cluster.ray.exceptions
-        reply, work, post.reply, post.work = post.reply, post.work, None, None
+        reply, task, worker.reply, worker.task = worker.reply, worker.task, None, None
         try:
-            told = self.cluster.ray.get(reply)
+            result = self.cluster.ray.get(reply)
         except exceptions.RayTaskError as error:  # a fault of ours: sites raise nothing
-            return post, work, Answer.of(FarmError(f"{type(error.cause).__name__}: {error.cause}"))
+            return worker, task, WorkerReply.from_error(FarmError(f"{type(error.cause).__name__}: {error.cause}"))
         except exceptions.RayError as error:
-            self.posts.remove(post)
-            if post.name:
-                return post, work, None
-            self._mourn(error)
+            self.workers.remove(worker)
+            if worker.name:
+                return worker, task, None
+            self._on_start_failed(error)
             return None
-        if isinstance(told, Answer):
-            return post, work, told
-        post.name, post.node = told
-        self._stillborn = 0
+        if isinstance(result, WorkerReply):
+            return worker, task, result
+        worker.name, worker.node = result
+        self._start_failures = 0
         return None
 
-    def _mourn(self, error: Exception) -> None:
-        """Takes note of a process that has ended before it was ready. Raises FarmError if that is all that they do."""
-        self._stillborn += 1
+    def _on_start_failed(self, error: Exception) -> None:
+        """Counts a process that ended before it was ready. Raises FarmError after too many in a row."""
+        self._start_failures += 1
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         _log.debug("a worker cannot be started: %s", error)
-        if self._stillborn >= _STILLBORN:
+        if self._start_failures >= _MAX_START_FAILURES:
             raise FarmError(f"workers cannot be started on the cluster: {lines[-1] if lines else type(error).__name__}")

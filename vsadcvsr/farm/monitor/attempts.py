@@ -1,4 +1,4 @@
-"""What a ledger tells of each time that somebody made a chunk. Pure: lines in, attempts out."""
+"""Attempts at chunks, from the entries of a ledger."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal
 
-from vsadcvsr.farm.store.ledger import Line
+from vsadcvsr.farm.store.ledger import LedgerEntry
 
 type Outcome = Literal["open", "done", "failed", "lost"]
-"""Open is what nobody has told the end of; lost, if somebody has begun the same again, or the worker something else."""
+"""`open` attempts have no end in the ledger; they are `lost` if the chunk was started again, or the worker started
+another.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One worker at one chunk, from `begun` to `ended` (Unix time). A lost one ends when that was known, but has not
-    gone on for longer than any that was done; an open one has ended when it began.
+    """One worker's attempt at a chunk, from `begun` to `ended` (Unix time). A lost one ends when that was noticed, but
+    lasts no longer than the longest that was done; an open one ends when it began.
     """
 
     chunk: int
@@ -30,48 +32,48 @@ class Attempt:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Duration."""
         return self.ended - self.begun
 
 
-def attempts(lines: Iterable[Line]) -> list[Attempt]:
-    """All attempts that lines in the order of their times tell of, in the order of their beginnings."""
-    working: dict[str, Line] = {}
-    latest: dict[int, Line] = {}
-    found: list[Attempt] = []
-    for line in lines:
-        begun = working.pop(line.worker, None) if line.event in {"begun", "done", "failed"} else None
-        if begun is not None and (line.event == "begun" or begun.chunk != line.chunk):
-            found.append(_lost(begun, line.at))
-            begun = None
-        if line.event == "begun":
-            working[line.worker] = latest[line.chunk] = line
-        elif line.event in {"done", "failed"}:
-            found.append(_ended(begun, line))
-    for begun in working.values():
-        other = latest[begun.chunk]
-        found.append(_open(begun) if other is begun else _lost(begun, other.at))
-    longest = max((one.seconds for one in found if one.outcome == "done"), default=inf)
-    return sorted((_no_longer(one, longest) for one in found), key=lambda one: (one.begun, one.chunk))
+def attempts(entries: Iterable[LedgerEntry]) -> list[Attempt]:
+    """All attempts in entries sorted by time, by start."""
+    working: dict[str, LedgerEntry] = {}
+    latest: dict[int, LedgerEntry] = {}
+    result: list[Attempt] = []
+    for entry in entries:
+        started = working.pop(entry.worker, None) if entry.event in {"begun", "done", "failed"} else None
+        if started is not None and (entry.event == "begun" or started.chunk != entry.chunk):
+            result.append(_lost(started, entry.at))
+            started = None
+        if entry.event == "begun":
+            working[entry.worker] = latest[entry.chunk] = entry
+        elif entry.event in {"done", "failed"}:
+            result.append(_ended(started, entry))
+    for started in working.values():
+        last = latest[started.chunk]
+        result.append(_open(started) if last is started else _lost(started, last.at))
+    longest = max((attempt.seconds for attempt in result if attempt.outcome == "done"), default=inf)
+    return sorted((_capped(attempt, longest) for attempt in result), key=lambda attempt: (attempt.begun, attempt.chunk))
 
 
-def _no_longer(one: Attempt, longest: float) -> Attempt:
-    return replace(one, ended=min(one.ended, one.begun + longest)) if one.outcome == "lost" else one
+def _capped(attempt: Attempt, longest: float) -> Attempt:
+    return replace(attempt, ended=min(attempt.ended, attempt.begun + longest)) if attempt.outcome == "lost" else attempt
 
 
-def _ended(begun: Line | None, line: Line) -> Attempt:
-    since = begun.at if begun else line.at - line.seconds
+def _ended(started: LedgerEntry | None, entry: LedgerEntry) -> Attempt:
+    start = started.at if started else entry.at - entry.seconds
     return Attempt(
-        chunk=line.chunk, worker=line.worker, begun=since, ended=line.at, engine=line.engine, cause=line.cause,
-        frames=line.frames, outcome="done" if line.event == "done" else "failed",
+        chunk=entry.chunk, worker=entry.worker, begun=start, ended=entry.at, engine=entry.engine, cause=entry.cause,
+        frames=entry.frames, outcome="done" if entry.event == "done" else "failed",
     )  # fmt: skip
 
 
-def _open(line: Line) -> Attempt:
+def _open(entry: LedgerEntry) -> Attempt:
     return Attempt(
-        chunk=line.chunk, worker=line.worker, begun=line.at, ended=line.at, engine=line.engine, outcome="open"
+        chunk=entry.chunk, worker=entry.worker, begun=entry.at, ended=entry.at, engine=entry.engine, outcome="open"
     )
 
 
-def _lost(line: Line, at: float) -> Attempt:
-    return replace(_open(line), ended=at, outcome="lost", cause="no word came of its end")
+def _lost(entry: LedgerEntry, at: float) -> Attempt:
+    return replace(_open(entry), ended=at, outcome="lost", cause="no word came of its end")

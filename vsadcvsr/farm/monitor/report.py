@@ -1,4 +1,4 @@
-"""A job on one HTML page that needs nothing else: who made what when, how fast, what went wrong, and some pictures."""
+"""HTML report of a job: who rendered what and when, speed, failures, and previews."""
 
 from __future__ import annotations
 
@@ -10,83 +10,91 @@ from importlib import resources
 
 from vsadcvsr import html_page
 from vsadcvsr.farm.monitor.attempts import Attempt
-from vsadcvsr.farm.monitor.status import Status, Tally
-from vsadcvsr.farm.monitor.summary import Span, length, spans_of, united
+from vsadcvsr.farm.monitor.status import JobTracker, Status
+from vsadcvsr.farm.monitor.summary import Span, merge_spans, spans_of, total_length
 
-_PAUSE, _PAUSE_SHARE = 5.0, 0.03
-"""Seconds without anybody at work, and what share of the time with somebody, from which on a pause is cut out."""
-_BINS = 120
-_TROUBLE = 500
+_MIN_PAUSE, _PAUSE_SHARE = 5.0, 0.03
+"""Seconds without work, and as a share of the time with work, from which on a pause is cut out."""
+_RATE_BINS = 120
+_MAX_FAILURES = 500
 """Failures that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """A picture before and behind the network, both of that size, as addresses that hold them. `at` is its time in the
-    film (seconds), `note` what part of it is shown, `numbers` what was measured of it.
-    """
+class Preview:
+    """A frame before and after the network, both of that size, as data URIs."""
 
     frame: int
     chunk: int
     at: float
+    """Time in the film, in seconds."""
     width: int
     height: int
     before: str
     after: str
     note: str = ""
+    """Which part of the frame is shown."""
     numbers: Mapping[str, str]
+    """Measurements."""
 
 
-class Axis:
-    """Times at which somebody was at work, one behind the other: pauses are cut out."""
+class TimeAxis:
+    """A time axis without pauses."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
-        busy = united(spans)
-        self.spans = united(busy, max(_PAUSE, _PAUSE_SHARE * length(busy)))
-        self.length = length(self.spans)
+        busy = merge_spans(spans)
+        self.spans = merge_spans(busy, max(_MIN_PAUSE, _PAUSE_SHARE * total_length(busy)))
+        self.length = total_length(self.spans)
 
     def at(self, moment: float) -> float:
-        """Seconds from the beginning, without the pauses."""
+        """Seconds from the start, without the pauses."""
         return sum(max(0.0, min(moment, end) - begin) for begin, end in self.spans)
 
     def pauses(self) -> list[Span]:
-        """Where one is cut out, and how long it is."""
+        """Position and length of each pause."""
         ends = zip(self.spans, self.spans[1:], strict=False)
         return [(self.at(before[1]), after[0] - before[1]) for before, after in ends]
 
 
-def report(tally: Tally, samples: Sequence[Sample] = (), notes: Sequence[str] = ()) -> bytes:
-    """The page of a job that was read. `notes` is what else should be said below the pictures."""
-    status, now = tally.read(), time.time()
-    shown = [_settled(one, tally.working, now) for one in tally.attempts]
-    beside = {name: spans_of(event, tally.lines) for name, event in (("planning", "planned"), ("merging", "merged"))}
-    axis = Axis([*((one.begun, one.ended) for one in shown), *(span for spans in beside.values() for span in spans)])
+def report(tracker: JobTracker, previews: Sequence[Preview] = (), notes: Sequence[str] = ()) -> bytes:
+    """The page of a job. `notes` are shown below the previews."""
+    status, now = tracker.read(), time.time()
+    attempts = [_closed(attempt, tracker.running, now) for attempt in tracker.attempts]
+    phases = {name: spans_of(event, tracker.lines) for name, event in (("planning", "planned"), ("merging", "merged"))}
+    axis = TimeAxis(
+        [
+            *((attempt.begun, attempt.ended) for attempt in attempts),
+            *(span for spans in phases.values() for span in spans),
+        ]
+    )
     data = {
-        "name": tally.job.folder.name,
-        "facts": _facts(tally, status),
-        "summary": tally.summary().plain(),
+        "name": tracker.job.folder.name,
+        "facts": _facts(tracker, status),
+        "summary": tracker.summary().as_json(),
         "length": axis.length,
         "pauses": axis.pauses(),
-        "lanes": [{"label": label, "bars": [_bar(one, axis) for one in own]} for label, own in lanes(shown)],
+        "lanes": [
+            {"label": label, "bars": [_bar(attempt, axis) for attempt in history]} for label, history in lanes(attempts)
+        ],
         "beside": [
             {"label": name, "bars": [[axis.at(begin), axis.at(end)] for begin, end in spans]}
-            for name, spans in beside.items()
+            for name, spans in phases.items()
             if spans
         ],
-        "rates": rates(shown, axis, _BINS),
-        "samples": [asdict(sample) for sample in samples],
+        "rates": rates(attempts, axis, _RATE_BINS),
+        "samples": [asdict(preview) for preview in previews],
         "notes": list(notes),
-        **_trouble(shown),
+        **_failures(attempts),
     }
     template = resources.files("vsadcvsr.farm.monitor").joinpath("report.html").read_text(encoding="utf-8")
-    return html_page.filled(template, f"Farm: {tally.job.folder.name}", data)
+    return html_page.render(template, f"Farm: {tracker.job.folder.name}", data)
 
 
-def _facts(tally: Tally, status: Status) -> list[tuple[str, str]]:
-    job, engines = tally.job, sorted({one.engine for one in tally.attempts if one.engine})
+def _facts(tracker: JobTracker, status: Status) -> list[tuple[str, str]]:
+    job, engines = tracker.job, sorted({attempt.engine for attempt in tracker.attempts if attempt.engine})
     command = job.request.get("command")
     state = "merged" if status.merged else "all chunks done, not merged yet" if status.ended else "not done yet"
-    begun = min((line.at - line.seconds for line in tally.lines), default=time.time())
+    begun = min((entry.at - entry.seconds for entry in tracker.lines), default=time.time())
     facts = {
         "State": state,
         "Begun": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(begun)),
@@ -99,67 +107,72 @@ def _facts(tally: Tally, status: Status) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts.items() if value]
 
 
-def _bar(one: Attempt, axis: Axis) -> dict[str, object]:
+def _bar(attempt: Attempt, axis: TimeAxis) -> dict[str, object]:
     return {
-        "chunk": one.chunk, "worker": one.worker, "from": round(axis.at(one.begun), 3),
-        "to": round(axis.at(one.ended), 3), "seconds": round(one.seconds, 3), "frames": one.frames,
-        "begun": time.strftime("%H:%M:%S", time.gmtime(one.begun)), "outcome": one.outcome,
-        "cause": one.cause,
+        "chunk": attempt.chunk, "worker": attempt.worker, "from": round(axis.at(attempt.begun), 3),
+        "to": round(axis.at(attempt.ended), 3), "seconds": round(attempt.seconds, 3), "frames": attempt.frames,
+        "begun": time.strftime("%H:%M:%S", time.gmtime(attempt.begun)), "outcome": attempt.outcome,
+        "cause": attempt.cause,
     }  # fmt: skip
 
 
-def _settled(one: Attempt, working: Sequence[Attempt], now: float) -> Attempt:
-    """What nobody has told the end of goes on until now if somebody works on it, else it is lost."""
-    if one.outcome != "open":
-        return one
-    return replace(one, ended=now) if one in working else replace(one, outcome="lost", cause="no word came of its end")
+def _closed(attempt: Attempt, running: Sequence[Attempt], now: float) -> Attempt:
+    """An open attempt ends now if its worker is running, else it is lost."""
+    if attempt.outcome != "open":
+        return attempt
+    return (
+        replace(attempt, ended=now)
+        if attempt in running
+        else replace(attempt, outcome="lost", cause="no word came of its end")
+    )
 
 
-def _trouble(shown: Sequence[Attempt]) -> dict[str, object]:
-    """What went wrong, and who has made the chunk in the end."""
-    made = {one.chunk: one.worker for one in shown if one.outcome == "done"}
-    vain = [one for one in shown if one.outcome in {"failed", "lost"}]
+def _failures(attempts: Sequence[Attempt]) -> dict[str, object]:
+    """Failures, and who rendered the chunk in the end."""
+    finished_by = {attempt.chunk: attempt.worker for attempt in attempts if attempt.outcome == "done"}
+    failed = [attempt for attempt in attempts if attempt.outcome in {"failed", "lost"}]
     listed = [
         {
-            "begun": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(one.begun)), "chunk": one.chunk,
-            "worker": one.worker, "outcome": one.outcome, "cause": one.cause, "then": made.get(one.chunk, ""),
+            "begun": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(attempt.begun)), "chunk": attempt.chunk,
+            "worker": attempt.worker, "outcome": attempt.outcome, "cause": attempt.cause,
+            "then": finished_by.get(attempt.chunk, ""),
         }
-        for one in vain[:_TROUBLE]
+        for attempt in failed[:_MAX_FAILURES]
     ]  # fmt: skip
-    return {"trouble": listed, "trouble_more": len(vain) - len(listed)}
+    return {"trouble": listed, "trouble_more": len(failed) - len(listed)}
 
 
-def lanes(tried: Iterable[Attempt]) -> list[tuple[str, list[Attempt]]]:
-    """Attempts in rows in which no two are at once, by machines. A worker stays in its row; workers of one machine that
-    came one after the other share one, which has the machine's name.
+def lanes(attempts: Iterable[Attempt]) -> list[tuple[str, list[Attempt]]]:
+    """Attempts in rows without overlap, by machine. A worker stays in its row; workers of one machine that ran one
+    after the other share a row, which has the machine's name.
     """
     by_worker: dict[str, list[Attempt]] = {}
-    for one in tried:
-        by_worker.setdefault(one.worker, []).append(one)
+    for attempt in attempts:
+        by_worker.setdefault(attempt.worker, []).append(attempt)
     rows: dict[str, list[list[Attempt]]] = {}
-    for worker, own in sorted(by_worker.items(), key=lambda pair: pair[1][0].begun):
-        there = rows.setdefault(worker.rpartition(":")[0], [])
-        free = next((row for row in there if row[-1].ended <= own[0].begun), None)
-        if free is None:
-            there.append(list(own))
+    for worker, history in sorted(by_worker.items(), key=lambda pair: pair[1][0].begun):
+        host_rows = rows.setdefault(worker.rpartition(":")[0], [])
+        available = next((row for row in host_rows if row[-1].ended <= history[0].begun), None)
+        if available is None:
+            host_rows.append(list(history))
         else:
-            free += own
-    return [(_label(host, row), row) for host, found in sorted(rows.items()) for row in found]
+            available += history
+    return [(_label(host, row), row) for host, host_rows in sorted(rows.items()) for row in host_rows]
 
 
 def _label(host: str, row: Sequence[Attempt]) -> str:
-    workers = {one.worker for one in row}
+    workers = {attempt.worker for attempt in row}
     return row[0].worker if len(workers) == 1 else host
 
 
-def rates(tried: Iterable[Attempt], axis: Axis, bins: int) -> list[float]:
-    """Frames a second in each of so many equal parts of the axis; a chunk's frames are spread over its time."""
-    found, wide = [0.0] * bins, axis.length / bins
-    for one in tried:
-        begin, end = axis.at(one.begun), axis.at(one.ended)
-        if one.outcome != "done" or end <= begin:
+def rates(attempts: Iterable[Attempt], axis: TimeAxis, bins: int) -> list[float]:
+    """Frames per second in each of so many equal parts of the axis; a chunk's frames are spread over its time."""
+    totals, width = [0.0] * bins, axis.length / bins
+    for attempt in attempts:
+        begin, end = axis.at(attempt.begun), axis.at(attempt.ended)
+        if attempt.outcome != "done" or end <= begin:
             continue
-        for number in range(int(begin / wide), min(bins, int(end / wide) + 1)):
-            inside = min(end, (number + 1) * wide) - max(begin, number * wide)
-            found[number] += max(0.0, inside) / (end - begin) * one.frames / wide
-    return [round(rate, 4) for rate in found]
+        for number in range(int(begin / width), min(bins, int(end / width) + 1)):
+            inside = min(end, (number + 1) * width) - max(begin, number * width)
+            totals[number] += max(0.0, inside) / (end - begin) * attempt.frames / width
+    return [round(rate, 4) for rate in totals]

@@ -1,4 +1,4 @@
-"""What a job has cost, when it is over or so far. Pure: chunks and lines in, numbers out."""
+"""Cost of a job, finished or so far, from chunks and ledger entries."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from statistics import median
 
 from vsadcvsr.farm.monitor.attempts import Attempt, attempts
 from vsadcvsr.farm.store.chunks import Chunk
-from vsadcvsr.farm.store.ledger import Line
+from vsadcvsr.farm.store.ledger import LedgerEntry
 
-_ROWS = 8
-"""Workers that are named in plain text."""
+_MAX_ROWS = 8
+"""Workers that are listed in plain text."""
 
 type Span = tuple[float, float]
-"""From when to when (Unix time)."""
+"""(from, to) in Unix time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """What one worker has done. `seconds` is how long it was at work, in vain or not; `fps` is of what it has made."""
+class WorkerSummary:
+    """Work of one worker."""
 
     worker: str
     engine: str
@@ -27,107 +27,118 @@ class Share:
     frames: int
     failures: int
     seconds: float
+    """Time at work, successful or not."""
     fps: float
+    """Speed of its successful chunks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Seconds, and counts of chunks and frames. `wall` is from the first thing to the last, of which `idle` without
-    anybody at work; `making` is how long somebody was at chunks, and `fps` the film's frames by that. `planning` and
-    `merging` are None where that is not known.
-    """
+    """Seconds, and counts of chunks and frames."""
 
     chunks: int
     done: int
     frames: int
     frames_done: int
     wall: float
+    """From the first event to the last."""
     planning: float | None
+    """None if unknown."""
     making: float
+    """Seconds with any worker at chunks."""
     merging: float | None
+    """None if unknown."""
     idle: float
+    """Seconds of that without any work."""
     fps: float
+    """Frames of the film per second of `making`."""
     retries: int
     failures: int
     slowest: Mapping[str, object] | None
-    """The chunk that took longest, its seconds, and its worker."""
-    workers: Sequence[Share]
+    """The slowest chunk, its seconds, and its worker."""
+    workers: Sequence[WorkerSummary]
 
-    def plain(self) -> dict[str, object]:
-        """As JSON has it."""
+    def as_json(self) -> dict[str, object]:
+        """Plain values."""
         return asdict(self)
 
     def __str__(self) -> str:
-        head = f"{self.done}/{self.chunks} chunks, {self.frames_done}/{self.frames} frames in {clock(self.wall)}"
-        again = f"{counted(self.retries, 'retry')}, {counted(self.failures, 'failure')}"
-        lines = [f"{head}, {self.fps:.3g} fps; {again}", f"  {self._parts()}"]
+        head = (
+            f"{self.done}/{self.chunks} chunks, {self.frames_done}/{self.frames} frames in {format_duration(self.wall)}"
+        )
+        counts = f"{count_of(self.retries, 'retry')}, {count_of(self.failures, 'failure')}"
+        entries = [f"{head}, {self.fps:.3g} fps; {counts}", f"  {self._phases()}"]
         if self.slowest:
-            told = self.slowest
-            lines.append(f"  slowest: chunk {told['chunk']}, {clock(float(str(told['seconds'])))} on {told['worker']}")
-        return "\n".join([*lines, *self._rows()])
+            slowest = self.slowest
+            entries.append(
+                f"  slowest: chunk {slowest['chunk']}, {format_duration(float(str(slowest['seconds'])))} "
+                f"on {slowest['worker']}"
+            )
+        return "\n".join([*entries, *self._rows()])
 
-    def _parts(self) -> str:
+    def _phases(self) -> str:
         named = {"planning": self.planning, "chunks": self.making, "merging": self.merging}
         known = {name: seconds for name, seconds in named.items() if seconds is not None}
         spent = sum(known.values()) or 1.0
-        parts = [f"{name} {clock(seconds)} ({seconds / spent:.1%})" for name, seconds in known.items()]
-        return ", ".join([*parts, *([f"nobody at work {clock(self.idle)}"] if self.idle >= 1 else [])])
+        parts = [f"{name} {format_duration(seconds)} ({seconds / spent:.1%})" for name, seconds in known.items()]
+        return ", ".join([*parts, *([f"nobody at work {format_duration(self.idle)}"] if self.idle >= 1 else [])])
 
     def _rows(self) -> Iterable[str]:
-        slow = sorted(self.workers, key=lambda share: share.fps)
-        wide = max((len(share.worker) for share in slow[:_ROWS]), default=0)
-        for share in slow[:_ROWS]:
-            made = f"{counted(share.chunks, 'chunk'):>10}  {share.frames:>7} frames  {share.fps:8.3g} fps"
-            yield f"  {share.worker:<{wide}}  {made}{f'  {counted(share.failures, "failure")}' * bool(share.failures)}"
-        if len(slow) > _ROWS:
-            others = f"{len(slow) - _ROWS} faster workers"
-            yield f"  {others}, at {median(share.fps for share in slow[_ROWS:]):.3g} fps each (median)"
+        workers = sorted(self.workers, key=lambda worker: worker.fps)
+        width = max((len(worker.worker) for worker in workers[:_MAX_ROWS]), default=0)
+        for worker in workers[:_MAX_ROWS]:
+            columns = f"{count_of(worker.chunks, 'chunk'):>10}  {worker.frames:>7} frames  {worker.fps:8.3g} fps"
+            failures = f"  {count_of(worker.failures, 'failure')}" if worker.failures else ""
+            yield f"  {worker.worker:<{width}}  {columns}{failures}"
+        if len(workers) > _MAX_ROWS:
+            others = f"{len(workers) - _MAX_ROWS} faster workers"
+            yield f"  {others}, at {median(worker.fps for worker in workers[_MAX_ROWS:]):.3g} fps each (median)"
 
 
-def summary(chunks: Sequence[Chunk], lines: Sequence[Line], done: Iterable[int]) -> Summary:
-    """Of what `lines` in the order of their times tell; `done` are the chunks that are there."""
-    tried, there = attempts(lines), set(done)
-    made = sum(chunk.length for chunk in chunks if chunk.number in there)
-    planned, merged = spans_of("planned", lines), spans_of("merged", lines)
-    working = [(one.begun, one.ended) for one in tried]
-    every = [*planned, *working, *merged]
-    wall = max((end for _, end in every), default=0.0) - min((begin for begin, _ in every), default=0.0)
-    making = length(united(working))
-    whole = [one for one in tried if one.outcome == "done"]
-    begun = [one.chunk for one in tried]
+def summary(chunks: Sequence[Chunk], entries: Sequence[LedgerEntry], done: Iterable[int]) -> Summary:
+    """Summary of entries sorted by time; `done` are the chunks that are stored."""
+    tried, finished = attempts(entries), set(done)
+    frames_done = sum(chunk.length for chunk in chunks if chunk.number in finished)
+    planned, merged = spans_of("planned", entries), spans_of("merged", entries)
+    working = [(attempt.begun, attempt.ended) for attempt in tried]
+    spans = [*planned, *working, *merged]
+    wall = max((end for _, end in spans), default=0.0) - min((begin for begin, _ in spans), default=0.0)
+    making = total_length(merge_spans(working))
+    successful = [attempt for attempt in tried if attempt.outcome == "done"]
+    numbers = [attempt.chunk for attempt in tried]
     return Summary(
-        chunks=len(chunks), done=len(there), frames=chunks[-1].end, frames_done=made,
-        wall=round(wall, 3), idle=round(wall - length(united(every)), 3),
-        planning=_last(planned), making=round(making, 3), merging=_last(merged),
-        fps=round(sum(one.frames for one in whole) / making, 3) if making else 0.0,
-        retries=len(begun) - len(set(begun)), failures=sum(map(_is_in_vain, tried)),
-        slowest=_told(max(whole, key=lambda one: one.seconds)) if whole else None,
-        workers=_shares(tried),
+        chunks=len(chunks), done=len(finished), frames=chunks[-1].end, frames_done=frames_done,
+        wall=round(wall, 3), idle=round(wall - total_length(merge_spans(spans)), 3),
+        planning=_last_length(planned), making=round(making, 3), merging=_last_length(merged),
+        fps=round(sum(attempt.frames for attempt in successful) / making, 3) if making else 0.0,
+        retries=len(numbers) - len(set(numbers)), failures=sum(map(_is_failure, tried)),
+        slowest=_slowest(max(successful, key=lambda attempt: attempt.seconds)) if successful else None,
+        workers=_worker_summaries(tried),
     )  # fmt: skip
 
 
-def spans_of(event: str, lines: Iterable[Line]) -> list[Span]:
-    """When that was done, each time."""
-    return [(line.at - line.seconds, line.at) for line in lines if line.event == event]
+def spans_of(event: str, entries: Iterable[LedgerEntry]) -> list[Span]:
+    """Spans of the events of a kind."""
+    return [(entry.at - entry.seconds, entry.at) for entry in entries if entry.event == event]
 
 
-def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
-    """The times that are in any of the spans, in order; what is less than `gap` seconds apart is one."""
-    found: list[Span] = []
+def merge_spans(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
+    """Union of the spans, in order; gaps of less than `gap` seconds are closed."""
+    merged: list[Span] = []
     for begin, end in sorted(spans):
-        if found and begin <= found[-1][1] + gap:
-            found[-1] = (found[-1][0], max(found[-1][1], end))
+        if merged and begin <= merged[-1][1] + gap:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
-            found.append((begin, end))
-    return found
+            merged.append((begin, end))
+    return merged
 
 
-def length(spans: Iterable[Span]) -> float:
-    """Seconds in all of them."""
+def total_length(spans: Iterable[Span]) -> float:
+    """Seconds in all spans."""
     return sum(end - begin for begin, end in spans)
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Hours, minutes and seconds; below a minute with a tenth."""
     if seconds < 60:
         return f"{max(seconds, 0.0):.1f} s"
@@ -135,36 +146,37 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def counted(count: int, noun: str) -> str:
-    """That many of them, in words."""
+def count_of(count: int, noun: str) -> str:
+    """A count with its noun, in the plural where needed."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{count} {noun if count == 1 else plural}"
 
 
-def _is_in_vain(one: Attempt) -> bool:
-    return one.outcome in {"failed", "lost"}
+def _is_failure(attempt: Attempt) -> bool:
+    return attempt.outcome in {"failed", "lost"}
 
 
-def _told(one: Attempt) -> dict[str, object]:
-    return {"chunk": one.chunk, "seconds": round(one.seconds, 3), "worker": one.worker}
+def _slowest(attempt: Attempt) -> dict[str, object]:
+    return {"chunk": attempt.chunk, "seconds": round(attempt.seconds, 3), "worker": attempt.worker}
 
 
-def _last(spans: Sequence[Span]) -> float | None:
-    return round(length(spans[-1:]), 3) if spans else None
+def _last_length(spans: Sequence[Span]) -> float | None:
+    return round(total_length(spans[-1:]), 3) if spans else None
 
 
-def _shares(tried: Iterable[Attempt]) -> list[Share]:
+def _worker_summaries(history: Iterable[Attempt]) -> list[WorkerSummary]:
     by_worker: dict[str, list[Attempt]] = {}
-    for one in tried:
-        by_worker.setdefault(one.worker, []).append(one)
-    return [_share(worker, own) for worker, own in by_worker.items()]
+    for attempt in history:
+        by_worker.setdefault(attempt.worker, []).append(attempt)
+    return [_worker_summary(worker, history) for worker, history in by_worker.items()]
 
 
-def _share(worker: str, own: Sequence[Attempt]) -> Share:
-    made = [one for one in own if one.outcome == "done"]
-    frames, spent = sum(one.frames for one in made), sum(one.seconds for one in made)
-    return Share(
-        worker=worker, engine=own[-1].engine, chunks=len(made), frames=frames, failures=sum(map(_is_in_vain, own)),
-        seconds=round(sum(one.seconds for one in own if one.outcome != "open"), 3),
+def _worker_summary(worker: str, history: Sequence[Attempt]) -> WorkerSummary:
+    successful = [attempt for attempt in history if attempt.outcome == "done"]
+    frames, spent = sum(attempt.frames for attempt in successful), sum(attempt.seconds for attempt in successful)
+    return WorkerSummary(
+        worker=worker, engine=history[-1].engine, chunks=len(successful), frames=frames,
+        failures=sum(map(_is_failure, history)),
+        seconds=round(sum(attempt.seconds for attempt in history if attempt.outcome != "open"), 3),
         fps=round(frames / spent, 3) if spent else 0.0,
     )  # fmt: skip

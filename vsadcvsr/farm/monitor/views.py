@@ -1,4 +1,4 @@
-"""What is seen of jobs that are watched: on a terminal, in plain lines, or in JSON."""
+"""Views of job progress: a terminal display, plain lines, or JSON."""
 
 from __future__ import annotations
 
@@ -17,160 +17,164 @@ from rich.text import Text
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.farm.monitor.attempts import Attempt
-from vsadcvsr.farm.monitor.status import Status, Tally, total
-from vsadcvsr.farm.monitor.summary import Summary, clock, counted
+from vsadcvsr.farm.monitor.status import JobTracker, Status, combined
+from vsadcvsr.farm.monitor.summary import Summary, count_of, format_duration
 from vsadcvsr.farm.store.job import Job
 
 type Style = Literal["rich", "plain", "json"]
-type Seen = Sequence[tuple[Tally, Status]]
+type Snapshot = Sequence[tuple[JobTracker, Status]]
 
-_SOON, _LATE = 10.0, 60.0
-"""Seconds between plain lines, at least; and at most, where nothing changes."""
-_ROWS, _JOBS = 12, 4
+_MIN_INTERVAL, _MAX_INTERVAL = 10.0, 60.0
+"""Seconds between plain lines, at least; and at most, without changes."""
+_MAX_WORKERS, _MAX_JOBS = 12, 4
 """Workers and jobs that a terminal shows."""
 
 
 class View(Protocol):
-    """Told what is to be seen, by one thread at a time."""
+    """Display of progress, called from one thread at a time."""
 
-    def begin(self) -> None: ...
+    def start(self) -> None: ...
 
-    def say(self, words: str) -> None: ...
+    def say(self, message: str) -> None: ...
 
-    def doing(self, words: str) -> None: ...
+    def activity(self, message: str) -> None: ...
 
-    def failed(self, job: Job, one: Attempt) -> None: ...
+    def failed(self, job: Job, item: Attempt) -> None: ...
 
-    def show(self, seen: Seen) -> None: ...
+    def show(self, snapshot: Snapshot) -> None: ...
 
-    def end(self, over: Iterable[tuple[Job, Summary]]) -> None: ...
+    def finish(self, finished: Iterable[tuple[Job, Summary]]) -> None: ...
 
 
-class Plain:
+class PlainView:
     """Lines for logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._told = -_LATE
+        self._reported_at = -_MAX_INTERVAL
         self._last: list[Status] = []
-        self._seen: Seen = ()
+        self._snapshot: Snapshot = ()
 
-    def begin(self) -> None:
-        """Nothing."""
+    def start(self) -> None:
+        """No-op."""
 
-    def say(self, words: str) -> None:
-        self._write(f"ffadcvsr: {words}")
+    def say(self, message: str) -> None:
+        self._write(f"ffadcvsr: {message}")
 
-    def doing(self, words: str) -> None:
-        if words:
-            self.say(words)
+    def activity(self, message: str) -> None:
+        if message:
+            self.say(message)
 
-    def failed(self, job: Job, one: Attempt) -> None:
-        self.say(failure(job, one))
+    def failed(self, job: Job, item: Attempt) -> None:
+        self.say(failure_line(job, item))
 
-    def show(self, seen: Seen) -> None:
-        self._seen, now = seen, time.monotonic()
-        if now - self._told >= (_SOON if self._has_news() else _LATE):
-            self._told = now
-            self._tell()
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot, now = snapshot, time.monotonic()
+        if now - self._reported_at >= (_MIN_INTERVAL if self._has_changed() else _MAX_INTERVAL):
+            self._reported_at = now
+            self._report()
 
-    def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
-        if self._has_news():
-            self._tell()
-        for job, summary in over:
+    def finish(self, finished: Iterable[tuple[Job, Summary]]) -> None:
+        if self._has_changed():
+            self._report()
+        for job, summary in finished:
             self.say(f"{job.folder.name}: {summary}")
 
     def _write(self, text: str) -> None:
         self._stream.write(f"{text}\n")  # at once, so that others' lines come before or behind it
         self._stream.flush()
 
-    def _has_news(self) -> bool:
-        return self._last != [status for _, status in self._seen]
+    def _has_changed(self) -> bool:
+        return self._last != [status for _, status in self._snapshot]
 
-    def _changed(self) -> list[tuple[Tally, Status]]:
-        """The jobs of which there is something new to tell, which then is told."""
+    def _changed(self) -> list[tuple[JobTracker, Status]]:
+        """Jobs with a new status, which then counts as reported."""
         known = dict(enumerate(self._last))
-        self._last = [status for _, status in self._seen]
-        return [one for number, one in enumerate(self._seen) if known.get(number) != one[1]]
+        self._last = [status for _, status in self._snapshot]
+        return [item for number, item in enumerate(self._snapshot) if known.get(number) != item[1]]
 
-    def _tell(self) -> None:
-        for tally, status in self._changed() or self._seen:
-            self.say(f"{tally.job.folder.name}: {told(status)}")
-        if len(self._seen) > 1:
-            self.say(f"{len(self._seen)} jobs: {told(total([status for _, status in self._seen]))}")
+    def _report(self) -> None:
+        for tally, status in self._changed() or self._snapshot:
+            self.say(f"{tally.job.folder.name}: {status_line(status)}")
+        if len(self._snapshot) > 1:
+            self.say(f"{len(self._snapshot)} jobs: {status_line(combined([status for _, status in self._snapshot]))}")
 
 
-class Json(Plain):
-    """One object a line: `event` is progress, failed, doing, said or summary."""
+class JsonView(PlainView):
+    """One object per line: `event` is progress, failed, doing, said or summary."""
 
-    def say(self, words: str) -> None:
-        self._put(event="said", words=words)
+    def say(self, message: str) -> None:
+        self._put(event="said", message=message)
 
-    def doing(self, words: str) -> None:
-        self._put(event="doing", words=words)
+    def activity(self, message: str) -> None:
+        self._put(event="doing", message=message)
 
-    def failed(self, job: Job, one: Attempt) -> None:
-        self._put(event="failed", job=str(job.folder), **asdict(one))
+    def failed(self, job: Job, item: Attempt) -> None:
+        self._put(event="failed", job=str(job.folder), **asdict(item))
 
-    def show(self, seen: Seen) -> None:
-        self._seen = seen
-        if self._has_news():
-            self._tell()
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        if self._has_changed():
+            self._report()
 
-    def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
-        for job, summary in over:
-            self._put(event="summary", job=str(job.folder), **summary.plain())
+    def finish(self, finished: Iterable[tuple[Job, Summary]]) -> None:
+        for job, summary in finished:
+            self._put(event="summary", job=str(job.folder), **summary.as_json())
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         for tally, status in self._changed():
-            self._put(event="progress", job=str(tally.job.folder), **status.plain())
+            self._put(event="progress", job=str(tally.job.folder), **status.as_json())
 
-    def _put(self, **told: object) -> None:
-        self._write(json.dumps({"time": round(time.time(), 3), **told}))
+    def _put(self, **fields: object) -> None:
+        self._write(json.dumps({"time": round(time.time(), 3), **fields}))
 
 
-class Rich:
-    """What stays at the foot of a terminal, below the lines that were said."""
+class RichView:
+    """A live display at the bottom of a terminal, below the messages."""
 
     def __init__(self, stream: TextIO) -> None:
         self._live = Live(console=Console(file=stream), auto_refresh=False, vertical_overflow="ellipsis")
-        self._seen: Seen = ()
-        self._doing = ""
+        self._snapshot: Snapshot = ()
+        self._activity = ""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._live.start()
 
-    def say(self, words: str) -> None:
-        self._live.console.print(f"ffadcvsr: {words}", markup=False, highlight=False, soft_wrap=True)
+    def say(self, message: str) -> None:
+        self._live.console.print(f"ffadcvsr: {message}", markup=False, highlight=False, soft_wrap=True)
 
-    def doing(self, words: str) -> None:
-        self._doing = words
-        self.show(self._seen)
+    def activity(self, message: str) -> None:
+        self._activity = message
+        self.show(self._snapshot)
 
-    def failed(self, job: Job, one: Attempt) -> None:
-        self.say(failure(job, one))
+    def failed(self, job: Job, item: Attempt) -> None:
+        self.say(failure_line(job, item))
 
-    def show(self, seen: Seen) -> None:
-        self._seen = seen
-        self._live.update(Group(*_foot(seen), *([Text(self._doing, "cyan")] if self._doing else [])), refresh=True)
+    def show(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._live.update(
+            Group(*_footer(snapshot), *([Text(self._activity, "cyan")] if self._activity else [])), refresh=True
+        )
 
-    def end(self, over: Iterable[tuple[Job, Summary]]) -> None:
+    def finish(self, finished: Iterable[tuple[Job, Summary]]) -> None:
         self._live.stop()
-        for job, summary in over:
+        for job, summary in finished:
             self.say(f"{job.folder.name}: {summary}")
 
 
-def _foot(seen: Seen) -> Iterable[RenderableType]:
-    """The jobs that are not done yet, some of them where there are many, and what all come to."""
-    going = [one for one in seen if not one[1].ended] or seen[-1:]
-    for tally, status in going[:_JOBS]:
-        yield from _parts(tally, status, rows=max(1, _ROWS // min(len(going), _JOBS)))
-    if len(seen) > 1:
-        ended = sum(status.ended for _, status in seen)
-        yield Text(f"{ended} of {len(seen)} jobs done; {told(total([status for _, status in seen]))}", "bold")
+def _footer(snapshot: Snapshot) -> Iterable[RenderableType]:
+    """The unfinished jobs, some of them if there are many, and the total."""
+    unfinished = [item for item in snapshot if not item[1].ended] or snapshot[-1:]
+    for tally, status in unfinished[:_MAX_JOBS]:
+        yield from _job_rows(tally, status, rows=max(1, _MAX_WORKERS // min(len(unfinished), _MAX_JOBS)))
+    if len(snapshot) > 1:
+        ended = sum(status.ended for _, status in snapshot)
+        yield Text(
+            f"{ended} of {len(snapshot)} jobs done; {status_line(combined([status for _, status in snapshot]))}", "bold"
+        )
 
 
-def _parts(tally: Tally, status: Status, *, rows: int) -> Iterable[RenderableType]:
+def _job_rows(tally: JobTracker, status: Status, *, rows: int) -> Iterable[RenderableType]:
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(no_wrap=True, max_width=24, style="bold")
     bar.add_column(ratio=1)
@@ -178,39 +182,40 @@ def _parts(tally: Tally, status: Status, *, rows: int) -> Iterable[RenderableTyp
     share = f"{status.frames_done / status.frames:.0%}"
     bar.add_row(tally.job.folder.name, ProgressBar(total=status.frames, completed=status.frames_done), share)
     yield bar
-    yield Padding(Text(told(status)), (0, 0, 0, 2))
+    yield Padding(Text(status_line(status)), (0, 0, 0, 2))
     now = time.time()
-    working = sorted(tally.working, key=lambda one: one.begun)
+    running = sorted(tally.running, key=lambda attempt: attempt.begun)
     table = Table.grid(padding=(0, 2))
-    for one in working[:rows]:
-        table.add_row(f"  {one.worker}", f"chunk {one.chunk}", clock(now - one.begun))
-    if working:
+    for attempt in running[:rows]:
+        table.add_row(f"  {attempt.worker}", f"chunk {attempt.chunk}", format_duration(now - attempt.begun))
+    if running:
         yield table
-    if len(working) > rows:
-        yield Text(f"  and {len(working) - rows} more", "dim")
+    if len(running) > rows:
+        yield Text(f"  and {len(running) - rows} more", "dim")
 
 
-def told(status: Status) -> str:
-    """How far a job is, in one line."""
+def status_line(status: Status) -> str:
+    """A status in one line."""
     parts = [
         f"{status.frames_done}/{status.frames} frames", f"{status.done}/{status.chunks} chunks",
         f"{len(status.running)} at work", f"{status.fps:.3g} fps" if status.fps else "",
-        f"eta {clock(status.eta)}" if status.eta else "", counted(status.retries, "retry") if status.retries else "",
+        f"eta {format_duration(status.eta)}" if status.eta else "",
+        count_of(status.retries, "retry") if status.retries else "",
         f"{len(status.failed)} failed" if status.failed else "", "merged" if status.merged else "",
     ]  # fmt: skip
     return ", ".join(filter(None, parts))
 
 
-def failure(job: Job, one: Attempt) -> str:
-    """What went wrong, in one line."""
-    return f"{job.folder.name}: chunk {one.chunk} {one.outcome} on {one.worker}: {one.cause}"
+def failure_line(job: Job, attempt: Attempt) -> str:
+    """A failed attempt in one line."""
+    return f"{job.folder.name}: chunk {attempt.chunk} {attempt.outcome} on {attempt.worker}: {attempt.cause}"
 
 
-_VIEWS: dict[str, type[Plain] | type[Rich]] = {"rich": Rich, "plain": Plain, "json": Json}
+_VIEWS: dict[str, type[PlainView] | type[RichView]] = {"rich": RichView, "plain": PlainView, "json": JsonView}
 
 
 def view_of(style: Style | None, stream: TextIO) -> View:
-    """The view of that style, or the one that suits the stream. Raises UsageError for a style that there is not."""
+    """The view of that style, or the one that suits the stream. Raises UsageError for an unknown style."""
     chosen = style or ("rich" if stream.isatty() else "plain")
     if chosen not in _VIEWS:
         raise UsageError.of("style", chosen, ", ".join(_VIEWS))

@@ -1,4 +1,4 @@
-"""How a film is divided into chunks. Pure: times and cuts in, ranges of frames out."""
+"""Division of a film into chunks: from times and cuts to frame ranges."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from itertools import accumulate
 
 from vsadcvsr.errors import UsageError
 
-LEAST = 2
-"""Frames in the smallest chunk of a longer film: two key frames in a row look like one to some decoders."""
+MIN_FRAMES = 2
+"""Frames in the smallest chunk of a longer film: some decoders take two key frames in a row for one."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Pictures `begin` to `end`, made from frames `first` to `last`; both half-open, counted from 0."""
+    """Output frames `begin` to `end`, rendered from frames `first` to `last`; half-open, counted from 0."""
 
     number: int
     begin: int
@@ -30,44 +30,44 @@ class Chunk:
 
     @property
     def length(self) -> int:
-        """How many pictures there are in it."""
+        """Number of output frames."""
         return self.end - self.begin
 
 
-def plan(times: Sequence[Fraction], cuts: Iterable[int], *, seconds: Fraction, margin: int) -> tuple[Chunk, ...]:
+def plan_chunks(times: Sequence[Fraction], cuts: Iterable[int], *, seconds: Fraction, margin: int) -> tuple[Chunk, ...]:
     """The chunks of a film whose frames begin at `times` (seconds): each frame in one chunk, in order.
 
-    `cuts` are the frames that begin a scene, at which it is divided where that leaves chunks of half to one and a half
-    times `seconds`; elsewhere at `seconds`. `margin` is the number of frames that a picture depends on, to either side.
+    `cuts` are the first frames of scenes, which are preferred as boundaries if they leave chunks of half to one and a
+    half times `seconds`. `margin` is the number of frames that an output frame depends on, on either side.
     """
     if seconds <= 0:
         raise UsageError.of("chunk length", float(seconds), "more than 0 seconds")
     if margin < 0:
         raise UsageError.of("margin", margin, "0 or more frames")
     count = len(times)
-    ends = list(_ends(list(accumulate(times, max)), sorted(set(cuts)), seconds))
+    ends = list(_boundaries(list(accumulate(times, max)), sorted(set(cuts)), seconds))
     return tuple(
         Chunk(number, begin, end, max(0, begin - margin), min(count, end + margin))
         for number, (begin, end) in enumerate(zip([0, *ends], ends, strict=False))
     )
 
 
-def _ends(times: Sequence[Fraction], cuts: Sequence[int], seconds: Fraction) -> Iterable[int]:
+def _boundaries(times: Sequence[Fraction], cuts: Sequence[int], seconds: Fraction) -> Iterable[int]:
     begin = 0
     while begin < len(times):
-        begin = _end(times, cuts, begin, seconds)
+        begin = _boundary(times, cuts, begin, seconds)
         yield begin
 
 
-def _end(times: Sequence[Fraction], cuts: Sequence[int], begin: int, seconds: Fraction) -> int:
-    """Where a chunk ends that starts at `begin`."""
+def _boundary(times: Sequence[Fraction], cuts: Sequence[int], begin: int, seconds: Fraction) -> int:
+    """End of a chunk that starts at `begin`."""
     count, start = len(times), times[begin]
-    if times[-1] - start <= seconds * 3 / 2 or count - begin < 2 * LEAST:
+    if times[-1] - start <= seconds * 3 / 2 or count - begin < 2 * MIN_FRAMES:
         return count
-    last = count - LEAST
-    low = min(max(begin + LEAST, bisect_left(times, start + seconds / 2)), last)
+    last = count - MIN_FRAMES
+    low = min(max(begin + MIN_FRAMES, bisect_left(times, start + seconds / 2)), last)
     high = max(low, min(last, bisect_right(times, start + seconds * 3 / 2) - 1))
-    near = cuts[bisect_left(cuts, low) : bisect_right(cuts, high)]
-    if near:
-        return min(near, key=lambda cut: abs(times[cut] - start - seconds))
+    candidates = cuts[bisect_left(cuts, low) : bisect_right(cuts, high)]
+    if candidates:
+        return min(candidates, key=lambda cut: abs(times[cut] - start - seconds))
     return min(max(bisect_left(times, start + seconds), low), high)

@@ -1,6 +1,6 @@
-"""Who works on which chunk, or on what is done once for all of them, so that no two choose the same.
+"""Claims of workers on chunks, or on steps that are done once per job.
 
-A claim saves work and protects nothing: a chunk that is made twice is made twice alike.
+A claim saves work and protects nothing: a chunk that is rendered twice has the same bits.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vsadcvsr.farm.store.ledger import machine, worker_name
+from vsadcvsr.farm.store.ledger import machine_name, worker_name
 
-_BEAT = 30.0
-_DEAD = 600.0
-"""Seconds between two signs of life, and without one until a worker counts as dead."""
+_HEARTBEAT_SECONDS = 30.0
+_DEAD_SECONDS = 600.0
+"""Seconds between heartbeats, and without one until a worker counts as dead."""
 
 
 class Claims:
@@ -28,58 +28,59 @@ class Claims:
         self._folder = folder
 
     @contextmanager
-    def held(self, what: int | str, patron: str = "") -> Iterator[bool]:
-        """Whether the chunk of that number, or the work of that name, is ours now; given back at the end.
+    def claim(self, what: int | str, driver: str = "") -> Iterator[bool]:
+        """Claims the chunk of that number, or the step of that name; whether it is ours. Released at the end.
 
-        `patron` is who this process works for, and does not outlive. Raises FileNotFoundError without a job's folder.
+        `driver` is the process that this one works for, and does not outlive. Raises FileNotFoundError without a job
+        folder.
         """
         path, token = self._path(what), secrets.token_hex(8)
-        if not self._take(path, token, patron):
+        if not self._acquire(path, token, driver):
             yield False
             return
         ended = threading.Event()
-        beating = threading.Thread(target=_beat, args=(path, token, ended), daemon=True, name="claim")
-        beating.start()
+        heartbeat = threading.Thread(target=_heartbeat, args=(path, token, ended), daemon=True, name="claim")
+        heartbeat.start()
         try:
             yield True
         finally:
             ended.set()
-            beating.join()
+            heartbeat.join()
             if _read(path).get("token") == token:
                 path.unlink(missing_ok=True)
 
-    def free(self, chunk: int, worker: str) -> None:
-        """Takes a chunk away from a worker that is known to be dead, if it has it."""
+    def release(self, chunk: int, worker: str) -> None:
+        """Removes the claim of a worker that is known to be dead, if it holds it."""
         path = self._path(chunk)
         if _read(path).get("worker") == worker:
             path.unlink(missing_ok=True)
 
     def holder(self, what: int | str) -> str:
-        """The worker that has it, as long as it shows signs of life; else an empty string."""
+        """The live worker that holds it; an empty string if none does."""
         path = self._path(what)
         return "" if _is_dead(path) else str(_read(path).get("worker", ""))
 
-    def taken(self) -> set[int]:
-        """The chunks that are claimed, by the living or the dead: no more than a listing."""
+    def claimed(self) -> set[int]:
+        """The chunks that are claimed, by live or dead workers, from one directory listing."""
         names = (path.name for path in self._folder.glob("*.json"))
         return {int(name.removesuffix(".json")) for name in names if name.removesuffix(".json").isdecimal()}
 
     def _path(self, what: int | str) -> Path:
         return self._folder / f"{what if isinstance(what, str) else f'{what:05}'}.json"
 
-    def _take(self, path: Path, token: str, patron: str) -> bool:
+    def _acquire(self, path: Path, token: str, driver: str) -> bool:
         self._folder.mkdir(exist_ok=True)  # without parents: a job that was removed stays so
         own = path.with_name(f"{path.name}.{token}")
-        own.write_text(json.dumps({"worker": worker_name(), "patron": patron, "token": token}))
+        own.write_text(json.dumps({"worker": worker_name(), "patron": driver, "token": token}))
         try:
-            if not _links(own, path) and not _replaces(own, path):
+            if not _link(own, path) and not _replace_dead(own, path):
                 return False
         finally:
             own.unlink(missing_ok=True)
         return _read(path).get("token") == token
 
 
-def _links(own: Path, path: Path) -> bool:
+def _link(own: Path, path: Path) -> bool:
     """Whether `path` was free and is the claim `own` now. Unlike an exclusive creation, it is never half written."""
     try:
         os.link(own, path)
@@ -88,16 +89,17 @@ def _links(own: Path, path: Path) -> bool:
     return True
 
 
-def _replaces(own: Path, path: Path) -> bool:
+def _replace_dead(own: Path, path: Path) -> bool:
     """Whether the claim at `path` was dead and is `own` now.
 
-    Several may find the same claim dead at once. So the replacement is locked, and the claim looked at again inside: it
-    may be the living one of whoever replaced it first. A lock whose owner died is removed, for the next attempt.
+    Several workers may find the same claim dead at once. So the replacement is locked, and the claim checked again
+    inside: it may be the live one of whoever replaced it first. A lock whose owner died is removed, for the next
+    attempt.
     """
     if not _is_dead(path):
         return False
     lock = path.with_name(f"{path.name}.taking")
-    if not _links(own, lock):
+    if not _link(own, lock):
         if _is_dead(lock):
             lock.unlink(missing_ok=True)
         return False
@@ -110,8 +112,8 @@ def _replaces(own: Path, path: Path) -> bool:
     return True
 
 
-def _beat(path: Path, token: str, ended: threading.Event) -> None:
-    while not ended.wait(_BEAT):
+def _heartbeat(path: Path, token: str, ended: threading.Event) -> None:
+    while not ended.wait(_HEARTBEAT_SECONDS):
         with suppress(OSError):
             if _read(path).get("token") == token:  # another's, after a long sleep of this machine
                 os.utime(path)
@@ -119,29 +121,29 @@ def _beat(path: Path, token: str, ended: threading.Event) -> None:
 
 def _read(path: Path) -> dict[str, object]:
     try:
-        told = json.loads(path.read_text())
+        data = json.loads(path.read_text())
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _is_dead(path: Path) -> bool:
     try:
-        silent = time.time() - path.stat().st_mtime
+        age = time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return True
-    told = _read(path)
-    return silent > _DEAD or any(_is_gone(str(told.get(role, ""))) for role in ("worker", "patron"))
+    data = _read(path)
+    return age > _DEAD_SECONDS or any(_is_gone(str(data.get(role, ""))) for role in ("worker", "patron"))
 
 
 def _is_gone(worker: str) -> bool:
     """Whether that is a process of this machine that has ended."""
     host, _, number = worker.rpartition(":")
-    return host == machine() and not lives(number)
+    return host == machine_name() and not process_is_alive(number)
 
 
-def lives(number: str) -> bool:
-    """Whether a process of this machine is there still, as far as can be told."""
+def process_is_alive(number: str) -> bool:
+    """Whether a process of this machine still exists, as far as can be determined."""
     if os.name != "posix" or not number.isdecimal():
         return True
     try:

@@ -1,4 +1,4 @@
-"""Files as they were when they were planned with, so that a change of one is noticed."""
+"""Fingerprints of source files, by which changes after planning are noticed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 from vsadcvsr.errors import FarmError, UsageError
 
-_SAMPLE = 1 << 20
-"""Bytes that are read at either end."""
-_CLOCK = 2.0
-"""Seconds by which file systems may differ in what they say of the same file."""
+_SAMPLE_BYTES = 1 << 20
+"""Bytes that are hashed at either end."""
+_MTIME_TOLERANCE = 2.0
+"""Seconds by which file systems may differ in the modification time of one file."""
 
 
 class ChangedError(FarmError):
-    """What was planned with is not what is there: no new attempt can help."""
+    """The job does not match its plan any more: no new attempt can help."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """A file: its size in bytes, when it was written (seconds), and the SHA-256 of its two ends."""
+    """Size in bytes, modification time (seconds), and SHA-256 of both ends of a file."""
 
     path: str
     size: int
@@ -29,14 +29,16 @@ class Fingerprint:
     ends: str
 
     def check(self) -> None:
-        """Raises ChangedError if the file is another now, FarmError if it cannot be read."""
+        """Raises ChangedError if the file has changed, FarmError if it cannot be read."""
         try:
-            now = fingerprint(Path(self.path), self.path)
+            current = fingerprint(Path(self.path), self.path)
         except (OSError, UsageError) as error:
             raise FarmError(f"the source cannot be read on this machine: {error}") from error
-        if now.size != self.size or now.ends != self.ends:
-            raise ChangedError(f"{self.path} has changed since it was planned: {_difference(self, now)}; plan it anew")
-        if abs(now.written - self.written) > _CLOCK:
+        if current.size != self.size or current.ends != self.ends:
+            raise ChangedError(
+                f"{self.path} has changed since it was planned: {_difference(self, current)}; plan it anew"
+            )
+        if abs(current.written - self.written) > _MTIME_TOLERANCE:
             raise ChangedError(f"{self.path} was written again since it was planned; plan it anew")
 
 
@@ -47,12 +49,12 @@ def fingerprint(path: Path, name: str | None = None) -> Fingerprint:
     stat = path.stat()
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        digest.update(file.read(_SAMPLE))
-        if stat.st_size > _SAMPLE:
-            file.seek(max(_SAMPLE, stat.st_size - _SAMPLE), os.SEEK_SET)
+        digest.update(file.read(_SAMPLE_BYTES))
+        if stat.st_size > _SAMPLE_BYTES:
+            file.seek(max(_SAMPLE_BYTES, stat.st_size - _SAMPLE_BYTES), os.SEEK_SET)
             digest.update(file.read())
     return Fingerprint(path=name or str(path), size=stat.st_size, written=stat.st_mtime, ends=digest.hexdigest())
 
 
-def _difference(before: Fingerprint, now: Fingerprint) -> str:
-    return f"{before.size} bytes then, {now.size} now" if before.size != now.size else "other bytes in it"
+def _difference(planned: Fingerprint, current: Fingerprint) -> str:
+    return f"{planned.size} bytes then, {current.size} now" if planned.size != current.size else "other bytes in it"

@@ -1,10 +1,10 @@
-"""A job's folder: the frozen plan, the chunks that are made, and the ledger.
+"""Job folder: the frozen plan, the rendered chunks, and the ledger.
 
-job.json     the plan; written once
-chunks/      files of pictures; a name has the chunk's number and its content's sum
-ledger/      what happened; see `ledger`
-claims/      who works on what; see `claims`
-engines/     an empty file for each kind of engine that has worked on it
+    job.json     the plan; written once
+    chunks/      rendered files, named by chunk number and checksum
+    ledger/      events; see `ledger`
+    claims/      claims of workers; see `claims`
+    engines/     an empty file for each kind of engine that has worked on it
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from urllib.parse import quote, unquote
 
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.store.chunks import Chunk
-from vsadcvsr.farm.store.claims import Claims, lives
+from vsadcvsr.farm.store.claims import Claims, process_is_alive
 from vsadcvsr.farm.store.fingerprints import ChangedError, Fingerprint
-from vsadcvsr.farm.store.ledger import Ledger, Line, machine, worker_name
+from vsadcvsr.farm.store.ledger import Ledger, LedgerEntry, machine_name, worker_name
 from vsadcvsr.files import sha256
 
 _VERSION = 1
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
-_MADE = re.compile(r"(\d{5,})-[0-9a-f]{16}\.")
-"""The name of a chunk's file, once it is made."""
+_CHUNK_FILE = re.compile(r"(\d{5,})-[0-9a-f]{16}\.")
+"""Name of a complete chunk file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A plan in its folder. `request` is what was asked for, `recipe` what whoever makes chunks needs to know; both
-    are the host's, and plain JSON.
+    """A plan in its folder. `request` is what was asked for, `recipe` what workers need to render chunks; both belong
+    to the host, and are plain JSON.
     """
 
     folder: Path
@@ -51,44 +51,44 @@ class Job:
     sources: Sequence[Fingerprint]
     chunks: Sequence[Chunk]
     key: str = field(default="", compare=False)
-    """What tells this plan from every other."""
+    """Identifies this plan."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """The job of a folder. Raises UsageError where there is none."""
+        """The job in a folder. Raises UsageError if there is none."""
         path = folder / "job.json"
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             raise UsageError.of("job", str(folder), "the folder of a planned job", "ffadcvsr farm plan") from None
         try:
-            told = json.loads(content)
-            version = told.pop("version")
+            data = json.loads(content)
+            version = data.pop("version")
             if version != _VERSION:
                 raise ChangedError(f"{path} is of version {version}, allowed: {_VERSION}; plan it with this version")
-            told["sources"] = [Fingerprint(**one) for one in told["sources"]]
-            told["chunks"] = [Chunk(number, *bounds) for number, bounds in enumerate(told["chunks"])]
-            return cls(folder=folder, key=hashlib.sha256(content).hexdigest()[:16], **told)
+            data["sources"] = [Fingerprint(**item) for item in data["sources"]]
+            data["chunks"] = [Chunk(number, *bounds) for number, bounds in enumerate(data["chunks"])]
+            return cls(folder=folder, key=hashlib.sha256(content).hexdigest()[:16], **data)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ChangedError(f"{path} is damaged: {error}; plan it anew in another folder") from error
 
     def write(self) -> Job:
-        """Puts the plan into its folder; the job as it is read from there. Another plan that is there stays and wins
-        if it asks for the same; ChangedError is raised if it does not.
+        """Writes the plan into its folder; returns the job as it is read from there. An existing plan is kept if it has
+        the same request; ChangedError otherwise.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        told = {
+        data = {
             "version": _VERSION, "request": self.request, "recipe": self.recipe,
-            "sources": [asdict(one) for one in self.sources],
-            "chunks": [[one.begin, one.end, one.first, one.last] for one in self.chunks],
+            "sources": [asdict(item) for item in self.sources],
+            "chunks": [[item.begin, item.end, item.first, item.last] for item in self.chunks],
         }  # fmt: skip
-        write_once(self.folder / "job.json", (json.dumps(told, indent=1) + "\n").encode())
-        there = self.read(self.folder)
-        there.check_request(self.request)
-        return there
+        write_once(self.folder / "job.json", (json.dumps(data, indent=1) + "\n").encode())
+        stored = self.read(self.folder)
+        stored.check_request(self.request)
+        return stored
 
     def check_request(self, request: Mapping[str, object]) -> None:
-        """Raises ChangedError if this plan was made for something else."""
+        """Raises ChangedError if this plan has another request."""
         other = [name for name in {**self.request, **request} if self.request.get(name) != request.get(name)]
         if other:
             raise ChangedError(
@@ -96,12 +96,12 @@ class Job:
             )
 
     def check_sources(self) -> None:
-        """Raises ChangedError if one of them is not what it was, FarmError if it cannot be read."""
-        for one in self.sources:
-            one.check()
+        """Raises ChangedError if a source has changed, FarmError if it cannot be read."""
+        for source in self.sources:
+            source.check()
 
     def chunk(self, number: int) -> Chunk:
-        """Raises UsageError for a number that there is not."""
+        """Raises UsageError for an unknown number."""
         if not 0 <= number < len(self.chunks):
             raise UsageError.of("chunk", number, f"0 to {len(self.chunks) - 1}")
         return self.chunks[number]
@@ -115,81 +115,81 @@ class Job:
         return Claims(self.folder / "claims")
 
     @property
-    def store(self) -> Path:
+    def chunk_folder(self) -> Path:
         """The folder of chunks."""
         return self.folder / "chunks"
 
-    def part(self, number: int, suffix: str) -> Path:
-        """The path of a chunk's file until it is whole, which no other attempt has: not even one of a process with the
-        same number in another container. `abandon` and `sweep` know it by its worker.
+    def unfinished_path(self, number: int, suffix: str) -> Path:
+        """A unique path for an incomplete chunk file: no other attempt has it, not even a process of the same number in
+        another container. `abandon` and `remove_unfinished` recognise it by its worker.
         """
         worker = worker_name().replace(":", ".")
-        return self.store / f"{number:05}.{worker}.part.{secrets.token_hex(8)}{suffix}"
+        return self.chunk_folder / f"{number:05}.{worker}.part.{secrets.token_hex(8)}{suffix}"
 
-    def lines(self) -> list[Line]:
-        """What has happened."""
+    def entries(self) -> list[LedgerEntry]:
+        """The ledger."""
         return self.ledger.read(self.key)
 
-    def done(self, lines: Sequence[Line] | None = None) -> dict[int, Line]:
-        """The chunks whose line is in the ledger and whose file is there in full, by its size."""
-        finished = [line for line in (self.lines() if lines is None else lines) if line.event == "done"]
+    def done(self, entries: Sequence[LedgerEntry] | None = None) -> dict[int, LedgerEntry]:
+        """Chunks with an entry in the ledger and a file of the right size."""
+        finished = [line for line in (self.entries() if entries is None else entries) if line.event == "done"]
         named = {line.file for line in finished}
         sizes = {entry.name: _size(entry) for entry in self._files() if entry.name in named} if named else {}
         return {line.chunk: line for line in finished if sizes.get(line.file) == line.bytes}
 
-    def stored(self) -> set[int]:
-        """The chunks of which there is a file, in full or not: no more than a listing, however long the ledger is."""
-        made = (match[1] for entry in self._files() if (match := _MADE.match(entry.name)))
-        return {int(number) for number in made}
+    def stored_chunks(self) -> set[int]:
+        """Chunks with a file, complete or not, from one directory listing."""
+        numbers = (match[1] for entry in self._files() if (match := _CHUNK_FILE.match(entry.name)))
+        return {int(number) for number in numbers}
 
     def engines(self, own: str) -> set[str]:
-        """The engines that have begun to work here, `own` among them from now on: no more than a listing."""
+        """Engines that have started to work here, including `own` from now on, from one directory listing."""
         folder = self.folder / "engines"
         folder.mkdir(exist_ok=True)
-        if own and not (mark := folder / quote(own, safe="")).exists():
-            mark.touch()
+        if own and not (marker := folder / quote(own, safe="")).exists():
+            marker.touch()
         return {unquote(path.name) for path in folder.iterdir()}
 
-    def checked(self, number: int) -> Line | None:
-        """The line of a chunk that is done, once its file is read. One with another sum than its own is removed."""
-        if number not in self.stored():
+    def verified_entry(self, number: int) -> LedgerEntry | None:
+        """The entry of a chunk that is done, after verifying its file. A damaged file is removed."""
+        if number not in self.stored_chunks():
             return None
-        line = self.done().get(number)
-        return line if line is not None and self.is_whole(line) else None
+        entry = self.done().get(number)
+        return entry if entry is not None and self.is_whole(entry) else None
 
-    def is_whole(self, line: Line) -> bool:
-        """Whether the file of a chunk that is done has its sum; one that has not is removed."""
-        path = self.store / line.file
-        if checksum(path) == line.checksum:
+    def is_whole(self, entry: LedgerEntry) -> bool:
+        """Whether the file of a chunk has its checksum; a damaged one is removed."""
+        path = self.chunk_folder / entry.file
+        if checksum(path) == entry.checksum:
             return True
         path.unlink(missing_ok=True)
         return False
 
     def _files(self) -> list[os.DirEntry[str]]:
-        """What is in the folder of chunks."""
+        """Entries of the chunk folder."""
         try:
-            with os.scandir(self.store) as entries:
+            with os.scandir(self.chunk_folder) as entries:
                 return list(entries)
         except FileNotFoundError:
             return []
 
     @property
-    def is_there(self) -> bool:
-        """Whether the folder still holds a job: whoever is ready with it may have removed it."""
+    def exists(self) -> bool:
+        """Whether the folder still holds a job: a finished one may have been removed."""
         return (self.folder / "job.json").exists()
 
     def abandon(self, number: int, worker: str, cause: str) -> None:
-        """Clears up behind a worker that is known to be dead, at a chunk that it may not have ended."""
-        self.claims.free(number, worker)
-        for path in self.store.glob(f"{number:05}.{worker.replace(':', '.')}.part*"):
+        """Cleans up after a worker that is known to be dead, at a chunk that it may not have finished."""
+        self.claims.release(number, worker)
+        for path in self.chunk_folder.glob(f"{number:05}.{worker.replace(':', '.')}.part*"):
             path.unlink(missing_ok=True)
         if number not in self.done():
             self.ledger.append(
-                Line(event="failed", plan=self.key, worker=worker, at=time.time(), chunk=number, cause=cause)
+                LedgerEntry(event="failed", plan=self.key, worker=worker, at=time.time(), chunk=number, cause=cause)
             )
 
     def remove(self, *more: Path) -> None:
-        """Takes everything of the job out of its folder, `more` too, and then the folder if there is nothing else."""
+        """Removes the job's files from its folder, and `more`, and then the folder if it is empty."""
         for path in (self.folder / "job.json", *more):  # without the first, nobody works here any more
             path.unlink(missing_ok=True)
         for name in ("chunks", "engines", "ledger", "claims"):
@@ -197,17 +197,17 @@ class Job:
         with suppress(OSError):
             self.folder.rmdir()
 
-    def sweep(self) -> None:
-        """Removes what workers of this machine that are dead had half made."""
-        for path in self.store.glob("*.part.*"):
+    def remove_unfinished(self) -> None:
+        """Removes incomplete files of dead workers of this machine."""
+        for path in self.chunk_folder.glob("*.part.*"):
             number, _, rest = path.name.partition(".")
             host, _, process = rest.partition(".part.")[0].rpartition(".")
-            if number.isdecimal() and host == machine() and not lives(process):
+            if number.isdecimal() and host == machine_name() and not process_is_alive(process):
                 path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder, and those that it is in. Raises UsageError where none can ever be there, else OSError."""
+    """Makes a folder and its parents. Raises UsageError if that can never work, else OSError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -219,42 +219,42 @@ def make_folder(folder: Path) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Makes a folder for a job. Raises UsageError where its storage has no hard links, and as `make_folder`."""
+    """Makes a folder for a job. Raises UsageError if its storage has no hard links, and as `make_folder`."""
     make_folder(folder)
-    one = folder / f"{secrets.token_hex(4)}.part"
-    other = one.with_suffix(".link")
-    one.touch()
+    probe = folder / f"{secrets.token_hex(4)}.part"
+    link = probe.with_suffix(".link")
+    probe.touch()
     try:
-        os.link(one, other)
+        os.link(probe, link)
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
         allowed = f"a folder on storage with hard links ({error.strerror})"
         raise UsageError.of("job", str(folder), allowed, "not on an object store") from error
     finally:
-        one.unlink(missing_ok=True)
-        other.unlink(missing_ok=True)
+        probe.unlink(missing_ok=True)
+        link.unlink(missing_ok=True)
 
 
 def write_once(path: Path, content: bytes) -> None:
-    """Makes a file that is there in full or not at all; one that is there already stays. Raises OSError."""
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+    """Writes a file atomically; an existing one is kept. Raises OSError."""
+    unfinished = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
-        with part.open("wb") as file:
+        with unfinished.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         try:
-            os.link(part, path)
+            os.link(unfinished, path)
         except FileExistsError:
             return
     finally:
-        part.unlink(missing_ok=True)
-    settle(path.parent)
+        unfinished.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
-def settle(folder: Path) -> None:
-    """Makes sure that the names in a folder are on the disk."""
+def sync_folder(folder: Path) -> None:
+    """Flushes the names in a folder to disk."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

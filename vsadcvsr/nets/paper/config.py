@@ -1,4 +1,4 @@
-"""The dimensions of the paper's student, and what follows from them without a tensor: its facts, its state."""
+"""Dimensions of the paper's network, and what follows from them: its facts and the layout of its state."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from vsadcvsr.spec import ModelSpec
 UNSHUFFLED = 12
 """Channels of the input: 2x2 RGB pixels for each place of the grid."""
 
-_STAGES = 4  # of the decoder; between them the grid doubles three times, from half the input's size to four times it
+_DECODER_STAGES = (
+    4  # of the decoder; between them the grid doubles three times, from half the input's size to four times it
+)
 
 
-class Part(NamedTuple):
-    """One tensor of the step form's state: the last `frames` links where `channels` is 0, else frames of a map with
-    the input's sides divided by `divisor`. It takes new frames in at its end and loses as many at its front.
+class StatePart(NamedTuple):
+    """One tensor of the step form's state: the last `frames` links if `channels` is 0, else frames of a feature map at
+    1/`divisor` of the input's size. New frames enter at its end, old ones leave at its front.
 
-    `reads` says how many frames behind the newest a delay line is read; it is () for what is no delay line.
+    `reads` says how many frames behind the newest a delay line is read; () for other parts.
     """
 
     frames: int
@@ -31,35 +33,34 @@ class Part(NamedTuple):
 
     def shape(self, height: int, width: int) -> tuple[int, ...]:
         """The shape in a stream of (height, width) frames."""
-        at = (self.channels, height // self.divisor, width // self.divisor)
-        return (self.frames, *at) if self.channels else (self.frames,)
+        map_shape = (self.channels, height // self.divisor, width // self.divisor)
+        return (self.frames, *map_shape) if self.channels else (self.frames,)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaperDims:
-    """The dimensions of a network of the paper's shape; the defaults are the paper's.
-
-    `widths` are the UNet's, from the finest grid to the coarsest, which alone has no transformers. `decoder` are the
-    widths of the half decoder in forward order. A normalisation has the first of `groups` that divides its channels.
-    Without `temporal` blocks it is the image network AdcSR, which needs no state.
-    """
+    """Dimensions of a network of the paper's shape; the defaults are the paper's."""
 
     name: str = "paper"
     widths: tuple[int, ...] = (240, 480, 960, 960)
+    """Widths of the UNet, from the finest resolution to the coarsest, which alone has no transformers."""
     layers: int = 2
     head_dim: int = 48
     decoder: tuple[int, ...] = (256, 256, 128, 64)
+    """Widths of the half decoder in forward order."""
     decoder_layers: int = 3
     groups: tuple[int, ...] = (32, 24, 16, 12, 8, 6, 4, 2, 1)
+    """Group counts; a normalisation uses the first that divides its channels."""
     temporal: bool = True
+    """Without temporal blocks it is the image network AdcSR, which needs no state."""
 
     def __post_init__(self) -> None:
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise UsageError.of("widths", self.widths, "two or more widths of the UNet, above 0")
         if self.head_dim < 1 or any(width % self.head_dim for width in self.widths[:-1]):
             raise UsageError.of("head_dim", self.head_dim, f"a divisor of the widths {self.widths[:-1]}")
-        if len(self.decoder) != _STAGES or min(self.decoder) < 1:
-            raise UsageError.of("decoder", self.decoder, f"{_STAGES} widths above 0")
+        if len(self.decoder) != _DECODER_STAGES or min(self.decoder) < 1:
+            raise UsageError.of("decoder", self.decoder, f"{_DECODER_STAGES} widths above 0")
         if min(self.layers, self.decoder_layers) < 1:
             raise UsageError.of("layers", (self.layers, self.decoder_layers), "1 or more")
         if not self.groups or self.groups[-1] != 1:
@@ -87,53 +88,53 @@ class PaperDims:
         return next(count for count in self.groups if channels % count == 0)
 
     @cached_property
-    def state(self) -> tuple[Part, ...]:
-        """The state of the step form, in the order that it is read; () where there is none."""
-        return _Plan(self).parts() if self.temporal else ()
+    def state(self) -> tuple[StatePart, ...]:
+        """The state of the step form, in the order that it is read; () if there is none."""
+        return _StatePlanner(self).plan() if self.temporal else ()
 
     def state_values(self, height: int, width: int) -> int:
         """How many numbers the state of a stream of (height, width) frames holds."""
         return sum(math.prod(part.shape(height, width)) for part in self.state)
 
 
-class _Plan:
-    """Follows a frame through the UNet: at which delay it is put aside, at which it is needed again."""
+class _StatePlanner:
+    """Follows a frame through the UNet: at which delay each skip is pushed and popped."""
 
     def __init__(self, dims: PaperDims) -> None:
         self.dims = dims
         self.delay = 0
-        self._parts: list[Part] = []
-        self._aside: list[tuple[int, int]] = []  # of each skip: the index of its part, the delay when it was put aside
+        self._parts: list[StatePart] = []
+        self._skips: list[tuple[int, int]] = []  # of each skip: the index of its part, the delay when it was put aside
 
-    def parts(self) -> tuple[Part, ...]:
+    def plan(self) -> tuple[StatePart, ...]:
         grids = list(zip(self.dims.widths, self.dims.divisors, strict=True))
         deepest = grids[-1]
-        self._put_aside(UNSHUFFLED, deepest[1] >> (len(grids) - 1))
+        self._push_skip(UNSHUFFLED, deepest[1] >> (len(grids) - 1))
         for grid in grids:
             for _ in range(self.dims.layers):
                 self._layer(*grid, transformer=grid is not deepest)
-                self._put_aside(*grid)
+                self._push_skip(*grid)
             if grid is not deepest:
-                self._aside.append(self._aside[-1])  # made smaller again from the same line
+                self._skips.append(self._skips[-1])  # made smaller again from the same line
         self._layer(*deepest, transformer=True)
         self._layer(*deepest, transformer=False)
         for grid in reversed(grids):
             for _ in range(self.dims.layers + 1):
-                self._take()
+                self._pop_skip()
                 self._layer(*grid, transformer=grid is not deepest)
-        return (Part(self.delay, 0), *self._parts)
+        return (StatePart(self.delay, 0), *self._parts)
 
     def _layer(self, channels: int, divisor: int, *, transformer: bool) -> None:
         for _ in range(1 + transformer):
-            self._parts += [Part(2, channels, divisor)] * 2  # what each of a block's two convolutions has seen
+            self._parts += [StatePart(2, channels, divisor)] * 2  # what each of a block's two convolutions has seen
             self.delay += TemporalBlock.delay
 
-    def _put_aside(self, channels: int, divisor: int) -> None:
-        self._aside.append((len(self._parts), self.delay))
-        self._parts.append(Part(0, channels, divisor))
+    def _push_skip(self, channels: int, divisor: int) -> None:
+        self._skips.append((len(self._parts), self.delay))
+        self._parts.append(StatePart(0, channels, divisor))
 
-    def _take(self) -> None:
-        index, since = self._aside.pop()
+    def _pop_skip(self) -> None:
+        index, since = self._skips.pop()
         held = self._parts[index]
         behind = self.delay - since
         self._parts[index] = held._replace(frames=max(held.frames, behind), reads=(*held.reads, behind))

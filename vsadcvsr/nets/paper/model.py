@@ -1,7 +1,7 @@
-"""The paper's student: AdcSR, a pruned Stable Diffusion UNet with half of its VAE decoder, and convolutions along time.
+"""The paper's network: AdcSR, a pruned Stable Diffusion UNet with half of its VAE decoder, and temporal convolutions.
 
 The layout follows AdcSR (arXiv 2411.13383) and AdcVSR (arXiv 2603.00458): no text, no noise, no timestep, no encoder.
-The UNet works on an eighth of the picture's grid and gives the decoder's features without a latent between; a temporal
+The UNet works on an eighth of the output's grid and gives the decoder's features without a latent between; a temporal
 block follows each of its ResNets and transformers.
 
 Symbols: T frames of (H, W); F the decoder's features, 256.
@@ -18,42 +18,42 @@ from torch.nn import functional as F
 from vsadcvsr.nets.paper.blocks import (
     DECODER_EPS,
     RESNET_EPS,
-    Doubled,
     FeatureAttention,
     ResNet,
     Transformer,
-    halved,
-    lit,
-    normalisation,
+    Upsample2x,
+    downsample2x,
+    group_norm,
+    silu_,
 )
 from vsadcvsr.nets.paper.config import PAPER, UNSHUFFLED, PaperDims
-from vsadcvsr.nets.paper.temporal_context import Clip, Stream, Time
+from vsadcvsr.nets.paper.temporal_context import ClipContext, StepContext, TemporalContext
 from vsadcvsr.nets.temporal import State, TemporalBlock
 
 
 class Layer(nn.Module):
-    """A ResNet and, where there is one, a transformer, each with its temporal block."""
+    """A ResNet and optionally a transformer, each followed by its temporal block."""
 
-    def __init__(self, dims: PaperDims, entering: int, leaving: int, *, transformer: bool) -> None:
+    def __init__(self, dims: PaperDims, in_channels: int, out_channels: int, *, transformer: bool) -> None:
         super().__init__()
-        self.resnet = ResNet(dims, entering, leaving, RESNET_EPS)
-        self.resnet_time = TemporalBlock(leaving) if dims.temporal else None
-        self.transformer = Transformer(dims, leaving) if transformer else None
-        self.transformer_time = TemporalBlock(leaving) if transformer and dims.temporal else None
+        self.resnet = ResNet(dims, in_channels, out_channels, RESNET_EPS)
+        self.resnet_time = TemporalBlock(out_channels) if dims.temporal else None
+        self.transformer = Transformer(dims, out_channels) if transformer else None
+        self.transformer_time = TemporalBlock(out_channels) if transformer and dims.temporal else None
 
-    def forward(self, x: Tensor, time: Time) -> Tensor:
+    def forward(self, x: Tensor, context: TemporalContext) -> Tensor:
         x = self.resnet(x)
         if self.resnet_time is not None:
-            x = time.site(self.resnet_time, x)
+            x = context.apply(self.resnet_time, x)
         if self.transformer is not None:
             x = self.transformer(x)
         if self.transformer_time is not None:
-            x = time.site(self.transformer_time, x)
+            x = context.apply(self.transformer_time, x)
         return x
 
 
 class Down(nn.Module):
-    """The layers of one grid on the way down; each result is set aside."""
+    """Layers of one resolution on the way down; each result is pushed as a skip."""
 
     def __init__(self, dims: PaperDims, level: int) -> None:
         super().__init__()
@@ -62,16 +62,16 @@ class Down(nn.Module):
         self.layers = nn.ModuleList(
             Layer(dims, width if index else before, width, transformer=not last) for index in range(dims.layers)
         )
-        self.sampler = None if last else halved(width)
+        self.sampler = None if last else downsample2x(width)
 
-    def forward(self, x: Tensor, time: Time) -> Tensor:
+    def forward(self, x: Tensor, context: TemporalContext) -> Tensor:
         for layer in self.layers:
-            x = time.set_aside(layer(x, time))
-        return x if self.sampler is None else time.set_aside_again(self.sampler)
+            x = context.push_skip(layer(x, context))
+        return x if self.sampler is None else context.push_skip_again(self.sampler)
 
 
 class Up(nn.Module):
-    """The layers of one grid on the way up; each meets what was set aside."""
+    """Layers of one resolution on the way up; each takes a skip."""
 
     def __init__(self, dims: PaperDims, level: int) -> None:
         super().__init__()
@@ -79,14 +79,14 @@ class Up(nn.Module):
         width, before, after = widths[level], widths[min(level + 1, last)], widths[max(level - 1, 0)]
         self.layers = nn.ModuleList()
         for index in range(dims.layers + 1):
-            aside = after if index == dims.layers else width
-            entering = (width if index else before) + aside
-            self.layers.append(Layer(dims, entering, width, transformer=level < last))
-        self.sampler = Doubled(width) if level else None
+            skip_width = after if index == dims.layers else width
+            in_channels = (width if index else before) + skip_width
+            self.layers.append(Layer(dims, in_channels, width, transformer=level < last))
+        self.sampler = Upsample2x(width) if level else None
 
-    def forward(self, x: Tensor, time: Time) -> Tensor:
+    def forward(self, x: Tensor, context: TemporalContext) -> Tensor:
         for layer in self.layers:
-            x = layer(torch.cat([x, time.take_up()], 1), time)
+            x = layer(torch.cat([x, context.pop_skip()], 1), context)
         return x if self.sampler is None else self.sampler(x)
 
 
@@ -98,20 +98,22 @@ class UNet(nn.Module):
         finest, deepest, levels = dims.widths[0], dims.widths[-1], range(len(dims.widths))
         self.stem = nn.Conv2d(UNSHUFFLED, finest, 3, padding=1)
         self.down = nn.ModuleList(Down(dims, level) for level in levels)
-        self.middle = nn.ModuleList(Layer(dims, deepest, deepest, transformer=one) for one in (True, False))
+        self.middle = nn.ModuleList(
+            Layer(dims, deepest, deepest, transformer=transformer) for transformer in (True, False)
+        )
         self.up = nn.ModuleList(Up(dims, level) for level in reversed(levels))
-        self.norm = normalisation(dims, finest, RESNET_EPS)
+        self.norm = group_norm(dims, finest, RESNET_EPS)
         self.head = nn.Conv2d(finest, dims.decoder[0], 3, padding=1)
 
-    def forward(self, x: Tensor, time: Time) -> Tensor:
-        x = time.set_aside(x, self.stem)
+    def forward(self, x: Tensor, context: TemporalContext) -> Tensor:
+        x = context.push_skip(x, self.stem)
         for stage in self.down:
-            x = stage(x, time)
+            x = stage(x, context)
         for layer in self.middle:
-            x = layer(x, time)
+            x = layer(x, context)
         for stage in self.up:
-            x = stage(x, time)
-        features: Tensor = self.head(lit(self.norm(x)))
+            x = stage(x, context)
+        features: Tensor = self.head(silu_(self.norm(x)))
         return features
 
 
@@ -124,7 +126,7 @@ class DecoderStage(nn.Module):
         self.resnets = nn.ModuleList(
             ResNet(dims, before if at == 0 else width, width, DECODER_EPS) for at in range(dims.decoder_layers)
         )
-        self.sampler = Doubled(width) if index < len(dims.decoder) - 1 else None
+        self.sampler = Upsample2x(width) if index < len(dims.decoder) - 1 else None
 
     def layers(self) -> list[nn.Module]:
         """In the order that they are run in."""
@@ -132,7 +134,7 @@ class DecoderStage(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From features (T, F, H/2, W/2) to pictures (T, 3, 4H, 4W) in -1..1."""
+    """From features (T, F, H/2, W/2) to images (T, 3, 4H, 4W) in -1..1."""
 
     def __init__(self, dims: PaperDims) -> None:
         super().__init__()
@@ -143,23 +145,23 @@ class Decoder(nn.Module):
             ResNet(dims, features, features, DECODER_EPS),
         )
         self.stages = nn.ModuleList(DecoderStage(dims, index) for index in range(len(dims.decoder)))
-        self.norm = normalisation(dims, finest, DECODER_EPS)
+        self.norm = group_norm(dims, finest, DECODER_EPS)
         self.head = nn.Conv2d(finest, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The tail: pictures of what the middle has made."""
+        """The tail: images of what the middle has made."""
         for stage in self.stages:
             assert isinstance(stage, DecoderStage)
             for layer in stage.layers():  # one loop, so that nothing holds a stage's input, which is the widest map
                 x = layer(x)
-        pictures: Tensor = self.head(lit(self.norm(x)))
+        pictures: Tensor = self.head(silu_(self.norm(x)))
         return pictures
 
 
 class PaperStudent(nn.Module):
     """Upscales RGB frames in 0..1 by four; H and W must be multiples of `spec.multiple`, 16 in the paper's dimensions.
 
-    The result is whole and not clamped. `forward` is the clip form, `step` the step form, `fresh_state` begins a
+    The result is whole and not clamped. `forward` is the clip form, `step` the step form, `initial_state` begins a
     stream. Without temporal blocks the two are the same, frame by frame, and the state is empty.
     """
 
@@ -172,18 +174,18 @@ class PaperStudent(nn.Module):
 
     def forward(self, frames: Tensor, links: Tensor) -> Tensor:
         """The clip form: frames (T, 3, H, W) and links (T,) in, (T, 3, 4H, 4W) out."""
-        return self.pictures(self.features(frames, links))
+        return self.reconstruct(self.features(frames, links))
 
     def features(self, frames: Tensor, links: Tensor) -> Tensor:
         """The first half of the clip form: what the decoder's middle makes, (T, F, H/2, W/2)."""
-        return self.features_in(Clip(links), frames)
+        return self.features_with(ClipContext(links), frames)
 
-    def pictures(self, features: Tensor) -> Tensor:
+    def reconstruct(self, features: Tensor) -> Tensor:
         """The second half, which is the same in both forms."""
         decoded: Tensor = self.decoder(features)
         return decoded / 2 + 0.5
 
-    def fresh_state(self, height: int, width: int) -> State:
+    def initial_state(self, height: int, width: int) -> State:
         """The state of a stream of (height, width) frames that has seen nothing, in the order of `dims.state`."""
         weight = self.unet.stem.weight
         shapes = [part.shape(height, width) for part in self.dims.state]
@@ -192,19 +194,19 @@ class PaperStudent(nn.Module):
         )
 
     def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[Tensor, State]:
-        """The step form: the next T frames in, T pictures out that are `spec.lookahead` frames behind, the next state.
+        """The step form: the next T frames in, T images out that are `spec.lookahead` frames behind, the next state.
 
         Each tensor of the state drops as many frames at its front as it takes in at its end.
         """
         if not self.dims.temporal:
             return self(frames, links), ()
-        time = Stream(links, state)
-        return self.pictures(self.features_in(time, frames)), time.following
+        context = StepContext(links, state)
+        return self.reconstruct(self.features_with(context, frames)), context.next_state
 
-    def features_in(self, time: Time, frames: Tensor) -> Tensor:
-        """The first half in any form, which `time` decides."""
-        made: Tensor = self.decoder.middle(self.unet(F.pixel_unshuffle(frames * 2 - 1, 2), time))
-        return made
+    def features_with(self, context: TemporalContext, frames: Tensor) -> Tensor:
+        """The first half in any form, which `context` decides."""
+        features: Tensor = self.decoder.middle(self.unet(F.pixel_unshuffle(frames * 2 - 1, 2), context))
+        return features
 
 
 def with_temporal_blocks(image: PaperStudent, name: str = "paper") -> PaperStudent:

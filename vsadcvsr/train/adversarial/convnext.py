@@ -1,8 +1,8 @@
-"""The pixel trunk at paper size: the image tower of an OpenCLIP ConvNeXt, frozen but for its first layer.
+"""Pixel trunk at paper size: the image tower of an OpenCLIP ConvNeXt, frozen except for its first layer.
 
 ConvNeXt is of Liu et al. (arXiv 2201.03545), `convnext_xxlarge` of OpenCLIP. The paper names neither variant nor stage;
-here all stages are taken, each brought to the grid of the student's features (an eighth of the picture), so that both
-domains are judged place by place alike. Names of weights are OpenCLIP's own below `visual.trunk.`.
+here all stages are used, each resized to the grid of the student's features (an eighth of the image), so that both
+domains are judged on one grid. Names of weights are OpenCLIP's own below `visual.trunk.`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.nets.weights_file import misfits, told
+from vsadcvsr.nets.weights_file import mismatches, summary
 
 _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # CLIP's
 _PREFIX = "visual.trunk."
@@ -50,8 +50,8 @@ class _Mlp(nn.Module):
         self.fc2 = nn.Linear(4 * channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return made
+        output: Tensor = self.fc2(F.gelu(self.fc1(x)))
+        return output
 
 
 class _Block(nn.Module):
@@ -64,8 +64,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.mlp(self.norm(self.conv_dw(x).permute(0, 2, 3, 1))) * self.gamma
-        made: Tensor = x + inner.permute(0, 3, 1, 2)
-        return made
+        output: Tensor = x + inner.permute(0, 3, 1, 2)
+        return output
 
 
 class _Stage(nn.Module):
@@ -79,12 +79,12 @@ class _Stage(nn.Module):
         self.blocks = nn.Sequential(*(_Block(channels) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = self.blocks(self.downsample(x))
-        return made
+        output: Tensor = self.blocks(self.downsample(x))
+        return output
 
 
 class ConvNextTrunk(nn.Module):
-    """Pictures (T, 3, H, W) in 0..1, sides multiples of 32, to features (T, sum of widths, H/8, W/8)."""
+    """Images (T, 3, H, W) in 0..1, sides multiples of 32, to features (T, sum of widths, H/8, W/8)."""
 
     def __init__(self, dims: ConvNextDims = XXLARGE) -> None:
         super().__init__()
@@ -102,8 +102,8 @@ class ConvNextTrunk(nn.Module):
         found = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
         found = {name: value for name, value in found.items() if not name.startswith(("head.", "norm_pre."))}
         wanted = {name: tuple(value.shape) for name, value in self.state_dict().items()}
-        if problems := misfits({name: tuple(value.shape) for name, value in found.items()}, wanted):
-            raise WeightsError(f"no ConvNeXt tower of this size: {told(problems)}; give OpenCLIP's convnext_xxlarge")
+        if problems := mismatches({name: tuple(value.shape) for name, value in found.items()}, wanted):
+            raise WeightsError(f"no ConvNeXt tower of this size: {summary(problems)}; give OpenCLIP's convnext_xxlarge")
         learning = {name for name, value in self.named_parameters() if value.requires_grad}
         self.load_state_dict(found, assign=True)
         for name, value in self.named_parameters():
@@ -112,9 +112,9 @@ class ConvNextTrunk(nn.Module):
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
         mean, deviation = (pictures.new_tensor(values).view(3, 1, 1) for values in (_MEAN, _DEVIATION))
         x = self.stem((pictures - mean) / deviation)
-        made = []
+        maps = []
         for stage in self.stages:
             x = stage(x)
-            made.append(x)
-        size = made[_GRID].shape[2:]
-        return torch.cat([F.interpolate(each, size, mode="bilinear") for each in made], 1)
+            maps.append(x)
+        size = maps[_GRID].shape[2:]
+        return torch.cat([F.interpolate(stage_map, size, mode="bilinear") for stage_map in maps], 1)

@@ -1,11 +1,10 @@
 """Discriminators of clips with a head for detail and a head for consistency (AdcVSR, arXiv 2603.00458).
 
-A trunk makes a feature map of each frame; a tail of alternating 2D and 1D convolutions looks around each place and
-along time; 1x1 heads give dense maps of logits. At paper size the trunks are an OpenCLIP ConvNeXt and the stage-1
-UNet, frozen but for their first layers; the compact family has a small trainable trunk for pixels. Where the paper
-leaves it open: the tail is 2D, 1D, 2D with leaky ReLU between, spectrally normalised; the clips' edges in time are
-zero as in the students; and a head's opinion is the mean over its map and channels. Clips lie end to end as
-(B * T, …), each beginning with link 0.
+A trunk makes a feature map of each frame; a tail of alternating 2D and 1D convolutions mixes space and time; 1x1 heads
+give dense maps of logits. At paper size the trunks are an OpenCLIP ConvNeXt and the stage-1 UNet, frozen except for
+their first layers; the compact family has a small trainable trunk for pixels. Where the paper leaves it open: the tail
+is 2D, 1D, 2D with leaky ReLU between, spectrally normalised; temporal padding is zero as in the students; and the logit
+of a head is the mean over its map and channels. Clips are laid end to end as (B * T, …), each beginning with link 0.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.paper.model import PaperStudent, UNet
-from vsadcvsr.nets.paper.temporal_context import Clip
+from vsadcvsr.nets.paper.temporal_context import ClipContext
 from vsadcvsr.nets.temporal import TemporalConv
 from vsadcvsr.train.adversarial.convnext import ConvNextTrunk
 from vsadcvsr.train.losses import luma
 
-BY_FRAME = {"detail"}
-"""The heads that see each frame by itself."""
+FRAME_HEADS = {"detail"}
+"""Heads that see each frame by itself."""
 
-_SLOPE = 0.2
-_AMPLIFIED = 8
-_COARSER = 4  # the compact family's pixels are judged on the grid of its input
+_LEAKY_SLOPE = 0.2
+_DETAIL_GAIN = 8
+_PIXEL_STRIDE = 4  # the compact family's pixels are judged on the grid of its input
 
 
 def split_heads(width: int, detail_share: float) -> dict[str, int]:
@@ -52,14 +51,14 @@ class Tail(nn.Module):
 
     def forward(self, x: Tensor, links: Tensor, heads: Iterable[str]) -> dict[str, Tensor]:
         """(T, C, h, w) to a map of logits (T, channels of the head, h, w) for each of the heads."""
-        x = F.leaky_relu(self.around(x), _SLOPE)
-        x = F.leaky_relu(self.along(x, links), _SLOPE)
-        x = F.leaky_relu(self.again(x), _SLOPE)
+        x = F.leaky_relu(self.around(x), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.along(x, links), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.again(x), _LEAKY_SLOPE)
         return {name: self.heads[name](x) for name in heads}
 
 
 class PixelTrunk(nn.Module):
-    """The compact family's: pictures (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable.
+    """The compact family's: images (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable.
 
     It sees luma alone, for compact students make detail of luma alone: shown colour, it learned that nothing else. Each
     place sees its mean, and the rest amplified, which is small beside it.
@@ -68,19 +67,19 @@ class PixelTrunk(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.channels = width
-        self.enter = spectral_norm(nn.Conv2d(1 + _COARSER**2, width, 3, padding=1))
+        self.enter = spectral_norm(nn.Conv2d(1 + _PIXEL_STRIDE**2, width, 3, padding=1))
         self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
-        seen = luma(pictures.unsqueeze(0)).squeeze(0).unsqueeze(1)
-        mean = F.avg_pool2d(seen, _COARSER)
-        rest = F.pixel_unshuffle(seen - F.interpolate(mean, scale_factor=float(_COARSER)), _COARSER)
-        x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _AMPLIFIED], 1)), _SLOPE)
-        return F.leaky_relu(self.inner(x), _SLOPE)
+        luma_maps = luma(pictures.unsqueeze(0)).squeeze(0).unsqueeze(1)
+        mean = F.avg_pool2d(luma_maps, _PIXEL_STRIDE)
+        rest = F.pixel_unshuffle(luma_maps - F.interpolate(mean, scale_factor=float(_PIXEL_STRIDE)), _PIXEL_STRIDE)
+        x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _DETAIL_GAIN], 1)), _LEAKY_SLOPE)
+        return F.leaky_relu(self.inner(x), _LEAKY_SLOPE)
 
 
 class CompactTrunk(nn.Module):
-    """Features (T, C, h, w) through the body of a stage-1 student, frozen but for first layers that take features."""
+    """Features (T, C, h, w) through the body of a stage-1 student, frozen except for its first layers."""
 
     def __init__(self, student: CompactStudent) -> None:
         super().__init__()
@@ -95,7 +94,7 @@ class CompactTrunk(nn.Module):
 
 
 class PaperTrunk(nn.Module):
-    """Features (T, F, h, w) through the UNet of a stage-1 student, frozen but for a stem that takes features."""
+    """Features (T, F, h, w) through the UNet of a stage-1 student, frozen except for a stem that takes features."""
 
     def __init__(self, student: PaperStudent) -> None:
         super().__init__()
@@ -104,8 +103,8 @@ class PaperTrunk(nn.Module):
         self.unet.stem = nn.Conv2d(self.channels, student.dims.widths[0], 3, padding=1)
 
     def forward(self, features: Tensor, links: Tensor) -> Tensor:
-        made: Tensor = self.unet(features, Clip(links))
-        return made
+        output: Tensor = self.unet(features, ClipContext(links))
+        return output
 
 
 type Trunk = PixelTrunk | ConvNextTrunk | CompactTrunk | PaperTrunk
@@ -114,9 +113,9 @@ type Trunk = PixelTrunk | ConvNextTrunk | CompactTrunk | PaperTrunk
 class Discriminator(nn.Module):
     """A trunk and its tail.
 
-    The detail head is shown every frame as a clip of its own. What it likes, by the paper's labels, stands still or is
-    a salad; what it does not like, the student's clips, moves as videos do. Shown whole clips, it learned to tell one
-    from the other by their motion, and drove the student to blur.
+    The detail head sees every frame as a clip of its own. By the paper's labels its real samples are static or
+    unrelated stills; its fake ones, the student's clips, move as videos do. Trained on whole clips, it learned to tell
+    them apart by their motion, and drove the student to blur.
     """
 
     def __init__(self, trunk: Trunk, width: int, heads: Mapping[str, int]) -> None:
@@ -125,17 +124,20 @@ class Discriminator(nn.Module):
         self.tail = Tail(trunk.channels, width, heads)
 
     def forward(self, clips: Tensor, links: Tensor, heads: Collection[str] | None = None) -> dict[str, Tensor]:
-        """Clips laid end to end and their links to the logits of `heads`, or of all."""
-        asked = self.tail.heads.keys() if heads is None else heads
-        frames, whole = [head for head in asked if head in BY_FRAME], [head for head in asked if head not in BY_FRAME]
+        """Logits of `heads`, or of all, for clips laid end to end and their links."""
+        requested = self.tail.heads.keys() if heads is None else heads
+        frame_heads, clip_heads = (
+            [head for head in requested if head in FRAME_HEADS],
+            [head for head in requested if head not in FRAME_HEADS],
+        )
         logits: dict[str, Tensor] = {}
-        for some, linked in ((frames, torch.zeros_like(links)), (whole, links)):
-            if some:
-                logits |= self.tail(self.trunk(clips, linked), linked, some)
+        for head_names, head_links in ((frame_heads, torch.zeros_like(links)), (clip_heads, links)):
+            if head_names:
+                logits |= self.tail(self.trunk(clips, head_links), head_links, head_names)
         return logits
 
-    def learning(self) -> list[nn.Parameter]:
-        """What training may change: the first layer, the tail and the heads."""
+    def trainable(self) -> list[nn.Parameter]:
+        """Trainable parameters: the first layer, the tail and the heads."""
         return [value for value in self.parameters() if value.requires_grad]
 
 
@@ -145,5 +147,5 @@ def feature_trunk(student: CompactStudent | PaperStudent) -> CompactTrunk | Pape
 
 
 def _frozen[M: nn.Module](network: M) -> M:
-    held = copy.deepcopy(network).requires_grad_(requires_grad=False)
-    return held.to(memory_format=torch.channels_last)
+    frozen = copy.deepcopy(network).requires_grad_(requires_grad=False)
+    return frozen.to(memory_format=torch.channels_last)

@@ -1,4 +1,5 @@
-"""Feature targets at paper size: pictures through Stable Diffusion's VAE encoder and the half decoder's own middle.
+"""Feature targets of the paper's student: images through Stable Diffusion's VAE encoder and the half decoder's own
+middle.
 
 The path is AdcSR's (arXiv 2411.13383): the encoder's mean, not scaled, its `post_quant_conv`, and the first layer and
 middle block of the half decoder as they were before distillation. All of it is frozen.
@@ -16,15 +17,15 @@ from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.nets.paper.model import PaperStudent
-from vsadcvsr.nets.weights_file import misfits, told
-from vsadcvsr.train.adversarial.feature_targets import Targets
+from vsadcvsr.nets.weights_file import mismatches, summary
+from vsadcvsr.train.adversarial.feature_targets import FeatureTargets
 from vsadcvsr.weights import adcsr_keys
 from vsadcvsr.weights.convert import weights_in
 from vsadcvsr.weights.safe_unpickle import TorchFile
 
 
-class PaperTargets(Targets):
-    """Pictures (T, 3, 4H, 4W) in 0..1 to features (T, F, H/2, W/2)."""
+class PaperFeatureTargets(FeatureTargets):
+    """Images (T, 3, 4H, 4W) in 0..1 to features (T, F, H/2, W/2)."""
 
     def __init__(self, vae: Any, student: PaperStudent) -> None:  # noqa: ANN401  # diffusers' classes have no types
         super().__init__(1)
@@ -37,33 +38,33 @@ class PaperTargets(Targets):
         self.requires_grad_(requires_grad=False)
 
     @classmethod
-    def of(cls, vae: Path, half_decoder: Path, student: PaperStudent) -> PaperTargets:
+    def load(cls, vae: Path, half_decoder: Path, student: PaperStudent) -> PaperFeatureTargets:
         """From a VAE's folder in diffusers layout and AdcSR's `halfDecoder.ckpt`. Raises WeightsError, BackendError."""
         with needs("train", "the VAE"), variables(NO_TELEMETRY):
             from diffusers import AutoencoderKL
         try:
             loader: Any = AutoencoderKL
-            held = loader.from_pretrained(str(vae), local_files_only=True, low_cpu_mem_usage=False)
+            vae_model = loader.from_pretrained(str(vae), local_files_only=True, low_cpu_mem_usage=False)
         except (OSError, ValueError) as error:
             raise WeightsError(f"{vae} holds no VAE in diffusers layout ({str(error).splitlines()[0]})") from error
-        made = cls(held, student)
-        made._take(half_decoder)
-        return made
+        targets = cls(vae_model, student)
+        targets._load_half_decoder(half_decoder)
+        return targets
 
-    def _take(self, half_decoder: Path) -> None:
+    def _load_half_decoder(self, half_decoder: Path) -> None:
         with TorchFile(half_decoder) as file:
-            found = {
+            tensors = {
                 name: torch.tensor(file.array(stored))
                 for key, stored in weights_in(file).items()
                 if (name := _name(key)) is not None
             }
-        wanted = self.state_dict()
-        shapes = {name: tuple(wanted[name].shape) for name in wanted if name.startswith(("enter.", "middle."))}
-        if problems := misfits({name: tuple(value.shape) for name, value in found.items()}, shapes):
-            raise WeightsError(f"{half_decoder} is not AdcSR's halfDecoder.ckpt: {told(problems)}")
-        self.load_state_dict(found, strict=False)
+        expected = self.state_dict()
+        shapes = {name: tuple(expected[name].shape) for name in expected if name.startswith(("enter.", "middle."))}
+        if problems := mismatches({name: tuple(value.shape) for name, value in tensors.items()}, shapes):
+            raise WeightsError(f"{half_decoder} is not AdcSR's halfDecoder.ckpt: {summary(problems)}")
+        self.load_state_dict(tensors, strict=False)
 
-    def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:  # noqa: ARG002  # told by the picture alone
+    def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:  # noqa: ARG002  # told by the image alone
         moments = self.quantised(self.encoder(pictures * 2 - 1))
         features: Tensor = self.middle(self.enter(self.unquantised(moments[:, : self.latents])))
         return features

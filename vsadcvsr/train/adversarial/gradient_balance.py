@@ -1,8 +1,8 @@
-"""Gradients of several losses, each given a share of another's instead of a weight.
+"""Balancing of the gradients of several losses: each gets a share of a reference's norm instead of a weight.
 
-What a discriminator's opinion is worth changes by orders of magnitude with the scale of its input and with its own
-progress: on a compact student's features its gradient was some 4,000 times that of the regression, on pictures half of
-it. So an opinion's gradient is brought to a share of the regression's, as VQGAN does (Esser et al., arXiv 2012.09841).
+The scale of an adversarial gradient changes by orders of magnitude with its input and during training: on a compact
+student's features it was some 4,000 times that of the regression, on images half of it. So it is normalised to a share
+of the regression's, as in VQGAN (Esser et al., arXiv 2012.09841).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 _LEAST = 1e-12
 
 
-def gradient(loss: Tensor, at: Tensor) -> Tensor:
+def gradient(loss: Tensor, tensor: Tensor) -> Tensor:
     """The gradient of a loss at a tensor that it comes from; the graph stays."""
-    (found,) = torch.autograd.grad(loss, at, retain_graph=True)
-    return found
+    (result,) = torch.autograd.grad(loss, tensor, retain_graph=True)
+    return result
 
 
-def joined(first: Tensor, others: Iterable[tuple[float, Tensor]], reference: Tensor) -> Tensor:
+def balance(first: Tensor, others: Iterable[tuple[float, Tensor]], reference: Tensor) -> Tensor:
     """`first`, and of each other gradient as much as has a `share` of the norm of `reference`."""
     total = first
     for share, other in others:

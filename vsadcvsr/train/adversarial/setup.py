@@ -1,4 +1,4 @@
-"""The two domains of stage 2 for each family: who judges there, and what features are aimed at."""
+"""Discriminators and feature targets of stage 2, for each family."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.train.adversarial.convnext import ConvNextTrunk
 from vsadcvsr.train.adversarial.discriminators import Discriminator, PixelTrunk, feature_trunk, split_heads
-from vsadcvsr.train.adversarial.feature_targets import Encoder, Targets
-from vsadcvsr.train.adversarial.feature_targets_paper import PaperTargets
-from vsadcvsr.train.settings import Adversarial
+from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, FeatureTargets
+from vsadcvsr.train.adversarial.feature_targets_paper import PaperFeatureTargets
+from vsadcvsr.train.settings import AdversarialSettings
 from vsadcvsr.train.students import Student
 
 
-def judges_of(stage: Adversarial, student: Student) -> dict[str, Discriminator]:
+def make_discriminators(stage: AdversarialSettings, student: Student) -> dict[str, Discriminator]:
     """A discriminator for each domain that is asked for."""
     width = stage.width
     heads = split_heads(width, stage.detail_share) if stage.heads == "dual" else {"both": width}
     trunks: dict[str, Callable[[], object]] = {
-        "pixel": lambda: PixelTrunk(width) if isinstance(student, CompactStudent) else _tower(stage),
+        "pixel": lambda: PixelTrunk(width) if isinstance(student, CompactStudent) else _convnext(stage),
         "feature": lambda: feature_trunk(student),
     }
     return {name: Discriminator(trunks[name](), width, heads) for name in stage.domains}  # type: ignore[arg-type]
 
 
-def targets_of(stage: Adversarial, student: Student) -> Targets:
-    """What makes feature targets of pictures. Raises UsageError, WeightsError, BackendError where parts are missing."""
+def make_feature_targets(stage: AdversarialSettings, student: Student) -> FeatureTargets:
+    """What makes feature targets of images. Raises UsageError, WeightsError, BackendError where parts are missing."""
     if isinstance(student, CompactStudent):
-        return Encoder(student.dims.width)
-    return PaperTargets.of(_needed(stage, "vae"), _needed(stage, "half_decoder"), student)
+        return FeatureEncoder(student.dims.width)
+    return PaperFeatureTargets.load(_required_path(stage, "vae"), _required_path(stage, "half_decoder"), student)
 
 
-def _tower(stage: Adversarial) -> ConvNextTrunk:
-    path = _needed(stage, "tower")
+def _convnext(stage: AdversarialSettings) -> ConvNextTrunk:
+    path = _required_path(stage, "convnext_weights")
     try:
         tensors = safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
@@ -50,7 +50,7 @@ def _tower(stage: Adversarial) -> ConvNextTrunk:
     return trunk
 
 
-def _needed(stage: Adversarial, name: str) -> Path:
+def _required_path(stage: AdversarialSettings, name: str) -> Path:
     path = getattr(stage, name)
     if not isinstance(path, Path):
         raise UsageError(f"the setting adversarial.{name} is missing; the paper's student needs it in stage 2")

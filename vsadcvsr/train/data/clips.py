@@ -1,4 +1,4 @@
-"""Clips to learn from: windows of shots, and photographs that a camera seems to move over.
+"""Training clips: windows of shots, and simulated camera motion over photographs.
 
 Frames are uint8 (H, W, 3) RGB.
 """
@@ -13,29 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import MediaError
-from vsadcvsr.scenes import DEFAULT_THRESHOLD, distance, small_luma
+from vsadcvsr.scenes import DEFAULT_THRESHOLD, luma_thumbnail, scene_distance
 
 type Pixels = NDArray[np.uint8]
 
 
-def cuts_of(video: Sequence[Pixels]) -> list[int]:
-    """The numbers of frames that begin a new shot, as every host finds them; a frame of another size does, too."""
-    small = [small_luma(frame.transpose(2, 0, 1)) / np.float32(255) for frame in video]
+def find_cuts(video: Sequence[Pixels]) -> list[int]:
+    """The first frames of shots, by the detector of the engine; a frame of another size starts one, too."""
+    small = [luma_thumbnail(frame.transpose(2, 0, 1)) / np.float32(255) for frame in video]
     return [
         index
         for index in range(1, len(small))
-        if video[index].shape != video[index - 1].shape or distance(small[index - 1], small[index]) > DEFAULT_THRESHOLD
+        if video[index].shape != video[index - 1].shape
+        or scene_distance(small[index - 1], small[index]) > DEFAULT_THRESHOLD
     ]
 
 
-def shots(video: Sequence[Pixels], *, shortest: int) -> list[list[Pixels]]:
-    """The video divided at its cuts; shots of fewer than `shortest` frames are left out."""
-    ends = [0, *cuts_of(video), len(video)]
+def split_shots(video: Sequence[Pixels], *, shortest: int) -> list[list[Pixels]]:
+    """The shots of a video; those of fewer than `shortest` frames are dropped."""
+    ends = [0, *find_cuts(video), len(video)]
     return [list(video[a:b]) for a, b in pairwise(ends) if b - a >= shortest]
 
 
-def window(shot: Sequence[Pixels], frames: int, size: int, rng: np.random.Generator) -> Pixels:
-    """A crop (frames, size, size, 3) of a shot, now and then every second frame, now and then from a wider crop."""
+def crop_window(shot: Sequence[Pixels], frames: int, size: int, rng: np.random.Generator) -> Pixels:
+    """A crop (frames, size, size, 3) of a shot, sometimes with every second frame, sometimes downscaled from a wider
+    crop.
+    """
     stride = int(rng.integers(1, 3))
     if (frames - 1) * stride >= len(shot):
         stride = 1
@@ -65,20 +68,20 @@ def camera_motion(image: Pixels, frames: int, size: int, rng: np.random.Generato
     turn, growth = rng.normal(0, 0.004) * rng.integers(0, 2), rng.normal(0, 0.005) * rng.integers(0, 2)
     margin = size / zoom * 0.75
     centre = np.array([_between(rng, margin, width), _between(rng, margin, height)])
-    made = []
+    views = []
     for time in range(frames):
-        at = centre + speed * time + gain * time * time / 2 + rng.normal(0, 1, 2) * shake
-        made.append(_seen(image, at, turn * time, zoom * (1 + growth * time), size))
-    return np.stack(made)
+        position = centre + speed * time + gain * time * time / 2 + rng.normal(0, 1, 2) * shake
+        views.append(_view(image, position, turn * time, zoom * (1 + growth * time), size))
+    return np.stack(views)
 
 
 def _between(rng: np.random.Generator, margin: float, length: int) -> float:
     return float(rng.uniform(min(margin, length / 2), max(length - margin, length / 2)))
 
 
-def _seen(image: Pixels, at: NDArray[np.float64], angle: float, zoom: float, size: int) -> Pixels:
-    place = np.zeros((2, 3))
-    place[:, :2] = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
-    place[:, 2] = at - place[:, :2] @ np.full(2, size / 2 - 0.5)
+def _view(image: Pixels, position: NDArray[np.float64], angle: float, zoom: float, size: int) -> Pixels:
+    transform = np.zeros((2, 3))
+    transform[:, :2] = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
+    transform[:, 2] = position - transform[:, :2] @ np.full(2, size / 2 - 0.5)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, place, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101))
+    return np.asarray(cv2.warpAffine(image, transform, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101))

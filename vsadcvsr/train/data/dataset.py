@@ -1,8 +1,7 @@
-"""A pool of samples on disk: what lies where, and batches drawn from it.
+"""Dataset of samples on disk (a pool): file layout, and batches.
 
-A pool is a folder of shards. NNNN.hr.npy (N, T, S, S, 3) is the truth, NNNN.lr.npy (N, T, S/4, S/4, 3) what is left of
-it, and NNNN.TEACHER.npy, shaped like the truth, what a teacher made of that; uint8 RGB. Files are renamed into place
-when they are whole.
+A pool is a folder of shards. NNNN.hr.npy (N, T, S, S, 3) is the truth, NNNN.lr.npy (N, T, S/4, S/4, 3) its degraded
+version, and NNNN.TEACHER.npy, shaped like the truth, a teacher's target; uint8 RGB. Files are written atomically.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ type Pixels = NDArray[np.uint8]
 type Values = NDArray[np.float32]
 
 TRUTH = "truth"
-_OPEN = 64
-"""Shards that are mapped at a time, of two or three files each: the files that a process may open are limited."""
+_MAX_MAPPED = 64
+"""Shards that are memory-mapped at a time, of two or three files each: the number of open files is limited."""
 _FILES = {TRUTH: "hr", "low": "lr"}
 
 
@@ -32,7 +31,7 @@ _FILES = {TRUTH: "hr", "low": "lr"}
 class Batch:
     """B clips of T frames, RGB in 0..1: truth and target (B, T, 3, 4s, 4s), low (B, T, 3, s, s).
 
-    The target is what the student shall give: the teacher's answer, or the truth itself.
+    The target is the teacher's, or the truth itself.
     """
 
     truth: Values
@@ -40,53 +39,56 @@ class Batch:
     target: Values
 
 
-def shard_file(folder: Path, number: int, kind: str) -> Path:
-    """Where a shard keeps one kind of clips: `truth`, `low`, or a teacher's name."""
+def shard_path(folder: Path, number: int, kind: str) -> Path:
+    """File of a shard for one kind of clips: `truth`, `low`, or a teacher's name."""
     return folder / f"{number:04d}.{_FILES.get(kind, kind)}.npy"
 
 
 def shard_numbers(folder: Path) -> list[int]:
-    """The shards that are whole, in order."""
-    found = (path.name.split(".")[0] for path in sorted(folder.glob("*.hr.npy")))
-    return [int(name) for name in found if name.isdigit() and shard_file(folder, int(name), "low").exists()]
+    """The complete shards, in order."""
+    names = (path.name.split(".")[0] for path in sorted(folder.glob("*.hr.npy")))
+    return [int(name) for name in names if name.isdigit() and shard_path(folder, int(name), "low").exists()]
 
 
 def write_shard(folder: Path, number: int, kind: str, clips: Pixels) -> None:
-    """Writes one kind of a shard's clips (N, T, H, W, 3) and then gives it its name."""
-    with replacing(shard_file(folder, number, kind)) as unfinished, unfinished.open("wb") as file:
+    """Writes one kind of a shard's clips (N, T, H, W, 3) atomically."""
+    with replacing(shard_path(folder, number, kind)) as unfinished, unfinished.open("wb") as file:
         np.save(file, clips)
 
 
-class Pool:
-    """The shards of a folder, of which the latest are mapped into memory."""
+class Dataset:
+    """The shards of a folder, of which the latest are memory-mapped."""
 
     def __init__(self, folder: Path, *, teacher: str = TRUTH) -> None:
         numbers = shard_numbers(folder)
         if not numbers:
             raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.data.build` has filled")
         kinds = (TRUTH, "low", teacher)
-        files = [[shard_file(folder, number, kind) for kind in kinds] for number in numbers]
-        if absent := [path.name for _, _, path in files if not path.exists()]:
+        files = [[shard_path(folder, number, kind) for kind in kinds] for number in numbers]
+        if missing := [path.name for _, _, path in files if not path.exists()]:
             raise UsageError.of(
-                "teacher", teacher, "one whose answers the pool holds", f"{len(absent)} are missing, {absent[0]} first"
+                "teacher",
+                teacher,
+                "one whose answers the pool holds",
+                f"{len(missing)} are missing, {missing[0]} first",
             )
         self._files = [paths if teacher != TRUTH else paths[:2] for paths in files]
-        self._open: OrderedDict[int, tuple[Pixels, ...]] = OrderedDict()
+        self._mapped: OrderedDict[int, tuple[Pixels, ...]] = OrderedDict()
 
     def batch(self, rng: np.random.Generator, batch: int, *, frames: int, lr_size: int) -> Batch:
-        """Random crops, turned and mirrored. UsageError where the pool's clips are smaller."""
+        """Random crops, flipped and transposed. UsageError if the pool's clips are smaller."""
         crops = [self._crop(rng, frames, lr_size) for _ in range(batch)]
-        truth, low, *target = (_planar(clips) for clips in zip(*crops, strict=True))
+        truth, low, *target = (_to_batch(clips) for clips in zip(*crops, strict=True))
         return Batch(truth, low, *(target or [truth]))
 
     def _shard(self, number: int) -> tuple[Pixels, ...]:
         """The clips of a shard: truth, low and, unless the truth is the target, the teacher's."""
-        if number not in self._open:
-            self._open[number] = tuple(np.load(path, mmap_mode="r") for path in self._files[number])
-        self._open.move_to_end(number)
-        while len(self._open) > _OPEN:
-            self._open.popitem(last=False)
-        return self._open[number]
+        if number not in self._mapped:
+            self._mapped[number] = tuple(np.load(path, mmap_mode="r") for path in self._files[number])
+        self._mapped.move_to_end(number)
+        while len(self._mapped) > _MAX_MAPPED:
+            self._mapped.popitem(last=False)
+        return self._mapped[number]
 
     def _crop(self, rng: np.random.Generator, frames: int, side: int) -> tuple[Pixels, ...]:
         shard = self._shard(int(rng.integers(len(self._files))))
@@ -96,30 +98,30 @@ class Pool:
             allowed = f"up to {low.shape[1]} frames of {low.shape[2]} pixels, as in the pool"
             raise UsageError.of("frames and lr_size", (frames, side), allowed)
         first = rng.integers(0, low.shape[1] - frames + 1)
-        places = rng.integers(0, low.shape[2] - side + 1, (1 if rng.random() < 0.5 else 3, 2))
-        crops = [_cut(shard[0][index], first, frames, SCALE * place, SCALE * side) for place in places]
-        best = places[max(range(len(crops)), key=lambda number: detail(crops[number]))]
-        cut = (
-            _cut(clips[index], first, frames, best * by, side * by).copy()  # a view would keep the file open
-            for clips, by in zip(shard, _BY, strict=False)
+        corners = rng.integers(0, low.shape[2] - side + 1, (1 if rng.random() < 0.5 else 3, 2))
+        crops = [_crop(shard[0][index], first, frames, SCALE * candidate, SCALE * side) for candidate in corners]
+        corner = corners[max(range(len(crops)), key=lambda number: mean_gradient(crops[number]))]
+        cropped = (
+            _crop(clips[index], first, frames, corner * scale, side * scale).copy()  # a view would keep the file open
+            for clips, scale in zip(shard, _SCALES, strict=False)
         )
-        return _turned(tuple(cut), rng)
+        return _augmented(tuple(cropped), rng)
 
 
-_BY = (SCALE, 1, SCALE)
+_SCALES = (SCALE, 1, SCALE)
 
 
-def detail(clip: Pixels) -> float:
-    """The mean step between neighbouring pixels of the first frame's green, 0 to 255."""
+def mean_gradient(clip: Pixels) -> float:
+    """Mean absolute horizontal gradient of the first frame's green channel, 0 to 255."""
     return float(np.abs(np.diff(clip[0, ..., 1].astype(np.int16), axis=1)).mean())
 
 
-def _cut(clip: Pixels, first: int, frames: int, place: NDArray[np.int64], side: int) -> Pixels:
-    top, left = place
+def _crop(clip: Pixels, first: int, frames: int, corner: NDArray[np.int64], side: int) -> Pixels:
+    top, left = corner
     return clip[first : first + frames, top : top + side, left : left + side]
 
 
-def _turned(crops: tuple[Pixels, ...], rng: np.random.Generator) -> tuple[Pixels, ...]:
+def _augmented(crops: tuple[Pixels, ...], rng: np.random.Generator) -> tuple[Pixels, ...]:
     for axis in range(3):  # time, height, width
         if rng.random() < 0.5:
             crops = tuple(np.flip(crop, axis) for crop in crops)
@@ -128,10 +130,10 @@ def _turned(crops: tuple[Pixels, ...], rng: np.random.Generator) -> tuple[Pixels
     return crops
 
 
-def _planar(clips: Sequence[Pixels]) -> Values:
+def _to_batch(clips: Sequence[Pixels]) -> Values:
     """Clips (T, H, W, 3) as values (B, T, 3, H, W) in 0..1."""
     frames, height, width, channels = clips[0].shape
-    made = np.empty((len(clips), frames, channels, height, width), np.float32)
-    for clip, values in zip(clips, made, strict=True):
+    batch = np.empty((len(clips), frames, channels, height, width), np.float32)
+    for clip, values in zip(clips, batch, strict=True):
         np.multiply(np.moveaxis(clip, -1, 1), np.float32(1 / 255), out=values, dtype=np.float32)
-    return made
+    return batch

@@ -1,4 +1,4 @@
-"""Lists of files that no training may use, such as the scenes of a validation set."""
+"""Lists of files excluded from training, such as the scenes of a validation set."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Exclusion:
 
     def covers(self, path: Path) -> bool:
         """Whether a file is one of those."""
-        return not self.names.isdisjoint(_ends(path))
+        return not self.names.isdisjoint(_path_ends(path))
 
     def without(self, paths: Iterable[Path]) -> list[Path]:
         """The paths that are not excluded, in their order."""
@@ -42,13 +42,13 @@ class Exclusion:
     def unmatched(self, folders: Sequence[Path]) -> list[str]:
         """The names that no file below the folders has, sorted: misspelt, or of another collection."""
         found = (path for folder in folders for path in folder.rglob("*"))
-        ends = {end for path in found if path.is_file() for end in _ends(path)}
+        ends = {end for path in found if path.is_file() for end in _path_ends(path)}
         return sorted(map(str, self.names - ends))
 
 
-def _ends(path: Path) -> set[PurePosixPath]:
+def _path_ends(path: Path) -> set[PurePosixPath]:
     parts = path.absolute().parts
     return {PurePosixPath(*parts[-length:]) for length in range(1, len(parts))}
 
 
-NOTHING = Exclusion()
+NO_EXCLUSION = Exclusion()

@@ -1,4 +1,4 @@
-"""Videos and folders of pictures by name, size and frame number, without holding what nobody asked for."""
+"""Random access to frames of videos and image folders by number, without reading them whole."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vsadcvsr.train.data.segments import Pixels, read_image
 
 
 @dataclass(frozen=True)
-class Footage:
-    """A video, or a folder whose pictures are the frames of one in the order of the numbers in their names."""
+class FrameReader:
+    """A video, or a folder whose images are its frames in natural order."""
 
     path: Path
     frames: int
@@ -25,62 +25,62 @@ class Footage:
     height: int
 
     @classmethod
-    def of(cls, path: Path) -> Footage:
-        """Looked at, not decoded; MediaError if it cannot be read."""
+    def of(cls, path: Path) -> FrameReader:
+        """Opened, not decoded; MediaError if it cannot be read."""
         if path.is_dir():
             pictures = images_in(path)
             height, width = read_image(pictures[0]).shape[:2]
             return cls(path, len(pictures), width, height)
-        with _opened(path) as file:
+        with _open(path) as file:
             stream = file.streams.video[0]
             frames = stream.frames or sum(1 for packet in file.demux(stream) if packet.size)
             return cls(path, frames, stream.codec_context.width, stream.codec_context.height)
 
     def read(self, numbers: Sequence[int]) -> list[Pixels]:
-        """The frames of these numbers, in the order given; MediaError where the video has no such frame."""
-        wanted, found = set(numbers), dict[int, Pixels]()
-        for number, frame in self._frames(wanted):
-            if number in wanted:
-                found[number] = frame
-            if len(found) == len(wanted):
+        """The frames of these numbers, in the order given; MediaError for a number past the end."""
+        needed, frames = set(numbers), dict[int, Pixels]()
+        for number, frame in self._frames(needed):
+            if number in needed:
+                frames[number] = frame
+            if len(frames) == len(needed):
                 break
-        if absent := sorted(wanted - found.keys()):
-            raise MediaError(f"{self.path} has no frame {absent[0]}")
-        if odd := {frame.shape[:2] for frame in found.values()} - {(self.height, self.width)}:
-            height, width = min(odd)
+        if missing := sorted(needed - frames.keys()):
+            raise MediaError(f"{self.path} has no frame {missing[0]}")
+        if sizes := {frame.shape[:2] for frame in frames.values()} - {(self.height, self.width)}:
+            height, width = min(sizes)
             raise MediaError(f"{self.path} has a frame of {width}x{height} among those of {self.width}x{self.height}")
-        return [found[number] for number in numbers]
+        return [frames[number] for number in numbers]
 
-    def _frames(self, wanted: set[int]) -> Iterator[tuple[int, Pixels]]:
+    def _frames(self, needed: set[int]) -> Iterator[tuple[int, Pixels]]:
         if not self.path.is_dir():
             yield from enumerate(_decoded(self.path))
             return
         for number, picture in enumerate(images_in(self.path)):
-            if number in wanted:
+            if number in needed:
                 yield number, read_image(picture)
 
 
-def gathered(folder: Path) -> dict[str, Footage]:
-    """Every video and every folder of pictures in a folder, by name without ending, in order.
+def readers_in(folder: Path) -> dict[str, FrameReader]:
+    """Every video and image folder in a folder, by name without suffix, sorted.
 
-    Raises MediaError where there is none, where two have one name, and where one cannot be read.
+    Raises MediaError if there is none, if two have one name, and if one cannot be read.
     """
-    found: dict[str, Footage] = {}
+    readers: dict[str, FrameReader] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         is_video = path.is_file() and path.suffix.lower() in VIDEOS
         if not is_video and not (path.is_dir() and images_in(path)):
             continue
         name = path.stem if is_video else path.name
-        if name in found:
-            raise MediaError(f"{found[name].path} and {path} have one name; remove either")
-        found[name] = Footage.of(path)
-    if not found:
+        if name in readers:
+            raise MediaError(f"{readers[name].path} and {path} have one name; remove either")
+        readers[name] = FrameReader.of(path)
+    if not readers:
         raise MediaError(f"no videos and no folders of pictures in {folder}")
-    return found
+    return readers
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[av.container.InputContainer]:
+def _open(path: Path) -> Iterator[av.container.InputContainer]:
     """The file; MediaError if it cannot be read, or holds no video, whenever that shows."""
     try:
         with av.open(str(path)) as file:
@@ -92,9 +92,11 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
 
 
 def _decoded(path: Path) -> Iterator[Pixels]:
-    """Every frame in order: numbers are exact only without seeks. A matrix without a name is taken as BT.709."""
-    with _opened(path) as file:
+    """Every frame in order: numbers are exact only without seeks. Untagged matrices are taken as BT.709."""
+    with _open(path) as file:
         for frame in file.decode(video=0):
             matrix = None if frame.colorspace not in (2, None) else "ITU709"
-            made = frame.reformat(format="rgb24", src_colorspace=matrix, threads=1)  # more differ where slices meet
-            yield np.asarray(made.to_ndarray(), np.uint8)
+            converted = frame.reformat(
+                format="rgb24", src_colorspace=matrix, threads=1
+            )  # more differ where slices meet
+            yield np.asarray(converted.to_ndarray(), np.uint8)

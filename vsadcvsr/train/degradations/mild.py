@@ -16,24 +16,24 @@ from numpy.typing import NDArray
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.degradations.kernels import Kernel
-from vsadcvsr.train.degradations.operators import eight_bit
+from vsadcvsr.train.degradations.operators import to_uint8
 
 type Clip = NDArray[np.float32]
 
 
 def light(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A decent source: some optical blur, a good downscale, a little noise, a good encoder."""
-    harm = rng.random() ** 1.5
+    severity = rng.random() ** 1.5
     if rng.random() < 0.8:
-        across = 0.3 + 2.0 * harm * rng.random()
-        along = across if rng.random() < 0.7 else 0.3 + 2.0 * harm * rng.random()
-        clip = np.stack([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip])
-    small = downscale(clip, rng)
+        sigma_x = 0.3 + 2.0 * severity * rng.random()
+        sigma_y = sigma_x if rng.random() < 0.7 else 0.3 + 2.0 * severity * rng.random()
+        clip = np.stack([cv2.GaussianBlur(frame, (0, 0), sigma_x, sigmaY=sigma_y) for frame in clip])
+    low = downscale(clip, rng)
     if rng.random() < 0.7:
-        small = small + _sensor_noise(small, rng.random() ** 1.5 * (4 + 16 * harm) / 255, rng)
-    pixels, kind = eight_bit(small), rng.random()
+        low = low + _sensor_noise(low, rng.random() ** 1.5 * (4 + 16 * severity) / 255, rng)
+    pixels, kind = to_uint8(low), rng.random()
     if kind < 0.65:
-        return compress_quality(pixels, int(rng.integers(17, 24 + int(10 * harm))))
+        return compress_quality(pixels, int(rng.integers(17, 24 + int(10 * severity))))
     if kind < 0.8:
         return np.stack([jpeg(frame, int(rng.integers(60, 98))) for frame in pixels])
     return pixels
@@ -49,7 +49,7 @@ def poor(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
     small = downscale(np.stack([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip]), rng)
     if rng.random() < 0.85:
         small = small + _sensor_noise(small, 15 * noisy / 255, rng)
-    pixels, kind = eight_bit(small), rng.random()
+    pixels, kind = to_uint8(small), rng.random()
     if kind < 0.55:
         return compress_quality(pixels, 16 + round(19 * coded))
     if kind < 0.85:
@@ -59,7 +59,7 @@ def poor(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 def clean(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The clip scaled down and nothing else."""
-    return eight_bit(downscale(clip, rng))
+    return to_uint8(downscale(clip, rng))
 
 
 def downscale(clip: Clip, rng: np.random.Generator) -> Clip:

@@ -1,7 +1,7 @@
-"""What samples of a pool go through, and how many go through what.
+"""Mixes of degradations: which share of the samples gets which degradation.
 
-Kinds for clips wear each sample as video wears. Kinds for pictures (`adcsr`, `realesrgan`, `dove-picture`) make static
-clips: one picture, worn once, shown for as long as the clip lasts.
+Degradations for clips treat each sample as video. Those for images (`adcsr`, `realesrgan`, `dove-picture`) make static
+clips: one image, degraded once, repeated for the length of the clip.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from numpy.typing import NDArray
 
 from vsadcvsr.errors import UsageError, near_misses
 from vsadcvsr.train.degradations import mild, presets
-from vsadcvsr.train.degradations.apply import through
-from vsadcvsr.train.degradations.presets import Recipe
+from vsadcvsr.train.degradations.apply import degrade
+from vsadcvsr.train.degradations.presets import Preset
 
-type Wear = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.uint8]]
+type Degrade = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Kind:
-    """How a clip (T, H, W, 3) in 0..1 is worn; `still` where it is a picture that stands."""
+class DegradationKind:
+    """Degradation of a clip (T, H, W, 3) in 0..1; `is_still` for images that are repeated."""
 
-    wear: Wear
-    still: bool = False
+    degrade: Degrade
+    is_still: bool = False
 
 
-def _kind(recipe: Recipe) -> Kind:
-    return Kind(lambda clip, rng: through(clip, recipe, rng), still=recipe.bits is None)
+def _from_preset(preset: Preset) -> DegradationKind:
+    return DegradationKind(lambda clip, rng: degrade(clip, preset, rng), is_still=preset.bits is None)
 
 
 KINDS = {
-    "clean": Kind(mild.clean),
-    "light": Kind(mild.light),
-    "poor": Kind(mild.poor),
-    "soft": _kind(presets.SOFT),
-    "heavy": _kind(presets.HEAVY),
-    "realbasicvsr": _kind(presets.REALBASICVSR),
-    "dove": _kind(presets.DOVE),
-    "adcsr": _kind(presets.ADCSR),
-    "realesrgan": _kind(presets.REALESRGAN),
-    "dove-picture": _kind(presets.DOVE_PICTURE),
+    "clean": DegradationKind(mild.clean),
+    "light": DegradationKind(mild.light),
+    "poor": DegradationKind(mild.poor),
+    "soft": _from_preset(presets.SOFT),
+    "heavy": _from_preset(presets.HEAVY),
+    "realbasicvsr": _from_preset(presets.REALBASICVSR),
+    "dove": _from_preset(presets.DOVE),
+    "adcsr": _from_preset(presets.ADCSR),
+    "realesrgan": _from_preset(presets.REALESRGAN),
+    "dove-picture": _from_preset(presets.DOVE_PICTURE),
 }
 
 
@@ -55,11 +55,11 @@ class Mix:
     shares: tuple[tuple[str, float], ...]
 
     @classmethod
-    def of(cls, text: str) -> Self:
-        """The mix of a text such as `clean=.25,light=.75`; UsageError for what is none."""
-        given = [_share(part, text) for part in text.split(",")]
-        shares = dict(given)
-        if len(shares) < len(given):
+    def parse(cls, text: str) -> Self:
+        """The mix of a text such as `clean=.25,light=.75`. Raises UsageError."""
+        shares_given = [_share(part, text) for part in text.split(",")]
+        shares = dict(shares_given)
+        if len(shares) < len(shares_given):
             raise UsageError.of("mix", text, "each name once")
         if not math.isclose(total := sum(shares.values()), 1, abs_tol=1e-3):
             raise UsageError.of("mix", text, "shares that sum to 1", f"these sum to {total:g}")
@@ -68,8 +68,8 @@ class Mix:
     def __str__(self) -> str:
         return ",".join(f"{name}={share:g}" for name, share in self.shares)
 
-    def draw(self, rng: np.random.Generator) -> Kind:
-        """One kind."""
+    def draw(self, rng: np.random.Generator) -> DegradationKind:
+        """A random kind."""
         names, odds = zip(*self.shares, strict=True)
         return KINDS[str(rng.choice(names, p=odds))]
 
@@ -89,6 +89,6 @@ def _share(part: str, text: str) -> tuple[str, float]:
     return name, share
 
 
-MIX = Mix.of("clean=.4,light=.6")
+MIX = Mix.parse("clean=.4,light=.6")
 """What the shipped network learned from last. A small network cannot tell how bad its source is, and with heavy
 degradations in the mix it ruins decent ones."""

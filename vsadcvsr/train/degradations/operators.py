@@ -1,7 +1,7 @@
-"""The steps that wear a clip down: frozen values in which nothing is left to chance, each acting on a list of frames.
+"""Degradation operators with all random parameters fixed; each maps a list of frames to a list of frames.
 
-Frames are (H, W, 3) float32 RGB in 0..1. After a resize that drifts each has its own size, until a codec or the last
-resize makes them one again.
+Frames are (H, W, 3) float32 RGB in 0..1. After a resize with drifting scales each has its own size, until a codec or
+the last resize makes the sizes equal.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from vsadcvsr.train.degradations.kernels import blur_kernel, line_kernel
 
 type Values = NDArray[np.float32]
 type Pixels = NDArray[np.uint8]
-type Numbers = tuple[float, ...]
+type Floats = tuple[float, ...]
 type Size = tuple[int, int]
 
 _FILTERS = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER_CUBIC}
-_LUMA = np.array([LUMA_601], np.float32)
+_BT601_LUMA = np.array([LUMA_601], np.float32)
 
 
-class Step(Protocol):
-    """What happens to a clip."""
+class Operator(Protocol):
+    """A degradation of a clip."""
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """The frames after the step."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """The frames after the operator."""
         ...
 
 
 @dataclass(frozen=True)
 class Sharpen:
-    """Unsharp masking where it does not just raise noise: kernel 51, weight 0.5, threshold 10 steps of 255."""
+    """Unsharp masking without amplifying noise: kernel 51, weight 0.5, threshold 10 of 255."""
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
         return [_sharpened(frame) for frame in frames]
 
 
 @dataclass(frozen=True)
 class Blur:
-    """One kind and size of kernel, and its other numbers for each frame (see `blur_kernel`)."""
+    """A blur kernel of one kind and size, with the other parameters for each frame (see `blur_kernel`)."""
 
     kind: str
     size: int
-    sigmas: tuple[Numbers, Numbers]
-    angles: Numbers
-    betas: Numbers
-    omegas: Numbers
+    sigmas: tuple[Floats, Floats]
+    angles: Floats
+    betas: Floats
+    omegas: Floats
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
         return [self._blurred(frame, index) for index, frame in enumerate(frames)]
 
     def _blurred(self, frame: Values, index: int) -> Values:
@@ -77,15 +77,17 @@ class Blur:
 
 @dataclass(frozen=True)
 class Resize:
-    """A scale for each frame, of the size `base` or else of the first frame's, rounded down to even sizes or not."""
+    """A scale for each frame, relative to the size `base` or else to the first frame's, optionally rounded down to even
+    sizes.
+    """
 
     flavour: str
-    scales: Numbers
+    scales: Floats
     base: Size | None
     even: bool
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
         base = self.base or _size(frames[0])
         sizes = [(self._length(base[0] * scale), self._length(base[1] * scale)) for scale in self.scales]
         return [_resized(frame, size, self.flavour) for frame, size in zip(frames, sizes, strict=True)]
@@ -97,65 +99,65 @@ class Resize:
 
 @dataclass(frozen=True)
 class Noise:
-    """`gauss`, with sigmas of 255, or `poisson`, with factors on what light itself has; gray: one for R, G and B.
+    """Noise: `gauss`, with sigmas of 255, or `poisson`, with factors on shot noise; gray noise is equal in R, G and B.
 
-    The grain is drawn anew for each frame, from a generator that begins with `seed`.
+    Noise is independent for each frame, from a generator seeded with `seed`.
     """
 
     kind: str
     gray: bool
-    strengths: Numbers
+    strengths: Floats
     seed: int
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
         add, rng = _gauss if self.kind == "gauss" else _poisson, np.random.default_rng(self.seed)
         return [add(frame, value, rng, gray=self.gray) for frame, value in zip(frames, self.strengths, strict=True)]
 
 
 @dataclass(frozen=True)
 class Jpeg:
-    """A quality for each frame."""
+    """JPEG compression with a quality for each frame."""
 
     qualities: tuple[int, ...]
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
         pairs = zip(frames, self.qualities, strict=True)
-        return [_values(jpeg(eight_bit(frame), quality)) for frame, quality in pairs]
+        return [_to_float(jpeg(to_uint8(frame), quality)) for frame, quality in pairs]
 
 
 @dataclass(frozen=True)
 class Video:
-    """A codec at one frame a second and `bits` a second; the frames get the size of the first."""
+    """Video compression at one frame per second and `bits` per second; frames get the size of the first."""
 
     codec: str
     bits: int
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
-        clip = np.stack([eight_bit(_resized(frame, _size(frames[0]), "linear")) for frame in frames])
-        return [_values(frame) for frame in compress_bitrate(clip, self.codec, self.bits)]
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
+        clip = np.stack([to_uint8(_resized(frame, _size(frames[0]), "linear")) for frame in frames])
+        return [_to_float(frame) for frame in compress_bitrate(clip, self.codec, self.bits)]
 
 
 @dataclass(frozen=True)
-class Fit:
-    """The resize to the size in the end, (width, height)."""
+class FinalResize:
+    """The resize to the final size, (width, height)."""
 
     flavour: str
     size: Size
 
-    def on(self, frames: Sequence[Values]) -> list[Values]:
-        """See `Step`."""
+    def apply(self, frames: Sequence[Values]) -> list[Values]:
+        """See `Operator`."""
         return [_resized(frame, self.size, self.flavour) for frame in frames]
 
 
-def eight_bit(frame: Values) -> Pixels:
-    """Clamped and rounded."""
+def to_uint8(frame: Values) -> Pixels:
+    """Clamped and rounded to 8 bits."""
     return np.asarray(np.clip(frame, 0, 1) * np.float32(255) + np.float32(0.5), np.uint8)
 
 
-def _values(pixels: Pixels) -> Values:
+def _to_float(pixels: Pixels) -> Values:
     return pixels * np.float32(1 / 255)
 
 
@@ -175,10 +177,10 @@ def _gauss(frame: Values, sigma: float, rng: np.random.Generator, *, gray: bool)
 
 
 def _poisson(frame: Values, scale: float, rng: np.random.Generator, *, gray: bool) -> Values:
-    seen = np.asarray(cv2.transform(frame, _LUMA), np.float32)[..., None] if gray else frame
-    light = eight_bit(seen)
+    seen = np.asarray(cv2.transform(frame, _BT601_LUMA), np.float32)[..., None] if gray else frame
+    light = to_uint8(seen)
     levels = 1 << int(np.count_nonzero(np.bincount(light.ravel(), minlength=256)) - 1).bit_length()
-    mean = _values(light)
+    mean = _to_float(light)
     noise = rng.poisson(mean * np.float32(levels)).astype(np.float32) * np.float32(1 / levels) - mean
     return np.asarray(np.clip(frame + noise * np.float32(scale), 0, 1))
 

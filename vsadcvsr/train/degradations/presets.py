@@ -1,10 +1,10 @@
-"""Degradations in numbers: the spans that are drawn from, the steps that they drift by, and the odds, as published.
+"""Presets of degradations: published ranges, drifts and probabilities.
 
-A recipe for clips compresses them as video, one for pictures does not. `REALBASICVSR` (Chan et al., CVPR 2022; AdcVSR
-trains with it) and `DOVE` are for clips; `REALESRGAN` (x4plus) and `ADCSR`, its softer sister, are for pictures.
-`HEAVY` and `SOFT` are what the shipped networks learned from: RealBasicVSR's path with its own spans, or with those of
-`ADCSR` and bits enough for a decent stream; the second resize counts from the size that results, as Real-ESRGAN's does,
-which is harsher than RealBasicVSR's, and nothing is sharpened.
+A preset for clips compresses them as video, one for images does not. `REALBASICVSR` (Chan et al., CVPR 2022; AdcVSR
+trains with it) and `DOVE` are for clips; `REALESRGAN` (x4plus) and the weaker `ADCSR` are for images. `HEAVY` and
+`SOFT` are what the shipped networks were trained with: RealBasicVSR's pipeline with its own ranges, or with those of
+`ADCSR` and enough bits for a decent stream; the second resize is relative to the final size, as Real-ESRGAN's is, which
+is harsher than RealBasicVSR's, and nothing is sharpened.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ CODECS = ("libx264", "h264", "mpeg4")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps:
-    """By how much a number may move from a frame to the next; all zero: what is drawn for a clip stays."""
+class Drift:
+    """Maximum change of a parameter from one frame to the next; all zero: parameters are constant over a clip."""
 
     sigma: float = 0.0  # pixels
     angle: float = 0.0  # radians
@@ -39,7 +39,7 @@ class Steps:
     quality: float = 3.0
 
 
-_DRIFT = Steps(
+_DRIFT = Drift(
     sigma=0.02, angle=math.pi / 10, beta_general=0.05, beta_plateau=0.1, omega=math.pi / 50, scale=0.015, gauss=0.1,
     poisson=0.005,
 )  # fmt: skip
@@ -47,7 +47,7 @@ _SECOND_DRIFT = replace(_DRIFT, scale=0.03)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class DegradationStage:
     """Blur, resize, noise and JPEG."""
 
     blur: float  # probability
@@ -66,19 +66,19 @@ class Stage:
     gaussian: float = 0.5  # probability; otherwise Poisson noise
     gray: float = 0.4  # probability, for a whole clip
     quality: Span = (30.0, 95.0)
-    steps: Steps = Steps()
+    drift: Drift = Drift()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Two stages, what comes between and after them, and a last pair whose order is drawn.
+class Preset:
+    """Two stages, video compression between and after them, and a last pair in random order.
 
-    One half of the pair is the resize to a quarter of the truth, with a sinc filter. `other` is the second half:
-    `video`, `jpeg` (then that of the second stage, which moves here), or `none` (and the resize is simply last).
+    One of the pair is the resize to a quarter of the truth, with a sinc filter. `other` is the second: `video`, `jpeg`
+    (then that of the second stage, which moves here), or `none` (and the resize is last).
     """
 
-    first: Stage
-    second: Stage
+    first: DegradationStage
+    second: DegradationStage
     bits: tuple[int, int] | None = None
     """The budget of a frame for each of the video compressions, both ends included; None: no video compression."""
     other: Literal["video", "jpeg", "none"]
@@ -89,16 +89,16 @@ class Recipe:
     omega_step: float = 0.0
 
 
-REALBASICVSR = Recipe(
+REALBASICVSR = Preset(
     sharpen=True,
-    first=Stage(
+    first=DegradationStage(
         blur=1, sigma=(0.2, 3), resize=(0.2, 0.7, 0.1), scales=(0.15, 1.5), gauss=(1, 30), poisson=(0.05, 3),
-        steps=_DRIFT,
+        drift=_DRIFT,
     ),
     bits=(10_000, 100_000),
-    second=Stage(
+    second=DegradationStage(
         blur=0.8, sigma=(0.2, 1.5), resize=(0.3, 0.4, 0.3), scales=(0.3, 1.2), gauss=(1, 25), poisson=(0.05, 2.5),
-        steps=_SECOND_DRIFT,
+        drift=_SECOND_DRIFT,
     ),
     other="video",
     omega_step=math.pi / 50,
@@ -106,23 +106,23 @@ REALBASICVSR = Recipe(
 """Its sharpening is meant for training towards sharpened truths."""
 
 DOVE = replace(
-    REALBASICVSR, sharpen=False, first=replace(REALBASICVSR.first, steps=Steps()),
-    second=replace(REALBASICVSR.second, steps=Steps()), omega_step=0.0,
+    REALBASICVSR, sharpen=False, first=replace(REALBASICVSR.first, drift=Drift()),
+    second=replace(REALBASICVSR.second, drift=Drift()), omega_step=0.0,
 )  # fmt: skip
 DOVE_PICTURE = replace(DOVE, bits=None, other="none")
 
-REALESRGAN = Recipe(
-    first=Stage(
+REALESRGAN = Preset(
+    first=DegradationStage(
         blur=1, sigma=(0.2, 3), beta_halves=True, resize=(0.2, 0.7, 0.1), scales=(0.15, 1.5), even=False, gauss=(1, 30),
         poisson=(0.05, 3),
     ),
-    second=Stage(
+    second=DegradationStage(
         blur=0.8, sigma=(0.2, 1.5), beta_halves=True, resize=(0.3, 0.4, 0.3), scales=(0.3, 1.2), of_target=True,
         even=False, gauss=(1, 25), poisson=(0.05, 2.5),
     ),
     other="jpeg",
 )  # fmt: skip
-ADCSR = Recipe(
+ADCSR = Preset(
     first=replace(
         REALESRGAN.first, sigma=(0.2, 1.5), beta_general=(0.5, 2), beta_plateau=(1, 1.5), scales=(0.3, 1.5),
         gauss=(1, 15), poisson=(0.05, 2), quality=(60, 95),
@@ -134,9 +134,9 @@ ADCSR = Recipe(
     other="jpeg",
 )  # fmt: skip
 HEAVY = replace(REALBASICVSR, sharpen=False, second=replace(REALBASICVSR.second, of_target=True))
-SOFT = Recipe(
-    first=replace(ADCSR.first, beta_halves=False, even=True, steps=_DRIFT),
+SOFT = Preset(
+    first=replace(ADCSR.first, beta_halves=False, even=True, drift=_DRIFT),
     bits=(40_000, 200_000),
-    second=replace(ADCSR.second, beta_halves=False, even=True, steps=_SECOND_DRIFT),
+    second=replace(ADCSR.second, beta_halves=False, even=True, drift=_SECOND_DRIFT),
     other="video",
 )

@@ -1,4 +1,4 @@
-"""From a recipe to the steps of one clip: everything that chance decides."""
+"""Sampling of the degradation parameters of one clip from a preset."""
 
 from __future__ import annotations
 
@@ -9,64 +9,66 @@ from itertools import accumulate
 
 import numpy as np
 
-from vsadcvsr.train.degradations.operators import Blur, Fit, Jpeg, Noise, Resize, Sharpen, Size, Step, Video
-from vsadcvsr.train.degradations.presets import CODECS, FILTERS, KIND_ODDS, SIZES, Recipe, Span, Stage
+from vsadcvsr.train.degradations.operators import Blur, FinalResize, Jpeg, Noise, Operator, Resize, Sharpen, Size, Video
+from vsadcvsr.train.degradations.presets import CODECS, FILTERS, KIND_ODDS, SIZES, DegradationStage, Preset, Span
 
-_TURN = (-math.pi, math.pi)
-_SMALL = 13  # sinc kernels below this size cut off no lower than a third of pi
+_FULL_TURN = (-math.pi, math.pi)
+_SMALL_KERNEL = 13  # sinc kernels below this size cut off no lower than a third of pi
 
 
-def draw(recipe: Recipe, frames: int, small: Size, rng: np.random.Generator) -> list[Step]:
-    """The steps for a clip of `frames` frames, in their order, to a clip of the (width, height) `small`."""
-    begin: list[Step] = [Sharpen()] if recipe.sharpen else []
-    first, second = (_stage(stage, frames, small, rng) for stage in (recipe.first, recipe.second))
-    between = _video(recipe, rng)
-    fit = _fit(recipe, frames, small, rng)
-    other = [second.pop()] if recipe.other == "jpeg" else _video(recipe, rng) if recipe.other == "video" else []
+def sample_operators(preset: Preset, frames: int, low_size: Size, rng: np.random.Generator) -> list[Operator]:
+    """The operators for a clip of `frames` frames, in order, down to the (width, height) `low_size`."""
+    start: list[Operator] = [Sharpen()] if preset.sharpen else []
+    first, second = (_stage(stage, frames, low_size, rng) for stage in (preset.first, preset.second))
+    between = _video(preset, rng)
+    fit = _fit(preset, frames, low_size, rng)
+    other = [second.pop()] if preset.other == "jpeg" else _video(preset, rng) if preset.other == "video" else []
     pair = [fit, other] if rng.random() < 0.5 else [other, fit]
-    if recipe.other == "none":
+    if preset.other == "none":
         pair = [fit]
-    return [*begin, *first, *between, *second, *(step for half in pair for step in half)]
+    return [*start, *first, *between, *second, *(operator for operators in pair for operator in operators)]
 
 
 def drift(
-    rng: np.random.Generator, span: Span, step: float, frames: int, *, begin: float | None = None
+    rng: np.random.Generator, span: Span, step: float, frames: int, *, start: float | None = None
 ) -> tuple[float, ...]:
-    """A number for each frame: `begin`, or uniform in `span`, then moving by up to `step` a frame, within the span."""
-    value = float(rng.uniform(*span)) if begin is None else begin
+    """A value for each frame: `start`, or uniform in `span`, then a random walk with steps of up to `step`, within the
+    span.
+    """
+    value = float(rng.uniform(*span)) if start is None else start
     values = [value]
     for move in rng.uniform(-step, step, frames - 1).tolist():
         values.append(min(max(values[-1] + move, span[0]), span[1]))
     return tuple(values)
 
 
-def _one_of[Item](items: Sequence[Item], rng: np.random.Generator, odds: Iterable[float] | None = None) -> Item:
-    """One of the items, all as likely or by odds that sum to one; some ten times as fast as `rng.choice`."""
+def _choice[Item](items: Sequence[Item], rng: np.random.Generator, odds: Iterable[float] | None = None) -> Item:
+    """A random item, uniform or by probabilities; about ten times as fast as `rng.choice`."""
     if odds is None:
         return items[int(rng.integers(len(items)))]
     return items[min(bisect(list(accumulate(odds)), rng.random()), len(items) - 1)]
 
 
-def _stage(stage: Stage, frames: int, small: Size, rng: np.random.Generator) -> list[Step]:
+def _stage(stage: DegradationStage, frames: int, low_size: Size, rng: np.random.Generator) -> list[Operator]:
     blur = [_blur(stage, frames, rng)] if rng.random() < stage.blur else []
-    return [*blur, _resize(stage, frames, small, rng), _noise(stage, frames, rng), _jpeg(stage, frames, rng)]
+    return [*blur, _resize(stage, frames, low_size, rng), _noise(stage, frames, rng), _jpeg(stage, frames, rng)]
 
 
-def _blur(stage: Stage, frames: int, rng: np.random.Generator) -> Blur:
-    kind, size = _one_of(list(KIND_ODDS), rng, KIND_ODDS.values()), _one_of(SIZES, rng)
-    steps, plateau = stage.steps, kind.startswith("plateau")
+def _blur(stage: DegradationStage, frames: int, rng: np.random.Generator) -> Blur:
+    kind, size = _choice(list(KIND_ODDS), rng, KIND_ODDS.values()), _choice(SIZES, rng)
+    drift_steps, plateau = stage.drift, kind.startswith("plateau")
     span = stage.beta_plateau if plateau else stage.beta_general
-    omegas = (math.pi / (3 if size < _SMALL else 5), math.pi)
+    omegas = (math.pi / (3 if size < _SMALL_KERNEL else 5), math.pi)
     return Blur(
         kind,
         size,
-        sigmas=(drift(rng, stage.sigma, steps.sigma, frames), drift(rng, stage.sigma, steps.sigma, frames)),
-        angles=drift(rng, _TURN, steps.angle, frames),
+        sigmas=(drift(rng, stage.sigma, drift_steps.sigma, frames), drift(rng, stage.sigma, drift_steps.sigma, frames)),
+        angles=drift(rng, _FULL_TURN, drift_steps.angle, frames),
         betas=drift(
-            rng, span, steps.beta_plateau if plateau else steps.beta_general, frames,
-            begin=_halves(span, rng) if stage.beta_halves else None,
+            rng, span, drift_steps.beta_plateau if plateau else drift_steps.beta_general, frames,
+            start=_halves(span, rng) if stage.beta_halves else None,
         ),
-        omegas=drift(rng, omegas, steps.omega, frames),
+        omegas=drift(rng, omegas, drift_steps.omega, frames),
     )  # fmt: skip
 
 
@@ -74,38 +76,38 @@ def _halves(span: Span, rng: np.random.Generator) -> float:
     return float(rng.uniform(span[0], 1) if rng.random() < 0.5 else rng.uniform(1, span[1]))
 
 
-def _resize(stage: Stage, frames: int, small: Size, rng: np.random.Generator) -> Resize:
-    way = _one_of(range(3), rng, stage.resize)
-    begin = float(rng.uniform(*((1.0, stage.scales[1]), (stage.scales[0], 1.0), (1.0, 1.0))[way]))
-    scales = drift(rng, stage.scales, stage.steps.scale, frames, begin=begin)
-    return Resize(_one_of(FILTERS, rng), scales, small if stage.of_target else None, stage.even)
+def _resize(stage: DegradationStage, frames: int, low_size: Size, rng: np.random.Generator) -> Resize:
+    direction = _choice(range(3), rng, stage.resize)
+    start = float(rng.uniform(*((1.0, stage.scales[1]), (stage.scales[0], 1.0), (1.0, 1.0))[direction]))
+    scales = drift(rng, stage.scales, stage.drift.scale, frames, start=start)
+    return Resize(_choice(FILTERS, rng), scales, low_size if stage.of_target else None, stage.even)
 
 
-def _noise(stage: Stage, frames: int, rng: np.random.Generator) -> Noise:
+def _noise(stage: DegradationStage, frames: int, rng: np.random.Generator) -> Noise:
     gaussian, gray = bool(rng.random() < stage.gaussian), bool(rng.random() < stage.gray)
-    span, step = (stage.gauss, stage.steps.gauss) if gaussian else (stage.poisson, stage.steps.poisson)
+    span, step = (stage.gauss, stage.drift.gauss) if gaussian else (stage.poisson, stage.drift.poisson)
     return Noise("gauss" if gaussian else "poisson", gray, drift(rng, span, step, frames), int(rng.integers(2**63)))
 
 
-def _jpeg(stage: Stage, frames: int, rng: np.random.Generator) -> Jpeg:
-    (low, high), step = stage.quality, stage.steps.quality
+def _jpeg(stage: DegradationStage, frames: int, rng: np.random.Generator) -> Jpeg:
+    (low, high), step = stage.quality, stage.drift.quality
     qualities = [round(rng.uniform(low, high))]
     for move in rng.uniform(-step, step, frames - 1).tolist():
         qualities.append(round(min(max(qualities[-1] + move, low), high)))
     return Jpeg(tuple(qualities))
 
 
-def _video(recipe: Recipe, rng: np.random.Generator) -> list[Step]:
-    if recipe.bits is None:
+def _video(preset: Preset, rng: np.random.Generator) -> list[Operator]:
+    if preset.bits is None:
         return []
-    low, high = recipe.bits
-    return [Video(_one_of(CODECS, rng), int(rng.integers(low, high + 1)))]
+    low, high = preset.bits
+    return [Video(_choice(CODECS, rng), int(rng.integers(low, high + 1)))]
 
 
-def _fit(recipe: Recipe, frames: int, small: Size, rng: np.random.Generator) -> Sequence[Step]:
-    fit = Fit(_one_of(FILTERS, rng), small)
-    if rng.random() >= recipe.sinc:
+def _fit(preset: Preset, frames: int, low_size: Size, rng: np.random.Generator) -> Sequence[Operator]:
+    fit = FinalResize(_choice(FILTERS, rng), low_size)
+    if rng.random() >= preset.sinc:
         return [fit]
     still = (0.0,) * frames  # what the kernel of a sinc filter does not ask for
-    omegas = drift(rng, recipe.omega, recipe.omega_step, frames)
-    return [fit, Blur("sinc", _one_of(SIZES, rng), sigmas=(still, still), angles=still, betas=still, omegas=omegas)]
+    omegas = drift(rng, preset.omega, preset.omega_step, frames)
+    return [fit, Blur("sinc", _choice(SIZES, rng), sigmas=(still, still), angles=still, betas=still, omegas=omegas)]

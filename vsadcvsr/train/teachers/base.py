@@ -1,7 +1,7 @@
-"""Teachers: what a student shall give in answer to a clip of low resolution.
+"""Teachers: targets for clips of low resolution.
 
-`TruthTeacher` gives the ground truth, `FolderTeacher` what some other system has made of whole videos, and DOVE
-(`vsadcvsr.train.teachers.dove`) what it makes of the clip.
+`TruthTeacher` returns the ground truth, `FolderTeacher` crops of videos that another system has upscaled, and DOVE
+(`vsadcvsr.train.teachers.dove`) upscales the clip.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.data.dataset import TRUTH, Pixels
-from vsadcvsr.train.data.frame_reader import Footage
+from vsadcvsr.train.data.frame_reader import FrameReader
 
-_TAKEN = {"hr", "lr", "low", TRUTH}
+_RESERVED = {"hr", "lr", "low", TRUTH}
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a clip was cut: a video's name, frames by number, and the corner of the crop in low-resolution pixels."""
+class ClipOrigin:
+    """Origin of a clip: the video's name, frame numbers, and the corner of the crop in low-resolution pixels."""
 
     video: str
     frames: tuple[int, ...]
@@ -32,12 +32,12 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
-    """A clip that is put to a teacher: low (T, h, w, 3), truth (T, 4h, 4w, 3) where it is known; uint8 RGB."""
+class TeacherInput:
+    """A clip for a teacher: low (T, h, w, 3), truth (T, 4h, 4w, 3) if known; uint8 RGB."""
 
     low: Pixels
     truth: Pixels | None = None
-    source: Source | None = None
+    origin: ClipOrigin | None = None
 
     def __post_init__(self) -> None:
         if self.low.ndim != 4 or self.low.shape[3] != 3 or self.low.dtype != np.uint8 or not self.low.size:
@@ -46,80 +46,80 @@ class Lesson:
             _checked(self.truth, self, "the truth")
 
     @property
-    def answer_shape(self) -> tuple[int, int, int, int]:
+    def target_shape(self) -> tuple[int, int, int, int]:
         """(T, 4h, 4w, 3)."""
         frames, height, width, _ = self.low.shape
         return frames, SCALE * height, SCALE * width, 3
 
 
 class Teacher(Protocol):
-    """Whoever can answer; the same lesson always gets the same answer."""
+    """A source of targets; the same input always has the same target."""
 
     @property
     def name(self) -> str:
-        """The name under which a pool keeps the answers."""
+        """The name of its targets in a pool."""
         ...
 
-    def answer(self, lesson: Lesson) -> Pixels:
-        """uint8 RGB of the lesson's `answer_shape`."""
+    def target(self, sample: TeacherInput) -> Pixels:
+        """uint8 RGB of `target_shape`."""
         ...
 
 
-def asked(teacher: Teacher, lesson: Lesson) -> Pixels:
-    """The teacher's answer; FormatError if it has not the lesson's shape."""
-    return _checked(teacher.answer(lesson), lesson, f"the answer of {teacher.name}")
+def checked_target(teacher: Teacher, sample: TeacherInput) -> Pixels:
+    """The teacher's target; FormatError if it has the wrong shape."""
+    return _checked(teacher.target(sample), sample, f"the answer of {teacher.name}")
 
 
 def teacher_name(name: str) -> str:
     """The name itself, which becomes part of file names; UsageError if it cannot."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in _TAKEN:
-        allowed = f"small letters, digits, - and _, but not {', '.join(sorted(_TAKEN))}"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or name in _RESERVED:
+        allowed = f"small letters, digits, - and _, but not {', '.join(sorted(_RESERVED))}"
         raise UsageError.of("teacher", name, allowed, "such as seedvr2")
     return name
 
 
 @dataclass(frozen=True)
 class TruthTeacher:
-    """The ground truth itself."""
+    """The ground truth."""
 
     name: str = TRUTH
 
-    def answer(self, lesson: Lesson) -> Pixels:
-        """The lesson's truth; UsageError where it has none."""
-        if lesson.truth is None:
-            raise UsageError("the lesson has no truth; ask another teacher")
-        return lesson.truth
+    def target(self, sample: TeacherInput) -> Pixels:
+        """The truth of the input; UsageError if it has none."""
+        if sample.truth is None:
+            raise UsageError("the clip has no truth; use another teacher")
+        return sample.truth
 
 
 @dataclass(frozen=True)
 class FolderTeacher:
-    """What another system has made of videos, by the videos' names.
+    """Videos upscaled by another system, by name.
 
-    Its frame 0 belongs to frame `skip` of the low-resolution video.
+    Frame 0 corresponds to frame `skip` of the low-resolution video.
     """
 
     name: str
-    videos: Mapping[str, Footage]
+    videos: Mapping[str, FrameReader]
     skip: int = 0
 
-    def answer(self, lesson: Lesson) -> Pixels:
-        """The same frames and place of the video of that name; UsageError or MediaError where there are none."""
-        source = lesson.source
-        if source is None or source.video not in self.videos:
-            known = f"clips of its own {len(self.videos)} videos"
-            given = "a clip of unknown origin" if source is None else source.video
+    def target(self, sample: TeacherInput) -> Pixels:
+        """The same frames and crop of the video of that name; UsageError or MediaError if there are none."""
+        origin = sample.origin
+        if origin is None or origin.video not in self.videos:
+            expected = f"clips of its own {len(self.videos)} videos"
+            actual = "a clip of unknown origin" if origin is None else origin.video
             raise UsageError.of(
-                f"the lesson for {self.name}", given, known, "python -m vsadcvsr.train.teachers.pairs cuts them"
+                f"the clip for {self.name}", actual, expected, "python -m vsadcvsr.train.teachers.pairs cuts them"
             )
-        if min(source.frames) < self.skip:
-            raise MediaError(f"{self.name} has no answer to frames of {source.video} before {self.skip}")
-        _, height, width, _ = lesson.answer_shape
-        top, left = SCALE * source.top, SCALE * source.left
-        frames = self.videos[source.video].read([number - self.skip for number in source.frames])
+        if min(origin.frames) < self.skip:
+            raise MediaError(f"{self.name} has no answer to frames of {origin.video} before {self.skip}")
+        _, height, width, _ = sample.target_shape
+        top, left = SCALE * origin.top, SCALE * origin.left
+        frames = self.videos[origin.video].read([number - self.skip for number in origin.frames])
         return np.stack([frame[top : top + height, left : left + width] for frame in frames])
 
 
-def _checked(clip: Pixels, lesson: Lesson, name: str) -> Pixels:
-    if clip.shape != lesson.answer_shape or clip.dtype != np.uint8:
-        raise FormatError(f"{name} is {clip.shape} of {clip.dtype}, not {lesson.answer_shape} of uint8")
+def _checked(clip: Pixels, sample: TeacherInput, name: str) -> Pixels:
+    if clip.shape != sample.target_shape or clip.dtype != np.uint8:
+        raise FormatError(f"{name} is {clip.shape} of {clip.dtype}, not {sample.target_shape} of uint8")
     return clip

@@ -1,7 +1,7 @@
-"""DOVE, the paper's teacher: CogVideoX 1.5 made to restore a video in one step, here through diffusers.
+"""DOVE, the paper's teacher: CogVideoX 1.5 fine-tuned to restore a video in one step, through diffusers.
 
-A clip is enlarged bilinearly, encoded, taken for the noisy latent of one time step, and what the transformer makes of
-it, asked with the empty prompt, is decoded. Nothing is fetched: the weights lie in a local folder.
+A clip is upsampled bilinearly, encoded, taken as the noisy latent of one time step, denoised by the transformer with
+the empty prompt, and decoded. Nothing is downloaded: the weights are in a local folder.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.data.dataset import Pixels
 from vsadcvsr.train.teachers import dove_tiles
-from vsadcvsr.train.teachers.base import Lesson
+from vsadcvsr.train.teachers.base import TeacherInput
 from vsadcvsr.train.teachers.dove_files import check_folder, find_prompt, read_prompt
-from vsadcvsr.train.teachers.dove_tiles import Pieces, padded_frames, padded_side
+from vsadcvsr.train.teachers.dove_tiles import DoveTiling, padded_frames, padded_side
 
 type Foreign = Any
 """An object of diffusers, whose types mypy is not shown: they take it minutes."""
 
-STEP = 399
-"""The time step that the latent of the enlarged clip is taken to be at."""
+TIME_STEP = 399
+"""Time step of the latent of the upsampled clip."""
 
 SEED = 42
 
 
 @dataclass(frozen=True, eq=False)
-class Dove:
-    """The networks, ready on one device, and the embedding of the empty prompt (1, tokens, width)."""
+class DoveModel:
+    """The networks on one device, and the embedding of the empty prompt (1, tokens, width)."""
 
     transformer: Foreign
     vae: Foreign
@@ -56,17 +56,17 @@ class Dove:
     ) -> Self:
         """From a folder in the layout of diffusers; `precision` is bf16, fp32, or by itself bf16 on CUDA only.
 
-        The VAE works in slices and tiles of its own unless told to take pictures whole. Raises WeightsError for files
+        The VAE works in slices and tiles of its own unless told to take images whole. Raises WeightsError for files
         that are missing or foreign, BackendError without diffusers or the device.
         """
         check_folder(folder)
         embedding = find_prompt(folder, prompt)
-        place = _device(device)
-        dtype = _dtype(precision, place)
+        torch_device = _device(device)
+        dtype = _dtype(precision, torch_device)
         with needs("train", "DOVE"), variables(NO_TELEMETRY):
             from diffusers import AutoencoderKLCogVideoX, CogVideoXDPMScheduler, CogVideoXTransformer3DModel
-        transformer = _part(CogVideoXTransformer3DModel, folder, "transformer", dtype)
-        vae = _part(AutoencoderKLCogVideoX, folder, "vae", dtype)
+        transformer = _load_part(CogVideoXTransformer3DModel, folder, "transformer", dtype)
+        vae = _load_part(AutoencoderKLCogVideoX, folder, "vae", dtype)
         if transformer.config.patch_size_t is None:
             raise WeightsError(f"{folder} has a CogVideoX 1.0 transformer; DOVE is a CogVideoX 1.5, with patch_size_t")
         if not whole_vae:
@@ -74,30 +74,30 @@ class Dove:
             vae.enable_tiling()
         scheduler = CogVideoXDPMScheduler.from_pretrained(folder, subfolder="scheduler", local_files_only=True)
         shape = (transformer.config.max_text_seq_length, transformer.config.text_embed_dim)
-        held = read_prompt(embedding, shape).to(place, dtype)
-        return cls(transformer.to(place), vae.to(place), scheduler, held)
+        prompt_embedding = read_prompt(embedding, shape).to(torch_device, dtype)
+        return cls(transformer.to(torch_device), vae.to(torch_device), scheduler, prompt_embedding)
 
     @torch.inference_mode()
-    def restored(self, clip: Tensor, generator: torch.Generator) -> Tensor:
+    def restore(self, clip: Tensor, generator: torch.Generator) -> Tensor:
         """(3, T, H, W) in -1..1 to the same in 0..1; T is 8n + 1, H and W are multiples of 16."""
         posterior = self.vae.encode(clip[None].to(self.vae.device, self.vae.dtype)).latent_dist
         latent = posterior.sample(generator) * self.vae.config.scaling_factor  # (1, C, t, h, w)
-        found = self._step(latent.transpose(1, 2)).transpose(1, 2)
-        return self.vae.decode(found / self.vae.config.scaling_factor).sample[0].mul(0.5).add(0.5).clamp(0, 1)  # type: ignore[no-any-return]
+        clean = self._step(latent.transpose(1, 2)).transpose(1, 2)
+        return self.vae.decode(clean / self.vae.config.scaling_factor).sample[0].mul(0.5).add(0.5).clamp(0, 1)  # type: ignore[no-any-return]
 
     def _step(self, latent: Tensor) -> Tensor:
         """The clean latent that the transformer sees in one (1, t, C, h, w)."""
         extra = -latent.shape[1] % self.transformer.config.patch_size_t
         latent = torch.cat([latent[:, :1].repeat(1, extra, 1, 1, 1), latent], 1)
-        time = torch.full((1,), STEP, dtype=torch.long, device=latent.device)
+        timestep = torch.full((1,), TIME_STEP, dtype=torch.long, device=latent.device)
         prediction = self.transformer(
             hidden_states=latent,
             encoder_hidden_states=self.prompt,
-            timestep=time,
+            timestep=timestep,
             image_rotary_emb=self._rotary(latent),
             return_dict=False,
         )[0]
-        return self.scheduler.get_velocity(prediction, latent, time)[:, extra:]  # type: ignore[no-any-return]
+        return self.scheduler.get_velocity(prediction, latent, timestep)[:, extra:]  # type: ignore[no-any-return]
 
     def _rotary(self, latent: Tensor) -> tuple[Tensor, Tensor] | None:
         """As CogVideoX 1.5 has them; the grid may be larger than the one it was trained with."""
@@ -120,37 +120,39 @@ class Dove:
 
 @dataclass(frozen=True, eq=False)
 class DoveTeacher:
-    """DOVE as a teacher; each lesson draws its own noise from the seed, so the order of lessons does not matter."""
+    """DOVE as a teacher; the noise of each input comes from the seed, so the order of inputs does not matter."""
 
-    model: Dove
-    pieces: Pieces = field(default_factory=Pieces)
+    model: DoveModel
+    tiling: DoveTiling = field(default_factory=DoveTiling)
     seed: int = SEED
     name: str = "dove"
 
-    def answer(self, lesson: Lesson) -> Pixels:
-        """What DOVE makes of the clip; BackendError where memory does not suffice."""
-        made = np.empty(lesson.answer_shape, np.uint8)
+    def target(self, sample: TeacherInput) -> Pixels:
+        """The clip restored by DOVE; BackendError if memory is short."""
+        target = np.empty(sample.target_shape, np.uint8)
         generator = torch.Generator().manual_seed(self.seed)
         try:
-            for chunk in dove_tiles.chunks(len(lesson.low), self.pieces):
-                answer = self._chunk(lesson.low[chunk.taken], generator)
-                made[chunk.written] = answer[chunk.kept, : made.shape[1], : made.shape[2]]
+            for chunk in dove_tiles.chunks(len(sample.low), self.tiling):
+                restored = self._chunk(sample.low[chunk.input_slice], generator)
+                target[chunk.output_slice] = restored[chunk.kept_slice, : target.shape[1], : target.shape[2]]
         except torch.OutOfMemoryError as error:
-            frames, height, width, _ = made.shape
+            frames, height, width, _ = target.shape
             clip = f"{frames} frames of {width}x{height}"
             raise BackendError(f"memory does not suffice for {clip}; give a smaller --tile or --chunk") from error
-        return made
+        return target
 
     def _chunk(self, low: Pixels, generator: torch.Generator) -> Pixels:
         """(t, h, w, 3) to (t, H, W, 3), padding included in H and W."""
         enlarged = enlarge(low)
         height, width = enlarged.shape[2:]
-        made = np.empty((len(low), height, width, 3), np.uint8)
-        for rows, columns in dove_tiles.tiles(height, width, self.pieces):
-            answer = self.model.restored(enlarged[:, :, rows.taken, columns.taken], generator)
-            kept = answer[:, : len(low), rows.kept, columns.kept].float().mul(255).round().to(torch.uint8)
-            made[:, rows.written, columns.written] = kept.permute(1, 2, 3, 0).cpu().numpy()
-        return made
+        output = np.empty((len(low), height, width, 3), np.uint8)
+        for rows, columns in dove_tiles.tiles(height, width, self.tiling):
+            restored = self.model.restore(enlarged[:, :, rows.input_slice, columns.input_slice], generator)
+            kept_part = (
+                restored[:, : len(low), rows.kept_slice, columns.kept_slice].float().mul(255).round().to(torch.uint8)
+            )
+            output[:, rows.output_slice, columns.output_slice] = kept_part.permute(1, 2, 3, 0).cpu().numpy()
+        return output
 
 
 def enlarge(low: Pixels) -> Tensor:
@@ -176,10 +178,10 @@ def _dtype(precision: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if half else torch.float32
 
 
-def _part(kind: Foreign, folder: Path, name: str, dtype: torch.dtype) -> Foreign:
+def _load_part(model_class: Foreign, folder: Path, name: str, dtype: torch.dtype) -> Foreign:
     """One of the networks; diffusers would leave tensors that a file lacks at random values, so none may lack."""
     try:
-        model, found = kind.from_pretrained(
+        model, loading_info = model_class.from_pretrained(
             folder,
             subfolder=name,
             torch_dtype=dtype,
@@ -190,6 +192,6 @@ def _part(kind: Foreign, folder: Path, name: str, dtype: torch.dtype) -> Foreign
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder / name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
-    if missing := sorted(found["missing_keys"]):
+    if missing := sorted(loading_info["missing_keys"]):
         raise WeightsError(f"{folder / name} lacks {len(missing)} tensors, {missing[0]} first; fetch it anew")
     return model.eval().requires_grad_(False)

@@ -1,6 +1,6 @@
-"""The files of DOVE: a folder in the layout of diffusers, and the embedding of the empty prompt beside it or in it.
+"""Files of DOVE: a folder in the layout of diffusers, and the embedding of the empty prompt in it or beside it.
 
-The text encoder is never needed. Nothing here is fetched.
+The text encoder is never needed. Nothing is downloaded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How DOVE takes a clip: padded to sizes it can take, whole or in pieces with hard seams. All of it pure.
+"""Chunks and tiles of clips for DOVE: padding to supported sizes, and pieces with hard seams.
 
-Pieces overlap; each gives way to its neighbour in the middle of what they share, so every voxel is written once.
+Pieces overlap; each takes over from its neighbour in the middle of the overlap, so every voxel is written once.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ LOW_MULTIPLE = 16
 """Low-resolution height and width are padded to a multiple of this."""
 
 TILE_MULTIPLE = 16
-"""What the VAE and the patches of the transformer shrink a picture by, together."""
+"""What the VAE and the patches of the transformer shrink an image by, together."""
 
 _FRAMES = 8
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """How long a chunk is, and how far two chunks overlap, in frames; the same of tiles in output pixels, (rows,
-    columns). A chunk or a tile of 0 takes everything at once."""
+class DoveTiling:
+    """Length and overlap of chunks in frames; the same of tiles in output pixels, (rows, columns). A size of 0 disables
+    chunks or tiles.
+    """
 
     chunk: int = 0
     chunk_overlap: int = 8
@@ -42,8 +43,8 @@ class Pieces:
 
 
 @dataclass(frozen=True)
-class Span:
-    """A piece along one axis: `begin` to `end` go in; of what comes out, `first` to `last` are kept."""
+class Piece:
+    """A piece along one axis: `begin` to `end` are the input; of the output, `first` to `last` are kept."""
 
     begin: int
     end: int
@@ -51,41 +52,41 @@ class Span:
     last: int
 
     @property
-    def taken(self) -> slice:
-        """Where the piece lies."""
+    def input_slice(self) -> slice:
+        """Position of the piece."""
         return slice(self.begin, self.end)
 
     @property
-    def written(self) -> slice:
-        """Where its answer goes."""
+    def output_slice(self) -> slice:
+        """Position of the kept output."""
         return slice(self.first, self.last)
 
     @property
-    def kept(self) -> slice:
-        """The part of its answer that goes there."""
+    def kept_slice(self) -> slice:
+        """The kept part of the piece's output."""
         return slice(self.first - self.begin, self.last - self.begin)
 
 
-def spans(length: int, size: int, overlap: int) -> list[Span]:
-    """Pieces of `size`, the last moved back to end with the whole; one piece if `size` is 0 or enough for all."""
+def split(length: int, size: int, overlap: int) -> list[Piece]:
+    """Pieces of `size`, the last moved back to the end; one piece if `size` is 0 or large enough."""
     if not 0 < size < length:
-        return [Span(0, length, 0, length)]
+        return [Piece(0, length, 0, length)]
     stride = size - overlap
     begins = [min(step * stride, length - size) for step in range(-(-(length - size) // stride) + 1)]
     seams = [0, *((before + size + after) // 2 for before, after in pairwise(begins)), length]
-    return [Span(begin, begin + size, *edges) for begin, edges in zip(begins, pairwise(seams), strict=True)]
+    return [Piece(begin, begin + size, *edges) for begin, edges in zip(begins, pairwise(seams), strict=True)]
 
 
-def chunks(frames: int, pieces: Pieces) -> list[Span]:
+def chunks(frames: int, tiling: DoveTiling) -> list[Piece]:
     """The chunks of a clip."""
-    return spans(frames, pieces.chunk, pieces.chunk_overlap)
+    return split(frames, tiling.chunk, tiling.chunk_overlap)
 
 
-def tiles(height: int, width: int, pieces: Pieces) -> Iterator[tuple[Span, Span]]:
-    """Rows and columns of each tile of a padded picture of this output size."""
+def tiles(height: int, width: int, tiling: DoveTiling) -> Iterator[tuple[Piece, Piece]]:
+    """Rows and columns of each tile of a padded image of this output size."""
     rows, columns = (
-        spans(length, side, overlap)
-        for length, side, overlap in zip((height, width), pieces.tile, pieces.tile_overlap, strict=True)
+        split(length, side, overlap)
+        for length, side, overlap in zip((height, width), tiling.tile, tiling.tile_overlap, strict=True)
     )
     return product(rows, columns)
 
@@ -101,5 +102,5 @@ def padded_side(length: int) -> int:
 
 
 def output_size(height: int, width: int) -> tuple[int, int]:
-    """What a padded low-resolution picture of this size becomes."""
+    """What a padded low-resolution image of this size becomes."""
     return SCALE * padded_side(height), SCALE * padded_side(width)

@@ -1,6 +1,6 @@
 """Labelling of a pool by a teacher, once for every clip: `python -m vsadcvsr.train.teachers.label`.
 
-The same command again goes on with the shards that have none yet; several processes may each take a part.
+The same command again resumes with the shards that have no targets yet; several processes may each take a part.
 """
 
 from __future__ import annotations
@@ -15,57 +15,57 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from vsadcvsr.commands import share, status
+from vsadcvsr.commands import parse_share, status
 from vsadcvsr.errors import UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.train import options
 
-with needs("train", "a teacher", __name__, options.teach):
-    from vsadcvsr.train.data.dataset import TRUTH, shard_file, shard_numbers, write_shard
-    from vsadcvsr.train.teachers.base import Lesson, Teacher, asked
+with needs("train", "a teacher", __name__, options.label_options):
+    from vsadcvsr.train.data.dataset import TRUTH, shard_numbers, shard_path, write_shard
+    from vsadcvsr.train.teachers.base import Teacher, TeacherInput, checked_target
 
-_PLAIN = 10.0  # seconds between lines off a terminal
+_LINE_SECONDS = 10.0  # seconds between lines off a terminal
 _log = logging.getLogger(__name__)
 
 
-def unanswered(folder: Path, name: str, part: int, parts: int) -> list[int]:
-    """The shards of this part that lack the teacher's answers; UsageError where there are no shards at all."""
+def unlabelled(folder: Path, name: str, part: int, parts: int) -> list[int]:
+    """The shards of this part without the teacher's targets; UsageError if there are no shards at all."""
     numbers = shard_numbers(folder)
     if not numbers:
         raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.data.build` has filled")
-    return [number for number in numbers[part::parts] if not shard_file(folder, number, name).exists()]
+    return [number for number in numbers[part::parts] if not shard_path(folder, number, name).exists()]
 
 
-def lessons(folder: Path, number: int) -> list[Lesson]:
-    """The clips of a shard, read as they are needed."""
-    low, truth = (np.load(shard_file(folder, number, kind), mmap_mode="r") for kind in ("low", TRUTH))
-    return [Lesson(*clips) for clips in zip(low, truth, strict=True)]
+def teacher_inputs(folder: Path, number: int) -> list[TeacherInput]:
+    """The clips of a shard, memory-mapped."""
+    low, truth = (np.load(shard_path(folder, number, kind), mmap_mode="r") for kind in ("low", TRUTH))
+    return [TeacherInput(*clips) for clips in zip(low, truth, strict=True)]
 
 
-def teach(teacher: Teacher, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Answers these shards one by one; after each clip, how many are done and how many there are."""
-    count = {number: len(np.load(shard_file(folder, number, "low"), mmap_mode="r")) for number in numbers}
-    done, whole = 0, sum(count.values())
+def label_shards(teacher: Teacher, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Labels these shards; yields the number of finished clips and of all clips after each."""
+    count = {number: len(np.load(shard_path(folder, number, "low"), mmap_mode="r")) for number in numbers}
+    done, total = 0, sum(count.values())
     for number in numbers:
-        answers = []
-        for lesson in lessons(folder, number):
-            answers.append(asked(teacher, lesson))
+        targets = []
+        for sample in teacher_inputs(folder, number):
+            targets.append(checked_target(teacher, sample))
             done += 1
-            if len(answers) == count[number]:
-                write_shard(folder, number, teacher.name, np.stack(answers))
-            yield done, whole
+            if len(targets) == count[number]:
+                write_shard(folder, number, teacher.name, np.stack(targets))
+            yield done, total
 
 
-def dove(given: argparse.Namespace) -> Teacher:
+def dove(arguments: argparse.Namespace) -> Teacher:
     """DOVE as the command line asks for it."""
-    from vsadcvsr.train.teachers.dove import Dove, DoveTeacher
-    from vsadcvsr.train.teachers.dove_tiles import Pieces
+    from vsadcvsr.train.teachers.dove import DoveModel, DoveTeacher
+    from vsadcvsr.train.teachers.dove_tiles import DoveTiling
 
-    if given.weights is None:
+    if arguments.weights is None:
         raise UsageError("DOVE needs its weights; name their folder with --weights")
-    pieces = Pieces(given.chunk, given.chunk_overlap, tuple(given.tile), tuple(given.tile_overlap))
-    chosen = {"device": given.device, "precision": given.precision, "whole_vae": given.whole_vae}
-    return DoveTeacher(Dove.load(given.weights, prompt=given.prompt, **chosen), pieces, given.seed)
+    tiling = DoveTiling(arguments.chunk, arguments.chunk_overlap, tuple(arguments.tile), tuple(arguments.tile_overlap))
+    loading = {"device": arguments.device, "precision": arguments.precision, "whole_vae": arguments.whole_vae}
+    return DoveTeacher(DoveModel.load(arguments.weights, prompt=arguments.prompt, **loading), tiling, arguments.seed)
 
 
 TEACHERS: dict[str, Callable[[argparse.Namespace], Teacher]] = {"dove": dove}
@@ -74,26 +74,26 @@ TEACHERS: dict[str, Callable[[argparse.Namespace], Teacher]] = {"dove": dove}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool with answers from the command line."""
-    given = options.teach().parse_args(arguments)
-    numbers = unanswered(given.pool, given.teacher, *share(given.part))
+    values = options.label_options().parse_args(arguments)
+    numbers = unlabelled(values.pool, values.teacher, *parse_share(values.part))
     if not numbers:
-        _log.info("%s has answered everything in %s", given.teacher, given.pool)
+        _log.info("%s has answered everything in %s", values.teacher, values.pool)
         return 0
-    _watched(teach(TEACHERS[given.teacher](given), given.pool, numbers), given.teacher)
+    _with_progress(label_shards(TEACHERS[values.teacher](values), values.pool, numbers), values.teacher)
     return 0
 
 
-def _watched(steps: Iterator[tuple[int, int]], name: str) -> None:
+def _with_progress(steps: Iterator[tuple[int, int]], name: str) -> None:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-        bar, begin, said = bars.add_task(name, total=None), time.monotonic(), 0.0
-        for done, whole in steps:
-            bars.update(bar, completed=done, total=whole)
-            spent = time.monotonic() - begin
-            if not console.is_terminal and (spent - said > _PLAIN or done == whole):
-                _log.info("%s: clip %d of %d, %.2f s a clip", name, done, whole, spent / done)
-                said = spent
+        bar, start, reported = bars.add_task(name, total=None), time.monotonic(), 0.0
+        for done, total in steps:
+            bars.update(bar, completed=done, total=total)
+            spent = time.monotonic() - start
+            if not console.is_terminal and (spent - reported > _LINE_SECONDS or done == total):
+                _log.info("%s: clip %d of %d, %.2f s a clip", name, done, total, spent / done)
+                reported = spent
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Pools from videos that another system has enlarged: clips cut at one place from both, and from the truth if at hand.
+"""Building of pools from videos that another system has upscaled: clips cropped at one place from both, and from the
+truth if available.
 
-`python -m vsadcvsr.train.teachers.pairs --help` fills one. A shard depends on the videos, the seed and its number
-alone: several processes may fill one pool, the same command again makes what is missing, and a second system's answers
-to the same videos go beside the first's.
+`python -m vsadcvsr.train.teachers.pairs --help` lists the options. A shard depends on the videos, the seed and its
+number alone: several processes may build one pool, the same command again makes what is missing, and a second system's
+targets for the same videos are added to the first's.
 """
 
 from __future__ import annotations
@@ -16,33 +17,33 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.commands import share, status
+from vsadcvsr.commands import parse_share, status
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train import options
-from vsadcvsr.train.options import SHARD
+from vsadcvsr.train.options import SHARD_CLIPS
 
-with needs("train", "a pool", __name__, options.pairs):
+with needs("train", "a pool", __name__, options.pairs_options):
     import cv2
 
     from vsadcvsr.train.data import clips
-    from vsadcvsr.train.data.dataset import TRUTH, shard_file, write_shard
-    from vsadcvsr.train.data.frame_reader import Footage, gathered
-    from vsadcvsr.train.teachers.base import FolderTeacher, Lesson, Source, asked, teacher_name
+    from vsadcvsr.train.data.dataset import TRUTH, shard_path, write_shard
+    from vsadcvsr.train.data.frame_reader import FrameReader, readers_in
+    from vsadcvsr.train.teachers.base import ClipOrigin, FolderTeacher, TeacherInput, checked_target, teacher_name
 
-_LONGEST = 600  # frames of a video that are looked at
+_MAX_FRAMES = 600  # frames of a video that are looked at
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pairs:
+class VideoPairs:
     """Low-resolution videos, a teacher who knows them all, and their truth.
 
     Clips have `frames` frames; their sides are `side` low-resolution pixels.
     """
 
-    lows: Mapping[str, Footage]
+    low_videos: Mapping[str, FrameReader]
     teacher: FolderTeacher
     truth: FolderTeacher | None
     frames: int
@@ -55,106 +56,115 @@ class Pairs:
         if self.side < 1:
             raise UsageError.of("size", SCALE * self.side, "4 or more, a multiple of 4")
 
-    def misfits(self) -> list[str]:
+    def problems(self) -> list[str]:
         """What is wrong with the folders, a line for each video; empty if nothing is."""
-        made = [self.teacher] if self.truth is None else [self.teacher, self.truth]
-        found = [self._too_small(name) for name in self.lows]
-        return [line for line in [*found, *(self._misfit(name, by) for by in made for name in self.lows)] if line]
+        teachers = [self.teacher] if self.truth is None else [self.teacher, self.truth]
+        problems = [self._too_small(name) for name in self.low_videos]
+        return [
+            line
+            for line in [
+                *problems,
+                *(self._mismatch(name, teacher) for teacher in teachers for name in self.low_videos),
+            ]
+            if line
+        ]
 
     def _too_small(self, name: str) -> str:
-        low = self.lows[name]
+        low = self.low_videos[name]
         if min(low.width, low.height) >= self.side:
             return ""
         return f"{low.path} is {low.width}x{low.height}, too small for clips of {self.side}x{self.side}"
 
-    def _misfit(self, name: str, by: FolderTeacher) -> str:
-        low = self.lows[name]
-        if name not in by.videos:
-            return f"{low.path} has no answer of the name {name} by {by.name}"
-        made, frames = by.videos[name], low.frames - by.skip
-        if (made.width, made.height) != (SCALE * low.width, SCALE * low.height):
-            wanted = f"{SCALE * low.width}x{SCALE * low.height}"
-            return f"{made.path} is {made.width}x{made.height}, but {low.path} asks for {wanted}"
-        if made.frames < frames:
-            return f"{made.path} has {made.frames} frames, but {low.path} asks for {frames}"
+    def _mismatch(self, name: str, teacher: FolderTeacher) -> str:
+        low = self.low_videos[name]
+        if name not in teacher.videos:
+            return f"{low.path} has no answer of the name {name} by {teacher.name}"
+        video, frames = teacher.videos[name], low.frames - teacher.skip
+        if (video.width, video.height) != (SCALE * low.width, SCALE * low.height):
+            expected = f"{SCALE * low.width}x{SCALE * low.height}"
+            return f"{video.path} is {video.width}x{video.height}, but {low.path} asks for {expected}"
+        if video.frames < frames:
+            return f"{video.path} has {video.frames} frames, but {low.path} asks for {frames}"
         return ""
 
-    def lesson(self, rng: np.random.Generator) -> Lesson:
+    def draw(self, rng: np.random.Generator) -> TeacherInput:
         """A clip of a random shot at a random place; MediaError where no shot is long enough."""
-        for name in map(str, rng.permutation(list(self.lows))):
+        for name in map(str, rng.permutation(list(self.low_videos))):
             if shots := self._shots_of(name):
-                return self._cut(name, shots[int(rng.integers(len(shots)))], rng)
-        raise MediaError(f"none of {len(self.lows)} videos has a shot of {self.frames} frames; ask for fewer --frames")
+                return self._crop(name, shots[int(rng.integers(len(shots)))], rng)
+        raise MediaError(
+            f"none of {len(self.low_videos)} videos has a shot of {self.frames} frames; ask for fewer --frames"
+        )
 
-    def _cut(self, name: str, shot: tuple[int, int], rng: np.random.Generator) -> Lesson:
-        low, (begin, end) = self.lows[name], shot
+    def _crop(self, name: str, shot: tuple[int, int], rng: np.random.Generator) -> TeacherInput:
+        low, (start, end) = self.low_videos[name], shot
         stride = int(rng.integers(1, 3))
-        if (self.frames - 1) * stride >= end - begin:
+        if (self.frames - 1) * stride >= end - start:
             stride = 1
-        first = int(rng.integers(begin, end - (self.frames - 1) * stride))
+        first = int(rng.integers(start, end - (self.frames - 1) * stride))
         top, left = (int(rng.integers(0, length - self.side + 1)) for length in (low.height, low.width))
-        source = Source(name, tuple(range(first, first + self.frames * stride, stride)), top, left)
-        seen = [frame[top : top + self.side, left : left + self.side] for frame in low.read(source.frames)]
-        lesson = Lesson(np.stack(seen), source=source)
-        return Lesson(lesson.low, asked(self.truth, lesson), source) if self.truth else lesson
+        source = ClipOrigin(name, tuple(range(first, first + self.frames * stride, stride)), top, left)
+        crops = [frame[top : top + self.side, left : left + self.side] for frame in low.read(source.frames)]
+        sample = TeacherInput(np.stack(crops), origin=source)
+        return TeacherInput(sample.low, checked_target(self.truth, sample), source) if self.truth else sample
 
     def _shots_of(self, name: str) -> list[tuple[int, int]]:
         if name not in self._shots:
-            first = max(by.skip for by in (self.teacher, self.truth) if by)
-            low = self.lows[name]
-            video = low.read(range(min(low.frames, _LONGEST)))
-            ends = [first, *(cut for cut in clips.cuts_of(video) if cut > first), len(video)]
+            first = max(teacher.skip for teacher in (self.teacher, self.truth) if teacher)
+            low = self.low_videos[name]
+            video = low.read(range(min(low.frames, _MAX_FRAMES)))
+            ends = [first, *(cut for cut in clips.find_cuts(video) if cut > first), len(video)]
             self._shots[name] = [(a, b) for a, b in pairwise(ends) if b - a >= self.frames]
         return self._shots[name]
 
 
-def make_shard(pairs: Pairs, folder: Path, number: int, *, seed: int) -> bool:
+def make_shard(pairs: VideoPairs, folder: Path, number: int, *, seed: int) -> bool:
     """Writes what shard `number` lacks; whether it lacked anything. Without truth, the answer stands for it."""
-    low, taught, truth = (shard_file(folder, number, kind) for kind in ("low", pairs.teacher.name, TRUTH))
-    if low.exists() and taught.exists() and truth.exists():
+    low, target_path, truth = (shard_path(folder, number, kind) for kind in ("low", pairs.teacher.name, TRUTH))
+    if low.exists() and target_path.exists() and truth.exists():
         return False
     rng = np.random.default_rng((seed, number))
-    lessons = [pairs.lesson(rng) for _ in range(SHARD)]
-    lows = np.stack([lesson.low for lesson in lessons])
-    if low.exists() and not np.array_equal(np.load(low, mmap_mode="r"), lows):
+    samples = [pairs.draw(rng) for _ in range(SHARD_CLIPS)]
+    low_clips = np.stack([sample.low for sample in samples])
+    if low.exists() and not np.array_equal(np.load(low, mmap_mode="r"), low_clips):
         allowed = "a folder that is empty or was filled from the same videos with the same --seed, --frames and --size"
         raise UsageError.of("out", str(folder), allowed, f"{low.name} holds other clips")
-    answers = np.stack([asked(pairs.teacher, lesson) for lesson in lessons])
-    write_shard(folder, number, pairs.teacher.name, answers)
+    targets = np.stack([checked_target(pairs.teacher, sample) for sample in samples])
+    write_shard(folder, number, pairs.teacher.name, targets)
     if not low.exists():
-        write_shard(folder, number, "low", lows)
+        write_shard(folder, number, "low", low_clips)
     if not truth.exists():
-        known = [lesson.truth for lesson in lessons if lesson.truth is not None]
-        write_shard(folder, number, TRUTH, np.stack(known) if known else answers)
+        truths = [sample.truth for sample in samples if sample.truth is not None]
+        write_shard(folder, number, TRUTH, np.stack(truths) if truths else targets)
     return True
 
 
-def opened(given: argparse.Namespace) -> Pairs:
+def open_pairs(arguments: argparse.Namespace) -> VideoPairs:
     """The pairs that a command line names; every misfit is logged, and then MediaError raised."""
-    if given.size % SCALE:
-        raise UsageError.of("size", given.size, "a multiple of 4")
-    if given.skip < 0:
-        raise UsageError.of("skip", given.skip, "0 or more")
-    teacher = FolderTeacher(teacher_name(given.teacher), gathered(given.taught), given.skip)
-    truth = FolderTeacher(TRUTH, gathered(given.truth)) if given.truth else None
-    pairs = Pairs(gathered(given.low), teacher, truth, given.frames, given.size // SCALE)
-    if wrong := pairs.misfits():
-        for line in wrong[1:]:
+    if arguments.size % SCALE:
+        raise UsageError.of("size", arguments.size, "a multiple of 4")
+    if arguments.skip < 0:
+        raise UsageError.of("skip", arguments.skip, "0 or more")
+    teacher = FolderTeacher(teacher_name(arguments.teacher), readers_in(arguments.taught), arguments.skip)
+    truth = FolderTeacher(TRUTH, readers_in(arguments.truth)) if arguments.truth else None
+    pairs = VideoPairs(readers_in(arguments.low), teacher, truth, arguments.frames, arguments.size // SCALE)
+    if problems := pairs.problems():
+        for line in problems[1:]:
             _log.warning("%s", line)
-        more = f" (and {len(wrong) - 1} more)" if wrong[1:] else ""
-        raise MediaError(f"{wrong[0]}{more}; make it fit or take it out of {given.low}")
+        more = f" (and {len(problems) - 1} more)" if problems[1:] else ""
+        raise MediaError(f"{problems[0]}{more}; make it fit or take it out of {arguments.low}")
     return pairs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool from the command line."""
-    given = options.pairs().parse_args(arguments)
-    part, parts = share(given.part)
+    values = options.pairs_options().parse_args(arguments)
+    part, parts = parse_share(values.part)
     cv2.setNumThreads(1)
-    pairs, shards = opened(given), -(-given.count // SHARD)
-    given.out.mkdir(parents=True, exist_ok=True)
+    pairs, shards = open_pairs(values), -(-values.count // SHARD_CLIPS)
+    values.out.mkdir(parents=True, exist_ok=True)
     for number in range(part, shards, parts):
-        make_shard(pairs, given.out, number, seed=given.seed)
+        make_shard(pairs, values.out, number, seed=values.seed)
         _log.info("shard %d of %d", number + 1, shards)
     return 0
 
