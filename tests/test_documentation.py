@@ -56,7 +56,7 @@ def test_every_file_that_is_named_is_there(name: str) -> None:
     assert [path for path in sorted(named - OUTPUTS) if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "docs/renames.md"])
 def test_every_module_that_is_named_is_there(name: str) -> None:
     for dotted in set(re.findall(r"\b((?:vsadcvsr|ffmpeg_filter)(?:\.[a-z_]\w*)+)", PAGES[name])):
         module, _, attribute = dotted.rpartition(".")
