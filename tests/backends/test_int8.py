@@ -58,16 +58,16 @@ def test_any_number_of_threads_gives_the_same_bits(pair: Path) -> None:
 
 
 def test_by_itself_a_cpu_with_vnni_takes_it_where_there_are_ranges(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino, "counts_in_int8", lambda: True)
+    monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: True)
     assert backends.automatic_backend(pair) == "openvino"
     assert backends.load(pair, device="cpu").label == "openvino/cpu/int8"
-    monkeypatch.setattr(openvino, "counts_in_int8", lambda: False)
+    monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: False)
     assert not backends.load(pair, device="cpu", threads=1).label.endswith("int8")
 
 
 @pytest.mark.parametrize("denoise", [0, 0.5])
 def test_ranges_of_other_weights_are_left_alone(pair: Path, denoise: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino, "counts_in_int8", lambda: True)
+    monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: True)
     if denoise:
         shutil.copy(pair.with_suffix(".safetensors"), blending.beside(pair))
     else:
@@ -113,23 +113,36 @@ def test_other_backends_refuse_it_in_words(pair: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "does"),
+    ("flags", "int8", "bf16"),
     [
-        ("flags : avx2 avx512_vnni avx512_bf16", True),
-        ("flags : avx2 avx_vnni", True),
-        ("flags : avx512_vnni amx_bf16 amx_int8", False),
-        ("flags : avx2", False),
-        (None, False),
+        ("vendor_id : GenuineIntel\nflags : avx2 avx512_vnni avx512_bf16", True, False),
+        ("vendor_id : GenuineIntel\nflags : avx2 avx_vnni", True, False),
+        ("vendor_id : GenuineIntel\nflags : avx512_vnni amx_bf16 amx_int8", False, True),
+        ("vendor_id : AuthenticAMD\nflags : avx512_vnni avx512_bf16", True, True),
+        ("flags : avx2", False, True),
+        (None, False, True),
     ],
 )
-def test_which_cpus_count_in_int8(flags: str | None, does: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_which_cpus_are_faster_in_less(
+    flags: str | None, int8: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def read_text(_: Path, **__: object) -> str:
         if flags is None:
             raise FileNotFoundError
         return f"processor : 0\n{flags}\n\nprocessor : 1\n"
 
+    monkeypatch.setattr(openvino, "_cpu_flags", openvino._cpu_flags.__wrapped__)
+    monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
     monkeypatch.setattr(Path, "read_text", read_text)
-    assert openvino.counts_in_int8.__wrapped__() is does
+    assert (openvino.is_fastest_in_int8(), openvino.is_faster_in_bf16()) == (int8, bf16)
+
+
+def test_bf16_that_is_asked_for_runs_where_it_would_not_by_itself(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "is_faster_in_bf16", lambda: False)
+    monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: False)
+    monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
+    assert backends.automatic_backend(pair) == "ort"
+    assert openvino.suits(pair, backends.BackendOptions(device="cpu", precision="bf16"))
 
 
 def test_the_ranges_that_ship_are_of_every_convolution() -> None:

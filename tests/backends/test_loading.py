@@ -268,7 +268,7 @@ def test_an_openvino_that_does_not_start_leaves_auto_to_onnx_runtime(
     openvino._core.cache_clear()
     monkeypatch.setattr(f"vsadcvsr.backends.openvino.{broken}", fail)
     if broken == "_precision":
-        monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
+        monkeypatch.setattr(openvino, "is_faster_in_bf16", lambda: True)
     monkeypatch.setattr("vsadcvsr.backends.ort.has_gpu", lambda: False)
     assert Engine.open(path).label == "ort/cpu/fp32"
     assert [record.getMessage()[:62] for record in caplog.records if record.levelname == "WARNING"] == [

@@ -131,8 +131,8 @@ def load(
 ) -> Backend:
     """The model of a weights file, shared by all who load the same file in the same way, until the last one drops it.
 
-    By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU counts in bf16, or
-    in int8 and the model is calibrated, else on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
+    By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU is faster in bf16,
+    or in int8 and the model is calibrated, else on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
     """
     options = BackendOptions(
         device=device, device_index=device_index, precision=precision, threads=threads, blend=blend
@@ -193,8 +193,7 @@ def _suits_openvino(path: Path, options: BackendOptions) -> bool:
         return False
     try:
         openvino, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
-        suits = options.precision == "int8" or bool(openvino.suits(path, options))
-        return suits and (options.device == "cpu" or not ort.has_gpu())
+        return bool(openvino.suits(path, options)) and (options.device == "cpu" or not ort.has_gpu())
     except BackendError as error:
         if find_spec("openvino"):  # installed, and yet unusable
             _warn_openvino_unusable(error)

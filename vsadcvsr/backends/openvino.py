@@ -113,7 +113,7 @@ class OpenVino:
         ranges = calibration.read(path, options.blend)
         precision = _precision(path, options.precision, self.spec.precisions, bool(ranges))
         self.label = f"openvino/cpu/{precision}"
-        self._type = _TYPES[_floating(self.spec.precisions)[-1] if precision == "int8" else precision]
+        self._type = _TYPES[_floating(self.spec.precisions, supports_bf16())[-1] if precision == "int8" else precision]
         if precision == "int8":
             from vsadcvsr.backends.openvino_int8 import quantise
 
@@ -210,7 +210,7 @@ def _zero_copy(array: Array) -> Any:  # noqa: ANN401 - no types
 
 
 def supports_bf16() -> bool:
-    """Whether this CPU has bf16 instructions; without them bf16 is slower than fp32. Raises BackendError."""
+    """Whether this CPU has bf16 instructions. Raises BackendError."""
     try:
         return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except RuntimeError as error:
@@ -230,28 +230,46 @@ def _has_metadata(model: Any) -> bool:  # noqa: ANN401 - no types
 
 
 def suits(path: Path, options: BackendOptions) -> bool:
-    """Whether OpenVINO is faster than ONNX Runtime with a file on this CPU. Raises BackendError."""
-    return supports_bf16() or (counts_in_int8() and bool(calibration.read(path, options.blend)))
+    """Whether OpenVINO is faster than ONNX Runtime with a file on this CPU, or alone has the precision that was asked
+    for. Raises BackendError.
+    """
+    if options.precision != "auto":
+        return options.precision == "int8" or supports_bf16()
+    return is_faster_in_bf16() or (is_fastest_in_int8() and bool(calibration.read(path, options.blend)))
+
+
+def is_faster_in_bf16() -> bool:
+    """Whether this CPU is faster in bf16 than in fp32. Intel's without AMX have the instructions and are not: `fast`
+    took 1.2 times as long on a Xeon of that kind. Raises BackendError.
+    """
+    flags = _cpu_flags()
+    return supports_bf16() and not ("GenuineIntel" in flags and "amx_bf16" not in flags)
+
+
+def is_fastest_in_int8() -> bool:
+    """Whether this CPU is fastest in int8: it has VNNI, and no AMX. False where the system does not say: Linux does."""
+    flags = _cpu_flags()
+    return not _VNNI.isdisjoint(flags) and "amx_int8" not in flags
 
 
 @cache
-def counts_in_int8() -> bool:
-    """Whether this CPU is fastest in int8: it has VNNI, and no AMX. False where the system does not say: Linux does."""
+def _cpu_flags() -> frozenset[str]:
+    """The words that Linux has for the first CPU, none on other systems."""
     try:
-        words = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].split()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    return not _VNNI.isdisjoint(words) and "amx_int8" not in words
+        return frozenset()
+    return frozenset(text.partition("\n\n")[0].split())
 
 
-def _floating(supported: tuple[str, ...]) -> list[str]:
-    return [name for name in _TYPES if name in supported and (name == "fp32" or supports_bf16())]
+def _floating(supported: tuple[str, ...], is_bf16_wanted: bool) -> list[str]:
+    return [name for name in _TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
 
 
 def _precision(path: Path, requested: str, supported: tuple[str, ...], has_ranges: bool) -> str:
-    present = [*_floating(supported), *(["int8"] if has_ranges else [])]
     if requested == "auto":
-        return present[-1] if counts_in_int8() else _floating(supported)[-1]
+        return "int8" if has_ranges and is_fastest_in_int8() else _floating(supported, is_faster_in_bf16())[-1]
+    present = [*_floating(supported, supports_bf16()), *(["int8"] if has_ranges else [])]
     if requested == "int8" and not has_ranges:
         raise BackendError(
             "precision 'int8' needs ranges of these weights, up to this denoise, beside the model in "
