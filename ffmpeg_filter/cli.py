@@ -148,7 +148,7 @@ def _exec_ffmpeg(binary: Binary, command: Command) -> int:
 
 def _print_commands(binary: Binary, split: SplitCommand, relays: InputRelays) -> None:
     encoder_args = [relays.with_original_names(arg) for arg in split.encoder_args(StartInfo())]
-    companion = [*split.companion_args.words, "pipe:3"] if split.companion_args else []
+    companion = [*split.companion_track.output_args, "pipe:3"] if split.companion_track else []
     decoder = [
         relays.with_original_names(arg).replace(f"{split.format_filter},", "")
         for arg in [*split.decoder_args, *companion]

@@ -65,15 +65,15 @@ class EncodeSpec:
     """Source timestamp minus index timestamp, in ticks; None if decoding must start at the beginning."""
     preroll: int | None
     """Frames before a chunk at which decoding must start; None if it must start at the beginning."""
-    said: Sequence[Any] = NO_SIDE_DATA
-    """Side data that the pipe to the encoder states, as JSON has them."""
+    side_data: Sequence[Any] = NO_SIDE_DATA
+    """Side data stated in the pipe's header, as JSON stores it."""
 
     def stream_info(self, split: SplitCommand) -> StreamInfo:
         """Properties that all frames share."""
         info = split.stream_info(
             Fraction(self.time_base), Fraction(self.rate) if self.rate else None, Fraction(self.start_time)
         )
-        return replace(info, said=stream_side_data.read(self.said))
+        return replace(info, side_data=stream_side_data.from_json(self.side_data))
 
     def start_info(self, split: SplitCommand) -> StartInfo:
         """What a run on one machine learns from the first frame."""

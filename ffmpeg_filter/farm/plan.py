@@ -138,17 +138,17 @@ def _scan_film(prepared: PreparedCommand, reporter: Reporter) -> _ScannedFilm:
     return film
 
 
-def _warnings(film: _ScannedFilm, plan: SplitCommand, damage: Damage) -> Iterator[str]:
+def _warnings(film: _ScannedFilm, split: SplitCommand, damage: Damage) -> Iterator[str]:
     if damage:
         yield str(damage)
     yield from color_tags.lost_metadata(film.first_info)
-    said = stream_side_data.of(film.first_info, None)
-    yield from stream_side_data.lost(
-        said, film.first_info, plan.codec, is_stated=_has_header(plan, film), is_taken=True
+    side_data = stream_side_data.from_first_frame(film.first_info, None)
+    yield from stream_side_data.lost_warnings(
+        side_data, film.first_info, split.codec, is_stated=_has_header(split, film), reaches_encoder=True
     )
-    if lost := film.lost_side_data - stream_side_data.kinds(said):
+    if lost := film.lost_side_data - stream_side_data.warned_kinds(side_data):
         yield lost_side_data_warning(lost)
-    if plan.loses_source_keyframes:
+    if split.loses_source_keyframes:
         yield LOST_KEYFRAMES_WARNING
     if film.is_interlaced:
         yield INTERLACED
@@ -190,7 +190,7 @@ def _check_damage(command: Command, damage: Damage) -> None:
 def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
     command, inputs, split, binary = prepared
     first, info = film.first_info, _info(split, film)
-    said = stream_side_data.of(first, None) if _has_header(split, film) else NO_SIDE_DATA
+    side_data = stream_side_data.from_first_frame(first, None) if _has_header(split, film) else NO_SIDE_DATA
     division = divide(command, split, inputs, command.value("farm_intermediate"))
     if division.mode == "direct":
         division = _checked_division(division, prepared, film, info)
@@ -203,14 +203,14 @@ def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
             *frame_writer.restoring_filters(film.pixel_format, info, binary.version),
             *color_tags.filters(first, binary.version),
         ],
-        options=color_tags.encoder_options(first, split.codec, binary.version, is_graded=any(said)),
+        options=color_tags.encoder_options(first, split.codec, binary.version, is_graded=any(side_data)),
         input_options=frame_writer.input_options(_blank_frames(split, film)[0], info),
         start_time=str(film.index.seconds[0]),
         time_base=str(first.time_base),
         rate=str(first.rate or ""),
         pts_shift=None,
         preroll=None,
-        said=said,
+        side_data=side_data,
     )
 
 
@@ -299,9 +299,9 @@ def _info(plan: SplitCommand, film: _ScannedFilm) -> StreamInfo:
     return plan.stream_info(film.first_info.time_base, film.first_info.rate, film.index.seconds[0])
 
 
-def _has_header(plan: SplitCommand, film: _ScannedFilm) -> bool:
+def _has_header(split: SplitCommand, film: _ScannedFilm) -> bool:
     """Whether pictures come to the encoder in Matroska, whose header says how they are graded."""
-    return frame_writer.is_matroska(_blank_frames(plan, film)[0], _info(plan, film))
+    return frame_writer.is_matroska(_blank_frames(split, film)[0], _info(split, film))
 
 
 def _blank_frames(split: SplitCommand, film: _ScannedFilm) -> list[av.VideoFrame]:

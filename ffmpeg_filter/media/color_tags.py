@@ -8,7 +8,7 @@ from ffmpeg_filter.media.showinfo import HDR, FrameInfo, Mastering
 
 LOCATION_OPTION = (59, 39)
 """libavutil from which `setparams` knows chroma locations (FFmpeg 7.1)."""
-FROM_FRAMES = (59, 0)
+FRAME_METADATA = (59, 0)
 """libavutil from which encoders take mastering and light-level metadata from frames (FFmpeg 7)."""
 
 
@@ -34,7 +34,7 @@ def encoder_options(
     options = []
     if frame_info.location and version < LOCATION_OPTION:
         options += ["-chroma_sample_location", frame_info.location]
-    if is_graded and version >= FROM_FRAMES:
+    if is_graded and version >= FRAME_METADATA:
         return options
     if codec == "libx265" and (params := _x265(frame_info)):
         options += ["-x265-params", params]
@@ -56,9 +56,9 @@ def lost_metadata(frame_info: FrameInfo) -> list[str]:
     return messages
 
 
-def lost_grading(shown: FrameInfo, codec: str) -> str:
+def lost_grading(frame_info: FrameInfo, codec: str) -> str:
     """The same of mastering and light-level metadata where the pipe cannot carry them."""
-    if not (shown.mastering or shown.content_light) or codec in {"libx265", "libsvtav1"}:
+    if not (frame_info.mastering or frame_info.content_light) or codec in {"libx265", "libsvtav1"}:
         return ""
     return f"mastering and light-level metadata are not passed on to {codec or 'this encoder'}"
 

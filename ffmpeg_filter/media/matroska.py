@@ -41,8 +41,8 @@ PACKINGS = {
     "checkerboard": 5, "checkerboard (inverted)": 4, "interleaved lines": 7, "interleaved lines (inverted)": 6,
     "interleaved columns": 9, "interleaved columns (inverted)": 8,
 }  # fmt: skip
-"""FFmpeg's names for the packings that Matroska has, and its numbers for them."""
-_PROJECTION, _PROJECTION_TYPE, _PROJECTION_PRIVATE, _TURNS = 0x7670, 0x7671, 0x7672, range(0x7673, 0x7676)
+"""FFmpeg's frame packing names and Matroska's stereo modes."""
+_PROJECTION, _PROJECTION_TYPE, _PROJECTION_PRIVATE, _ROTATIONS = 0x7670, 0x7671, 0x7672, range(0x7673, 0x7676)
 
 
 def can_state_rate(rate: Fraction) -> bool:
@@ -53,11 +53,13 @@ def can_state_rate(rate: Fraction) -> bool:
     return Fraction(_SECOND, round(_SECOND / rate)).limit_denominator(among) == rate
 
 
-class Coding(NamedTuple):
-    """A coded track: Matroska's name of the codec, what its decoder needs beforehand, and its width and height."""
+class TrackCodec(NamedTuple):
+    """Codec of an encoded track."""
 
     codec: bytes
+    """Matroska's codec ID."""
     private: bytes
+    """The decoder's extradata."""
     size: int
 
 
@@ -67,7 +69,7 @@ class StreamSideData(NamedTuple):
     """
 
     mastering: Mastering | None = None
-    light: tuple[int, int] | None = None
+    content_light: tuple[int, int] | None = None
     packing: str | None = None
     sphere: tuple[float, float, float] | None = None
 
@@ -75,50 +77,59 @@ class StreamSideData(NamedTuple):
 NO_SIDE_DATA = StreamSideData()
 
 
-def header(video: VideoTrack, companion: Coding | None = None, said: StreamSideData = NO_SIDE_DATA) -> bytes:
+def header(video: VideoTrack, companion: TrackCodec | None = None, side_data: StreamSideData = NO_SIDE_DATA) -> bytes:
     """The file header. If `companion` is not zero, there is a second track, MPEG-2, of that width and height."""
     ebml = _element(_DOC_TYPE, b"matroska") + _element(_DOC_TYPE_VERSION, 4) + _element(_DOC_TYPE_READ_VERSION, 2)
     info = _element(_TIMESTAMP_SCALE, 1) + _element(_MUXER, b"adcvsr") + _element(_WRITER, b"adcvsr")
-    more = _colour(said) + _geometry(said)
-    shape = _element(_WIDTH, video.width) + _element(_HEIGHT, video.height) + _element(_FOURCC, video.fourcc) + more
+    video_elements = _color_elements(side_data) + _geometry_elements(side_data)
+    shape = (
+        _element(_WIDTH, video.width)
+        + _element(_HEIGHT, video.height)
+        + _element(_FOURCC, video.fourcc)
+        + video_elements
+    )
     track = _element(_NUMBER, 1) + _element(_UID, 1) + _element(_TYPE, 1) + _element(_LACING, 0)
     track += _element(_LANGUAGE, b"und") + _element(_CODEC, b"V_UNCOMPRESSED")
     track += _element(_DEFAULT_DURATION, round(_SECOND / video.rate))
     track += _element(_FLAG_DEFAULT, video.disposition & 1)
     track += b"".join(_element(*flag) for bit, flag in DISPOSITIONS.items() if video.disposition & bit)
     track += _element(_VIDEO, shape + _element(_DISPLAY_UNIT, 4))  # an unknown one, since it is not said here
-    tracks = _element(_TRACK, track) + (_coded(video, companion, more) if companion else b"")
+    tracks = _element(_TRACK, track) + (_track_codec(video, companion, video_elements) if companion else b"")
     return _element(_EBML, ebml) + _SEGMENT + _element(_INFO, info) + _element(_TRACKS, tracks)
 
 
-def _coded(video: VideoTrack, coding: Coding, more: bytes) -> bytes:
+def _track_codec(video: VideoTrack, coding: TrackCodec, video_elements: bytes) -> bytes:
     track = _element(_NUMBER, 2) + _element(_UID, 2) + _element(_TYPE, 1) + _element(_LACING, 0)
     track += _element(_LANGUAGE, b"und") + _element(_CODEC, coding.codec) + _element(_FLAG_DEFAULT, 0)
     track += _element(_CODEC_PRIVATE, coding.private) if coding.private else b""
     track += _element(_DEFAULT_DURATION, round(_SECOND / video.rate))
-    shape = _element(_WIDTH, coding.size) + _element(_HEIGHT, coding.size) + more
+    shape = _element(_WIDTH, coding.size) + _element(_HEIGHT, coding.size) + video_elements
     return _element(_TRACK, track + _element(_VIDEO, shape))
 
 
-def _colour(said: StreamSideData) -> bytes:
+def _color_elements(side_data: StreamSideData) -> bytes:
     """FFmpeg's demuxer takes light levels only where both are above zero."""
     parts = b""
-    if said.light:
-        parts += _element(_MAX_CLL, said.light[0]) + _element(_MAX_FALL, said.light[1])
-    if shown := said.mastering:
-        places = (*shown.red, *shown.green, *shown.blue, *shown.white)
-        values = [*zip(_CORNERS, places, strict=True), (_BRIGHTEST, shown.brightest), (_DARKEST, shown.darkest)]
+    if side_data.content_light:
+        parts += _element(_MAX_CLL, side_data.content_light[0]) + _element(_MAX_FALL, side_data.content_light[1])
+    if mastering := side_data.mastering:
+        coordinates = (*mastering.red, *mastering.green, *mastering.blue, *mastering.white)
+        values = [
+            *zip(_CORNERS, coordinates, strict=True),
+            (_BRIGHTEST, mastering.brightest),
+            (_DARKEST, mastering.darkest),
+        ]
         parts += _element(_MASTERING, b"".join(_real(name, value) for name, value in values))
     return _element(_COLOUR, parts) if parts else b""
 
 
-def _geometry(said: StreamSideData) -> bytes:
-    packed = _element(_STEREO_MODE, PACKINGS[said.packing]) if said.packing else b""
-    if said.sphere is None:
-        return packed
+def _geometry_elements(side_data: StreamSideData) -> bytes:
+    stereo_mode = _element(_STEREO_MODE, PACKINGS[side_data.packing]) if side_data.packing else b""
+    if side_data.sphere is None:
+        return stereo_mode
     whole = _element(_PROJECTION_TYPE, 1) + _element(_PROJECTION_PRIVATE, bytes(20))  # without borders
-    turned = b"".join(_real(name, value) for name, value in zip(_TURNS, said.sphere, strict=True))
-    return packed + _element(_PROJECTION, whole + turned)
+    rotation = b"".join(_real(name, value) for name, value in zip(_ROTATIONS, side_data.sphere, strict=True))
+    return stereo_mode + _element(_PROJECTION, whole + rotation)
 
 
 def _real(name: int, value: float) -> bytes:

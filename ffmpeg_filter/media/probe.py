@@ -37,8 +37,8 @@ _VIDEO_ONLY_FORMATS = {
     "vc1",
 }
 """Formats that hold exactly one video stream."""
-_PROBED_PACKETS, _LOOKED_AT_ONCE, _PICTURES_LOOKED_AT = 24, 8, 4
-"""Number of video packets searched for side data."""
+_PROBED_PACKETS, _PROBED_PACKETS_ONCE, _PROBED_IMAGES = 24, 8, 4
+"""Video packets searched for side data: of a file, of an input that is read only once, of images."""
 _MP4 = "mp4"
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
@@ -69,7 +69,7 @@ class InputStream:
     """Seconds per tick."""
     tags: dict[str, str] = field(default_factory=dict)
     side_data: frozenset[str] = NONE
-    """The kinds of side data that were found in it, of those that `embedded` looks for."""
+    """Kinds of side data found in it; see `embedded_side_data`."""
 
     @property
     def is_bitmap(self) -> bool:
@@ -126,7 +126,7 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
             streams = tuple(_stream_info(stream) for stream in container.streams)
             return InputInfo(
-                _with_side_data(container, streams, file, once=source is not None), seconds, has_discontinuities
+                _with_side_data(container, streams, file, reads_once=source is not None), seconds, has_discontinuities
             )
     except (av.FFmpegError, OSError, ValueError):
         return InputInfo()
@@ -136,44 +136,44 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
 
 
 def _with_side_data(
-    container: InputContainer, streams: tuple[InputStream, ...], file: File, *, once: bool
+    container: InputContainer, streams: tuple[InputStream, ...], file: File, *, reads_once: bool
 ) -> tuple[InputStream, ...]:
-    """The streams, with `has_side_data` set from their first packets."""
-    looked_into = {
+    """The streams, with the side data found in their first packets."""
+    codecs = {
         stream.index: stream.codec
         for stream in streams
         if stream.kind == "video" and stream.codec in embedded_side_data.CODECS
     }
-    is_film = not embedded_side_data.FILMS.isdisjoint(looked_into.values())
-    found = {
-        index: embedded_side_data.in_packet(codec, _extradata(container, index)) for index, codec in looked_into.items()
+    is_film = not embedded_side_data.VIDEO_CODECS.isdisjoint(codecs.values())
+    kinds_of = {
+        index: embedded_side_data.in_packet(codec, _extradata(container, index)) for index, codec in codecs.items()
     }
-    of_all = NONE
+    common = NONE
     with suppress(av.FFmpegError, OSError):  # what is damaged is for FFmpeg to complain of
-        count = _PICTURES_LOOKED_AT if not is_film else _LOOKED_AT_ONCE if once else _PROBED_PACKETS
-        videos = [stream for stream in container.streams.video if stream.index in looked_into]
+        count = _PROBED_IMAGES if not is_film else _PROBED_PACKETS_ONCE if reads_once else _PROBED_PACKETS
+        videos = [stream for stream in container.streams.video if stream.index in codecs]
         packets = (packet for packet in container.demux(videos) if packet.size)  # the last ones of streams are empty
         for packet in islice(packets, count) if videos else ():
-            found[packet.stream_index] |= embedded_side_data.in_packet(looked_into[packet.stream_index], bytes(packet))
-        if not once and _MP4 in container.format.name:
-            of_all = embedded_side_data.in_mp4(_paths(file))
-        has_captions = any(CAPTIONS in kinds for kinds in found.values())
-        if not once and is_film and not has_captions and embedded_side_data.has_later_captions(_paths(file)):
-            found = {index: kinds | {CAPTIONS} for index, kinds in found.items()}
+            kinds_of[packet.stream_index] |= embedded_side_data.in_packet(codecs[packet.stream_index], bytes(packet))
+        if not reads_once and _MP4 in container.format.name:
+            common = embedded_side_data.in_mp4(_paths(file))
+        has_captions = any(CAPTIONS in kinds for kinds in kinds_of.values())
+        if not reads_once and is_film and not has_captions and embedded_side_data.has_later_captions(_paths(file)):
+            kinds_of = {index: kinds | {CAPTIONS} for index, kinds in kinds_of.items()}
     return tuple(
-        replace(stream, side_data=found.get(stream.index, NONE) | of_all) if stream.kind == "video" else stream
+        replace(stream, side_data=kinds_of.get(stream.index, NONE) | common) if stream.kind == "video" else stream
         for stream in streams
     )
 
 
 def _paths(file: File) -> list[Path]:
-    """The files that an input reads."""
+    """Files that an input reads."""
     return [path for path in input_files.of_input(file) if path.is_file()]
 
 
-def _extradata(opened: InputContainer, index: int) -> bytes:
-    """What the decoder needs beforehand, which of APNG is all in front of the first picture."""
-    context = _context(opened.streams[index])
+def _extradata(container: InputContainer, index: int) -> bytes:
+    """The decoder's extradata; in APNG it includes all chunks before the first image."""
+    context = _context(container.streams[index])
     return (context.extradata if context is not None else None) or b""
 
 
@@ -208,14 +208,14 @@ def _stream_info(stream: av.stream.Stream) -> InputStream:
     return replace(info, codec=getattr(stream, "name", None) or "")  # a stream of no known kind has none
 
 
-def _codec(one: av.VideoStream) -> str:
-    """FFmpeg's name of the codec, whichever decoder there is for it; nothing where PyAV has none."""
-    context = _context(one)
+def _codec(stream: av.VideoStream) -> str:
+    """FFmpeg's codec name, independent of the decoder; empty if PyAV has no decoder."""
+    context = _context(stream)
     return str(context.codec.canonical_name) if context is not None else ""
 
 
-def _context(one: av.stream.Stream) -> av.CodecContext | None:
-    return getattr(one, "codec_context", None)
+def _context(stream: av.stream.Stream) -> av.CodecContext | None:
+    return getattr(stream, "codec_context", None)
 
 
 def _is_muxer_tag(name: str) -> bool:

@@ -176,17 +176,17 @@ class ShowinfoParser:
         elif "Dolby Vision" in text:
             self._metadata["dolby_vision"] = True
         elif side_data := _SIDE.match(text):
-            self._note_geometry(text)
+            self._parse_geometry(text)
             self._side_data |= {
                 kind for part, kind in SIDE_DATA.items() if part in side_data[1][:_NAME_CHARACTERS].lower()
             }
 
-    def _note_geometry(self, words: str) -> None:
-        if rotation := _ROTATION.search(words):
+    def _parse_geometry(self, text: str) -> None:
+        if rotation := _ROTATION.search(text):
             self._metadata["rotation"] = float(rotation[1])
-        elif packing := _PACKING.search(words):
-            self._metadata["packing"] = packing[1] + " (inverted)" * ("(inverted)" in words)
-        elif sphere := _SPHERE.search(words):
+        elif packing := _PACKING.search(text):
+            self._metadata["packing"] = packing[1] + " (inverted)" * ("(inverted)" in text)
+        elif sphere := _SPHERE.search(text):
             self._metadata["sphere"] = tuple(map(float, sphere.groups()))
 
     def _emit(self, range: str, matrix: str, primaries: str, transfer: str) -> None:

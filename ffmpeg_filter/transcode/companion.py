@@ -1,7 +1,7 @@
-"""Companion track: a tiny MPEG-2 copy of the frames before `adcvsr`, which carries what raw video cannot.
+"""Companion track: a tiny encoded copy of the frames before `adcvsr`, which carries side data that raw video cannot.
 
-It preserves closed captions, frame packing and key frames. It runs beside the frames through both pipes, and the encode
-command replaces its pixels by the upscaled ones.
+MPEG-2 keeps closed captions, frame packing and key frames; PNG keeps ICC profiles and EXIF. The track runs beside the
+frames through both pipes, and the encode command replaces its pixels by the upscaled ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from ffmpeg_filter.command.filtergraph import Graph, Node, append
 from ffmpeg_filter.media.color_tags import LOCATION_OPTION
-from ffmpeg_filter.media.matroska import Coding
+from ffmpeg_filter.media.matroska import TrackCodec
 from ffmpeg_filter.media.showinfo import CAPTIONS, EXIF, PACKING, PROFILE
 from vsadcvsr.errors import MediaError
 
@@ -42,56 +42,58 @@ _ENCODING = (
 
 
 @dataclass(frozen=True)
-class Codec:
-    """How a companion is coded: the encoder's pixel format and options, the track of Matroska, the kinds of side data
-    that it carries, and whether it carries key frames.
-    """
+class CompanionCodec:
+    """How a companion track is encoded."""
 
-    pixels: str
-    encoding: tuple[str, ...]
-    track: Coding
+    pixel_format: str
+    encoder_options: tuple[str, ...]
+    matroska_codec: TrackCodec
     carries: frozenset[str]
-    has_keys: bool = False
-    reading: tuple[str, ...] = ()
-    """Options with which the second FFmpeg reads it."""
+    """Kinds of side data that it preserves."""
+    carries_keyframes: bool = False
+    input_options: tuple[str, ...] = ()
+    """Input options of the encode command."""
 
     def __str__(self) -> str:
-        *most, last = [*sorted(self.carries), *(["key frames"] if self.has_keys else [])]
+        *most, last = [*sorted(self.carries), *(["key frames"] if self.carries_keyframes else [])]
         return f"{', '.join(most)} and {last}"
 
 
-MPEG2 = Codec(
+MPEG2 = CompanionCodec(
     "yuv420p",
     ("-c:v", "mpeg2video", "-strict", "unofficial", "-flags", "low_delay", "-bf", "0", "-g", "600", "-q:v", "31",
      "-sc_threshold", "1000000000", "-force_key_frames", "source"),
-    Coding(b"V_MPEG2", b"", SIZE), frozenset({CAPTIONS, PACKING}), has_keys=True,
+    TrackCodec(b"V_MPEG2", b"", SIZE), frozenset({CAPTIONS, PACKING}), carries_keyframes=True,
 )  # fmt: skip
 _BITMAP = struct.pack("<IiiHH4sIiiII", 40, SIZE, SIZE, 1, 24, b"MPNG", 0, 0, 0, 0, 0)
-PNG = Codec(
+PNG = CompanionCodec(
     "rgb24", ("-c:v", "png", "-compression_level", "1"),
-    Coding(b"V_MS/VFW/FOURCC", _BITMAP, SIZE), frozenset({PROFILE, EXIF}),
-    reading=("-noautorotate",),  # whatever EXIF says of it: the first FFmpeg did that, or was asked not to
+    TrackCodec(b"V_MS/VFW/FOURCC", _BITMAP, SIZE), frozenset({PROFILE, EXIF}),
+    input_options=("-noautorotate",),  # whatever EXIF says of it: the first FFmpeg did that, or was asked not to
 )  # fmt: skip
-_EXIF_IN_FRAMES = (60, 0)
+_EXIF_LIBAVUTIL = (60, 0)
 """libavutil from which frames have EXIF (FFmpeg 8)."""
 
 
 @dataclass(frozen=True)
-class Companion:
-    """A companion that the first command is to write: its output's words, less the name, and how it is coded."""
+class CompanionTrack:
+    """A companion track to be written by the decode command."""
 
-    words: list[str]
-    codec: Codec
+    output_args: list[str]
+    """Output arguments without a file name."""
+    codec: CompanionCodec
 
 
-def codec_for(kinds: Iterable[str], version: tuple[int, int], *, keys: bool = False) -> Codec | None:
-    """The companion of frames with these kinds of side data, given libavutil's version; `keys` says whether it is asked
-    for key frames. None if there is no need of one.
+def codec_for(
+    kinds: Iterable[str], version: tuple[int, int], *, wants_keyframes: bool = False
+) -> CompanionCodec | None:
+    """The companion codec for kinds of side data, given libavutil's version; None if none is needed. `wants_keyframes`
+    asks for the source's key frames.
     """
-    seen = {kind for kind in kinds if kind != EXIF or version >= _EXIF_IN_FRAMES}
-    if keys or seen & MPEG2.carries:
+    carried = {kind for kind in kinds if kind != EXIF or version >= _EXIF_LIBAVUTIL}
+    if wants_keyframes or carried & MPEG2.carries:
         return MPEG2
-    return PNG if seen & PNG.carries else None
+    return PNG if carried & PNG.carries else None
 
 
 _BLENDABLE = re.compile(
@@ -107,11 +109,11 @@ _PLANAR = {
     **dict.fromkeys(("rgba64le", "rgba64be", "bgra64le", "bgra64be"), "gbrap16le"),
     "gray16be": "gray16le",
 }
-_APART = (
+_PLANES_OF_RGBA = (
     "extractplanes=r+g+b+a[adcvsr_r][adcvsr_g][adcvsr_b][adcvsr_a];"
     "[adcvsr_g][adcvsr_b][adcvsr_r][adcvsr_a]mergeplanes=map1s=1:map2s=2:map3s=3:format=gbrap"
 )
-"""What makes planes of RGB of 8 bits with alpha, to which FFmpeg's own conversion before FFmpeg 9 may add 1."""
+"""Converts packed 8-bit RGBA to planes; FFmpeg's own conversion may add 1 before FFmpeg 9."""
 _MAX_TICKS = 500_000
 """Ticks per second from which filters with two inputs round timestamps."""
 _UNKNOWN_COLORS = "range=unknown:colorspace=unknown:color_primaries=unknown:color_trc=unknown"
@@ -120,25 +122,25 @@ _PACKET_SECONDS = 60.0
 """Seconds to wait for the packet of a received frame; both are written at once, but read on two threads."""
 
 
-def beside(codec: Codec, graph: Graph, specifier: str) -> Companion:
-    """The companion of what a simple graph makes of a stream."""
-    for body in _shrunk(codec):
+def from_simple_graph(codec: CompanionCodec, graph: Graph, specifier: str) -> CompanionTrack:
+    """The companion track of a simple graph's output."""
+    for body in _shrinking_filters(codec):
         graph = append(graph, body, [])
-    return Companion(["-map", specifier, "-filter:v", str(graph), *codec.encoding, *_ENCODING], codec)
+    return CompanionTrack(["-map", specifier, "-filter:v", str(graph), *codec.encoder_options, *_ENCODING], codec)
 
 
-def with_companion(codec: Codec, graph: Graph, label: str) -> tuple[Graph, Companion]:
-    """A complex graph with a companion branch, and output arguments for it; its main output gets `label`."""
+def with_companion(codec: CompanionCodec, graph: Graph, label: str) -> tuple[Graph, CompanionTrack]:
+    """A complex graph with a companion branch, and its track; the main output gets `label`."""
     graph = append(graph, "split", [label, _INPUT_LABEL])
-    *most, last = _shrunk(codec)
-    small = (Node.labelled(most[0], [_INPUT_LABEL]), *map(Node, most[1:]), Node.labelled(last, (), [_LABEL]))
-    words = ["-map", f"[{_LABEL}]", *codec.encoding, *_ENCODING]
-    return replace(graph, chains=(*graph.chains, small)), Companion(words, codec)
+    *most, last = _shrinking_filters(codec)
+    shrinking = (Node.labelled(most[0], [_INPUT_LABEL]), *map(Node, most[1:]), Node.labelled(last, (), [_LABEL]))
+    output_args = ["-map", f"[{_LABEL}]", *codec.encoder_options, *_ENCODING]
+    return replace(graph, chains=(*graph.chains, shrinking)), CompanionTrack(output_args, codec)
 
 
-def _shrunk(codec: Codec) -> Sequence[str]:
+def _shrinking_filters(codec: CompanionCodec) -> Sequence[str]:
     first, *rest = _SHRINKING
-    return [first, f"format={codec.pixels}", *rest]
+    return [first, f"format={codec.pixel_format}", *rest]
 
 
 def can_carry(pixel_format: str, time_base: Fraction) -> bool:
@@ -167,9 +169,9 @@ def frame_filters(
 def merge_filters(pixel_format: str, time_base: Fraction) -> list[str]:
     """Filters that put the upscaled pixels into the companion's frames."""
     planes = _planar_format(pixel_format)
-    before = _APART if pixel_format in _WITH_ALPHA else f"format={planes}"
-    around = ([before], [f"format={pixel_format}"]) if planes != pixel_format else ([], [])
-    return [_settb(time_base), *around[0], f"[{_LABEL}]blend=all_mode=normal:all_opacity=0", *around[1]]
+    to_planar = _PLANES_OF_RGBA if pixel_format in _WITH_ALPHA else f"format={planes}"
+    conversions = ([to_planar], [f"format={pixel_format}"]) if planes != pixel_format else ([], [])
+    return [_settb(time_base), *conversions[0], f"[{_LABEL}]blend=all_mode=normal:all_opacity=0", *conversions[1]]
 
 
 def _settb(time_base: Fraction) -> str:
@@ -183,11 +185,11 @@ def _planar_format(pixel_format: str) -> str:
 class CompanionPackets:
     """Packets of the companion, read from a pipe on a separate thread. The pipe is closed at its end."""
 
-    def __init__(self, opened: Callable[[], BinaryIO], codec: Codec = MPEG2) -> None:
+    def __init__(self, open_input: Callable[[], BinaryIO], codec: CompanionCodec = MPEG2) -> None:
         self.codec = codec
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._is_wanted = True
-        threading.Thread(target=self._run, args=(opened,), name="companion", daemon=True).start()
+        self._keeps_packets = True
+        threading.Thread(target=self._run, args=(open_input,), name="companion", daemon=True).start()
 
     def next(self) -> bytes:
         """The packet of the frame just received. Raises MediaError if there is none."""
@@ -201,10 +203,10 @@ class CompanionPackets:
 
     def discard(self) -> None:
         """Stops keeping packets."""
-        self._is_wanted = False
+        self._keeps_packets = False
 
-    def _run(self, opened: Callable[[], BinaryIO]) -> None:
-        with suppress(OSError), opened() as file:  # a connection that never comes, or is broken off
+    def _run(self, open_input: Callable[[], BinaryIO]) -> None:
+        with suppress(OSError), open_input() as file:  # a connection that never comes, or is broken off
             self._read(file)
         self._queue.put(None)
 
@@ -214,21 +216,21 @@ class CompanionPackets:
             if name in _LIST and file.read(4) in {_MOVIE, b"AVI "}:
                 continue
             data = file.read(size + size % 2 - (4 if name in _LIST else 0))
-            if name == _FRAME and size and self._is_wanted:
+            if name == _FRAME and size and self._keeps_packets:
                 self._queue.put(data[:size])
 
 
 @contextmanager
-def receiving(
-    codec: Codec, *, by_socket: bool = sys.platform == "win32"
+def open_receiver(
+    codec: CompanionCodec, *, by_socket: bool = sys.platform == "win32"
 ) -> Iterator[tuple[CompanionPackets, str, Sequence[int]]]:
-    """The packets that the first FFmpeg will write, the name of its output, and the descriptors that it has to inherit
-    when it is started meanwhile. On Windows, where it inherits none, it is a connection on this machine.
+    """The packets to come, the output's URL, and descriptors to pass to a decoder started while entered. On Windows,
+    where descriptors cannot be inherited, a loopback connection.
     """
     if by_socket:
         listener = socket.create_server(("127.0.0.1", 0))
         name = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
-        yield CompanionPackets(lambda: _accepted(listener), codec), name, ()
+        yield CompanionPackets(lambda: _accept(listener), codec), name, ()
         return
     readable, writable = os.pipe()
     try:
@@ -237,8 +239,8 @@ def receiving(
         os.close(writable)
 
 
-def _accepted(listener: socket.socket) -> BinaryIO:
-    """What is written by whoever connects first; nobody else can. Raises OSError if nobody does."""
+def _accept(listener: socket.socket) -> BinaryIO:
+    """The stream of the first connection; the port then closes. Raises OSError if there is none."""
     listener.settimeout(_PACKET_SECONDS)
     with listener:
         connection, _ = listener.accept()

@@ -48,13 +48,13 @@ class FrameInfoQueue:
         return frame_info
 
 
-_OF_THE_PIPE = ("non monotonically increasing dts", "The bitrate parameter is set too low")
+_PIPE_WARNINGS = ("non monotonically increasing dts", "The bitrate parameter is set too low")
 """Warnings of times that raw video does not mind, and of the few bits in small frames of it."""
 
 
 def is_harmless(line: str) -> bool:
     """Whether a line of the decoder is informational, or a timestamp warning that raw video makes irrelevant."""
-    return "[info]" in line or any(words in line for words in _OF_THE_PIPE)
+    return "[info]" in line or any(warning in line for warning in _PIPE_WARNINGS)
 
 
 def read_frames(descriptor: int, frame_infos: FrameInfoQueue) -> Generator[tuple[av.VideoFrame, FrameInfo]]:

@@ -39,8 +39,8 @@ class StreamInfo:
     """Disposition bits of the source stream."""
     begins_late: bool = False
     """Whether FFmpeg would duplicate the first frame to fill the time before it, if it came from a complex graph."""
-    said: StreamSideData = matroska.NO_SIDE_DATA
-    """Side data that the header of the pipe states."""
+    side_data: StreamSideData = matroska.NO_SIDE_DATA
+    """Side data stated in the pipe's header."""
 
     @property
     def pipe_rate(self) -> Fraction:
@@ -89,8 +89,8 @@ class FrameWriter:
             stream_info.pipe_rate,
             stream_info.disposition,
         )
-        coding = packets.codec.track if packets else None
-        header = matroska.header(video, coding, stream_info.said) if self._is_matroska else nut.header(video)
+        coding = packets.codec.matroska_codec if packets else None
+        header = matroska.header(video, coding, stream_info.side_data) if self._is_matroska else nut.header(video)
         self._write(header)
 
     def write(self, frame: av.VideoFrame) -> None:
@@ -121,6 +121,6 @@ class FrameWriter:
 
 
 def is_matroska(frame: av.VideoFrame, info: StreamInfo) -> bool:
-    """Whether Matroska can state the rate and hold such a frame."""
+    """Whether Matroska can state the frame rate and hold such a frame; else NUT is used."""
     size = rawvideo.frame_bytes(frame, pipe_format_of(frame.format.name))
     return size + _HEADER_BYTES < matroska.MAX_BLOCK_BYTES and matroska.can_state_rate(info.pipe_rate)

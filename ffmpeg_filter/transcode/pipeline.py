@@ -29,7 +29,7 @@ from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed, pipe
 from ffmpeg_filter.media.relay import InputRelays
 from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, ShowinfoParser, lost_side_data_warning
 from ffmpeg_filter.transcode import companion, frame_writer, quit_key, stream_side_data
-from ffmpeg_filter.transcode.companion import Companion, CompanionPackets
+from ffmpeg_filter.transcode.companion import CompanionPackets, CompanionTrack
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.frame_reader import FrameInfoQueue, is_harmless, read_frames
@@ -66,8 +66,8 @@ class TranscodeJob:
     reads_stdin: bool = False
     reads_keys: bool = False
     """Whether `q` on standard input quits."""
-    companion_args: Companion | None = None
-    """Output arguments of the decode command for a companion track, without a file name."""
+    companion_track: CompanionTrack | None = None
+    """The companion track, if there is one."""
     rotates: bool = True
     """Whether FFmpeg rotates frames, rather than leaving that to players."""
     relays: InputRelays | None = None
@@ -136,12 +136,12 @@ class Transcode:
 
     @contextmanager
     def _companion(self) -> Iterator[tuple[Sequence[str], Sequence[int]]]:
-        """The descriptor for the companion track, if there is one."""
-        if self.job.companion_args is None:
+        """Output arguments and descriptors of the companion track, empty if there is none."""
+        if self.job.companion_track is None:
             yield (), ()
             return
-        with companion.receiving(self.job.companion_args.codec) as (self._packets, name, inherited):
-            yield [*self.job.companion_args.words, name], inherited
+        with companion.open_receiver(self.job.companion_track.codec) as (self._packets, name, inherited):
+            yield [*self.job.companion_track.output_args, name], inherited
 
     def _interrupt(self, decoder: ChildProcess) -> None:
         """The first time, ends the input; the second time, aborts."""
@@ -215,14 +215,16 @@ class Transcode:
     def _lost_side_data(self, frame_info: FrameInfo) -> frozenset[str]:
         lost = frame_info.lost_side_data(rotates=self.job.rotates)
         if self._first_info is not None:
-            lost -= stream_side_data.kinds(stream_side_data.of(self._first_info, self._carrier))
-        if self._carrier:
-            return lost - self._carrier.carries
+            lost -= stream_side_data.warned_kinds(
+                stream_side_data.from_first_frame(self._first_info, self._companion_codec)
+            )
+        if self._companion_codec:
+            return lost - self._companion_codec.carries
         return lost - {ROTATION} if self._keeps_rotation else lost
 
     @property
-    def _carrier(self) -> companion.Codec | None:
-        """The codec of the companion, if there is one."""
+    def _companion_codec(self) -> companion.CompanionCodec | None:
+        """The codec of the companion track, if there is one."""
         return self._packets.codec if self._packets else None
 
     @property
@@ -245,12 +247,17 @@ class Transcode:
             self._packets.discard()
             self._warn(f"{self._packets.codec} of the source are not carried to this output")
             self._packets = None
-        said, is_stated = stream_side_data.of(frame_info, self._carrier), frame_writer.is_matroska(first, stream_info)
-        is_taken = job.binary.version >= color_tags.FROM_FRAMES or self._carrier is None
-        for message in stream_side_data.lost(said, frame_info, job.codec, is_stated=is_stated, is_taken=is_taken):
+        side_data, is_stated = (
+            stream_side_data.from_first_frame(frame_info, self._companion_codec),
+            frame_writer.is_matroska(first, stream_info),
+        )
+        reaches_encoder = job.binary.version >= color_tags.FRAME_METADATA or self._companion_codec is None
+        for message in stream_side_data.lost_warnings(
+            side_data, frame_info, job.codec, is_stated=is_stated, reaches_encoder=reaches_encoder
+        ):
             self._warn(message)
-        stream_info = replace(stream_info, said=said) if is_stated else stream_info
-        start = start_info(first, frame_info, stream_info, job.codec, job.binary.version, self._carrier)
+        stream_info = replace(stream_info, side_data=side_data) if is_stated else stream_info
+        start = start_info(first, frame_info, stream_info, job.codec, job.binary.version, self._companion_codec)
         if self._keeps_rotation:
             rotation_options = ["-noautorotate", "-display_rotation:v:0", f"{frame_info.rotation or 0:g}"]
             start = replace(start, input_options=[*rotation_options, *start.input_options])
@@ -291,25 +298,25 @@ class Transcode:
 
 def start_info(
     first: av.VideoFrame, frame_info: FrameInfo, stream_info: StreamInfo, codec: str, version: tuple[int, int],
-    beside: companion.Codec | None,
+    companion_codec: companion.CompanionCodec | None,
 ) -> StartInfo:  # fmt: skip
     """What the encoder needs to know for frames like `first`."""
     pixel_format = pipe_format_of(first.format.name).pixel_format
     return StartInfo(
         [
-            *(companion.merge_filters(pixel_format, stream_info.time_base) if beside else []),
+            *(companion.merge_filters(pixel_format, stream_info.time_base) if companion_codec else []),
             *frame_writer.restoring_filters(first.format.name, stream_info, version),
             *color_tags.filters(frame_info, version),
         ],
-        color_tags.encoder_options(frame_info, codec, version, is_graded=any(stream_info.said)),
+        color_tags.encoder_options(frame_info, codec, version, is_graded=any(stream_info.side_data)),
         [
-            *(beside.reading if beside else ()),
-            *frame_writer.input_options(first, stream_info, has_companion=beside is not None),
+            *(companion_codec.input_options if companion_codec else ()),
+            *frame_writer.input_options(first, stream_info, has_companion=companion_codec is not None),
         ],
         stream_info.origin,
         _seconds_of(first),
         companion.frame_filters(first.width, first.height, pixel_format, stream_info.time_base, version)
-        if beside
+        if companion_codec
         else (),
     )
 

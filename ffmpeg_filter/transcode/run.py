@@ -45,7 +45,7 @@ def transcode(
         is_active=split.filter_options.activity(),
         codec=split.codec,
         rotates=split.rotates,
-        companion_args=split.companion_args,
+        companion_track=split.companion_track,
         stream_info=split.stream_info,
         fails_on_damage=policy == "fail",
         reads_stdin=split.reads_stdin,

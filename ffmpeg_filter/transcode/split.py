@@ -65,8 +65,8 @@ class SplitCommand:
     """Whether `-force_key_frames source` is given and the key frames cannot be known."""
     format_filter: str
     """The filter before `adcvsr` that converts unsupported pixel formats."""
-    companion_args: companion.Companion | None
-    """Output arguments for a companion track, without a file name; empty if none is needed."""
+    companion_track: companion.CompanionTrack | None
+    """None if no companion track is needed."""
 
     @property
     def temporary_output(self) -> str | None:
@@ -95,12 +95,12 @@ def split_command(
 
     `alone` disables the companion track. Raises UsageError.
     """
-    filter_place = _find_filter(command, inputs)
-    if filter_place is None:
+    option_and_output = _find_filter(command, inputs)
+    if option_and_output is None:
         return None
     if not command.inputs:
         raise UsageError.of("adcvsr", "without an input", "a command with -i")
-    option, output = filter_place
+    option, output = option_and_output
     cut = filtergraph.cut(filtergraph.parse(option.value or ""))
     assert cut is not None, "it was found there"
     main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
@@ -113,9 +113,11 @@ def split_command(
     trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []
     source = main_stream.input_number if main_stream else _source(cut)
     kinds = () if alone else _side_data(inputs, main_stream, source)
-    coded = companion.codec_for(kinds, version, keys=_wants_source_keyframes(output) and not alone)
+    companion_codec = companion.codec_for(kinds, version, wants_keyframes=_wants_source_keyframes(output) and not alone)
     format_filter = f"format={'|'.join(supported_formats(version))}"
-    decoder_args, companion_args = _decoder(command, files, output, cut, main_stream, [*trim, format_filter], coded)
+    decoder_args, companion_track = _decoder(
+        command, files, output, cut, main_stream, [*trim, format_filter], companion_codec
+    )
     return SplitCommand(
         decoder_args=[*decoder_args, *encode.null_output_for_same_seek(for_decoder=True)],
         encoder_args=encode.args,
@@ -131,9 +133,9 @@ def split_command(
         keeps_times=encode.keeps_times,
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(is_pipe(file.url) for file in command.inputs),
-        loses_source_keyframes=not companion_args and _wants_source_keyframes(output),
+        loses_source_keyframes=not companion_track and _wants_source_keyframes(output),
         format_filter=format_filter,
-        companion_args=companion_args,
+        companion_track=companion_track,
     )
 
 
@@ -143,10 +145,10 @@ def _wants_source_keyframes(output: File) -> bool:
     )
 
 
-def _side_data(inputs: Sequence[InputInfo], ours: stream_map.MainStream | None, source: int) -> set[str]:
+def _side_data(inputs: Sequence[InputInfo], main_stream: stream_map.MainStream | None, source: int) -> set[str]:
     """The kinds of side data that frames have before our filter, as far as they are known."""
-    if ours is not None:
-        streams = [ours.stream] if ours.stream else []
+    if main_stream is not None:
+        streams = [main_stream.stream] if main_stream.stream else []
     else:
         streams = list(inputs[source].streams) if source < len(inputs) else []
     return {kind for stream in streams for kind in stream.side_data}
@@ -225,13 +227,13 @@ def _start_trim(command: Command, output: File) -> list[str]:
 
 def _decoder(
     command: Command, files: Sequence[File], output: File, cut: GraphCut, main_stream: stream_map.MainStream | None,
-    filters: Sequence[str], coded: companion.Codec | None,
-) -> tuple[list[str], companion.Companion | None]:  # fmt: skip
+    filters: Sequence[str], companion_codec: companion.CompanionCodec | None,
+) -> tuple[list[str], companion.CompanionTrack | None]:  # fmt: skip
     """Arguments of the decode command, and output arguments of the companion track.
 
     `filters` are appended to the user's. Only inputs that the main stream needs are opened.
     """
-    companion_args: companion.Companion | None = None
+    companion_track: companion.CompanionTrack | None = None
     stdin = any(is_pipe(file.url) for file in files)
     args = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
     args += [arg for option in command.globals() if option.name in _DECODER_GLOBALS for arg in option.args()]
@@ -240,12 +242,12 @@ def _decoder(
     graph = cut.before
     for body in filters:
         graph = filtergraph.append(graph, body, [])
-    if main_stream and coded:
-        companion_args = companion.beside(coded, graph, main_stream.specifier)
-    elif coded:
+    if main_stream and companion_codec:
+        companion_track = companion.from_simple_graph(companion_codec, graph, main_stream.specifier)
+    elif companion_codec:
         graph = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", [])
-        graph, companion_args = companion.with_companion(coded, graph, _LABEL)
-    if main_stream or not coded:
+        graph, companion_track = companion.with_companion(companion_codec, graph, _LABEL)
+    if main_stream or not companion_codec:
         graph = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", [] if main_stream else [_LABEL])
     if main_stream:
         args += ["-map", main_stream.specifier, "-filter:v", str(graph)]
@@ -253,7 +255,7 @@ def _decoder(
         args += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
     args += [arg for option in output.options if option.name == "sws_flags" for arg in option.args()]
     args += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
-    return [*args, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], companion_args
+    return [*args, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], companion_track
 
 
 def _with_file_options(file: File) -> File:

@@ -1,4 +1,4 @@
-"""Side data that the header of the pipe states of all frames, as the first one has them. Pure."""
+"""Side data that the pipe's header states for all frames, taken from the first one. Pure."""
 
 from __future__ import annotations
 
@@ -8,33 +8,37 @@ from typing import Any
 from ffmpeg_filter.media import color_tags
 from ffmpeg_filter.media.matroska import PACKINGS, StreamSideData
 from ffmpeg_filter.media.showinfo import PACKING, SPHERE, FrameInfo, Mastering, lost_side_data_warning
-from ffmpeg_filter.transcode.companion import Codec
+from ffmpeg_filter.transcode.companion import CompanionCodec
 
 
-def of(shown: FrameInfo, companion: Codec | None) -> StreamSideData:
-    """What can be stated, given the first frame. Frames of a companion may have a packing of their own."""
+def from_first_frame(frame_info: FrameInfo, companion: CompanionCodec | None) -> StreamSideData:
+    """The side data that the header can state. A companion track may carry frame packing itself."""
     has_own = companion is not None and PACKING in companion.carries
-    packing = shown.packing if shown.packing in PACKINGS and not has_own else None
-    return StreamSideData(shown.mastering, shown.content_light, packing, shown.sphere)
+    packing = frame_info.packing if frame_info.packing in PACKINGS and not has_own else None
+    return StreamSideData(frame_info.mastering, frame_info.content_light, packing, frame_info.sphere)
 
 
-def read(plain: Sequence[Any]) -> StreamSideData:
-    """The same from what JSON makes of it, which has lists for tuples and a mapping for the display."""
-    mastering, light, packing, sphere = plain
+def from_json(values: Sequence[Any]) -> StreamSideData:
+    """The same from JSON, where tuples are lists and Mastering is an object."""
+    mastering, light, packing, sphere = values
     display = Mastering(**mastering) if isinstance(mastering, dict) else mastering
     return StreamSideData(display, light and tuple(light), packing, sphere and tuple(sphere))
 
 
-def kinds(said: StreamSideData) -> frozenset[str]:
-    """The kinds among it that are warned of where they are lost, by their names."""
-    return frozenset({*([PACKING] if said.packing else []), *([SPHERE] if said.sphere else [])})
+def warned_kinds(side_data: StreamSideData) -> frozenset[str]:
+    """Kinds to warn of if they are lost."""
+    return frozenset({*([PACKING] if side_data.packing else []), *([SPHERE] if side_data.sphere else [])})
 
 
-def lost(said: StreamSideData, shown: FrameInfo, codec: str, *, is_stated: bool, is_taken: bool) -> list[str]:
-    """Warnings of what does not come to the encoder `codec`: `is_stated` says whether the pipe has such a header, and
-    `is_taken` whether what it says reaches an encoder, which before FFmpeg 7 it does not through a complex graph.
+def lost_warnings(
+    side_data: StreamSideData, frame_info: FrameInfo, codec: str, *, is_stated: bool, reaches_encoder: bool
+) -> list[str]:
+    """Warnings about side data that does not reach the encoder `codec`.
+
+    `is_stated` tells whether the pipe has such a header, `reaches_encoder` whether FFmpeg passes it on, which it does
+    not through a complex graph before FFmpeg 7.
     """
-    warnings = [lost_side_data_warning(kinds(said))] if kinds(said) and not is_stated else []
-    if not (is_stated and is_taken) and (words := color_tags.lost_grading(shown, codec)):
-        warnings.append(words)
+    warnings = [lost_side_data_warning(warned_kinds(side_data))] if warned_kinds(side_data) and not is_stated else []
+    if not (is_stated and reaches_encoder) and (message := color_tags.lost_grading(frame_info, codec)):
+        warnings.append(message)
     return warnings

@@ -78,7 +78,7 @@ def test_packets_come_as_they_were_written_and_then_no_more(tmp_path: Path) -> N
 def test_captions_are_carried_by_a_socket_where_no_pipe_can_be_inherited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(companion, "receiving", partial(companion.receiving, by_socket=True))  # as on Windows
+    monkeypatch.setattr(companion, "open_receiver", partial(companion.open_receiver, by_socket=True))  # as on Windows
     skip_if_it_crashes(captioned(tmp_path / "in.ts"))
     assert ffadcvsr("-i", tmp_path / "in.ts", "-vf", NEAREST, "-c:v libx264", tmp_path / "out.mkv") == 0
     assert (tmp_path / "out.mkv").read_bytes().count(b"GA94") > 0
@@ -87,7 +87,7 @@ def test_captions_are_carried_by_a_socket_where_no_pipe_can_be_inherited(
 def test_a_decoder_that_fails_before_it_connects_is_what_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(companion, "receiving", partial(companion.receiving, by_socket=True))
+    monkeypatch.setattr(companion, "open_receiver", partial(companion.open_receiver, by_socket=True))
     skip_if_it_crashes(captioned(tmp_path / "in.ts"))
     graph = f"nosuchfilter,{NEAREST}"
     assert ffadcvsr("-i", tmp_path / "in.ts", "-vf", graph, "-c:v libx264", tmp_path / "out.mkv") != 0

@@ -46,7 +46,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _sphere() -> bytes:
     """Three raw frames with a projection."""
     said = matroska.StreamSideData(sphere=(30, 10, -5))
-    data = matroska.header(VideoTrack(64, 48, b"I420", Fraction(1, 10), Fraction(10)), said=said)
+    data = matroska.header(VideoTrack(64, 48, b"I420", Fraction(1, 10), Fraction(10)), side_data=said)
     for number in range(3):
         head, tail = matroska.block(Fraction(number, 10), Fraction(1, 10), 64 * 48 * 3 // 2)
         data += head + bytes([80 * number]) * (64 * 48 * 3 // 2) + tail
