@@ -30,9 +30,9 @@ USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] i
        ffadcvsr farm plan|work|merge|…       one command, many machines; see ffadcvsr farm -h
        ffadcvsr -h filter=adcvsr             the filter's options
 
-Options beside FFmpeg's: -adcvsr_dry_run        print the commands that would be run
-                         -adcvsr_on_corrupt P   warn (default) or fail, if the source is damaged
-                         -adcvsr_metadata       note model and settings in the output's metadata
+Further options: -adcvsr_dry_run        print the commands instead of running them
+                 -adcvsr_on_corrupt P   warn (default) or fail if the source is damaged
+                 -adcvsr_metadata       store model and options in the output's metadata
 """
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FAILURE = 1
@@ -131,9 +131,7 @@ def _run_y4m(args: Sequence[str]) -> int:
         raise UsageError.of("y4m", " ".join(args), "one argument, such as model=fast:scale=2")
     parsed_options = filter_options.parse(args[0] if args else "")
     if parsed_options.enable is not None:
-        raise UsageError.of(
-            "y4m", f"enable={parsed_options.enable}", "options that hold for all frames", "use -vf adcvsr"
-        )
+        raise UsageError("y4m has no timeline for enable=…; use -vf adcvsr in an FFmpeg command")
     y4m.run(*y4m.standard_streams(), sized=parsed_options.upscale_arguments)
     return 0
 
@@ -142,7 +140,7 @@ def _exec_ffmpeg(binary: Binary, command: Command) -> int:
     """Runs FFmpeg itself, for a command without adcvsr."""
     adcvsr_options = [option.token for option in command.options() if option.name in ADCVSR_OPTIONS]
     if adcvsr_options:
-        raise UsageError.of(adcvsr_options[0], "without adcvsr in the command", "with -vf adcvsr or in -filter_complex")
+        raise UsageError(f"{adcvsr_options[0]} needs adcvsr in the command; add it to -vf or -filter_complex")
     return exec_program([binary.path, *command.args()])
 
 

@@ -209,13 +209,13 @@ def cut(graph: Graph) -> GraphCut | None:
     if not positions:
         return None
     if len(positions) > 1:
-        raise UsageError.of(NAME, f"{len(positions)} times in one graph", "once", "chain two commands with a pipe")
+        raise UsageError(f"{NAME} is used {len(positions)} times in one graph; chain two commands with a pipe")
     number, position, node = positions[0]
     follows, leads = position > 0, position + 1 < len(graph.chains[number])
     if len(node.inputs) + follows > 1 or len(node.outputs) + leads > 1:
-        raise UsageError.of(NAME, str(node), "one input and one output")
+        raise UsageError(f"{NAME} has one input and one output; {str(node)!r} has more")
     if any(re.match(r"\d+:a", label) for label in node.inputs):
-        raise UsageError.of(NAME, f"on audio, [{node.inputs[0]}]", "video")
+        raise UsageError(f"{NAME} is used on audio, [{node.inputs[0]}]; it takes video")
     upstream = _upstream(graph, number, position, node)
     before = [
         tuple(node for at, node in enumerate(chain) if (index, at) in upstream)
@@ -252,7 +252,7 @@ def _upstream(graph: Graph, number: int, position: int, node: Node) -> set[tuple
         if at:
             sources.append((index, at - 1))
         if (number, position) in sources:
-            raise UsageError.of(NAME, "in a loop of labels", "a graph without loops")
+            raise UsageError(f"{NAME} is in a loop of labels; remove the loop")
         new = [source for source in sources if source not in seen]
         seen.update(new)
         waiting += new
@@ -268,10 +268,10 @@ def _check_single_consumer(graph: Graph, upstream: set[tuple[int, int]], own: tu
         if at + 1 < len(graph.chains[index]):
             following.append((index, at + 1))
         if any(consumer != own and consumer not in upstream for consumer in following):
-            raise UsageError.of(
-                NAME, f"behind {producer.body!r}, whose pictures go elsewhere too", "filters of its own before it",
-                "write them out in a second chain from the input",
-            )  # fmt: skip
+            raise UsageError(
+                f"{NAME} comes after {producer.body!r}, whose frames go elsewhere, too; repeat the filters in a second "
+                "chain from the input"
+            )
 
 
 def relabel(graph: Graph, new: Callable[[str], str]) -> Graph:

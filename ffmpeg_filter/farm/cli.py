@@ -73,20 +73,20 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument(
         "--chunk-seconds", type=_parse_seconds, default=Fraction(20), metavar="S", help="length; default 20"
     )
-    work = _add_verb(verbs, "work", _work, "make chunks, all that nobody else makes by default")
+    work = _add_verb(verbs, "work", _work, "render chunks; by default all that no other worker holds")
     which = work.add_mutually_exclusive_group()
-    which.add_argument("--chunk", type=_parse_count, metavar="N", help="this one, from 0 on")
-    which.add_argument("--next", action="store_true", help="the first that nobody makes, and no more")
-    _add_verb(verbs, "merge", _merge, "make the film of the chunks")
-    status = _add_verb(verbs, "status", _status, "what is done, and what is not")
-    status.add_argument("--watch", action="store_true", help="go on until no chunk is left")
+    which.add_argument("--chunk", type=_parse_count, metavar="N", help="this one only; numbers start at 0")
+    which.add_argument("--next", action="store_true", help="one chunk, the first that no worker holds")
+    _add_verb(verbs, "merge", _merge, "merge the chunks into the output")
+    status = _add_verb(verbs, "status", _status, "show progress")
+    status.add_argument("--watch", action="store_true", help="until all chunks are done")
     status.add_argument("--json", action="store_true", help="for programs; with --watch one object a line")
-    report_verb = _add_verb(verbs, "report", _report, "a page on who made what, when, and how it looks")
+    report_verb = _add_verb(verbs, "report", _report, "write a report page: workers, times, comparison images")
     report_verb.add_argument(
         "-o", type=lambda text: Path(text).resolve(), metavar="PAGE", help="default JOB/report.html"
     )
     report_verb.add_argument(
-        "--samples", type=_parse_count, default=4, metavar="N", help="pictures to compare; default 4"
+        "--samples", type=_parse_count, default=4, metavar="N", help="number of comparison images; default 4"
     )
     return parser
 
@@ -116,7 +116,7 @@ def _parse_count(text: str) -> int:
 
 def _plan(arguments: argparse.Namespace, command: list[str]) -> int:
     if not command:
-        raise UsageError.of("farm plan", "without a command", "JOB -- and an ffmpeg command line with adcvsr")
+        raise UsageError("farm plan needs a command: farm plan JOB -- and an FFmpeg command with adcvsr")
     prepared = prepare.prepare_command(command)
     if not (arguments.job / "job.json").exists():
         output_files.check(prepared.command, overwrite=prepared.command.has("y"))

@@ -198,7 +198,7 @@ def check_inputs(command: Command) -> None:
     """Raises UsageError for inputs that other machines cannot read."""
     for file in command.inputs:
         if file.last("f") == "lavfi" or not file.path.is_file():
-            raise UsageError.of("input", file.url, "a file, since several machines read it")
+            raise UsageError(f"input {file.url!r} is not a file, so other machines cannot read it; save it to one")
 
 
 def check_outputs(command: Command, binary: Binary) -> None:

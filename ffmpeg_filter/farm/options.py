@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 HELP = """On a farm: -farm ADDRESS            where: local (Ray, started on this machine), auto (the cluster that runs
                                     here), ray://host:port, or host:port on a node of it
-           -farm_workers N          at most so many workers; else as many as there is room for
-           -farm_gpus G             GPUs of a worker, such as 0.5; 0 for workers on CPUs
-           -farm_cpus C             cores of a worker, by itself up to 4, or 1 beside a GPU
-           -farm_chunk S            length of a chunk in seconds, 20 by itself
-           -farm_intermediate I     auto, ffv1 (chunks kept without loss), or none (chunks as encoded)
-           -farm_folder DIR         for the chunks, on storage that all nodes see; OUTPUT.farm by itself
-           -farm_keep               leave it there at the end, for ffadcvsr farm report
-           -farm_report             at the end, a page on who made what when: OUTPUT.html
+           -farm_workers N          maximum number of workers; default as many as fit
+           -farm_gpus G             GPUs per worker, such as 0.5; 0 for CPU workers
+           -farm_cpus C             CPU cores per worker; default up to 4, or 1 with a GPU
+           -farm_chunk S            chunk length in seconds; default 20
+           -farm_intermediate I     auto, ffv1 (lossless chunks), or none (chunks in the final encoding)
+           -farm_folder DIR         job folder, on storage that all nodes share; default OUTPUT.farm
+           -farm_keep               keep the job folder, for ffadcvsr farm report
+           -farm_report             write a report page, OUTPUT.html
            -farm_progress P         rich, plain or json, which goes to standard output
 With {name} in the output, for each file of a folder, 'pattern*' or @list: -farm local -i 'in/*.mp4' … 'out/{name}.mkv'
 """
@@ -127,7 +127,7 @@ def check_option_names(command: Command) -> None:
             known = [f"-{name}" for name in FARM_OPTIONS]
             raise UsageError.of(option.token, option.value, ", ".join(known), near_misses(option.token, known))
         if option.name.startswith("farm_") and option.name != _JOB_OPTION and not command.has("farm"):
-            raise UsageError.of(option.token, option.value, "beside -farm ADDRESS", "such as -farm local")
+            raise UsageError(f"{option.token} needs -farm ADDRESS, such as -farm local")
 
 
 def parse_titles(command: Command) -> list[Title]:
@@ -140,7 +140,7 @@ def parse_titles(command: Command) -> list[Title]:
     if not any(_NAME_FIELD in url for url in urls_of_outputs):
         return [Title(tuple(command_without_farm.args()), urls_of_outputs[0] if urls_of_outputs else "", overwrite)]
     if not command_without_farm.inputs:
-        raise UsageError.of("command", "without an input", "a command with -i")
+        raise UsageError("a batch needs an input; add one with -i")
     if nameless := next(
         (file.url for file in command_without_farm.outputs if _NAME_FIELD not in file.url and _is_file(file)), None
     ):
@@ -152,7 +152,7 @@ def parse_titles(command: Command) -> list[Title]:
     }
     repeated = [name for name, count in Counter(title.output for title in titles_by_path.values()).items() if count > 1]
     if repeated:
-        raise UsageError.of("output", repeated[0], "another for each file", "files of one name are in this batch")
+        raise UsageError(f"output {repeated[0]!r} would be made of several inputs of one name; run a batch for each")
     remaining = titles_by_path if overwrite else _without_results(titles_by_path)
     output_files.check_distinct(
         Command(tuple(file for title in remaining.values() for file in parse(title.args).files))

@@ -169,7 +169,7 @@ def _scan_frames(
         lost_side_data |= frame_info.lost_side_data(rotates=split.rotates)
         first = first or (frame_info, frame.format.name, (frame.width, frame.height))
         if (frame.format.name, (frame.width, frame.height)) != first[1:]:
-            raise UsageError("the film changes its size or format in the middle; put scale or format before adcvsr")
+            raise UsageError("the video changes its size or format in the middle; put scale or format before adcvsr")
         indexer.add(frame)
         on_frame(float((frame.pts or 0) * (to_fraction(frame.time_base) or 0)))
     return None if first is None else _ScannedFilm(indexer.index(), *first, is_interlaced, frozenset(lost_side_data))
@@ -300,7 +300,7 @@ def _info(plan: SplitCommand, film: _ScannedFilm) -> StreamInfo:
 
 
 def _has_header(split: SplitCommand, film: _ScannedFilm) -> bool:
-    """Whether pictures come to the encoder in Matroska, whose header says how they are graded."""
+    """Whether the pipe is Matroska, whose header states side data."""
     return frame_writer.is_matroska(_blank_frames(split, film)[0], _info(split, film))
 
 
@@ -332,6 +332,6 @@ def _try_lossless(folder: Path, film: _ScannedFilm) -> None:
         frames = list(intermediate.read(path, film.pixel_format))
     except (MediaError, av.FFmpegError, ValueError) as error:
         raise UsageError.of(
-            "pixel format", film.pixel_format, "one that can be kept; put format=… before adcvsr"
+            "pixel format", film.pixel_format, "a format with a lossless codec; put format=… before adcvsr"
         ) from error
     assert len(frames) == 1, "one was written"

@@ -132,7 +132,7 @@ class TitleRun:
 
     def _folder(self) -> Path:
         if self._options.folder is None and urls.path(self.title.output) is None:
-            raise UsageError.of("-farm_folder", "not given", "a folder, for the output is no file to put it beside")
+            raise UsageError("the output is not a file; name a folder for the chunks with -farm_folder")
         path = self.title.path
         name = _shortened(path.name, ".farm")
         if self._options.folder is None:

@@ -29,7 +29,7 @@ def prepare_command(args: list[str]) -> PreparedCommand:
     binary = find_binary()
     split = split_command(command, inputs, version=binary.version, alone=True)
     if split is None:
-        raise UsageError.of("command", "without adcvsr", "with -vf adcvsr or in -filter_complex")
+        raise UsageError("the command has no adcvsr; add it to -vf or -filter_complex")
     if command.has("adcvsr_metadata"):
         command = with_metadata_note(command, split)
     split = split_command(command, inputs, version=binary.version, alone=True)

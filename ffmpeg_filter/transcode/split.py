@@ -99,14 +99,14 @@ def split_command(
     if option_and_output is None:
         return None
     if not command.inputs:
-        raise UsageError.of("adcvsr", "without an input", "a command with -i")
+        raise UsageError("the command has no input for adcvsr; add one with -i")
     option, output = option_and_output
     cut = filtergraph.cut(filtergraph.parse(option.value or ""))
     assert cut is not None, "it was found there"
     main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
     codec = _codec(output, main_stream.position if main_stream else 0)
     if codec == "copy":
-        raise UsageError.of("-c:v", "copy", "an encoder, since adcvsr makes new pictures")
+        raise UsageError("-c:v copy cannot be used with adcvsr, which makes new frames; name an encoder")
     parsed_options = filter_options.parse(cut.node.arguments)
     files = command.inputs if main_stream is None else [command.inputs[main_stream.input_number]]
     encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
@@ -169,7 +169,7 @@ def _find_filter(command: Command, inputs: Sequence[InputInfo]) -> tuple[Option,
         if option.name == "filter" and _has_adcvsr(option) and not _is_overridden(file, at, inputs)
     ]
     if len(graphs) + len(simple) > 1:
-        raise UsageError.of("adcvsr", f"in {len(graphs) + len(simple)} filter options", "one", "run a command for each")
+        raise UsageError(f"adcvsr is in {len(graphs) + len(simple)} filter options; run a command for each")
     if simple:
         return simple[0]
     return (graphs[0], _output_of_graph(command, graphs[0])) if graphs else None
@@ -187,14 +187,14 @@ def _has_adcvsr(option: Option) -> bool:
     if not filtergraph.mentions(option.value) or filtergraph.cut(filtergraph.parse(option.value or "")) is None:
         return False
     if option.specifier.startswith("a"):
-        raise UsageError.of("adcvsr", f"on audio, {option.token}", "video")
+        raise UsageError(f"adcvsr is used on audio ({option.token}); it takes video")
     return True
 
 
 def _output_of_graph(command: Command, option: Option) -> File:
     """The output that maps a label of the graph, else the first."""
     if not command.outputs:
-        raise UsageError.of("command", "without an output", "an output file at the end")
+        raise UsageError("the command has no output; add a file name at its end")
     cut = filtergraph.cut(filtergraph.parse(option.value or ""))
     labels = {f"[{label}]" for _, _, node in cut.after.nodes() for label in node.outputs} if cut else set()
     files = [

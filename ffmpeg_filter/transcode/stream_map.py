@@ -38,8 +38,10 @@ class InputMap:
             raise UsageError.of(option, number, f"inputs 0 to {len(self.indices) - 1}")
         index = self.indices[number]
         if index is None:
-            hint = "leave its other streams out (-an, or -map 0:v), or save it to a file first"
-            raise UsageError.of(option, f"input {number}", "inputs that can be read twice, which a pipe cannot", hint)
+            raise UsageError(
+                f"{option} needs input {number} again, but a pipe cannot be read twice; leave its other streams out "
+                "(-an, or -map 0:v), or save it to a file first"
+            )
         return index
 
 
@@ -64,12 +66,12 @@ class MainStream:
 def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) -> MainStream:
     """The stream that a filter option applies to. Raises UsageError if that is not exactly one."""
     if any(option.name == "vn" for option in output.options):
-        raise UsageError.of("-vn", "beside adcvsr", "an output with video")
+        raise UsageError("-vn leaves out the video that adcvsr upscales; remove -vn")
     maps = [option.value or "" for option in output.options if option.name == "map"]
     videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
     if not videos:
         mapped = f"-map {' '.join(maps)}" if maps else "inputs without video"
-        raise UsageError.of("adcvsr", mapped, "a video stream among what is mapped")
+        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one")
     position = _position(option, videos)
     number, stream = videos[position]
     return MainStream(number, stream, position, sum(video == videos[position] for video in videos[:position]))
@@ -88,11 +90,12 @@ def _position(option: Option, videos: Sequence[StreamRef]) -> int:
         if int(requested) >= len(videos):
             raise UsageError.of(option.token, requested, f"0 to {len(videos) - 1}, the output's video streams")
         return int(requested)
-    films = [position for position, (_, stream) in enumerate(videos) if not stream or not stream.is_cover] or [0]
-    if len(films) > 1:
-        hint = f"name the one: -filter:v:{films[0]}"
-        raise UsageError.of(option.token, f"for {len(films)} video streams", "one stream", hint)
-    return films[0]
+    candidates = [position for position, (_, stream) in enumerate(videos) if not stream or not stream.is_cover] or [0]
+    if len(candidates) > 1:
+        raise UsageError(
+            f"{option.token} applies to {len(candidates)} video streams; name one: -filter:v:{candidates[0]}"
+        )
+    return candidates[0]
 
 
 def _best_video(inputs: Sequence[InputInfo]) -> list[StreamRef]:
@@ -135,7 +138,7 @@ class MapTranslator:
             colon = "" if specifier is None else f":{specifier}"
             return [f"{minus}{self._input_map.index_of(int(number), '-map')}{colon}{doubt}"]
         if minus:
-            raise UsageError.of("-map", value, "maps that leave the stream of adcvsr in")
+            raise UsageError(f"-map {value} removes the stream of adcvsr; leave it out")
         if main_stream.stream is None:
             return self._maps_of_unknown(int(number), specifier or "")
         return [self._map_of(number, stream) for number, stream in streams]

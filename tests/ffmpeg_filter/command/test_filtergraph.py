@@ -111,9 +111,9 @@ def test_a_graph_without_adcvsr_is_left_alone() -> None:
         ("adcvsr[u],hflip", "one input and one output"),
         ("[x]adcvsr[x]", "loop"),
         ("[x]adcvsr[y];[y]hflip[x]", "loop"),
-        ("[0:v]split[a][b];[a]adcvsr[u];[b][u]hstack", "'split', whose pictures go elsewhere too"),
-        ("[0:v]split[a][b];[a]adcvsr", "'split', whose pictures go elsewhere too"),
-        ("[0:v]hflip,split[a][b];[a]adcvsr[u]", "'split', whose pictures go elsewhere too"),
+        ("[0:v]split[a][b];[a]adcvsr[u];[b][u]hstack", "'split', whose frames go elsewhere, too"),
+        ("[0:v]split[a][b];[a]adcvsr", "'split', whose frames go elsewhere, too"),
+        ("[0:v]hflip,split[a][b];[a]adcvsr[u]", "'split', whose frames go elsewhere, too"),
     ],
 )
 def test_what_cannot_be_cut_is_refused_in_words(text: str, words: str) -> None:

@@ -64,7 +64,7 @@ def test_what_cannot_be_is_said(words: str, complaint: str) -> None:
 
 
 def test_options_of_a_farm_want_a_farm() -> None:
-    with pytest.raises(UsageError, match="-farm_workers is '3', allowed: beside -farm ADDRESS; such as -farm local"):
+    with pytest.raises(UsageError, match="-farm_workers needs -farm ADDRESS, such as -farm local"):
         check_option_names(command(f"-farm_workers 3 {PLAIN}"))
     check_option_names(command(f"-farm_intermediate ffv1 {PLAIN}"))  # the plan of a job has it
 
@@ -121,5 +121,5 @@ def test_a_batch_of_nothing_is_a_mistake(source: str) -> None:
 
 def test_two_titles_that_would_be_one_file_are_told() -> None:
     films("in/a.mp4", "in/a.mov")
-    with pytest.raises(UsageError, match=r"output is 'a\.mkv', allowed: another for each file"):
+    with pytest.raises(UsageError, match=r"output 'a\.mkv' would be made of several inputs"):
         parse_titles(command("-farm local -i in -vf adcvsr {name}.mkv"))

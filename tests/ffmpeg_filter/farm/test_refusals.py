@@ -140,9 +140,9 @@ def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[
     ("words", "said"),
     [
         ("plan job", "a command"),
-        ("plan job -- -i clip.mkv many.mkv", "without adcvsr"),
-        ("plan job -- -i gone.mkv -vf adcvsr=nearest many.mkv", "gone.mkv', allowed: a file"),
-        ("plan job -- -f lavfi -i testsrc -vf adcvsr=nearest many.mkv", "allowed: a file"),
+        ("plan job -- -i clip.mkv many.mkv", "has no adcvsr"),
+        ("plan job -- -i gone.mkv -vf adcvsr=nearest many.mkv", "gone.mkv' is not a file"),
+        ("plan job -- -f lavfi -i testsrc -vf adcvsr=nearest many.mkv", "is not a file"),
         *(
             (f"plan job --chunk-seconds={text} -- -i clip.mkv -vf adcvsr=nearest many.mkv", "more than 0 seconds")
             for text in ("0", "-1", "x", "nan", "inf", "1e999999999", "1e-999999999", "1/0", "-1/2", "")
