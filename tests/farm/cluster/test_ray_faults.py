@@ -79,7 +79,8 @@ def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Mat
 @contextmanager
 def started(*given: str, site: str = run.WORKER_CLASS, **more: str) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, which has ended on leaving; what it says is in `said.txt`."""
-    code = f"from ffmpeg_filter import cli; from ffmpeg_filter.farm.cli import run; farm_run.SITE = {site!r}; cli.run()"
+    modules = "from ffmpeg_filter import program; from ffmpeg_filter.farm import run"
+    code = f"{modules}; run.WORKER_CLASS = {site!r}; program.run()"
     with Path("said.txt").open("ab") as said:
         process = subprocess.Popen(
             [sys.executable, "-c", code, *given], env=surroundings(**SURROUNDINGS, **more), stderr=said

@@ -187,9 +187,9 @@ def test_audio_from_a_pipe_is_refused_unless_it_is_not_wanted() -> None:
     for words in ("-an out.mkv", "out.png"):
         assert list(default_maps(output(words), ours, [PIPE], ONCE)) == [UPSCALED_STREAM]
         check_pipes(output(words), [PIPE], ONCE)
-    with pytest.raises(UsageError, match=r"audio is 'input 0'.*-an"):
+    with pytest.raises(UsageError, match=r"audio needs input 0.*-an"):
         list(default_maps(output("out.mkv"), ours, [PIPE], ONCE))
-    with pytest.raises(UsageError, match="audio is 'input 0'"):
+    with pytest.raises(UsageError, match="audio needs input 0"):
         check_pipes(output("out.mkv"), [PIPE], ONCE)
 
 

@@ -16,14 +16,14 @@ import numpy as np
 import vapoursynth as vs
 from ffmpeg_filter.upscale import stream
 from ffmpeg_filter.upscale import memory
-from ffmpeg_filter.media.frame import Format, Raw
+from ffmpeg_filter.media.frame import RawFrame, VideoFormat
 
 if sys.argv[1] == "ours":
-    thrift.turn_on()
+    memory.limit_memory()
 before = vs.core.max_cache_size
 plane = np.zeros((270, 480), np.uint8)
-frames = (Raw(Format("GRAY", 8), 480, 270, (plane,), None, {}, None) for _ in range(40))
-made = sum(1 for _ in passage.upscale(frames, model="nearest"))
+frames = (RawFrame(VideoFormat("GRAY", 8), 480, 270, (plane,), None, {}, None) for _ in range(40))
+made = sum(1 for _ in stream.upscale(frames, model="nearest"))
 print(made, before, vs.core.max_cache_size, vs.core.used_cache_size >> 20)
 """
 

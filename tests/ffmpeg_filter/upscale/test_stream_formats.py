@@ -86,7 +86,7 @@ def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
         kinds.append(type(made))
         return output_frame(made, ready)
 
-    monkeypatch.setattr("ffmpeg_filter.upscale.stream.frame_of", noted)
+    monkeypatch.setattr("ffmpeg_filter.upscale.stream.output_frame", noted)
     made = list(upscale(given, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))
     for n, (ours, theirs) in enumerate(zip(made, plain, strict=True)):
         assert ours.props == theirs.props
