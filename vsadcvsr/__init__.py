@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 from vsadcvsr import errors
 
 if TYPE_CHECKING:
+    from vsadcvsr.engine import EndOfClip as EndOfClip
     from vsadcvsr.engine import Engine as Engine
+    from vsadcvsr.engine import InputFrame as InputFrame
     from vsadcvsr.plugin import load as load
     from vsadcvsr.plugin import upscale as upscale
     from vsadcvsr.plugin import version as version
 
 __version__ = "0.1.0"
-__all__ = ["Engine", "__version__", "errors", "load", "upscale", "version"]
+__all__ = ["EndOfClip", "Engine", "InputFrame", "__version__", "errors", "load", "upscale", "version"]
 
-_ROOMS = {
+_MODULES = {
+    "EndOfClip": "vsadcvsr.engine",
     "Engine": "vsadcvsr.engine",
+    "InputFrame": "vsadcvsr.engine",
     "load": "vsadcvsr.plugin",
     "upscale": "vsadcvsr.plugin",
     "version": "vsadcvsr.plugin",
@@ -29,9 +33,9 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> object:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -92,8 +92,8 @@ def read(path: Path) -> dict[str, Array]:
     try:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
-        tensors = {name: one for name, one in header.items() if name != "__metadata__"}
-        return {name: _tensor(memoryview(content)[8 + size :], **one) for name, one in tensors.items()}
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        return {name: _tensor(memoryview(content)[8 + size :], **tensor) for name, tensor in tensors.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path} cannot be read as safetensors of {', '.join(_DTYPES)}; copy or export it again"

@@ -1,6 +1,7 @@
 """Ranges of a network's layers for 8-bit integers: a small file beside a model, see `vsadcvsr.train.calibrate`.
 
-It names the weights that it was made with by their sums, since the ranges of others would spoil frames unnoticed.
+It names the weights that it was made with by their checksums, since the ranges of others would degrade output
+unnoticed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ type Range = tuple[float, float]
 """The least and the greatest input of a layer."""
 
 
-def beside(path: Path) -> Path:
+def ranges_path(path: Path) -> Path:
     """Where the ranges of a model's file are, if it has any."""
     return path.with_name(path.stem + SUFFIX)
 
@@ -35,32 +36,32 @@ def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
 
     Raises WeightsError for a damaged file.
     """
-    ranges = beside(path)
+    ranges = ranges_path(path)
     if not ranges.is_file() or not path.is_file():
         return {}
     try:
-        noted = json.loads(ranges.read_text("utf-8"))
-        sums = [noted["format"], noted["model"], *([noted["restoring"]] if blend else [])]
-        most = float(noted["denoise"])
-        found = {str(layer): (float(least), float(most)) for layer, (least, most) in noted["ranges"].items()}
+        data = json.loads(ranges.read_text("utf-8"))
+        sums = [data["format"], data["model"], *([data["restoring"]] if blend else [])]
+        most = float(data["denoise"])
+        ranges_by_layer = {str(layer): (float(least), float(most)) for layer, (least, most) in data["ranges"].items()}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{ranges} holds no ranges; remove it, or calibrate the model again") from error
     fits = sums == [FORMAT, sha256(path), *([sha256(blend.path)] if blend else [])]
     if fits and (blend is None or blend.denoise <= most):
-        return found
+        return ranges_by_layer
     _log.info("%s is of other weights, or of less denoise than is asked for: int8 is left out", ranges.name)
     return {}
 
 
 def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range], *, denoise: float = 1.0) -> Path:
     """Writes the ranges of a model's file, with up to `denoise` of its restoring weights; where they are."""
-    noted = {
+    data = {
         "format": FORMAT,
         "model": sha256(path),
         "restoring": sha256(restoring) if restoring else None,
         "denoise": denoise,
-        "ranges": {layer: [round(one, 4) for one in bounds] for layer, bounds in ranges.items()},
+        "ranges": {layer: [round(bound, 4) for bound in bounds] for layer, bounds in ranges.items()},
     }
-    made = beside(path)
-    made.write_text(json.dumps(noted, indent=1) + "\n", encoding="utf-8")
-    return made
+    ranges_file = ranges_path(path)
+    ranges_file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    return ranges_file

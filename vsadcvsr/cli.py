@@ -63,13 +63,13 @@ def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list th
     with Progress(console=Console(stderr=True), transient=True) as bars:
         lines: dict[str, TaskID] = {}
 
-        def show(file: str, there: int, total: int) -> None:
+        def show(file: str, received: int, total: int) -> None:
             if file not in lines:
                 lines[file] = bars.add_task(file)
-            bars.update(lines[file], completed=there, total=total)
+            bars.update(lines[file], completed=received, total=total)
 
-        made = download(name, progress=show)
-    for path in made:
+        paths = download(name, progress=show)
+    for path in paths:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
 
@@ -151,8 +151,10 @@ def convert(
     from vsadcvsr.weights.convert import convert as write
 
     with needs("torch", "convert"):  # for weights in the paper's layout
-        made = write(files, out)
-    Console().print(f"{out}: {made.name}, {made.tensors:,} tensors, {made.values:,} values", highlight=False)
+        converted = write(files, out)
+    Console().print(
+        f"{out}: {converted.name}, {converted.tensors:,} tensors, {converted.values:,} values", highlight=False
+    )
 
 
 @app.command()

@@ -51,10 +51,10 @@ def compress_bitrate(clip: Pixels, codec: str, bits: int) -> Pixels:
 def _through(clip: Pixels, codec: str, rate: int, options: Mapping[str, str], bits: int | None = None) -> Pixels:
     height, width = clip.shape[1:3]
     whole = np.pad(clip, ((0, 0), (0, -height % _BLOCK), (0, -width % _BLOCK), (0, 0)), mode="edge")
-    made = _decode(_encode(whole, codec, rate, options, bits))
-    if made.shape != whole.shape:
-        raise MediaError(f"{codec} gave {made.shape[0]} frames for {len(whole)}")
-    return made[:, :height, :width]
+    decoded = _decode(_encode(whole, codec, rate, options, bits))
+    if decoded.shape != whole.shape:
+        raise MediaError(f"{codec} gave {decoded.shape[0]} frames for {len(whole)}")
+    return decoded[:, :height, :width]
 
 
 def _encode(clip: Pixels, codec: str, rate: int, options: Mapping[str, str], bits: int | None) -> io.BytesIO:
@@ -76,8 +76,8 @@ def _encode(clip: Pixels, codec: str, rate: int, options: Mapping[str, str], bit
 
 
 def _decode(file: io.BytesIO) -> Pixels:
-    with av.open(file, "r") as held:
-        return np.stack([_to_rgb(np.asarray(frame.to_ndarray(), np.uint8)) for frame in held.decode(video=0)])
+    with av.open(file, "r") as container:
+        return np.stack([_to_rgb(np.asarray(frame.to_ndarray(), np.uint8)) for frame in container.decode(video=0)])
 
 
 def _to_yuv420(pixels: Pixels) -> Pixels:

@@ -90,12 +90,12 @@ def _distributions(package: str) -> list[str]:
 
 
 def _runtimes() -> Finding:
-    name, found = "ONNX Runtime", _distributions("onnxruntime")
-    if len(found) > 1:
-        return Finding(name, "failed", f"{', '.join(found)} break each other: pip uninstall all, then install one")
-    if not found:
+    name, installed = "ONNX Runtime", _distributions("onnxruntime")
+    if len(installed) > 1:
+        return Finding(name, "failed", f"{', '.join(installed)} break each other: pip uninstall all, then install one")
+    if not installed:
         return Finding(name, "absent", "not installed: pip install onnxruntime, or onnxruntime-gpu")
-    return Finding(name, "ok", found[0])
+    return Finding(name, "ok", installed[0])
 
 
 def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401 - as subprocess.run

@@ -17,9 +17,9 @@ NO_TELEMETRY = {
 """Read by Hugging Face's libraries and by ONNX Runtime, which without it writes to the home folder when imported."""
 
 
-def variables(wanted: Mapping[str, str]) -> AbstractContextManager[None]:
+def variables(values: Mapping[str, str]) -> AbstractContextManager[None]:
     """For the time of an import sets those that the user has not set, so that no later child process inherits them."""
-    return _added(os.environ, wanted)
+    return _added(os.environ, values)
 
 
 def hidden(package: str) -> AbstractContextManager[None]:
@@ -28,8 +28,8 @@ def hidden(package: str) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _added[T](mapping: MutableMapping[str, T], wanted: Mapping[str, T]) -> Iterator[None]:
-    absent = {name: value for name, value in wanted.items() if name not in mapping}
+def _added[T](mapping: MutableMapping[str, T], values: Mapping[str, T]) -> Iterator[None]:
+    absent = {name: value for name, value in values.items() if name not in mapping}
     mapping.update(absent)
     try:
         yield

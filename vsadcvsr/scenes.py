@@ -83,15 +83,17 @@ def _static(first: _Luma, second: _Luma) -> float:
 
 def _global_shift(first: _Luma, second: _Luma) -> float:
     """1 minus the best correlation over all shifts that leave at least half of the frame in view."""
-    shape, view, enough = _overlaps(*first.shape)
+    shape, view, valid = _overlaps(*first.shape)
     first, second = first - first.mean(), second - second.mean()
     spectrum = np.fft.rfft2(second, shape)
-    shared = np.fft.irfft2(np.fft.rfft2(first, shape).conj() * spectrum, shape)[enough]
-    kept = np.fft.irfft2(np.fft.rfft2(first * first, shape).conj() * view, shape)[enough]
-    seen = np.fft.irfft2(view.conj() * np.fft.rfft2(second * second, shape), shape)[enough]
+    shared = np.fft.irfft2(np.fft.rfft2(first, shape).conj() * spectrum, shape)[valid]
+    first_energy = np.fft.irfft2(np.fft.rfft2(first * first, shape).conj() * view, shape)[valid]
+    second_energy = np.fft.irfft2(view.conj() * np.fft.rfft2(second * second, shape), shape)[valid]
     noise = _NOISE * first.size
     return 1.0 - float(
-        np.max((shared + noise) / np.sqrt((np.maximum(kept, 0) + noise) * (np.maximum(seen, 0) + noise)))
+        np.max(
+            (shared + noise) / np.sqrt((np.maximum(first_energy, 0) + noise) * (np.maximum(second_energy, 0) + noise))
+        )
     )
 
 

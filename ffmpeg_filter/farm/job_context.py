@@ -129,7 +129,7 @@ def model_checksum(options: FilterOptions) -> str:
     paths = [store.find(options.model, backends.suffixes(options.backend))]
     if options.denoise:
         paths.append(store.restoring(options.model))
-    if (ranges := calibration.beside(paths[0])).is_file():
+    if (ranges := calibration.ranges_path(paths[0])).is_file():
         paths.append(ranges)
     return " ".join(store.checksum(path) if path.suffix else str(path) for path in paths)
 

@@ -113,7 +113,7 @@ def test_a_closed_model_serves_nobody_and_is_loaded_anew(kind: str, files: dict[
     name, file, precision = KINDS[kind]
     path = Path(file) if file not in files else Path(shutil.copy(files[file], tmp_path))
     if precision == "int8":
-        shutil.copy(calibration.beside(files[file]), tmp_path)
+        shutil.copy(calibration.ranges_path(files[file]), tmp_path)
     backend = backends.load(path, backend=name, device="cpu", precision=precision)
     frames, links = clip_of(1, size=SIZE), np.zeros(1, np.float32)
     _, state = backend.step(frames, links, backend.start(*SIZE))

@@ -95,7 +95,7 @@ def test_ranges_are_good_up_to_the_denoise_that_they_were_made_with(pair: Path) 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"enter": 3}}'])
 def test_damaged_ranges_are_refused(pair: Path, content: str) -> None:
-    calibration.beside(pair).write_text(content)
+    calibration.ranges_path(pair).write_text(content)
     with pytest.raises(WeightsError, match=r"own-int8\.json holds no ranges"):
         Engine.open(pair, backend="openvino")
 
@@ -148,7 +148,7 @@ def test_bf16_that_is_asked_for_runs_where_it_would_not_by_itself(pair: Path, mo
 def test_the_ranges_that_ship_are_of_every_convolution() -> None:
     import json
 
-    noted = json.loads(calibration.beside(store.find("fast", (".onnx",))).read_text("utf-8"))
+    noted = json.loads(calibration.ranges_path(store.find("fast", (".onnx",))).read_text("utf-8"))
     student = load_weights(store.find("fast", (".safetensors",)))
     layers = {name for name, part in student.named_modules() if isinstance(part, torch.nn.Conv2d)}
     assert noted["ranges"].keys() == layers

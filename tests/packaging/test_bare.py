@@ -27,6 +27,7 @@ EXTRAS = {
     "python -m vsadcvsr.train.teachers.label pool": "train",
     "python -m vsadcvsr.train.teachers.pairs low high --teacher t --out pool": "train",
     "python -m vsadcvsr.train.average a.safetensors --out b.safetensors": "train",
+    "python -m vsadcvsr.train.calibrate fast --data gone": "train",
     "python -m vsadcvsr.bench.paper --dry-run": "torch",
     "python -m vsadcvsr.bench.farm": "farm",
     "python -m vsadcvsr.bench.farm.on_ray . 1 1": "farm",

@@ -28,12 +28,12 @@ def test_a_calibrated_model_runs_in_int8_and_so_do_its_blends(
 ) -> None:
     model = write_pair(tmp_path)
     assert main([str(model), "--data", str(pictures(tmp_path / "data"))]) == 0
-    assert capsys.readouterr().out.strip() == str(calibration.beside(model))
+    assert capsys.readouterr().out.strip() == str(calibration.ranges_path(model))
     for denoise in (0, 0.5, 1):
         assert Engine.open(model, precision="int8", denoise=denoise).label == "openvino/cpu/int8"
-    again = calibration.beside(model).read_bytes()
+    again = calibration.ranges_path(model).read_bytes()
     assert main([str(model), "--data", str(tmp_path / "data")]) == 0
-    assert calibration.beside(model).read_bytes() == again
+    assert calibration.ranges_path(model).read_bytes() == again
 
 
 def test_data_without_pictures_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,7 +150,7 @@ def load(
 def _load_shared(name: str, path: Path, options: BackendOptions) -> Backend:
     with _lock:
         others = [options.blend.path] if options.blend else []
-        others += [ranges] if (ranges := calibration.beside(path)).is_file() else []
+        others += [ranges] if (ranges := calibration.ranges_path(path)).is_file() else []
         key = (name, options, *_identity(path), *map(_identity, others))
         if (shared := _loaded.get(key)) is not None:
             return shared

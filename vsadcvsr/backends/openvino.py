@@ -45,8 +45,8 @@ def _loaded_runtime() -> str:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    found = next((line.split(maxsplit=5)[5] for line in maps.splitlines() if "libopenvino.so" in line), "")
-    return f" ({found})" if found else ""
+    path = next((line.split(maxsplit=5)[5] for line in maps.splitlines() if "libopenvino.so" in line), "")
+    return f" ({path})" if path else ""
 
 
 try:
@@ -273,7 +273,7 @@ def _precision(path: Path, requested: str, supported: tuple[str, ...], has_range
     if requested == "int8" and not has_ranges:
         raise BackendError(
             "precision 'int8' needs ranges of these weights, up to this denoise, beside the model in "
-            f"{calibration.beside(path).name}; run `python -m vsadcvsr.train.calibrate {path.name} --data CLIPS`"
+            f"{calibration.ranges_path(path).name}; run `python -m vsadcvsr.train.calibrate {path.name} --data CLIPS`"
         )
     if requested not in present:
         raise BackendError(

@@ -1,7 +1,7 @@
-"""`python -m vsadcvsr.bench`: what a frame costs on its way through each part, at 480x270 to 1920x1080.
+"""Benchmark of each component of the path of a frame, at 480x270 to 1920x1080: `python -m vsadcvsr.bench`.
 
-The bare model step and the engine around it take turns in this process; the parts that need VapourSynth run in one of
-their own (`host.vpy`), where the whole filter takes turns with the bare step. What cannot run is said and left out.
+The bare model step and the engine around it take turns in this process; components that need VapourSynth run in one of
+their own (`host.vpy`), where the whole filter takes turns with the bare step. What cannot run is reported and left out.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ def host_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
     if run.returncode:
         words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
         return Report("", {}, {}, {"VapourSynth": words[-1].rpartition("Error: ")[2]})
-    found = json.loads(run.stdout.splitlines()[-1])
-    ratio = found.pop("ratio")
-    return Report("", {name: Timing(**timing) for name, timing in found.items()}, {"filter / step": ratio}, {})
+    timings = json.loads(run.stdout.splitlines()[-1])
+    ratio = timings.pop("ratio")
+    return Report("", {name: Timing(**timing) for name, timing in timings.items()}, {"filter / step": ratio}, {})
 
 
 def merge_reports(first: Report, *others: Report) -> Report:

@@ -25,10 +25,10 @@ def write_baseline(path: Path) -> None:
     rng = np.random.default_rng(0)
     weights, nodes, widths = [], [], [12, *[_CHANNELS] * (_LAYERS + 1), _PIXELS]
     nodes.append(helper.make_node("SpaceToDepth", ["frames"], ["x0"], blocksize=2))
-    for index, (fed, made) in enumerate(pairwise(widths)):
-        kernel = rng.normal(0, (2 / (9 * fed)) ** 0.5, (made, fed, 3, 3)).astype(np.float32)
+    for index, (in_channels, out_channels) in enumerate(pairwise(widths)):
+        kernel = rng.normal(0, (2 / (9 * in_channels)) ** 0.5, (out_channels, in_channels, 3, 3)).astype(np.float32)
         weights.append(numpy_helper.from_array(kernel, f"w{index}"))
-        last = made == _PIXELS
+        last = out_channels == _PIXELS
         nodes.append(
             helper.make_node("Conv", [f"x{index}", f"w{index}"], [f"y{index}"], pads=[1] * 4, kernel_shape=[3, 3])
         )

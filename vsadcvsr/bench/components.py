@@ -33,7 +33,7 @@ def noise(choice: BenchOptions, count: int) -> list[Array]:
     rng = np.random.default_rng(0)
     still = rng.random((3, choice.height, choice.width), dtype=np.float32)
     change = rng.random((count, 1, 1, 1), dtype=np.float32) * np.float32(0.1)
-    return [np.asarray(still * np.float32(0.9) + one, dtype=np.float32) for one in change]
+    return [np.asarray(still * np.float32(0.9) + grain, dtype=np.float32) for grain in change]
 
 
 def open_engine(choice: BenchOptions) -> tuple[Backend, Engine]:

@@ -36,14 +36,14 @@ def write_network(path: Path) -> None:
     rng = np.random.default_rng(0)
     widths = [3, *[_CHANNELS] * (_BODY + 1), 3 * SCALE**2]
     nodes, weights, at = [], [], "frame"
-    for index, (fed, made) in enumerate(pairwise(widths)):
-        kernel = rng.normal(0, (2 / (9 * fed)) ** 0.5, (made, fed, 3, 3)).astype(np.float32)
-        bias = np.zeros(made, np.float32)
+    for index, (in_channels, out_channels) in enumerate(pairwise(widths)):
+        kernel = rng.normal(0, (2 / (9 * in_channels)) ** 0.5, (out_channels, in_channels, 3, 3)).astype(np.float32)
+        bias = np.zeros(out_channels, np.float32)
         weights += [numpy_helper.from_array(kernel, f"w{index}"), numpy_helper.from_array(bias, f"b{index}")]
         nodes.append(helper.make_node("Conv", [at, f"w{index}", f"b{index}"], [f"c{index}"], pads=[1] * 4))
         at = f"c{index}"
         if index <= _BODY:
-            weights.append(numpy_helper.from_array(np.full((made, 1, 1), 0.1, np.float32), f"s{index}"))
+            weights.append(numpy_helper.from_array(np.full((out_channels, 1, 1), 0.1, np.float32), f"s{index}"))
             nodes.append(helper.make_node("PRelu", [at, f"s{index}"], [f"r{index}"]))
             at = f"r{index}"
     weights.append(numpy_helper.from_array(np.array([1, 1, SCALE, SCALE], np.float32), "scales"))

@@ -67,13 +67,13 @@ def run_action(folder: Path, frame: Array, threads: int) -> Action:
     layers, weights = write_network(folder)
     net.load_param(str(layers))
     net.load_model(str(weights))
-    given = ncnn.Mat(np.ascontiguousarray(frame))
+    image = ncnn.Mat(np.ascontiguousarray(frame))
 
     def act() -> None:
         extractor = net.create_extractor()
-        extractor.input("data", given)
-        status, made = extractor.extract("out")
-        if status or (made.c, made.h, made.w) != (3, frame.shape[1] * SCALE, frame.shape[2] * SCALE):
+        extractor.input("data", image)
+        status, output = extractor.extract("out")
+        if status or (output.c, output.h, output.w) != (3, frame.shape[1] * SCALE, frame.shape[2] * SCALE):
             raise BackendError("ncnn failed on the network of Real-ESRGAN")
 
     return act

@@ -42,8 +42,8 @@ def time_action(action: Action, *, frames: int = 1) -> float:
 def timed_call[T](action: Callable[[], T]) -> tuple[float, T]:
     """Seconds of one call, and what it gave."""
     began = time.perf_counter()
-    made = action()
-    return time.perf_counter() - began, made
+    result = action()
+    return time.perf_counter() - began, result
 
 
 def measure(action: Action, *, rounds: int, frames: int = 1, burn_in: int = _BURN_IN) -> Timing:

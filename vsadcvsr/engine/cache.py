@@ -34,9 +34,6 @@ class FrameCache:
         if len(self._frames) > self.capacity:
             self._frames.popitem(last=False)
 
-    def clear(self) -> None:
-        self._frames.clear()
-
 
 def default_capacity(frame: OutputFrame) -> int:
     """How many frames of this size to cache: as many as fit into 256 MiB, but 4 to 32."""

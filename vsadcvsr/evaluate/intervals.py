@@ -23,11 +23,11 @@ class Estimate:
 
 def estimate(values: Sequence[float]) -> Estimate:
     """The mean of the numbers that are finite. Below two of them there is no interval."""
-    there = np.asarray([value for value in values if math.isfinite(value)], dtype=np.float64)
-    if there.size < 2:
-        return Estimate(float(there[0]) if there.size else math.nan, math.nan, int(there.size))
-    error = float(there.std(ddof=1)) / math.sqrt(there.size)
-    return Estimate(float(there.mean()), t_quantile(there.size - 1) * error, int(there.size))
+    finite = np.asarray([value for value in values if math.isfinite(value)], dtype=np.float64)
+    if finite.size < 2:
+        return Estimate(float(finite[0]) if finite.size else math.nan, math.nan, int(finite.size))
+    error = float(finite.std(ddof=1)) / math.sqrt(finite.size)
+    return Estimate(float(finite.mean()), t_quantile(finite.size - 1) * error, int(finite.size))
 
 
 @functools.cache

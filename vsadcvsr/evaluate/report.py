@@ -159,8 +159,8 @@ def _cell(value: float, form: str) -> str:
 
 
 def _mean(values: Sequence[float]) -> float:
-    there = [value for value in values if not math.isnan(value)]
-    return float(np.mean(there)) if there else math.nan
+    numbers = [value for value in values if not math.isnan(value)]
+    return float(np.mean(numbers)) if numbers else math.nan
 
 
 def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, object]:

@@ -96,9 +96,9 @@ def _head(column: str) -> str:
     return COLUMNS[column].head + {1: " ↑", -1: " ↓", 0: ""}[COLUMNS[column].better]
 
 
-def _cell(found: Estimate, column: str, sign: str = "") -> str:
-    if math.isnan(found.mean):
+def _cell(estimate_: Estimate, column: str, sign: str = "") -> str:
+    if math.isnan(estimate_.mean):
         return "-"
     form = COLUMNS[column].form
-    reach = "" if math.isnan(found.half_width) else f" ±{found.half_width:{form}}"
-    return f"{found.mean:{sign}{form}}{reach}"
+    reach = "" if math.isnan(estimate_.half_width) else f" ±{estimate_.half_width:{form}}"
+    return f"{estimate_.mean:{sign}{form}}{reach}"

@@ -39,7 +39,7 @@ _SHORTEST_SIDE = 16  # the smallest side of a low-resolution frame
 
 @dataclass(frozen=True)
 class ValidationPlan:
-    """What is made: kinds of degradation, frames of each scene, and at most so many pixels of the truth."""
+    """Kinds of degradation, frames per scene, and the largest size of the truth."""
 
     kinds: tuple[str, ...] = tuple(DEGRADATIONS)
     frames: int = 5

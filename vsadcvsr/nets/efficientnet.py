@@ -94,12 +94,12 @@ class Trunk(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Features of RGB images (N, 3, H, W) in 0..1, by scale (`WIDTHS`); differentiable in `x`."""
         x = F.relu6(self._bn0(self._conv_stem((x * 255 - 127) / 128)))  # (N, 32, H / 2, W / 2)
-        found = []
+        features = []
         for index, block in enumerate(self._blocks):
             x = block(x)
             if index in _TAPS:
-                found.append(x)
-        return tuple(found)
+                features.append(x)
+        return tuple(features)
 
 
 def trunk(weights: Path | None = None) -> Trunk:
@@ -130,7 +130,7 @@ def _reason(cause: Exception) -> str:
     return "no such file" if isinstance(cause, FileNotFoundError) else "not a state of that network"
 
 
-def feature_distance(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> Tensor:
+def feature_distance(first: tuple[Tensor, ...], second: tuple[Tensor, ...]) -> Tensor:
     """How far apart features are, a number an image (N,): LPIPS without learned weights (Zhang et al. 2018).
 
     At each place and scale the features are scaled to unit length over the channels; squared differences are summed
@@ -138,6 +138,6 @@ def feature_distance(one: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> Tens
     """
     apart = [
         (F.normalize(a, dim=1, eps=1e-6) - F.normalize(b, dim=1, eps=1e-6)).square().sum(1).mean((1, 2))
-        for a, b in zip(one, other, strict=True)
+        for a, b in zip(first, second, strict=True)
     ]
     return torch.stack(apart).mean(0)

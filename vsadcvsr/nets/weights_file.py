@@ -106,8 +106,8 @@ def load_weights(path: Path, blend: Blend | None = None) -> Student:
 
 
 def _blended(tensors: Mapping[str, Tensor], blend: Blend) -> dict[str, Tensor]:
-    made = blend.weights({name: value.numpy() for name, value in tensors.items()})
-    return {name: torch.from_numpy(value) for name, value in made.items()}
+    values = blend.weights({name: value.numpy() for name, value in tensors.items()})
+    return {name: torch.from_numpy(value) for name, value in values.items()}
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

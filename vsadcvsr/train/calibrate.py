@@ -39,14 +39,14 @@ _SHARES = (0.0, 0.5, 1.0)  # of the most denoise
 
 def ranges_of(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str, calibration.Range]:
     """The range of each convolution's inputs over clips (T, 3, H, W), by its name."""
-    found: dict[str, calibration.Range] = {}
+    ranges: dict[str, calibration.Range] = {}
 
-    def note(name: str, given: Tensor) -> None:
-        least, most = found.get(name, (0.0, 0.0))
-        found[name] = min(least, float(given.min())), max(most, float(given.max()))
+    def note(name: str, arguments: Tensor) -> None:
+        least, most = ranges.get(name, (0.0, 0.0))
+        ranges[name] = min(least, float(arguments.min())), max(most, float(arguments.max()))
 
     def noting(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        return layer.register_forward_pre_hook(lambda _, given: note(name, given[0]))
+        return layer.register_forward_pre_hook(lambda _, arguments: note(name, arguments[0]))
 
     layers = [(name, layer) for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)]
     hooks = [noting(name, layer) for name, layer in layers]
@@ -57,16 +57,16 @@ def ranges_of(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str, cal
             student(clip, links)
     for hook in hooks:
         hook.remove()
-    return found
+    return ranges
 
 
 def clips_in(folders: Sequence[Path], most: int) -> Iterator[Tensor]:
     """Sources (T, 3, H, W) made from up to `most` files, evenly chosen: each a clean one, and a decent one."""
     rng = np.random.default_rng(0)
-    found = files_below(folders, (*VIDEOS, *IMAGES))
-    if not found:
+    ranges = files_below(folders, (*VIDEOS, *IMAGES))
+    if not ranges:
         raise UsageError.of("data", ", ".join(map(str, folders)), "folders with videos or pictures")
-    for path in found[:: -(-len(found) // most)]:
+    for path in ranges[:: -(-len(ranges) // most)]:
         with suppress(MediaError):  # one that cannot be read is none of those that count
             frames = _frames(path)
             large = np.asarray(frames, np.float32) / np.float32(255)
@@ -94,13 +94,13 @@ def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES,
     except WeightsError:
         restoring = None
     clips = list(clips_in(folders, most))
-    found: dict[str, calibration.Range] = {}
+    ranges: dict[str, calibration.Range] = {}
     for share in _SHARES if restoring else _SHARES[:1]:
         student = load_weights(weights, Blend(restoring, share * denoise) if restoring else None)
         for name, (least, greatest) in ranges_of(student, clips).items():
-            known = found.get(name, (0.0, 0.0))
-            found[name] = min(known[0], least), max(known[1], greatest)
-    return calibration.write(graph, restoring, found, denoise=denoise)
+            known = ranges.get(name, (0.0, 0.0))
+            ranges[name] = min(known[0], least), max(known[1], greatest)
+    return calibration.write(graph, restoring, ranges, denoise=denoise)
 
 
 def _alike(model: str | Path, suffix: str) -> str | Path:
@@ -117,14 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of videos and pictures")
     parser.add_argument("--files", type=int, default=_FILES, help="how many of them are used")
     parser.add_argument("--denoise", type=float, default=1.0, help="the most for which int8 is good enough")
-    given = parser.parse_args(argv)
-    return status("calibrate", lambda: _say(given))
+    arguments = parser.parse_args(argv)
+    return status("calibrate", lambda: _say(arguments))
 
 
-def _say(given: argparse.Namespace) -> None:
-    check_minimums(given, {"files": 1})
-    denoise = checked(given.denoise)
-    sys.stdout.write(f"{calibrate(given.model, given.data, most=given.files, denoise=denoise)}\n")
+def _say(arguments: argparse.Namespace) -> None:
+    check_minimums(arguments, {"files": 1})
+    denoise = checked(arguments.denoise)
+    sys.stdout.write(f"{calibrate(arguments.model, arguments.data, most=arguments.files, denoise=denoise)}\n")
 
 
 if __name__ == "__main__":

@@ -139,8 +139,8 @@ def perceptual(result: Tensor, target: Tensor, trunk: Trunk) -> Tensor:
     """Distance of the middle frames in a trunk's features: one frame is enough, and all would take most of a step."""
     middle = result.shape[1] // 2
     with torch.no_grad():
-        wanted = trunk(target[:, middle])
-    return feature_distance(trunk(result[:, middle]), wanted).mean()
+        target_features = trunk(target[:, middle])
+    return feature_distance(trunk(result[:, middle]), target_features).mean()
 
 
 def adversarial_loss(logits: Tensor, label: int) -> Tensor:

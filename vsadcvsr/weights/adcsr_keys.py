@@ -75,14 +75,14 @@ def is_decoder(names: Mapping[str, object]) -> bool:
 
 def deduplicated[T](tensors: Mapping[str, T]) -> tuple[dict[str, T], dict[str, str]]:
     """`net_params_200.pkl` without `module.` and without repetitions; and of which name each of those is another."""
-    kept, repeats = dict[str, T](), dict[str, str]()
+    unique, repeats = dict[str, T](), dict[str, str]()
     for name, value in tensors.items():
         plain = _plain(name)
         if plain.startswith(_REPEATED):
             repeats[name] = _first_name(plain)
         else:
-            kept[plain] = value
-    return kept, repeats
+            unique[plain] = value
+    return unique, repeats
 
 
 def net_name(name: str) -> str:

@@ -30,12 +30,12 @@ class CatalogEntry:
     @property
     def networks(self) -> list[tuple[str, str]]:
         """Those of `files` that are the model itself."""
-        return [one for one in self.files if not one[0].endswith(SUFFIX)]
+        return [pair for pair in self.files if not pair[0].endswith(SUFFIX)]
 
     @property
     def restoring(self) -> tuple[str, str] | None:
         """That of `files` which has the restoring weights."""
-        return next((one for one in self.files if one[0].endswith(SUFFIX)), None)
+        return next((pair for pair in self.files if pair[0].endswith(SUFFIX)), None)
 
 
 class ShippedFile(NamedTuple):

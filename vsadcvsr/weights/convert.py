@@ -97,9 +97,9 @@ def _official(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
         names = " and ".join(file.path.name for file in opened)
         raise WeightsError(f"{names} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
     net, decoder = nets[0], decoders[0]
-    kept, repeats = adcsr_keys.deduplicated(weights_in(net))
-    _expect(_differences(net, kept, repeats), net.path.name)
-    return _renamed(net, kept, adcsr_keys.net_name) | _renamed(decoder, weights_in(decoder), adcsr_keys.decoder_name)
+    unique, repeats = adcsr_keys.deduplicated(weights_in(net))
+    _expect(_differences(net, unique, repeats), net.path.name)
+    return _renamed(net, unique, adcsr_keys.net_name) | _renamed(decoder, weights_in(decoder), adcsr_keys.decoder_name)
 
 
 def _renamed(
@@ -108,13 +108,13 @@ def _renamed(
     return {ours: _TensorSource(value, file) for theirs, value in tensors.items() if (ours := name(theirs)) is not None}
 
 
-def _differences(file: TorchFile, kept: Mapping[str, StoredTensor], repeats: Mapping[str, str]) -> list[str]:
+def _differences(file: TorchFile, unique: Mapping[str, StoredTensor], repeats: Mapping[str, str]) -> list[str]:
     """Which repetitions are not what they repeat. Where they are the same numbers of the file, nothing is read."""
     problems, tensors = list[str](), weights_in(file)
     for name, first in repeats.items():
-        if first not in kept:
+        if first not in unique:
             problems.append(f"{name} repeats {first}, which is missing")
-        elif tensors[name] != kept[first] and not _same(file, tensors[name], kept[first]):
+        elif tensors[name] != unique[first] and not _same(file, tensors[name], unique[first]):
             problems.append(f"{name} differs from {first}")
     return problems
 

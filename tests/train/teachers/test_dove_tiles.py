@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.train.teachers.dove_tiles import DoveTiling, chunks, output_size, padded_frames, padded_side, split, tiles
+from vsadcvsr.train.teachers.dove_tiles import DoveTiling, chunks, padded_frames, padded_side, split, tiles
 
 LENGTHS = st.integers(1, 200)
 
@@ -37,7 +37,7 @@ def test_spans_write_every_place_once_and_only_what_they_were_given(length: int,
 @settings(max_examples=50)
 @given(pieces(), st.integers(1, 20), st.integers(1, 2), st.integers(1, 2))
 def test_chunks_and_tiles_write_every_voxel_once(cut: DoveTiling, frames: int, rows: int, columns: int) -> None:
-    height, width = output_size(16 * rows, 16 * columns)
+    height, width = 64 * rows, 64 * columns
     written = np.zeros((frames, height, width), np.uint8)
     for chunk in chunks(frames, cut):
         for row, column in tiles(height, width, cut):
@@ -70,7 +70,7 @@ def test_sides_are_padded_to_the_next_multiple_of_sixteen(side: int) -> None:
 
 
 def test_the_papers_clip_needs_no_padding() -> None:
-    assert (padded_frames(25), padded_side(128), output_size(128, 128)) == (25, 128, (512, 512))
+    assert (padded_frames(25), padded_side(128)) == (25, 128)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def report(arguments: argparse.Namespace) -> Report:
 
 def _on_ray(arguments: argparse.Namespace, folder: Path) -> list[Scaling]:
     words = [str(word) for word in (folder, arguments.chunks, arguments.sleep, *arguments.workers)]
-    return [Scaling(**one) for one in _run_module("vsadcvsr.bench.farm.on_ray", *words)]
+    return [Scaling(**row) for row in _run_module("vsadcvsr.bench.farm.on_ray", *words)]
 
 
 def _parts(arguments: argparse.Namespace, frames: int) -> dict[str, float]:
@@ -119,31 +119,31 @@ def _run_module(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSO
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def text(made: Report) -> str:
+def text(results: Report) -> str:
     """What was measured, for people."""
     lines = [f"{'workers':>8}{'':10}{'seconds':>10}{'efficiency':>12}"]
-    for name, workers in (("", made.workers), ("on Ray", made.on_ray)):
-        lines += [f"{one.workers:8}  {name:8}{one.seconds:10.2f}{one.efficiency:12.1%}" for one in workers]
-    asked = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in made.workers[-1].asked.items())
-    lines += [f"asked of the storage for a chunk, by {made.workers[-1].workers}: {asked}", ""]
+    for name, workers in (("", results.workers), ("on Ray", results.on_ray)):
+        lines += [f"{row.workers:8}  {name:8}{row.seconds:10.2f}{row.efficiency:12.1%}" for row in workers]
+    asked = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in results.workers[-1].asked.items())
+    lines += [f"asked of the storage for a chunk, by {results.workers[-1].workers}: {asked}", ""]
     lines += [f"{'one worker, from the plan to the film':60}{'share':>8}"]
-    lines += [f"{words:60}{share:8.2%}" for words, share in made.shares.items()]
+    lines += [f"{words:60}{share:8.2%}" for words, share in results.shares.items()]
     lines += ["", f"{'ledger':24}{'first ms':>10}{'again ms':>10}{'between chunks ms':>19}{'all whole ms':>14}"]
-    for one in made.ledgers:
-        times = f"{1e3 * one.first:10.1f}{1e3 * one.again:10.1f}{1e3 * one.between:19.1f}{1e3 * one.finished:14.1f}"
-        lines.append(f"{f'{one.lines} lines, {one.files} files':24}{times}")
+    for row in results.ledgers:
+        times = f"{1e3 * row.first:10.1f}{1e3 * row.again:10.1f}{1e3 * row.between:19.1f}{1e3 * row.finished:14.1f}"
+        lines.append(f"{f'{row.lines} lines, {row.files} files':24}{times}")
     return "\n".join(lines)
 
 
-def forecast_text(measured: Measured, assumed: Assumed, made: Forecast) -> str:
+def forecast_text(measured: Measured, assumed: Assumed, result: Forecast) -> str:
     """What was calculated, for people."""
     taken = ", ".join(f"{name}={value:g}" for name, value in asdict(assumed).items())
-    moved = f"{made.reading:.0f} MB/s read, {made.writing:.0f} MB/s written"
-    verbs = f"plan {made.planning:.0f} s, work {made.working:.0f} s, merge {made.merging:.0f} s"
+    moved = f"{result.reading:.0f} MB/s read, {result.writing:.0f} MB/s written"
+    verbs = f"plan {result.planning:.0f} s, work {result.working:.0f} s, merge {result.merging:.0f} s"
     lines = [
         "by calculation, not measured; assumed: " + taken,
-        f"{made.whole:.0f} s: {verbs}, in {made.chunks} chunks of {made.seconds:g} s",
-        f"while they work, all together: {moved}, {made.asks:.0f} questions to the storage a second",
+        f"{result.whole:.0f} s: {verbs}, in {result.chunks} chunks of {result.seconds:g} s",
+        f"while they work, all together: {moved}, {result.asks:.0f} questions to the storage a second",
     ]
     return "\n".join([*lines, *(f"- {words}" for words in bottlenecks(measured, assumed))])
 
@@ -202,17 +202,17 @@ def _measure(arguments: argparse.Namespace) -> None:
     if not arguments.without_ray:
         with needs("farm", "the part on Ray (else --without-ray)"):
             check("ray")  # it comes last
-    made = report(arguments)
-    print(text(made))
+    results = report(arguments)
+    print(text(results))
     width, height = arguments.size
-    told = {"machine": asdict(this_machine()), **asdict(made), "shares": made.shares}
+    data = {"machine": asdict(this_machine()), **asdict(results), "shares": results.shares}
     if assumed is not None:
-        measured = made.measured(width * height)
+        measured = results.measured(width * height)
         calculated = forecast(measured, assumed)
         print(f"\n{forecast_text(measured, assumed, calculated)}")
-        told |= {"measured": asdict(measured), "assumed": asdict(assumed), "forecast": asdict(calculated)}
+        data |= {"measured": asdict(measured), "assumed": asdict(assumed), "forecast": asdict(calculated)}
     if arguments.json:
-        arguments.json.write_text(json.dumps(told, indent=1))
+        arguments.json.write_text(json.dumps(data, indent=1))
 
 
 if __name__ == "__main__":

@@ -11,53 +11,62 @@ _LENGTHS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 600, 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Seconds, on one machine: of planning a frame of `pixels` pixels, of a chunk beside its frames (ledger, claims,
-    renames), until a chunk's first frame comes, to sum a byte, to join a frame, and of a worker's start. `asked` is how
-    often it asks something of the storage for a chunk.
-    """
+    """Measured overheads of one machine, in seconds."""
 
     pixels: int
+    """Pixels of the frames that were measured."""
     planning: float
+    """Planning, per frame."""
     between: float
+    """Ledger, claims and renames, per chunk."""
     seeking: float
+    """Until the first frame of a chunk."""
     sums: float
+    """Checksums, per byte."""
     joining: float
+    """Merge, per frame."""
     opening: float
+    """Start of a worker, without its model."""
     asked: float
+    """Calls to the storage per chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumed:
-    """What is not measured here. `fps_per_gpu` counts frames of `width` by `height`; `rate` is the film's. `model` is
-    how long a GPU takes to load its model, `lookahead` the frames to each side that the network sees. `mbit` is what
-    comes out, `source_mbit` what goes in, a second of film; `disk` the MB/s that one machine reads or writes, `storage`
-    those of all together, and `asks` what the storage answers a second. `seconds` is the length of chunks, 0 the best;
-    `warm` is 0 where each chunk is a process of its own, which loads its model again.
-    """
+    """Assumptions."""
 
     gpus: int
     hours: float
     fps_per_gpu: float
+    """Output frames of `width` by `height` per second and GPU."""
     width: int = 3840
     height: int = 2160
     rate: float = 24.0
+    """Frame rate of the film."""
     scale: int = 4
     lookahead: int = 4
+    """Frames on each side that the network sees."""
     seconds: float = 0.0
+    """Length of chunks; 0 for the best."""
     mbit: float = 40.0
+    """Bit rate of the output."""
     source_mbit: float = 8.0
+    """Bit rate of the source."""
     disk: float = 1000.0
+    """MB/s that one machine reads or writes."""
     storage: float = 5000.0
+    """MB/s of all machines together."""
     asks: float = 20000.0
+    """Calls per second that the storage answers."""
     model: float = 20.0
+    """Seconds to load the model."""
     warm: int = 1
+    """0 if each chunk is a process of its own, which loads the model again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Seconds of the three verbs; `useful` is the share of the GPUs' time in `working` that goes into the film's own
-    frames. Reading and writing are MB/s of all workers together while they work, `asks` questions a second.
-    """
+    """Seconds of the three verbs."""
 
     seconds: float
     chunks: int
@@ -65,9 +74,13 @@ class Forecast:
     working: float
     merging: float
     useful: float
+    """Share of the GPUs' time in `working` that goes into the film's own frames."""
     reading: float
+    """MB/s of all workers together."""
     writing: float
+    """MB/s of all workers together."""
     asks: float
+    """Calls to the storage per second."""
 
     @property
     def whole(self) -> float:
@@ -77,9 +90,13 @@ class Forecast:
 
 def forecast(measured: Measured, assumed: Assumed) -> Forecast:
     """By chunks of the length that is assumed, else of the one with which the film is there first."""
-    lengths = [assumed.seconds] if assumed.seconds else [one for one in _LENGTHS if one <= assumed.hours * 3600]
-    made = [_forecast(measured, replace(assumed, seconds=float(length))) for length in lengths]
-    return min(made, key=lambda one: one.whole)
+    lengths = (
+        [assumed.seconds]
+        if assumed.seconds
+        else [candidate for candidate in _LENGTHS if candidate <= assumed.hours * 3600]
+    )
+    forecasts = [_forecast(measured, replace(assumed, seconds=float(length))) for length in lengths]
+    return min(forecasts, key=lambda candidate: candidate.whole)
 
 
 def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
@@ -110,21 +127,22 @@ def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
 
 def bottlenecks(measured: Measured, assumed: Assumed) -> list[str]:
     """In plain words, what costs most first; then what would not do, if anything."""
-    made = forecast(measured, assumed)
-    idle = max(0, assumed.gpus - made.chunks)
+    result = forecast(measured, assumed)
+    idle = max(0, assumed.gpus - result.chunks)
+    planning, merging, working = (_time(value) for value in (result.planning, result.merging, result.working))
     parts = {
-        made.planning: f"planning is one machine's work: it decodes the whole film in {_time(made.planning)}",
-        made.merging: f"the merge is one machine's work: {_time(made.merging)} to read the chunks and write the film",
-        made.working: f"the GPUs work for {_time(made.working)}, {made.useful:.0%} of it on the film's own pictures",
+        result.planning: f"planning is one machine's work: it decodes the whole film in {planning}",
+        result.merging: f"the merge is one machine's work: {merging} to read the chunks and write the film",
+        result.working: f"the GPUs work for {working}, {result.useful:.0%} of it on the film's own pictures",
     }
-    words = [f"{seconds / made.whole:.0%} of the time: {parts[seconds]}" for seconds in sorted(parts, reverse=True)]
+    words = [f"{seconds / result.whole:.0%} of the time: {parts[seconds]}" for seconds in sorted(parts, reverse=True)]
     if idle:
-        words.append(f"{idle} GPUs have no chunk: there are {made.chunks} of {made.seconds:g} s")
-    if made.writing > assumed.storage or made.reading > assumed.storage:
-        needed = f"take {made.writing:.0f} MB/s and give {made.reading:.0f}"
+        words.append(f"{idle} GPUs have no chunk: there are {result.chunks} of {result.seconds:g} s")
+    if result.writing > assumed.storage or result.reading > assumed.storage:
+        needed = f"take {result.writing:.0f} MB/s and give {result.reading:.0f}"
         words.append(f"the storage must {needed}, and does {assumed.storage:g}")
-    if made.asks > assumed.asks:
-        words.append(f"the storage is asked {made.asks:.0f} times a second, and answers {assumed.asks:g}")
+    if result.asks > assumed.asks:
+        words.append(f"the storage is asked {result.asks:.0f} times a second, and answers {assumed.asks:g}")
     few = gpus_needed(measured, assumed)
     if few < assumed.gpus:
         words.append(f"{few} GPUs would take no more than a tenth longer; the rest can work on other films meanwhile")

@@ -56,10 +56,11 @@ class SleepingWorker:
 def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
     """A job in a new `folder`, done by so many workers that are there already. Raises FarmError where one fails."""
     job = plan_job(folder, chunks)
-    crew = WorkerPool(cluster, f"{__spec__.name}:Site", [seconds], WorkerResources(_CORES, 0.0), limit=workers)
-    dispatch = Scheduler(crew, lambda _: None)
+    factory, resources = f"{__spec__.name}:SleepingWorker", WorkerResources(_CORES, 0.0)
+    pool = WorkerPool(cluster, factory, [seconds], resources, limit=workers)
+    dispatch = Scheduler(pool, lambda _: None)
     try:
-        _wait_for_workers(crew, workers)
+        _wait_for_workers(pool, workers)
         dispatch.add(job)
         began = time.perf_counter()
         while not (ended := dispatch.step(1.0)):
@@ -73,24 +74,24 @@ def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, second
     return Scaling(workers=workers, seconds=round(took, 4), efficiency=efficiency, asked={})
 
 
-def _wait_for_workers(crew: WorkerPool, workers: int) -> None:
+def _wait_for_workers(pool: WorkerPool, workers: int) -> None:
     end = time.monotonic() + _TIMEOUT
-    while len(crew.idle()) < workers:
+    while len(pool.idle()) < workers:
         if time.monotonic() > end:
-            raise FarmError(f"{len(crew.idle())} of {workers} workers came within {_TIMEOUT:.0f} s")
-        crew.scale_up(workers)
-        crew.wait(0.1)
+            raise FarmError(f"{len(pool.idle())} of {workers} workers came within {_TIMEOUT:.0f} s")
+        pool.scale_up(workers)
+        pool.wait(0.1)
 
 
 def main(words: Sequence[str]) -> int:
     """Each number of workers on a job of its own; one line for all."""
     folder, chunks, seconds = Path(words[0]), int(words[1]), float(words[2])
     with connect("local") as cluster:
-        made = [
+        results = [
             scaling(cluster, folder / f"{count} on Ray", workers=int(count), chunks=chunks, seconds=seconds)
             for count in words[3:]
         ]
-    sys.stdout.write(json.dumps([asdict(one) for one in made]) + "\n")
+    sys.stdout.write(json.dumps([asdict(result) for result in results]) + "\n")
     return 0
 
 

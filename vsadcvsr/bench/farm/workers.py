@@ -1,7 +1,7 @@
-"""Workers of a farm whose GPU sleeps: how much of their time is work when 1, 2 or 4 of them share a job.
+"""Benchmark of farm workers whose GPU sleeps: their share of useful time when 1, 2 or 4 of them share a job.
 
 `python -m vsadcvsr.bench.farm.workers JOB SECONDS` is one of them: it begins when a line comes on its standard input,
-and at the end prints what it has done.
+and prints its results at the end.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 
 _COUNTED_CALLS = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "os.remove", "os.utime")
-"""What a worker asks of the storage, by Python's audit events; sizes and fsync are not among them."""
+"""Calls to the storage that are counted, by Python's audit events; sizes and fsync are not among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """So many workers on a job: seconds from the first's begin to the last's end, the share of that in which they
-    slept, and how often they asked something of the storage for a chunk.
-    """
+    """Results of so many workers on a job."""
 
     workers: int
     seconds: float
+    """From the first worker's start to the last one's end."""
     efficiency: float
+    """Share of that in which they slept, that is, worked."""
     asked: dict[str, float]
+    """Calls to the storage per chunk."""
 
 
 class Sleeper:
@@ -64,16 +65,16 @@ def scaling(folder: Path, *, workers: int, chunks: int, seconds: float) -> Scali
     """A job in a new `folder`, done by so many processes that begin together. Raises FarmError where one fails."""
     job = plan_job(folder, chunks)
     with _running(job, workers, seconds) as processes:
-        told = _results_of(processes)
-    length = max(one["end"] for one in told) - min(one["begin"] for one in told)
-    asked: Counter[str] = Counter()
-    for one in told:
-        asked.update(one["asked"])
+        results = _results_of(processes)
+    length = max(result["end"] for result in results) - min(result["begin"] for result in results)
+    calls: Counter[str] = Counter()
+    for result in results:
+        calls.update(result["asked"])
     return Scaling(
         workers=workers,
         seconds=round(length, 4),
         efficiency=round(chunks * seconds / workers / length, 4),
-        asked={name: round(asked[name] / chunks, 2) for name in _COUNTED_CALLS if asked[name]},
+        asked={name: round(calls[name] / chunks, 2) for name in _COUNTED_CALLS if calls[name]},
     )
 
 
@@ -109,14 +110,14 @@ def main(words: Sequence[str]) -> int:
     """One worker, from the line that it waits for to the end of the job."""
     job = Job.read(Path(words[0]))
     worker = Worker(job, Sleeper(job, float(words[1])).render, "sleeper")
-    asked: Counter[str] = Counter()
-    sys.addaudithook(lambda event, _: asked.update([event]) if event in _COUNTED_CALLS else None)
+    calls: Counter[str] = Counter()
+    sys.addaudithook(lambda event, _: calls.update([event]) if event in _COUNTED_CALLS else None)
     _say({})
     sys.stdin.readline()
-    asked.clear()
+    calls.clear()
     begin = time.time()
-    made = sum(1 for _ in worker.process_all())
-    _say({"begin": begin, "end": time.time(), "made": made, "asked": dict(asked)})
+    count = sum(1 for _ in worker.process_all())
+    _say({"begin": begin, "end": time.time(), "made": count, "asked": dict(calls)})
     return 0
 
 

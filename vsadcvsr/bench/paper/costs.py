@@ -33,12 +33,12 @@ def flops(dims: PaperDims, size: Size) -> int:
 
 def matrix_rate(device: torch.device, type: torch.dtype, side: int, *, rounds: int = 10) -> float:
     """FLOP/s of products of square matrices, the best of some rounds: what the chip gives at most."""
-    one, other = (torch.randn(side, side, device=device).to(type) for _ in range(2))
+    left, right = (torch.randn(side, side, device=device).to(type) for _ in range(2))
     best = float("inf")
     for _ in range(3 + rounds):
         warm_up(device)
         began = time.perf_counter()
-        torch.matmul(one, other)
+        torch.matmul(left, right)
         warm_up(device)
         best = min(best, time.perf_counter() - began)
     return float(2 * side**3 / best)
@@ -79,7 +79,7 @@ def clip_form(net: PaperStudent, frames: Array, device: torch.device) -> Array:
     links[0] = 0
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False):
         features = wide.features(torch.from_numpy(frames).to(device), links)
-        return torch.cat([wide.reconstruct(one[None]).cpu() for one in features]).numpy()
+        return torch.cat([wide.reconstruct(features_[None]).cpu() for features_ in features]).numpy()
 
 
 def run_stream(backend: TorchBackend, frames: Array) -> Array:
@@ -90,7 +90,7 @@ def run_stream(backend: TorchBackend, frames: Array) -> Array:
     for n, frame in enumerate(fed):
         picture, state = backend.step(frame[None], np.full(1, float(0 < n < len(frames)), np.float32), state)
         output += [picture] if n >= late else []
-    return np.concatenate([np.asarray(one) for one in output])
+    return np.concatenate([np.asarray(item) for item in output])
 
 
 @dataclass(frozen=True)

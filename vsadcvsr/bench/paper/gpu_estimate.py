@@ -88,9 +88,9 @@ def network(size: tuple[int, int] = SIZE) -> Network:
         frames, links, state = torch.zeros(1, 3, *padded), torch.zeros(1), net.initial_state(*padded)
     passed = 0
 
-    def note(_: nn.Module, given: tuple[torch.Tensor, ...], made: torch.Tensor) -> None:
+    def note(_: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal passed
-        passed += given[0].numel() + made.numel()
+        passed += inputs[0].numel() + output.numel()
 
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d):
@@ -168,14 +168,14 @@ class Report:
 
 def report(ms: dict[str, float]) -> Report:
     """All of it, from what `host` has measured."""
-    found, both = network(), routes(ms)
+    cost, options = network(), routes(ms)
     counted = {
-        "GFLOP a frame": found.flops / 1e9,
-        "MB of activations a frame": found.traffic / 1e6,
+        "GFLOP a frame": cost.flops / 1e9,
+        "MB of activations a frame": cost.traffic / 1e6,
         "MB a frame up the bus": upload_bytes() / 1e6,
-        **{f"MB a frame down the bus, {name}": way.down / 1e6 for name, way in both.items()},
+        **{f"MB a frame down the bus, {name}": way.down / 1e6 for name, way in options.items()},
     }
-    rates = {card: {name: limits(way, facts, found) for name, way in both.items()} for card, facts in CARDS.items()}
+    rates = {card: {name: limits(way, facts, cost) for name, way in options.items()} for card, facts in CARDS.items()}
     return Report(ms, counted, rates)
 
 
@@ -185,8 +185,8 @@ def text(report: Report) -> list[str]:
     lines += [f"{name:48}{value:8.2f} ms a frame" for name, value in report.measured.items()]
     lines += ["", "counted", *(f"{name:48}{value:8.2f}" for name, value in report.computed.items())]
     lines += ["", "by calculation, frames/s that each thing allows as if nothing else took time, least first:"]
-    for card, found in report.calculated.items():
-        for name, rates in found.items():
-            told = ", ".join(f"{what} {rate:.0f}" for what, rate in sorted(rates.items(), key=lambda one: one[1]))
-            lines.append(f"{card}, {name}: {told}")
+    for card, by_route in report.calculated.items():
+        for name, rates in by_route.items():
+            listed = ", ".join(f"{what} {rate:.0f}" for what, rate in sorted(rates.items(), key=lambda pair: pair[1]))
+            lines.append(f"{card}, {name}: {listed}")
     return lines

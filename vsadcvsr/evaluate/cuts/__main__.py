@@ -66,7 +66,10 @@ def pair_scores(material: Material, *, seed: int = 0) -> dict[str, NDArray[np.fl
     for name, kind in {**CUTS, **CONTINUOUS}.items():
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         scores[name] = np.array(
-            [scene_distance(luma_thumbnail(one), luma_thumbnail(other)) for one, other in kind(material, rng)]
+            [
+                scene_distance(luma_thumbnail(previous), luma_thumbnail(current))
+                for previous, current in kind(material, rng)
+            ]
         )
     return scores
 
@@ -110,15 +113,15 @@ def sweep(scores: Scores) -> str:
 
 def detections(path: Path, threshold: float) -> list[tuple[int, float]]:
     """The frames of a whole file that begin a new scene, with their distances."""
-    found, previous = [], None
+    cuts, previous = [], None
     for index, frame in enumerate(read_video(path)):
         small = luma_thumbnail(frame)
         if previous is not None and previous.shape == small.shape:
             apart = scene_distance(previous, small)
             if apart > threshold:
-                found.append((index, round(apart, 3)))
+                cuts.append((index, round(apart, 3)))
         previous = small
-    return found
+    return cuts
 
 
 def main(argv: Sequence[str] | None = None) -> int:

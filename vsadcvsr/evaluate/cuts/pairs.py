@@ -1,7 +1,7 @@
-"""Pairs of neighbouring frames whose truth is known: real cuts, and everything that only looks like one.
+"""Pairs of neighbouring frames with known truth: real cuts, and everything that only looks like one.
 
 Every kind is a function `(material, rng) -> Iterator[(previous, current)]`, in the tables `CUTS` and `CONTINUOUS`.
-Frames are house frames of `SIZE`.
+Frames are float32 RGB of `SIZE`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Material:
-    """What the pairs are made from: moving shots, and photographs of at least `SIZE` (by scene)."""
+    """Source of pairs: moving shots, and photographs of at least `SIZE` (by scene)."""
 
     shots: tuple[Shot, ...]
     photos: tuple[tuple[str, Array], ...]
@@ -58,12 +58,12 @@ def _shot_boundaries(material: Material, rng: np.random.Generator, count: int) -
     """Frames of two different scenes, clips and photographs mixed."""
     pool = [(shot.scene, shot.frames) for shot in material.shots]
     pool += [(scene, (fit(photo),)) for scene, photo in material.photos]
-    made = 0
-    while made < count:
-        one, other = (pool[int(index)] for index in rng.integers(len(pool), size=2))
-        if one[0] != other[0]:
-            made += 1
-            yield one[1][int(rng.integers(len(one[1])))], other[1][int(rng.integers(len(other[1])))]
+    drawn = 0
+    while drawn < count:
+        first, second = (pool[int(index)] for index in rng.integers(len(pool), size=2))
+        if first[0] != second[0]:
+            drawn += 1
+            yield first[1][int(rng.integers(len(first[1])))], second[1][int(rng.integers(len(second[1])))]
 
 
 def hard_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
@@ -73,9 +73,16 @@ def hard_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 def matched_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """Cuts between images of the same brightness and contrast in every channel."""
     for previous, current in _shot_boundaries(material, rng, 200):
-        mean, spread = (getattr(current, name)(axis=(1, 2), keepdims=True) for name in ("mean", "std"))
-        wanted, width = (getattr(previous, name)(axis=(1, 2), keepdims=True) for name in ("mean", "std"))
-        yield previous, np.clip((current - mean) / np.maximum(spread, 1e-3) * width + wanted, 0, 1).astype(np.float32)
+        mean, deviation = (getattr(current, name)(axis=(1, 2), keepdims=True) for name in ("mean", "std"))
+        target_mean, target_deviation = (
+            getattr(previous, name)(axis=(1, 2), keepdims=True) for name in ("mean", "std")
+        )
+        yield (
+            previous,
+            np.clip((current - mean) / np.maximum(deviation, 1e-3) * target_deviation + target_mean, 0, 1).astype(
+                np.float32
+            ),
+        )
 
 
 def clip_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
@@ -97,11 +104,11 @@ def jump_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 def compressed_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """Cuts inside a stream of very few bits."""
     shots = material.shots
-    apart = [(one, other) for one in shots for other in shots if one.scene != other.scene]
+    apart = [(first, second) for first in shots for second in shots if first.scene != second.scene]
     for index in rng.permutation(len(apart))[:60]:
-        one, other = apart[index]
-        joined = compressed([*one.frames[:6], *other.frames[:6]], crf=int(rng.integers(36, 46)))
-        yield joined[5], joined[6]
+        first, second = apart[index]
+        clip = compressed([*first.frames[:6], *second.frames[:6]], crf=int(rng.integers(36, 46)))
+        yield clip[5], clip[6]
 
 
 def even_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:

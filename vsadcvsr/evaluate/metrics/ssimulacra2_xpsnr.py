@@ -71,10 +71,10 @@ def _node(vs: ModuleType, frames: Sequence[Array], format_id: int, planes_of: Ca
     blank = vs.core.std.BlankClip(width=width, height=height, format=format_id, length=len(frames), fpsnum=25, fpsden=1)
 
     def fill(n: int, f: VideoFrame) -> VideoFrame:
-        made = f.copy()
+        frame = f.copy()
         for index, plane in enumerate(planes_of(frames[n])):
-            np.asarray(made[index])[...] = plane[:height, :width]
-        return made
+            np.asarray(frame[index])[...] = plane[:height, :width]
+        return frame
 
     return blank.std.ModifyFrame(blank, fill)
 

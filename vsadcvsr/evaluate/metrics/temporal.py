@@ -149,8 +149,8 @@ def flicker(frames: Iterable[Array]) -> list[float]:
     gray = [_gray(frame).astype(np.int16) for frame in frames]
     steps = [second - first for first, second in pairwise(gray)]
     return [
-        float(np.mean(np.where((here > 0) != (there > 0), np.minimum(abs(here), abs(there)), 0)))
-        for here, there in pairwise(steps)
+        float(np.mean(np.where((before > 0) != (after > 0), np.minimum(abs(before), abs(after)), 0)))
+        for before, after in pairwise(steps)
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -92,9 +91,6 @@ class PaperDims:
         """The state of the step form, in the order that it is read; () if there is none."""
         return _StatePlanner(self).plan() if self.temporal else ()
 
-    def state_values(self, height: int, width: int) -> int:
-        """How many numbers the state of a stream of (height, width) frames holds."""
-        return sum(math.prod(part.shape(height, width)) for part in self.state)
 
 
 class _StatePlanner:
@@ -135,9 +131,9 @@ class _StatePlanner:
 
     def _pop_skip(self) -> None:
         index, since = self._skips.pop()
-        held = self._parts[index]
+        part = self._parts[index]
         behind = self.delay - since
-        self._parts[index] = held._replace(frames=max(held.frames, behind), reads=(*held.reads, behind))
+        self._parts[index] = part._replace(frames=max(part.frames, behind), reads=(*part.reads, behind))
 
 
 PAPER = PaperDims()

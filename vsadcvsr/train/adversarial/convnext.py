@@ -99,13 +99,13 @@ class ConvNextTrunk(nn.Module):
 
     def load_open_clip(self, tensors: Mapping[str, Tensor]) -> None:
         """Takes the tower of an OpenCLIP checkpoint; WeightsError, with each problem named, for any other."""
-        found = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
-        found = {name: value for name, value in found.items() if not name.startswith(("head.", "norm_pre."))}
-        wanted = {name: tuple(value.shape) for name, value in self.state_dict().items()}
-        if problems := mismatches({name: tuple(value.shape) for name, value in found.items()}, wanted):
+        weights = {name.removeprefix(_PREFIX): value for name, value in tensors.items() if name.startswith(_PREFIX)}
+        weights = {name: value for name, value in weights.items() if not name.startswith(("head.", "norm_pre."))}
+        expected = {name: tuple(value.shape) for name, value in self.state_dict().items()}
+        if problems := mismatches({name: tuple(value.shape) for name, value in weights.items()}, expected):
             raise WeightsError(f"no ConvNeXt tower of this size: {summary(problems)}; give OpenCLIP's convnext_xxlarge")
         learning = {name for name, value in self.named_parameters() if value.requires_grad}
-        self.load_state_dict(found, assign=True)
+        self.load_state_dict(weights, assign=True)
         for name, value in self.named_parameters():
             value.requires_grad_(name in learning)
 

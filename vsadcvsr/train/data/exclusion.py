@@ -41,8 +41,8 @@ class Exclusion:
 
     def unmatched(self, folders: Sequence[Path]) -> list[str]:
         """The names that no file below the folders has, sorted: misspelt, or of another collection."""
-        found = (path for folder in folders for path in folder.rglob("*"))
-        ends = {end for path in found if path.is_file() for end in _path_ends(path)}
+        paths = (path for folder in folders for path in folder.rglob("*"))
+        ends = {end for path in paths if path.is_file() for end in _path_ends(path)}
         return sorted(map(str, self.names - ends))
 
 

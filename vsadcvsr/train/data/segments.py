@@ -28,8 +28,8 @@ _UNTAGGED = (2, None)  # colour matrices that a file does not name
 
 def files_below(folders: Sequence[Path], endings: tuple[str, ...]) -> list[Path]:
     """The files with these suffixes below the folders, or those that were named themselves, sorted."""
-    found = (path for folder in folders for path in (folder.rglob("*") if folder.is_dir() else [folder]))
-    return sorted({path for path in found if path.suffix.lower() in endings})
+    paths = (path for folder in folders for path in (folder.rglob("*") if folder.is_dir() else [folder]))
+    return sorted({path for path in paths if path.suffix.lower() in endings})
 
 
 def read_image(path: Path) -> Pixels:

@@ -34,27 +34,29 @@ def check_folder(folder: Path) -> None:
             raise WeightsError(
                 f"{file} is missing; give DOVE's folder in the layout of diffusers, with {', '.join(_PARTS)}"
             )
-        held = _class_of(file)
-        if held not in classes:
-            raise WeightsError(f"{file} is of the class {held}, not {' or '.join(sorted(classes))}; give DOVE's folder")
+        content = _class_of(file)
+        if content not in classes:
+            raise WeightsError(
+                f"{file} is of the class {content}, not {' or '.join(sorted(classes))}; give DOVE's folder"
+            )
 
 
-def find_prompt(folder: Path, given: Path | None) -> Path:
+def find_prompt(folder: Path, prompt_file: Path | None) -> Path:
     """The file with the embedding of the empty prompt: the one given, or one found in the folder or beside it."""
-    if given is not None:
-        if not given.is_file():
-            raise WeightsError(f"{given} is missing; name the file with the embedding of the empty prompt")
-        return given
-    found = [path for path in _near(folder) if KEY in _keys(path)]
-    named = [path for path in found if path.stem == EMPTY]
-    if not found:
+    if prompt_file is not None:
+        if not prompt_file.is_file():
+            raise WeightsError(f"{prompt_file} is missing; name the file with the embedding of the empty prompt")
+        return prompt_file
+    candidates = [path for path in _near(folder) if KEY in _keys(path)]
+    named = [path for path in candidates if path.stem == EMPTY]
+    if not candidates:
         raise WeightsError(
             f"no safetensors file in or beside {folder} holds a {KEY}; name it with --prompt (DOVE's own is "
             f"pretrained_models/prompt_embeddings/{EMPTY}.safetensors)"
         )
-    if len(named or found) > 1:
-        raise WeightsError(f"{found[0]} and {found[1]} both hold a {KEY}; name one with --prompt")
-    return (named or found)[0]
+    if len(named or candidates) > 1:
+        raise WeightsError(f"{candidates[0]} and {candidates[1]} both hold a {KEY}; name one with --prompt")
+    return (named or candidates)[0]
 
 
 def read_prompt(path: Path, shape: tuple[int, int]) -> Tensor:
@@ -62,10 +64,10 @@ def read_prompt(path: Path, shape: tuple[int, int]) -> Tensor:
     if KEY not in _keys(path):
         raise WeightsError(f"{path} holds no {KEY}; give the file that DOVE ships")
     with safe_open(path, framework="pt") as file:
-        held: Tensor = file.get_tensor(KEY)
-    if tuple(held.shape[-2:]) != shape or held.numel() != shape[0] * shape[1]:
-        raise WeightsError(f"{path} holds a {KEY} of shape {tuple(held.shape)}, but the transformer takes {shape}")
-    return held.reshape(1, *shape)
+        content: Tensor = file.get_tensor(KEY)
+    if tuple(content.shape[-2:]) != shape or content.numel() != shape[0] * shape[1]:
+        raise WeightsError(f"{path} holds a {KEY} of shape {tuple(content.shape)}, but the transformer takes {shape}")
+    return content.reshape(1, *shape)
 
 
 def _near(folder: Path) -> Iterator[Path]:
@@ -83,7 +85,7 @@ def _keys(path: Path) -> list[str]:
 
 def _class_of(file: Path) -> object:
     try:
-        held = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WeightsError(f"{file} cannot be read as JSON ({error}); fetch it anew") from error
-    return held.get("_class_name") if isinstance(held, dict) else None
+    return content.get("_class_name") if isinstance(content, dict) else None

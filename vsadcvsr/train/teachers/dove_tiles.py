@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.spec import SCALE
 
 LOW_MULTIPLE = 16
 """Low-resolution height and width are padded to a multiple of this."""
@@ -99,8 +98,3 @@ def padded_frames(frames: int) -> int:
 def padded_side(length: int) -> int:
     """The least multiple of 16 that is no less."""
     return length + -length % LOW_MULTIPLE
-
-
-def output_size(height: int, width: int) -> tuple[int, int]:
-    """What a padded low-resolution image of this size becomes."""
-    return SCALE * padded_side(height), SCALE * padded_side(width)
