@@ -49,7 +49,7 @@ def select(output: NetworkOutput, index: int) -> NetworkOutput:
 
 
 def cropped(output: NetworkOutput, height: int, width: int) -> NetworkOutput:
-    """What came of the top left (height, width) source pixels."""
+    """The output of the top left (height, width) source pixels."""
     if isinstance(output, BaseAndDetail):
         return BaseAndDetail(output.base[..., :height, :width], output.detail[..., : height * SCALE, : width * SCALE])
     return output[..., : height * SCALE, : width * SCALE]

@@ -25,7 +25,7 @@ DEFAULT_THRESHOLD = 0.22
 
 _COLUMNS, _ROWS = 32, 18
 _NEGLIGIBLE = 0.08
-"""Where this little is left unexplained, the dearer explanations are not tried."""
+"""Below this, the more expensive explanations are not tried."""
 _BLOCK, _SEARCH = 6, 4
 _NOISE = 1e-4
 """Variance that counts as no structure: about 2.5 steps of 255."""

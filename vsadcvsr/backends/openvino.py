@@ -28,7 +28,7 @@ _TELEMETRY = "openvino_telemetry"
 
 
 def _import_error(error: ImportError) -> BackendError:
-    """What to do where OpenVINO cannot be imported."""
+    """The error for a failed import of OpenVINO, with what to do."""
     if not find_spec("openvino"):
         return MissingError("backend 'openvino' needs OpenVINO; run `pip install vsadcvsr[openvino]`")
     if "mismatches with OpenVINO Runtime" in str(error):

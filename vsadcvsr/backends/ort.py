@@ -309,7 +309,7 @@ def _cores() -> int:
 
 
 def _metadata_of(path: Path, session: _Session) -> ModelMetadata:
-    """What the export wrote into the file, checked against the graph."""
+    """The metadata of a file, checked against its graph."""
     entry = session.get_modelmeta().custom_metadata_map.get(KEY)
     names = [[node.name for node in nodes] for nodes in (session.get_inputs(), session.get_outputs())]
     return read_metadata(path, entry, *names)

@@ -16,7 +16,7 @@ from vsadcvsr.spec import Array
 
 @dataclass(frozen=True, kw_only=True)
 class BenchOptions:
-    """What is measured: a model as the engine would run it, on frames of `width` x `height`."""
+    """A model as the engine would run it, on frames of `width` x `height`."""
 
     model: str = "fast"
     backend: str = "auto"

@@ -1,4 +1,4 @@
-"""How good and how steady upscalers are: `adcvsr evaluate --data DIR [--model fast …] [--videos NAME=FOLDER …]`.
+"""Evaluation of upscalers: `adcvsr evaluate --data DIR [--model fast …] [--videos NAME=FOLDER …]`.
 
 DIR holds sets of clips, each clip a video or a folder of images: `clips/gt` and beside it, a quarter of the size,
 a folder for each set; or, for each set, `SET/lr` and `SET/gt`; or just `lr` and `gt`. Without `gt` only what needs no

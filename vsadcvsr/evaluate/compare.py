@@ -31,15 +31,18 @@ _LEAST_SIDE = 20  # pixels that fidelity's windows and borders need
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """What of the videos is shown: frames from `start`, at most `frames` of them, and the middle `crop` pixels of each
-    side of the largest (0 is all). `quality` is WebP's, 1 to 100; `lossless` embeds PNG instead.
-    """
+    """The part of the videos that is shown, and its encoding."""
 
     start: int = 0
+    """The first frame."""
     frames: int = 25
+    """How many frames at most."""
     crop: int = 0
+    """Side of the shown middle, in pixels of the largest video; 0 for all."""
     quality: int = 92
+    """WebP's, 1 to 100."""
     lossless: bool = False
+    """PNG instead of WebP."""
 
     def __post_init__(self) -> None:
         for name, least in (("start", 0), ("frames", 1), ("crop", 0), ("quality", 1)):

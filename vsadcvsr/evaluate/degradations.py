@@ -24,7 +24,7 @@ type Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Degradation:
-    """What a kind of source goes through, in this order; every span is drawn from once a scene."""
+    """A kind of source: its degradations in this order; every span is sampled once per scene."""
 
     blur: Span = (0.0, 0.0)
     """Sigma of a Gaussian blur, in pixels of the truth; antialiased bicubic shrinking to a quarter follows."""

@@ -59,7 +59,7 @@ class Report:
     remarks: tuple[str, ...] = field(default=())
 
     def notes(self) -> list[str]:
-        """What a reader of the table has to know, a line each."""
+        """Notes below the table, a line each."""
         lines = [f"{COLUMNS[name].head}: {_describe(VARIANTS[_variant(name)], net)}" for name, net in self._nets()]
         return [*lines, *self.remarks, *(f"not measured: {reason}" for reason in self.measures.reasons)]
 

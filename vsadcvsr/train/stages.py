@@ -66,7 +66,7 @@ def _check_finite(step: int, losses: Mapping[str, Tensor]) -> None:
 
 
 class _StageTraining:
-    """What both stages share: the student, its optimiser, the precision."""
+    """Common parts of both stages: the student, its optimiser, the precision."""
 
     def __init__(self, settings: TrainSettings, stage: StageSettings, student: Student, world: World) -> None:
         self.settings, self.student, self.world = settings, student, world

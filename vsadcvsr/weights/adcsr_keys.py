@@ -22,7 +22,7 @@ _STAGES = (
     "activation",
     "conv_out",
 )
-"""What the numbers after `body.1.body.` stand for."""
+"""Stages by the numbers after `body.1.body.`."""
 
 _RESNET = (("conv_shortcut", "shortcut"),)
 _TRANSFORMER = (

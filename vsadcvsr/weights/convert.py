@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _OFFICIAL = "net_params_200.pkl and halfDecoder.ckpt of AdcSR"
 _OWN = ("mean", "student", "state_dict", "model")
-"""Where a checkpoint has its weights, best first; "" would be the checkpoint itself."""
+"""Keys of the weights in a checkpoint, best first."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _TensorSource:
 
 @dataclass(frozen=True)
 class Converted:
-    """What has been written."""
+    """Summary of the written file."""
 
     name: str
     tensors: int

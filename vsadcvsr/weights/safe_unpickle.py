@@ -44,7 +44,7 @@ _DAMAGE = (
     pickle.UnpicklingError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError, OSError,
     OverflowError, RecursionError, RuntimeError, TypeError, ValueError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What a file that is cut off or made up brings about."""
+"""Exceptions of damaged or forged files."""
 
 
 @dataclass(frozen=True, slots=True)

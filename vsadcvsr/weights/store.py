@@ -59,7 +59,7 @@ def _folder(entry: catalog.CatalogEntry, table: Path) -> Path:
 
 
 def entry_of(model: str, table: Path = catalog.TABLE) -> catalog.CatalogEntry:
-    """What the catalogue says of a model; WeightsError, with near misses, where it says nothing."""
+    """The catalogue's entry of a model; WeightsError, with near misses, if there is none."""
     entries = catalog.entries(table)
     if model in entries:
         return entries[model]

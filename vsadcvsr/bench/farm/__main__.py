@@ -47,7 +47,7 @@ class Report:
 
     @property
     def shares(self) -> dict[str, float]:
-        """What each part takes of one worker's time, from the plan to the film; they add up to one."""
+        """Share of each part in one worker's time, from the plan to the film; they add up to one."""
         parts = self.parts
         whole = sum(parts[name] for name in ("planning", "opening", "working", "joining")) + parts["sums"] / 2
         added = {words: parts[name] / whole for name, words in _ADDED.items()}
@@ -55,7 +55,7 @@ class Report:
         return {**added, "pictures: decoded, upscaled, encoded": 1 - sum(added.values())}
 
     def measured(self, pixels: int) -> Measured:
-        """What is calculated with, by a clip of so many pixels."""
+        """Input of the forecast, from a clip of so many pixels."""
         parts, most = self.parts, self.workers[-1]
         return Measured(
             pixels=pixels,
@@ -111,7 +111,9 @@ def _parts(arguments: argparse.Namespace, frames: int) -> dict[str, float]:
 
 
 def _run_module(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSON has
-    """What a module prints as a program: the host is above this room, and Ray fills a process."""
+    """JSON that a module prints when run as a program: `ffmpeg_filter` is a layer above this package, and Ray fills a
+    process.
+    """
     done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
@@ -120,7 +122,7 @@ def _run_module(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSO
 
 
 def text(results: Report) -> str:
-    """What was measured, for people."""
+    """Measurements as text."""
     lines = [f"{'workers':>8}{'':10}{'seconds':>10}{'efficiency':>12}"]
     for name, workers in (("", results.workers), ("on Ray", results.on_ray)):
         lines += [f"{row.workers:8}  {name:8}{row.seconds:10.2f}{row.efficiency:12.1%}" for row in workers]
@@ -136,7 +138,7 @@ def text(results: Report) -> str:
 
 
 def forecast_text(measured: Measured, assumed: Assumed, result: Forecast) -> str:
-    """What was calculated, for people."""
+    """A forecast as text."""
     taken = ", ".join(f"{name}={value:g}" for name, value in asdict(assumed).items())
     moved = f"{result.reading:.0f} MB/s read, {result.writing:.0f} MB/s written"
     verbs = f"plan {result.planning:.0f} s, work {result.working:.0f} s, merge {result.merging:.0f} s"

@@ -24,7 +24,7 @@ from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 
 _CORES = 0.01
-"""What a worker that sleeps is said to need, so that many have room."""
+"""Cores that a sleeping worker reserves, so that many fit."""
 _TIMEOUT = 120.0
 
 

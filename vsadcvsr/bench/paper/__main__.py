@@ -38,7 +38,7 @@ with extras.needs("torch", "the benchmark of the paper's network", __name__, opt
     from vsadcvsr.weights import store
 
 PUBLISHED_MS = 22.0
-"""What the paper reports for a frame of a 25-frame clip at 512x512 on an H20."""
+"""Milliseconds per frame in the paper, for a 25-frame clip at 512x512 on an H20."""
 
 _CARD_GIB = (24, 12, 8)
 _OUTPUTS = {"1920x1080": (270, 480), "3840x2160": (540, 960)}
@@ -48,7 +48,7 @@ _MIN_DB = {"fp32": 60.0, "fp16": 20.0, "bf16": 20.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What is measured. Sizes are (height, width) of what goes in."""
+    """Sizes of the benchmark, (height, width) of the input."""
 
     dims: PaperDims = PAPER
     size: tuple[int, int] = (128, 128)
@@ -70,7 +70,7 @@ DRY_RUN = Trial(
 
 @dataclass
 class Results:
-    """What came of it: numbers by name, in order; what holds `fast`; what was left out, and why."""
+    """Numbers by name, in order; the estimate for `fast`; and what was left out, with the reasons."""
 
     numbers: dict[str, float] = field(default_factory=dict)
     gpu_estimate: gpu_estimate.Report | None = None

@@ -1,4 +1,4 @@
-"""How often the cut detector is right: `python -m vsadcvsr.evaluate.cuts --clips DIR --images DIR`.
+"""Evaluation of the cut detector: `python -m vsadcvsr.evaluate.cuts --clips DIR --images DIR`.
 
 Prints hits and misses for every kind of cut, false alarms for everything that only looks like one, and both over a
 sweep of thresholds. Every second scene goes into either of two halves: a threshold fitted on one is tried on the other.

@@ -72,7 +72,7 @@ type Metric = Callable[[ClipWithFlow, ClipWithFlow | None], Series]
 
 @dataclass(frozen=True)
 class MetricSet:
-    """What is measured: the columns that were asked for, how each is filled, and why some cannot be, a line each."""
+    """The requested columns, the metrics that fill them, and why some cannot be filled, a line each."""
 
     columns: tuple[str, ...]
     metrics: tuple[Metric, ...]
@@ -96,7 +96,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 
 def metrics_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0) -> MetricSet:
-    """What fills `columns`; those that cannot be filled here stay empty, and `reasons` says why."""
+    """The metrics for `columns`; those that are unavailable here stay empty, and `reasons` says why."""
     metrics: list[Metric] = [metric for names, metric in _BUILT_IN.items() if set(names) & set(columns)]
     if _fidelity in metrics and not {"ssim7_y", "psnr_rgb", "ssim_rgb"} & set(columns):
         metrics[metrics.index(_fidelity)] = _luma_fidelity
@@ -210,7 +210,7 @@ _OPTIONAL: dict[str, Callable[[int], Scores]] = {
     "xpsnr": lambda _: ssimulacra2_xpsnr.open_metric("xpsnr"),
     "features": _features,
 }
-"""What gives a number for every frame of a clip beside its truth, where it is installed."""
+"""Metrics for every frame of a clip against its truth that need optional packages."""
 
 _BUILT_IN: dict[tuple[str, ...], Metric] = {
     ("psnr_y", "ssim_y", "ssim7_y", "psnr_rgb", "ssim_rgb"): _fidelity,

@@ -1,4 +1,4 @@
-"""How steady a clip is: the warping error E*warp in its published variants, and flicker.
+"""Temporal consistency metrics: the warping error E*warp in its published variants, and flicker.
 
 For every pair of neighbours the second frame is warped onto the first along the flow, and what differs where nothing is
 occluded is the error: the mean squared difference over visible pixels and pairs, times 1e3. The mask is that of Lai et
@@ -35,7 +35,9 @@ type Flow = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FlowNet:
-    """What finds motion: `between(first, second)` is (H, W, 2) in pixels (x, y), from the first frame to the second."""
+    """An optical flow estimator: `between(first, second)` is (H, W, 2) in pixels (x, y), from the first frame to the
+    second.
+    """
 
     name: str
     between: Callable[[Array, Array], Flow]

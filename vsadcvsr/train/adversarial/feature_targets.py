@@ -40,7 +40,7 @@ class FeatureTargets(nn.Module):
         self.register_buffer("scale", torch.ones(channels, 1, 1))
 
     def discriminator_features(self, features: Tensor, pictures: Tensor, frames: Tensor) -> Tensor:
-        """What a discriminator of features is shown of a student: the features that its images came from."""
+        """A student's features for a discriminator: those that its output was made from."""
         del pictures, frames
         return features
 

@@ -20,7 +20,7 @@ from vsadcvsr.train.students import Student
 
 
 def make_discriminators(stage: AdversarialSettings, student: Student) -> dict[str, Discriminator]:
-    """A discriminator for each domain that is asked for."""
+    """A discriminator for each requested domain."""
     width = stage.width
     heads = split_heads(width, stage.detail_share) if stage.heads == "dual" else {"both": width}
     trunks: dict[str, Callable[[], object]] = {
@@ -31,7 +31,7 @@ def make_discriminators(stage: AdversarialSettings, student: Student) -> dict[st
 
 
 def make_feature_targets(stage: AdversarialSettings, student: Student) -> FeatureTargets:
-    """What makes feature targets of images. Raises UsageError, WeightsError, BackendError where parts are missing."""
+    """Feature targets of images. Raises UsageError, WeightsError, BackendError if parts are missing."""
     if isinstance(student, CompactStudent):
         return FeatureEncoder(student.dims.width)
     return PaperFeatureTargets.load(_required_path(stage, "vae"), _required_path(stage, "half_decoder"), student)

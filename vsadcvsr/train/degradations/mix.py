@@ -90,5 +90,6 @@ def _share(part: str, text: str) -> tuple[str, float]:
 
 
 MIX = Mix.parse("clean=.4,light=.6")
-"""What the shipped network learned from last. A small network cannot tell how bad its source is, and with heavy
-degradations in the mix it ruins decent ones."""
+"""The mix that the shipped network was trained with last. A small network cannot tell how bad its source is, and with
+heavy degradations in the mix it ruins decent ones.
+"""

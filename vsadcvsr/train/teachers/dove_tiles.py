@@ -15,7 +15,7 @@ LOW_MULTIPLE = 16
 """Low-resolution height and width are padded to a multiple of this."""
 
 TILE_MULTIPLE = 16
-"""What the VAE and the patches of the transformer shrink an image by, together."""
+"""Total downsampling of the VAE and the patches of the transformer."""
 
 _FRAMES = 8
 

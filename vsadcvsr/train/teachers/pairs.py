@@ -57,7 +57,7 @@ class VideoPairs:
             raise UsageError.of("size", SCALE * self.side, "4 or more, a multiple of 4")
 
     def problems(self) -> list[str]:
-        """What is wrong with the folders, a line for each video; empty if nothing is."""
+        """Problems of the folders, a line for each video; empty if there are none."""
         teachers = [self.teacher] if self.truth is None else [self.teacher, self.truth]
         problems = [self._too_small(name) for name in self.low_videos]
         return [
