@@ -28,6 +28,8 @@ _VARIABLE_RATE = {
 }  # fmt: skip
 """Muxers that accept variable frame rate. For all others FFmpeg duplicates and drops frames."""
 _MP4 = {"mov", "mp4"}
+_PROFILED = {*_MP4, "3g2", "3gp", "f4v", "ipod", "ismv", "m4v", "psp"}
+"""Muxers that write the ICC profile of a stream."""
 _VARIABLE_MP4 = (58, 0)
 """libavutil of FFmpeg 6, the first whose MP4 muxer accepts variable frame rate."""
 _MANY_FILES = {
@@ -63,6 +65,11 @@ def fills_gaps(output: File, version: tuple[int, int]) -> bool:
     """Whether FFmpeg duplicates frames to fill gaps by default. `version` is libavutil's."""
     name = muxer_of(output)
     return name not in _VARIABLE_RATE or (name in _MP4 and version < _VARIABLE_MP4)
+
+
+def keeps_profile(output: File) -> bool:
+    """Whether FFmpeg writes the ICC profile of a stream into the container."""
+    return muxer_of(output) in _PROFILED
 
 
 def has_fixed_rate(output: File, codec: str) -> bool:

@@ -26,7 +26,7 @@ from ffmpeg_filter.media.damage import Damage
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.process import ProgramError, killed
-from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING, FrameInfo, lost_side_data_warning
+from ffmpeg_filter.media.showinfo import FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import frame_writer, stream_side_data, vsync
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
@@ -148,8 +148,7 @@ def _warnings(film: _ScannedFilm, split: SplitCommand, damage: Damage) -> Iterat
     )
     if lost := film.lost_side_data - stream_side_data.warned_kinds(side_data):
         yield lost_side_data_warning(lost)
-    if split.loses_source_keyframes:
-        yield LOST_KEYFRAMES_WARNING
+    yield from split.warnings
     if film.is_interlaced:
         yield INTERLACED
 

@@ -32,6 +32,8 @@ _PACKET_PATTERNS: dict[str, dict[str, re.Pattern[bytes]]] = {
 }
 CODECS = set(_PACKET_PATTERNS)
 """Codecs whose packets may contain side data."""
+IMAGE_CODECS = CODECS - VIDEO_CODECS
+"""Codecs of images, which have a profile of their own."""
 _MP4_PATTERNS = {PROFILE: re.compile(b"colr(?:prof|rICC)"), EXIF: re.compile(b"infe.{8,12}Exif", re.DOTALL)}
 """Boxes of an ICC profile or EXIF item in MP4 files."""
 _MP4_BOXES = {b"moov", b"meta"}

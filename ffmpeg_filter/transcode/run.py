@@ -12,7 +12,6 @@ from ffmpeg_filter.media.binary import Binary
 from ffmpeg_filter.media.probe import InputInfo
 from ffmpeg_filter.media.process import ProgramError
 from ffmpeg_filter.media.relay import InputRelays
-from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING
 from ffmpeg_filter.transcode import frame_count, verify
 from ffmpeg_filter.transcode.pipeline import Outcome, Transcode, TranscodeJob
 from ffmpeg_filter.transcode.progress import Reporter, make_reporter
@@ -55,8 +54,8 @@ def transcode(
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with output_files.claim_outputs(command), make_reporter(total, enabled=False if quiet else None) as reporter:
-        if split.loses_source_keyframes and level >= loglevel.WARNING:
-            reporter.say(f"warning: {LOST_KEYFRAMES_WARNING}")
+        for words in split.warnings if level >= loglevel.WARNING else ():
+            reporter.say(f"warning: {words}")
         try:
             outcome = Transcode(job, reporter).run()
             relays.check()

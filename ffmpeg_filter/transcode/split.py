@@ -14,9 +14,11 @@ from fractions import Fraction
 from ffmpeg_filter.command import containers, filter_options, filtergraph, output_files, timestamps
 from ffmpeg_filter.command.argv import Command, File, Option
 from ffmpeg_filter.command.filtergraph import GraphCut
+from ffmpeg_filter.media import embedded_side_data
 from ffmpeg_filter.media.pixel_formats import OLDEST_LIBAVUTIL, supported_formats
 from ffmpeg_filter.media.probe import InputInfo, InputStream, is_pipe
 from ffmpeg_filter.media.showinfo import FILTER as SHOWINFO
+from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING, PROFILE, lost_side_data_warning
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.encode_command import EncodeCommand, StartInfo
 from ffmpeg_filter.transcode.frame_writer import TIME_ORIGIN, StreamInfo
@@ -31,6 +33,8 @@ _DECODER_GLOBALS = {
 
 _REPEAT_FRAMES = Fraction(1, 2)
 """Gap before the first frame, in frames, from which FFmpeg duplicates it at a constant rate."""
+_PROFILE_IN_FRAMES = (60, 0)
+"""libavutil from which frames have the ICC profile of their track (FFmpeg 8)."""
 _NO_AUTOROTATE = (["-noautorotate"], ["-autorotate", "0"])
 
 
@@ -61,8 +65,8 @@ class SplitCommand:
     """Whether FFmpeg rotates frames, rather than leaving that to players (`-noautorotate`)."""
     reads_stdin: bool
     """Whether an input is standard input."""
-    loses_source_keyframes: bool
-    """Whether `-force_key_frames source` is given and the key frames cannot be known."""
+    warnings: tuple[str, ...]
+    """What is known before the first frame not to come through."""
     format_filter: str
     """The filter before `adcvsr` that converts unsupported pixel formats."""
     companion_track: companion.CompanionTrack | None
@@ -133,7 +137,10 @@ def split_command(
         keeps_times=encode.keeps_times,
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(is_pipe(file.url) for file in command.inputs),
-        loses_source_keyframes=not companion_track and _wants_source_keyframes(output),
+        warnings=(
+            *([LOST_KEYFRAMES_WARNING] if not companion_track and _wants_source_keyframes(output) else []),
+            *([lost_side_data_warning([PROFILE])] if _loses_profile(main_stream, output, version) else []),
+        ),
         format_filter=format_filter,
         companion_track=companion_track,
     )
@@ -143,6 +150,16 @@ def _wants_source_keyframes(output: File) -> bool:
     return any(
         option.name == "force_key_frames" and (option.value or "").startswith("source") for option in output.options
     )
+
+
+def _loses_profile(main_stream: stream_map.MainStream | None, output: File, version: tuple[int, int]) -> bool:
+    """Whether the ICC profile is the track's alone. FFmpeg before 8 copies it from stream to stream through a simple
+    graph, and does not give it to frames.
+    """
+    stream = main_stream.stream if main_stream else None
+    if stream is None or PROFILE not in stream.side_data or version >= _PROFILE_IN_FRAMES:
+        return False
+    return stream.codec not in embedded_side_data.IMAGE_CODECS and containers.keeps_profile(output)
 
 
 def _side_data(inputs: Sequence[InputInfo], main_stream: stream_map.MainStream | None, source: int) -> set[str]:

@@ -35,6 +35,19 @@ def still(path: Path, *, pixels: str = "rgb24", orientation: int = 1) -> Path:
     return path
 
 
+def with_track_profile(data: bytes) -> bytes:
+    """An MP4 or MOV file of one track, its index behind the data, whose track has the profile."""
+    box = struct.pack(">I", 12 + len(profile())) + b"colrprof" + profile()
+    at = data.index(b"moov")
+    changed = bytearray(data)
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        at = data.index(name, at)
+        (size,) = struct.unpack_from(">I", data, at - 4)
+        struct.pack_into(">I", changed, at - 4, size + len(box))
+    changed[at - 4 + size : at - 4 + size] = box
+    return bytes(changed)
+
+
 def _png(data: bytes, profile: bytes, exif: bytes) -> bytes:
     added = _chunk(b"iCCP", b"p\0\0" + zlib.compress(profile)) + _chunk(b"eXIf", exif)
     return data[:_HEADER_BYTES] + added + data[_HEADER_BYTES:]
