@@ -21,8 +21,10 @@ with needs("ffmpeg", "the operator", __name__):
         import ffmpeg
         from ffmpeg.nodes import FilterNode, filter_operator, output_operator
     except ImportError as error:
-        words = f"the operator needs ffmpeg-python ({error}); run `{install('ffmpeg')}`, and before it"
-        raise BackendError(f"{words} `pip uninstall typed-ffmpeg` if that is there: both are called ffmpeg") from error
+        message = f"the operator needs ffmpeg-python ({error}); run `{install('ffmpeg')}`, and before it"
+        raise BackendError(
+            f"{message} `pip uninstall typed-ffmpeg` if installed: both are called ffmpeg"
+        ) from error
 
 
 @filter_operator()  # type: ignore[untyped-decorator, unused-ignore]

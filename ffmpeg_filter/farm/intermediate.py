@@ -32,17 +32,17 @@ def suffix(pixel_format: str) -> str:
     return ".mkv" if pixel_format in _ffv1_formats() else ".nut"
 
 
-def write(path: Path, pictures: Iterable[av.VideoFrame]) -> int:
+def write(path: Path, frames: Iterable[av.VideoFrame]) -> int:
     """Writes frames of one format into a file and returns their number. Raises OSError."""
     file: av.container.OutputContainer | None = None
     count = 0
     try:
-        for picture in pictures:
+        for frame in frames:
             if file is None:
                 file = av.open(str(path), "w", options=_REPEATABLE)
-                stream = _stream(file, picture, path.suffix)
-            picture.pts, picture.dts, picture.time_base = count, None, Fraction(1, _RATE)
-            file.mux(stream.encode(picture))
+                stream = _stream(file, frame, path.suffix)
+            frame.pts, frame.dts, frame.time_base = count, None, Fraction(1, _RATE)
+            file.mux(stream.encode(frame))
             count += 1
         if file is not None:
             file.mux(stream.encode(None))
@@ -66,11 +66,11 @@ def read(path: Path, pixel_format: str) -> Iterator[av.VideoFrame]:
     """The frames of a file, in order. Raises MediaError if it cannot be read or has another pixel format."""
     try:
         with av.open(str(path)) as file:
-            for picture in file.decode(video=0):
-                if picture.format.name != pixel_format:
-                    raise MediaError(f"{path.name} has pictures in {picture.format.name}, allowed: {pixel_format}")
-                picture.pict_type = 0
-                yield picture
+            for frame in file.decode(video=0):
+                if frame.format.name != pixel_format:
+                    raise MediaError(f"{path.name} has frames in {frame.format.name}, allowed: {pixel_format}")
+                frame.pict_type = 0
+                yield frame
     except av.FFmpegError as error:
         raise MediaError(f"{path.name} cannot be read: {error}") from error
 

@@ -82,13 +82,13 @@ def _encode_film(context: JobContext, paths: Sequence[Path], reporter: Reporter)
 def _encode_pass(context: JobContext, args: Sequence[str], paths: Sequence[Path], reporter: Reporter) -> None:
     encoder: Encoder | None = None
     try:
-        for picture in _intermediate_frames(context, paths):
+        for frame in _intermediate_frames(context, paths):
             argv = [context.binary.path, *output_files.with_overwrite(args)]
-            encoder = encoder or Encoder(argv, picture, context.stream_info, reporter.say)
-            if not encoder.write(picture):
+            encoder = encoder or Encoder(argv, frame, context.stream_info, reporter.say)
+            if not encoder.write(frame):
                 break
-            reporter.frame(float((picture.pts or 0) * context.index.time_base))
-        assert encoder is not None, "a film has pictures"
+            reporter.frame(float((frame.pts or 0) * context.index.time_base))
+        assert encoder is not None, "a video has frames"
         encoder.finish()
     finally:
         if encoder is not None:
@@ -106,7 +106,7 @@ def _intermediate_frames(context: JobContext, paths: Sequence[Path]) -> Iterator
             frame.duration = index.durations[number]
             yield frame
         if number + 1 != chunk.end:
-            raise MediaError(f"{path.name} has {number + 1 - chunk.begin} pictures instead of {chunk.length}")
+            raise MediaError(f"{path.name} has {number + 1 - chunk.begin} frames instead of {chunk.length}")
 
 
 def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:
@@ -177,7 +177,7 @@ def _inspect_chunk(path: Path, chunk: Chunk) -> _EncodedChunk:
         raise FarmError(f"{path.name} cannot be read: {error}") from error
     ranks = dts.presentation_ranks([time for time, _ in packets])
     if len(ranks) != chunk.length or not packets[0][1] or ranks[0] != 0:
-        raise FarmError(f"{path.name} does not begin with a key frame or has not {chunk.length} pictures")
+        raise FarmError(f"{path.name} does not begin with a key frame or has not {chunk.length} frames")
     return _EncodedChunk(path, extradata, chunk.begin, ranks)
 
 

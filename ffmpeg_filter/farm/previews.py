@@ -90,7 +90,7 @@ class _PreviewSource:
         source, result = self._source_frame(number), self._result_frame(chunk, number)
         self._tag_colors(result, source)
         if source.color_trc in _HDR and not self.notes:
-            self.notes.append("PQ and HLG pictures are shown as they are, without tone mapping")
+            self.notes.append("PQ and HLG frames are shown as they are, without tone mapping")
         shape = (result.width, result.height)
         before, after = _rgb(source, shape, "BICUBIC"), _rgb(result, shape)
         back = _rgb(result, (source.width, source.height), "AREA")
@@ -135,7 +135,7 @@ class _PreviewSource:
                 frames = intermediate.read(path, self._context.spec.pixel_format)
             frame = next(islice(frames, number - chunk.begin, None), None)
         if frame is None:
-            raise UnmatchedError(f"{path.name} has too few pictures")
+            raise UnmatchedError(f"{path.name} has too few frames")
         return frame
 
 

@@ -46,7 +46,7 @@ class ChunkRenderer:
     ) -> None:
         self._context = context = JobContext(job)
         self._options = replace(context.split.filter_options, threads=context.split.filter_options.threads or threads)
-        self._log, self._on_frame = lambda words: None if _ENCODER_BANNER.match(words) else say(words), on_frame
+        self._log, self._on_frame = lambda message: None if _ENCODER_BANNER.match(message) else say(message), on_frame
         spec = context.spec
         self._source = FrameSource(
             context.binary, context.split.decoder_args, context.index, spec.pts_shift, spec.preroll
@@ -106,7 +106,7 @@ class ChunkRenderer:
                 intermediate.write(part, upscaled)
         count = intermediate.count_packets(part)
         if count != chunk.length:
-            raise MediaError(f"chunk {chunk.number} came out with {count} pictures instead of {chunk.length}")
+            raise MediaError(f"chunk {chunk.number} came out with {count} frames instead of {chunk.length}")
 
     def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Generator[av.VideoFrame]:
         first = next(frames)
@@ -135,7 +135,7 @@ class ChunkRenderer:
             for frame in frame_index.with_times(frames, context.encoder_index, begin):
                 encoder = encoder or Encoder([context.binary.path, *args], frame, context.stream_info, self._log)
                 encoder.write(frame)
-            assert encoder is not None, "a chunk has pictures"
+            assert encoder is not None, "a chunk has frames"
             encoder.finish()
         finally:
             if encoder is not None:

@@ -62,7 +62,7 @@ class ChunkWorker:
             chdir_to_job(job.request)
             with job.claims.claim(number, self._driver) as has_claim:
                 if not has_claim:
-                    return WorkerReply(holder=job.claims.holder(number) or "somebody")
+                    return WorkerReply(holder=job.claims.holder(number) or "another worker")
                 worker.process(number)
         except (AdcvsrError, OSError) as error:
             return WorkerReply.from_error(error)

@@ -14,7 +14,7 @@ FRAME_METADATA = (59, 0)
 
 def filters(frame_info: FrameInfo, version: tuple[int, int]) -> list[str]:
     """Filters at the head of the encoder's graph that restore color tags. `version` is libavutil's."""
-    is_rgb = frame_info.matrix == "gbr"  # which the format says, and what an encoder has made YUV of must not
+    is_rgb = frame_info.matrix == "gbr"  # stated by the format; must not be set where an encoder converts to YUV
     tags = {
         "range": None if is_rgb else frame_info.range,
         "colorspace": None if is_rgb else frame_info.matrix,

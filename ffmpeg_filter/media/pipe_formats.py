@@ -59,7 +59,7 @@ def pipe_format_of(pixel_format: str) -> PipeFormat:
     if plain in _FLOATS:
         filters = () if order != "be" else (f"format={pixel_format}",)
         return PipeFormat("pfm", b"PFM\0", f"{plain}le", filters, _FLOATS[plain])
-    if pixel_format.startswith("yuvj"):  # whose range is said beside it
+    if pixel_format.startswith("yuvj"):  # its range is a separate tag
         return PipeFormat("rawvideo", fourcc_of(pixel_format.replace("j", "")) or b"", pixel_format)
     if tag := fourcc_of(pixel_format):
         return PipeFormat("rawvideo", tag, pixel_format)

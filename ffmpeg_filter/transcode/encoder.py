@@ -95,7 +95,7 @@ class Encoder:
 
     def kill(self) -> None:
         """Kills the encoder if it still runs; its output stays unfinished."""
-        self._process.kill()  # before its pipe is closed, which would be the end of the film to it
+        self._process.kill()  # before its pipe is closed, which it would take for the end of the video
         self._put(None)
         self._writer.join()
 

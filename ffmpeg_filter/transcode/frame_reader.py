@@ -67,7 +67,7 @@ def read_frames(descriptor: int, frame_infos: FrameInfoQueue) -> Generator[tuple
     pipe = _PeekablePipe(descriptor)
     while pipe.peek(1):
         while (frame_info := frame_infos.next()) is None:
-            pipe.peek(_PEEK_BYTES)  # a decoder that waits for room goes on, to the words on a later frame or to its end
+            pipe.peek(_PEEK_BYTES)  # a decoder that waits for room goes on, to the info of a later frame, or to its end
         first_info = first_info or frame_info
         frame = read_frame(first_info.width, first_info.height, first_info.format, pipe.fill)
         _describe(frame, frame_info)
@@ -95,7 +95,7 @@ class _PeekablePipe:
         while at < len(buffer):
             count = self._file.readinto(buffer[at:])
             if not count:
-                raise MediaError("the decoder's pictures break off within a frame")
+                raise MediaError("the decoder's output breaks off within a frame")
             at += count
 
 

@@ -239,7 +239,7 @@ class Transcode:
             self.reporter.say(f"warning: {message}")
 
     def _start_encoder(self, first: av.VideoFrame) -> Encoder:
-        assert self._first_info is not None, "a picture has come out, so a frame has gone in"
+        assert self._first_info is not None, "an output frame exists, so an input frame was read"
         job, frame_info = self.job, self._first_info
         stream_info = job.stream_info(frame_info.time_base, frame_info.rate, _seconds_of(first))
         self.outcome.rate = stream_info.pipe_rate

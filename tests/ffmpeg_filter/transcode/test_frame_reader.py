@@ -38,7 +38,7 @@ def test_a_frame_has_its_pixels_its_time_and_its_range() -> None:
 def test_a_stream_that_ends_within_a_frame_is_an_error() -> None:
     words = FrameInfoQueue()
     words.put(SHOWN)
-    with pytest.raises(MediaError, match="break off within a frame"):
+    with pytest.raises(MediaError, match="breaks off within a frame"):
         list(read_frames(piped(bytes(31)), words))
 
 
