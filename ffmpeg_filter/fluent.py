@@ -22,9 +22,7 @@ with needs("ffmpeg", "the operator", __name__):
         from ffmpeg.nodes import FilterNode, filter_operator, output_operator
     except ImportError as error:
         message = f"the operator needs ffmpeg-python ({error}); run `{install('ffmpeg')}`, and before it"
-        raise BackendError(
-            f"{message} `pip uninstall typed-ffmpeg` if installed: both are called ffmpeg"
-        ) from error
+        raise BackendError(f"{message} `pip uninstall typed-ffmpeg` if installed: both are called ffmpeg") from error
 
 
 @filter_operator()  # type: ignore[untyped-decorator, unused-ignore]

@@ -6,10 +6,7 @@ Everything that can be checked is checked: exit statuses, reported damage, and t
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -34,6 +31,7 @@ from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.frame_reader import FrameInfoQueue, is_harmless, read_frames
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
+from ffmpeg_filter.transcode.interrupts import on_interrupt
 from ffmpeg_filter.transcode.progress import Reporter
 from ffmpeg_filter.upscale.prefetch import prefetch
 from vsadcvsr.errors import MediaError
@@ -123,7 +121,7 @@ class Transcode:
         os.close(writable)
         frames = prefetch(self._upscaled(readable), 1)
         try:
-            with _on_interrupt(lambda: self._interrupt(decoder)), self._quit_key(decoder):
+            with on_interrupt(lambda: self._interrupt(decoder)), self._quit_key(decoder):
                 self._encode(frames, decoder)
         finally:
             decoder.kill()
@@ -247,10 +245,8 @@ class Transcode:
             self._packets.discard()
             self._warn(f"{self._packets.codec} of the source are not carried to this output")
             self._packets = None
-        side_data, is_stated = (
-            stream_side_data.from_first_frame(frame_info, self._companion_codec),
-            frame_writer.is_matroska(first, stream_info),
-        )
+        side_data = stream_side_data.from_first_frame(frame_info, self._companion_codec)
+        is_stated = frame_writer.is_matroska(first, stream_info)
         reaches_encoder = job.binary.version >= color_tags.FRAME_METADATA or self._companion_codec is None
         for message in stream_side_data.lost_warnings(
             side_data, frame_info, job.codec, is_stated=is_stated, reaches_encoder=reaches_encoder
@@ -335,20 +331,3 @@ def _check_killed(decoder: ChildProcess, outcome: Outcome) -> None:
     status = decoder.poll()
     if status is not None and status < 0 and not outcome.was_interrupted and not outcome.was_quit:
         raise MediaError(f"{killed('decoder', status)}; {_count(outcome)} through")
-
-
-@contextmanager
-def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
-    """Calls `act` on SIGINT, SIGTERM and SIGHUP while entered."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where no signal is heard
-        return
-    signals = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
-        signals.append(signal.SIGHUP)
-    handlers = [signal.signal(number, lambda *_: act()) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in zip(signals, handlers, strict=True):
-            signal.signal(number, handler)
