@@ -147,7 +147,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSetti
     run = TrainingRun(settings)
     before = {name: value.clone() for name, value in run.student.state_dict().items()}
     (drawn,) = run.stage.draw_samples(Dataset(settings.pool), 0)["student"]
-    with pytest.raises(WeightsError, match="the last checkpoint stands"):
+    with pytest.raises(WeightsError, match="the last checkpoint is kept"):
         run.stage.train_step(0, {"student": [replace(drawn, target=drawn.target * np.float32("nan"))]})
     assert equal(before, run.student.state_dict())
 
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(WeightsError, match=r"No space left.*the last checkpoint stands"):
+    with pytest.raises(WeightsError, match=r"No space left.*the last checkpoint is kept"):
         run.save()
     assert run.checkpoint.read_bytes() == held
     assert [path.name for path in settings.out.iterdir()] == ["checkpoint.pt"]

@@ -33,7 +33,8 @@ def load(
     precision: str = "auto",
     threads: int = 0,
 ) -> Backend:
-    """The model of that name or file, see `backends.load`; `denoise` is the share of its restoring weights.
+    """The model of that name or file, see `backends.load`. `denoise`, 0 to 1, blends its weights with its second set,
+    trained on bad sources.
 
     Raises UsageError, WeightsError or BackendError.
     """
@@ -44,7 +45,7 @@ def load(
     )  # fmt: skip
 
 
-class EndOfClip(Exception):  # noqa: N818 - an answer rather than an error
+class EndOfClip(Exception):  # noqa: N818 - control flow, as StopIteration is
     """Raise from `fetch(i)` when frame i is past the end, or no longer available from the host."""
 
 
@@ -86,7 +87,7 @@ class Engine:
     ) -> Engine:
         """An engine on the model of that name or file, which is loaded unless another engine has it already.
 
-        `denoise`, 0 to 1, is the share of its restoring weights, for models that have such. `strength` is 0 to 1.
+        `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `strength` is 0 to 1.
         `capacity` is the number of finished frames that `render` keeps; by default what fits into 256 MiB, 4 to 32.
         Raises UsageError, WeightsError or BackendError.
         """
@@ -164,7 +165,8 @@ class Engine:
 
     def needed_frames(self, n: int) -> range:
         """The frames that `output(n, …)` would fetch now, some of which may be past the end: for hosts that must have
-        them before the call. As many as `context_frames`, or those that the current pass has yet to take.
+        them before the call. As many as `context_frames`, or those that the current pass (sequential run) has not
+        fetched yet.
         """
         with self._lock:
             if self._cache and self._cache.get(n) is not None:
@@ -192,14 +194,14 @@ class Engine:
         runner, self._runner = (
             self._runner,
             None,
-        )  # stays None if anything fails, for a step that failed has used the state up
+        )  # stays None if anything fails: a failed step leaves the recurrent state invalid
         if runner is None or not self._can_continue(runner, n):
             runner = self._restart(n, fetch)
         frame = None
         while frame is None:
             output = self._advance(runner, fetch)
             if runner.position.end is not None and runner.position.end <= n:
-                runner = self._restart(n, fetch)  # a frame between the last frame and this one is gone
+                runner = self._restart(n, fetch)  # the host no longer has a frame between the last output and n
             elif output and output[0] >= runner.position.first_valid:
                 self._store(*output)
                 frame = output[1] if output[0] == n else None
@@ -220,7 +222,7 @@ class Engine:
         return runner.flush()
 
     def _restart(self, n: int, fetch: Fetch) -> StreamRunner:
-        """A pass with the part of n's scene pending that n depends on."""
+        """A new pass with the frames queued that output n depends on; those before n's scene are left out."""
         checker, pending = FrameChecker(self._options.threshold), list[CheckedFrame]()
         for i in range(warm_up_start(n, self.lookahead), n + 1):
             try:
@@ -256,7 +258,7 @@ class Engine:
 
 
 def _clamped_rgb(frame: OutputFrame) -> Array:
-    """RGB, clamped. Planes cannot be converted back: callers of `render` give no colour format."""
+    """RGB, clamped. Planes come only where a colour format was given, which `stream` and `render` do not take."""
     if isinstance(frame, Planes):
         raise UsageError.of("encoding", "one", "none, for `stream` and `render`", "take `pictures` or `picture`")
     if isinstance(frame, BaseAndDetail):

@@ -26,7 +26,7 @@ from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.stages import AdversarialTraining, RegressionTraining, Samples, Scalars, StageTraining
 from vsadcvsr.train.students import initial_student
 
-_CHANGEABLE = {"threads", "save_every", "sample_every", "device"}  # settings that a resumed run may have otherwise
+_CHANGEABLE = {"threads", "save_every", "sample_every", "device"}  # settings that may differ in a resumed run
 
 
 class TrainingRun:
@@ -72,8 +72,8 @@ class TrainingRun:
                 torch.save(checkpoint, unfinished)
         except (OSError, RuntimeError) as error:
             raise WeightsError(
-                f"{self.checkpoint} cannot be written ({str(error).splitlines()[0]}); the last checkpoint stands; "
-                "make room and give the same command again"
+                f"{self.checkpoint} cannot be written ({str(error).splitlines()[0]}); the last checkpoint is kept; "
+                "free disk space and run the same command again"
             ) from error
 
     def resume(self) -> bool:
@@ -83,7 +83,7 @@ class TrainingRun:
         try:
             checkpoint = torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            hint = "delete it to begin anew"
+            hint = "delete it to start over"
             raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error
         _check_same_settings(checkpoint["settings"], self.settings.as_metadata(), self.settings.out)
         if checkpoint["stage"] != self.stage_number:
@@ -119,7 +119,7 @@ class TrainingRun:
                 self.save()
 
     def _samples(self, dataset: Dataset) -> Iterator[tuple[int, Samples]]:
-        """Steps and their samples, the next of which are drawn while one is learned."""
+        """Steps and their samples; the next step's samples are loaded while the current step trains."""
         steps = self.stage.stage.steps
         with ThreadPoolExecutor(1) as executor:
             pending = (
@@ -156,7 +156,7 @@ def _check_same_settings(saved: dict[str, Any], current: dict[str, Any], out: Pa
     differing = [name for name in sorted(saved.keys() | current.keys()) if saved.get(name) != current.get(name)]
     for name in differing:
         if name not in _CHANGEABLE:
-            hint = "give the same settings to go on, or another folder to begin anew"
+            hint = "give the same settings to go on, or another folder to start over"
             raise UsageError.of(name, current.get(name), f"{saved.get(name)!r}, as in the checkpoint in {out}", hint)
 
 

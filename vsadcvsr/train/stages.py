@@ -31,7 +31,7 @@ from vsadcvsr.train.students import Student, links, reconstruct
 type Scalars = dict[str, float]
 type Samples = Mapping[str, list[Batch]]
 
-_ENCODER_SEED, _STUDENT_SEED, _JUDGE_SEED = 0, 1, 2
+_ENCODER_SEED, _STUDENT_SEED, _DISCRIMINATOR_SEED = 0, 1, 2
 _ENCODER_RATE = 2e-3
 
 
@@ -187,7 +187,7 @@ class AdversarialTraining(_StageTraining):
     def draw_samples(self, pool: Dataset, step: int) -> Samples:
         draws = {STUDENT.name: self._student_samples(self.stage, pool, step)}
         for kind in REFERENCE_KINDS if self.discriminators else ():
-            rng = self._rng(step, self.world.rank, _JUDGE_SEED + len(draws))
+            rng = self._rng(step, self.world.rank, _DISCRIMINATOR_SEED + len(draws))
             assert kind.draw is not None
             draws[kind.name] = [kind.draw(pool, rng, self.stage.clips, self.stage.frames, self.stage.crop)]
         return draws

@@ -112,7 +112,7 @@ class TorchBackend:
             self._streams = _streams(device)
             self._graphs = GraphPool(self._streams[0]) if options.cuda_graphs and self._streams else None
         self._lock = threading.Lock()
-        self._executor_lock = threading.Lock()  # of machines; steps on a CPU take no other lock
+        self._executor_lock = threading.Lock()  # guards the idle executors; steps on a CPU take no other lock
         self._warned = False
         self._plans: dict[tuple[int, int, TileOptions | None], MemoryPlan] = {}
         self._offload: dict[Size, Offload] = {}
@@ -261,7 +261,7 @@ def _device(options: BackendOptions) -> torch.device:
     if kind not in present:
         raise BackendError(f"device {kind!r} is not available to backend 'torch', available: {', '.join(present)}")
     if kind == "cuda" and options.device_index >= count:
-        raise BackendError(f"device_index {options.device_index} is not there, available: 0 to {count - 1}")
+        raise BackendError(f"device_index {options.device_index} does not exist, available: 0 to {count - 1}")
     return torch.device(kind, options.device_index) if kind == "cuda" else torch.device(kind)
 
 

@@ -18,7 +18,7 @@ class Failure(NamedTuple):
 
 
 class ChunkQueue:
-    """The chunks that wait for a worker. Times are seconds of any one clock."""
+    """The chunks that wait for a worker. Times are in seconds of one monotonic clock."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._waiting = deque(numbers)
