@@ -165,7 +165,7 @@ def test_without_ray_it_is_said_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert ffadcvsr(words("local")) == 75
+    assert ffadcvsr(words("local")) == 65
     assert "-farm needs ray" in capfd.readouterr().err
 
 
