@@ -118,6 +118,10 @@ class FrameInfo:
 
 
 _LINE = re.compile(rf"\[{re.escape(FILTER)} @ \w+\] (?:\[\w+\] )?(.*)")
+_UNPREFIXED = re.compile(
+    r"config in time_base: .*|(?P<frame>n:\s*(?P<number>\d+) pts:\s*\S+ .*)|(?P<part> *side data - .*|color_[a-z]+:.*)"
+)
+"""The filter's text in a line that another thread had begun: FFmpeg writes no prefix before the line has ended."""
 _CONFIG = re.compile(r"config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)")
 _FRAME = re.compile(r"n:\s*(\d+) pts:\s*(\S+) ")
 _COLOR = re.compile(r"color_range:(\S+).*? color_space:(\S+).*? color_primaries:(\S+).*? color_trc:(\S+)")
@@ -143,19 +147,23 @@ class ShowinfoParser:
     _metadata: dict[str, object] = field(default_factory=dict)
     _side_data: set[str] = field(default_factory=set)
     _color: str = ""
+    _next_number: int = 0
+    _is_configured: bool = False
 
     def parse_line(self, line: str) -> bool:
         """Whether the line is from the filter; such lines are consumed."""
         match = _LINE.search(line)  # sometimes after FFmpeg's statistics
-        if not match:
+        text = match[1] if match else self._unprefixed(line)
+        if text is None:
             return False
-        text = match[1]
         if config := _CONFIG.match(text):
             over, under, frames, seconds = map(int, config.groups())
             self._time_base = Fraction(over, under)
             self._rate = Fraction(frames, seconds) if frames and seconds else None
-        elif _FRAME.match(text):
-            self._fields = dict(re.findall(r"(\w+):\s*(\S+)", text))
+            self._is_configured = True
+        elif frame := _FRAME.match(text):
+            self._fields = dict(reversed(re.findall(r"(\w+):\s*(\S+)", text)))  # the first, if others' text follows
+            self._next_number = int(frame[1]) + 1
             self._metadata, self._side_data, self._color = {}, set(), ""
         elif text.lstrip().startswith("color_"):
             self._color += f" {text}"
@@ -165,6 +173,17 @@ class ShowinfoParser:
         else:
             self._parse_side_data(text)
         return True
+
+    def _unprefixed(self, line: str) -> str | None:
+        """The filter's text in a line without its prefix; None if there is none, or it is not what must come next."""
+        match = _UNPREFIXED.search(line)
+        if not match or "showinfo" in line:
+            return None
+        if match["frame"]:
+            is_next = int(match["number"]) in {0, self._next_number}
+        else:
+            is_next = bool(self._fields) if match["part"] else not self._is_configured
+        return match[0] if is_next else None
 
     def _parse_side_data(self, text: str) -> None:
         if mastering := _MASTERING.search(text):

@@ -51,6 +51,25 @@ def test_a_line_that_another_thread_breaks_is_put_together(piece: str) -> None:
     assert frame.pts == 210
 
 
+@pytest.mark.parametrize("glued", range(len(HDR10)))
+def test_a_line_that_another_thread_had_begun_is_read(glued: int) -> None:
+    prefix = f"[{FILTER} @ 0x55aa] [info] "
+    lines = [("  Stream #1:0: Video: mpeg2video, " if at == glued else prefix) + line for at, line in enumerate(HDR10)]
+    lines[1] = lines[1].replace("n:   7", "n:   0")
+    frames: list[FrameInfo] = []
+    parser = ShowinfoParser(frames.append)
+    assert all(parser.parse_line(line) for line in lines)
+    assert frames[0].pts == 3584
+    assert frames[0].time_base == Fraction(1, 15360)
+    assert frames[0].mastering is not None
+    assert (frames[0].content_light, frames[0].matrix) == ((1000, 400), "bt2020nc")
+
+
+def test_text_of_another_thread_behind_a_frame_changes_none_of_its_facts() -> None:
+    (frame,) = read([PLAIN[0], f"{PLAIN[2]}  Stream #1:0: Video: s:16x16 fmt:rgb24", PLAIN[4]])
+    assert (frame.width, frame.height, frame.format) == (720, 480, "yuv420p")
+
+
 def test_hdr_metadata_come_with_the_frame() -> None:
     (frame,) = read(HDR10)
     assert frame.mastering is not None
