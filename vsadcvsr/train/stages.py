@@ -62,7 +62,7 @@ def _check_finite(step: int, losses: Mapping[str, Tensor]) -> None:
     for name, loss in losses.items():
         if not torch.isfinite(loss):
             hint = "lower the learning rate, or look at the pool"
-            raise WeightsError(f"the {name} loss of step {step} is {loss.item()}; the last checkpoint stands; {hint}")
+            raise WeightsError(f"the {name} loss of step {step} is {loss.item()}; the last checkpoint is kept; {hint}")
 
 
 class _StageTraining:
