@@ -1,6 +1,6 @@
 """Files that a command writes: checks, temporary names, and the final rename.
 
-An output file is written under a temporary name beside its final one and renamed at the end. Anything else (a device,
+An output file is written under a temporary name in the same folder and renamed at the end. Anything else (a device,
 pipe, protocol or playlist) is written by FFmpeg directly.
 """
 

@@ -112,7 +112,7 @@ def read(path: Path, total: str) -> FrameIndex:
     except OSError as error:
         raise FarmError(f"the index of frames cannot be read: {error}") from error
     if hashlib.sha256(content).hexdigest() != total:
-        raise FarmError(f"{path} is not the index that was planned with; plan anew in another folder")
+        raise FarmError(f"{path} is not the index that was planned with; plan again in another folder")
     return parse(content.decode())
 
 
@@ -131,7 +131,7 @@ class Indexer:
         number = len(self._rows)
         time_base = Fraction(frame.time_base.numerator, frame.time_base.denominator) if frame.time_base else None
         if frame.pts is None or time_base is None or self._time_base not in {None, time_base}:
-            raise FormatError(f"frame {number} has no time in the clock of the first; write the film anew with times")
+            raise FormatError(f"frame {number} has no time in the clock of the first; write it again with timestamps")
         self._time_base = time_base
         self._rows.append((frame.pts, frame.duration or 0, frame_checksum(frame)))
         if self._threshold > 0:

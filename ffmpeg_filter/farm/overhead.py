@@ -1,4 +1,4 @@
-"""Overhead of a farm beside one machine, measured part by part on a synthetic clip, for `adcvsr bench farm`.
+"""Overhead of a farm compared with one machine, measured part by part on a synthetic clip, for `adcvsr bench farm`.
 
 `python -m ffmpeg_filter.farm.overhead SETTINGS` takes and prints JSON. In place of a GPU it sleeps.
 """
@@ -106,7 +106,7 @@ def measure(settings: OverheadSettings, folder: Path) -> Overhead:
         bytes=sum(line.bytes for line in ledger_lines),
         planning=planning,
         opening=opening,
-        working=working + margin / settings.fps,  # a GPU would work on the frames beside, too
+        working=working + margin / settings.fps,  # a GPU would work on the frames at the same time
         seeking=seeking,
         beside=margin * (reading + 1 / settings.fps),
         proving=proving,

@@ -19,6 +19,7 @@ from ffmpeg_filter.command import filtergraph
 from ffmpeg_filter.farm import intermediate
 from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
 from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
+from vsadcvsr.color import LUMA_709
 from vsadcvsr.errors import AdcvsrError, MediaError
 from vsadcvsr.farm.monitor.report import Preview
 from vsadcvsr.farm.store.chunks import Chunk
@@ -157,7 +158,7 @@ def _rgb(frame: av.VideoFrame, size: tuple[int, int], interpolation: str = "BICU
 
 
 def _luma(pixels: Pixels) -> NDArray[np.float32]:
-    return np.asarray(pixels @ np.array([0.2126, 0.7152, 0.0722], np.float32), np.float32)
+    return np.asarray(pixels @ np.array(LUMA_709, np.float32), np.float32)
 
 
 def _metrics(before: Pixels, after: Pixels, source: Pixels, back: Pixels) -> dict[str, str]:

@@ -21,7 +21,7 @@ class BackgroundTask[Result]:
         self._run = run
         self._result: Result | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True, name="errand")
+        self._thread = threading.Thread(target=self._work, daemon=True, name="farm task")
         self._thread.start()
 
     @property
