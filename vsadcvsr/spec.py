@@ -19,6 +19,9 @@ type Offload = Literal["none", "lines", "all"]
 SCALE = 4
 """Every network of the family upscales by this factor in both directions."""
 
+SCALES = (1, 2, 3, 4)
+"""The scales that a network can have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
@@ -27,6 +30,8 @@ class ModelSpec:
     name: str
     lookahead: int
     """Frames after frame n that output n depends on, and as many before it: one per temporal convolution."""
+    scale: int = 4
+    """Height and width of the output in those of the input, one of `SCALES`."""
     multiple: int = 2
     """Divisor of the heights and widths that the network takes."""
     reach: int | None = 0
@@ -40,6 +45,8 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.lookahead < 0:
             raise UsageError.of("lookahead", self.lookahead, "0 or more")
+        if type(self.scale) is not int or self.scale not in SCALES:
+            raise UsageError.of("scale", self.scale, ", ".join(map(str, SCALES)))
         if self.multiple < 1:
             raise UsageError.of("multiple", self.multiple, "1 or more")
         if self.reach is not None and self.reach < 0:

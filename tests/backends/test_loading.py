@@ -21,6 +21,7 @@ from vsadcvsr.backends import openvino
 from vsadcvsr.backends.ort import OnnxRuntime
 from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.output import arrays
 from vsadcvsr.tiling import TileOptions
 
 
@@ -103,6 +104,17 @@ def test_a_step_that_fails_is_told_in_the_words_of_the_engine(words: str, shown:
 def test_an_onnx_file_describes_its_model(files: dict[str, Path]) -> None:
     spec = backends.load(files["ort"]).spec
     assert (spec.name, spec.lookahead, spec.multiple, spec.reach) == ("tiny", 1, 2, 2)
+    assert spec.scale == 4, "files of earlier versions do not name it"
+
+
+@pytest.mark.parametrize("backend", ["ort", "openvino"])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_an_onnx_file_has_a_scale_of_its_own(backend: str, scale: int, tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "own.onnx", {**FACTS, "scale": scale}, scale=scale)
+    loaded = backends.load(path, backend=backend, device="cpu", precision="fp32")
+    output, _ = loaded.step(clip_of(1, size=(8, 12)), np.zeros(1, np.float32), loaded.start(8, 12))
+    assert loaded.spec.scale == scale
+    assert arrays(output)[0].shape == (1, 3, 8 * scale, 12 * scale)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +141,7 @@ def test_damaged_files_are_refused(content: bytes | None, words: str, tmp_path: 
         ({**FACTS, "format": 1}, "adcvsr", "format 1, allowed: 2"),
         ({**FACTS, "state": []}, "adcvsr", "does not fit its own description"),
         ({**FACTS, "lookahead": -1}, "adcvsr", "not made by"),
+        *(({**FACTS, "scale": scale}, "adcvsr", "not made by") for scale in (0, 5, 2.0, True, "2")),
     ],
 )
 def test_foreign_onnx_files_are_refused(facts: object, key: str, words: str, tmp_path: Path) -> None:

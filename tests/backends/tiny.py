@@ -26,12 +26,14 @@ FACTS = {
     "pictures": ["upscaled"],
     "state": [{"frames": 2, "channels": 3, "divisor": 1}, {"frames": 1, "channels": 0}],
 }
-"""A mean over three frames of a scene, two 3x3 convolutions, each pixel four by four times."""
+"""A mean over three frames of a scene, two 3x3 convolutions, each pixel repeated, by default four by four times."""
 
 
-def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width: int = 24) -> Path:
-    """The model that `facts` describe, with `width` channels between the convolutions."""
-    nodes, constants = _graph(width)
+def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width: int = 24, scale: int = 4) -> Path:
+    """The model that `facts` describe, with `width` channels between the convolutions; its pixels are repeated
+    `scale` by `scale` times.
+    """
+    nodes, constants = _graph(width, scale)
     sides: dict[str, list[int | str | None]] = {
         "frames": ["T", 3, "H", "W"],
         "links": ["T"],
@@ -49,12 +51,12 @@ def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width:
     return path
 
 
-def _graph(width: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+def _graph(width: int, scale: int) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     random = np.random.default_rng(5)
     values: dict[str, NDArray[Any]] = {
         "first": random.normal(0, 0.2, (width, 3, 3, 3)).astype(np.float32),
         "second": random.normal(0, 0.1, (3, width, 3, 3)).astype(np.float32),
-        "scales": np.array([1, 1, 4, 4], np.float32),
+        "scales": np.array([1, 1, scale, scale], np.float32),
         "column": np.array([-1, 1, 1, 1], np.int64),
         **{name: np.array([at], np.int64) for name, at in _PLACES.items()},
     }

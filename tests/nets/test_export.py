@@ -46,7 +46,7 @@ def test_the_file_states_its_facts(exported: Path) -> None:
     noted = {note.key: note.value for note in onnx.load(exported).metadata_props}
     facts = json.loads(noted[KEY])
     assert facts["lookahead"] == TINY.spec.lookahead == 6
-    assert facts["multiple"] == 4
+    assert (facts["multiple"], facts["scale"]) == (4, 4)
     assert facts["state"][0] == {"frames": 6, "channels": 3, "divisor": 1}
     assert facts["state"][1] == {"frames": 2, "channels": 6, "divisor": 4}
     assert facts["state"][2] == {"frames": 1, "channels": 0}

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.output import BaseAndDetail, NetworkOutput
-from vsadcvsr.spec import SCALE, Array, ModelSpec
+from vsadcvsr.spec import Array, ModelSpec
 
 KEY = "adcvsr"
 """The metadata entry that holds it, as JSON."""
 
 FORMAT = 2
+_DEFAULT_SCALE = 4
+"""Scale of files without the entry, which is newer than `FORMAT`."""
+
 _IMAGE_OUTPUTS = (("upscaled",), ("base", "detail"))
 """Allowed outputs of an image: RGB, or base and detail."""
 
@@ -53,7 +56,7 @@ class ModelMetadata:
 
     def image_shapes(self, count: int, height: int, width: int) -> list[tuple[int, ...]]:
         """The shapes of `image_outputs` for `count` frames of (height, width)."""
-        upscaled = (height * SCALE, width * SCALE)
+        upscaled = (height * self.spec.scale, width * self.spec.scale)
         return (
             [(count, 3, *upscaled)] if len(self.image_outputs) == 1 else [(count, 3, height, width), (count, *upscaled)]
         )
@@ -69,6 +72,7 @@ def read_metadata(path: Path, entry: str | None, inputs: Sequence[str], outputs:
             spec=ModelSpec(
                 name=str(data["name"]),
                 lookahead=data["lookahead"],
+                scale=data.get("scale", _DEFAULT_SCALE),
                 multiple=data["multiple"],
                 reach=data["reach"],
                 split_output=len(data["pictures"]) > 1,

@@ -68,6 +68,7 @@ def metadata(student: CompactStudent) -> str:
             "format": GRAPH_FORMAT,
             "name": spec.name,
             "lookahead": spec.lookahead,
+            "scale": spec.scale,
             "multiple": spec.multiple,
             "reach": spec.reach,
             "color_fix": spec.color_fix,

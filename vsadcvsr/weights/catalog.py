@@ -13,6 +13,7 @@ from vsadcvsr.blending import SUFFIX
 from vsadcvsr.spec import ModelSpec
 
 TABLE = Path(__file__).with_name("catalog.toml")
+_FACTS = ("lookahead", "scale", "multiple", "reach", "split_output", "color_fix")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def entries(table: Path = TABLE) -> Mapping[str, CatalogEntry]:
 
 
 def _entry(name: str, row: Mapping[str, object]) -> CatalogEntry:
-    facts = {key: row[key] for key in ("lookahead", "multiple", "reach", "split_output", "color_fix") if key in row}
+    facts = {name: row[name] for name in _FACTS if name in row}
     precisions = row.get("precisions", ["fp32"])
     files = row.get("files", {})
     assert isinstance(precisions, list)
