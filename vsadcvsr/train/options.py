@@ -78,6 +78,18 @@ def label_options() -> ArgumentParser:
     return parser
 
 
+def grow_options() -> ArgumentParser:
+    """The options of `python -m vsadcvsr.train.grow`."""
+    parser = ArgumentParser(
+        prog="python -m vsadcvsr.train.grow",
+        description="Makes a larger student that computes the same as a smaller one, to begin its training with.",
+    )
+    parser.add_argument("file", type=Path, help="the weights of the smaller student, a .safetensors file")
+    parser.add_argument("--model", required=True, help="the larger student, such as base")
+    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    return parser
+
+
 def average_options() -> ArgumentParser:
     """The options of `python -m vsadcvsr.train.average`."""
     parser = ArgumentParser(

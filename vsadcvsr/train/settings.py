@@ -28,6 +28,8 @@ class StageSettings:
     """Frames per clip."""
     crop: int = 48
     """Side of the low-resolution crops, in pixels."""
+    optimizer: str = "adam"
+    """`adam` or `muon`, which learns more per step at the same learning rate."""
     learning_rate: float
     final_rate: float
     warmup: int = 200
@@ -53,6 +55,8 @@ class StageSettings:
             raise UsageError.of("steps", self.steps, "0 or more")
         if self.batch % self.accumulate:
             raise UsageError.of("accumulate", self.accumulate, f"a divisor of the batch, {self.batch}")
+        if self.optimizer not in {"adam", "muon"}:
+            raise UsageError.of("optimizer", self.optimizer, "adam, muon")
         if self.crop < 8 or self.crop % 4:
             raise UsageError.of("crop", self.crop, "a multiple of 4, from 8")
         if not 0 < self.decay <= 1:

@@ -24,6 +24,7 @@ from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_t
 from vsadcvsr.train.data.dataset import Batch, Dataset
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.losses import adversarial_loss, perceptual, regression
+from vsadcvsr.train.muon import Muon
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, StageSettings, TrainSettings
 from vsadcvsr.train.students import Student, links, reconstruct
@@ -72,7 +73,11 @@ class _StageTraining:
         self.settings, self.student, self.world = settings, student, world
         self.device = world.device
         trainable = [value for value in student.parameters() if value.requires_grad]
-        self.optimiser = torch.optim.Adam(trainable, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
+        self.optimiser: torch.optim.Optimizer
+        if stage.optimizer == "muon":
+            self.optimiser = Muon(trainable, stage.learning_rate)
+        else:
+            self.optimiser = torch.optim.Adam(trainable, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
