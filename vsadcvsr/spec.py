@@ -23,6 +23,12 @@ SCALES = (1, 2, 3, 4)
 """The scales that a network can have."""
 
 
+def check_scale(scale: object) -> None:
+    """Raises UsageError unless it is one of `SCALES`."""
+    if type(scale) is not int or scale not in SCALES:
+        raise UsageError.of("scale", scale, ", ".join(map(str, SCALES)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """Facts about a network that the engine needs."""
@@ -45,8 +51,7 @@ class ModelSpec:
     def __post_init__(self) -> None:
         if self.lookahead < 0:
             raise UsageError.of("lookahead", self.lookahead, "0 or more")
-        if type(self.scale) is not int or self.scale not in SCALES:
-            raise UsageError.of("scale", self.scale, ", ".join(map(str, SCALES)))
+        check_scale(self.scale)
         if self.multiple < 1:
             raise UsageError.of("multiple", self.multiple, "1 or more")
         if self.reach is not None and self.reach < 0:

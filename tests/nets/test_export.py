@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 from tests.nets.test_temporal import TINY, clip, student
 from vsadcvsr.errors import WeightsError
+from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.export import KEY, export, load_weights, save_weights
 
 
@@ -26,7 +28,19 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("size", [(8, 12), (20, 4)])
 def test_onnx_equals_torch_for_any_step_and_size(exported: Path, count: int, size: tuple[int, int]) -> None:
-    net = student()
+    _compare(exported, student(), count, size)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_onnx_equals_torch_at_any_scale(scale: int, tmp_path: Path) -> None:
+    net = student(dims=replace(TINY, blocks=1, sites=(0,), scale=scale))
+    export(net, tmp_path / "scaled.onnx")
+    _compare(tmp_path / "scaled.onnx", net, 3, (8, 12))
+    save_weights(net, tmp_path / "scaled.safetensors")
+    assert load_weights(tmp_path / "scaled.safetensors").spec.scale == scale
+
+
+def _compare(exported: Path, net: CompactStudent, count: int, size: tuple[int, int]) -> None:
     run = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     x, links = clip(6, {2}, size=size)
     state = net.initial_state(*size)
@@ -39,6 +53,7 @@ def test_onnx_equals_torch_for_any_step_and_size(exported: Path, count: int, siz
         base, detail, *fresh = run.run(None, {"frames": frames.numpy(), "links": linked.numpy(), **held})
         fed = [np.concatenate(pair)[-len(pair[0]) :] for pair in zip(fed, fresh, strict=True)]
         np.testing.assert_allclose(base, expected[0].numpy(), atol=1e-5)
+        assert detail.shape == (len(frames), *(net.spec.scale * side for side in size))
         np.testing.assert_allclose(detail, expected[1].numpy(), atol=1e-5)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from torch import Tensor
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent, join
 from vsadcvsr.nets.temporal import TemporalBlock
+from vsadcvsr.spec import SCALES
 
 TINY = CompactDims(name="tiny", width=4, quarter_width=6, blocks=2, refine=1, sites=(0, 1), settle=True)
 TOLERANCE = 2e-5  # fp32 sums in another order, through a dozen layers of random weights
@@ -95,14 +98,25 @@ def test_temporal_blocks_start_as_the_identity() -> None:
     torch.testing.assert_close(block(x, torch.ones(4)), x)
 
 
-def test_a_new_student_is_the_bilinear_upscale() -> None:
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_new_student_is_the_bilinear_upscale(scale: int) -> None:
     x = torch.rand(2, 3, 8, 8)
-    expected = torch.nn.functional.interpolate(x, scale_factor=4, mode="bilinear")
+    expected = torch.nn.functional.interpolate(x, scale_factor=float(scale), mode="bilinear")
     with torch.inference_mode():
-        torch.testing.assert_close(CompactStudent(TINY)(x, torch.zeros(2)), expected)
+        torch.testing.assert_close(CompactStudent(replace(TINY, scale=scale))(x, torch.zeros(2)), expected)
 
 
-@pytest.mark.parametrize("dims", [TINY, FAST], ids=lambda dims: dims.name)
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_step_form_is_the_clip_form_at_any_scale(scale: int) -> None:
+    net = student(dims=replace(TINY, scale=scale))
+    x, links = clip(8, {3})
+    with torch.inference_mode():
+        whole = net(x, links)
+        torch.testing.assert_close(streamed(net, x, links, [2]), whole, atol=TOLERANCE, rtol=0)
+    assert whole.shape == (8, 3, 8 * scale, 12 * scale)
+
+
+@pytest.mark.parametrize("dims", [TINY, FAST, replace(TINY, scale=1)], ids=lambda dims: f"{dims.name}-{dims.scale}")
 def test_the_stated_reach_covers_the_real_one(dims: CompactDims) -> None:
     net = student(dims=dims)
     size, at = 4 * (net.dims.spec.reach or 0) // 2 // 4 * 4 + 32, 0
@@ -111,7 +125,7 @@ def test_the_stated_reach_covers_the_real_one(dims: CompactDims) -> None:
     changed[..., at : at + 4] = torch.rand(1, 3, 8, 4)
     with torch.inference_mode():
         gap = (net(x, torch.zeros(1)) - net(changed, torch.zeros(1))).abs().amax((0, 1, 2))
-    touched = gap.nonzero().max().item() // 4
+    touched = gap.nonzero().max().item() // dims.scale
     assert touched - 3 <= (net.spec.reach or 0)
 
 
@@ -124,3 +138,8 @@ def test_sizes_of_the_family() -> None:
 def test_sites_outside_the_body_are_refused() -> None:
     with pytest.raises(UsageError, match="sites is"):
         CompactDims(name="x", width=4, quarter_width=4, blocks=1, refine=0, sites=(1,))
+
+
+def test_a_scale_that_no_model_can_have_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^scale is 5, allowed: 1, 2, 3, 4$"):
+        replace(TINY, scale=5)

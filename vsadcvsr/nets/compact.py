@@ -2,10 +2,10 @@
 
 Most of the work is done at a quarter of the input's size, where a 3x3 layer of 64 channels costs what one of 32 costs
 at half, sees twice as far, and where neighbouring frames are nearly aligned for the convolutions along time. The frame
-itself meets the result at half size, and a pixel head makes luma detail at x8 of that; colour is corrected at the
+itself meets the result at half size, and a pixel head makes luma detail at 2s of that; colour is corrected at the
 input's size and follows the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video.
 
-Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size.
+Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size; s the scale, 1 to 4.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from torch.nn import functional as F
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.temporal import State, TemporalBlock, delay
-from vsadcvsr.spec import ModelSpec
+from vsadcvsr.spec import ModelSpec, check_scale
 
-_DETAIL = 64  # 8x8 luma values for each place at half size
 _TONE = 12  # 2x2 RGB values for each place at half size
 
 
@@ -42,12 +41,15 @@ class CompactDims:
     """One more temporal block at half size, after the frame itself was merged in: without it the noise of a frame
     reaches the output with no correction by other frames.
     """
+    scale: int = 4
+    """s: only the head depends on it."""
 
     def __post_init__(self) -> None:
         if any(not 0 <= site < self.blocks for site in self.sites):
             raise UsageError.of("sites", self.sites, f"block numbers from 0 to {self.blocks - 1}")
         if sorted(set(self.sites)) != list(self.sites):
             raise UsageError.of("sites", self.sites, "rising block numbers, each once")
+        check_scale(self.scale)
 
     @property
     def spec(self) -> ModelSpec:
@@ -55,6 +57,7 @@ class CompactDims:
         return ModelSpec(
             name=self.name,
             lookahead=self.body_delay + TemporalBlock.delay * self.settle,
+            scale=self.scale,
             multiple=4,
             reach=self._reach,
             split_output=True,
@@ -65,6 +68,11 @@ class CompactDims:
     def body_delay(self) -> int:
         """Delay of the body in frames."""
         return TemporalBlock.delay * len(self.sites)
+
+    @property
+    def detail_channels(self) -> int:
+        """Luma values of the output for each place at half size."""
+        return (2 * self.scale) ** 2
 
     @property
     def _reach(self) -> int:
@@ -91,12 +99,14 @@ class ResidualBlock(nn.Module):
 
 
 def join(base: Tensor, detail: Tensor) -> Tensor:
-    """The frame (T, 3, 4H, 4W) from its base (T, 3, H, W) and detail (T, 4H, 4W)."""
-    return F.interpolate(base, scale_factor=4.0, mode="bilinear") + detail.unsqueeze(1)
+    """The frame (T, 3, sH, sW) from its base (T, 3, H, W) and detail (T, sH, sW)."""
+    scale = detail.shape[2] // base.shape[3]
+    upsampled = base if scale == 1 else F.interpolate(base, scale_factor=float(scale), mode="bilinear")
+    return upsampled + detail.unsqueeze(1)
 
 
 class CompactStudent(nn.Module):
-    """Upscales RGB frames in 0..1 by four; H and W must be multiples of 4.
+    """Upscales RGB frames in 0..1 by s; H and W must be multiples of 4.
 
     Output is not clamped. `forward` is the clip form, `step` the step form, `initial_state` starts a stream. The step
     form returns base and detail (see `vsadcvsr.output`).
@@ -113,12 +123,12 @@ class CompactStudent(nn.Module):
         self.meet = nn.Conv2d(_TONE, dims.width, 3, padding=1)
         self.settle = TemporalBlock(dims.width) if dims.settle else None
         self.refine = nn.ModuleList(nn.Conv2d(dims.width, dims.width, 3, padding=1) for _ in range(dims.refine))
-        self.head = nn.Conv2d(dims.width, _DETAIL + _TONE, 3, padding=1)
+        self.head = nn.Conv2d(dims.width, dims.detail_channels + _TONE, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # starts as the plain bilinear upscale
 
     def forward(self, frames: Tensor, links: Tensor) -> Tensor:
-        """The clip form: frames (T, 3, H, W) and links (T,) in, (T, 3, 4H, 4W) out."""
+        """The clip form: frames (T, 3, H, W) and links (T,) in, (T, 3, sH, sW) out."""
         return self.reconstruct(self.features(frames, links), frames)
 
     def features(self, frames: Tensor, links: Tensor) -> Tensor:
@@ -149,7 +159,7 @@ class CompactStudent(nn.Module):
         return (line, *(part for state in sites for part in state), *last)
 
     def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[tuple[Tensor, Tensor], State]:
-        """The step form: takes the next T frames; returns base (T, 3, H, W) and detail (T, 4H, 4W) of T outputs that
+        """The step form: takes the next T frames; returns base (T, 3, H, W) and detail (T, sH, sW) of T outputs that
         are `spec.lookahead` frames behind, and the next state.
         """
         delayed, line = delay(frames, state[0])
@@ -182,6 +192,6 @@ class CompactStudent(nn.Module):
         return y
 
     def base_and_detail(self, features: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """The parts of the images: their base (T, 3, H, W) and their detail (T, 4H, 4W)."""
-        detail, tone = self.head(features).split([_DETAIL, _TONE], 1)
-        return frames + F.pixel_shuffle(tone, 2), F.pixel_shuffle(detail, 8).squeeze(1)
+        """The parts of the images: their base (T, 3, H, W) and their detail (T, sH, sW)."""
+        detail, tone = self.head(features).split([self.dims.detail_channels, _TONE], 1)
+        return frames + F.pixel_shuffle(tone, 2), F.pixel_shuffle(detail, 2 * self.dims.scale).squeeze(1)

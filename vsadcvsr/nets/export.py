@@ -1,7 +1,7 @@
 """Export of the step form as an ONNX file.
 
-The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and returns `base` (T, 3, H, W) and `detail` (T, 4H,
-4W), see `vsadcvsr.output`, and `fresh_0`…: T new frames of each state. The next state is the end of the old one
+The graph takes `frames` (T, 3, H, W), `links` (T,), `state_0`… and returns `base` (T, 3, H, W) and `detail` (T, sH, sW)
+of scale s, see `vsadcvsr.output`, and `fresh_0`…: T new frames of each state. The next state is the end of the old one
 followed by these, as many frames as it has; a backend that writes new frames behind the old ones need not move
 anything. T, H and W are free. Metadata is in the file under `adcvsr`, as JSON.
 """
@@ -95,7 +95,7 @@ def export(student: CompactStudent, path: Path) -> None:
     inputs = ["frames", "links", *(f"state_{index}" for index in range(count))]
     outputs = [*_OUTPUTS, *(f"next_{index}" for index in range(count))]
     dynamic = {name: _dynamic_axes(name, tensor) for name, tensor in zip(inputs, example, strict=True)}
-    dynamic |= {"base": {0: "T", 2: "H", 3: "W"}, "detail": {0: "T", 1: "H4", 2: "W4"}}
+    dynamic |= {"base": {0: "T", 2: "H", 3: "W"}, "detail": {0: "T", 1: "sH", 2: "sW"}}
     with replacing(path) as unfinished:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the tracer warns of its own successor
