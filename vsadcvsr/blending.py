@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from vsadcvsr import arguments
+from vsadcvsr import argument_checks
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.spec import Array
 
@@ -78,7 +78,7 @@ class Blend:
 
 def checked(denoise: object) -> float:
     """A value of `denoise`. Raises UsageError."""
-    return arguments.in_range("denoise", denoise, (0, 1), ALLOWED)
+    return argument_checks.in_range("denoise", denoise, (0, 1), ALLOWED)
 
 
 def beside(path: Path) -> Path:

@@ -14,7 +14,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from vsadcvsr import arguments
+from vsadcvsr import argument_checks
 from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import Array, ModelSpec
 
@@ -35,10 +35,12 @@ class TileOptions:
     @classmethod
     def checked(cls, spec: ModelSpec, tile: Sequence[int] | None, tile_pad: int | None) -> TileOptions | None:
         """None without tiles. Sizes are rounded up to what the model takes. Raises UsageError."""
-        padding = default_pad(spec) if tile_pad is None else arguments.at_least(0, "tile_pad", tile_pad, "0 or more")
+        padding = default_pad(spec)
+        if tile_pad is not None:
+            padding = argument_checks.at_least(0, "tile_pad", tile_pad, "0 or more")
         if tile is None:
             return None
-        tile = arguments.pair("tile", tile, "[width, height] in source pixels")
+        tile = argument_checks.pair("tile", tile, "[width, height] in source pixels")
         pad = _round_up(padding, spec.multiple)
         smallest = 2 * pad + spec.multiple
         if min(tile) < smallest:

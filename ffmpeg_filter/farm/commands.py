@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from ffmpeg_filter.command import timestamps
 from ffmpeg_filter.command.argv import Command, File, Option, parse
-from ffmpeg_filter.farm.division import is_video_option, pinned_options
+from ffmpeg_filter.farm.chunk_encoding import is_video_option, pinned_options
 
 _INPUT_LIMITS = {"ss", "t", "to", "sseof", "itsoffset", "seek_timestamp", "accurate_seek", "noaccurate_seek"}
 _PIPE_OPTIONS = {"itsoffset", "seek_timestamp", "c", "f", "loglevel"}

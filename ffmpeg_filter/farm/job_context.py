@@ -18,7 +18,7 @@ from ffmpeg_filter.command import urls
 from ffmpeg_filter.command.argv import Command, parse
 from ffmpeg_filter.command.filter_options import FilterOptions
 from ffmpeg_filter.farm import frame_index
-from ffmpeg_filter.farm.division import Mode
+from ffmpeg_filter.farm.chunk_encoding import Mode
 from ffmpeg_filter.farm.frame_index import FrameIndex
 from ffmpeg_filter.media.binary import Binary, find_binary
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
@@ -42,7 +42,7 @@ class EncodeSpec:
     """How chunks are decoded and encoded; stored in the job file."""
 
     mode: Mode
-    """See `division.Mode`."""
+    """See `chunk_encoding.Mode`."""
     reason: str
     """Why chunks are not encoded directly; empty if they are."""
     pixel_format: str

@@ -17,8 +17,8 @@ import av
 from ffmpeg_filter.command import containers, loglevel, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from ffmpeg_filter.farm import commands, frame_index, intermediate
+from ffmpeg_filter.farm.chunk_encoding import ChunkEncoding, choose_encoding, preroll_frames
 from ffmpeg_filter.farm.decode import Decoder, open_decoder
-from ffmpeg_filter.farm.division import Division, divide, preroll_frames
 from ffmpeg_filter.farm.frame_index import FrameIndex, Indexer, frame_checksum
 from ffmpeg_filter.farm.job_context import EncodeSpec, check_inputs, check_outputs, job_request
 from ffmpeg_filter.media import color_tags
@@ -190,12 +190,12 @@ def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
     command, inputs, split, binary = prepared
     first, info = film.first_info, _info(split, film)
     side_data = stream_side_data.from_first_frame(first, None) if _has_header(split, film) else NO_SIDE_DATA
-    division = divide(command, split, inputs, command.value("farm_intermediate"))
-    if division.mode == "direct":
-        division = _checked_division(division, prepared, film, info)
+    encoding = choose_encoding(command, split, inputs, command.value("farm_intermediate"))
+    if encoding.mode == "direct":
+        encoding = _checked_encoding(encoding, prepared, film, info)
     return EncodeSpec(
-        mode=division.mode,
-        reason=division.reason,
+        mode=encoding.mode,
+        reason=encoding.reason,
         pixel_format=film.pixel_format,
         index_checksum=hashlib.sha256(film.index.to_text().encode()).hexdigest(),
         filters=[
@@ -220,8 +220,10 @@ def _with_seeking(prepared: PreparedCommand, film: _ScannedFilm, spec: EncodeSpe
     return spec if pts_shift is None else replace(spec, pts_shift=pts_shift, preroll=preroll)
 
 
-def _checked_division(division: Division, prepared: PreparedCommand, film: _ScannedFilm, info: StreamInfo) -> Division:
-    """The division, lossless if frames are too close together for separate encoding."""
+def _checked_encoding(
+    encoding: ChunkEncoding, prepared: PreparedCommand, film: _ScannedFilm, info: StreamInfo
+) -> ChunkEncoding:
+    """The encoding, lossless if frames are too close together for separate encoding."""
     try:
         index = frame_index.rounded_to_rate(film.index, info.pipe_rate)
         if prepared.split.fills_gaps and not vsync.is_steady(index.seconds, info.pipe_rate):
@@ -230,8 +232,8 @@ def _checked_division(division: Division, prepared: PreparedCommand, film: _Scan
         if prepared.command.value("farm_intermediate") == "none":
             message = f"chunks cannot be encoded by themselves: {error}; leave -farm_intermediate out"
             raise UsageError(message) from error
-        return Division("lossless", str(error))
-    return division
+        return ChunkEncoding("lossless", str(error))
+    return encoding
 
 
 def _find_pts_shift(prepared: PreparedCommand, index: FrameIndex) -> int | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
-from vsadcvsr import arguments, calibration
+from vsadcvsr import argument_checks, calibration
 from vsadcvsr.blending import Blend
 from vsadcvsr.color import OutputFormat
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
@@ -99,7 +99,7 @@ class BackendOptions:
         _check_name("device", self.device, DEVICES)
         _check_name("precision", self.precision, PRECISIONS)
         for name, allowed in (("device_index", "0 or more"), ("threads", "0 (all cores) or more")):
-            object.__setattr__(self, name, arguments.at_least(0, name, getattr(self, name), allowed))
+            object.__setattr__(self, name, argument_checks.at_least(0, name, getattr(self, name), allowed))
 
 
 class _Factory(Protocol):

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vsadcvsr import arguments, output, postprocess, scenes, tiling
+from vsadcvsr import argument_checks, output, postprocess, scenes, tiling
 from vsadcvsr.backends import Backend, MemoryPlanner, PlanarBackend
 from vsadcvsr.color import ColorFormat, OutputFormat
 from vsadcvsr.engine.schedule import StreamPosition
@@ -55,12 +55,12 @@ class EngineOptions:
     """Output frames to cache; None for a default."""
 
     def __post_init__(self) -> None:
-        arguments.in_range("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
-        arguments.in_range("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
+        argument_checks.in_range("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
+        argument_checks.in_range("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
         if self.color_fix not in _COLOR_FIXES:
             raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES))
         if self.capacity is not None:
-            arguments.at_least(1, "capacity", self.capacity, "1 or more")
+            argument_checks.at_least(1, "capacity", self.capacity, "1 or more")
 
     @property
     def needs_source(self) -> bool:

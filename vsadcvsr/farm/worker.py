@@ -11,13 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
+from vsadcvsr.farm.retry_limits import MAX_WORKER_FAILURES
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job, checksum, sync_folder
 from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name
-
-_MAX_FAILURES_IN_A_ROW = 3
-"""Failures in a row after which a worker gives up."""
 
 type Render = Callable[[Chunk], Path]
 """Renders a chunk: returns a complete, verified file inside the job's chunk folder, which the caller may rename."""
@@ -66,7 +64,7 @@ class Worker:
         """
         failures: dict[int, str] = {}
         in_a_row, contended = 0, False
-        while in_a_row < _MAX_FAILURES_IN_A_ROW and (number := self._next(failures, contended)) is not None:
+        while in_a_row < MAX_WORKER_FAILURES and (number := self._next(failures, contended)) is not None:
             with self.job.claims.claim(number) as claimed:
                 contended = not claimed
                 if not claimed or self._is_done(number):

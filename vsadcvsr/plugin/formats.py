@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import vapoursynth as vs
 
-from vsadcvsr import arguments
+from vsadcvsr import argument_checks
 from vsadcvsr.color import (
     CHROMA_LOCATIONS,
     DEFAULT_CHROMA_LOCATION,
@@ -73,7 +73,7 @@ def resolve_shape(
 ) -> OutputShape:
     """Shape of the output. With one of width and height the other keeps the aspect ratio; without both `scale` applies.
     """
-    factor = arguments.number("scale", scale, _SCALES)
+    factor = argument_checks.number("scale", scale, _SCALES)
     if factor not in range(1, SCALE + 1):
         raise UsageError.of(
             "scale", int(factor) if factor.is_integer() else factor, _SCALES, "width and height give any other size"
@@ -90,7 +90,7 @@ def _side(name: str, value: int | None) -> int | None:
     if value is None:
         return None
     allowed = f"1 to {MAX_SIDE}"
-    side = arguments.at_least(1, name, value, allowed)
+    side = argument_checks.at_least(1, name, value, allowed)
     if side > MAX_SIDE:
         raise UsageError.of(name, side, allowed)
     return side
@@ -141,7 +141,7 @@ def matrix_number(value: int | str) -> int:
     name = value.strip().lower() if isinstance(value, str) else ""
     if name in MATRIX_NAMES:
         return MATRIX_NAMES[name]
-    number = arguments.whole("matrix", int(name) if name.isdecimal() else value, allowed)
+    number = argument_checks.whole("matrix", int(name) if name.isdecimal() else value, allowed)
     if number not in MATRICES:
         raise UsageError.of("matrix", number, allowed)
     return number

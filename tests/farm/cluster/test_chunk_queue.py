@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsadcvsr.farm.cluster.chunk_queue import MAX_FAILURES, ChunkQueue, Failure
+from vsadcvsr.farm.cluster.chunk_queue import ChunkQueue, Failure
+from vsadcvsr.farm.retry_limits import MAX_CHUNK_FAILURES
 
 
 def test_chunks_are_handed_out_in_their_order_and_once() -> None:
@@ -92,4 +93,4 @@ def test_whatever_happens_no_chunk_is_with_two_workers_and_none_is_lost(events: 
             queue.defer(number, 0.0)
     assert len(queue) + len(held) + len(done) == 5
     assert queue.is_over == (len(done) == 5)
-    assert MAX_FAILURES == 3
+    assert MAX_CHUNK_FAILURES == 3

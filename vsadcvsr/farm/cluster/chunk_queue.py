@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-MAX_FAILURES = 3
-"""Failures of one chunk after which it is not retried, and of one worker in a row after which it gets no more."""
+from vsadcvsr.farm.retry_limits import MAX_CHUNK_FAILURES
 
 
 class Failure(NamedTuple):
@@ -69,7 +68,7 @@ class ChunkQueue:
     def hopeless(self) -> str:
         """The chunk that has failed too often, and why; empty if there is none."""
         for number, failures in self._failures.items():
-            if len(failures) >= MAX_FAILURES:
+            if len(failures) >= MAX_CHUNK_FAILURES:
                 workers = ", ".join(dict.fromkeys(failure.worker for failure in failures))
                 return f"chunk {number} failed {len(failures)} times, on {workers}: {failures[-1].cause}"
         return ""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from vsadcvsr.errors import AdcvsrError, FarmError
-from vsadcvsr.farm.cluster.chunk_queue import MAX_FAILURES, ChunkQueue, Failure
+from vsadcvsr.farm.cluster.chunk_queue import ChunkQueue, Failure
 from vsadcvsr.farm.cluster.protocol import WorkerReply, is_final
 from vsadcvsr.farm.cluster.workers import WorkerHandle, WorkerPool
+from vsadcvsr.farm.retry_limits import MAX_START_FAILURES, MAX_WORKER_FAILURES
 from vsadcvsr.farm.store.job import Job
 
 _RETRY_SECONDS = 1.0
@@ -163,7 +164,7 @@ class Scheduler:
         if is_final(error):
             active.error = active.error or error
         active.failures[worker] = active.failures.get(worker, 0) + 1
-        if active.failures[worker] >= MAX_FAILURES:
+        if active.failures[worker] >= MAX_WORKER_FAILURES:
             self._reject(worker, active, error)
 
     def _reject(self, worker: WorkerHandle, active: ActiveJob, error: AdcvsrError) -> None:
@@ -179,7 +180,7 @@ class Scheduler:
             other.rejected.pop(worker, None)
         if number is None:
             active.start_failures += 1
-            if active.start_failures >= MAX_FAILURES:
+            if active.start_failures >= MAX_START_FAILURES:
                 active.error = active.error or FarmError(
                     f"{active.start_failures} workers ended as they loaded the model: {cause}"
                 )

@@ -12,14 +12,13 @@ from typing import Any
 from vsadcvsr.errors import FarmError
 from vsadcvsr.farm.cluster.connection import Cluster, Node
 from vsadcvsr.farm.cluster.protocol import ChunkWorker, WorkerReply
+from vsadcvsr.farm.retry_limits import MAX_START_FAILURES
 from vsadcvsr.farm.store.ledger import worker_name
 
 _log = logging.getLogger(__name__)
 
 _DEFAULT_CPU_CORES = 4.0
 """Cores of a worker without a GPU by default: more of them gain less and less."""
-_MAX_START_FAILURES = 3
-"""Worker processes in a row that may end before they are ready."""
 _NODE_POLL_SECONDS = 2.0
 _NO_CAPACITY_TIMEOUT = 60.0
 """Seconds between checks of the nodes, and without capacity for a worker until giving up."""
@@ -195,5 +194,5 @@ class WorkerPool:
         self._start_failures += 1
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         _log.debug("a worker cannot be started: %s", error)
-        if self._start_failures >= _MAX_START_FAILURES:
+        if self._start_failures >= MAX_START_FAILURES:
             raise FarmError(f"workers cannot be started on the cluster: {lines[-1] if lines else type(error).__name__}")

@@ -16,7 +16,7 @@ from vsadcvsr.farm.monitor.summary import Span, merge_spans, spans_of, total_len
 _MIN_PAUSE, _PAUSE_SHARE = 5.0, 0.03
 """Seconds without work, and as a share of the time with work, from which on a pause is cut out."""
 _RATE_BINS = 120
-_MAX_FAILURES = 500
+_MAX_FAILURES_SHOWN = 500
 """Failures that are listed."""
 
 
@@ -137,7 +137,7 @@ def _failures(attempts: Sequence[Attempt]) -> dict[str, object]:
             "worker": attempt.worker, "outcome": attempt.outcome, "cause": attempt.cause,
             "then": finished_by.get(attempt.chunk, ""),
         }
-        for attempt in failed[:_MAX_FAILURES]
+        for attempt in failed[:_MAX_FAILURES_SHOWN]
     ]  # fmt: skip
     return {"trouble": listed, "trouble_more": len(failed) - len(listed)}
 

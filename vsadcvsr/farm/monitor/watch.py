@@ -17,7 +17,7 @@ from vsadcvsr.farm.store.job import Job
 
 _MIN_INTERVAL, _INTERVAL_FACTOR = 1.0, 10
 """Seconds between refreshes, and the ratio of the interval to the duration of a refresh: folders may be slow."""
-_MAX_FAILURES = 8
+_MAX_FAILURES_SHOWN = 8
 """Failures that are reported at once."""
 
 
@@ -151,10 +151,10 @@ class JobWatcher:
         self._reported[number] |= failed.keys()
         if not self._warns:
             return
-        for attempt in new[:_MAX_FAILURES]:
+        for attempt in new[:_MAX_FAILURES_SHOWN]:
             self._view.failed(tracker.job, attempt)
-        if len(new) > _MAX_FAILURES:
-            self._view.say(f"{tracker.job.folder.name}: {len(new) - _MAX_FAILURES} more failures")
+        if len(new) > _MAX_FAILURES_SHOWN:
+            self._view.say(f"{tracker.job.folder.name}: {len(new) - _MAX_FAILURES_SHOWN} more failures")
 
 
 def _key(attempt: Attempt) -> tuple[int, str, float]:

@@ -7,17 +7,17 @@ import shlex
 import pytest
 
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.farm.division import Division, divide, preroll_frames
+from ffmpeg_filter.farm.chunk_encoding import ChunkEncoding, choose_encoding, preroll_frames
 from ffmpeg_filter.transcode.split import split_command
 from tests.ffmpeg_filter.planning import FILM
 from vsadcvsr.errors import UsageError
 
 
-def division(words: str, asked: str | None = None) -> Division:
+def encoding(words: str, asked: str | None = None) -> ChunkEncoding:
     command = parse(shlex.split(words))
     made = split_command(command, [FILM] * len(command.inputs))
     assert made is not None
-    return divide(command, made, [FILM] * len(command.inputs), asked)
+    return choose_encoding(command, made, [FILM] * len(command.inputs), asked)
 
 
 def frames_before(words: str) -> int | None:
@@ -40,7 +40,7 @@ def frames_before(words: str) -> int | None:
     ],
 )
 def test_constant_quality_is_encoded_chunk_by_chunk(words: str) -> None:
-    assert division(words) == Division("direct")
+    assert encoding(words) == ChunkEncoding("direct")
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ def test_constant_quality_is_encoded_chunk_by_chunk(words: str) -> None:
     ],
 )
 def test_what_must_see_the_whole_film_is_encoded_at_the_merge(words: str, why: str) -> None:
-    found = division(words)
+    found = encoding(words)
     assert found.mode == "lossless"
     assert why in found.reason
 
 
 def test_chunks_without_loss_can_be_asked_for() -> None:
-    assert division("-i a -vf adcvsr -c:v libx264 out.mkv", "ffv1").mode == "lossless"
+    assert encoding("-i a -vf adcvsr -c:v libx264 out.mkv", "ffv1").mode == "lossless"
 
 
 def test_to_refuse_chunks_without_loss_is_an_error_where_they_are_needed() -> None:
-    assert division("-i a -vf adcvsr -c:v libx264 out.mkv", "none").mode == "direct"
+    assert encoding("-i a -vf adcvsr -c:v libx264 out.mkv", "none").mode == "direct"
     with pytest.raises(UsageError, match=r"cannot be encoded by themselves: -b:v 5M must see the whole film"):
-        division("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "none")
+        encoding("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "none")
 
 
 def test_other_ways_to_keep_chunks_are_refused() -> None:
     with pytest.raises(UsageError, match=r"auto, ffv1 .*, none"):
-        division("-i a -vf adcvsr -c:v libx264 out.mkv", "png")
+        encoding("-i a -vf adcvsr -c:v libx264 out.mkv", "png")
 
 
 @pytest.mark.parametrize(

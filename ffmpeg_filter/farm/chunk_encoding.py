@@ -1,4 +1,4 @@
-"""Division of a command's work: whether chunks can be encoded separately, and where a decoder may start. Pure.
+"""Decision on how chunks are encoded: each for itself or at the merge; and where a decoder may start. Pure.
 
 Anything not known to be safe counts as unsafe: the fallback is slower, and as exact.
 """
@@ -71,30 +71,32 @@ _CONTAINER_OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Division:
-    """How the work is divided."""
+class ChunkEncoding:
+    """How chunks are encoded, and why."""
 
     mode: Mode
     reason: str = ""
     """Why the mode is not direct; empty if it is."""
 
 
-def divide(command: Command, split: SplitCommand, inputs: Sequence[InputInfo], intermediate: str | None) -> Division:
-    """The division of a command's work. `intermediate` is the value of -farm_intermediate.
+def choose_encoding(
+    command: Command, split: SplitCommand, inputs: Sequence[InputInfo], intermediate: str | None
+) -> ChunkEncoding:
+    """The encoding of a command's chunks. `intermediate` is the value of -farm_intermediate.
 
     Raises UsageError if that is `none` and chunks cannot be encoded separately.
     """
     if intermediate not in {None, "auto", "ffv1", "none"}:
         raise UsageError.of("-farm_intermediate", intermediate, "auto, ffv1 (chunks without loss), none (as encoded)")
     if intermediate == "ffv1":
-        return Division("lossless", "-farm_intermediate ffv1")
+        return ChunkEncoding("lossless", "-farm_intermediate ffv1")
     reason = next(_obstacles(command, split, inputs), "")
     if reason and intermediate == "none":
         raise UsageError(
             f"chunks cannot be encoded by themselves: {reason}; leave -farm_intermediate out, and chunks are kept "
             "without loss and encoded as one film at the merge"
         )
-    return Division("lossless" if reason else "direct", reason)
+    return ChunkEncoding("lossless" if reason else "direct", reason)
 
 
 def _obstacles(command: Command, split: SplitCommand, inputs: Sequence[InputInfo]) -> Iterator[str]:
