@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.files import IMAGES, VIDEOS, files_below
 from vsadcvsr.train.data.library import SourceFiles
 from vsadcvsr.video_io import clips_in
 
@@ -21,3 +21,12 @@ def test_training_and_measuring_take_the_same_files(suffix: str, tmp_path: Path)
     assert list(clips_in(tmp_path)) == ["one"]
     found = SourceFiles.scan([tmp_path], frames=2, size=32)
     assert len(found.pictures) + len(found.videos) == 1
+
+
+def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("b.PNG", "deep/a.png", "deep/er/c.mp4", "notes.txt"):
+        (tmp_path / name).touch()
+    found = files_below([tmp_path, tmp_path / "deep"], (".png",))
+    assert found == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
+    assert files_below([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]

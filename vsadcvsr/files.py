@@ -1,11 +1,11 @@
-"""File types by suffix, one table for everything that searches folders."""
+"""Files: types by suffix, listing in natural order, checksums, replacement in one step."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,12 @@ VIDEOS = (".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts"
 def images_in(folder: Path) -> list[Path]:
     """The images of a folder in natural order, as the frames of a clip are numbered."""
     return sorted((path for path in folder.glob("*") if path.suffix.lower() in IMAGES), key=natural_key)
+
+
+def files_below(folders: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """The files with these suffixes below the folders, or those that were named themselves, sorted."""
+    paths = (path for folder in folders for path in (folder.rglob("*") if folder.is_dir() else [folder]))
+    return sorted({path for path in paths if path.suffix.lower() in suffixes})
 
 
 def natural_key(path: Path) -> list[tuple[int, str]]:

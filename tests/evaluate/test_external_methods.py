@@ -116,7 +116,7 @@ def test_a_command_gets_a_clip_and_gives_one(places: str) -> None:
 
 
 def test_a_command_runs_without_a_shell(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="cannot be decoded"):
+    with pytest.raises(MediaError, match="cannot be read as video"):
         made(from_command(f"echo {{input}} {{output}} ; touch {tmp_path}/made"))
     assert not (tmp_path / "made").exists()
 

@@ -17,7 +17,7 @@ from vsadcvsr.blending import Blend, checked
 from vsadcvsr.commands import check_minimums, status
 from vsadcvsr.errors import MediaError, UsageError, WeightsError
 from vsadcvsr.extras import needs
-from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.files import IMAGES, VIDEOS, files_below
 from vsadcvsr.weights import store
 
 with needs("train", "calibration", __name__):
@@ -27,8 +27,9 @@ with needs("train", "calibration", __name__):
 
     from vsadcvsr.nets.compact import CompactStudent
     from vsadcvsr.nets.export import load_weights
-    from vsadcvsr.train.data.segments import VideoSegments, files_below, read_image
+    from vsadcvsr.train.data.segments import VideoSegments
     from vsadcvsr.train.degradations.mild import clean, light
+    from vsadcvsr.video_io import read_pixels
 
 _FILES = 60
 _FRAMES = 3  # of each film
@@ -78,7 +79,7 @@ def clips_in(folders: Sequence[Path], most: int) -> Iterator[Tensor]:
 def _frames(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     """The middle of the first frames of a file."""
     if path.suffix.lower() in IMAGES:
-        shot = [read_image(path)]
+        shot = [read_pixels(path)]
     else:
         shot = VideoSegments.of(path, frames=_FRAMES, size=_MULTIPLE).shots(0)[0][:_FRAMES]
     sides = [min(side, _SIDE) // _MULTIPLE * _MULTIPLE for side in shot[0].shape[:2]]

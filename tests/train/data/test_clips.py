@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -13,51 +11,10 @@ from tests.train.media import blobs, shades, write_film
 from vsadcvsr.errors import MediaError
 from vsadcvsr.scenes import is_cut
 from vsadcvsr.train.data import clips
-from vsadcvsr.train.data.segments import VideoSegments, files_below, read_image
+from vsadcvsr.train.data.segments import VideoSegments
 from vsadcvsr.video_io import to_float
 
 SHIPPED = Path(__file__).parents[3] / "examples" / "media" / "clip.mp4"
-
-
-def upside_down(path: Path) -> None:
-    """Marks a JPEG as one to be shown upside down (EXIF orientation 3)."""
-    tag = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)
-    block = b"Exif\0\0" + tag
-    held = path.read_bytes()
-    path.write_bytes(held[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + held[2:])
-
-
-def test_pictures_of_any_depth_and_channels_become_8_bit_rgb(tmp_path: Path) -> None:
-    colours = blobs(0)[..., ::-1]
-    kinds = {
-        "plain": colours,
-        "deep": colours.astype(np.uint16) * 257,
-        "alpha": np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)]),
-        "gray": colours[..., 0],
-    }
-    for name, held in kinds.items():
-        cv2.imwrite(str(tmp_path / f"{name}.png"), np.ascontiguousarray(held))
-    read = {name: read_image(tmp_path / f"{name}.png") for name in kinds}
-    for name in ("plain", "deep", "alpha"):
-        assert read[name].dtype == np.uint8
-        assert np.array_equal(read[name], blobs(0)), name
-    assert np.array_equal(read["gray"], np.repeat(blobs(0)[..., 2:], 3, axis=2))
-
-
-def test_photographs_come_upright(tmp_path: Path) -> None:
-    path = tmp_path / "phone.jpg"
-    cv2.imwrite(str(path), blobs(1))
-    before = read_image(path)
-    upside_down(path)
-    assert np.array_equal(read_image(path), before[::-1, ::-1])
-
-
-@pytest.mark.parametrize("held", [b"", b"no picture"])
-def test_an_unreadable_picture_is_named(tmp_path: Path, held: bytes) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(held)
-    with pytest.raises(MediaError, match=r"broken\.png cannot be read as a picture"):
-        read_image(broken)
 
 
 @pytest.mark.parametrize("held", [b"", b"no video"])
@@ -98,15 +55,6 @@ def test_a_torn_video_gives_what_can_be_decoded(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:600])
     with pytest.raises(MediaError, match=r"torn\.mkv"):
         film.shots(0)
-
-
-def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    for name in ("b.PNG", "deep/a.png", "deep/er/c.mp4", "notes.txt"):
-        (tmp_path / name).touch()
-    found = files_below([tmp_path, tmp_path / "deep"], (".png",))
-    assert found == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
-    assert files_below([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]
 
 
 def test_windows_never_reach_across_a_cut() -> None:

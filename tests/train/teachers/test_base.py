@@ -11,7 +11,6 @@ import pytest
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.train.data.dataset import Pixels
-from vsadcvsr.train.data.frame_reader import FrameReader, readers_in
 from vsadcvsr.train.teachers.base import (
     ClipOrigin,
     FolderTeacher,
@@ -21,6 +20,7 @@ from vsadcvsr.train.teachers.base import (
     checked_target,
     teacher_name,
 )
+from vsadcvsr.video_io import FrameReader, readers_in
 
 
 def film(frames: int, height: int, width: int) -> Pixels:
@@ -97,16 +97,6 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameReader]:
 
 
 @pytest.mark.parametrize("name", ["moving", "still"])
-def test_footage_is_known_by_name_size_and_frame(videos: dict[str, FrameReader], name: str) -> None:
-    assert list(videos) == ["moving", "still"]
-    footage = videos[name]
-    assert (footage.frames, footage.width, footage.height) == (12, 48, 32)
-    assert np.array_equal(footage.read([10, 3]), film(12, 32, 48)[[10, 3]])
-    with pytest.raises(MediaError, match="has no frame 12"):
-        footage.read([0, 12])
-
-
-@pytest.mark.parametrize("name", ["moving", "still"])
 def test_a_folder_answers_with_the_same_frames_and_place(videos: dict[str, FrameReader], name: str) -> None:
     lesson = TeacherInput(film(2, 3, 4), origin=ClipOrigin(name, (2, 4), top=5, left=7))
     made = checked_target(FolderTeacher("other", videos), lesson)
@@ -125,30 +115,3 @@ def test_a_folder_does_not_answer_what_it_has_not_seen(videos: dict[str, FrameRe
         teacher.target(TeacherInput(film(1, 3, 4), origin=ClipOrigin("still", (1,), 0, 0)))
     with pytest.raises(FormatError, match="the answer of other is"):
         checked_target(teacher, TeacherInput(film(1, 3, 4), origin=ClipOrigin("still", (2,), 6, 0)))
-
-
-def test_footage_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="no videos and no folders of pictures in"):
-        readers_in(tmp_path / "gone")
-    write_pictures(tmp_path / "odd", film(1, 8, 8))
-    write_pictures(tmp_path / "rest", film(1, 8, 12))
-    (tmp_path / "rest" / "f0.png").rename(tmp_path / "odd" / "f1.png")
-    with pytest.raises(MediaError, match="odd has a frame of 12x8 among those of 8x8"):
-        FrameReader.of(tmp_path / "odd").read([0, 1])
-    (tmp_path / "odd.mp4").write_bytes(b"no video")
-    with pytest.raises(MediaError, match=r"odd and .*odd\.mp4 have one name"):
-        readers_in(tmp_path)
-    (tmp_path / "odd.mp4").rename(tmp_path / "broken.mp4")
-    with pytest.raises(MediaError, match=r"broken\.mp4 cannot be read"):
-        readers_in(tmp_path)
-
-
-def test_a_file_of_sound_alone_is_no_video(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "sound.mkv"), "w") as file:
-        stream = file.add_stream("pcm_s16le", rate=8000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        frame.sample_rate = 8000
-        file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
-    with pytest.raises(MediaError, match="holds no video"):
-        FrameReader.of(tmp_path / "sound.mkv")

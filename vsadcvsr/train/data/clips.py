@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr.errors import MediaError
 from vsadcvsr.scenes import DEFAULT_THRESHOLD, luma_thumbnail, scene_distance
-
-type Pixels = NDArray[np.uint8]
+from vsadcvsr.video_io import Pixels
 
 
 def find_cuts(video: Sequence[Pixels]) -> list[int]:

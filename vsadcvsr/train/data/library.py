@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.files import IMAGES, VIDEOS, files_below
 from vsadcvsr.train.data import clips
 from vsadcvsr.train.data.dataset import mean_gradient
 from vsadcvsr.train.data.exclusion import NO_EXCLUSION, Exclusion
-from vsadcvsr.train.data.segments import Pixels, VideoSegments, files_below, read_image
+from vsadcvsr.train.data.segments import VideoSegments
+from vsadcvsr.video_io import Pixels, read_pixels
 
 type Shots = list[list[Pixels]]
 type SegmentKey = tuple[Path, int]
@@ -120,7 +121,7 @@ class ClipLibrary:
 
     def _image(self, rng: np.random.Generator) -> Shots:
         path = self.sources.pictures[int(rng.integers(len(self.sources.pictures)))]
-        return self._read((path, 0), lambda: [[_checked_size(path, read_image(path), self.sources.size)]])
+        return self._read((path, 0), lambda: [[_checked_size(path, read_pixels(path), self.sources.size)]])
 
     def _segment(self, rng: np.random.Generator) -> Shots:
         """The shots of a segment of a video; all segments are equally likely."""

@@ -16,7 +16,7 @@ import numpy as np
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.spec import SCALE
 from vsadcvsr.train.data.dataset import TRUTH, Pixels
-from vsadcvsr.train.data.frame_reader import FrameReader
+from vsadcvsr.video_io import FrameReader
 
 _RESERVED = {"hr", "lr", "low", TRUTH}
 

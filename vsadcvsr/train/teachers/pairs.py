@@ -29,8 +29,8 @@ with needs("train", "a pool", __name__, options.pairs_options):
 
     from vsadcvsr.train.data import clips
     from vsadcvsr.train.data.dataset import TRUTH, shard_path, write_shard
-    from vsadcvsr.train.data.frame_reader import FrameReader, readers_in
     from vsadcvsr.train.teachers.base import ClipOrigin, FolderTeacher, TeacherInput, checked_target, teacher_name
+    from vsadcvsr.video_io import FrameReader, readers_in
 
 _MAX_FRAMES = 600  # frames of a video that are looked at
 _log = logging.getLogger(__name__)
