@@ -167,6 +167,7 @@ def train(
     pool: Annotated[Path | None, typer.Option(help="Instead of data: a pool that is already filled.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder for checkpoints, weights and the model card.")] = None,
     model: Annotated[str | None, typer.Option(help="The student: fast, base or paper.")] = None,
+    scale: Annotated[int | None, typer.Option(help="Scale of the student and of its pool, 1 to 4.")] = None,
     begin: Annotated[str | None, typer.Option(help="What to start from: a model's name or a weights file.")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of stage 1, regression to the teacher.")] = None,
     more: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as adversarial.steps=500.")] = None,
@@ -180,7 +181,8 @@ def train(
         check("onnx")  # which only the end of a run would miss
         from vsadcvsr.train.command import settings_of
         from vsadcvsr.train.command import train as run
-    named = {"pool": pool, "out": out, "model": model, "begin": begin, "regression.steps": steps}
+    named = {"pool": pool, "out": out, "model": model, "scale": scale, "begin": begin,
+             "regression.steps": steps}  # fmt: skip
     for path in run(*settings_of(settings, data or [], named, more or []), exclude or []):
         Console().print(str(path), highlight=False, soft_wrap=True)
 

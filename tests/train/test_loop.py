@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.nets.test_temporal import clip
+from tests.nets.test_temporal import student as random_student
 from tests.train.tiny import TINY, fill_pool
+from vsadcvsr.engine import Engine
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.efficientnet import Trunk
-from vsadcvsr.nets.export import load_weights
+from vsadcvsr.nets.export import load_weights, save_weights
 from vsadcvsr.train import stages, students
 from vsadcvsr.train.data.dataset import Batch, Dataset, write_shard
 from vsadcvsr.train.loop import TrainingRun
@@ -173,6 +176,57 @@ def test_a_checkpoint_of_other_settings_is_refused(settings: TrainSettings) -> N
     with pytest.raises(UsageError, match=r"seed is 9, allowed: 0, as in the checkpoint"):
         TrainingRun(replace(settings, seed=9)).resume()
     assert TrainingRun(replace(settings, save_every=99)).resume()
+
+
+def test_a_checkpoint_that_does_not_name_its_scale_is_x4(settings: TrainSettings) -> None:
+    TrainingRun(settings).save()
+    checkpoint = torch.load(settings.out / "checkpoint.pt", weights_only=True)
+    del checkpoint["settings"]["scale"]
+    torch.save(checkpoint, settings.out / "checkpoint.pt")
+    assert TrainingRun(settings).resume()
+    with pytest.raises(UsageError, match=r"^scale is 2, allowed: 4, as in the checkpoint"):
+        TrainingRun(replace(settings, scale=2)).resume()
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_both_stages_train_students_of_any_scale(settings: TrainSettings, scale: int, tmp_path: Path) -> None:
+    begin = tmp_path / "begin.safetensors"
+    save_weights(random_student(dims=TINY), begin)
+    scaled = replace(settings, scale=scale, begin=begin, pool=fill_pool(tmp_path / f"x{scale}", scale=scale))
+    run = TrainingRun(scaled)
+    assert equal({"rise.bias": run.ema["rise.bias"]}, load_weights(begin).state_dict())
+    run.run()
+    assert all(torch.isfinite(value).all() for value in run.ema.values())
+    weights, graph, card = publish(run, tmp_path / "out")
+    assert [path.name for path in (weights, graph, card)] == [
+        f"tiny-x{scale}{suffix}" for suffix in (".safetensors", ".onnx", ".md")
+    ]
+    assert Engine.open(graph).spec.scale == load_weights(weights).spec.scale == scale
+    with pytest.raises(UsageError, match=r"^scale is 4, allowed: \d"):
+        TrainingRun(replace(settings, pool=scaled.pool, out=tmp_path / "other")).run()
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_rescaled_student_begins_with_the_means_of_its_detail(scale: int) -> None:
+    student = random_student(dims=TINY)
+    frames, links = clip(3, set())
+    features = student.features(frames, links)
+    base, detail = student.base_and_detail(features, frames)
+    same_base, means = students.rescaled(student, scale).base_and_detail(features, frames)
+    assert torch.equal(base, same_base)
+    assert torch.allclose(means, torch.nn.functional.avg_pool2d(detail, 4 // scale), atol=1e-5)
+
+
+def test_a_student_that_cannot_be_rescaled_by_means_begins_without_detail() -> None:
+    student = students.rescaled(random_student(dims=TINY), 3)
+    _, detail = student.base_and_detail(torch.rand(1, 4, 4, 6), torch.rand(1, 3, 8, 12))
+    assert detail.shape == (1, 24, 36)
+    assert not detail.any()
+
+
+def test_the_papers_student_has_one_scale() -> None:
+    with pytest.raises(UsageError, match=r"^scale is 2, allowed: 4 for 'paper'$"):
+        students.dims_of("paper", 2)
 
 
 def test_a_damaged_checkpoint_is_named(settings: TrainSettings) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vsadcvsr.nets.efficientnet import Trunk
+from vsadcvsr.spec import SCALES
 from vsadcvsr.train.losses import (
     adversarial_loss,
     luma,
@@ -99,7 +100,8 @@ def test_each_clip_of_a_batch_begins_anew() -> None:
     assert links(2, 3).tolist() == [0, 1, 1, 0, 1, 1]
 
 
-def test_the_enlargement_of_training_is_the_bilinear_one() -> None:
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_enlargement_of_training_is_the_bilinear_one(scale: int) -> None:
     small = torch.rand(2, 3, 5, 9)
-    plain = torch.nn.functional.interpolate(small, scale_factor=4.0, mode="bilinear")
-    assert torch.allclose(upsample_bilinear(small), plain, atol=1e-6)
+    plain = torch.nn.functional.interpolate(small, scale_factor=float(scale), mode="bilinear")
+    assert torch.allclose(upsample_bilinear(small, scale), plain, atol=1e-6)

@@ -12,12 +12,12 @@ from vsadcvsr.train.data.dataset import write_shard
 TINY = CompactDims(name="tiny", width=4, quarter_width=4, blocks=1, refine=1, sites=(0,), settle=True)
 
 
-def fill_pool(folder: Path, *, clips: int = 4, frames: int = 4, side: int = 16) -> Path:
-    """A pool of one shard: patterns that move by a pixel a frame, and every fourth pixel of them."""
+def fill_pool(folder: Path, *, clips: int = 4, frames: int = 4, side: int = 16, scale: int = 4) -> Path:
+    """A pool of one shard: patterns that move by a pixel a frame, and at scale 4 every fourth pixel of them."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(5)
-    field = rng.integers(0, 255, (clips, 4 * side + frames, 4 * side, 3)).astype(np.uint8)
-    truth = np.stack([field[:, step : step + 4 * side] for step in range(frames)], 1)
-    write_shard(folder, 0, "low", np.ascontiguousarray(truth[:, :, ::4, ::4]))
+    field = rng.integers(0, 255, (clips, scale * side + frames, scale * side, 3)).astype(np.uint8)
+    truth = np.stack([field[:, step : step + scale * side] for step in range(frames)], 1)
+    write_shard(folder, 0, "low", np.ascontiguousarray(truth[:, :, ::scale, ::scale]))
     write_shard(folder, 0, "truth", truth)
     return folder

@@ -34,7 +34,7 @@ with needs("train", "calibration", __name__):
 _FILES = 60
 _FRAMES = 3  # of each film
 _SIDE = 768  # pixels of a frame's middle that are used, at most
-_MULTIPLE = 16  # what a frame's sides must divide by, so that a quarter of them fits the student
+_MULTIPLE = 4  # what the sides of a student's frames must divide by
 _SHARES = (0.0, 0.5, 1.0)  # of the most denoise
 
 
@@ -61,28 +61,30 @@ def ranges_of(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str, cal
     return ranges
 
 
-def clips_in(folders: Sequence[Path], most: int) -> Iterator[Tensor]:
-    """Sources (T, 3, H, W) made from up to `most` files, evenly chosen: each a clean one, and a decent one."""
+def clips_in(folders: Sequence[Path], most: int, scale: int) -> Iterator[Tensor]:
+    """Sources (T, 3, H, W) of a model of that scale, made from up to `most` files, evenly chosen: each a clean one, and
+    a decent one.
+    """
     rng = np.random.default_rng(0)
     ranges = files_below(folders, (*VIDEOS, *IMAGES))
     if not ranges:
         raise UsageError.of("data", ", ".join(map(str, folders)), "folders with videos or pictures")
     for path in ranges[:: -(-len(ranges) // most)]:
         with suppress(MediaError):  # one that cannot be read is none of those that count
-            frames = _frames(path)
+            frames = _frames(path, _MULTIPLE * scale)
             large = np.asarray(frames, np.float32) / np.float32(255)
             for make in (clean, light):
-                small = make(large, rng)
+                small = make(large, rng, scale)
                 yield torch.from_numpy(np.ascontiguousarray(small.transpose(0, 3, 1, 2))).float() / 255
 
 
-def _frames(path: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+def _frames(path: Path, multiple: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
     """The middle of the first frames of a file."""
     if path.suffix.lower() in IMAGES:
         shot = [read_pixels(path)]
     else:
-        shot = VideoSegments.of(path, frames=_FRAMES, size=_MULTIPLE).shots(0)[0][:_FRAMES]
-    sides = [min(side, _SIDE) // _MULTIPLE * _MULTIPLE for side in shot[0].shape[:2]]
+        shot = VideoSegments.of(path, frames=_FRAMES, size=multiple).shots(0)[0][:_FRAMES]
+    sides = [min(side, _SIDE) // multiple * multiple for side in shot[0].shape[:2]]
     top, left = ((whole - side) // 2 for whole, side in zip(shot[0].shape[:2], sides, strict=True))
     return [frame[top : top + sides[0], left : left + sides[1]] for frame in shot]
 
@@ -94,7 +96,7 @@ def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES,
         restoring = store.restoring(model)
     except WeightsError:
         restoring = None
-    clips = list(clips_in(folders, most))
+    clips = list(clips_in(folders, most, load_weights(weights).spec.scale))
     ranges: dict[str, calibration.Range] = {}
     for share in _SHARES if restoring else _SHARES[:1]:
         student = load_weights(weights, Blend(restoring, share * denoise) if restoring else None)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train import cpu
 from vsadcvsr.train.data import build
 from vsadcvsr.train.loop import TrainingRun
@@ -17,7 +16,7 @@ from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.weights.store import find
 
-_SAMPLE_MARGIN = 64  # pixels by which samples are larger than crops, so that crops differ
+_SAMPLE_MARGIN = 16  # low-resolution pixels by which samples are larger than crops, so that crops differ
 _SAMPLES = (64, 2400)  # the fewest and the most that a pool made for one run has
 
 
@@ -93,7 +92,8 @@ def _build_dataset(settings: TrainSettings, data: Sequence[Path], exclude: Seque
     fewest, most = _SAMPLES
     count = min(max(sum(stage.steps * stage.batch for stage in stages) // 4, fewest), most)
     frames = max(stage.frames for stage in stages)
-    side = max(SCALE * stage.crop for stage in stages) + _SAMPLE_MARGIN
+    side = settings.scale * (max(stage.crop for stage in stages) + _SAMPLE_MARGIN)
     arguments = [*map(str, data), "--out", str(settings.pool), "--seed", str(settings.seed)]
     arguments += [word for path in exclude for word in ("--exclude", str(path))]
-    build.main([*arguments, "--count", str(count), "--frames", str(frames), "--size", str(side)])
+    build.main([*arguments, "--count", str(count), "--frames", str(frames), "--size", str(side),
+                "--scale", str(settings.scale)])  # fmt: skip

@@ -10,6 +10,7 @@ layers before the head as the identity of the old channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from vsadcvsr.commands import status
@@ -51,6 +52,9 @@ def _convolutions(student: CompactStudent) -> dict[str, nn.Conv2d]:
 
 
 def _check_dims(small: CompactDims, large: CompactDims) -> None:
+    if small.scale != large.scale:
+        raise UsageError(f"{small.name} is x{small.scale} and {large.name} x{large.scale}; "
+                         "a student only grows at its own scale")  # fmt: skip
     for name in ("width", "quarter_width", "blocks", "refine", "settle"):
         if getattr(large, name) < getattr(small, name):
             raise UsageError(f"{small.name} has a {name} of {getattr(small, name)} and {large.name} one of "
@@ -97,7 +101,7 @@ def _make(file: Path, model: str, out: Path) -> None:
         compact = (name for name, dims in STUDENTS.items() if isinstance(dims, CompactDims))
         raise UsageError(f"{file} and {model!r} are not both compact students; give weights of one and one of "
                          f"{', '.join(compact)}")  # fmt: skip
-    save_weights(grow(small, dims), out)
+    save_weights(grow(small, replace(dims, scale=small.dims.scale)), out)
 
 
 if __name__ == "__main__":

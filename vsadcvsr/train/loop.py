@@ -97,7 +97,7 @@ class TrainingRun:
     # --- the loop ----------------------------------------------------------------------------------------------------
     def run(self) -> None:
         """Trains to the last step of the last stage, saving as it goes."""
-        dataset = Dataset(self.settings.pool, teacher=self.settings.teacher)
+        dataset = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
         with TrainingMonitor(self.settings, active=self.world.is_main) as monitor:
             while True:
                 self._finish_stage(dataset, monitor)
@@ -153,6 +153,7 @@ class TrainingRun:
 
 
 def _check_same_settings(saved: dict[str, Any], current: dict[str, Any], out: Path) -> None:
+    saved = {"scale": 4} | saved  # checkpoints of earlier versions do not name it
     differing = [name for name in sorted(saved.keys() | current.keys()) if saved.get(name) != current.get(name)]
     for name in differing:
         if name not in _CHANGEABLE:

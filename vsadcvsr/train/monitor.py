@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from torch.nn import functional as F
 
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train.adversarial.samples import STUDENT
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.stages import ClipBatch, Samples, Scalars
@@ -85,7 +84,8 @@ class TrainingMonitor:
         frames = clips.low.shape[1]
         with torch.no_grad():
             output = student(clips.low[0], clips.links[:frames])[frames // 2]
-        bicubic = F.interpolate(clips.low[0, frames // 2][None], scale_factor=float(SCALE), mode="bicubic")[0]
+        scale = float(student.spec.scale)
+        bicubic = F.interpolate(clips.low[0, frames // 2][None], scale_factor=scale, mode="bicubic")[0]
         picture = torch.cat([bicubic, output, clips.target[0, frames // 2]], 2).clamp(0, 1)
         self._writer.add_image(f"{self._name}/plain, student, target", picture, done)
 

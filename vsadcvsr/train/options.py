@@ -6,6 +6,8 @@ import os
 from argparse import ArgumentParser
 from pathlib import Path
 
+from vsadcvsr.spec import SCALES
+
 SHARD_CLIPS = 16
 """Clips in a file of a pool."""
 KINDS = ("clean", "light", "poor", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan", "dove-picture")
@@ -21,7 +23,8 @@ def build_options() -> ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
     parser.add_argument("--count", type=int, default=1600, help=f"samples in all, in shards of {SHARD_CLIPS}")
     parser.add_argument("--frames", type=int, default=7)
-    parser.add_argument("--size", type=int, default=256, help="side of a clip in pixels, a multiple of 4")
+    parser.add_argument("--scale", type=int, choices=SCALES, default=4, help="of the students; default: %(default)s")
+    parser.add_argument("--size", type=int, default=256, help="side of a clip in pixels, a multiple of the scale")
     parser.add_argument("--mix", default=MIX, help=f"shares of {', '.join(KINDS)}; default: %(default)s")
     parser.add_argument(
         "--exclude", action="append", type=Path, default=[], metavar="LIST",
@@ -44,14 +47,15 @@ def pairs_options() -> ArgumentParser:
         description="Fills a pool from low-resolution videos and what another system has made of them.",
     )
     parser.add_argument("low", type=Path, help="a folder of low-resolution videos, or of folders of pictures")
-    parser.add_argument("taught", type=Path, help="the same four times as large, under the same names")
+    parser.add_argument("taught", type=Path, help="the same upscaled, under the same names")
     parser.add_argument("--teacher", required=True, help="the name of who made them, such as seedvr2")
     parser.add_argument("--truth", type=Path, help="the true videos, if at hand, under the same names")
     parser.add_argument("--skip", type=int, default=0, help="frames that the teacher left out at the start")
     parser.add_argument("--out", type=Path, required=True, help="the folder of the pool")
     parser.add_argument("--count", type=int, default=1600, help="clips in all, in shards of 16")
     parser.add_argument("--frames", type=int, default=7)
-    parser.add_argument("--size", type=int, default=256, help="side of an answer in pixels, a multiple of 4")
+    parser.add_argument("--scale", type=int, choices=SCALES, default=4, help="of the teacher; default: %(default)s")
+    parser.add_argument("--size", type=int, default=256, help="side of an answer in pixels, a multiple of the scale")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--part", default="0/1", help="this process's share: 0/2 and 1/2 are two halves")
     return parser

@@ -18,7 +18,7 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     student = empty_student(run.student.dims)
     student.load_state_dict(run.ema, assign=True)
-    name = run.settings.model
+    name = run.settings.model if student.spec.scale == 4 else f"{run.settings.model}-x{student.spec.scale}"
     files = [folder / f"{name}.safetensors"]
     save_weights(student, files[0])
     if isinstance(student, CompactStudent):
@@ -34,7 +34,7 @@ def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
     lines = [
         f"# {settings.model}",
         "",
-        f"A student of {count:,} parameters and {student.spec.lookahead} frames of lookahead,",
+        f"A x{student.spec.scale} student of {count:,} parameters and {student.spec.lookahead} frames of lookahead,",
         f"after {_history(settings)}.",
         "",
         "| file | bytes | sha256 |",

@@ -10,6 +10,7 @@ from types import UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from vsadcvsr.errors import UsageError, near_misses
+from vsadcvsr.spec import check_scale
 
 DOMAINS = ("pixel", "feature")
 _PATHS = {"pool", "out", "begin", "vae", "half_decoder", "convnext_weights"}
@@ -139,12 +140,14 @@ class TrainSettings:
     """Everything that decides the outcome of a run; equal values give equal weights on one kind of machine."""
 
     model: str = "fast"
+    scale: int = 4
+    """Scale of the student and of its pool."""
     pool: Path
     out: Path
     teacher: str = "truth"
     """`truth`, or the name of a teacher whose targets the pool holds."""
     begin: Path | None = None
-    """A weights file to start from."""
+    """A weights file to start from; of another scale, it gives all but the head's detail."""
     temporal_only: bool = False
     """Train the temporal blocks only."""
     seed: int = 0
@@ -164,6 +167,7 @@ class TrainSettings:
         for name in ("threads", "save_every", "sample_every"):
             if getattr(self, name) < 1:
                 raise UsageError.of(name, getattr(self, name), "1 or more")
+        check_scale(self.scale)
         if not 0 <= self.ema < 1:
             raise UsageError.of("ema", self.ema, "from 0 to below 1")
         if self.precision not in {"auto", "bf16", "fp32"}:

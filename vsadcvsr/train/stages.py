@@ -38,7 +38,7 @@ _ENCODER_RATE = 2e-3
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """B clips of T frames on a device: truth and target (B, T, 3, 4s, 4s), low (B, T, 3, s, s), links (B * T,)."""
+    """B clips of T frames on a device: truth and target (B, T, 3, sH, sW), low (B, T, 3, H, W), links (B * T,)."""
 
     truth: Tensor
     low: Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -13,13 +14,47 @@ from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent
 from vsadcvsr.nets.paper.config import PAPER, PaperDims
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.nets.weights_file import load_weights
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train.settings import TrainSettings
 
 type Dims = CompactDims | PaperDims
 type Student = CompactStudent | PaperStudent
 
 STUDENTS: dict[str, Dims] = {dims.name: dims for dims in (FAST, BASE, PAPER)}
+
+
+def dims_of(model: str, scale: int) -> Dims:
+    """The dimensions of a student of that name at a scale. Raises UsageError."""
+    if model not in STUDENTS:
+        raise UsageError.of("model", model, ", ".join(STUDENTS))
+    dims = STUDENTS[model]
+    if isinstance(dims, CompactDims):
+        return replace(dims, scale=scale)
+    if scale != dims.spec.scale:
+        raise UsageError.of("scale", scale, f"{dims.spec.scale} for {model!r}")
+    return dims
+
+
+def rescaled(student: CompactStudent, scale: int) -> CompactStudent:
+    """A student of another scale with the same weights, for training.
+
+    Its head makes the means of the areas of detail that a pixel of it holds where the old scale is a multiple of the
+    new one, and no detail otherwise.
+    """
+    dims = student.dims
+    other, weights = CompactStudent(replace(dims, scale=scale)), student.state_dict()
+    for name in ("head.weight", "head.bias"):
+        detail, tone = weights[name].split([dims.detail_channels, len(weights[name]) - dims.detail_channels])
+        weights[name] = torch.cat([_rescaled_detail(detail, dims.scale, scale), tone])
+    other.load_state_dict(weights)
+    return other
+
+
+def _rescaled_detail(detail: Tensor, old: int, new: int) -> Tensor:
+    """Rows of a head for a grid of (2 new, 2 new) pixels, from those for (2 old, 2 old)."""
+    if old % new:
+        return detail.new_zeros((2 * new) ** 2, *detail.shape[1:])
+    step = old // new
+    return detail.view(2 * new, step, 2 * new, step, *detail.shape[1:]).mean((1, 3)).flatten(0, 1)
 
 
 def new_student(dims: Dims) -> Student:
@@ -29,10 +64,10 @@ def new_student(dims: Dims) -> Student:
 
 def initial_student(settings: TrainSettings) -> Student:
     """The student at the start of a run. UsageError for an unknown model, or if `begin` has other dimensions."""
-    if settings.model not in STUDENTS:
-        raise UsageError.of("model", settings.model, ", ".join(STUDENTS))
-    dims = STUDENTS[settings.model]
+    dims = dims_of(settings.model, settings.scale)
     student = load_weights(settings.begin).train() if settings.begin else new_student(dims)
+    if isinstance(student, CompactStudent) and student.dims.scale != settings.scale:
+        student = rescaled(student, settings.scale)
     if student.dims != dims:
         raise UsageError.of("begin", str(settings.begin), f"weights of a student like {settings.model!r}")
     if settings.temporal_only:
@@ -47,27 +82,29 @@ def _is_temporal(name: str) -> bool:
 
 
 def reconstruct(student: Student, features: Tensor, frames: Tensor) -> Tensor:
-    """Second half of the clip form: features and their frames (T, 3, H, W) to output (T, 3, 4H, 4W)."""
+    """Second half of the clip form: features and their frames (T, 3, H, W) to output (T, 3, sH, sW)."""
     if not isinstance(student, CompactStudent):
         return student.reconstruct(features)
     base, detail = student.base_and_detail(features, frames)
-    return upsample_bilinear(base) + detail.unsqueeze(1)
+    return upsample_bilinear(base, student.dims.scale) + detail.unsqueeze(1)
 
 
-def upsample_bilinear(base: Tensor) -> Tensor:
-    """Bilinear x4 of (T, 3, H, W) as matrix products: on a CPU five times as fast as `interpolate`, forward and
+def upsample_bilinear(base: Tensor, scale: int) -> Tensor:
+    """Bilinear upscale of (T, 3, H, W) as matrix products: on a CPU five times as fast as `interpolate`, forward and
     backward.
     """
+    if scale == 1:
+        return base.float()
     with torch.autocast(base.device.type, enabled=False):
-        rows, columns = (_bilinear(side, base.device) for side in base.shape[2:])
+        rows, columns = (_bilinear(side, scale, base.device) for side in base.shape[2:])
         return rows @ base.float() @ columns.T
 
 
 @lru_cache(maxsize=8)
-def _bilinear(side: int, device: torch.device) -> Tensor:
-    """The matrix (4 side, side) of the bilinear enlargement of a line."""
+def _bilinear(side: int, scale: int, device: torch.device) -> Tensor:
+    """The matrix (scale * side, side) of the bilinear enlargement of a line."""
     lines = torch.eye(side, device=device)[None]
-    return F.interpolate(lines, scale_factor=float(SCALE), mode="linear")[0].T.contiguous()
+    return F.interpolate(lines, scale_factor=float(scale), mode="linear")[0].T.contiguous()
 
 
 def links(batch: int, frames: int) -> Tensor:

@@ -27,7 +27,7 @@ def test_the_encoder_learns_to_invert_the_head() -> None:
     torch.manual_seed(0)
     student = CompactStudent(TINY).requires_grad_(requires_grad=False)
     torch.nn.init.normal_(student.head.weight, 0, 0.3)
-    encoder = FeatureEncoder(TINY.width)
+    encoder = FeatureEncoder(TINY.width, TINY.scale)
     frames, target = torch.rand(4, 3, 8, 8), torch.rand(4, 3, 32, 32)
     encoder.set_scale(student.features(frames, links(2, 2)))
     optimiser = torch.optim.Adam(encoder.parameters(), 3e-3)

@@ -55,6 +55,21 @@ def test_a_batch_fits_its_truth(filled: Path) -> None:
     assert alike > mirrored + 0.2
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_pool_has_a_scale(pictures: Path, tmp_path: Path, scale: int) -> None:
+    build.main(words(pictures, tmp_path, count=16, size=48, scale=scale, mix="clean=1"))
+    batch = Dataset(tmp_path, scale=scale).batch(np.random.default_rng(0), 2, frames=2, lr_size=8)
+    assert batch.low.shape == (2, 2, 3, 8, 8)
+    assert batch.truth.shape == (2, 2, 3, 8 * scale, 8 * scale)
+    means = batch.truth.reshape(2, 2, 3, 8, scale, 8, scale).mean((4, 6))
+    assert np.corrcoef(means.ravel(), batch.low.ravel())[0, 1] > 0.6
+    refusal = rf"^scale is 4, allowed: {scale}, that of the pool .*; take a pool of that scale, or an empty folder$"
+    with pytest.raises(UsageError, match=refusal):
+        Dataset(tmp_path)
+    with pytest.raises(UsageError, match=refusal):
+        build.main(words(pictures, tmp_path, count=32, size=48))
+
+
 def test_batches_repeat_with_their_seed(filled: Path) -> None:
     first, again = (Dataset(filled).batch(np.random.default_rng(7), 2, frames=3, lr_size=8) for _ in range(2))
     assert np.array_equal(first.low, again.low)
@@ -128,7 +143,7 @@ def test_processes_and_parts_make_the_same_pool(pictures: Path, tmp_path: Path) 
 def test_a_kind_for_pictures_makes_static_clips(pictures: Path) -> None:
     library = ClipLibrary(SourceFiles.scan([pictures], frames=3, size=64))
     for mix, still in ((Mix.parse("adcsr=1"), True), (Mix.parse("soft=1"), False)):
-        truth, low = make_sample(library, mix, np.random.default_rng(0))
+        truth, low = make_sample(library, mix, np.random.default_rng(0), 4)
         assert truth.shape == (3, 64, 64, 3)
         assert low.shape == (3, 16, 16, 3)
         for clip in (truth, low):
@@ -165,8 +180,10 @@ def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.Mon
     ("given", "told"),
     [
         ({"count": 0}, "count is 0"),
-        ({"size": 250}, "size is 250, allowed: a multiple of 4"),
+        ({"size": 250}, "size is 250, allowed: a multiple of the scale, 4"),
         ({"size": 16}, "size is 16, allowed: 32 or more"),
+        ({"size": 20, "scale": 3}, "size is 20, allowed: 24 or more"),
+        ({"size": 64, "scale": 3}, "size is 64, allowed: a multiple of the scale, 3"),
         ({"part": "2/2"}, "--part is '2/2'"),
         ({"part": "1"}, "--part is '1'"),
         ({"jobs": 0}, "jobs is 0"),

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
+from vsadcvsr.spec import SCALES
 from vsadcvsr.train.degradations import mild
 from vsadcvsr.train.degradations.apply import degrade
 from vsadcvsr.train.degradations.kernels import blur_kernel, line_kernel, sinc_kernel
@@ -36,16 +37,21 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_kind_gives_a_quarter_of_the_size(name: str, clip: NDArray[np.float32]) -> None:
-    for seed in range(4):
-        worn = KINDS[name].degrade(clip, np.random.default_rng(seed))
-        assert worn.shape == (5, 16, 16, 3)
-        assert worn.dtype == np.uint8
+def test_a_kind_gives_the_size_that_the_scale_asks_for(name: str, clip: NDArray[np.float32]) -> None:
+    for seed, (scale, side) in enumerate(((1, 64), (2, 32), (3, 21), (4, 16))):
+        degraded = KINDS[name].degrade(clip, np.random.default_rng(seed), scale)
+        assert degraded.shape == (5, side, side, 3)
+        assert degraded.dtype == np.uint8
+
+
+def test_a_clean_source_at_scale_1_is_the_truth(clip: NDArray[np.float32]) -> None:
+    for seed in range(8):
+        assert np.array_equal(mild.clean(clip, np.random.default_rng(seed), 1), to_uint8(clip))
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_same_seed_gives_the_same_clip(name: str, clip: NDArray[np.float32]) -> None:
-    first, again, other = (KINDS[name].degrade(clip, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (KINDS[name].degrade(clip, np.random.default_rng(seed), 4) for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert name == "clean" or not np.array_equal(first, other)
 
@@ -55,40 +61,43 @@ def test_the_same_seed_gives_the_same_clip(name: str, clip: NDArray[np.float32])
 def test_threads_change_no_bit(name: str) -> None:
     large = np.random.default_rng(0).random((2, 252, 260, 3), np.float32)
     for seed in range(3):
-        many = KINDS[name].degrade(large, np.random.default_rng(seed))
+        many = KINDS[name].degrade(large, np.random.default_rng(seed), 4)
         cv2.setNumThreads(1)
-        one = KINDS[name].degrade(large, np.random.default_rng(seed))
+        one = KINDS[name].degrade(large, np.random.default_rng(seed), 4)
         cv2.setNumThreads(2)
         assert np.array_equal(many, one)
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_tone_stays(name: str, clip: NDArray[np.float32]) -> None:
-    apart = [KINDS[name].degrade(clip, np.random.default_rng(seed)).mean() - clip.mean() * 255 for seed in range(8)]
+    apart = [KINDS[name].degrade(clip, np.random.default_rng(seed), 4).mean() - clip.mean() * 255 for seed in range(8)]
     assert abs(np.mean(apart)) < (1 if name == "clean" else 5)
 
 
 def test_poor_sources_keep_less_than_light_ones(clip: NDArray[np.float32]) -> None:
-    clean = KINDS["clean"].degrade(clip, np.random.default_rng(0)).astype(np.float32)
+    clean = KINDS["clean"].degrade(clip, np.random.default_rng(0), 4).astype(np.float32)
     light, poor = (
-        np.mean([np.abs(KINDS[name].degrade(clip, np.random.default_rng(seed)) - clean).mean() for seed in range(12)])
+        np.mean([
+            np.abs(KINDS[name].degrade(clip, np.random.default_rng(seed), 4) - clean).mean() for seed in range(12)
+        ])
         for name in ("light", "poor")
-    )
+    )  # fmt: skip
     assert poor > 1.3 * light
 
 
 @pytest.mark.parametrize("recipe", [REALBASICVSR, DOVE, HEAVY])
 def test_sizes_that_four_does_not_divide_are_rounded_down(recipe: Preset) -> None:
-    worn = degrade(np.full((2, 70, 45, 3), 0.5, np.float32), recipe, np.random.default_rng(0))
+    worn = degrade(np.full((2, 70, 45, 3), 0.5, np.float32), recipe, np.random.default_rng(0), 4)
     assert worn.shape == (2, 17, 11, 3)
 
 
-def test_clean_downscales_keep_their_place() -> None:
-    ramp = np.broadcast_to(np.linspace(0.2, 0.8, 64, dtype=np.float32)[None, None, :, None], (1, 64, 64, 3))
-    centres = ramp[0, 0, :, 0].reshape(16, 4).mean(1) * 255
+@pytest.mark.parametrize("scale", SCALES)
+def test_clean_downscales_keep_their_place(scale: int) -> None:
+    ramp = np.broadcast_to(np.linspace(0.2, 0.8, 48, dtype=np.float32)[None, None, :, None], (1, 48, 48, 3))
+    centres = ramp[0, 0, :, 0].reshape(-1, scale).mean(1) * 255
     for seed in range(8):
-        small = mild.downscale(np.ascontiguousarray(ramp), np.random.default_rng(seed))
-        np.testing.assert_allclose(small[0, 8, 3:13, 0] * 255, centres[3:13], atol=0.1)
+        small = mild.downscale(np.ascontiguousarray(ramp), np.random.default_rng(seed), scale)
+        np.testing.assert_allclose(small[0, 8, 3:-3, 0] * 255, centres[3:-3], atol=0.1)
 
 
 def test_frames_have_their_own_sizes_until_video_makes_them_one(clip: NDArray[np.float32]) -> None:

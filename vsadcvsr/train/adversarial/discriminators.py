@@ -29,7 +29,7 @@ FRAME_HEADS = {"detail"}
 
 _LEAKY_SLOPE = 0.2
 _DETAIL_GAIN = 8
-_PIXEL_STRIDE = 4  # the compact family's pixels are judged on the grid of its input
+_PIXEL_STRIDE = 4  # the compact family's pixels are judged by areas of 4x4, at x4 the grid of its input
 
 
 def split_heads(width: int, detail_share: float) -> dict[str, int]:
@@ -58,7 +58,7 @@ class Tail(nn.Module):
 
 
 class PixelTrunk(nn.Module):
-    """The compact family's: images (T, 3, 4H, 4W) to (T, width, H, W), all of it trainable.
+    """The compact family's: images (T, 3, h, w) to (T, width, h/4, w/4), all of it trainable.
 
     It sees luma alone, for compact students make detail of luma alone: shown colour, it learned that nothing else. Each
     place sees its mean, and the rest amplified, which is small beside it.

@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vsadcvsr.nets.compact import CompactStudent
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train.losses import smooth_l1
 
-_CELL = 8  # a place of the features is 8x8 pixels of the image
 _HIDDEN = 64
 _SLOPE = 0.1
 _SCALE_QUANTILE = (
@@ -28,7 +26,7 @@ student has: at 0.01 the encoder's features were four times as far from the stud
 
 
 class FeatureTargets(nn.Module):
-    """Features (T, C, H/2, W/2) that a student shall have, of images (T, 3, 4H, 4W) and frames (T, 3, H, W).
+    """Features (T, C, H/2, W/2) that a student shall have, of images (T, 3, sH, sW) and frames (T, 3, H, W).
 
     `scale` (C, 1, 1) is the scale of each channel of a student's features.
     """
@@ -52,9 +50,11 @@ class FeatureTargets(nn.Module):
 class FeatureEncoder(FeatureTargets):
     """The compact family's: what the head adds to the plain upscale, through three layers, each frame by itself."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, image_scale: int) -> None:
         super().__init__(channels)
-        self.enter = nn.Conv2d(3 * _CELL**2, _HIDDEN, 3, padding=1)
+        self.image_scale = image_scale
+        self._cell = 2 * image_scale  # a place of the features is so many pixels of the image, squared
+        self.enter = nn.Conv2d(3 * self._cell**2, _HIDDEN, 3, padding=1)
         self.inner = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1)
         self.leave = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
         nn.init.constant_(self.leave.bias, 0.1)  # type: ignore[arg-type]  # no channel starts dead
@@ -75,8 +75,9 @@ class FeatureEncoder(FeatureTargets):
         return encoded
 
     def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:
-        rest = pictures - F.interpolate(frames, scale_factor=float(SCALE), mode="bilinear")  # what the head adds
-        x = F.leaky_relu(self.enter(F.pixel_unshuffle(rest, _CELL) * _CELL), _SLOPE)
+        plain = F.interpolate(frames, scale_factor=float(self.image_scale), mode="bilinear")
+        rest = pictures - plain  # what the head adds
+        x = F.leaky_relu(self.enter(F.pixel_unshuffle(rest, self._cell) * self._cell), _SLOPE)
         x = F.leaky_relu(self.inner(x), _SLOPE)
         return torch.relu(self.leave(x)) * self.scale  # the student's features are what a ReLU has left, too
 

@@ -33,7 +33,7 @@ def make_discriminators(stage: AdversarialSettings, student: Student) -> dict[st
 def make_feature_targets(stage: AdversarialSettings, student: Student) -> FeatureTargets:
     """Feature targets of images. Raises UsageError, WeightsError, BackendError if parts are missing."""
     if isinstance(student, CompactStudent):
-        return FeatureEncoder(student.dims.width)
+        return FeatureEncoder(student.dims.width, student.dims.scale)
     return PaperFeatureTargets.load(_required_path(stage, "vae"), _required_path(stage, "half_decoder"), student)
 
 

@@ -27,14 +27,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vsadcvsr.commands import check_minimums, parse_share, status
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.extras import needs
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train import options
 from vsadcvsr.train.options import SHARD_CLIPS
 
 with needs("train", "a pool", __name__, options.build_options):
     import cv2
 
-    from vsadcvsr.train.data.dataset import TRUTH, Pixels, shard_path, write_shard
+    from vsadcvsr.train.data.dataset import TRUTH, Pixels, check_pool_scale, shard_path, write_shard
     from vsadcvsr.train.data.exclusion import Exclusion
     from vsadcvsr.train.data.library import CACHE_BYTES, ClipLibrary, SourceFiles, prefer_detailed
     from vsadcvsr.train.degradations.mix import MIX, Mix
@@ -50,6 +49,7 @@ class DatasetPlan:
     out: Path
     seed: int = 0
     mix: Mix = MIX
+    scale: int = 4
 
     def missing(self, shards: range) -> list[int]:
         """Shards that are missing or incomplete."""
@@ -57,11 +57,11 @@ class DatasetPlan:
         return [number for number in shards if not all(shard_path(self.out, number, kind).exists() for kind in kinds)]
 
 
-def make_sample(library: ClipLibrary, mix: Mix, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-    """A clip and its degraded version at a quarter of its size."""
+def make_sample(library: ClipLibrary, mix: Mix, rng: np.random.Generator, scale: int) -> tuple[Pixels, Pixels]:
+    """A clip and its degraded version, `scale` times smaller."""
     kind = mix.draw(rng)
     truth = prefer_detailed(library.still if kind.is_still else library.clip, rng)
-    degraded = kind.degrade(truth.astype(np.float32) * np.float32(1 / 255), rng)
+    degraded = kind.degrade(truth.astype(np.float32) * np.float32(1 / 255), rng, scale)
     repeats = library.sources.frames // len(truth)
     return np.repeat(truth, repeats, axis=0), np.repeat(degraded, repeats, axis=0)
 
@@ -69,7 +69,7 @@ def make_sample(library: ClipLibrary, mix: Mix, rng: np.random.Generator) -> tup
 def make_shard(library: ClipLibrary, plan: DatasetPlan, number: int) -> None:
     """Writes shard `number`; MediaError if the disk is full."""
     rng = np.random.default_rng((plan.seed, number))
-    truths, degraded = zip(*(make_sample(library, plan.mix, rng) for _ in range(SHARD_CLIPS)), strict=True)
+    truths, degraded = zip(*(make_sample(library, plan.mix, rng, plan.scale) for _ in range(SHARD_CLIPS)), strict=True)
     try:
         write_shard(plan.out, number, "low", np.stack(degraded))
         write_shard(plan.out, number, TRUTH, np.stack(truths))
@@ -84,6 +84,7 @@ def build_shards(plan: DatasetPlan, shards: range, *, jobs: int, cache_bytes: in
     in progress.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
+    check_pool_scale(plan.out, plan.scale)
     missing = plan.missing(shards)
     unusable: set[Path] = set()
     with _progress() as bars:
@@ -168,9 +169,9 @@ class _BuildProcess:
 
 def _shard_range(arguments: argparse.Namespace) -> range:
     """The shards that are asked for; UsageError where a number is out of bounds."""
-    check_minimums(arguments, {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 32})
-    if arguments.size % SCALE:
-        raise UsageError.of("--size", arguments.size, f"a multiple of {SCALE}")
+    check_minimums(arguments, {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 8 * arguments.scale})
+    if arguments.size % arguments.scale:
+        raise UsageError.of("--size", arguments.size, f"a multiple of the scale, {arguments.scale}")
     part, parts = parse_share(arguments.part)
     return range(part, -(-arguments.count // SHARD_CLIPS), parts)
 
@@ -183,9 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unmatched := exclude.unmatched(values.folders):
         _log.warning("%d names of --exclude match no file, %s first", len(unmatched), unmatched[0])
     sources = SourceFiles.scan(values.folders, frames=values.frames, size=values.size, exclude=exclude)
-    build_shards(
-        DatasetPlan(sources, values.out, values.seed, mix), shards, jobs=values.jobs, cache_bytes=values.room << 20
-    )
+    plan = DatasetPlan(sources, values.out, values.seed, mix, values.scale)
+    build_shards(plan, shards, jobs=values.jobs, cache_bytes=values.room << 20)
     return 0
 
 

@@ -1,7 +1,8 @@
 """Dataset of samples on disk (a pool): file layout, and batches.
 
-A pool is a folder of shards. NNNN.hr.npy (N, T, S, S, 3) is the truth, NNNN.lr.npy (N, T, S/4, S/4, 3) its degraded
-version, and NNNN.TEACHER.npy, shaped like the truth, a teacher's target; uint8 RGB. Files are written atomically.
+A pool is a folder of shards. NNNN.hr.npy (N, T, S, S, 3) is the truth, NNNN.lr.npy (N, T, S/s, S/s, 3) its degraded
+version of scale s, and NNNN.TEACHER.npy, shaped like the truth, a teacher's target; uint8 RGB. Files are written
+atomically.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.files import replacing
-from vsadcvsr.spec import SCALE
 
 type Pixels = NDArray[np.uint8]
 type Values = NDArray[np.float32]
@@ -29,7 +29,7 @@ _FILES = {TRUTH: "hr", "low": "lr"}
 
 @dataclass(frozen=True)
 class Batch:
-    """B clips of T frames, RGB in 0..1: truth and target (B, T, 3, 4s, 4s), low (B, T, 3, s, s).
+    """B clips of T frames, RGB in 0..1: truth and target (B, T, 3, sH, sW), low (B, T, 3, H, W), of scale s.
 
     The target is the teacher's, or the truth itself.
     """
@@ -56,13 +56,24 @@ def write_shard(folder: Path, number: int, kind: str, clips: Pixels) -> None:
         np.save(file, clips)
 
 
+def check_pool_scale(folder: Path, scale: int) -> None:
+    """Raises UsageError if a pool has shards of another scale."""
+    for number in shard_numbers(folder):
+        truth, low = (np.load(shard_path(folder, number, kind), mmap_mode="r").shape for kind in (TRUTH, "low"))
+        if truth[2] != scale * low[2]:
+            hint = "take a pool of that scale, or an empty folder"
+            raise UsageError.of("scale", scale, f"{truth[2] // low[2]}, that of the pool {folder}", hint)
+
+
 class Dataset:
     """The shards of a folder, of which the latest are memory-mapped."""
 
-    def __init__(self, folder: Path, *, teacher: str = TRUTH) -> None:
+    def __init__(self, folder: Path, *, teacher: str = TRUTH, scale: int = 4) -> None:
         numbers = shard_numbers(folder)
         if not numbers:
             raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.data.build` has filled")
+        check_pool_scale(folder, scale)
+        self._scale = scale
         kinds = (TRUTH, "low", teacher)
         files = [[shard_path(folder, number, kind) for kind in kinds] for number in numbers]
         if missing := [path.name for _, _, path in files if not path.exists()]:
@@ -99,16 +110,14 @@ class Dataset:
             raise UsageError.of("frames and lr_size", (frames, side), allowed)
         first = rng.integers(0, low.shape[1] - frames + 1)
         corners = rng.integers(0, low.shape[2] - side + 1, (1 if rng.random() < 0.5 else 3, 2))
-        crops = [_crop(shard[0][index], first, frames, SCALE * candidate, SCALE * side) for candidate in corners]
+        scale = self._scale
+        crops = [_crop(shard[0][index], first, frames, scale * candidate, scale * side) for candidate in corners]
         corner = corners[max(range(len(crops)), key=lambda number: mean_gradient(crops[number]))]
         cropped = (
-            _crop(clips[index], first, frames, corner * scale, side * scale).copy()  # a view would keep the file open
-            for clips, scale in zip(shard, _SCALES, strict=False)
+            _crop(clips[index], first, frames, corner * factor, side * factor).copy()  # a view would keep the file open
+            for clips, factor in zip(shard, (scale, 1, scale), strict=False)
         )
         return _augmented(tuple(cropped), rng)
-
-
-_SCALES = (SCALE, 1, SCALE)
 
 
 def mean_gradient(clip: Pixels) -> float:

@@ -1,7 +1,8 @@
 """Decent sources, without which a network makes a clean clip no sharper, and poor ones, which a second set of weights
 learns from.
 
-Clips are (T, H, W, 3), float32 RGB in 0..1; what comes back is uint8, at a quarter of the size.
+Clips are (T, H, W, 3), float32 RGB in 0..1; what comes back is uint8, `scale` times smaller. Blur is measured in
+pixels of what comes back, so that sources are alike for students of every scale.
 """
 
 from __future__ import annotations
@@ -14,21 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train.degradations.kernels import Kernel
 from vsadcvsr.train.degradations.operators import to_uint8
 
 type Clip = NDArray[np.float32]
 
+_BLUR_UNIT = 4
+"""The sigmas below are in quarters of a pixel."""
 
-def light(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+
+def light(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     """A decent source: some optical blur, a good downscale, a little noise, a good encoder."""
     severity = rng.random() ** 1.5
     if rng.random() < 0.8:
         sigma_x = 0.3 + 2.0 * severity * rng.random()
         sigma_y = sigma_x if rng.random() < 0.7 else 0.3 + 2.0 * severity * rng.random()
-        clip = np.stack([cv2.GaussianBlur(frame, (0, 0), sigma_x, sigmaY=sigma_y) for frame in clip])
-    low = downscale(clip, rng)
+        clip = _blur(clip, sigma_x, sigma_y, scale)
+    low = downscale(clip, rng, scale)
     if rng.random() < 0.7:
         low = low + _sensor_noise(low, rng.random() ** 1.5 * (4 + 16 * severity) / 255, rng)
     pixels, kind = to_uint8(low), rng.random()
@@ -39,14 +42,14 @@ def light(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
     return pixels
 
 
-def poor(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+def poor(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     """A source that needs restoring, short of a ruin: soft, noisy, strongly compressed or in an old format; mostly one
     of these more than the others.
     """
     soft, noisy, coded = rng.random(3) ** (0.6 if rng.random() < 0.3 else 1.4)
     across = 0.4 + 2.8 * soft
     along = across if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
-    small = downscale(np.stack([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip]), rng)
+    small = downscale(_blur(clip, across, along, scale), rng, scale)
     if rng.random() < 0.85:
         small = small + _sensor_noise(small, 15 * noisy / 255, rng)
     pixels, kind = to_uint8(small), rng.random()
@@ -57,33 +60,38 @@ def poor(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.stack([jpeg(frame, 95 - round(60 * coded)) for frame in pixels])
 
 
-def clean(clip: Clip, rng: np.random.Generator) -> NDArray[np.uint8]:
+def clean(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     """The clip scaled down and nothing else."""
-    return to_uint8(downscale(clip, rng))
+    return to_uint8(downscale(clip, rng, scale))
 
 
-def downscale(clip: Clip, rng: np.random.Generator) -> Clip:
-    """A quarter of the size, by area or by antialiased bicubic or bilinear; pixel centres stay aligned."""
+def downscale(clip: Clip, rng: np.random.Generator, scale: int) -> Clip:
+    """`scale` times smaller, by area or by antialiased bicubic or bilinear; pixel centres stay aligned."""
     name = str(rng.choice(["area", "cubic", "linear"], p=[0.3, 0.5, 0.2]))
-    size = (clip.shape[2] // SCALE, clip.shape[1] // SCALE)
+    size = (clip.shape[2] // scale, clip.shape[1] // scale)
     if name == "area":
         return _clip([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in clip])
-    kernel = _antialias(name)
+    kernel = _antialias(name, scale)
     smooth = (cv2.sepFilter2D(frame, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE) for frame in clip)
-    return _clip([frame[::SCALE, ::SCALE] for frame in smooth])[:, : size[1], : size[0]]
+    return _clip([frame[::scale, ::scale] for frame in smooth])[:, : size[1], : size[0]]
 
 
-def _antialias(name: str) -> Kernel:
-    # An even number of taps around each output centre, which lies between two input pixels; cv2 wants an odd kernel
-    # with its centre on the first pixel of each group of four, so the taps sit one and a half to the right.
-    reach = {"linear": 1, "cubic": 2}[name] * SCALE
-    at = np.abs(np.arange(-reach - 2, reach + 3) - (SCALE - 1) / 2) / SCALE
+def _antialias(name: str, scale: int) -> Kernel:
+    # Taps lie around the centre of each group of `scale` pixels; cv2 wants an odd kernel with its centre on the first
+    # pixel of the group, so the taps sit half a group to the right.
+    reach = {"linear": 1, "cubic": 2}[name] * scale
+    at = np.abs(np.arange(-reach - 2, reach + 3) - (scale - 1) / 2) / scale
     if name == "linear":
         taps = np.clip(1 - at, 0, None)
     else:
         near, far = (1.5 * at - 2.5) * at * at + 1, ((-0.5 * at + 2.5) * at - 4) * at + 2
         taps = np.where(at < 1, near, np.where(at < 2, far, 0))
     return np.asarray(taps / taps.sum(), np.float32)
+
+
+def _blur(clip: Clip, sigma_x: float, sigma_y: float, scale: int) -> Clip:
+    across, along = sigma_x * scale / _BLUR_UNIT, sigma_y * scale / _BLUR_UNIT
+    return _clip([cv2.GaussianBlur(frame, (0, 0), across, sigmaY=along) for frame in clip])
 
 
 def _clip(frames: Sequence[np.ndarray[tuple[int, ...], np.dtype[Any]]]) -> Clip:

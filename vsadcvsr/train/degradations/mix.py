@@ -19,19 +19,20 @@ from vsadcvsr.train.degradations import mild, presets
 from vsadcvsr.train.degradations.apply import degrade
 from vsadcvsr.train.degradations.presets import Preset
 
-type Degrade = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.uint8]]
+type Degrade = Callable[[NDArray[np.float32], np.random.Generator, int], NDArray[np.uint8]]
+"""From a clip (T, H, W, 3) in 0..1, a generator and a scale to the clip that many times smaller."""
 
 
 @dataclass(frozen=True)
 class DegradationKind:
-    """Degradation of a clip (T, H, W, 3) in 0..1; `is_still` for images that are repeated."""
+    """A degradation; `is_still` for images that are repeated."""
 
     degrade: Degrade
     is_still: bool = False
 
 
 def _from_preset(preset: Preset) -> DegradationKind:
-    return DegradationKind(lambda clip, rng: degrade(clip, preset, rng), is_still=preset.bits is None)
+    return DegradationKind(lambda clip, rng, scale: degrade(clip, preset, rng, scale), is_still=preset.bits is None)
 
 
 KINDS = {

@@ -14,7 +14,6 @@ from typing import Protocol
 import numpy as np
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train.data.dataset import TRUTH, Pixels
 from vsadcvsr.video_io import FrameReader
 
@@ -33,11 +32,12 @@ class ClipOrigin:
 
 @dataclass(frozen=True, eq=False)
 class TeacherInput:
-    """A clip for a teacher: low (T, h, w, 3), truth (T, 4h, 4w, 3) if known; uint8 RGB."""
+    """A clip for a teacher: low (T, h, w, 3), truth (T, sh, sw, 3) of scale s if known; uint8 RGB."""
 
     low: Pixels
     truth: Pixels | None = None
     origin: ClipOrigin | None = None
+    scale: int = 4
 
     def __post_init__(self) -> None:
         if self.low.ndim != 4 or self.low.shape[3] != 3 or self.low.dtype != np.uint8 or not self.low.size:
@@ -47,9 +47,9 @@ class TeacherInput:
 
     @property
     def target_shape(self) -> tuple[int, int, int, int]:
-        """(T, 4h, 4w, 3)."""
+        """(T, sh, sw, 3)."""
         frames, height, width, _ = self.low.shape
-        return frames, SCALE * height, SCALE * width, 3
+        return frames, self.scale * height, self.scale * width, 3
 
 
 class Teacher(Protocol):
@@ -114,7 +114,7 @@ class FolderTeacher:
         if min(origin.frames) < self.skip:
             raise MediaError(f"{self.name} has no answer to frames of {origin.video} before {self.skip}")
         _, height, width, _ = sample.target_shape
-        top, left = SCALE * origin.top, SCALE * origin.left
+        top, left = sample.scale * origin.top, sample.scale * origin.left
         frames = self.videos[origin.video].read([number - self.skip for number in origin.frames])
         return np.stack([frame[top : top + height, left : left + width] for frame in frames])
 

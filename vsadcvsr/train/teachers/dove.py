@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
 from vsadcvsr.extras import needs
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train.data.dataset import Pixels
 from vsadcvsr.train.teachers import dove_tiles
 from vsadcvsr.train.teachers.base import TeacherInput
@@ -33,6 +32,7 @@ TIME_STEP = 399
 """Time step of the latent of the upsampled clip."""
 
 SEED = 42
+_SCALE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +129,8 @@ class DoveTeacher:
 
     def target(self, sample: TeacherInput) -> Pixels:
         """The clip restored by DOVE; BackendError if memory is short."""
+        if sample.scale != _SCALE:
+            raise UsageError.of("the clip's scale", sample.scale, str(_SCALE), "DOVE enlarges by no other")
         target = np.empty(sample.target_shape, np.uint8)
         generator = torch.Generator().manual_seed(self.seed)
         try:
@@ -161,7 +163,7 @@ def enlarge(low: Pixels) -> Tensor:
     values = torch.from_numpy(np.ascontiguousarray(np.moveaxis(low, -1, 1))).float()  # (t, 3, h, w)
     values = torch.cat([values, values[-1:].repeat(padded_frames(frames) - frames, 1, 1, 1)])
     values = F.pad(values, (0, padded_side(width) - width, 0, padded_side(height) - height))
-    values = F.interpolate(values, scale_factor=float(SCALE), mode="bilinear", align_corners=False)
+    values = F.interpolate(values, scale_factor=float(_SCALE), mode="bilinear", align_corners=False)
     return values.div(127.5).sub(1).transpose(0, 1)
 
 

@@ -39,7 +39,8 @@ def unlabelled(folder: Path, name: str, part: int, parts: int) -> list[int]:
 def teacher_inputs(folder: Path, number: int) -> list[TeacherInput]:
     """The clips of a shard, memory-mapped."""
     low, truth = (np.load(shard_path(folder, number, kind), mmap_mode="r") for kind in ("low", TRUTH))
-    return [TeacherInput(*clips) for clips in zip(low, truth, strict=True)]
+    scale = truth.shape[2] // low.shape[2]
+    return [TeacherInput(*clips, scale=scale) for clips in zip(low, truth, strict=True)]
 
 
 def label_shards(teacher: Teacher, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

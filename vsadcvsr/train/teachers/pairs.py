@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +20,6 @@ import numpy as np
 from vsadcvsr.commands import parse_share, status
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.extras import needs
-from vsadcvsr.spec import SCALE
 from vsadcvsr.train import options
 from vsadcvsr.train.options import SHARD_CLIPS
 
@@ -28,7 +27,7 @@ with needs("train", "a pool", __name__, options.pairs_options):
     import cv2
 
     from vsadcvsr.train.data import clips
-    from vsadcvsr.train.data.dataset import TRUTH, shard_path, write_shard
+    from vsadcvsr.train.data.dataset import TRUTH, check_pool_scale, shard_path, write_shard
     from vsadcvsr.train.teachers.base import ClipOrigin, FolderTeacher, TeacherInput, checked_target, teacher_name
     from vsadcvsr.video_io import FrameReader, readers_in
 
@@ -48,13 +47,14 @@ class VideoPairs:
     truth: FolderTeacher | None
     frames: int
     side: int
+    scale: int = 4
     _shots: dict[str, list[tuple[int, int]]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.frames < 1:
             raise UsageError.of("frames", self.frames, "1 or more")
         if self.side < 1:
-            raise UsageError.of("size", SCALE * self.side, "4 or more, a multiple of 4")
+            raise UsageError.of("size", self.scale * self.side, f"{self.scale} or more, a multiple of the scale")
 
     def problems(self) -> list[str]:
         """Problems of the folders, a line for each video; empty if there are none."""
@@ -80,8 +80,8 @@ class VideoPairs:
         if name not in teacher.videos:
             return f"{low.path} has no answer of the name {name} by {teacher.name}"
         video, frames = teacher.videos[name], low.frames - teacher.skip
-        if (video.width, video.height) != (SCALE * low.width, SCALE * low.height):
-            expected = f"{SCALE * low.width}x{SCALE * low.height}"
+        if (video.width, video.height) != (self.scale * low.width, self.scale * low.height):
+            expected = f"{self.scale * low.width}x{self.scale * low.height}"
             return f"{video.path} is {video.width}x{video.height}, but {low.path} asks for {expected}"
         if video.frames < frames:
             return f"{video.path} has {video.frames} frames, but {low.path} asks for {frames}"
@@ -105,8 +105,8 @@ class VideoPairs:
         top, left = (int(rng.integers(0, length - self.side + 1)) for length in (low.height, low.width))
         source = ClipOrigin(name, tuple(range(first, first + self.frames * stride, stride)), top, left)
         crops = [frame[top : top + self.side, left : left + self.side] for frame in low.read(source.frames)]
-        sample = TeacherInput(np.stack(crops), origin=source)
-        return TeacherInput(sample.low, checked_target(self.truth, sample), source) if self.truth else sample
+        sample = TeacherInput(np.stack(crops), origin=source, scale=self.scale)
+        return replace(sample, truth=checked_target(self.truth, sample)) if self.truth else sample
 
     def _shots_of(self, name: str) -> list[tuple[int, int]]:
         if name not in self._shots:
@@ -141,13 +141,14 @@ def make_shard(pairs: VideoPairs, folder: Path, number: int, *, seed: int) -> bo
 
 def open_pairs(arguments: argparse.Namespace) -> VideoPairs:
     """The pairs that a command line names; every misfit is logged, and then MediaError raised."""
-    if arguments.size % SCALE:
-        raise UsageError.of("size", arguments.size, "a multiple of 4")
+    if arguments.size % arguments.scale:
+        raise UsageError.of("size", arguments.size, f"a multiple of the scale, {arguments.scale}")
     if arguments.skip < 0:
         raise UsageError.of("skip", arguments.skip, "0 or more")
     teacher = FolderTeacher(teacher_name(arguments.teacher), readers_in(arguments.taught), arguments.skip)
     truth = FolderTeacher(TRUTH, readers_in(arguments.truth)) if arguments.truth else None
-    pairs = VideoPairs(readers_in(arguments.low), teacher, truth, arguments.frames, arguments.size // SCALE)
+    side = arguments.size // arguments.scale
+    pairs = VideoPairs(readers_in(arguments.low), teacher, truth, arguments.frames, side, arguments.scale)
     if problems := pairs.problems():
         for line in problems[1:]:
             _log.warning("%s", line)
@@ -163,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)
     pairs, shards = open_pairs(values), -(-values.count // SHARD_CLIPS)
     values.out.mkdir(parents=True, exist_ok=True)
+    check_pool_scale(values.out, values.scale)
     for number in range(part, shards, parts):
         make_shard(pairs, values.out, number, seed=values.seed)
         _log.info("shard %d of %d", number + 1, shards)
