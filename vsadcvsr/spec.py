@@ -40,6 +40,10 @@ class ModelSpec:
     """Height and width of the output in those of the input, one of `SCALES`."""
     multiple: int = 2
     """Divisor of the heights and widths that the network takes."""
+    minimum: int = 1
+    """Least height and width that the network takes."""
+    fixed_size: tuple[int, int] | None = None
+    """(height, width) of the only frames that the network takes: larger ones are tiled, smaller ones padded."""
     reach: int | None = 0
     """Spatial reach in input pixels; None for global attention, where tiles approximate."""
     split_output: bool = False
@@ -54,13 +58,16 @@ class ModelSpec:
         check_scale(self.scale)
         if self.multiple < 1:
             raise UsageError.of("multiple", self.multiple, "1 or more")
+        if self.minimum < 1:
+            raise UsageError.of("minimum", self.minimum, "1 or more")
         if self.reach is not None and self.reach < 0:
             raise UsageError.of("reach", self.reach, "0 or more, or None")
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
-        """The smallest (height, width) that hold the given one and divide by `multiple`."""
-        multiple = self.multiple
-        return -(-height // multiple) * multiple, -(-width // multiple) * multiple
+        """The smallest (height, width) that hold the given one, are not under the least, and divide by `multiple`."""
+        least = self.fixed_size or (self.minimum, self.minimum)
+        height, width = max(height, least[0]), max(width, least[1])
+        return -(-height // self.multiple) * self.multiple, -(-width // self.multiple) * self.multiple
 
 
 @dataclass(frozen=True, kw_only=True)

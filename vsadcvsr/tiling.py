@@ -2,7 +2,7 @@
 
 A network with a reach of r pixels is exact at a distance of r pixels from an edge that is not the frame's own. So tiles
 overlap by 2r, and each takes over from its neighbour in the middle of the overlap. If the reach is unknown or the
-overlap smaller, the overlap is blended.
+overlap smaller, the middle half of the overlap is blended.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class TileOptions:
         padding = default_pad(spec)
         if tile_pad is not None:
             padding = argument_checks.at_least(0, "tile_pad", tile_pad, "0 or more")
+        if spec.fixed_size:
+            return _fixed_tiles(spec, spec.fixed_size, tile, padding)
         if tile is None:
             return None
         tile = argument_checks.pair("tile", tile, "[width, height] in source pixels")
@@ -46,12 +48,25 @@ class TileOptions:
         if min(tile) < smallest:
             hint = f"{pad} pixels on each side are context, see tile_pad"
             raise UsageError.of("tile", tile, f"width and height of {smallest} or more", hint)
+        if min(tile) < spec.minimum:
+            raise UsageError.of("tile", tile, f"width and height of {spec.minimum} or more for model {spec.name!r}")
         return cls(width=_round_up(tile[0], spec.multiple), height=_round_up(tile[1], spec.multiple), pad=pad)
 
 
 def default_pad(spec: ModelSpec) -> int:
-    """The context that makes tiling exact, or a default if nothing does."""
-    return _round_up(_GLOBAL_PAD if spec.reach is None else spec.reach, spec.multiple)
+    """The context that makes tiling exact, or a default if nothing does: a quarter of a fixed size at most."""
+    pad = _GLOBAL_PAD if spec.reach is None else spec.reach
+    return min(pad, min(spec.fixed_size) // 4) if spec.fixed_size else _round_up(pad, spec.multiple)
+
+
+def _fixed_tiles(spec: ModelSpec, size: tuple[int, int], tile: Sequence[int] | None, pad: int) -> TileOptions:
+    """Tiles of the only size that a network takes. Raises UsageError for others."""
+    height, width = size
+    if tile is not None and argument_checks.pair("tile", tile, "[width, height]") != (width, height):
+        raise UsageError.of("tile", tile, f"[{width}, {height}], the only size that model {spec.name!r} takes")
+    if 2 * pad >= min(size):
+        raise UsageError.of("tile_pad", pad, f"less than half of {min(size)} for model {spec.name!r}")
+    return TileOptions(width=width, height=height, pad=pad)
 
 
 @dataclass(frozen=True)
@@ -140,6 +155,8 @@ def plan_tiles(spec: ModelSpec, height: int, width: int, options: TileOptions | 
     `tiling`.
     """
     height, width = spec.padded(height, width)
+    if options is None and spec.fixed_size:
+        options = _fixed_tiles(spec, spec.fixed_size, None, default_pad(spec))
     if options is None:
         options = TileOptions(width=width, height=height, pad=0)
     exact = spec.reach is not None and options.pad >= spec.reach
@@ -150,7 +167,7 @@ def plan_tiles(spec: ModelSpec, height: int, width: int, options: TileOptions | 
 
 def smaller_tile(spec: ModelSpec, size: tuple[int, int], pad: int) -> tuple[int, int] | None:
     """(width, height) of smaller tiles to try after running out of memory with `size`; None if none is smaller."""
-    smallest = 2 * pad + spec.multiple
+    smallest = max(2 * pad + spec.multiple, spec.minimum, *(spec.fixed_size or ()))
     width, height = (max(smallest, _round_up(side // 2, spec.multiple)) for side in size)
     return (width, height) if width * height < size[0] * size[1] else None
 
@@ -168,9 +185,11 @@ def _spans(length: int, tile: int, pad: int, multiple: int, *, step: bool) -> tu
 
 
 def _seam(start: int, end: int, step: bool) -> tuple[int, int]:
-    """Where one tile fades into the next, inside their overlap."""
-    middle = (start + end) // 2
-    return (middle, middle) if step else (start, end)
+    """Where one tile fades into the next: in the middle of their overlap, as far as possible from their edges."""
+    if step:
+        return ((start + end) // 2,) * 2
+    margin = (end - start) // 4
+    return start + margin, end - margin
 
 
 def _ramp(centres: Array, ramp: tuple[int, int]) -> Array:

@@ -21,8 +21,8 @@ from vsadcvsr.spec import Array, ModelSpec
 from vsadcvsr.tiling import TileOptions
 
 TABLE = {
-    "ort": "vsadcvsr.backends.ort:OnnxRuntime",
-    "openvino": "vsadcvsr.backends.openvino:OpenVino",
+    "ort": "vsadcvsr.backends.ort:open_model",
+    "openvino": "vsadcvsr.backends.openvino:open_model",
     "torch": "vsadcvsr.backends.pytorch.backend:TorchBackend",
     "nearest": "vsadcvsr.backends.nearest:Nearest",
 }
@@ -192,7 +192,7 @@ def _suits_openvino(path: Path, options: BackendOptions) -> bool:
     if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "bf16", "int8"}:
         return False
     try:
-        openvino, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort"))
+        openvino, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort_session"))
         return bool(openvino.suits(path, options)) and (options.device == "cpu" or not ort.has_gpu())
     except BackendError as error:
         if find_spec("openvino"):  # installed, and yet unusable

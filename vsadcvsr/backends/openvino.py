@@ -6,6 +6,7 @@ inputs and outputs, and all that is read and written, stay in fp32.
 
 from __future__ import annotations
 
+import re
 import threading
 from functools import cache
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vsadcvsr import calibration
-from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
+from vsadcvsr.backends import Backend, BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends.onnx_metadata import KEY, network_output, read_metadata
 from vsadcvsr.blending import Blend
 from vsadcvsr.environment import hidden
@@ -56,11 +57,22 @@ try:
 except ImportError as error:
     raise _import_error(error) from error
 
-_TYPES = {"fp32": "f32", "bf16": "bf16"}
+TYPES = {"fp32": "f32", "bf16": "bf16"}
 _VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8, as Linux calls them
 _MAP_CHANNELS = 8  # channels from which a state is a feature map
 _SPARE_FRAMES = 7  # steps until what is held moves to the front
 _NO_MEMORY = ("alloc", "out of memory")
+
+
+def settings(element_type: str, options: BackendOptions) -> dict[str, str]:
+    """Settings of a compiled graph whose convolutions run in `element_type`."""
+    threads = {"INFERENCE_NUM_THREADS": str(options.threads)} if options.threads else {}
+    return {
+        "INFERENCE_PRECISION_HINT": element_type,
+        "PERFORMANCE_HINT": "LATENCY",
+        "EXECUTION_MODE_HINT": "PERFORMANCE",
+        **threads,
+    }
 
 
 class _StateBuffer:
@@ -99,32 +111,36 @@ class _State:
         self.buffers = buffers
 
 
+def open_model(path: Path, options: BackendOptions) -> Backend:
+    """The network of an ONNX file: of our export, or else an image network. Raises WeightsError or BackendError."""
+    if options.device not in {"auto", "cpu"}:
+        raise BackendError(f"device {options.device!r} is not available to backend 'openvino', available: cpu")
+    model = _read(path, options.blend)
+    if model.has_rt_info(["framework", KEY]):
+        return OpenVino(path, options, model)
+    from vsadcvsr.backends.openvino_images import image_backend
+
+    return image_backend(path, options, model)
+
+
 class OpenVino:
     """A graph and its metadata."""
 
-    def __init__(self, path: Path, options: BackendOptions) -> None:
-        if options.device not in {"auto", "cpu"}:
-            raise BackendError(f"device {options.device!r} is not available to backend 'openvino', available: cpu")
-        self._model = _read(path, options.blend)
-        entry = self._model.get_rt_info(["framework", KEY]).astype(str) if _has_metadata(self._model) else None
+    def __init__(self, path: Path, options: BackendOptions, model: Any) -> None:  # noqa: ANN401 - no types
+        self._model = model
+        entry = self._model.get_rt_info(["framework", KEY]).astype(str)
         names = [[port.get_any_name() for port in ports] for ports in (self._model.inputs, self._model.outputs)]
         self._metadata = read_metadata(path, entry, *names)
         self.spec = self._metadata.spec
         ranges = calibration.read(path, options.blend)
         precision = _precision(path, options.precision, self.spec.precisions, bool(ranges))
         self.label = f"openvino/cpu/{precision}"
-        self._type = _TYPES[_floating(self.spec.precisions, supports_bf16())[-1] if precision == "int8" else precision]
+        self._type = TYPES[_floating(self.spec.precisions, supports_bf16())[-1] if precision == "int8" else precision]
         if precision == "int8":
             from vsadcvsr.backends.openvino_int8 import quantise
 
             quantise(self._model, ranges)
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": self._type,
-            "PERFORMANCE_HINT": "LATENCY",
-            "EXECUTION_MODE_HINT": "PERFORMANCE",
-        }
-        if options.threads:
-            self._settings["INFERENCE_NUM_THREADS"] = str(options.threads)
+        self._settings = settings(self._type, options)
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock = threading.Lock()
 
@@ -138,7 +154,7 @@ class OpenVino:
             buffers = [_StateBuffer(spec.frames, port) for spec, port in zip(self._metadata.state, ports, strict=True)]
             return _State(compiled.create_infer_request(), (height, width), buffers)
         except RuntimeError as error:
-            raise _mapped_error(error) from error
+            raise mapped_error(error) from error
 
     def step(self, frames: Array, links: Array, state: object) -> tuple[NetworkOutput, object]:
         assert isinstance(state, _State)
@@ -169,25 +185,25 @@ class OpenVino:
         shapes = [[1, 3, height, width], [1], *state_shapes]
         model.reshape(dict(zip(self._metadata.inputs, shapes, strict=True)))
         map_states = [index for index, spec in enumerate(self._metadata.state) if spec.channels >= _MAP_CHANNELS]
-        return _core().compile_model(_with_native_layout(model, map_states, self._type), "CPU", self._settings)
+        return core().compile_model(_with_native_layout(model, map_states, self._type), "CPU", self._settings)
 
     def _run_frame(self, state: _State, frame: Array, link: Array, images: list[Array]) -> None:
         """Feeds one frame; writes the output into `images`, and new state frames behind the old ones."""
         views = [buffer.next_views() for buffer in state.buffers]
-        inputs = [_zero_copy(np.ascontiguousarray(array, np.float32)) for array in (frame, link)]
+        inputs = [zero_copy(np.ascontiguousarray(array, np.float32)) for array in (frame, link)]
         for name, tensor in zip(self._metadata.inputs, [*inputs, *(read for read, _ in views)], strict=True):
             state.request.set_tensor(name, tensor)
-        outputs = map(_zero_copy, images)
+        outputs = map(zero_copy, images)
         for name, tensor in zip(self._metadata.outputs, [*outputs, *(write for _, write in views)], strict=True):
             state.request.set_tensor(name, tensor)
         try:
             state.request.infer()
         except RuntimeError as error:
-            raise _mapped_error(error) from error
+            raise mapped_error(error) from error
 
 
 @cache
-def _core() -> Any:  # noqa: ANN401 - no types
+def core() -> Any:  # noqa: ANN401 - no types
     try:
         return openvino.Core()
     except RuntimeError as error:
@@ -204,7 +220,7 @@ def _with_native_layout(model: Any, map_states: list[int], element_type: str) ->
     return steps.build()
 
 
-def _zero_copy(array: Array) -> Any:  # noqa: ANN401 - no types
+def zero_copy(array: Array) -> Any:  # noqa: ANN401 - no types
     """The array as OpenVINO sees it, without a copy."""
     return openvino.Tensor(array, shared_memory=True)
 
@@ -212,21 +228,19 @@ def _zero_copy(array: Array) -> Any:  # noqa: ANN401 - no types
 def supports_bf16() -> bool:
     """Whether this CPU has bf16 instructions. Raises BackendError."""
     try:
-        return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except RuntimeError as error:
         raise BackendError(f"OpenVINO does not know this CPU ({one_line(error, 200)})") from error
 
 
 def _read(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no types
     try:
-        return _core().read_model(blend.graph(path) if blend else str(path))
+        return core().read_model(blend.graph(path) if blend else str(path))
     except RuntimeError as error:
-        message = one_line(error, 200)
-        raise WeightsError(f"{path} cannot be read as ONNX ({message}); it is truncated or no ONNX file") from error
-
-
-def _has_metadata(model: Any) -> bool:  # noqa: ANN401 - no types
-    return bool(model.has_rt_info(["framework", KEY]))
+        message = re.sub(r"^.*\.cpp:\d+: ", "", one_line(error))  # OpenVINO's own source lines
+        lacking = "OpConversionFailure" in message
+        hint = "it has operators that OpenVINO lacks" if lacking else "it is truncated or no ONNX file"
+        raise WeightsError(f"{path} cannot be read as ONNX ({message[:200]}); {hint}") from error
 
 
 def suits(path: Path, options: BackendOptions) -> bool:
@@ -263,7 +277,7 @@ def _cpu_flags() -> frozenset[str]:
 
 
 def _floating(supported: tuple[str, ...], is_bf16_wanted: bool) -> list[str]:
-    return [name for name in _TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
+    return [name for name in TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
 
 
 def _precision(path: Path, requested: str, supported: tuple[str, ...], has_ranges: bool) -> str:
@@ -283,7 +297,7 @@ def _precision(path: Path, requested: str, supported: tuple[str, ...], has_range
     return requested
 
 
-def _mapped_error(error: RuntimeError) -> Exception:
+def mapped_error(error: RuntimeError) -> Exception:
     message = one_line(error, 300)
     if any(sign in message.lower() for sign in _NO_MEMORY):
         return MemoryError(message)

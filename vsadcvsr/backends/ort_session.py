@@ -1,0 +1,166 @@
+"""Sessions of ONNX Runtime: devices, providers, precisions, and its errors as ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vsadcvsr.backends import BackendOptions
+from vsadcvsr.environment import NO_TELEMETRY, variables
+from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
+from vsadcvsr.spec import Array
+
+try:
+    with variables(NO_TELEMETRY):
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as failures
+except ImportError as error:
+    raise MissingError(f"backend 'ort' needs ONNX Runtime ({error}); run `pip install onnxruntime`") from error
+
+_PROVIDERS = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+_PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32")}
+"""Precisions of each device for a file in fp32; the first is the default of "auto"."""
+
+_AUTO_DEVICES = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
+
+RUN_ERRORS = (
+    RuntimeError,  # what a run with a binding raises
+    failures.Fail,
+    failures.RuntimeException,
+    failures.InvalidArgument,
+    failures.EPFail,
+    failures.NotImplemented,
+)
+_FILE_ERRORS = (
+    failures.InvalidProtobuf,
+    failures.InvalidGraph,
+    failures.InvalidArgument,
+    failures.NoModel,
+    failures.NoSuchFile,
+    failures.NotImplemented,
+    failures.Fail,
+)
+"""Errors of a damaged or foreign file, and on a GPU of a provider that does not start."""
+
+_NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
+_UNKNOWN_OPERATOR = ("not a registered", "Could not find an implementation")
+
+_log = logging.getLogger(__name__)
+
+VERSION: str = onnxruntime.__version__
+
+type Session = Any  # onnxruntime has no types
+type Value = Any
+
+
+def open_session(path: Path, options: BackendOptions) -> tuple[str, Session]:
+    """A session on the first device that works, and that device."""
+    devices = _devices(options.device)
+    for device in devices:
+        supported = _PRECISIONS[device]
+        precision = options.precision if options.precision in supported else supported[0]
+        session = new_session(path, device, precision, options)
+        if session and session.get_providers()[0] == _PROVIDERS[device][0]:
+            return device, session
+    message = f"device {devices[-1]!r} (index {options.device_index}) did not start"
+    raise BackendError(f"{message}, available: cpu; look at the driver, CUDA and cuDNN")
+
+
+def value_of(array: Array, device: tuple[str, int]) -> Value:
+    """A value in the memory of a device; on a CPU that of the array."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array, *device)
+
+
+def has_gpu() -> bool:
+    """Whether this build of ONNX Runtime can use a GPU."""
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _devices(requested: str) -> list[str]:
+    """The devices to try. Raises BackendError that names those of this build."""
+    provided = onnxruntime.get_available_providers()
+    present = [device for device, (provider, *_) in _PROVIDERS.items() if provider in provided]
+    if requested == "auto":
+        return [device for device in _AUTO_DEVICES if device in present]
+    if requested not in present:
+        raise BackendError(
+            f"device {requested!r} is not available to backend 'ort', available: {', '.join(present)}; "
+            "other devices need onnxruntime-gpu instead of onnxruntime, in a fresh environment"
+        )
+    return [requested]
+
+
+def precision_for(requested: str, device: str) -> str:
+    """The precision that a file in fp32 runs in on a device. Raises BackendError."""
+    supported = _PRECISIONS[device]
+    if requested == "auto":
+        return supported[0]
+    if requested not in supported:
+        offer = f"available: {', '.join(supported)}"
+        raise BackendError(f"precision {requested!r} is not available to backend 'ort' on {device}, {offer}")
+    return requested
+
+
+def new_session(
+    path: Path, device: str, precision: str, options: BackendOptions, tensorrt: Mapping[str, str] | None = None
+) -> Session | None:
+    """A session; None if the device fails. Raises WeightsError if the file does.
+
+    Nothing is printed: engine builders write to the session's log, which is silent.
+    """
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads or _cores()
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 4  # what fails is raised as well
+    # Hosts have work of their own for the cores that a spinning pool would hold.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    if device != "cpu" and hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
+    providers = [(name, _provider_options(name, precision, options, tensorrt or {})) for name in _PROVIDERS[device]]
+    try:
+        model = options.blend.graph(path) if options.blend else str(path)
+        return onnxruntime.InferenceSession(model, settings, providers=providers)
+    except (*_FILE_ERRORS, *RUN_ERRORS) as error:
+        if device == "cpu" and isinstance(error, _FILE_ERRORS):
+            message = one_line(error, 300)
+            lacking = any(sign in message for sign in _UNKNOWN_OPERATOR)
+            hint = "it has operators that this ONNX Runtime lacks" if lacking else "it is truncated or no ONNX file"
+            raise WeightsError(f"{path} cannot be read as ONNX ({message}); {hint}") from error
+        if device != "cpu":
+            new_session(path, "cpu", "fp32", options)  # raises where the file is at fault
+        _log.warning("device %r did not start: %s", device, one_line(error, 300))
+        return None
+
+
+def _provider_options(
+    provider: str, precision: str, options: BackendOptions, tensorrt: Mapping[str, str]
+) -> Mapping[str, str]:
+    device = {"device_id": str(options.device_index)}
+    if provider == "CUDAExecutionProvider":
+        strict = {"use_tf32": "0"} if options.precision == "fp32" else {}
+        memory = {"arena_extend_strategy": "kSameAsRequested"}  # else it doubles what it has
+        return {**device, **strict, **memory, "cudnn_conv_algo_search": "HEURISTIC"}
+    if provider == "TensorrtExecutionProvider":
+        return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **tensorrt}
+    return {}
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def mapped_error(error: Exception) -> Exception:
+    """MemoryError or BackendError, as the words of ONNX Runtime suggest."""
+    message = one_line(error, 300)
+    if any(sign in message.lower() for sign in _NO_MEMORY):
+        return MemoryError(message)
+    return BackendError(f"ONNX Runtime failed: {message}")
