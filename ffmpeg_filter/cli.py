@@ -128,7 +128,7 @@ def _run_y4m(args: Sequence[str]) -> int:
     from ffmpeg_filter.upscale import y4m
 
     if len(args) > 1:
-        raise UsageError.of("y4m", " ".join(args), "one argument, such as model=fast:scale=2")
+        raise UsageError(f"y4m takes one argument, such as model=fast:scale=2; {len(args)} are given")
     parsed_options = filter_options.parse(args[0] if args else "")
     if parsed_options.enable is not None:
         raise UsageError("y4m has no timeline for enable=…; use -vf adcvsr in an FFmpeg command")

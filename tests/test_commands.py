@@ -13,13 +13,13 @@ from vsadcvsr.errors import MediaError, UsageError
 
 MISTAKES = {
     "evaluate.cuts --clips gone --images gone": "cuts: gone holds no file that ends in",
-    "evaluate --data gone": "evaluate: gone holds no set",
+    "evaluate --data gone": "evaluate: gone is no dataset",
     "bench --count 0": "bench: --count is 0, allowed: 1 or more",
     "bench.farm --workers 2 0": "bench: --workers is [2, 0], allowed: 1 or more",
     "bench.farm --ledgers 5": "bench: --ledgers is '5', allowed: WIDTHxHEIGHT",
     "bench.paper --weights gone.safetensors --dry-run": "bench: gone.safetensors",
-    "train.data.build gone --out pool": "pool: folder is 'gone', allowed:",
-    "train.teachers.label gone": "teach: pool is 'gone', allowed:",
+    "train.data.build gone --out pool": "pool: folder gone does not exist",
+    "train.teachers.label gone": "teach: no samples in pool gone",
     "train.teachers.pairs gone gone --teacher star --out pool": "pairs: ",
 }
 

@@ -168,7 +168,7 @@ def test_two_clips_of_one_name_are_refused(tmp_path: Path) -> None:
     write_pictures(tmp_path / "odd", moving(1, 8, 8))
     (tmp_path / "odd.mp4").touch()
     for listing in (clips_in, readers_in):
-        with pytest.raises(MediaError, match=r"odd and .*odd\.mp4 have one name"):
+        with pytest.raises(MediaError, match=r"odd and .*odd\.mp4 have the same name"):
             listing(tmp_path)
 
 

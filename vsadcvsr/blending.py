@@ -72,7 +72,7 @@ class Blend:
 
     def _refuse(self, what: str) -> NoReturn:
         raise WeightsError(
-            f"{self.path} does not have the weights of this network ({what}); train it from the same beginning"
+            f"{self.path} does not have the weights of this network ({what}); train both from the same weights"
         )
 
 

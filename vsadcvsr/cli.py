@@ -114,7 +114,9 @@ def compare(
 
     called = names.split(",") if names else [path.stem for path in inputs]
     if len(called) != len(inputs):
-        raise UsageError.of("names", names, f"{len(inputs)} names with commas between")
+        raise UsageError(
+            f"--names has {len(called)} names for {len(inputs)} videos; give one a video, separated by commas"
+        )
     look = View(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
     for note in write(list(zip(called, inputs, strict=True)), out, truth=truth, look=look):
         Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)

@@ -36,7 +36,9 @@ def status_of_subprocess(name: str, run: Callable[[list[str]], int], *arguments:
 
     def checked() -> int:
         if len(values) < len(arguments):
-            raise UsageError.of("arguments", " ".join(values), " ".join(arguments), "vsadcvsr.bench.farm starts this")
+            raise UsageError(
+                f"arguments are missing; it takes {' '.join(arguments)}, as vsadcvsr.bench.farm gives them"
+            )
         return run(values)
 
     return status(name, checked)
@@ -62,5 +64,5 @@ def parse_share(text: str) -> tuple[int, int]:
     """(0, 2) of `0/2`, the first of two shares of some work. Raises UsageError."""
     part, _, parts = text.partition("/")
     if not (part.isdecimal() and parts.isdecimal() and int(part) < int(parts)):
-        raise UsageError.of("--part", text, "K/N with K from 0 to below N, such as 0/2")
+        raise UsageError.of("--part", text, "K/N with 0 <= K < N, such as 0/2")
     return int(part), int(parts)

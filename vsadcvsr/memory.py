@@ -68,7 +68,7 @@ def plan_memory(spec: ModelSpec, needs: NeedsOf, height: int, width: int, limit:
     smallest = min(_plans(spec, needs, height, width), key=lambda plan: plan.on_device)
     raise BackendError(
         f"model {spec.name!r} needs {smallest.on_device / GIB:.1f} GiB for {width}x{height} in the smallest tiles, "
-        f"{limit / GIB:.1f} GiB can be planned with; take smaller frames, a larger GPU or device='cpu'"
+        f"{limit / GIB:.1f} GiB are available; use smaller frames, a larger GPU or device='cpu'"
     )
 
 

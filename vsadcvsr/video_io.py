@@ -50,7 +50,7 @@ def videos_in(folder: Path) -> dict[str, Path]:
             continue
         name = path.name if is_folder else path.stem
         if name in clips:
-            raise MediaError(f"{clips[name]} and {path} have one name; remove either")
+            raise MediaError(f"{clips[name]} and {path} have the same name; remove one of them")
         clips[name] = path
     return dict(sorted(clips.items()))
 

@@ -95,11 +95,14 @@ def parse(text: str) -> FilterOptions:
         key, equals, value = field.partition("=")
         if not equals:
             if position:
-                raise UsageError.of("adcvsr", field, "key=value pairs with `:` between", "only the model needs no key")
+                raise UsageError(
+                    f"adcvsr option {field!r} has no key; write key=value:key=value (the model alone may go first)"
+                )
             key, value = "model", key
         name = _ALIASES.get(key.strip(), key.strip())
         if name not in _HELP:
-            raise UsageError.of("adcvsr", f"{key}=…", ", ".join(_HELP), near_misses(name, _HELP))
+            hint = near_misses(name, _HELP) or "see -h filter=adcvsr"
+            raise UsageError(f"adcvsr has no option {key.strip()!r}; its options are {', '.join(_HELP)}; {hint}")
         values[name] = _check_value(name, _convert(name, filtergraph.unescape(value)))
     options = FilterOptions(**values)  # type: ignore[arg-type]  # converted by `_convert`
     options.activity()

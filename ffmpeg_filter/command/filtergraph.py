@@ -128,14 +128,18 @@ class _Scanner:
         body = self.text[self.position : (end := _token_end(self.text, self.position, "[],;"))]
         self.position = end
         if not body.strip():
-            raise UsageError.of("filter graph", self.text, "a filter's name between separators", f"at {end}")
+            raise UsageError(
+                f"filter graph {self.text!r} has no filter before character {end}; add one, or remove a separator"
+            )
         return Node(body, inputs, tuple(self._labels()))
 
     def separator(self) -> str:
         """`,` or `;`."""
         mark = self.text[self.position]
         if mark not in ",;":
-            raise UsageError.of("filter graph", self.text, "`,` or `;` between filters", f"at {self.position}")
+            raise UsageError(
+                f"filter graph {self.text!r} has {mark!r} at {self.position}; separate filters with ',' or ';'"
+            )
         self.position += 1
         return mark
 

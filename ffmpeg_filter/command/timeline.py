@@ -75,4 +75,4 @@ def _compile(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
                 parts, call = [_compile(argument, text) for argument in arguments], known[1]
                 return lambda env: call(*(part(env) for part in parts))
     allowed = f"numbers, t, n, + - * /, {', '.join(_FUNCTIONS)}"
-    raise UsageError.of("enable", text, allowed, "with as many arguments as FFmpeg has them take")
+    raise UsageError.of("enable", text, allowed, "functions take as many arguments as in FFmpeg")

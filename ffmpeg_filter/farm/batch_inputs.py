@@ -46,7 +46,9 @@ def files_of(url: str) -> list[str]:
         paths = [str(path)] if path.is_file() else _matching(str(path))
     by_absolute_path = {os.path.abspath(path): path for path in paths}  # noqa: PTH100 - links are titles of their own
     if not by_absolute_path:
-        raise UsageError.of("input", url, "a file, a folder, 'pattern*' or @list in which there are films")
+        raise UsageError(
+            f"no videos in input {url!r}; give a file, a folder, a pattern in quotes, or @ and a list of files"
+        )
     return list(by_absolute_path.values())
 
 
@@ -97,7 +99,10 @@ def _in_list(path: Path) -> Iterator[str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError.of("input", f"@{path}", "a text file with a file a line", str(error.strerror)) from error
+        raise UsageError(
+            f"the list in input '@{path}' cannot be read ({error.strerror}); give a text file with one file name per "
+            "line"
+        ) from error
     for number, line in enumerate(_lines(content), 1):
         member = next(
             (candidate for name in _possible_names(line) if (candidate := path.parent / path_of(name)).is_file()), None
@@ -106,7 +111,9 @@ def _in_list(path: Path) -> Iterator[str]:
             yield str(member)
         elif line.strip() and not line.startswith(b"#"):
             name = os.fsdecode(line)
-            raise UsageError(f"line {number} of {path}: no file {name!r} in {path.parent}; names are from where it is")
+            raise UsageError(
+                f"line {number} of {path}: no file {name!r} in {path.parent}; names are relative to the list"
+            )
 
 
 def _lines(content: bytes) -> list[bytes]:

@@ -87,14 +87,14 @@ def choose_encoding(
     Raises UsageError if that is `none` and chunks cannot be encoded separately.
     """
     if intermediate not in {None, "auto", "ffv1", "none"}:
-        raise UsageError.of("-farm_intermediate", intermediate, "auto, ffv1 (chunks without loss), none (as encoded)")
+        raise UsageError.of("-farm_intermediate", intermediate, "auto, ffv1 (lossless chunks), none (chunks encoded)")
     if intermediate == "ffv1":
         return ChunkEncoding("lossless", "-farm_intermediate ffv1")
     reason = next(_obstacles(command, split, inputs), "")
     if reason and intermediate == "none":
         raise UsageError(
-            f"chunks cannot be encoded by themselves: {reason}; leave -farm_intermediate out, and chunks are kept "
-            "without loss and encoded as one film at the merge"
+            f"chunks cannot be encoded separately: {reason}; leave -farm_intermediate out for lossless chunks that "
+            "the merge encodes as one video"
         )
     return ChunkEncoding("lossless" if reason else "direct", reason)
 

@@ -104,13 +104,13 @@ def _parse_seconds(text: str) -> Fraction:
     try:
         value = options.parse_seconds(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}, allowed: more than 0 seconds") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0") from None
     return value
 
 
 def _parse_count(text: str) -> int:
     if not text.isdecimal() or len(text) > _MAX_DIGITS:
-        raise argparse.ArgumentTypeError(f"{text!r}, allowed: a number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
     return int(text)
 
 
@@ -191,7 +191,7 @@ def _merge(arguments: argparse.Namespace, command: list[str]) -> int:
     lines = verified_entries(job)
     with job.claims.claim("merge") as has_claim:
         if not has_claim:
-            raise FarmError(f"{job.claims.holder('merge') or 'another run'} merges it now")
+            raise FarmError(f"{job.claims.holder('merge') or 'another run'} is merging {output}; wait for it")
         output_files.check(context.command, overwrite=context.command.has("y"))
         with output_files.claim_outputs(context.command), make_reporter(job.chunks[-1].end, enabled=None) as reporter:
             merge_and_record(context, lines, reporter)

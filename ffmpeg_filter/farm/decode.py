@@ -128,8 +128,8 @@ class FrameSource:
             or frame.pts is None
             or frame.pts - pts_shift != index.times[number]
         ):
-            raise MisalignedError(f"frame {number} comes at another time than when the film was planned")
+            raise MisalignedError(f"frame {number} has another timestamp than when the job was planned")
         if frame_checksum(frame) != index.checksums[number]:
-            raise MisalignedError(f"frame {number} has other pixels than when the film was planned")
+            raise MisalignedError(f"frame {number} has other pixels than when the job was planned")
         frame.pts, frame.duration = index.times[number], index.durations[number]
         return frame

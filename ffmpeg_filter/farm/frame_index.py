@@ -71,7 +71,7 @@ def rounded_to_rate(index: FrameIndex, rate: Fraction) -> FrameIndex:
     seconds = [duration * index.time_base or None for duration in index.durations]
     times = vsync.encoder_times(index.seconds, rate, seconds)
     if None in times:
-        raise ValueError("frames are so near to each other that FFmpeg drops some")
+        raise ValueError("frames are so close in time that FFmpeg drops some")
     ticks = [round(time * rate) for time in times if time is not None]
     durations = [max(1, round(duration * index.time_base * rate)) for duration in index.durations]
     return replace(index, time_base=1 / rate, times=ticks, durations=durations)
@@ -112,7 +112,7 @@ def read(path: Path, total: str) -> FrameIndex:
     except OSError as error:
         raise FarmError(f"the index of frames cannot be read: {error}") from error
     if hashlib.sha256(content).hexdigest() != total:
-        raise FarmError(f"{path} is not the index that was planned with; plan again in another folder")
+        raise FarmError(f"{path} is not the frame index of this job; plan it again in another folder")
     return parse(content.decode())
 
 
@@ -131,7 +131,9 @@ class Indexer:
         number = len(self._rows)
         time_base = Fraction(frame.time_base.numerator, frame.time_base.denominator) if frame.time_base else None
         if frame.pts is None or time_base is None or self._time_base not in {None, time_base}:
-            raise FormatError(f"frame {number} has no time in the clock of the first; write it again with timestamps")
+            raise FormatError(
+                f"frame {number} has no timestamp in the time base of the first; remux the input with timestamps"
+            )
         self._time_base = time_base
         self._rows.append((frame.pts, frame.duration or 0, frame_checksum(frame)))
         if self._threshold > 0:

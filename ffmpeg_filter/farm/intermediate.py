@@ -68,7 +68,7 @@ def read(path: Path, pixel_format: str) -> Iterator[av.VideoFrame]:
         with av.open(str(path)) as file:
             for frame in file.decode(video=0):
                 if frame.format.name != pixel_format:
-                    raise MediaError(f"{path.name} has frames in {frame.format.name}, allowed: {pixel_format}")
+                    raise MediaError(f"{path.name} has frames in {frame.format.name} instead of {pixel_format}")
                 frame.pict_type = 0
                 yield frame
     except av.FFmpegError as error:
@@ -81,4 +81,4 @@ def count_packets(path: Path) -> int:
         with av.open(str(path)) as file:
             return sum(1 for packet in file.demux(video=0) if packet.size)
     except (av.FFmpegError, IndexError) as error:
-        raise MediaError(f"{path.name} cannot be opened again: {error}") from error
+        raise MediaError(f"{path.name} cannot be opened: {error}") from error

@@ -63,7 +63,7 @@ def merge(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter)
     durations = [duration * index.time_base or None for duration in index.durations]
     outcome = Outcome(times=[*index.seconds], durations=durations, rate=context.stream_info.pipe_rate)
     for fault in verify.find_faults(split, outcome, Path(split.temporary_output)):
-        raise FarmError(f"the film is not what was planned: {fault}")
+        raise FarmError(f"the merged output differs from the plan: {fault}")
     for file in context.command.outputs:
         output_files.publish(file)
 
@@ -186,7 +186,8 @@ def _write_film(film: Path, chunks: Sequence[_EncodedChunk], times: Sequence[int
     different = [chunk.path.name for chunk in chunks if chunk.extradata != chunks[0].extradata]
     if different:
         raise FarmError(
-            f"{', '.join(different[:5])} were encoded otherwise than {chunks[0].path.name}; is it one FFmpeg?"
+            f"{', '.join(different[:5])} differ in encoding from {chunks[0].path.name}; is it the same FFmpeg "
+            "everywhere?"
         )
     index = context.encoder_index
     decoded_at = iter(dts.decoding_times(times, max(dts.reorder_delay(chunk.ranks) for chunk in chunks)))

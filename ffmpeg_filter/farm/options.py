@@ -125,7 +125,8 @@ def check_option_names(command: Command) -> None:
     for option in command.options():
         if option.name.startswith("farm") and option.name not in FARM_OPTIONS:
             known = [f"-{name}" for name in FARM_OPTIONS]
-            raise UsageError.of(option.token, option.value, ", ".join(known), near_misses(option.token, known))
+            hint = near_misses(option.token, known) or "see ffadcvsr -h"
+            raise UsageError(f"{option.token} is no option of farms; they are {', '.join(known)}; {hint}")
         if option.name.startswith("farm_") and option.name != _JOB_OPTION and not command.has("farm"):
             raise UsageError(f"{option.token} needs -farm ADDRESS, such as -farm local")
 
@@ -152,7 +153,7 @@ def parse_titles(command: Command) -> list[Title]:
     }
     repeated = [name for name, count in Counter(title.output for title in titles_by_path.values()).items() if count > 1]
     if repeated:
-        raise UsageError(f"output {repeated[0]!r} would be made of several inputs of one name; run a batch for each")
+        raise UsageError(f"output {repeated[0]!r} has several inputs of the same name; run a batch for each")
     remaining = titles_by_path if overwrite else _without_results(titles_by_path)
     output_files.check_distinct(
         Command(tuple(file for title in remaining.values() for file in parse(title.args).files))

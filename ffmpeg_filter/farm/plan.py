@@ -177,13 +177,15 @@ def _scan_frames(
 def _check_passes(command: Command) -> None:
     passes = {option.value for option in command.options() if option.name == "pass"}
     if passes - {"2"}:
-        hint = "both passes are made at the merge, of the same pictures"
-        raise UsageError.of("-pass", ", ".join(sorted(map(str, passes))), "2", hint)
+        raise UsageError(
+            f"-pass {', '.join(sorted(map(str, passes)))} cannot be used on a farm; give -pass 2: the merge runs both "
+            "passes"
+        )
 
 
 def _check_damage(command: Command, damage: Damage) -> None:
     if damage and command.value("adcvsr_on_corrupt") == "fail":
-        raise MediaError(f"{damage}; nothing is planned, as -adcvsr_on_corrupt fail says")
+        raise MediaError(f"{damage}; no job is planned because of -adcvsr_on_corrupt fail")
 
 
 def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
@@ -227,10 +229,10 @@ def _checked_encoding(
     try:
         index = frame_index.rounded_to_rate(film.index, info.pipe_rate)
         if prepared.split.fills_gaps and not vsync.is_steady(index.seconds, info.pipe_rate):
-            raise ValueError("FFmpeg repeats frames where time goes on")
+            raise ValueError("FFmpeg repeats frames across gaps in time")
     except ValueError as error:
         if prepared.command.value("farm_intermediate") == "none":
-            message = f"chunks cannot be encoded by themselves: {error}; leave -farm_intermediate out"
+            message = f"chunks cannot be encoded separately: {error}; leave -farm_intermediate out"
             raise UsageError(message) from error
         return ChunkEncoding("lossless", str(error))
     return encoding
@@ -332,7 +334,7 @@ def _try_lossless(folder: Path, film: _ScannedFilm) -> None:
         intermediate.write(path, [frame])
         frames = list(intermediate.read(path, film.pixel_format))
     except (MediaError, av.FFmpegError, ValueError) as error:
-        raise UsageError.of(
-            "pixel format", film.pixel_format, "a format with a lossless codec; put format=… before adcvsr"
+        raise UsageError(
+            f"pixel format {film.pixel_format} has no lossless codec for chunks; put format=… before adcvsr"
         ) from error
     assert len(frames) == 1, "one was written"

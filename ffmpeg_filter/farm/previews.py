@@ -73,7 +73,7 @@ class _PreviewSource:
         self._is_direct = spec.mode == "direct"
         filters = _geometry_filters(context) if self._is_direct else []
         if filters:
-            raise UnmatchedError(f"{filters[0]} behind adcvsr puts pixels elsewhere")
+            raise UnmatchedError(f"{filters[0]} after adcvsr moves pixels")
         self._source = FrameSource(context.binary, split.decoder_args, context.index, spec.pts_shift, spec.preroll)
         self._done = job.done()
         self.notes: list[str] = []
@@ -126,7 +126,7 @@ class _PreviewSource:
     def _result_frame(self, chunk: Chunk, number: int) -> av.VideoFrame:
         line = self._done.get(chunk.number)
         if line is None:
-            raise UnmatchedError(f"chunk {chunk.number} is not there")
+            raise UnmatchedError(f"chunk {chunk.number} is missing")
         path = self._context.job.chunk_folder / line.file
         if checksum(path) != line.checksum:
             raise UnmatchedError(f"{path.name} is damaged")
@@ -168,10 +168,10 @@ def _metrics(before: Pixels, after: Pixels, source: Pixels, back: Pixels) -> dic
     source_luma, result_luma = _luma(source), _luma(back)
     deviation = float(source_luma.std() * result_luma.std())
     if deviation < 1e-3:
-        raise UnmatchedError("it is plain, and could be any")
+        raise UnmatchedError("it has no detail to compare")
     correlation = float(((source_luma - source_luma.mean()) * (result_luma - result_luma.mean())).mean()) / deviation
     if correlation < _MIN_CORRELATION:
-        raise UnmatchedError(f"the two have little in common (correlation {correlation:.2f})")
+        raise UnmatchedError(f"source and output hardly correlate ({correlation:.2f})")
     error = float(((source_luma - result_luma) ** 2).mean())
     return {
         "PSNR of the result, shrunk to the source's size, to the source": _decibels(error),

@@ -106,7 +106,7 @@ class ChunkRenderer:
                 intermediate.write(part, upscaled)
         count = intermediate.count_packets(part)
         if count != chunk.length:
-            raise MediaError(f"chunk {chunk.number} came out with {count} frames instead of {chunk.length}")
+            raise MediaError(f"chunk {chunk.number} has {count} frames instead of {chunk.length}")
 
     def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Generator[av.VideoFrame]:
         first = next(frames)

@@ -64,7 +64,7 @@ class TaskReporter:
         del seconds
         self._count += 1
         if self._stop.is_set():
-            raise FarmError("stopped; what is done stays done")
+            raise FarmError("stopped; finished chunks are kept")
 
     def say(self, message: str) -> None:
         self._watch.say(message)

@@ -108,7 +108,9 @@ class TitleRun:
     def made_elsewhere(self) -> str:
         """A message for a title whose job folder is gone. Raises FarmError if there is no output either."""
         if not self.title.path.exists():
-            raise FarmError(f"{self.job.folder} is gone, and there is no {self.title.output}; run the same again")
+            raise FarmError(
+                f"{self.job.folder} was removed, but {self.title.output} does not exist; run the same command again"
+            )
         return f"{self.title.output} was made by another run"
 
     def _merge(self, reporter: Reporter, before_removal: Callable[[], object]) -> str:

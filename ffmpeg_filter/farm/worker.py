@@ -75,7 +75,7 @@ def _wait_for_job(folder: Path, key: str) -> Job:
     while not (folder / "job.json").exists():
         if time.monotonic() > end:
             raise FarmError(
-                f"{folder} is not to be seen on {socket.gethostname()}; it has to be on storage that all nodes see "
+                f"{folder} is not visible on {socket.gethostname()}; it has to be on storage that all nodes see "
                 "under one name (-farm_folder)"
             )
         time.sleep(0.2)

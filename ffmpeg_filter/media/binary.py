@@ -36,7 +36,9 @@ def find_binary() -> Binary:
     if requested := os.environ.get(ENVIRONMENT_VARIABLE):
         program = shutil.which(Path(requested).expanduser())
         if program is None:
-            raise UsageError.of(ENVIRONMENT_VARIABLE, requested, "the path of an ffmpeg program", "or unset it")
+            raise UsageError(
+                f"{ENVIRONMENT_VARIABLE} is {requested!r}, which is no program; set it to an ffmpeg, or unset it"
+            )
         return inspect_binary(os.path.abspath(program))  # noqa: PTH100 - links stay, for some programs go by their names
     return inspect_binary(os.path.abspath(shutil.which("ffmpeg") or _from_imageio()))  # noqa: PTH100
 
@@ -66,8 +68,10 @@ def inspect_binary(path: str) -> Binary:
         raise MediaError(f"{path} does not run ({error}); set {ENVIRONMENT_VARIABLE} to a working ffmpeg") from error
     match = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", output)
     if not match:
-        raise MediaError(f"{path} is no ffmpeg: it does not tell the version of libavutil; set {ENVIRONMENT_VARIABLE}")
+        raise MediaError(f"{path} is no ffmpeg: its -version has no libavutil; set {ENVIRONMENT_VARIABLE}")
     version = (int(match[1]), int(match[2]))
     if version < _OLDEST:
-        raise MediaError(f"{path} has libavutil {version[0]}.{version[1]}, allowed: FFmpeg 5.1 (57.28) and later")
+        raise MediaError(
+            f"{path} is too old (libavutil {version[0]}.{version[1]}); install FFmpeg 5.1 (57.28) or later"
+        )
     return Binary(path, version)

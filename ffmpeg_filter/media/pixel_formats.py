@@ -48,8 +48,8 @@ def layout_of(pixel_format: str) -> PixelLayout:
     if pixel_format not in LAYOUTS:
         hint = near_misses(pixel_format, LAYOUTS)
         raise FormatError(
-            f"pixel format is {pixel_format!r}, allowed: planar and packed YUV, RGB and grey of 8 to 16 bit or float;"
-            f" convert it first, with format=… in FFmpeg or reformat() in PyAV{hint and '; '}{hint}"
+            f"pixel format {pixel_format!r} is not supported; convert it to YUV, RGB or grey of 8 to 16 bit or float, "
+            f"with format=… in FFmpeg or reformat() in PyAV{hint and '; '}{hint}"
         )
     return LAYOUTS[pixel_format]
 
@@ -62,7 +62,8 @@ def output_layout(pixel_format: str | None) -> PixelLayout | None:
         return None
     layout = layout_of(pixel_format)
     if layout.full_range:
-        raise UsageError.of("format", pixel_format, repr(pixel_format.replace("j", "")), "the range stays as it is")
+        other = pixel_format.replace("j", "")
+        raise UsageError(f"format {pixel_format!r} would change the colour range, which adcvsr keeps; use {other!r}")
     return layout
 
 

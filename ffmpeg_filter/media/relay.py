@@ -230,7 +230,9 @@ class InputRelays:
     def refuse_all(self) -> None:
         """Raises UsageError if there are any: a command without adcvsr could not read them any more."""
         for relay in self._relays.values():
-            raise UsageError(f"input {relay.url} can be read once, and no adcvsr counts in this command; take it out")
+            raise UsageError(
+                f"input {relay.url} can be read once only, and this command applies no adcvsr to it; remove that input"
+            )
 
     def check(self) -> None:
         """Raises the error that ended an input, if any."""

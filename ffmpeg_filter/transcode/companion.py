@@ -198,7 +198,7 @@ class CompanionPackets:
         except queue.Empty:
             packet = None
         if packet is None:
-            raise MediaError("the decoder sent a frame without its side data: please report its command")
+            raise MediaError("the decoder sent a frame without its side data; please report the command")
         return packet
 
     def discard(self) -> None:

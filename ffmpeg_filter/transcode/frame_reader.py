@@ -43,7 +43,7 @@ class FrameInfoQueue:
         except queue.Empty:
             return None
         if frame_info is None or frame_info.number not in {0, self._next_number}:
-            raise MediaError("the decoder sent a frame and no word on it: please report its command")
+            raise MediaError("the decoder sent a frame without a line of showinfo; please report the command")
         self._next_number = frame_info.number + 1
         return frame_info
 
@@ -95,7 +95,7 @@ class _PeekablePipe:
         while at < len(buffer):
             count = self._file.readinto(buffer[at:])
             if not count:
-                raise MediaError("the decoder's output breaks off within a frame")
+                raise MediaError("the decoder's output ends within a frame")
             at += count
 
 

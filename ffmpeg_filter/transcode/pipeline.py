@@ -280,7 +280,7 @@ class Transcode:
         if self._is_ended or (encoder and encoder.ended_early):
             return
         if self.job.fails_on_damage and self.outcome.damage:
-            raise MediaError(f"{self.outcome.damage}; the output is not finished, as -adcvsr_on_corrupt fail says")
+            raise MediaError(f"{self.outcome.damage}; the output is not finished because of -adcvsr_on_corrupt fail")
         status = decoder.wait()
         _check_killed(decoder, self.outcome)
         if not encoder or (self.job.fails_on_damage and status):

@@ -71,7 +71,7 @@ def transcode(
 def _publish(command: Command, split: SplitCommand, outcome: Outcome, reporter: Reporter) -> None:
     """Verifies the output and renames the files. Raises MediaError if verification fails."""
     parts = output_files.unfinished_files(command)
-    remainder = f"what there is of it is left in {', '.join(parts)}"
+    remainder = f"its unfinished part is kept in {', '.join(parts)}"
     if outcome.was_interrupted or outcome.status:
         if parts:
             reporter.say(f"the output is not finished; {remainder}")

@@ -35,7 +35,7 @@ class InputMap:
     def index_of(self, number: int, option: str) -> int:
         """The number of an input. Raises UsageError if it cannot be read twice."""
         if number >= len(self.indices):
-            raise UsageError.of(option, number, f"inputs 0 to {len(self.indices) - 1}")
+            raise UsageError(f"{option} refers to input {number}, but the inputs are 0 to {len(self.indices) - 1}")
         index = self.indices[number]
         if index is None:
             raise UsageError(
@@ -88,7 +88,9 @@ def _position(option: Option, videos: Sequence[StreamRef]) -> int:
     requested = option.specifier.partition(":")[2]
     if requested.isdecimal():
         if int(requested) >= len(videos):
-            raise UsageError.of(option.token, requested, f"0 to {len(videos) - 1}, the output's video streams")
+            raise UsageError(
+                f"{option.token} refers to video stream {requested}, but the output has 0 to {len(videos) - 1}"
+            )
         return int(requested)
     candidates = [position for position, (_, stream) in enumerate(videos) if not stream or not stream.is_cover] or [0]
     if len(candidates) > 1:
@@ -148,8 +150,9 @@ class MapTranslator:
         assert self._main_stream is not None
         streams = self._inputs[self._main_stream.input_number].streams
         if streams and _by_specifier(specifier, streams) is None:
-            raise UsageError.of(
-                "-map", value, "streams by number, kind or metadata, such as 0:v, 0:a:1, 0:m:language:eng"
+            raise UsageError(
+                f"-map {value} is not understood; name streams by number, kind or metadata: 0:v, 0:a:1, "
+                "0:m:language:eng"
             )
 
     def _maps_of_unknown(self, number: int, specifier: str) -> list[str]:

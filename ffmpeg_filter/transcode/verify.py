@@ -44,7 +44,7 @@ def find_faults(split: SplitCommand, outcome: Outcome, path: Path) -> Iterator[s
         outcome.was_quit or muxer in _MERGES_EQUAL or any(option.name in _LIMITS for option in split.output.options)
     )
     if written is None:
-        yield f"{name} cannot be opened again to be checked"
+        yield f"{name} cannot be opened to check it"
     elif len(written) > len(expected) or (len(written) < len(expected) and not limited):
         yield f"{len(expected)} frames were passed on, {name} has {len(written)}"
     elif written and None not in outcome.times and muxer not in _WITHOUT_TIMES and not limited:

@@ -158,7 +158,7 @@ class FrameUpscaler:
 
     def _input_frame(self, n: int, raw: RawFrame) -> InputFrame:
         if not raw.is_like(self.first):
-            raise FormatError(f"frame {n} is {raw}, allowed: {self.first}, as the first one; make them alike first")
+            raise FormatError(f"frame {n} is {raw}, but the first one is {self.first}; convert all to one format")
         self._sources[n] = to_vs_frame(raw.format, self._padded, raw.planes, raw.props)
         if self._alpha_clip and raw.alpha is not None:
             self._alphas[n] = to_vs_frame(alpha_format(raw.format), self._padded, (raw.alpha,), {})

@@ -37,7 +37,7 @@ def read(stream: BinaryIO) -> tuple[Header, Iterator[RawFrame]]:
     """
     line = stream.readline(_MAX_HEADER_BYTES)
     if not line:
-        raise MediaError("the input is empty; what should have written YUV4MPEG2 has failed, its own words say why")
+        raise MediaError("the input is empty; the program that writes YUV4MPEG2 to it has failed, see its messages")
     if len(line) == _MAX_HEADER_BYTES and line.startswith(MAGIC.encode()):
         raise FormatError(f"the header is longer than {_MAX_HEADER_BYTES} bytes; the input is damaged")
     header = Header.parse(line.decode("latin-1").rstrip("\n"))
@@ -52,7 +52,7 @@ def _frames(stream: BinaryIO, header: Header) -> Iterator[RawFrame]:
     n = 0
     while line := stream.readline(_MAX_HEADER_BYTES):
         if not line.startswith((b"FRAME\n", b"FRAME ")) or not line.endswith(b"\n"):
-            raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; the input is torn or damaged")
+            raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; the input is cut off or damaged")
         samples = np.frombuffer(_read_exactly(stream, int(ends[-1]) * dtype.itemsize, n), dtype)
         flat = np.split(samples, ends[:-1])
         planes = [part.reshape(height, width) for part, (width, height) in zip(flat, sizes, strict=True)]
@@ -67,7 +67,9 @@ def _read_exactly(stream: BinaryIO, size: int, frame_number: int) -> bytes:
     while len(data) < size:
         block = stream.read(min(size - len(data), _BLOCK_BYTES))
         if not block:
-            raise MediaError(f"frame {frame_number} is torn: the input ends after {len(data)} of its {size} bytes")
+            raise MediaError(
+                f"frame {frame_number} is incomplete: the input ends after {len(data)} of its {size} bytes"
+            )
         data += block
     return data
 
@@ -109,7 +111,7 @@ def run(
     try:
         first = next(upscaled, None)
         if first is None:
-            raise MediaError("the input has a header and no frame; what should have written them has failed")
+            raise MediaError("the input has a header, but no frame; the program that writes them has failed")
         _write_all(stdout, header.for_output(first), chain([first], upscaled))
     except Exception:
         upscaled.close()

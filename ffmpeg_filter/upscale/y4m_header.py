@@ -110,4 +110,4 @@ def _tag_of(raw: RawFrame) -> str:
         if alike and _LOCATIONS.get(tag, location) == location:
             return tag
     kind = str(raw.format) + ("" if raw.alpha is None else " with alpha")
-    raise UsageError.of("format", kind, "YUV and grey of 8 to 16 bit, alpha beside 8 bit 4:4:4, for YUV4MPEG2")
+    raise UsageError(f"YUV4MPEG2 cannot hold {kind}; use YUV or grey of 8 to 16 bit, alpha only with 8-bit 4:4:4")

@@ -229,7 +229,7 @@ def test_a_fetch_that_fails_is_passed_on_and_leaves_the_engine_sound() -> None:
         (np.zeros((3, 4, 4)), "float64"),
         (np.zeros((1, 4, 4), np.float32), r"\(1, 4, 4\)"),
         (np.full((3, 4, 4), np.nan, np.float32), "NaN"),
-        (np.zeros((3, 4, 6), np.float32), "6x4, allowed: 4x4"),
+        (np.zeros((3, 4, 6), np.float32), "6x4, the ones before it 4x4"),
     ],
 )
 def test_frames_that_cannot_be_taken_are_refused(frame: Array, words: str) -> None:

@@ -126,12 +126,12 @@ def test_what_is_not_installed_is_a_line_below_the_table(
     [
         (["--peer", "mine=none.safetensors"], "none.safetensors cannot be read: no such file"),
         (["--videos", "only-a-name"], "videos is 'only-a-name', allowed: NAME=VALUE"),
-        (["--videos", "bicubic=x"], "a name that no other row has"),
+        (["--videos", "bicubic=x"], "another row is named 'bicubic'"),
         (["--metrics", "beauty"], "metrics is 'beauty'"),
         (["--crop", "511"], "crop is 511, allowed: a multiple of 4"),
-        (["--set", "none"], "holds no set 'none'"),
+        (["--set", "none"], "has no set 'none'"),
         (["--videos", "mine=nowhere"], "nowhere holds no video"),
-        (["--script", "mine=none.vpy"], "script is 'none.vpy'"),
+        (["--script", "mine=none.vpy"], "script none.vpy is not a file"),
         (["--json", "no/such/folder/out.json", "--set", "soft"], "out.json"),
     ],
 )

@@ -135,8 +135,8 @@ def test_what_does_not_fit_is_one_clear_line(tmp_path: Path, monkeypatch: pytest
 
     cases: list[tuple[list[tuple[str, Path]], type[Exception], str]] = [
         (here("a"), UsageError, "two or more"),
-        (here("a", "a"), UsageError, "a name of its own"),
-        (here("a", "odd"), FormatError, "odd is 20x20 beside 24x20"),
+        (here("a", "a"), UsageError, "two videos have one name"),
+        (here("a", "odd"), FormatError, "odd is 20x20, which no whole number scales to 24x20"),
         (here("a", "none.mkv"), MediaError, "does not exist"),
         (here("a", "torn.mp4"), MediaError, r"torn\.mp4"),
     ]

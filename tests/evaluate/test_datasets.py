@@ -53,12 +53,12 @@ def test_clips_without_a_truth_are_a_set(tmp_path: Path) -> None:
 
 def test_a_set_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
     write_set(tmp_path / "UDM10/lr", tmp_path / "UDM10/gt", moving(1))
-    with pytest.raises(MediaError, match="holds no set 'UDM11'; it holds UDM10"):
+    with pytest.raises(MediaError, match="no set 'UDM11'; its sets are UDM10"):
         list(read_cases(tmp_path, "UDM11", WHOLE))
 
 
 def test_a_folder_without_sets_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="holds no set"):
+    with pytest.raises(MediaError, match="is no dataset"):
         sets_in(tmp_path)
 
 

@@ -53,7 +53,7 @@ def test_next_of_a_job_that_is_done_makes_nothing(job: Job) -> None:
 def test_a_chunk_that_is_cut_short_is_made_again(job: Job) -> None:
     line = Worker(job, Maker(job)).process(1)
     (job.chunk_folder / line.file).write_bytes(b"pic")
-    with pytest.raises(FarmError, match="wait to be done: 0, 1, 2, 3"):
+    with pytest.raises(FarmError, match="chunks are missing: 0, 1, 2, 3"):
         verified_entries(job)
     maker = Maker(job)
     Worker(job, maker).process(1)
@@ -64,7 +64,7 @@ def test_a_chunk_with_other_bytes_of_the_same_number_is_found_out_and_made_again
     lines = list(Worker(job, Maker(job)).process_all())
     path = job.chunk_folder / lines[3].file
     path.write_bytes(path.read_bytes()[::-1])
-    with pytest.raises(FarmError, match="of 4 chunks, 1 wait to be done: 3;"):
+    with pytest.raises(FarmError, match="1 of 4 chunks are missing: 3;"):
         verified_entries(job)
     maker = Maker(job)
     list(Worker(job, maker).process_all())

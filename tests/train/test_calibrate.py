@@ -39,4 +39,4 @@ def test_a_calibrated_model_runs_in_int8_and_so_do_its_blends(
 def test_data_without_pictures_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(write_pair(tmp_path)), "--data", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "allowed: folders with videos or pictures" in line
+    assert "no videos or pictures in" in line

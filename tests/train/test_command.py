@@ -50,10 +50,10 @@ def test_a_model_by_name_is_a_beginning(tmp_path: Path) -> None:
     [
         ({}, ["d"], [], "--out"),
         ({"out": "o"}, [], [], "--data"),
-        ({"out": "o", "pool": "p"}, ["d"], [], "either data or a pool"),
+        ({"out": "o", "pool": "p"}, ["d"], [], "both data and a pool"),
         ({"out": "o"}, ["d"], ["steps"], "NAME=VALUE"),
         ({"out": "o"}, ["d"], ["regression.sters=1"], "did you mean 'steps'"),
-        ({"out": "o"}, ["d"], ["seed=1", "seed.x=1"], "the name of a setting"),
+        ({"out": "o"}, ["d"], ["seed=1", "seed.x=1"], "is a single value"),
         ({"out": "o", "begin": "fats"}, ["d"], [], "did you mean 'fast'"),
     ],
 )

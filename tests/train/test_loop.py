@@ -173,7 +173,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeyp
 
 def test_a_checkpoint_of_other_settings_is_refused(settings: TrainSettings) -> None:
     TrainingRun(settings).save()
-    with pytest.raises(UsageError, match=r"seed is 9, allowed: 0, as in the checkpoint"):
+    with pytest.raises(UsageError, match=r"seed is 9, but 0 in the checkpoint"):
         TrainingRun(replace(settings, seed=9)).resume()
     assert TrainingRun(replace(settings, save_every=99)).resume()
 

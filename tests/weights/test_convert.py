@@ -169,8 +169,8 @@ def test_a_checkpoint_of_our_own_becomes_a_file(
         ((save_net,), "is one of two; give both net_params_200.pkl and halfDecoder.ckpt"),
         ((save_decoder,), "is one of two"),
         ((save_net, save_net), "are not net_params_200.pkl and halfDecoder.ckpt"),
-        ((save_net, save_decoder, save_net), "files is"),
-        ((), "files is"),
+        ((save_net, save_decoder, save_net), "files are given"),
+        ((), "files are given"),
     ],
     ids=["net alone", "decoder alone", "two nets", "three", "none"],
 )

@@ -112,7 +112,7 @@ def test_a_file_that_has_changed_is_fetched_again(table: Path, cached: Path) -> 
 
 def test_what_broke_off_is_taken_up_where_it_stopped(table: Path, home: Home, cached: Path) -> None:
     home.stops_after = 3_000_000
-    with pytest.raises(WeightsError, match="broke off after 3,000,000 of 5,120,000 bytes; the same command goes on"):
+    with pytest.raises(WeightsError, match="stopped after 3,000,000 of 5,120,000 bytes; run the same command again"):
         download("big", table=table)
     assert not cached.exists()
     home.stops_after = None
@@ -148,14 +148,14 @@ def test_a_file_with_another_checksum_is_not_kept(table: Path, home: Home, cache
 def test_a_home_without_the_file_is_told(table: Path, home: Home) -> None:
     table.write_text(table.read_text().replace("/models/", "/elsewhere/"))
     catalog.entries.cache_clear()
-    with pytest.raises(WeightsError, match=r"/elsewhere/big\.onnx cannot be fetched \(404 Not Found\)"):
+    with pytest.raises(WeightsError, match=r"/elsewhere/big\.onnx cannot be downloaded \(404 Not Found\)"):
         download("big", table=table)
 
 
 def test_a_home_that_does_not_answer_is_told(table: Path, home: Home) -> None:
     gone = table.with_name("gone.toml")
     gone.write_text(table.read_text().replace(home.url, "http://127.0.0.1:9"))
-    with pytest.raises(WeightsError, match=r"cannot be fetched .*refused"):
+    with pytest.raises(WeightsError, match=r"cannot be downloaded .*refused"):
         download("big", table=gone)
 
 
@@ -169,8 +169,8 @@ def test_progress_ends_at_the_whole(table: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("little", "no public home to be fetched from; its files came with vsadcvsr"),
-        ("own", "no public home to be fetched from; it is built in"),
+        ("little", "no download address; its files came with vsadcvsr"),
+        ("own", "no download address; it is built in"),
         ("bigg", "'bigg' is not known, .*did you mean 'big'"),
     ],
 )
@@ -182,7 +182,7 @@ def test_models_that_have_no_home_are_refused(model: str, words: str, table: Pat
 def test_the_command_says_that_nothing_is_to_be_fetched() -> None:
     told = CliRunner().invoke(cli.app, ["models", "fetch", "fast"])
     assert isinstance(told.exception, WeightsError)
-    assert "no public home" in str(told.exception)
+    assert "no download address" in str(told.exception)
 
 
 @pytest.mark.parametrize(

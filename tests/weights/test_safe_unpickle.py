@@ -91,7 +91,7 @@ def test_a_file_that_calls_something_is_refused_and_not_run(
     trace = tmp_path / "trace"
     given = {os.system: (f"echo > {trace}",), eval: (f"open({str(trace)!r}, 'w')",), getattr: (trace, "touch")}[call]
     path = saved({"w": torch.zeros(2), "x": _Evil(call, *given)}, tmp_path / "evil.pkl")
-    with pytest.raises(WeightsError, match=rf"evil\.pkl asks for {words}, which weights have no use for"):
+    with pytest.raises(WeightsError, match=rf"evil\.pkl would run {words}, which weights do not need"):
         TorchFile(path)
     assert not trace.exists()
 

@@ -229,7 +229,7 @@ class Engine:
                 frame = checker.check(fetch(i))
             except EndOfClip:
                 if i == n:
-                    raise UsageError.of("n", n, "the numbers of the clip's frames") from None
+                    raise UsageError(f"the clip has no frame {n}; it ends before that") from None
                 checker, pending = FrameChecker(self._options.threshold), []
                 continue
             pending = [frame] if frame.cut or i == 0 else [*pending, frame]
@@ -260,7 +260,9 @@ class Engine:
 def _clamped_rgb(frame: OutputFrame) -> Array:
     """RGB, clamped. Planes come only where a colour format was given, which `stream` and `render` do not take."""
     if isinstance(frame, Planes):
-        raise UsageError.of("encoding", "one", "none, for `stream` and `render`", "take `pictures` or `picture`")
+        raise UsageError(
+            "frames with a color_format have no RGB output in `stream` and `render`; use `stream_output` or `output`"
+        )
     if isinstance(frame, BaseAndDetail):
         frame = to_rgb(frame)
         postprocess.clamp_and_check(frame)

@@ -93,9 +93,11 @@ class FrameChecker:
             raise FormatError(f"a frame is {pixels.dtype} {pixels.shape}, allowed: float32 (3, height, width)")
         previous, self._previous = self._previous, _LumaFrame(pixels)
         if previous and previous.pixels.shape != pixels.shape:
-            raise FormatError(f"a frame is {_size(pixels)}, allowed: {_size(previous.pixels)} as the ones before it")
+            raise FormatError(
+                f"a frame is {_size(pixels)}, the ones before it {_size(previous.pixels)}; resize all to one size"
+            )
         if not np.isfinite(pixels).all():
-            raise FormatError("a frame holds NaN or infinity, allowed: numbers from 0 to 1")
+            raise FormatError("a frame has NaN or infinity among its pixels; give numbers from 0 to 1")
         return CheckedFrame(pixels, self._begins_scene(frame.cut, previous, self._previous), frame.color_format)
 
     def _begins_scene(self, cut: bool | None, previous: _LumaFrame | None, current: _LumaFrame) -> bool | None:

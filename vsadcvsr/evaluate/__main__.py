@@ -80,16 +80,16 @@ def _methods(arguments: argparse.Namespace) -> dict[str, Method]:
         for argument in getattr(arguments, kind):
             name, equals, value = argument.partition("=")
             if not (name and equals and value):
-                raise UsageError.of(kind, argument, "NAME=VALUE")
+                raise UsageError.of(f"--{kind}", argument, "NAME=VALUE")
             if name in methods or name == TRUTH:
-                raise UsageError.of(kind, argument, "a name that no other row has")
+                raise UsageError(f"--{kind} {argument}: another row is named {name!r}; give a different name")
             methods[name] = make(value)
     return methods
 
 
 def _report(arguments: argparse.Namespace) -> Report:
     if arguments.json and not arguments.json.parent.is_dir():
-        raise UsageError.of("json", str(arguments.json), "a file in a folder that is there")
+        raise UsageError(f"--json {arguments.json} is in a folder that does not exist; make it first")
     default = PROTOCOLS[arguments.protocol]
     protocol = Protocol(
         default.first if arguments.first is None else arguments.first,

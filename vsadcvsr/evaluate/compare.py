@@ -72,15 +72,15 @@ def compare(
     look = look or View()
     named = [*inputs, *([(_TRUTH, truth)] if truth else [])]
     if len(named) < 2:
-        raise UsageError.of("inputs", [str(path) for _, path in named], "two or more videos or folders of pictures")
+        raise UsageError("a comparison needs two or more videos or folders of pictures; give another one")
     if len({name for name, _ in named}) < len(named):
-        raise UsageError.of("names", [name for name, _ in named], "a name of its own for each")
+        raise UsageError(f"two videos have one name among {', '.join(name for name, _ in named)}; set --names")
     read = {name: _frames(path, look) for name, path in named}
     shown, notes = _fitted(read, look)
     page = _page(shown, notes, look, has_truth=truth is not None)
     if len(page) > MOST_BYTES:
         hint = "show fewer --frames, a smaller --crop, or a lower --quality"
-        raise FormatError(f"the page would be {len(page) >> 20} MiB, allowed: {MOST_BYTES >> 20} MiB; {hint}")
+        raise FormatError(f"the page would have {len(page) >> 20} MiB, more than {MOST_BYTES >> 20} MiB; {hint}")
     write(out, page)
     return notes
 
@@ -105,8 +105,8 @@ def _fitted(read: dict[str, list[Array]], look: View) -> tuple[list[Entry], list
         if own != (height, width):
             if (height * own[1], height % own[0]) != (width * own[0], 0):
                 raise FormatError(
-                    f"{name} is {own[1]}x{own[0]} beside {width}x{height}, allowed: the same size, or one that a whole "
-                    "number makes it; scale it first"
+                    f"{name} is {own[1]}x{own[0]}, which no whole number scales to {width}x{height}, the largest size; "
+                    "scale it first"
                 )
             notes.append(f"{name}: {own[1]}x{own[0]}, enlarged by bicubic")
         shown.append(Entry(name, tuple(_sized(frame, height, width, look.crop) for frame in frames[:count])))

@@ -26,7 +26,7 @@ class Protocol:
 
     def __post_init__(self) -> None:
         if self.first is not None and self.first < 1:
-            raise UsageError.of("first", self.first, "1 frame or more")
+            raise UsageError.of("first", self.first, "1 or more")
         if self.crop is not None and (self.crop < SCALE or self.crop % SCALE):
             raise UsageError.of("crop", self.crop, f"a multiple of {SCALE}", "it is cut from the low resolution first")
 
@@ -76,7 +76,7 @@ def sets_in(data: Path) -> list[str]:
         return [data.resolve().name]
     names = [path.name for path in sorted(data.glob("*")) if path.is_dir() and _subfolder(path, LOW_FOLDERS)]
     if not names:
-        raise MediaError(f"{data} holds no set: neither clips/, nor lr/ beside gt/, nor folders with these in them")
+        raise MediaError(f"{data} is no dataset: it has neither clips/, nor lr/ and gt/, nor folders that have them")
     return names
 
 
@@ -146,7 +146,7 @@ def _folders(data: Path, name: str) -> tuple[Path, Path | None]:
     if low:
         return low, _subfolder(home, TRUTH_FOLDERS)
     if home == data:
-        raise MediaError(f"{data} holds no set {name!r}; it holds {', '.join(sets_in(data))}")
+        raise MediaError(f"{data} has no set {name!r}; its sets are {', '.join(sets_in(data))}")
     return home, _subfolder(data, TRUTH_FOLDERS)
 
 

@@ -63,7 +63,7 @@ def from_script(script: Path) -> Method:
     taken as BT.709 studio range. Raises UsageError where there is no such script.
     """
     if not script.is_file():
-        raise UsageError.of("script", str(script), "a .vpy file")
+        raise UsageError(f"script {script} is not a file; give a VapourSynth script (.vpy)")
 
     def upscale(case: Case) -> Iterator[Array]:
         with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
@@ -90,7 +90,9 @@ def from_command(template: str) -> Method:
     """
     arguments = shlex.split(template)
     if not all(any(name in word for word in arguments for name in names) for names in (_INPUTS, _OUTPUTS)):
-        raise UsageError.of("command", template, "one with {input} or {frames}, and {output} or {upscaled}")
+        raise UsageError(
+            f"command {template!r} needs {{input}} or {{frames}}, and {{output}} or {{upscaled}}; add them"
+        )
 
     def upscale(case: Case) -> Iterator[Array]:
         with tempfile.TemporaryDirectory(prefix="adcvsr-") as folder:
@@ -117,7 +119,9 @@ def _vspipe(arguments: Sequence[str]) -> str:
     """Runs the vspipe beside this Python, else the one on PATH."""
     vspipe = shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
     if not vspipe:
-        raise MediaError("scripts need vspipe, which comes with VapourSynth; none is beside this Python or on PATH")
+        raise MediaError(
+            "scripts need vspipe, which comes with VapourSynth; it is neither next to this Python nor on PATH"
+        )
     # it looks for its Python on PATH, where that of an environment which is not activated is not
     path = f"{Path(vspipe).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return _run([vspipe, *arguments], {**os.environ, "PATH": path})
@@ -141,7 +145,7 @@ def _parse_info(info: str) -> dict[str, str]:
 def _raw_frames(path: Path, info: dict[str, str]) -> Iterator[Array]:
     """The planes that vspipe writes for RGB, in its order: green, blue, red."""
     if info["Format Name"] not in _RAW:
-        raise MediaError(f"a script gave {info['Format Name']}, which cannot be read; allowed: {', '.join(_RAW)}, YUV")
+        raise MediaError(f"the script's output is {info['Format Name']}; convert it to {', '.join(_RAW)} or YUV")
     dtype, peak = _RAW[info["Format Name"]]
     shape = (-1, 3, int(info["Height"]), int(info["Width"]))
     for planes in np.fromfile(path, dtype=dtype).reshape(shape):

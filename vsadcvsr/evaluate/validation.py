@@ -53,11 +53,11 @@ def scenes_in(text: str) -> list[str]:
     paths = [line.partition("#")[0].strip() for line in text.splitlines()]
     paths = [path for path in paths if path]
     if not paths:
-        raise UsageError("the list of scenes is empty; allowed: a path on each line")
+        raise UsageError("the list of scenes is empty; write one path per line")
     names = [Path(path).stem for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UsageError(f"two scenes of the list are named {twice!r}; allowed: names that differ")
+        raise UsageError(f"two scenes of the list are named {twice!r}; rename one of them")
     return paths
 
 

@@ -137,8 +137,8 @@ def check_same_engine(labels: set[str]) -> None:
     """Raises ChangedError if frames of different engines would be in one film: they differ in their last bits."""
     if len(labels) > 1:
         raise ChangedError(
-            f"machines of different kinds work on one film: {', '.join(sorted(labels))}; plan with backend, device and "
-            "precision set, so that all do the same"
+            f"chunks of one video were upscaled with different engines: {', '.join(sorted(labels))}; set backend, "
+            "device and precision in the plan, so that all machines use the same"
         )
 
 
@@ -153,7 +153,7 @@ def verified_entries(job: Job) -> list[LedgerEntry]:
     missing = [str(number) for number, entry in enumerate(entries) if entry is None]
     if missing:
         shown = ", ".join(missing[:20]) + (" …" if len(missing) > 20 else "")
-        raise FarmError(f"of {len(entries)} chunks, {len(missing)} wait to be done: {shown}; run ffadcvsr farm work")
+        raise FarmError(f"{len(missing)} of {len(entries)} chunks are missing: {shown}; run `ffadcvsr farm work`")
     present = [entry for entry in entries if entry is not None]
     check_same_engine({entry.engine for entry in present})
     return present

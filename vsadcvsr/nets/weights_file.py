@@ -133,7 +133,9 @@ def _dims_from(path: Path, metadata: Mapping[str, Any]) -> Dims:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in metadata["dims"].items()}
         dims: Dims = getattr(import_module(module), dims_class)(**values)
     except (KeyError, AttributeError, TypeError, UsageError) as error:
-        raise WeightsError(f"{path} has dimensions that make no network ({error}); get the file anew") from error
+        raise WeightsError(
+            f"{path} has dimensions that make no network ({error}); download or copy it again"
+        ) from error
     return dims
 
 

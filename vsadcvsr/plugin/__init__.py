@@ -122,7 +122,7 @@ def library() -> Path:
         if (root / _PLUGIN_PATH).is_file():
             return root / _PLUGIN_PATH
     raise BackendError(
-        f"the VapourSynth plugin {_PLUGIN_PATH.name} is missing; `pip install .` it, or set ADCVSR_PLUGIN"
+        f"the VapourSynth plugin {_PLUGIN_PATH.name} is missing; install vsadcvsr again, or set ADCVSR_PLUGIN"
     )
 
 

@@ -57,7 +57,7 @@ def check_clip(clip: vs.VideoNode) -> vs.VideoFormat:
     if not isinstance(clip, vs.VideoNode):
         raise UsageError.of("clip", clip, "a VapourSynth video clip")
     if clip.format is None or not clip.format.color_family or not clip.width or not clip.height:
-        raise FormatError("clip has a variable format or size, allowed: constant ones; resize it to one, or split it")
+        raise FormatError("clip has a variable format or size; resize it to a constant one, or split it")
     check_format(clip.format)
     return clip.format
 

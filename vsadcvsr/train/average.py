@@ -25,7 +25,7 @@ def average_weights(students: Sequence[tuple[Student, float]]) -> Student:
     """
     first, _ = students[0]
     if any(student.dims != first.dims for student, _ in students):
-        raise WeightsError("the networks are not of one shape; take results of runs that began with the same weights")
+        raise WeightsError("the networks differ in shape; average results of runs that started from the same weights")
     total = sum(share for _, share in students)
     states = [(student.state_dict(), share / total) for student, share in students]
     first.load_state_dict({name: sum(state[name].double() * share for state, share in states) for name in states[0][0]})

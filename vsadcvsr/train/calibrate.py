@@ -68,7 +68,7 @@ def clips_in(folders: Sequence[Path], most: int, scale: int) -> Iterator[Tensor]
     rng = np.random.default_rng(0)
     ranges = files_below(folders, (*VIDEOS, *IMAGES))
     if not ranges:
-        raise UsageError.of("data", ", ".join(map(str, folders)), "folders with videos or pictures")
+        raise UsageError(f"no videos or pictures in {', '.join(map(str, folders))}; name other folders with --data")
     for path in ranges[:: -(-len(ranges) // most)]:
         with suppress(MediaError):  # one that cannot be read is none of those that count
             frames = _frames(path, _MULTIPLE * scale)

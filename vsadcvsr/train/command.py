@@ -37,7 +37,7 @@ def settings_of(
     if "out" not in table:
         raise UsageError("the setting out is missing; name the folder for weights and checkpoints with --out")
     if data and "pool" in table:
-        raise UsageError.of("data", ", ".join(map(str, data)), "either data or a pool", "leave one of them out")
+        raise UsageError("both data and a pool are given; leave one of them out")
     if data:
         table["pool"] = Path(table["out"]) / "pool"
     if "pool" not in table:
@@ -56,7 +56,7 @@ def _folders(file: Path | None, listed: object, folders: Sequence[Path]) -> list
 def _parse_assignment(text: str) -> tuple[str, object]:
     name, sign, value = text.partition("=")
     if not sign:
-        raise UsageError.of("set", text, "NAME=VALUE, such as adversarial.steps=500")
+        raise UsageError.of("--set", text, "NAME=VALUE, such as adversarial.steps=500")
     try:
         return name, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -68,7 +68,7 @@ def _set(settings: dict[str, Any], name: str, value: object) -> None:
     for table in tables:
         settings = settings.setdefault(table, {})
         if not isinstance(settings, dict):
-            raise UsageError.of("set", name, "the name of a setting")
+            raise UsageError(f"--set {name}: {table!r} is a single value, not a table of settings; give its own name")
     settings[last] = value
 
 

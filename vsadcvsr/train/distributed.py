@@ -24,7 +24,7 @@ class World:
     def join(cls, device: str) -> World:
         """The world that the environment describes; BackendError if there is no such device."""
         if device == "cuda" and not torch.cuda.is_available():
-            raise BackendError("device is 'cuda', but torch sees no CUDA device; set device to auto or cpu")
+            raise BackendError("device is 'cuda', but torch finds no CUDA device; set device to auto or cpu")
         cuda = device != "cpu" and torch.cuda.is_available()
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size > 1 and not distributed.is_initialized():

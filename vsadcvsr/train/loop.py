@@ -142,7 +142,9 @@ class TrainingRun:
 
     def _start_stage(self, number: int, weights: dict[str, Tensor]) -> None:
         if number != 1 or self.settings.adversarial is None:
-            raise UsageError.of("stage", number + 1, f"1 to {self.stages}", "the checkpoint is of another run")
+            raise UsageError(
+                f"the checkpoint is of stage {number + 1}, but this run has {self.stages}; name another folder"
+            )
         self.student.load_state_dict(weights)
         self.stage_number, self.steps_done = number, 0
         self.stage = AdversarialTraining(self.settings, self.student, self.world)
@@ -157,8 +159,10 @@ def _check_same_settings(saved: dict[str, Any], current: dict[str, Any], out: Pa
     differing = [name for name in sorted(saved.keys() | current.keys()) if saved.get(name) != current.get(name)]
     for name in differing:
         if name not in _CHANGEABLE:
-            hint = "give the same settings to go on, or another folder to start over"
-            raise UsageError.of(name, current.get(name), f"{saved.get(name)!r}, as in the checkpoint in {out}", hint)
+            raise UsageError(
+                f"{name} is {current.get(name)!r}, but {saved.get(name)!r} in the checkpoint in {out}; "
+                "give the same settings to resume, or another folder to start over"
+            )
 
 
 __all__ = ["Scalars", "TrainingRun"]

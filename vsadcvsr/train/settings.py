@@ -246,4 +246,4 @@ def _value(hint: object, value: object, name: str) -> object:
         elif isinstance(type_, type) and type(value) is type_:
             return value
     expected = " or ".join(getattr(type_, "__name__", str(type_)) for type_ in types)
-    raise UsageError.of(name, value, f"a value of the kind {expected}")
+    raise UsageError.of(name, value, f"a value of type {expected}")

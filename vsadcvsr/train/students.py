@@ -69,7 +69,9 @@ def initial_student(settings: TrainSettings) -> Student:
     if isinstance(student, CompactStudent) and student.dims.scale != settings.scale:
         student = rescaled(student, settings.scale)
     if student.dims != dims:
-        raise UsageError.of("begin", str(settings.begin), f"weights of a student like {settings.model!r}")
+        raise UsageError(
+            f"the weights in {settings.begin} have other dimensions than model {settings.model!r}; change one"
+        )
     if settings.temporal_only:
         student.requires_grad_(requires_grad=False)
         for name, value in student.named_parameters():

@@ -54,7 +54,7 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
 
     candidates = candidates or _named()
     if out.suffix != ".safetensors":
-        raise UsageError.of("out", str(out), "the name of a .safetensors file")
+        raise UsageError(f"output {out} does not end in .safetensors; give it a name that does")
     with ExitStack() as stack:
         opened = [stack.enter_context(TorchFile(path)) for path in sources]
         tensors = _official(opened) if len(opened) == 2 else _own(opened)
@@ -84,7 +84,8 @@ def _expect(problems: list[str], names: str) -> None:
 
     if problems:
         raise WeightsError(
-            f"{names}: {weights_file.summary(problems)}; get the files anew, they must be {_OFFICIAL}, or our own"
+            f"{names}: {weights_file.summary(problems)}; download or copy the files again, they must be {_OFFICIAL}, "
+            "or our own"
         )
 
 
@@ -95,7 +96,7 @@ def _official(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     )
     if len(nets) != 1 or len(decoders) != 1:
         names = " and ".join(file.path.name for file in opened)
-        raise WeightsError(f"{names} are not {_OFFICIAL}; two files must be these, one file a checkpoint of our own")
+        raise WeightsError(f"{names} are not {_OFFICIAL}; give these two, or one checkpoint of our own")
     net, decoder = nets[0], decoders[0]
     unique, repeats = adcsr_keys.deduplicated(weights_in(net))
     _expect(_differences(net, unique, repeats), net.path.name)
@@ -126,7 +127,7 @@ def _same(file: TorchFile, tensor: StoredTensor, other: StoredTensor) -> bool:
 def _own(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     """The tensors of a checkpoint of our own; a distributed run's names lose their prefix."""
     if len(opened) != 1:
-        raise UsageError.of("files", [file.path.name for file in opened], f"{_OFFICIAL}, or one checkpoint of our own")
+        raise UsageError(f"{len(opened)} files are given; give {_OFFICIAL}, or one checkpoint of our own")
     file = opened[0]
     tensors = weights_in(file)
     if adcsr_keys.is_net(tensors) or adcsr_keys.is_decoder(tensors):

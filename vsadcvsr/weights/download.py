@@ -27,7 +27,7 @@ def download(model: str, *, table: Path = catalog.TABLE, progress: Progress = la
     entry = store.entry_of(model, table)
     if not entry.url:
         where = "it is built in" if entry.builtin else "its files came with vsadcvsr"
-        raise WeightsError(f"model {model!r} has no public home to be fetched from; {where}")
+        raise WeightsError(f"model {model!r} has no download address; {where}")
     folder = store.cache()
     paths = []
     for name, expected in entry.files:
@@ -49,11 +49,11 @@ def _download_file(url: str, path: Path, expected: str, progress: Progress) -> N
         if (actual := store.checksum(part)) != expected:
             part.unlink()
             sums = f"{actual[:12]}…, expected {expected[:12]}…"
-            raise WeightsError(f"{url} has the wrong checksum ({sums}); update vsadcvsr, or tell its makers")
+            raise WeightsError(f"{url} has the wrong checksum ({sums}); update vsadcvsr, or report it")
         part.replace(path)
     except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
-            f"{url} cannot be fetched ({_reason(error)}); the same command goes on from there"
+            f"{url} cannot be downloaded ({_reason(error)}); run the same command again to resume"
         ) from error
 
 
@@ -78,7 +78,7 @@ def _transfer(url: str, part: Path, progress: Progress) -> bool:
                 progress(part.stem, received, max(total, received))
     if received < total:
         raise WeightsError(
-            f"{url} broke off after {received:,} of {total:,} bytes; the same command goes on from there"
+            f"the download of {url} stopped after {received:,} of {total:,} bytes; run the same command again to resume"
         )
     return resumed
 

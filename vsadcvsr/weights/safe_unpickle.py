@@ -90,8 +90,8 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) in _INERT or module.partition(".")[0] in _INERT_PACKAGES:
             return _Placeholder
         raise WeightsError(
-            f"{self._path} asks for {module}.{name}, which weights have no use for; nothing of it has been run, "
-            "get the file anew from those who made it"
+            f"{self._path} would run {module}.{name}, which weights do not need; nothing of it was run; "
+            "download the file again from its publisher"
         )
 
     def persistent_load(self, pid: Any) -> tuple[str, str]:  # noqa: ANN401 - whatever a pickle asks for
@@ -183,7 +183,7 @@ class TorchFile:
 
     def _damaged(self, error: Exception) -> WeightsError:
         message = one_line(error, 200) or type(error).__name__
-        return WeightsError(f"{self.path} is damaged or no weights file ({message}); get it anew")
+        return WeightsError(f"{self.path} is damaged or no weights file ({message}); download or copy it again")
 
 
 def _numbers(data: bytes, storage_type: str) -> Array:

@@ -94,7 +94,7 @@ def _user_file(path: Path) -> Path:
     if not path.is_file():
         raise WeightsError(f"{path} is not a file; give the path of an .onnx or .safetensors file")
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is no model, allowed: .onnx and .safetensors files made by `adcvsr export`")
+        raise WeightsError(f"{path} is no model; give an .onnx or .safetensors file made by `adcvsr export`")
     if not path.stat().st_size:
         raise WeightsError(f"{path} is empty; copy or export it again")
     return path

@@ -174,7 +174,7 @@ def test_a_source_that_is_another_than_it_was_is_not_mixed_into_the_film(
         clip.seek(-50, os.SEEK_END)
         clip.write(b"others")
     assert ffadcvsr(*words(here)) == 65
-    assert "clip.mkv has changed since it was planned: other bytes in it; plan it anew" in capfd.readouterr().err
+    assert "clip.mkv has changed since it was planned: other bytes in it; plan the job again" in capfd.readouterr().err
 
 
 def a_worker_of(node: Any) -> str:

@@ -150,7 +150,7 @@ def test_what_answers_and_is_not_ray_is_told_from_it(capfd: pytest.CaptureFixtur
         thread.start()
         assert ffadcvsr(words(f"127.0.0.1:{server.getsockname()[1]}")) == 75
         thread.join()
-    assert "is not Ray; ray://host:10001 or, on a node, host:6379 are usual" in capfd.readouterr().err
+    assert "is not Ray; usual are ray://host:10001 and, on a node, host:6379" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(("address", "hint"), [("locale", "did you mean 'local'?"), ("ray://head", "ray://host:port")])

@@ -221,7 +221,7 @@ def test_a_worker_with_another_engine_is_named_and_left_out(job: Job) -> None:
     ended, said = dispatched(actors, job)
     assert ended == [JobResult(job)]
     assert {name for name, _, _ in actors.asked} == {"w1"}
-    assert said[0].startswith("w2 does not work on job: its engine is other, but this film is made with stub")
+    assert said[0].startswith("w2 does not work on job: its engine is other, but the other chunks are")
 
 
 def test_what_somebody_else_makes_is_waited_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_chunks_without_loss_can_be_asked_for() -> None:
 
 def test_to_refuse_chunks_without_loss_is_an_error_where_they_are_needed() -> None:
     assert encoding("-i a -vf adcvsr -c:v libx264 out.mkv", "none").mode == "direct"
-    with pytest.raises(UsageError, match=r"cannot be encoded by themselves: -b:v 5M must see the whole film"):
+    with pytest.raises(UsageError, match=r"cannot be encoded separately: -b:v 5M must see the whole film"):
         encoding("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "none")
 
 

@@ -42,7 +42,7 @@ def test_an_index_that_was_changed_is_not_used(tmp_path: Path) -> None:
     total = hashlib.sha256(path.read_bytes()).hexdigest()
     assert read(path, total) == index
     path.write_text(index.to_text().replace("00000008", "00000009"))
-    with pytest.raises(FarmError, match="is not the index that was planned with"):
+    with pytest.raises(FarmError, match="is not the frame index of this job"):
         read(path, total)
 
 

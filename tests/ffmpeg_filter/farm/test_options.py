@@ -115,11 +115,11 @@ def test_names_in_a_list_are_from_where_it_is() -> None:
 @pytest.mark.parametrize("source", ["nothing/*.mp4", "@nothing.txt", "empty"])
 def test_a_batch_of_nothing_is_a_mistake(source: str) -> None:
     Path("empty").mkdir()
-    with pytest.raises(UsageError, match=r"allowed: a (file|text file)"):
+    with pytest.raises(UsageError, match=r"give a (file|text file)"):
         parse_titles(command(f"-farm local -i {source} -vf adcvsr {{name}}.mkv"))
 
 
 def test_two_titles_that_would_be_one_file_are_told() -> None:
     films("in/a.mp4", "in/a.mov")
-    with pytest.raises(UsageError, match=r"output 'a\.mkv' would be made of several inputs"):
+    with pytest.raises(UsageError, match=r"output 'a\.mkv' has several inputs"):
         parse_titles(command("-farm local -i in -vf adcvsr {name}.mkv"))

@@ -122,7 +122,7 @@ def test_both_pictures_have_the_same_colours(colours: str, kept: str) -> None:
 def test_pixels_that_are_moved_behind_the_network_are_not_laid_over_others() -> None:
     clip = source(Path("clip.mkv"), "-c:v ffv1 -an")
     job = farmed(JOB, "-i", clip, f"-vf {TEMPORAL},hflip -c:v ffv1 many.mkv")
-    assert samples(job, 2) == ([], ["no pictures: hflip behind adcvsr puts pixels elsewhere"])
+    assert samples(job, 2) == ([], ["no pictures: hflip after adcvsr moves pixels"])
 
 
 def test_what_is_not_there_damaged_or_plain_is_left_out_and_said() -> None:
@@ -138,9 +138,9 @@ def test_what_is_not_there_damaged_or_plain_is_left_out_and_said() -> None:
     made, notes = samples(job, 3)
     assert made == []
     assert notes == [
-        "frame 5 is left out: chunk 0 is not there",
+        "frame 5 is left out: chunk 0 is missing",
         f"frame 15 is left out: {path.name} is damaged",
-        "frame 25 is left out: it is plain, and could be any",
+        "frame 25 is left out: it has no detail to compare",
     ]
     assert path.exists()
 

@@ -103,7 +103,7 @@ def test_two_passes_are_made_of_the_same_pictures(clip: Path) -> None:
 
 def test_the_first_of_two_passes_is_not_a_job_of_its_own(clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert farm("plan", Path("job"), "-- -i", clip, f"-vf {TEMPORAL} -c:v libx264 -b:v 9k -pass 1 -f null -") == 64
-    assert "-pass is '1', allowed: 2; both passes are made at the merge" in capfd.readouterr().err
+    assert "-pass 1 cannot be used on a farm; give -pass 2" in capfd.readouterr().err
 
 
 def test_a_graph_of_several_inputs_is_farmed_too(clip: Path) -> None:

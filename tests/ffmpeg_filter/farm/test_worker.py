@@ -57,7 +57,7 @@ def test_what_somebody_else_works_on_is_left_to_him(job: Job) -> None:
 def test_a_folder_that_is_not_to_be_seen_is_named_with_the_machine(tmp_path: Path) -> None:
     error = ChunkWorker("", 1).open(str(tmp_path / "elsewhere"), "key").error
     assert isinstance(error, FarmError)
-    assert f"elsewhere is not to be seen on {gethostname()}; it has to be on storage" in str(error)
+    assert f"elsewhere is not visible on {gethostname()}; it has to be on storage" in str(error)
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -22,7 +22,7 @@ def test_each_format_has_the_components_that_ffmpeg_says(name: str) -> None:
 
 
 def test_a_format_that_cannot_be_taken_is_refused_in_words() -> None:
-    with pytest.raises(FormatError, match=r"pixel format is 'pal8', allowed: .*; convert it first, with format="):
+    with pytest.raises(FormatError, match=r"pixel format 'pal8' is not supported; convert it .* with format="):
         layout_of("pal8")
     with pytest.raises(FormatError, match=r"did you mean .*'yuv420p10le'"):
         layout_of("yuv420p10")

@@ -164,8 +164,8 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter_complex adcvsr", "has no output"),
         ("-i in.mkv -vf adcvsr=scael=2 out.mkv", "did you mean 'scale'"),
         ("-i in.mkv -vf adcvsr -map 1:v out.mkv", "no video stream"),
-        ("-i in.mkv -vf adcvsr -map 0:v -map_metadata 4 out.mkv", "-map_metadata is 4, allowed: inputs 0 to 0"),
-        ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "is 7, allowed: inputs 0 to 0"),
+        ("-i in.mkv -vf adcvsr -map 0:v -map_metadata 4 out.mkv", "-map_metadata refers to input 4, but the"),
+        ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "refers to input 7, but the inputs are"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused_in_words(words: str, message: str) -> None:

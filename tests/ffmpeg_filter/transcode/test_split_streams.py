@@ -16,5 +16,5 @@ def test_streams_are_found_by_their_metadata() -> None:
 
 @pytest.mark.parametrize("value", ["0:p:1", "0:#0x101", "0:v:disp:default"])
 def test_a_map_that_may_mean_the_source_of_our_pictures_is_refused(value: str) -> None:
-    with pytest.raises(UsageError, match=r"-map is .*streams by number, kind or metadata"):
+    with pytest.raises(UsageError, match=r"-map .* name streams by number, kind or metadata"):
         planned(f"-i in.mkv -vf adcvsr -map 0:v -map {value} out.mkv", FILM)

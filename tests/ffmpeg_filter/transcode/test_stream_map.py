@@ -85,7 +85,7 @@ def test_a_negative_map_takes_the_others_out() -> None:
     [
         ("-vf adcvsr -map 0:a out.mkv", "no video stream"),
         ("-vf adcvsr -vn out.mkv", "-vn"),
-        ("-filter:v:1 adcvsr out.mkv", "filter:v:1 is '1', allowed: 0 to 0"),
+        ("-filter:v:1 adcvsr out.mkv", "filter:v:1 refers to video stream 1, but the output has 0 to 0"),
     ],
 )
 def test_an_output_without_that_video_is_refused(words: str, message: str) -> None:
@@ -127,7 +127,7 @@ def test_maps_of_other_inputs_are_renumbered() -> None:
     ("words", "message"),
     [
         ("-vf adcvsr -map 0:v -map -0:v:0 -map 0:v out.mkv", "removes the stream of adcvsr"),
-        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map is 3, allowed: inputs 0 to 0"),
+        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map refers to input 3, but the inputs are 0 to 0"),
     ],
 )
 def test_maps_that_cannot_be_are_refused(words: str, message: str) -> None:

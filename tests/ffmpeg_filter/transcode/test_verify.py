@@ -54,7 +54,7 @@ def test_a_shifted_frame_is_measured(tmp_path: Path) -> None:
 
 def test_an_output_that_is_no_film_is_told(tmp_path: Path) -> None:
     (tmp_path / "out.mkv").write_bytes(b"nothing")
-    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["out.mkv cannot be opened again to be checked"]
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["out.mkv cannot be opened to check it"]
 
 
 def test_a_limit_does_not_explain_frames_that_were_not_passed_on(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_the_tag_of_subsampled_frames_says_where_chroma_is(location: int, tag: s
 
 
 def test_formats_that_have_no_tag_are_refused_in_words() -> None:
-    with pytest.raises(UsageError, match="format is 'RGB 8 bit', allowed: YUV and grey"):
+    with pytest.raises(UsageError, match="cannot hold RGB 8 bit; use YUV or grey"):
         upscaled(clip_y4m(), format="gbrp")
 
 
@@ -149,13 +149,13 @@ def test_interlaced_input_is_upscaled_with_a_warning_and_keeps_its_tag(caplog: p
 def test_a_torn_last_frame_is_an_error_behind_the_whole_ones(missing: int) -> None:
     _, frames = read(BytesIO(clip_y4m(length=2)[:-missing]))
     next(frames)
-    with pytest.raises(MediaError, match=rf"frame 1 is torn: the input ends after {576 - missing} of its 576 bytes"):
+    with pytest.raises(MediaError, match=rf"frame 1 is incomplete: the input ends after {576 - missing} of its 576"):
         next(frames)
 
 
 @pytest.mark.parametrize(("data", "words"), [
     (b"", "the input is empty"),
-    (b"YUV4MPEG2 W8 H8\n", "a header and no frame"),
+    (b"YUV4MPEG2 W8 H8\n", "a header, but no frame"),
     (b"YUV4MPEG2 W8 H8\nFRA", "frame 0 begins with b'FRA', expected: FRAME"),
     (b"YUV4MPEG2 W8 H8\nFRAME", "frame 0 begins with b'FRAME', expected: FRAME"),
 ])  # fmt: skip

@@ -77,7 +77,7 @@ def test_a_still_is_one_frame_of_a_photograph_or_else_of_a_film(folder: Path, tm
 @pytest.mark.parametrize("name", ["tiny.png", "broken.png"])
 def test_where_nothing_is_left_the_reason_is_told(folder: Path, name: str) -> None:
     library = ClipLibrary(SourceFiles.scan([folder / name], frames=3, size=48))
-    with pytest.raises(MediaError, match=rf"nothing is left to learn from.*{name}"):
+    with pytest.raises(MediaError, match=rf"no usable file is left.*{name}"):
         library.clip(np.random.default_rng(0))
 
 

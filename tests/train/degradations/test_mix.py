@@ -33,14 +33,14 @@ def test_pictures_stand_and_clips_move() -> None:
     ("text", "told"),
     [
         ("clean=.5,haevy=.5", "did you mean 'heavy'"),
-        ("clean=.5,heavy=.4", "these sum to 0.9"),
-        ("clean=.5,heavy=.5,soft=.5", "these sum to 1.5"),
+        ("clean=.5,heavy=.4", "sum to 0.9"),
+        ("clean=.5,heavy=.5,soft=.5", "sum to 1.5"),
         ("clean=1.5,heavy=-.5", "shares from 0 to 1"),
         ("clean=much", "shares from 0 to 1"),
         ("clean", "shares from 0 to 1"),
         ("clean=nan", "shares from 0 to 1"),
         ("", "NAME=SHARE"),
-        ("clean=.5,clean=.5", "each name once"),
+        ("clean=.5,clean=.5", "has a name twice"),
     ],
 )
 def test_a_wrong_mix_is_refused_in_words(text: str, told: str) -> None:

@@ -107,11 +107,11 @@ def test_a_folder_answers_with_the_same_frames_and_place(videos: dict[str, Frame
 
 def test_a_folder_does_not_answer_what_it_has_not_seen(videos: dict[str, FrameReader]) -> None:
     teacher = FolderTeacher("other", videos, skip=2)
-    with pytest.raises(UsageError, match=r"clip for other is 'a clip of unknown origin'.*train\.teachers\.pairs"):
+    with pytest.raises(UsageError, match=r"other has no target for a clip of unknown origin; .*train\.teachers\.pairs"):
         teacher.target(TeacherInput(film(1, 3, 4)))
-    with pytest.raises(UsageError, match="clip for other is 'gone', allowed: clips of its own 2 videos"):
+    with pytest.raises(UsageError, match="no target for a clip of 'gone'; cut clips from its own 2 videos"):
         teacher.target(TeacherInput(film(1, 3, 4), origin=ClipOrigin("gone", (0,), 0, 0)))
-    with pytest.raises(MediaError, match="no answer to frames of still before 2"):
+    with pytest.raises(MediaError, match="no target for frames of still before 2"):
         teacher.target(TeacherInput(film(1, 3, 4), origin=ClipOrigin("still", (1,), 0, 0)))
     with pytest.raises(FormatError, match="the answer of other is"):
         checked_target(teacher, TeacherInput(film(1, 3, 4), origin=ClipOrigin("still", (2,), 6, 0)))

@@ -87,7 +87,7 @@ def test_a_second_teacher_answers_the_same_clips(folders: Path) -> None:
 
 def test_a_pool_of_other_clips_is_not_written_over(folders: Path) -> None:
     pairs.main(words(folders))
-    with pytest.raises(UsageError, match=r"out is .*0000\.lr\.npy holds other clips"):
+    with pytest.raises(UsageError, match=r"0000\.lr\.npy in .* has other clips"):
         pairs.main(words(folders, "--seed", "1", teacher="second"))
 
 

@@ -167,7 +167,7 @@ def assumptions(words: Sequence[str]) -> Assumed:
             allowed = f"size=WIDTHxHEIGHT and numbers for {', '.join(kinds)}"
             raise UsageError.of("--predict", word, allowed) from None
     if missing := [name for name in ("gpus", "hours", "fps_per_gpu") if not values.get(name)]:
-        raise UsageError.of("--predict", " ".join(words), f"with {', '.join(missing)}, more than 0")
+        raise UsageError(f"--predict lacks {', '.join(missing)}; give each as NAME=NUMBER, above 0")
     return Assumed(**values)  # type: ignore[arg-type]  # by the kinds of its fields
 
 

@@ -124,7 +124,8 @@ def _init(ray: ModuleType, address: str, folder: str) -> None:
         raise FarmError(f"Ray at {address} cannot be joined: {message or type(error).__name__}") from error
     if address == "local" and (outside := [node for node in ray.nodes() if node["NodeManagerAddress"] != "127.0.0.1"]):
         raise FarmError(
-            f"Ray listens at {outside[0]['NodeManagerAddress']} instead of 127.0.0.1; was it loaded before?"
+            f"Ray listens at {outside[0]['NodeManagerAddress']} instead of 127.0.0.1; was ray imported before in this "
+            "process?"
         )
 
 
@@ -164,7 +165,7 @@ def _check_reachable(address: str) -> None:
             f"no Ray answers at {endpoint}: {error}; is it the head's address, and is it running?"
         ) from error
     if answer[3:4] != b"\x04":
-        raise FarmError(f"what answers at {endpoint} is not Ray; ray://host:10001 or, on a node, host:6379 are usual")
+        raise FarmError(f"the server at {endpoint} is not Ray; usual are ray://host:10001 and, on a node, host:6379")
 
 
 @contextmanager

@@ -150,7 +150,7 @@ class Scheduler:
         error = reply.error
         if error is None and active.engine not in {"", reply.engine}:
             error = FarmError(
-                f"its engine is {reply.engine}, but this film is made with {active.engine}; "
+                f"its engine is {reply.engine}, but the other chunks are upscaled with {active.engine}; "
                 "set backend, device and precision, so that all workers use the same"
             )
         if error is not None:

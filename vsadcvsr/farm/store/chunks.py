@@ -26,7 +26,7 @@ class Chunk:
 
     def __post_init__(self) -> None:
         if not 0 <= self.first <= self.begin < self.end <= self.last:
-            raise UsageError.of("chunk", self, "0 <= first <= begin < end <= last")
+            raise UsageError(f"{self} has bounds out of order; they must be 0 <= first <= begin < end <= last")
 
     @property
     def length(self) -> int:

@@ -36,16 +36,16 @@ class Fingerprint:
             raise FarmError(f"the source cannot be read on this machine: {error}") from error
         if current.size != self.size or current.ends != self.ends:
             raise ChangedError(
-                f"{self.path} has changed since it was planned: {_difference(self, current)}; plan it anew"
+                f"{self.path} has changed since it was planned: {_difference(self, current)}; plan the job again"
             )
         if abs(current.written - self.written) > _MTIME_TOLERANCE:
-            raise ChangedError(f"{self.path} was written again since it was planned; plan it anew")
+            raise ChangedError(f"{self.path} was written again since it was planned; plan the job again")
 
 
 def fingerprint(path: Path, name: str | None = None) -> Fingerprint:
     """The file as it is now, under `name`. Raises UsageError for what is no file, OSError where it cannot be read."""
     if not path.is_file():
-        raise UsageError.of("input", str(path), "a file, since several machines read it")
+        raise UsageError(f"input {str(path)!r} is not a file; several machines read it, so save it to one")
     stat = path.stat()
     digest = hashlib.sha256()
     with path.open("rb") as file:

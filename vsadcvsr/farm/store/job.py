@@ -60,17 +60,17 @@ class Job:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            raise UsageError.of("job", str(folder), "the folder of a planned job", "ffadcvsr farm plan") from None
+            raise UsageError(f"no job is planned in {folder}; plan one with `ffadcvsr farm plan`") from None
         try:
             data = json.loads(content)
             version = data.pop("version")
             if version != _VERSION:
-                raise ChangedError(f"{path} is of version {version}, allowed: {_VERSION}; plan it with this version")
+                raise ChangedError(f"{path} is of version {version}, this AdcVSR reads {_VERSION}; plan the job again")
             data["sources"] = [Fingerprint(**item) for item in data["sources"]]
             data["chunks"] = [Chunk(number, *bounds) for number, bounds in enumerate(data["chunks"])]
             return cls(folder=folder, key=hashlib.sha256(content).hexdigest()[:16], **data)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ChangedError(f"{path} is damaged: {error}; plan it anew in another folder") from error
+            raise ChangedError(f"{path} is damaged: {error}; plan it again in another folder") from error
 
     def write(self) -> Job:
         """Writes the plan into its folder; returns the job as it is read from there. An existing plan is kept if it has
@@ -213,9 +213,9 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_FOLDER:
             raise
-        raise UsageError.of("job", str(folder), "a folder that can be made", str(error.strerror)) from error
+        raise UsageError(f"job folder {folder} cannot be made ({error.strerror}); give another") from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError.of("job", str(folder), "a folder with permission to write")
+        raise UsageError(f"job folder {folder} is not writable; give another, or permission to write")
 
 
 def check_folder(folder: Path) -> None:
@@ -229,8 +229,10 @@ def check_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        allowed = f"a folder on storage with hard links ({error.strerror})"
-        raise UsageError.of("job", str(folder), allowed, "not on an object store") from error
+        raise UsageError(
+            f"job folder {folder} is on storage without hard links ({error.strerror}), such as an object store; "
+            "use a local or NFS folder"
+        ) from error
     finally:
         probe.unlink(missing_ok=True)
         link.unlink(missing_ok=True)

@@ -103,7 +103,9 @@ class ConvNextTrunk(nn.Module):
         weights = {name: value for name, value in weights.items() if not name.startswith(("head.", "norm_pre."))}
         expected = {name: tuple(value.shape) for name, value in self.state_dict().items()}
         if problems := mismatches({name: tuple(value.shape) for name, value in weights.items()}, expected):
-            raise WeightsError(f"no ConvNeXt tower of this size: {summary(problems)}; give OpenCLIP's convnext_xxlarge")
+            raise WeightsError(
+                f"no ConvNeXt encoder of this size: {summary(problems)}; give OpenCLIP's convnext_xxlarge"
+            )
         learning = {name for name, value in self.named_parameters() if value.requires_grad}
         self.load_state_dict(weights, assign=True)
         for name, value in self.named_parameters():

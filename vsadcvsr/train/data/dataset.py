@@ -71,17 +71,16 @@ class Dataset:
     def __init__(self, folder: Path, *, teacher: str = TRUTH, scale: int = 4) -> None:
         numbers = shard_numbers(folder)
         if not numbers:
-            raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.data.build` has filled")
+            raise UsageError(f"no samples in pool {folder}; fill it with `python -m vsadcvsr.train.data.build`")
         check_pool_scale(folder, scale)
         self._scale = scale
         kinds = (TRUTH, "low", teacher)
         files = [[shard_path(folder, number, kind) for kind in kinds] for number in numbers]
         if missing := [path.name for _, _, path in files if not path.exists()]:
-            raise UsageError.of(
-                "teacher",
-                teacher,
-                "one whose answers the pool holds",
-                f"{len(missing)} are missing, {missing[0]} first",
+            raise UsageError(
+                f"the pool lacks {len(missing)} target files of teacher {teacher!r}, {missing[0]} first; make them "
+                "with "
+                "`python -m vsadcvsr.train.teachers.label`"
             )
         self._files = [paths if teacher != TRUTH else paths[:2] for paths in files]
         self._mapped: OrderedDict[int, tuple[Pixels, ...]] = OrderedDict()
@@ -106,8 +105,10 @@ class Dataset:
         low = shard[1]
         index = rng.integers(len(low))
         if frames > low.shape[1] or side > low.shape[2]:
-            allowed = f"up to {low.shape[1]} frames of {low.shape[2]} pixels, as in the pool"
-            raise UsageError.of("frames and lr_size", (frames, side), allowed)
+            raise UsageError(
+                f"a batch of {frames} frames of {side}x{side} pixels is asked for, but the pool's samples have "
+                f"{low.shape[1]} frames of {low.shape[2]}x{low.shape[2]}; lower frames or crop"
+            )
         first = rng.integers(0, low.shape[1] - frames + 1)
         corners = rng.integers(0, low.shape[2] - side + 1, (1 if rng.random() < 0.5 else 3, 2))
         scale = self._scale

@@ -48,7 +48,7 @@ class SourceFiles:
         """
         for folder in folders:
             if not folder.exists():
-                raise UsageError.of("folder", str(folder), "a folder of pictures and videos")
+                raise UsageError(f"folder {folder} does not exist; name folders of pictures and videos")
         videos, unusable = list[VideoSegments](), list[tuple[Path, str]]()
         for path in exclude.without(files_below(folders, VIDEOS)):
             try:
@@ -146,7 +146,8 @@ class ClipLibrary:
         count = len(self.sources.pictures) + sum(video.count for video in self.sources.videos)
         if len(self._failed) == count:
             raise MediaError(
-                f"nothing is left to learn from; of {len(self.unusable)} files, {next(iter(self.unusable.values()))}"
+                f"no usable file is left; {len(self.unusable)} were rejected, the first: "
+                f"{next(iter(self.unusable.values()))}"
             )
 
 

@@ -53,7 +53,9 @@ class VideoSegments:
         split = split_shots(self._read(index), shortest=self.frames)
         if large_enough := [shot for shot in split if min(shot[0].shape[:2]) >= self.size]:
             return large_enough
-        raise MediaError(f"{self.path} has no shots of {self.frames} frames where it was looked at; use fewer frames")
+        raise MediaError(
+            f"{self.path} has no shots of {self.frames} frames in the parts that were searched; use fewer frames"
+        )
 
     def _read(self, index: int) -> list[Pixels]:
         """The frames of a segment, or as many of them as can be decoded."""

@@ -61,9 +61,9 @@ class Mix:
         shares_given = [_share(part, text) for part in text.split(",")]
         shares = dict(shares_given)
         if len(shares) < len(shares_given):
-            raise UsageError.of("mix", text, "each name once")
+            raise UsageError(f"mix {text!r} has a name twice; give each name once")
         if not math.isclose(total := sum(shares.values()), 1, abs_tol=1e-3):
-            raise UsageError.of("mix", text, "shares that sum to 1", f"these sum to {total:g}")
+            raise UsageError(f"the shares of mix {text!r} sum to {total:g}; make them sum to 1")
         return cls(tuple((name, share / total) for name, share in shares.items()))
 
     def __str__(self) -> str:

@@ -106,13 +106,13 @@ class FolderTeacher:
         """The same frames and crop of the video of that name; UsageError or MediaError if there are none."""
         origin = sample.origin
         if origin is None or origin.video not in self.videos:
-            expected = f"clips of its own {len(self.videos)} videos"
-            actual = "a clip of unknown origin" if origin is None else origin.video
-            raise UsageError.of(
-                f"the clip for {self.name}", actual, expected, "python -m vsadcvsr.train.teachers.pairs cuts them"
+            clip = "a clip of unknown origin" if origin is None else f"a clip of {origin.video!r}"
+            raise UsageError(
+                f"teacher {self.name} has no target for {clip}; cut clips from its own {len(self.videos)} videos with "
+                "`python -m vsadcvsr.train.teachers.pairs`"
             )
         if min(origin.frames) < self.skip:
-            raise MediaError(f"{self.name} has no answer to frames of {origin.video} before {self.skip}")
+            raise MediaError(f"{self.name} has no target for frames of {origin.video} before {self.skip}")
         _, height, width, _ = sample.target_shape
         top, left = sample.scale * origin.top, sample.scale * origin.left
         frames = self.videos[origin.video].read([number - self.skip for number in origin.frames])

@@ -169,7 +169,7 @@ def enlarge(low: Pixels) -> Tensor:
 
 def _device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
-        raise BackendError("device is 'cuda', but torch sees no CUDA device; give --device auto or cpu")
+        raise BackendError("device is 'cuda', but torch finds no CUDA device; give --device auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -195,5 +195,5 @@ def _load_part(model_class: Foreign, folder: Path, name: str, dtype: torch.dtype
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{folder / name} cannot be loaded: {str(error).strip().splitlines()[0]}") from error
     if missing := sorted(loading_info["missing_keys"]):
-        raise WeightsError(f"{folder / name} lacks {len(missing)} tensors, {missing[0]} first; fetch it anew")
+        raise WeightsError(f"{folder / name} lacks {len(missing)} tensors, {missing[0]} first; download it again")
     return model.eval().requires_grad_(False)

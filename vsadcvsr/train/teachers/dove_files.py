@@ -80,12 +80,12 @@ def _keys(path: Path) -> list[str]:
         with safe_open(path, framework="pt") as file:
             return list(file.keys())
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read as safetensors ({error}); fetch it anew") from error
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}); download it again") from error
 
 
 def _class_of(file: Path) -> object:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{file} cannot be read as JSON ({error}); fetch it anew") from error
+        raise WeightsError(f"{file} cannot be read as JSON ({error}); download it again") from error
     return content.get("_class_name") if isinstance(content, dict) else None

@@ -32,7 +32,7 @@ def unlabelled(folder: Path, name: str, part: int, parts: int) -> list[int]:
     """The shards of this part without the teacher's targets; UsageError if there are no shards at all."""
     numbers = shard_numbers(folder)
     if not numbers:
-        raise UsageError.of("pool", str(folder), "a folder that `python -m vsadcvsr.train.data.build` has filled")
+        raise UsageError(f"no samples in pool {folder}; fill it with `python -m vsadcvsr.train.data.build`")
     return [number for number in numbers[part::parts] if not shard_path(folder, number, name).exists()]
 
 

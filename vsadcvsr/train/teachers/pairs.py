@@ -127,8 +127,10 @@ def make_shard(pairs: VideoPairs, folder: Path, number: int, *, seed: int) -> bo
     samples = [pairs.draw(rng) for _ in range(SHARD_CLIPS)]
     low_clips = np.stack([sample.low for sample in samples])
     if low.exists() and not np.array_equal(np.load(low, mmap_mode="r"), low_clips):
-        allowed = "a folder that is empty or was filled from the same videos with the same --seed, --frames and --size"
-        raise UsageError.of("out", str(folder), allowed, f"{low.name} holds other clips")
+        raise UsageError(
+            f"{low.name} in {folder} has other clips: the folder was filled from other videos, or with another --seed, "
+            "--frames or --size; give an empty folder, or the same again"
+        )
     targets = np.stack([checked_target(pairs.teacher, sample) for sample in samples])
     write_shard(folder, number, pairs.teacher.name, targets)
     if not low.exists():
