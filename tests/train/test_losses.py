@@ -47,6 +47,16 @@ def test_value_and_gradient_are_those_of_the_formula() -> None:
     assert torch.allclose(torch.autograd.grad(loss, plain)[0], torch.autograd.grad(made, fused)[0], rtol=1e-9)
 
 
+def test_changes_follow_the_truth_where_a_target_flickers() -> None:
+    still = torch.full((1, 4, 3, 8, 8), 0.5)
+    flickering = still + 0.1 * torch.tensor([1.0, -1, 1, -1]).view(1, 4, 1, 1, 1)
+    weights = RegressionSettings(luma=0, difference=1.0)
+    steady, copied = (float(regression(result, flickering, weights, still)) for result in (still, flickering))
+    assert steady == pytest.approx(float(smooth_l1(still, flickering)))  # for the image alone
+    assert copied == pytest.approx(float(smooth_l1(temporal_difference(flickering), temporal_difference(still))))
+    assert float(regression(flickering, flickering, weights)) == 0
+
+
 def test_structure_is_lost_by_blur_and_not_by_nothing() -> None:
     torch.manual_seed(0)
     sharp = torch.rand(1, 2, 24, 24)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,9 +65,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": -1}, {"crop": 10}, {"decay": 0}, {"accumulate": 3}, {"batch": 0}, {"learning_rate": 0}]
-)
-def test_stages_that_contradict_are_refused(wrong: dict[str, int]) -> None:
+    "wrong",
+    [
+        {"steps": -1}, {"crop": 10}, {"decay": 0}, {"accumulate": 3}, {"batch": 0}, {"learning_rate": 0},
+        {"optimizer": "sgd"},
+    ],
+)  # fmt: skip
+def test_stages_that_contradict_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         RegressionSettings(**wrong)
 

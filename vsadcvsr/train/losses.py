@@ -125,9 +125,17 @@ def _pyramid(error: Tensor, gradient: Tensor, weight: float, levels: int) -> Ten
     return value
 
 
-def regression(result: Tensor, target: Tensor, weights: LossWeights) -> Tensor:
-    """Distance in RGB, and in whatever else has a weight."""
-    total: Tensor = _RegressionLoss.apply(result - target, weights.luma, weights.difference, weights.pyramid)
+def regression(result: Tensor, target: Tensor, weights: LossWeights, truth: Tensor | None = None) -> Tensor:
+    """Distance in RGB, and in whatever else has a weight.
+
+    With a truth beside the target, frame-to-frame differences follow the truth: what makes targets frame by frame
+    flickers.
+    """
+    difference = weights.difference if truth is None else 0.0
+    total: Tensor = _RegressionLoss.apply(result - target, weights.luma, difference, weights.pyramid)
+    if truth is not None and weights.difference and result.shape[1] > 1:
+        changes = (temporal_difference(clip) for clip in (result, truth))
+        total = total + weights.difference * smooth_l1(*changes)
     rest = [(weight, loss) for weight, loss in ((weights.structure, structure), (weights.tone, tone)) if weight]
     if rest:
         result_luma, target_luma = luma(result), luma(target)

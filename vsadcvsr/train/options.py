@@ -13,7 +13,7 @@ SHARD_CLIPS = 16
 KINDS = ("clean", "light", "poor", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan", "dove-picture")
 MIX = "clean=0.4,light=0.6"
 CACHE_MIB = 1024  # MiB
-TEACHERS = ("dove",)
+TEACHERS = ("dove", "spandrel")
 
 
 def build_options() -> ArgumentParser:
@@ -68,7 +68,10 @@ def label_options() -> ArgumentParser:
     )
     parser.add_argument("pool", type=Path, help="a folder that `python -m vsadcvsr.train.data.build` has filled")
     parser.add_argument("--teacher", choices=TEACHERS, default="dove")
-    parser.add_argument("--weights", type=Path, help="DOVE's folder in the layout of diffusers")
+    parser.add_argument(
+        "--weights", type=Path, help="DOVE's folder in the layout of diffusers, or the file of a network for spandrel"
+    )
+    parser.add_argument("--name", help="the name of the targets in the pool; default: that of the teacher")
     parser.add_argument("--prompt", type=Path, help="the embedding of the empty prompt, if not in or beside the folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="auto: bf16 on CUDA only")

@@ -145,7 +145,9 @@ class TrainSettings:
     pool: Path
     out: Path
     teacher: str = "truth"
-    """`truth`, or the name of a teacher whose targets the pool holds."""
+    """`truth`, or the name of a teacher whose targets the pool holds. Frame-to-frame differences follow the truth."""
+    teacher_share: float = 1.0
+    """Share of the target that is the teacher's; the rest is the truth."""
     begin: Path | None = None
     """A weights file to start from; of another scale, it gives all but the head's detail."""
     temporal_only: bool = False
@@ -168,6 +170,8 @@ class TrainSettings:
             if getattr(self, name) < 1:
                 raise UsageError.of(name, getattr(self, name), "1 or more")
         check_scale(self.scale)
+        if not 0 <= self.teacher_share <= 1:
+            raise UsageError.of("teacher_share", self.teacher_share, "from 0 to 1")
         if not 0 <= self.ema < 1:
             raise UsageError.of("ema", self.ema, "from 0 to below 1")
         if self.precision not in {"auto", "bf16", "fp32"}:

@@ -46,9 +46,18 @@ class ClipBatch:
     links: Tensor
 
     @classmethod
-    def from_batch(cls, batch: Batch, device: torch.device) -> ClipBatch:
-        truth, low, target = (torch.from_numpy(values).to(device) for values in (batch.truth, batch.low, batch.target))
+    def from_batch(cls, batch: Batch, device: torch.device, teacher_share: float = 1.0) -> ClipBatch:
+        """The batch, with a target of which `teacher_share` is the teacher's and the rest the truth."""
+        truth, low = (torch.from_numpy(values).to(device) for values in (batch.truth, batch.low))
+        target = truth
+        if batch.target is not batch.truth:
+            target = torch.lerp(truth, torch.from_numpy(batch.target).to(device), teacher_share)
         return cls(truth, low, target, links(*batch.low.shape[:2]).to(device))
+
+    def regression(self, result: Tensor, stage: StageSettings) -> Tensor:
+        """The regression loss of a result (B * T, 3, 4s, 4s)."""
+        images = result.float().view(self.target.shape)
+        return regression(images, self.target, stage, None if self.target is self.truth else self.truth)
 
 
 def _flattened(clips: Tensor) -> Tensor:
@@ -98,6 +107,9 @@ class _StageTraining:
         generators = (self._rng(step, part, _STUDENT_SEED) for part in self._parts(stage))
         return [pool.batch(rng, clips, frames=stage.frames, lr_size=stage.crop) for rng in generators]
 
+    def _clips(self, batch: Batch) -> ClipBatch:
+        return ClipBatch.from_batch(batch, self.device, self.settings.teacher_share)
+
     def _update(self, stage: StageSettings, step: int) -> None:
         group = self.optimiser.param_groups[0]
         group["lr"] = rate(stage, step)
@@ -121,13 +133,13 @@ class RegressionTraining(_StageTraining):
         self.optimiser.zero_grad(set_to_none=True)
         total = 0.0
         for batch in draws[STUDENT.name]:
-            clips = ClipBatch.from_batch(batch, self.device)
+            clips = self._clips(batch)
             low = _flattened(clips.low)
             with self._cast():
                 output = reconstruct(self.student, self.student.features(low, clips.links), low)
-            result = output.float().view(clips.target.shape)
-            loss = regression(result, clips.target, self.stage)
+            loss = clips.regression(output, self.stage)
             if self.trunk is not None:
+                result = output.float().view(clips.target.shape)
                 loss = loss + self.stage.perceptual * perceptual(result, clips.target, self.trunk)
             _check_finite(step, {"regression": loss})
             _backward(loss / self.stage.accumulate)
@@ -174,7 +186,7 @@ class AdversarialTraining(_StageTraining):
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, max(1, steps))
         for step in range(steps):
             batch = pool.batch(self._rng(step, 0, _ENCODER_SEED), self.stage.batch, frames=2, lr_size=self.stage.crop)
-            clips = ClipBatch.from_batch(batch, self.device)
+            clips = self._clips(batch)
             low = _flattened(clips.low)
             if step == 0:
                 with torch.no_grad():
@@ -203,7 +215,7 @@ class AdversarialTraining(_StageTraining):
         self.optimiser.zero_grad(set_to_none=True)
         outputs: dict[str, Tensor] = {}
         for batch in draws[STUDENT.name]:
-            clips = ClipBatch.from_batch(batch, self.device)
+            clips = self._clips(batch)
             features, outputs, losses = self._forward(clips)
             _check_finite(step, losses)
             self._backward_student(features, outputs["pixel"], losses)
@@ -229,7 +241,7 @@ class AdversarialTraining(_StageTraining):
             for name, discriminator in self.discriminators.items():
                 logits_by_head = discriminator(self._discriminator_input(name, outputs[name]), clips.links).values()
                 losses[name] = torch.stack([adversarial_loss(logits, +1) for logits in logits_by_head]).sum()
-        losses["regression"] = regression(images.float().view(clips.target.shape), clips.target, self.stage)
+        losses["regression"] = clips.regression(images, self.stage)
         return features, outputs, losses
 
     def _discriminator_input(self, domain: str, clips: Tensor) -> Tensor:

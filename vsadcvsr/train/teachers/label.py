@@ -22,7 +22,7 @@ from vsadcvsr.train import options
 
 with needs("train", "a teacher", __name__, options.label_options):
     from vsadcvsr.train.data.dataset import TRUTH, shard_numbers, shard_path, write_shard
-    from vsadcvsr.train.teachers.base import Teacher, TeacherInput, checked_target
+    from vsadcvsr.train.teachers.base import Teacher, TeacherInput, checked_target, teacher_name
 
 _LINE_SECONDS = 10.0  # seconds between lines off a terminal
 _log = logging.getLogger(__name__)
@@ -69,18 +69,28 @@ def dove(arguments: argparse.Namespace) -> Teacher:
     return DoveTeacher(DoveModel.load(arguments.weights, prompt=arguments.prompt, **loading), tiling, arguments.seed)
 
 
-TEACHERS: dict[str, Callable[[argparse.Namespace], Teacher]] = {"dove": dove}
+def spandrel(arguments: argparse.Namespace) -> Teacher:
+    """An image network of a file that spandrel knows, such as RealESRGAN_x4plus.pth."""
+    from vsadcvsr.train.teachers.image import load_teacher
+
+    if arguments.weights is None:
+        raise UsageError("the teacher spandrel needs a network; name its file with --weights")
+    return load_teacher(arguments.weights, arguments.name or "spandrel", arguments.precision)
+
+
+TEACHERS: dict[str, Callable[[argparse.Namespace], Teacher]] = {"dove": dove, "spandrel": spandrel}
 """Those who answer clips; `python -m vsadcvsr.train.teachers.pairs` is for systems that have answered whole videos."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool with answers from the command line."""
     values = options.label_options().parse_args(arguments)
-    numbers = unlabelled(values.pool, values.teacher, *parse_share(values.part))
+    name = teacher_name(values.name or values.teacher)
+    numbers = unlabelled(values.pool, name, *parse_share(values.part))
     if not numbers:
-        _log.info("%s has answered everything in %s", values.teacher, values.pool)
+        _log.info("%s has answered everything in %s", name, values.pool)
         return 0
-    _with_progress(label_shards(TEACHERS[values.teacher](values), values.pool, numbers), values.teacher)
+    _with_progress(label_shards(TEACHERS[values.teacher](values), values.pool, numbers), name)
     return 0
 
 
