@@ -87,13 +87,13 @@ def test_a_teachers_answer_is_cut_and_turned_with_its_truth(filled: Path, tmp_pa
 
 
 def test_a_teacher_that_has_not_answered_is_refused(filled: Path) -> None:
-    with pytest.raises(UsageError, match=r"teacher is 'dove'.*0000\.dove\.npy"):
+    with pytest.raises(UsageError, match=r"teacher 'dove'.*0000\.dove\.npy"):
         Dataset(filled, teacher="dove")
 
 
 def test_a_half_written_shard_is_not_seen(filled: Path, tmp_path: Path) -> None:
     (tmp_path / "0000.lr.npy").write_bytes((filled / "0000.lr.npy").read_bytes())
-    with pytest.raises(UsageError, match="pool is"):
+    with pytest.raises(UsageError, match="no samples in pool"):
         Dataset(tmp_path)
 
 

@@ -266,7 +266,7 @@ def test_a_prompt_of_another_model_is_refused(folder: Path, tmp_path: Path) -> N
 def test_the_command_answers_a_pool_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pool = fill_pool(tmp_path / "pool", clips=2, frames=2, side=8)
     words = [str(pool), "--teacher", "dove", "--weights", str(folder), "--device", "cpu"]
-    with pytest.raises(UsageError, match="teacher is 'dove'"):
+    with pytest.raises(UsageError, match="teacher 'dove'"):
         Dataset(pool, teacher="dove")
     assert label.main(words) == 0
     first = (pool / "0000.dove.npy").read_bytes()

@@ -110,5 +110,5 @@ def test_an_answer_of_another_size_is_not_kept(pool: Path, teacher: Inverse, mon
 
 
 def test_a_folder_without_shards_is_refused(tmp_path: Path, teacher: Inverse) -> None:
-    with pytest.raises(UsageError, match="pool is"):
+    with pytest.raises(UsageError, match="no samples in pool"):
         command(tmp_path)

@@ -127,7 +127,7 @@ def test_clips_that_cannot_be_cut_are_refused_in_words(folders: Path) -> None:
         pairs.main(words(folders, "--size", "84"))
     with pytest.raises(MediaError, match="none of 2 videos has a shot of 8 frames"):
         pairs.main(words(folders, "--frames", "8"))
-    with pytest.raises(UsageError, match="size is 30, allowed: a multiple of 4"):
+    with pytest.raises(UsageError, match="size is 30, allowed: a multiple of the scale, 4"):
         pairs.main(words(folders, "--size", "30"))
     with pytest.raises(UsageError, match="teacher is 'hr'"):
         pairs.main(words(folders, teacher="hr"))
