@@ -1,5 +1,8 @@
 """Blends of two sets of weights of one network: faithful ones and restoring ones (network interpolation).
 
+Faithful weights are trained on decent sources. Restoring weights are the same network, trained further on bad ones:
+noise, blur, old codecs. `denoise` is the share of the restoring ones, from 0 to 1.
+
 A blend is made while a model is loaded, so that it costs no time per frame. Each weight is computed in float64 and
 rounded once: the same bits on every machine, for every backend. Files are read without any package but NumPy.
 """

@@ -1,7 +1,7 @@
 """Scheduling of a batch of titles on a worker pool.
 
 The next title is planned while chunks of the current one are rendered, and a finished title is merged in the
-background, so that workers never run dry.
+background, so that workers are never idle.
 """
 
 from __future__ import annotations

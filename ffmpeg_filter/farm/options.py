@@ -72,7 +72,7 @@ class FarmOptions:
 
 @dataclass(frozen=True)
 class Title:
-    """One output of a batch."""
+    """One input file of a batch with the command for it; without a batch, the command itself."""
 
     args: tuple[str, ...]
     """The command for one machine, without `-y`."""
@@ -81,7 +81,7 @@ class Title:
     overwrite: bool
     """Whether `-y` was given."""
     is_in_batch: bool = False
-    """Whether it is one of a batch."""
+    """Whether it belongs to a batch."""
 
     @property
     def path(self) -> Path:

@@ -1,4 +1,7 @@
-"""`-farm ADDRESS`: titles are planned and merged on this machine, and their chunks rendered on a Ray cluster."""
+"""`-farm ADDRESS`: titles are planned and merged on this machine, and their chunks rendered on a Ray cluster.
+
+A title is one input file of a batch with the command for it; without a batch, the command itself is the only title.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ WORKER_CLASS = "ffmpeg_filter.farm.worker:ChunkWorker"
 
 
 def run(command: Command) -> int:
-    """Runs a command with -farm and returns the exit status. Raises what a local run raises, and FarmError."""
+    """Runs a command with -farm and returns the exit status. Raises the errors of a local run, and FarmError."""
     options, requested = parse_options(command), parse_titles(command)
     connection.check_address(options.address)
     runs = [TitleRun(title, options) for title in requested]
     pending = [title_run for title_run in runs if not title_run.is_done]
     if len(pending) < len(runs) and options.min_level <= logging.INFO:
         exit_status.print_message(
-            f"{len(runs) - len(pending)} of {len(runs)} titles are there already; -y makes them again"
+            f"{len(runs) - len(pending)} of {len(runs)} outputs exist already; -y overwrites them"
         )
     if not pending:
         return exit_status.OK

@@ -1,6 +1,7 @@
 """One title of a farm run: prepared, planned, and merged when its chunks are done.
 
-Several runs of one command may share a job: one of them plans, one merges, all render.
+A title is one input file of a batch with the command for it; a command without a batch is a single title. Several runs
+of the same command may share a job: one of them plans, one merges, all render.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Companion track: a tiny encoded copy of the frames before `adcvsr`, which carries side data that raw video cannot.
 
-MPEG-2 keeps closed captions, frame packing and key frames; PNG keeps ICC profiles and EXIF. The track runs beside the
-frames through both pipes, and the encode command replaces its pixels by the upscaled ones.
+MPEG-2 keeps closed captions, frame packing and key frames; PNG keeps ICC profiles and EXIF. The track passes both pipes
+in parallel with the frames, and the encode command replaces its pixels by the upscaled ones.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ INTERLACED = "the source is interlaced and is upscaled as if it were not; deinte
 
 @dataclass(frozen=True, kw_only=True)
 class TranscodeJob:
-    """Everything that a run needs."""
+    """Inputs of a run: programs, their arguments, and how frames are treated between them."""
 
     binary: Binary
     decoder_args: Sequence[str]
@@ -109,7 +109,7 @@ class Transcode:
         """Kinds of side data that a warning has named."""
 
     def run(self) -> Outcome:
-        """Runs to the end. Raises MediaError with the failing program's message, and what the engine raises."""
+        """Runs to the end. Raises MediaError with the failing program's message, and the engine's errors."""
         readable, writable = pipe()
         with self._inputs(is_decoder=True) as inputs, self._companion() as (companion_args, outputs):
             decoder = ChildProcess(
@@ -229,8 +229,8 @@ class Transcode:
     def _keeps_rotation(self) -> bool:
         """Whether the encoder gets the display matrix; frames of a companion track have none."""
         is_known = self._first_info is not None and self._first_info.rotation is not None
-        can = self.job.binary.version >= _ROTATION_OPTION and not self._packets
-        return is_known and can and not self.job.rotates
+        has_option = self.job.binary.version >= _ROTATION_OPTION and not self._packets
+        return is_known and has_option and not self.job.rotates
 
     def _warn(self, message: str) -> None:
         if self.job.loglevel >= loglevel.WARNING:
@@ -296,7 +296,7 @@ def start_info(
     first: av.VideoFrame, frame_info: FrameInfo, stream_info: StreamInfo, codec: str, version: tuple[int, int],
     companion_codec: companion.CompanionCodec | None,
 ) -> StartInfo:  # fmt: skip
-    """What the encoder needs to know for frames like `first`."""
+    """Filters and options of the encode command for frames like `first`."""
     pixel_format = pipe_format_of(first.format.name).pixel_format
     return StartInfo(
         [
@@ -327,7 +327,7 @@ def _count(outcome: Outcome) -> str:
 
 
 def _check_killed(decoder: ChildProcess, outcome: Outcome) -> None:
-    """Raises MediaError if a foreign signal ended the decoder."""
+    """Raises MediaError if a signal from outside ended the decoder."""
     status = decoder.poll()
     if status is not None and status < 0 and not outcome.was_interrupted and not outcome.was_quit:
-        raise MediaError(f"{killed('decoder', status)}; {_count(outcome)} through")
+        raise MediaError(f"{killed('decoder', status)}; {_count(outcome)} from it")

@@ -27,7 +27,7 @@ class _End:
     error: BaseException | None = None
 
 
-class _Stopped(Exception):  # noqa: N818 - no error: the interpreter ends
+class _Stopped(Exception):  # noqa: N818 - no error: the interpreter shuts down
     """Raised on threads whose source was stopped."""
 
 
@@ -42,7 +42,7 @@ class _Prefetcher[T]:
 
     def start(self) -> None:
         _running.add(self)
-        # Behind the libraries that are loaded by now, and so before them at the end.
+        # atexit runs handlers last in, first out: this one now runs before those of all libraries loaded so far.
         atexit.unregister(_stop_all)
         atexit.register(_stop_all)
         self._thread.start()
@@ -60,7 +60,7 @@ class _Prefetcher[T]:
                 raise _Stopped
 
     def drain(self) -> None:
-        """Takes an item, so that a thread waiting for room notices that it is closed."""
+        """Takes an item, so that a thread that waits for a free place in the queue notices the closing."""
         with suppress(Empty):
             self._queue.get(timeout=_DRAIN_SECONDS)
 
@@ -78,7 +78,7 @@ class _Prefetcher[T]:
                     break
             if isinstance(items, Generator):
                 items.close()
-        except BaseException as error:  # noqa: BLE001 - it crosses over
+        except BaseException as error:  # noqa: BLE001 - raised on the consuming thread
             end = _End(error)
         self._queue.put(end)
 

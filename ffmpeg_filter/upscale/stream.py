@@ -1,7 +1,7 @@
 """Upscaling of frames in any pixel format, bit-identical to `core.adcvsr.Upscale`.
 
 VapourSynth converts in-process: each frame becomes frame n of an endless clip. A pixel is converted twice and copied
-three times. Output frames are VapourSynth's memory.
+three times. Output frames share VapourSynth's memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from vsadcvsr.plugin.frames import engine_format, input_frame, output_frame
 from vsadcvsr.spec import SCALE
 
 _PREFETCHED = 2
-"""Frames that each stage may be ahead of the next."""
+"""Number of frames that each stage may be ahead of the next."""
 
 
 class ModelOptions(TypedDict, total=False):
@@ -115,7 +115,7 @@ class FrameUpscaler:
         self.first = first
         self.engine = engine
         self._active = active
-        self._sources, self._pictures, self._alphas = FrameStore(), FrameStore(), FrameStore()
+        self._sources, self._upscaled_frames, self._alphas = FrameStore(), FrameStore(), FrameStore()
         self._pending: dict[int, _PendingFrame] = {}
         self._failure: Exception | None = None
         self._padded = padded_size(first)
@@ -134,9 +134,9 @@ class FrameUpscaler:
         self._has_planar_output = planar_format is not None and engine.planar_output(
             self._padded.height, self._padded.width, planar_format
         )
-        pictures = self._pictures.clip(engine_format(engine), *upscaled_size)
-        planar_frames = self._pictures.clip(self._format, *upscaled_size) if self._has_planar_output else None
-        self._output_clip = from_rgb(pictures, self._source_clip, shape, matrix, planar_frames)
+        upscaled_clip = self._upscaled_frames.clip(engine_format(engine), *upscaled_size)
+        planar_frames = self._upscaled_frames.clip(self._format, *upscaled_size) if self._has_planar_output else None
+        self._output_clip = from_rgb(upscaled_clip, self._source_clip, shape, matrix, planar_frames)
         self._bicubic_clip = from_rgb(self._rgb_clip.resize.Bicubic(*upscaled_size), self._source_clip, shape, matrix)
         alpha_source = self._alphas.clip(format_id(alpha_format(first.format)), *self._padded)
         keeps_alpha = first.alpha is not None and (layout is None or layout.has_alpha)
@@ -153,7 +153,7 @@ class FrameUpscaler:
         try:
             for n, raw in enumerate(frames):
                 yield self._input_frame(n, raw)
-        except Exception as error:  # noqa: BLE001 - raised when the pictures of the frames before it are out
+        except Exception as error:  # noqa: BLE001 - raised after the frames before it
             self._failure = error
 
     def _input_frame(self, n: int, raw: RawFrame) -> InputFrame:
@@ -171,15 +171,15 @@ class FrameUpscaler:
         with self._source_clip.get_frame(n) as frame:
             return self._request.color_format(frame.props)
 
-    def _from_engine(self, pictures: Iterable[OutputFrame]) -> Iterator[RawFrame]:
-        for n, picture in enumerate(pictures):
+    def _from_engine(self, outputs: Iterable[OutputFrame]) -> Iterator[RawFrame]:
+        for n, output in enumerate(outputs):
             pending = self._pending.pop(n)
-            self._pictures[n] = output_frame(picture, self._format)
-            self._pictures[n].props.update(pending.props)
+            self._upscaled_frames[n] = output_frame(output, self._format)
+            self._upscaled_frames[n].props.update(pending.props)
             with as_format_error():
                 frame = (self._output_clip if pending.active else self._bicubic_clip).get_frame(n)
                 alpha = self._alpha_clip.get_frame(n) if self._alpha_clip else None
-            for store in (self._sources, self._pictures, self._alphas):
+            for store in (self._sources, self._upscaled_frames, self._alphas):
                 store.pop(n, None)
             yield to_raw_frame(frame, alpha, self.size, pending.tag)
         if self._failure is not None:
@@ -187,7 +187,7 @@ class FrameUpscaler:
 
 
 class _PendingFrame(NamedTuple):
-    """Facts of a frame that is in the engine; `props` as VapourSynth converted them."""
+    """Metadata of a frame while it is in the engine; `props` as VapourSynth converted them."""
 
     tag: object
     props: dict[str, Property]

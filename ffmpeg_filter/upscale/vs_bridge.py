@@ -21,7 +21,7 @@ _ENDLESS = (1 << 31) - 1
 
 
 class FrameStore(dict[int, vs.VideoFrame]):
-    """Frames by number, while they are needed."""
+    """Frames by number, kept until they are no longer needed."""
 
     def clip(self, format: int, width: int, height: int) -> vs.VideoNode:
         """An endless clip of the stored frames."""
@@ -37,7 +37,7 @@ class FrameStore(dict[int, vs.VideoFrame]):
 
 
 class Size(NamedTuple):
-    """In pixels."""
+    """Width and height in pixels."""
 
     width: int
     height: int
@@ -64,18 +64,18 @@ def output_shape(
 ) -> tuple[OutputShape, Size]:
     """Shape of the output clip for frames like `first`, and the size to crop it to. Raises UsageError."""
     output_id = None if format is None else format_id(format)
-    inside = Size(first.width, first.height)
-    if inside == padded_size(first):
+    size = Size(first.width, first.height)
+    if size == padded_size(first):
         shape = resolve_shape(clip, scale=scale, width=width, height=height, format=output_id)
         return shape, Size(shape.width, shape.height)
     unpadded = vs.core.std.BlankClip(format=vs.GRAY8, width=first.width, height=first.height, length=1)
-    picture = resolve_shape(unpadded, scale=scale, width=width, height=height, format=None)
+    cropped = resolve_shape(unpadded, scale=scale, width=width, height=height, format=None)
     out = resolve_shape(clip, scale=scale, width=None, height=None, format=output_id).format
     padded_output = (
-        _round_up(-(-picture.width * clip.width // first.width), 1 << out.subsampling_w),
-        _round_up(-(-picture.height * clip.height // first.height), 1 << out.subsampling_h),
+        _round_up(-(-cropped.width * clip.width // first.width), 1 << out.subsampling_w),
+        _round_up(-(-cropped.height * clip.height // first.height), 1 << out.subsampling_h),
     )
-    return OutputShape(width=padded_output[0], height=padded_output[1], format=out), Size(picture.width, picture.height)
+    return OutputShape(width=padded_output[0], height=padded_output[1], format=out), Size(cropped.width, cropped.height)
 
 
 def format_id(format: VideoFormat) -> int:
@@ -111,19 +111,19 @@ def to_vs_frame(
     return frame
 
 
-def to_raw_frame(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, picture: Size, tag: object) -> RawFrame:
-    """A RawFrame that shares the frames' memory, read-only, cropped to `picture`."""
+def to_raw_frame(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, size: Size, tag: object) -> RawFrame:
+    """A RawFrame that shares the frames' memory, read-only, cropped to `size`."""
     vs_format = frame.format
     subsampling = vs_format.subsampling_w, vs_format.subsampling_h
     format = VideoFormat(
         vs_format.color_family.name, vs_format.bits_per_sample, subsampling, vs_format.sample_type == vs.FLOAT
     )
-    planes = tuple(_inside(frame, index, format.size(index, *picture)) for index in range(format.planes))
+    planes = tuple(_cropped(frame, index, format.size(index, *size)) for index in range(format.planes))
     props = {name: value for name, value in frame.props.items() if isinstance(value, int | float | str)}
-    return RawFrame(format, *picture, planes, None if alpha is None else _inside(alpha, 0, picture), props, tag)
+    return RawFrame(format, *size, planes, None if alpha is None else _cropped(alpha, 0, size), props, tag)
 
 
-def _inside(frame: vs.VideoFrame, plane: int, size: tuple[int, int]) -> Plane:
+def _cropped(frame: vs.VideoFrame, plane: int, size: tuple[int, int]) -> Plane:
     whole: Plane = np.asarray(frame[plane])
     return whole[: size[1], : size[0]]
 

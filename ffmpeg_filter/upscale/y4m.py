@@ -1,7 +1,7 @@
 """YUV4MPEG2 reader and writer, for pipes between video programs.
 
-The format has no matrix, primaries or transfer, so the reading program must be told them; its guess from the frame
-height may be wrong after upscaling.
+The format has no matrix, primaries or transfer, so they have to be set in the program that reads it; its
+guess from the frame height may be wrong after upscaling.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ type SizedOptions = Callable[[int, int], dict[str, object]]
 _MAX_HEADER_BYTES = 4096
 """Maximum length of the header line."""
 _BLOCK_BYTES = 1 << 26
-"""Bytes to request at once, since a header may promise larger frames than there are."""
+"""Bytes to request at once, since a damaged header may name larger frames than follow."""
 
 
 def read(stream: BinaryIO) -> tuple[Header, Iterator[RawFrame]]:

@@ -19,11 +19,15 @@ _RANGES = {"XCOLORRANGE=LIMITED": 0, "XCOLORRANGE=FULL": 1}
 FORMATS = {
     **{tag: VideoFormat("YUV", 8, (1, 1)) for tag in (*_LOCATIONS, "420")},
     **{
-        tag: VideoFormat("YUV", 8, held)
-        for tag, held in {"422": (1, 0), "411": (2, 0), "440": (0, 1), "410": (2, 2)}.items()
+        tag: VideoFormat("YUV", 8, subsampling)
+        for tag, subsampling in {"422": (1, 0), "411": (2, 0), "440": (0, 1), "410": (2, 2)}.items()
     },
     **{tag: VideoFormat("YUV", 8) for tag in ("444", "444alpha")},
-    **{f"{tag}p{bits}": VideoFormat("YUV", bits, held) for tag, held in _SUBSAMPLINGS.items() for bits in _DEPTHS},
+    **{
+        f"{tag}p{bits}": VideoFormat("YUV", bits, subsampling)
+        for tag, subsampling in _SUBSAMPLINGS.items()
+        for bits in _DEPTHS
+    },
     "mono": VideoFormat("GRAY", 8),
     **{f"mono{bits}": VideoFormat("GRAY", bits) for bits in _DEPTHS},
 }
@@ -32,7 +36,7 @@ FORMATS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The header line; texts are as written after their letter, empty if missing."""
+    """The header line. Texts are tag values without their letter, empty if the tag is missing."""
 
     width: int
     height: int

@@ -48,7 +48,7 @@ class TrainingRun:
 
     @property
     def stages(self) -> int:
-        """How many stages the settings ask for."""
+        """Number of stages in the settings."""
         return 1 if self.settings.adversarial is None else 2
 
     @property
@@ -57,7 +57,7 @@ class TrainingRun:
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
     def save(self) -> None:
-        """Writes the checkpoint atomically; WeightsError on failure, and the last one stays."""
+        """Writes the checkpoint atomically. Raises WeightsError on failure, and keeps the last one."""
         checkpoint: dict[str, Any] = {  # Any: torch's own state dictionaries
             "settings": self.settings.as_metadata(),
             "stage": self.stage_number,
@@ -96,7 +96,7 @@ class TrainingRun:
 
     # --- the loop ----------------------------------------------------------------------------------------------------
     def run(self) -> None:
-        """Trains to the last step of the last stage, saving as it goes."""
+        """Trains to the last step of the last stage, writing checkpoints."""
         dataset = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
         with TrainingMonitor(self.settings, active=self.world.is_main) as monitor:
             while True:
@@ -150,7 +150,7 @@ class TrainingRun:
         self.stage = AdversarialTraining(self.settings, self.student, self.world)
 
     def _update_ema(self, step: int) -> None:
-        decay = min(self.settings.ema, (step + 1) / (step + 10))  # follows fast while the weights still rush
+        decay = min(self.settings.ema, (step + 1) / (step + 10))  # follows closely while the weights change fast
         torch._foreach_lerp_([self.ema[name] for name in self._weights], list(self._weights.values()), 1 - decay)
 
 

@@ -1,4 +1,4 @@
-"""Students that can be trained, with one interface for both families."""
+"""Students, the networks that are trained on the output of a teacher: one interface for both families."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_a_step_that_overflows_in_fp16_is_taken_again_and_counts_once(caplog: py
     with caplog.at_level(logging.WARNING):
         made = made_by(too_strong(), TorchOptions(), "fp16")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "taken again in fp32" in caplog.text
+    assert "repeated in fp32" in caplog.text
     np.testing.assert_allclose(made, wanted, atol=0.02)
 
 

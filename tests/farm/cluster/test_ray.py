@@ -66,7 +66,7 @@ def test_a_batch_is_made_with_the_same_workers_and_what_is_there_is_left(
     words = f"-farm_chunk 0.4 -farm_keep -i in -vf {TEMPORAL} -c:v ffv1 -c:a copy out/{{name}}.mkv"
     assert ffadcvsr("-farm", here, words) == 65
     said = capfd.readouterr().err
-    assert "1 of 4 titles are there already" in said
+    assert "1 of 4 outputs exist already" in said
     assert "out/c.mkv is not made: " in said
     assert ffadcvsr(f"-i in/a.mp4 -vf {TEMPORAL} -c:v ffv1 -c:a copy one.mkv") == 0
     assert hashes(Path("out/a.mkv")) == hashes(Path("out/b.mkv")) == hashes(Path("one.mkv"))

@@ -40,7 +40,7 @@ def test_vapoursynth_keeps_few_pictures_in_a_process_of_ours_alone(whose: str) -
 
 
 def test_the_limit_follows_the_size_and_never_grows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_is_on", True)
+    monkeypatch.setattr(memory, "_is_limited", True)
     assert memory.cache_size(64, 48, 4000) == 64
     assert memory.cache_size(3840, 2160, 4000) == 379
     assert memory.cache_size(3840, 2160, 100) == 100

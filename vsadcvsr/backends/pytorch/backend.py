@@ -1,4 +1,4 @@
-"""PyTorch backend: runs the networks of `vsadcvsr.nets` from the weights files that training makes.
+"""PyTorch backend: runs the networks of `vsadcvsr.nets` from the weights files that training writes.
 
 On a GPU, steps are captured as CUDA graphs, and transfers overlap with computation.
 """
@@ -58,9 +58,9 @@ class TorchOptions:
     pipelined_output: bool = False
     """Return output one frame later, so that its download overlaps with the next step."""
     memory_limit: int | None = None
-    """Bytes to plan with; None plans nothing."""
+    """Bytes of memory to plan tiles and offloading for; None disables planning."""
     offload: Offload = "none"
-    """What to offload if nothing is planned."""
+    """What to offload without planning."""
 
     @classmethod
     def for_device(cls, device: torch.device) -> TorchOptions:
@@ -77,9 +77,9 @@ class TorchOptions:
 class TorchBackend:
     """A network in evaluation mode.
 
-    In half precision the paper's network keeps its sums, statistics, first and last layers in fp32, the compact ones
-    everything but convolutions. In fp16 a step that overflows is repeated in fp32. `threads` is torch's own setting and
-    applies to the whole process.
+    In half precision, the paper's network keeps its sums, statistics, first and last layers in fp32; the compact ones
+    keep everything but convolutions in fp32. In fp16, a step that overflows is repeated in fp32. `threads` is torch's
+    own setting and applies to the whole process.
     """
 
     def __init__(self, path: Path, options: BackendOptions) -> None:
@@ -103,21 +103,21 @@ class TorchBackend:
     def _setup(self, net: Student, device: torch.device, precision: str, options: TorchOptions) -> None:
         self.spec = replace(net.spec, lookahead=net.spec.lookahead + options.pipelined_output)
         self.label = f"torch/{device.type}/{precision}"
-        self._device, self._type, self._options = device, _DTYPES[precision], options
+        self._device, self._dtype, self._options = device, _DTYPES[precision], options
         self.planar_output = options.planar_output
         self._delay = net.spec.lookahead
-        self._is_fp16 = self._type == torch.float16
+        self._is_fp16 = self._dtype == torch.float16
         with _mapped_errors():
-            self._net: Student | None = prepare(net, self._type, device)
+            self._net: Student | None = prepare(net, self._dtype, device)
             self._streams = _streams(device)
             self._graphs = GraphPool(self._streams[0]) if options.cuda_graphs and self._streams else None
         self._lock = threading.Lock()
-        self._executor_lock = threading.Lock()  # guards the idle executors; steps on a CPU take no other lock
+        self._executor_lock = threading.Lock()  # guards the idle executors; fp32 steps on a CPU take no other
         self._warned = False
         self._plans: dict[tuple[int, int, TileOptions | None], MemoryPlan] = {}
         self._offload: dict[Size, Offload] = {}
         self._staging: dict[tuple[int, ...], Staging] = {}
-        self._idle_executors: list[StepExecutor] = []  # of streams that are gone, for those that come
+        self._idle_executors: list[StepExecutor] = []  # executors of finished streams, which new streams reuse
 
     def _require_net(self) -> Student:
         """The network. Raises BackendError after `close`."""
@@ -129,7 +129,7 @@ class TorchBackend:
         """See `backends.MemoryPlanner`; also decides what a stream of that tile size offloads."""
         if (
             self._options.memory_limit is None
-            or network_memory(self._require_net(), self.spec.padded(height, width), self._type) is None
+            or network_memory(self._require_net(), self.spec.padded(height, width), self._dtype) is None
         ):
             return requested
         key = (height, width, requested)
@@ -148,8 +148,8 @@ class TorchBackend:
         return plan
 
     def needs(self, height: int, width: int) -> MemoryNeeds:
-        """Memory of a stream of such frames."""
-        memory = network_memory(self._require_net(), (height, width), self._type)
+        """Memory of a stream of frames of that size."""
+        memory = network_memory(self._require_net(), (height, width), self._dtype)
         assert memory is not None, "compact students are not planned"
         return memory
 
@@ -188,7 +188,7 @@ class TorchBackend:
         stop_sharing(self)
         with self._executor_lock:
             self._net = None
-            self._idle_executors = []  # streams that go later put theirs into the old list
+            self._idle_executors = []  # streams that end later return theirs to the old list
             self._staging.clear()
 
     @contextmanager
@@ -227,18 +227,18 @@ class TorchBackend:
             staging=self._staging.setdefault((*size, count), {}),
         )
         step = CapturedStep(
-            step_runner(self._require_net(), size, count, self._type, state_options), size, self._device, self._graphs
+            step_runner(self._require_net(), size, count, self._dtype, state_options), size, self._device, self._graphs
         )
-        transfer_type = torch.float32 if self._type == torch.float32 else torch.float16
-        transfer = PinnedTransfer(*self._streams, transfer_type) if self._streams else DirectTransfer()
+        transfer_dtype = torch.float32 if self._dtype == torch.float32 else torch.float16
+        transfer = PinnedTransfer(*self._streams, transfer_dtype) if self._streams else DirectTransfer()
         return StepExecutor(step, transfer, PlaneConverters(self._device, self._graphs))
 
     def _warn_overflow(self) -> None:
         if not self._warned:
             self._warned = True
             _log.warning(
-                "model %r overflows in fp16: such steps are taken again in fp32; precision='bf16' is faster where the "
-                "GPU has it", self.spec.name,
+                "model %r overflows in fp16: such steps are repeated in fp32; precision='bf16' is faster on GPUs that "
+                "support it", self.spec.name,
             )  # fmt: skip
 
 
@@ -256,13 +256,13 @@ def _return_executors(executors: list[StepExecutor], idle_executors: list[StepEx
 
 def _device(options: BackendOptions) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    kind = ("cuda" if count else "cpu") if options.device == "auto" else options.device
-    present = ["cpu", *(["cuda"] if count else [])]
-    if kind not in present:
-        raise BackendError(f"device {kind!r} is not available to backend 'torch', available: {', '.join(present)}")
-    if kind == "cuda" and options.device_index >= count:
+    device = ("cuda" if count else "cpu") if options.device == "auto" else options.device
+    available = ["cpu", *(["cuda"] if count else [])]
+    if device not in available:
+        raise BackendError(f"device {device!r} is not available to backend 'torch', available: {', '.join(available)}")
+    if device == "cuda" and options.device_index >= count:
         raise BackendError(f"device_index {options.device_index} does not exist, available: 0 to {count - 1}")
-    return torch.device(kind, options.device_index) if kind == "cuda" else torch.device(kind)
+    return torch.device(device, options.device_index) if device == "cuda" else torch.device(device)
 
 
 def _precision(requested: str, device: torch.device, supported: tuple[str, ...]) -> str:
@@ -272,7 +272,7 @@ def _precision(requested: str, device: torch.device, supported: tuple[str, ...])
         else requested
     )
     if precision not in supported:
-        raise BackendError(f"precision {precision!r} is not for this model, available: {', '.join(supported)}")
+        raise BackendError(f"precision {precision!r} is not supported by this model, available: {', '.join(supported)}")
     return precision
 
 

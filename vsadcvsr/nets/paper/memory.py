@@ -21,7 +21,7 @@ def memory_needs(
 ) -> MemoryNeeds:
     """For frames of (height, width), one a step, in numbers of `item_size` bytes, with so many bytes of weights.
 
-    `retryable` is for fp16, whose steps may have to be taken again in fp32.
+    `retryable` is for fp16, whose steps may have to be repeated in fp32.
     """
     convolutions = [part for part in dims.state if part.channels and not part.reads]
     skips = [part for part in dims.state if part.reads]

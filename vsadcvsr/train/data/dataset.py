@@ -1,4 +1,4 @@
-"""Dataset of samples on disk (a pool): file layout, and batches.
+"""Pool of training samples on disk, made before training: file layout, and batches.
 
 A pool is a folder of shards. NNNN.hr.npy (N, T, S, S, 3) is the truth, NNNN.lr.npy (N, T, S/s, S/s, 3) its degraded
 version of scale s, and NNNN.TEACHER.npy, shaped like the truth, a teacher's target; uint8 RGB. Files are written
