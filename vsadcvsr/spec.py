@@ -12,6 +12,8 @@ from vsadcvsr.errors import UsageError
 
 type Array = NDArray[np.float32]
 type Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
+type Tiling = Literal["supported", "discouraged", "refused"]
+"""What a network says of tiles: some look at whole frames, some divide frames themselves."""
 type ColorFix = Literal["none", "frame"]
 type Offload = Literal["none", "lines", "all"]
 """Which part of a stream's state is in host memory: none of it, the delay lines of the skips (`lines`), or all."""
@@ -46,6 +48,7 @@ class ModelSpec:
     """(height, width) of the only frames that the network takes: larger ones are tiled, smaller ones padded."""
     reach: int | None = 0
     """Spatial reach in input pixels; None for global attention, where tiles approximate."""
+    tiling: Tiling = "supported"
     split_output: bool = False
     """Output comes as base and detail (see `vsadcvsr.output`) instead of RGB."""
     color_fix: ColorFix = "none"

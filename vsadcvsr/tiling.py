@@ -7,6 +7,7 @@ overlap smaller, the middle half of the overlap is blended.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ import numpy as np
 from vsadcvsr import argument_checks
 from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import Array, ModelSpec
+
+_log = logging.getLogger(__name__)
 
 _GLOBAL_PAD = 32
 """Overlap on each side for networks with unlimited reach."""
@@ -42,6 +45,10 @@ class TileOptions:
             return _fixed_tiles(spec, spec.fixed_size, tile, padding)
         if tile is None:
             return None
+        if spec.tiling == "refused":
+            raise UsageError.of("tile", tile, f"none for model {spec.name!r}, which looks at whole frames")
+        if spec.tiling == "discouraged":
+            _log.warning("model %r looks at whole frames: tiles will show", spec.name)
         tile = argument_checks.pair("tile", tile, "[width, height] in source pixels")
         pad = _round_up(padding, spec.multiple)
         smallest = 2 * pad + spec.multiple

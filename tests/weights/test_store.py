@@ -99,7 +99,7 @@ def test_a_file_of_the_users_own_is_taken_by_its_path(tmp_path: Path) -> None:
         ("gone.onnx", None, "does not exist"),
         ("sub/gone", None, "does not exist"),
         ("empty.onnx", b"", "is empty"),
-        ("model.pth", b"x", "is no model; give an .onnx or .safetensors"),
+        ("model.pt", b"x", r"is no model; give an \.onnx, \.safetensors or \.pth file"),
         (".", None, "is not a file"),
     ],
 )

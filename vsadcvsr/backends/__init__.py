@@ -27,7 +27,7 @@ TABLE = {
     "nearest": "vsadcvsr.backends.nearest:Nearest",
 }
 
-BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), "": ("nearest",)}
+BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), ".pth": ("torch",), "": ("nearest",)}
 """Backends by file type; models without a suffix are built in."""
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt")

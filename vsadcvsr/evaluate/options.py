@@ -20,7 +20,7 @@ _VALIDATION = """LIST is a text file with a path below DIR on each line, of a vi
 picture; # begins a comment. These scenes are to be kept out of training. SET gets clips/gt, the middle of the first
 frames of each scene, and beside it a folder for each kind of degradation, a quarter as wide and high; a picture
 becomes a slow pan. adcvsr evaluate --data SET --metrics summary --table summary measures on it."""
-_PEER = "a file that spandrel loads: any x4 network of RGB frames, run frame by frame on the CPU in fp32"
+_PEER = "a weights file of any origin: an x4 network, run frame by frame on the CPU"
 _VIDEOS = """videos, or folders of pictures, of FOLDER/SET or else FOLDER, with the names of the clips; only as many
 frames are read as there are in the clip, and of a cropped one the middle counts"""
 _SCRIPT = """a VapourSynth script that vspipe runs with the variable `source`, the path of the clip to upscale (8-bit

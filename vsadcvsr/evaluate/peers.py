@@ -1,5 +1,7 @@
 """Peers: other people's x4 image networks as methods of evaluation, frame by frame, with a cache of their output.
 
+They are run as models are: files that spandrel knows, and ONNX files.
+
 Output is cached in 8 bits, as it is measured, in the cache folder under `evaluate/`, by the contents of the weights
 file and of the frame, with the seconds that it took.
 """
@@ -19,14 +21,13 @@ from vsadcvsr import paths
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate.external_methods import Method
 from vsadcvsr.evaluate.methods import TimedFrames, Upscaler
-from vsadcvsr.extras import needs
 from vsadcvsr.files import replacing
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import SCALE, Array
 from vsadcvsr.video_io import to_float, to_uint8
 
 
 def from_peer(weights: Path) -> Method:
-    """A file that spandrel loads: any x4 network of RGB frames, run frame by frame on the CPU in fp32.
+    """A weights file of any origin that the engine opens: an x4 network, run frame by frame on the CPU.
 
     Raises WeightsError where there is no such file.
     """
@@ -53,9 +54,13 @@ def peer(weights: Path, cache: Path | None = None) -> Upscaler:
 
 
 def _network(weights: Path) -> Callable[[Array], Array]:
-    with needs("peers", "--peer"):
-        from vsadcvsr.nets.image_networks import image_network
-    return image_network(weights)
+    """The network of a file on the CPU. Raises WeightsError where it does not enlarge by `SCALE`, BackendError."""
+    from vsadcvsr.engine import Engine
+
+    engine = Engine.open(weights, device="cpu")
+    if engine.spec.scale != SCALE:
+        raise WeightsError(f"{weights} enlarges by {engine.spec.scale}; evaluation needs {SCALE}")
+    return lambda frame: next(engine.stream([frame]))
 
 
 def _name(key: bytes, frame: Array) -> str:

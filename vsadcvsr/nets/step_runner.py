@@ -14,6 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from vsadcvsr.nets.image_networks import ImageNetwork
 from vsadcvsr.nets.paper.memory import memory_needs
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.nets.paper.ring_state import Staging, StateRings
@@ -23,6 +24,9 @@ from vsadcvsr.spec import MemoryNeeds, Offload
 
 type StepOutput = tuple[Tensor, ...]
 """Output of a step: RGB, or base and detail."""
+
+
+type Network = Student | ImageNetwork
 
 
 class StepRunner(Protocol):
@@ -46,7 +50,7 @@ class StepRunner(Protocol):
         """Takes over the state of a stream of the same network and size, but another `count`."""
 
 
-def prepare(net: Student, type: torch.dtype, device: torch.device) -> Student:
+def prepare(net: Network, type: torch.dtype, device: torch.device) -> Network:
     """The network on a device, channels last in memory, in the precision that it runs in.
 
     The paper's network is converted to `type`, except for the first and last layers, whose rounding cannot be made
@@ -76,7 +80,7 @@ class StateOptions:
 
 
 def step_runner(
-    net: Student, size: tuple[int, int], count: int, type: torch.dtype, options: StateOptions
+    net: Network, size: tuple[int, int], count: int, type: torch.dtype, options: StateOptions
 ) -> StepRunner:
     """A stream of (height, width) frames through a prepared network. Raises RuntimeError if memory is short."""
     if isinstance(net, PaperStudent):
@@ -84,7 +88,7 @@ def step_runner(
     return _CarriedStateRunner(net, size, count, type, fixed_memory=options.fixed_memory)
 
 
-def network_memory(net: Student, size: tuple[int, int], type: torch.dtype) -> MemoryNeeds | None:
+def network_memory(net: Network, size: tuple[int, int], type: torch.dtype) -> MemoryNeeds | None:
     """Memory of a prepared network for frames of (height, width), one per step; None if it is negligible."""
     if not isinstance(net, PaperStudent):
         return None
@@ -141,7 +145,7 @@ class _CarriedStateRunner:
     """A network whose state is passed from step to step, as the small state of the compact ones."""
 
     def __init__(
-        self, net: Student, size: tuple[int, int], count: int, type: torch.dtype, *, fixed_memory: bool
+        self, net: Network, size: tuple[int, int], count: int, type: torch.dtype, *, fixed_memory: bool
     ) -> None:
         self.count = count
         self._net = net

@@ -91,6 +91,15 @@ def write_tensors(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:
         raise WeightsError(f"{path} cannot be written ({error}); give a folder that exists and has room") from error
 
 
+def is_own(path: Path) -> bool:
+    """Whether a safetensors file says that AdcVSR wrote it, or cannot be read at all, which `load_weights` reports."""
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            return KEY in (file.metadata() or {})
+    except (OSError, safetensors.SafetensorError, ValueError):
+        return True
+
+
 def load_weights(path: Path, blend: Blend | None = None) -> Student:
     """The network of a weights file, or of its blend, in fp32 and evaluation mode; WeightsError for any other file."""
     metadata, tensors = _read(path)

@@ -14,7 +14,8 @@ from vsadcvsr.weights import catalog
 
 __all__ = ["SUFFIXES", "cache", "checksum", "entry_of", "find", "restoring"]
 
-SUFFIXES = (".onnx", ".safetensors")
+SUFFIXES = (".onnx", ".safetensors", ".pth")
+_KINDS = ".onnx, .safetensors or .pth"
 _LEAVE = "leave denoise at 0"
 
 
@@ -65,7 +66,7 @@ def entry_of(model: str, table: Path = catalog.TABLE) -> catalog.CatalogEntry:
         return entries[model]
     hint = near_misses(model, entries)
     raise WeightsError(
-        f"model {model!r} is not known, allowed: {', '.join(entries)}, or the path of an .onnx or .safetensors file"
+        f"model {model!r} is not known, allowed: {', '.join(entries)}, or the path of an {_KINDS} file"
         + (f"; {hint}" if hint else "")
     )
 
@@ -90,11 +91,11 @@ def _catalog_file(name: str, entry: catalog.CatalogEntry, suffixes: tuple[str, .
 
 def _user_file(path: Path) -> Path:
     if not path.exists():
-        raise WeightsError(f"{path} does not exist; give the path of an .onnx or .safetensors file, or a model's name")
+        raise WeightsError(f"{path} does not exist; give the path of an {_KINDS} file, or a model's name")
     if not path.is_file():
-        raise WeightsError(f"{path} is not a file; give the path of an .onnx or .safetensors file")
+        raise WeightsError(f"{path} is not a file; give the path of an {_KINDS} file")
     if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is no model; give an .onnx or .safetensors file made by `adcvsr export`")
+        raise WeightsError(f"{path} is no model; give an {_KINDS} file")
     if not path.stat().st_size:
         raise WeightsError(f"{path} is empty; copy or export it again")
     return path

@@ -11,8 +11,8 @@ import torch
 from tests.nets.test_image_networks import compact
 from tests.requirements import requires
 from tests.train.tiny import fill_pool
+from vsadcvsr.engine import Engine
 from vsadcvsr.errors import UsageError
-from vsadcvsr.nets.image_networks import image_network
 from vsadcvsr.train.data.dataset import Dataset, shard_path
 from vsadcvsr.train.stages import ClipBatch
 from vsadcvsr.train.teachers import label
@@ -25,7 +25,7 @@ def test_a_pool_is_labelled_frame_by_frame(tmp_path: Path) -> None:
     assert label.main([str(pool), "--teacher", "spandrel", "--weights", str(weights), "--name", "tiny"]) == 0
     low, targets = (np.load(shard_path(pool, 0, kind)) for kind in ("low", "tiny"))
     frame = low[1, 1].transpose(2, 0, 1).astype(np.float32) / 255
-    expected = image_network(weights)(frame).transpose(1, 2, 0) * 255
+    expected = next(Engine.open(weights).stream([frame])).transpose(1, 2, 0) * 255
     assert np.abs(targets[1, 1] - expected).max() <= 0.51
 
 

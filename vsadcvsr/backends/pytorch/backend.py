@@ -1,4 +1,5 @@
-"""PyTorch backend: runs the networks of `vsadcvsr.nets` from the weights files that training writes.
+"""PyTorch backend: runs the networks of `vsadcvsr.nets` from the weights files that training writes, and other people's
+image networks that spandrel knows.
 
 On a GPU, steps are captured as CUDA graphs, and transfers overlap with computation.
 """
@@ -30,9 +31,9 @@ with needs("torch", "backend 'torch'"):
     from vsadcvsr.backends.pytorch.planes import PlaneConverters
     from vsadcvsr.backends.pytorch.stream import StepExecutor, TorchStream
     from vsadcvsr.backends.pytorch.transfer import DirectTransfer, PinnedTransfer
+    from vsadcvsr.nets.image_networks import load_network
     from vsadcvsr.nets.paper.ring_state import Staging
-    from vsadcvsr.nets.step_runner import StateOptions, network_memory, prepare, step_runner
-    from vsadcvsr.nets.weights_file import Student, load_weights
+    from vsadcvsr.nets.step_runner import Network, StateOptions, network_memory, prepare, step_runner
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _OUT_OF_MEMORY_TEXTS = ("allocate", "not enough memory", "out of memory")
@@ -84,7 +85,7 @@ class TorchBackend:
 
     def __init__(self, path: Path, options: BackendOptions) -> None:
         device = _device(options)
-        net = load_weights(path, options.blend)
+        net = load_network(path, options.blend)
         if options.threads and device.type == "cpu":
             torch.set_num_threads(options.threads)
         self._setup(
@@ -93,14 +94,14 @@ class TorchBackend:
 
     @classmethod
     def from_network(
-        cls, net: Student, device: torch.device, precision: str, options: TorchOptions | None = None
+        cls, net: Network, device: torch.device, precision: str, options: TorchOptions | None = None
     ) -> TorchBackend:
         """A backend for a network in memory, which it takes over."""
         backend = cls.__new__(cls)
         backend._setup(net, device, precision, options or TorchOptions.for_device(device))
         return backend
 
-    def _setup(self, net: Student, device: torch.device, precision: str, options: TorchOptions) -> None:
+    def _setup(self, net: Network, device: torch.device, precision: str, options: TorchOptions) -> None:
         self.spec = replace(net.spec, lookahead=net.spec.lookahead + options.pipelined_output)
         self.label = f"torch/{device.type}/{precision}"
         self._device, self._dtype, self._options = device, _DTYPES[precision], options
@@ -108,7 +109,7 @@ class TorchBackend:
         self._delay = net.spec.lookahead
         self._is_fp16 = self._dtype == torch.float16
         with _mapped_errors():
-            self._net: Student | None = prepare(net, self._dtype, device)
+            self._net: Network | None = prepare(net, self._dtype, device)
             self._streams = _streams(device)
             self._graphs = GraphPool(self._streams[0]) if options.cuda_graphs and self._streams else None
         self._lock = threading.Lock()
@@ -119,7 +120,7 @@ class TorchBackend:
         self._staging: dict[tuple[int, ...], Staging] = {}
         self._idle_executors: list[StepExecutor] = []  # executors of finished streams, which new streams reuse
 
-    def _require_net(self) -> Student:
+    def _require_net(self) -> Network:
         """The network. Raises BackendError after `close`."""
         if self._net is None:
             raise closed_error()

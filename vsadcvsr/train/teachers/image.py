@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.nets.image_networks import ImageNetwork, image_network
+from vsadcvsr.engine import Engine
 from vsadcvsr.train.data.dataset import Pixels
 from vsadcvsr.train.teachers.base import TeacherInput
 
@@ -20,7 +20,7 @@ class ImageTeacher:
     """An image network."""
 
     name: str
-    network: ImageNetwork
+    engine: Engine
 
     def target(self, sample: TeacherInput) -> Pixels:
         """The network's output for each frame; FormatError where it cannot take one."""
@@ -28,7 +28,7 @@ class ImageTeacher:
 
     def _upscaled(self, frame: Pixels) -> Pixels:
         planes = frame.transpose(2, 0, 1).astype(np.float32) * np.float32(1 / 255)
-        return np.rint(self.network(planes).transpose(1, 2, 0) * 255).astype(np.uint8)
+        return np.rint(next(self.engine.stream([planes])).transpose(1, 2, 0) * 255).astype(np.uint8)
 
 
 def load_teacher(weights: Path, name: str, precision: str) -> ImageTeacher:
@@ -36,4 +36,5 @@ def load_teacher(weights: Path, name: str, precision: str) -> ImageTeacher:
 
     Raises BackendError without spandrel, WeightsError for a file that is no such network.
     """
-    return ImageTeacher(name, image_network(weights, "bf16" if precision == "bf16" else "fp32"))
+    engine = Engine.open(weights, backend="torch", precision="bf16" if precision == "bf16" else "fp32")
+    return ImageTeacher(name, engine)
