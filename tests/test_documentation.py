@@ -133,6 +133,13 @@ def test_files_that_a_package_is_said_to_have_are_there() -> None:
             assert ROOT.joinpath(*package.split("."), name).exists(), (package, name)
 
 
+def test_files_that_pages_name_are_there() -> None:
+    for page, text in PAGES.items():
+        if page != "docs/renames.md":
+            for name in re.findall(r"`((?:vsadcvsr|ffmpeg_filter|examples|tests)/[\w./-]+)`", text):
+                assert (ROOT / name).exists(), (page, name)
+
+
 def test_the_table_of_metrics_is_whole() -> None:
     table = PAGES["docs/evaluation.md"].partition("| name | what it is | in |")[2].partition("\n\n")[0]
     rows = [row.strip("|").split("|") for row in table.splitlines()[2:]]

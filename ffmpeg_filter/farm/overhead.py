@@ -18,11 +18,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from ffmpeg_filter.farm import plan
-from ffmpeg_filter.farm.decode import FrameSource
 from ffmpeg_filter.farm.frame_index import frame_checksum
 from ffmpeg_filter.farm.job_context import JobContext
 from ffmpeg_filter.farm.merge import merge
-from ffmpeg_filter.farm.render import ChunkRenderer
+from ffmpeg_filter.farm.render import ChunkRenderer, FrameSource
 from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.transcode.prepare import prepare_command
 from ffmpeg_filter.transcode.progress import MessageReporter
@@ -124,9 +123,7 @@ def _make_clip(settings: OverheadSettings) -> None:
 
 def _time_reading(context: JobContext) -> tuple[float, float, float]:
     """Extra seconds for the first frames of all chunks, seconds to decode a frame, and seconds for all checksums."""
-    spec, index = context.spec, context.index
-    source = FrameSource(context.binary, context.split.decoder_args, index, spec.pts_shift, spec.preroll)
-    count = len(index.times)
+    source, count = FrameSource.of(context), len(context.index.times)
     start, rest, proving = _timed_read(source, Chunk(0, 0, count, 0, count))
     waits = [_timed_read(source, chunk)[0] - start for chunk in context.job.chunks]
     return max(0.0, sum(waits)), rest / max(1, count - 1), proving

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import cast
 
 import av
 
@@ -18,7 +17,6 @@ from ffmpeg_filter.command import containers, loglevel, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from ffmpeg_filter.farm import commands, frame_index, intermediate
 from ffmpeg_filter.farm.chunk_encoding import ChunkEncoding, choose_encoding, preroll_frames
-from ffmpeg_filter.farm.decode import Decoder, open_decoder
 from ffmpeg_filter.farm.frame_index import FrameIndex, Indexer, frame_checksum
 from ffmpeg_filter.farm.job_context import EncodeSpec, check_inputs, check_outputs, job_request
 from ffmpeg_filter.media import color_tags
@@ -28,14 +26,14 @@ from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.process import ProgramError, killed
 from ffmpeg_filter.media.showinfo import FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import frame_writer, stream_side_data, vsync
+from ffmpeg_filter.transcode.decoder import Decoder, open_decoder
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
 from ffmpeg_filter.transcode.pipeline import INTERLACED
 from ffmpeg_filter.transcode.prepare import PreparedCommand
 from ffmpeg_filter.transcode.progress import Reporter
 from ffmpeg_filter.transcode.split import SplitCommand
-from ffmpeg_filter.upscale.stream import ModelOptions
-from vsadcvsr.engine import Engine
+from ffmpeg_filter.upscale.stream import open_engine
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.farm.store.chunks import plan_chunks as chunks
 from vsadcvsr.farm.store.fingerprints import fingerprint
@@ -101,15 +99,12 @@ def _try_model_and_encoders(folder: Path, prepared: PreparedCommand) -> int:
     Returns the model's lookahead: the frames before and after a chunk that its output depends on. Raises as `plan_job`
     does.
     """
-    with open_decoder(prepared.binary, prepared.split.decoder_args) as decoder:
+    with open_decoder([prepared.binary.path, *prepared.split.decoder_args]) as decoder:
         first_frames = _scan_frames(prepared.split, islice(decoder, 2))
         if first_frames is None:
             status = decoder.child.wait()
             raise _undecodable(decoder, status)
-    options = prepared.split.filter_options.upscale_arguments(*first_frames.size)
-    engine = Engine.open(
-        **cast(ModelOptions, {name: options[name] for name in options if name in ModelOptions.__annotations__})
-    )
+    engine = open_engine(prepared.split.filter_options.upscale_arguments(*first_frames.size))
     _try_encoders(folder, prepared, _encode_spec(prepared, first_frames), first_frames)
     return engine.lookahead
 
@@ -123,9 +118,8 @@ def _scan_film(prepared: PreparedCommand, reporter: Reporter) -> _ScannedFilm:
     """The first pass: decodes everything as a run on one machine would, and keeps only the index."""
     command, _, split, binary = prepared
     level = loglevel.level_of(command.args())
-    with open_decoder(
-        binary, split.decoder_args, lambda message: reporter.say(f"decoder: {message}"), level
-    ) as decoder:
+    argv = [binary.path, *split.decoder_args]
+    with open_decoder(argv, lambda message: reporter.say(f"decoder: {message}"), level) as decoder:
         film = _scan_frames(split, decoder, reporter.frame)
         status = decoder.child.wait()
         if film is None or status:
@@ -240,7 +234,8 @@ def _checked_encoding(
 
 def _find_pts_shift(prepared: PreparedCommand, index: FrameIndex) -> int | None:
     """Source timestamp minus index timestamp in ticks; None if it cannot be determined."""
-    with open_decoder(prepared.binary, commands.first_frame_command(prepared.split.decoder_args)) as decoder:
+    args = commands.first_frame_command(prepared.split.decoder_args)
+    with open_decoder([prepared.binary.path, *args]) as decoder:
         for frame, _ in decoder:
             is_same = to_fraction(frame.time_base) == index.time_base and frame_checksum(frame) == index.checksums[0]
             return frame.pts - index.times[0] if is_same and frame.pts is not None else None

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ffmpeg_filter.command import filtergraph
 from ffmpeg_filter.farm import intermediate
-from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
 from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
+from ffmpeg_filter.farm.render import FrameSource, MisalignedError
 from vsadcvsr.color import LUMA_709
 from vsadcvsr.errors import AdcvsrError, MediaError
 from vsadcvsr.farm.monitor.report import Preview
@@ -69,12 +69,11 @@ class _PreviewSource:
 
     def __init__(self, job: Job) -> None:
         self._context = context = JobContext(job)
-        spec, split = context.spec, context.split
-        self._is_direct = spec.mode == "direct"
+        self._is_direct = context.spec.mode == "direct"
         filters = _geometry_filters(context) if self._is_direct else []
         if filters:
             raise UnmatchedError(f"{filters[0]} after adcvsr moves pixels")
-        self._source = FrameSource(context.binary, split.decoder_args, context.index, spec.pts_shift, spec.preroll)
+        self._source = FrameSource.of(context)
         self._done = job.done()
         self.notes: list[str] = []
 

@@ -1,31 +1,110 @@
-"""Rendering of one chunk: decode, upscale, encode."""
+"""Rendering of one chunk: its frames decoded and verified against the index, upscaled, encoded."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
-from typing import cast
 
 import av
 
 from ffmpeg_filter.farm import commands, frame_index, intermediate
-from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
+from ffmpeg_filter.farm.frame_index import FrameIndex, frame_checksum
 from ffmpeg_filter.farm.job_context import JobContext
-from ffmpeg_filter.frames import upscale_frames
+from ffmpeg_filter.media.binary import Binary
 from ffmpeg_filter.media.nut import to_fraction
+from ffmpeg_filter.transcode.decoder import open_decoder
 from ffmpeg_filter.transcode.encoder import Encoder
-from ffmpeg_filter.upscale.stream import ModelOptions
-from vsadcvsr.engine import Engine
+from ffmpeg_filter.upscale.stream import open_engine, upscale_frames
 from vsadcvsr.errors import MediaError
 from vsadcvsr.farm.store.chunks import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
+
+_LIBRARIES = {"openvino": ["openvino"], "ort": ["onnxruntime-gpu", "onnxruntime"], "torch": ["torch"]}
+"""Distributions of a backend's library; the first installed one counts."""
+_ENCODER_BANNER = re.compile(r"(Svt|x264|x265) ?\[(info|warn)")
+"""Informational messages of encoders, which would appear with every chunk."""
+_SEEK_MARGINS = (0, 2, 8, 32)
+"""Seconds before the wanted frame at which to seek, tried in order: a seek may land late (MPEG-TS), or on frames that
+do not decode on their own.
+"""
+_MIN_SEEK = 1
+"""Seconds from the start of the video within which seeking is not worthwhile."""
+
+
+class MisalignedError(MediaError):
+    """The decoder returned other frames than the index lists."""
+
+
+@dataclass(frozen=True)
+class FrameSource:
+    """The frames before `adcvsr`, with random access."""
+
+    binary: Binary
+    decoder_args: Sequence[str]
+    """The decode command of a run on one machine."""
+    index: FrameIndex
+    pts_shift: int | None
+    """See `EncodeSpec.pts_shift`."""
+    preroll: int | None
+    """See `EncodeSpec.preroll`."""
+
+    @classmethod
+    def of(cls, context: JobContext) -> FrameSource:
+        """The frames of a job."""
+        spec = context.spec
+        return cls(context.binary, context.split.decoder_args, context.index, spec.pts_shift, spec.preroll)
+
+    def seek_points(self, first: int) -> Iterator[Fraction | None]:
+        """Where to seek for frame `first` (seconds, source timestamps): fastest first, safer ones later, and finally
+        None for decoding from the start.
+        """
+        if self.pts_shift is not None and self.preroll is not None:
+            times, time_base = self.index.times, self.index.time_base
+            target = times[max(0, first - self.preroll)] * time_base
+            for margin in _SEEK_MARGINS:
+                if target - margin > times[0] * time_base + _MIN_SEEK:
+                    yield target - margin + self.pts_shift * time_base
+        yield None
+
+    def frames(self, first: int, last: int, at: Fraction | None) -> Generator[av.VideoFrame]:
+        """Frames `first` to `last`, half-open, with the timestamps of the index. Raises MisalignedError if they
+        differ.
+        """
+        args = self.decoder_args if at is None else commands.seeking_command(self.decoder_args, at)
+        pts_shift = 0 if at is None else self.pts_shift or 0
+        with open_decoder([self.binary.path, *args]) as decoder:
+            decoded = (frame for frame, _ in decoder)
+            selected = islice(decoded, first, None) if at is None else dropwhile(self._is_before(first), decoded)
+            for number, frame in enumerate(islice(selected, last - first), first):
+                yield self._verified(frame, number, pts_shift)
+                if number + 1 == last:
+                    return
+        raise MisalignedError(f"the decoder ends before frame {last}: {decoder.child.log.reason()}")
+
+    def _is_before(self, first: int) -> Callable[[av.VideoFrame], bool]:
+        """A predicate: whether a frame decoded after a seek precedes frame `first`."""
+        begin = self.index.times[first] + (self.pts_shift or 0)
+        return lambda frame: frame.pts is None or frame.pts < begin
+
+    def _verified(self, frame: av.VideoFrame, number: int, pts_shift: int) -> av.VideoFrame:
+        index = self.index
+        if (
+            to_fraction(frame.time_base) != index.time_base
+            or frame.pts is None
+            or frame.pts - pts_shift != index.times[number]
+        ):
+            raise MisalignedError(f"frame {number} has another timestamp than when the job was planned")
+        if frame_checksum(frame) != index.checksums[number]:
+            raise MisalignedError(f"frame {number} has other pixels than when the job was planned")
+        frame.pts, frame.duration = index.times[number], index.durations[number]
+        return frame
 
 
 class ChunkRenderer:
@@ -47,14 +126,8 @@ class ChunkRenderer:
         self._context = context = JobContext(job)
         self._options = replace(context.split.filter_options, threads=context.split.filter_options.threads or threads)
         self._log, self._on_frame = lambda message: None if _ENCODER_BANNER.match(message) else say(message), on_frame
-        spec = context.spec
-        self._source = FrameSource(
-            context.binary, context.split.decoder_args, context.index, spec.pts_shift, spec.preroll
-        )
-        options = self._options.upscale_arguments(1, 1)
-        self._engine = Engine.open(
-            **cast(ModelOptions, {name: options[name] for name in options if name in _MODEL_OPTIONS})
-        )
+        self._source = FrameSource.of(context)
+        self._engine = open_engine(self._options.upscale_arguments(1, 1))
 
     @property
     def engine(self) -> str:
@@ -140,13 +213,6 @@ class ChunkRenderer:
         finally:
             if encoder is not None:
                 encoder.kill()
-
-
-_MODEL_OPTIONS = ModelOptions.__annotations__
-_LIBRARIES = {"openvino": ["openvino"], "ort": ["onnxruntime-gpu", "onnxruntime"], "torch": ["torch"]}
-"""Distributions of a backend's library; the first installed one counts."""
-_ENCODER_BANNER = re.compile(r"(Svt|x264|x265) ?\[(info|warn)")
-"""Informational messages of encoders, which would appear with every chunk."""
 
 
 def _library_version(backend: str) -> Iterator[str]:

@@ -5,7 +5,6 @@ Everything that can be checked is checked: exit statuses, reported damage, and t
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,24 +15,24 @@ from itertools import chain
 import av
 
 from ffmpeg_filter.command import loglevel
-from ffmpeg_filter.frames import upscale_frames
 from ffmpeg_filter.media import color_tags
 from ffmpeg_filter.media.binary import Binary
 from ffmpeg_filter.media.damage import Damage
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.pipe_formats import pipe_format_of
-from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed, pipe
+from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed
 from ffmpeg_filter.media.relay import InputRelays
-from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, ShowinfoParser, lost_side_data_warning
+from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import companion, frame_writer, quit_key, stream_side_data
 from ffmpeg_filter.transcode.companion import CompanionPackets, CompanionTrack
+from ffmpeg_filter.transcode.decoder import Decoder
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.encoder import Encoder
-from ffmpeg_filter.transcode.frame_reader import FrameInfoQueue, is_harmless, read_frames
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
 from ffmpeg_filter.transcode.interrupts import on_interrupt
 from ffmpeg_filter.transcode.progress import Reporter
 from ffmpeg_filter.upscale.prefetch import prefetch
+from ffmpeg_filter.upscale.stream import upscale_frames
 from vsadcvsr.errors import MediaError
 
 INTERRUPTED = 255
@@ -99,8 +98,6 @@ class Transcode:
         self.job = job
         self.reporter = reporter
         self.outcome = Outcome()
-        self._frame_infos = FrameInfoQueue()
-        self._showinfo = ShowinfoParser(self._frame_infos.put)
         self._first_info: FrameInfo | None = None
         self._active_calls = 0
         self._is_interlaced = False
@@ -110,23 +107,21 @@ class Transcode:
 
     def run(self) -> Outcome:
         """Runs to the end. Raises MediaError with the failing program's message, and the engine's errors."""
-        readable, writable = pipe()
         with self._inputs(is_decoder=True) as inputs, self._companion() as (companion_args, outputs):
-            decoder = ChildProcess(
-                "decoder", [self.job.binary.path, *self.job.decoder_args, *companion_args], on_line=self._on_line,
-                say=lambda message: self.reporter.say(f"decoder: {message}"),
-                stdin=None if self.job.reads_stdin else subprocess.DEVNULL, stdout=writable,
-                max_level=self.job.loglevel, pass_fds=[*inputs, *outputs], on_end=self._frame_infos.close,
+            decoder = Decoder(
+                [self.job.binary.path, *self.job.decoder_args, *companion_args],
+                lambda message: self.reporter.say(f"decoder: {message}"), max_level=self.job.loglevel,
+                stdin=None if self.job.reads_stdin else subprocess.DEVNULL, pass_fds=[*inputs, *outputs],
             )  # fmt: skip
-        os.close(writable)
-        frames = prefetch(self._upscaled(readable), 1)
+        self.outcome.damage = decoder.damage
+        frames = prefetch(self._upscaled(decoder), 1)
         try:
-            with on_interrupt(lambda: self._interrupt(decoder)), self._quit_key(decoder):
-                self._encode(frames, decoder)
+            with on_interrupt(lambda: self._interrupt(decoder.child)), self._quit_key(decoder.child):
+                self._encode(frames, decoder.child)
         finally:
-            decoder.kill()
+            decoder.child.kill()
             frames.close()
-            os.close(readable)
+            decoder.close()
         return self.outcome
 
     def _inputs(self, *, is_decoder: bool) -> AbstractContextManager[Sequence[int]]:
@@ -185,15 +180,15 @@ class Transcode:
     def _is_ended(self) -> bool:
         return self.outcome.was_interrupted or self.outcome.was_quit
 
-    def _upscaled(self, readable: int) -> Iterator[av.VideoFrame]:
-        frames = self._decoded(readable)
+    def _upscaled(self, decoder: Decoder) -> Iterator[av.VideoFrame]:
+        frames = self._decoded(decoder)
         first = next(frames, None)
         if first is not None:
             options = self.job.upscale_options(first.width, first.height)
             yield from upscale_frames(chain([first], frames), active=self._is_active, side_data=False, **options)  # type: ignore[arg-type]
 
-    def _decoded(self, readable: int) -> Iterator[av.VideoFrame]:
-        for frame, frame_info in read_frames(readable, self._frame_infos):
+    def _decoded(self, decoder: Decoder) -> Iterator[av.VideoFrame]:
+        for frame, frame_info in decoder:
             if self._first_info is None:
                 self._first_info = frame_info
                 for message in color_tags.lost_metadata(frame_info):
@@ -287,9 +282,6 @@ class Transcode:
             raise ProgramError(f"{_count(self.outcome)} from the decoder: {decoder.log.reason()}", status or 1)
         decoder.log.flush(0)
         self.outcome.status = status
-
-    def _on_line(self, line: str) -> bool:
-        return self._showinfo.parse_line(line) or is_harmless(line) or self.outcome.damage.count_line(line)
 
 
 def start_info(

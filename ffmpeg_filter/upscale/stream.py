@@ -1,4 +1,4 @@
-"""Upscaling of frames in any pixel format, bit-identical to `core.adcvsr.Upscale`.
+"""Upscaling of frames in any pixel format, raw or of PyAV, bit-identical to `core.adcvsr.Upscale`.
 
 VapourSynth converts in-process: each frame becomes frame n of an endless clip. A pixel is converted twice and copied
 three times. Output frames share VapourSynth's memory.
@@ -6,10 +6,15 @@ three times. Output frames share VapourSynth's memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from itertools import chain
 from typing import NamedTuple, TypedDict, Unpack, cast
 
+import av
+
+from ffmpeg_filter.media.av_frames import ToAvFrame, source_of, to_raw_frame
 from ffmpeg_filter.media.frame import Property, RawFrame
 from ffmpeg_filter.media.pixel_formats import output_layout
 from ffmpeg_filter.upscale.prefetch import prefetch
@@ -19,10 +24,10 @@ from ffmpeg_filter.upscale.vs_bridge import (
     as_format_error,
     enlarged_alpha,
     format_id,
+    from_vs_frame,
     limit_frame_cache,
     output_shape,
     padded_size,
-    to_raw_frame,
     to_vs_frame,
 )
 from vsadcvsr.color import ColorFormat
@@ -33,6 +38,8 @@ from vsadcvsr.plugin import load
 from vsadcvsr.plugin.formats import PlanarRequest, from_rgb, matrix_for, to_rgb
 from vsadcvsr.plugin.frames import engine_format, input_frame, output_frame
 from vsadcvsr.spec import SCALE
+
+_log = logging.getLogger(__name__)
 
 _PREFETCHED = 2
 """Number of frames that each stage may be ahead of the next."""
@@ -77,6 +84,12 @@ class UpscaleOptions(ModelOptions, OutputOptions, total=False):
     """Arguments of `core.adcvsr.Upscale`, and `active`."""
 
 
+def open_engine(options: Mapping[str, object]) -> Engine:
+    """The engine for these options; others than a model's are left out."""
+    model = {name: value for name, value in options.items() if name in ModelOptions.__annotations__}
+    return Engine.open(**cast(ModelOptions, model))
+
+
 def upscale(frames: Iterable[RawFrame], **options: Unpack[UpscaleOptions]) -> Generator[RawFrame]:
     """Upscaled frames, in order, one per input frame, prefetched.
 
@@ -93,6 +106,45 @@ def _upscale(frames: Iterator[RawFrame], engine: Engine, target: OutputOptions) 
     first = next(frames, None)
     if first is not None:
         yield from FrameUpscaler(first, engine, **target).upscale(chain([first], frames))
+
+
+class FrameOptions(ModelOptions, ResizeOptions, total=False):
+    """Arguments of `core.adcvsr.Upscale`, and the following."""
+
+    format: str | None
+    """Output pixel format; the source's by default."""
+    active: Callable[[av.VideoFrame], bool] | None
+    """Predicate of frames to be upscaled by the network; others get a bicubic upscale."""
+    side_data: bool
+    """Whether side data and metadata are copied; True by default."""
+
+
+def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[FrameOptions]) -> Generator[av.VideoFrame]:
+    """Upscaled frames, in order, one per input frame, bit-identical to `core.adcvsr.Upscale`.
+
+    Timestamps, time bases, durations, color tags, field order, `opaque` and side data are the source frame's; the
+    picture type is reset, so that encoders choose. The pixel format is the source's unless `format` is given. `frames`
+    is read on another thread. Raises UsageError, WeightsError or BackendError at once; FormatError for unsupported or
+    changing frames, and whatever `frames` raises, after all frames before.
+    """
+    active = options.get("active")
+    raw_options = {**options, "active": active and (lambda raw: active(source_of(raw)))}
+    convert = ToAvFrame(options.get("format"), side_data=bool(raw_options.pop("side_data", True)))
+    return _to_av_frames(upscale(_to_raw_frames(frames), **cast(UpscaleOptions, raw_options)), convert)
+
+
+def _to_raw_frames(frames: Iterable[av.VideoFrame]) -> Iterator[RawFrame]:
+    warned = False
+    for n, frame in enumerate(frames):
+        if frame.interlaced_frame and not warned:
+            _log.warning("frame %d is interlaced and is upscaled as if it were not; deinterlace first (bwdif)", n)
+            warned = True
+        yield to_raw_frame(frame)
+
+
+def _to_av_frames(upscaled: Generator[RawFrame], convert: ToAvFrame) -> Generator[av.VideoFrame]:
+    with closing(upscaled):
+        yield from map(convert, upscaled)
 
 
 class FrameUpscaler:
@@ -181,7 +233,7 @@ class FrameUpscaler:
                 alpha = self._alpha_clip.get_frame(n) if self._alpha_clip else None
             for store in (self._sources, self._upscaled_frames, self._alphas):
                 store.pop(n, None)
-            yield to_raw_frame(frame, alpha, self.size, pending.tag)
+            yield from_vs_frame(frame, alpha, self.size, pending.tag)
         if self._failure is not None:
             raise self._failure
 

@@ -111,7 +111,7 @@ def to_vs_frame(
     return frame
 
 
-def to_raw_frame(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, size: Size, tag: object) -> RawFrame:
+def from_vs_frame(frame: vs.VideoFrame, alpha: vs.VideoFrame | None, size: Size, tag: object) -> RawFrame:
     """A RawFrame that shares the frames' memory, read-only, cropped to `size`."""
     vs_format = frame.format
     subsampling = vs_format.subsampling_w, vs_format.subsampling_h

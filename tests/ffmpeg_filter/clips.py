@@ -10,14 +10,14 @@ import numpy as np
 import vapoursynth as vs
 
 from ffmpeg_filter.media.frame import RawFrame
-from ffmpeg_filter.upscale.vs_bridge import Size, to_raw_frame
+from ffmpeg_filter.upscale.vs_bridge import Size, from_vs_frame
 from tests.plugin.clips import moving
 
 
 def raws(clip: vs.VideoNode) -> Iterator[RawFrame]:
     """Its frames, which have their numbers as tags."""
     for n, frame in enumerate(clip.frames()):
-        yield to_raw_frame(frame, None, Size(clip.width, clip.height), n)
+        yield from_vs_frame(frame, None, Size(clip.width, clip.height), n)
 
 
 def filtered(clip: vs.VideoNode, **options: object) -> list[RawFrame]:

@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from ffmpeg_filter.farm.decode import FrameSource, MisalignedError
 from ffmpeg_filter.farm.frame_index import FrameIndex, frame_checksum
 from ffmpeg_filter.farm.job_context import JobContext
+from ffmpeg_filter.farm.render import FrameSource, MisalignedError
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, source
 from tests.ffmpeg_filter.files import copied, ffadcvsr, ffmpeg, skip_if_it_crashes
 from vsadcvsr.farm.store.job import Job

@@ -10,8 +10,7 @@ from fractions import Fraction
 import pytest
 
 from ffmpeg_filter.media.showinfo import FrameInfo
-from ffmpeg_filter.transcode import frame_reader
-from ffmpeg_filter.transcode.frame_reader import FrameInfoQueue, is_harmless, read_frames
+from ffmpeg_filter.transcode.decoder import FrameInfoQueue, is_harmless, read_frames
 from vsadcvsr.errors import MediaError
 
 SHOWN = FrameInfo(
@@ -43,7 +42,7 @@ def test_a_stream_that_ends_within_a_frame_is_an_error() -> None:
 
 
 def test_words_that_come_late_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_reader, "_INFO_SECONDS", 0.01)
+    monkeypatch.setattr("ffmpeg_filter.transcode.decoder._INFO_SECONDS", 0.01)
     words = FrameInfoQueue()
     for number in (0, 1):
         threading.Timer(0.2 + number / 10, words.put, [replace(SHOWN, number=number)]).start()
@@ -54,7 +53,7 @@ def test_words_that_come_late_are_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("lost", [0, 1, 2])
 def test_a_frame_without_words_is_an_error_at_once(lost: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without waiting for what a decoder says that waits itself, for room in the pipe, before its next frame."""
-    monkeypatch.setattr(frame_reader, "_INFO_SECONDS", 0.01)
+    monkeypatch.setattr("ffmpeg_filter.transcode.decoder._INFO_SECONDS", 0.01)
     size = 1 << 17
     large = replace(SHOWN, width=size, height=1)
     words, (readable, writable) = FrameInfoQueue(), os.pipe()

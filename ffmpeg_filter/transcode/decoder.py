@@ -1,15 +1,21 @@
-"""Reader of decoded frames: raw video from a pipe, combined with the frame's `showinfo` output."""
+"""The decoding FFmpeg process: raw video from a pipe, combined with the `showinfo` output of each frame."""
 
 from __future__ import annotations
 
+import os
 import queue
-from collections.abc import Generator
+import subprocess
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from io import FileIO
 
 import av
 
+from ffmpeg_filter.command import loglevel
+from ffmpeg_filter.media.damage import Damage
+from ffmpeg_filter.media.process import ChildProcess, pipe
 from ffmpeg_filter.media.rawvideo import read_frame
-from ffmpeg_filter.media.showinfo import LOCATIONS, MATRICES, PRIMARIES, TRANSFERS, FrameInfo
+from ffmpeg_filter.media.showinfo import LOCATIONS, MATRICES, PRIMARIES, TRANSFERS, FrameInfo, ShowinfoParser
 from vsadcvsr.errors import MediaError
 
 _UNSPECIFIED = 2
@@ -18,6 +24,48 @@ _INFO_SECONDS = 1.0
 """Seconds to wait for a frame's info before reading ahead; it is written first, but read on another thread."""
 _PEEK_BYTES = 1 << 20
 """Bytes to read ahead at a time."""
+
+
+class Decoder:
+    """A running decode command. Iterates over frames and their infos; messages go to `say`, up to `max_level`."""
+
+    def __init__(
+        self, argv: Sequence[str], say: Callable[[str], None] = lambda _: None, *, max_level: int = loglevel.ALL,
+        stdin: int | None = subprocess.DEVNULL, pass_fds: Sequence[int] = (),
+    ) -> None:  # fmt: skip
+        self.damage = Damage()
+        frame_infos = FrameInfoQueue()
+        self._showinfo = ShowinfoParser(frame_infos.put)
+        self._readable, writable = pipe()
+        self.child = ChildProcess(
+            "decoder", argv, on_line=self._on_line, say=say, stdin=stdin, stdout=writable, max_level=max_level,
+            pass_fds=pass_fds, on_end=frame_infos.close,
+        )  # fmt: skip
+        os.close(writable)
+        self._frames = read_frames(self._readable, frame_infos)
+
+    def __iter__(self) -> Iterator[tuple[av.VideoFrame, FrameInfo]]:
+        return self._frames
+
+    def close(self) -> None:
+        """Kills the process. Nobody may read frames any more."""
+        self.child.kill()
+        os.close(self._readable)
+
+    def _on_line(self, line: str) -> bool:
+        return self._showinfo.parse_line(line) or is_harmless(line) or self.damage.count_line(line)
+
+
+@contextmanager
+def open_decoder(
+    argv: Sequence[str], say: Callable[[str], None] = lambda _: None, max_level: int = loglevel.ALL
+) -> Iterator[Decoder]:
+    """A running decoder, closed on exit."""
+    decoder = Decoder(argv, say, max_level=max_level)
+    try:
+        yield decoder
+    finally:
+        decoder.close()
 
 
 class FrameInfoQueue:
@@ -64,12 +112,12 @@ def read_frames(descriptor: int, frame_infos: FrameInfoQueue) -> Generator[tuple
     within a frame.
     """
     first_info: FrameInfo | None = None
-    pipe = _PeekablePipe(descriptor)
-    while pipe.peek(1):
+    source = _PeekablePipe(descriptor)
+    while source.peek(1):
         while (frame_info := frame_infos.next()) is None:
-            pipe.peek(_PEEK_BYTES)  # a decoder that waits for room goes on, to the info of a later frame, or to its end
+            source.peek(_PEEK_BYTES)  # a decoder that waits for room continues, to the info of a later frame or its end
         first_info = first_info or frame_info
-        frame = read_frame(first_info.width, first_info.height, first_info.format, pipe.fill)
+        frame = read_frame(first_info.width, first_info.height, first_info.format, source.fill)
         _describe(frame, frame_info)
         yield frame, frame_info
 
