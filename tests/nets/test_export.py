@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 import torch
 
-from tests.nets.test_temporal import TINY, clip, student
+from tests.nets.streaming import clip
+from tests.nets.test_temporal import TINY, student
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.export import KEY, export, load_weights, save_weights

@@ -8,8 +8,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
+from tests.nets.streaming import clip, streamed
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent, join
 from vsadcvsr.nets.temporal import TemporalBlock
@@ -27,27 +27,6 @@ def student(seed: int = 0, dims: CompactDims = TINY) -> CompactStudent:
         for weight in net.parameters():
             weight.copy_(torch.randn_like(weight) * 0.2)
     return net
-
-
-def clip(frames: int, cuts: set[int], seed: int = 1, size: tuple[int, int] = (8, 12)) -> tuple[Tensor, Tensor]:
-    torch.manual_seed(seed)
-    links = torch.tensor([0.0 if index == 0 or index in cuts else 1.0 for index in range(frames)])
-    return torch.rand(frames, 3, *size), links
-
-
-def streamed(net: CompactStudent, frames: Tensor, links: Tensor, steps: list[int]) -> Tensor:
-    """The whole clip through the step form: `steps` frames at a time, then the flush."""
-    late, size = net.spec.lookahead, frames.shape[2:]
-    frames = torch.cat([frames, torch.rand(late, 3, *size)])
-    links = torch.cat([links, torch.zeros(late)])
-    state, at = net.initial_state(*size), 0
-    out: list[Tensor] = []
-    while at < len(frames):
-        count = steps[len(out) % len(steps)]
-        made, state = net.step(frames[at : at + count], links[at : at + count], state)
-        out.append(join(*made))
-        at += count
-    return torch.cat(out)[late:]
 
 
 @settings(max_examples=25, deadline=None)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.nets.test_temporal import clip
+from tests.nets.streaming import clip
 from tests.nets.test_temporal import student as random_student
 from tests.train.tiny import TINY, fill_pool
 from vsadcvsr.engine import Engine

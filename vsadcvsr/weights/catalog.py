@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from vsadcvsr.blending import SUFFIX
 from vsadcvsr.spec import ModelSpec
@@ -37,26 +36,6 @@ class CatalogEntry:
     def restoring(self) -> tuple[str, str] | None:
         """That of `files` which has the restoring weights."""
         return next((pair for pair in self.files if pair[0].endswith(SUFFIX)), None)
-
-
-class ShippedFile(NamedTuple):
-    """A file that ships, and the model in it."""
-
-    name: str
-    file: str
-    sha256: str
-    spec: ModelSpec
-    about: str
-
-
-def shipped(table: Path = TABLE) -> list[ShippedFile]:
-    """Every file of the catalogue that is beside it."""
-    return [
-        ShippedFile(name, file, total, entry.spec, entry.about)
-        for name, entry in entries(table).items()
-        for file, total in entry.files
-        if not entry.url
-    ]
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ from vsadcvsr.evaluate.metrics.temporal import (
     visible,
     warp,
     warping_by_variant,
-    warping_error,
+    warping_errors,
 )
 from vsadcvsr.spec import Array
 
@@ -37,6 +39,11 @@ def sliding(count: int, step: int) -> list[Array]:
 
 def still(count: int) -> list[Path]:
     return [Path(np.zeros((HEIGHT, WIDTH, 2), np.float32), np.ones((HEIGHT, WIDTH), np.bool_))] * count
+
+
+def warping_error(frames: list[Array], paths: Sequence[Path]) -> float:
+    """The mean over pairs; 0 for a single frame."""
+    return float(np.mean(warping_errors(frames, paths) or [0.0]))
 
 
 def test_a_still_clip_has_no_error() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
-from torch import Tensor
 
 from vsadcvsr.nets.paper.config import PaperDims
 from vsadcvsr.nets.paper.model import PaperStudent
@@ -31,23 +32,11 @@ def student(dims: PaperDims = WHOLE, seed: int = 0) -> PaperStudent:
     return net
 
 
-def clip(frames: int, cuts: set[int], size: tuple[int, int], seed: int = 1) -> tuple[Tensor, Tensor]:
-    """Random frames and their links."""
-    torch.manual_seed(seed)
-    links = torch.tensor([0.0 if index == 0 or index in cuts else 1.0 for index in range(frames)])
-    return torch.rand(frames, 3, *size), links
+def with_temporal_blocks(image: PaperStudent, name: str = "paper") -> PaperStudent:
+    """A student that gives what `image`, one without temporal blocks, gives: theirs are at their start, the identity.
 
-
-def streamed(net: PaperStudent, frames: Tensor, links: Tensor, steps: list[int]) -> Tensor:
-    """The whole clip through the step form: `steps` frames at a time, then the flush."""
-    late, size = net.spec.lookahead, (frames.shape[2], frames.shape[3])
-    frames = torch.cat([frames, torch.rand(late, 3, *size)])
-    links = torch.cat([links, torch.zeros(late)])
-    state, at = net.initial_state(*size), 0
-    out: list[Tensor] = []
-    while at < len(frames):
-        count = steps[len(out) % len(steps)]
-        made, state = net.step(frames[at : at + count], links[at : at + count], state)
-        out.append(made)
-        at += count
-    return torch.cat(out)[late:]
+    It shares the weights of `image`; the new ones come from torch's current random state.
+    """
+    grown = PaperStudent(replace(image.dims, name=name, temporal=True))
+    grown.load_state_dict(image.state_dict(), strict=False, assign=True)
+    return grown

@@ -7,10 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.nets.paper.small_paper import SHALLOW, WHOLE, clip, streamed, student
+from tests.nets.paper.small_paper import SHALLOW, WHOLE, student, with_temporal_blocks
+from tests.nets.streaming import clip, streamed
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.paper.config import IMAGE, PAPER, PaperDims
-from vsadcvsr.nets.paper.model import PaperStudent, with_temporal_blocks
+from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.nets.temporal import TemporalBlock
 
 TOLERANCE = 5e-5  # fp32 sums in another order, through a hundred layers of random weights

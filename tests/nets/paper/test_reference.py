@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from tests.nets.paper import small_paper
+from tests.nets.streaming import clip, streamed
 from tests.requirements import requires
 from tests.weights import official_files
 from vsadcvsr.nets.paper.config import PaperDims
-from vsadcvsr.nets.paper.model import PaperStudent, with_temporal_blocks
+from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.nets.weights_file import load_weights
 from vsadcvsr.weights.convert import convert
 
@@ -116,7 +117,7 @@ def exact(net: nn.Module) -> Any:
 def test_pictures_are_those_of_diffusers_blocks(
     ours: PaperStudent, reference: Reference, size: tuple[int, int]
 ) -> None:
-    x, links = small_paper.clip(2, set(), size)
+    x, links = clip(2, set(), size)
     with torch.inference_mode():
         wanted = exact(reference)(x.double())
         torch.testing.assert_close(exact(ours)(x.double(), links), wanted, atol=EXACT, rtol=0)
@@ -125,11 +126,11 @@ def test_pictures_are_those_of_diffusers_blocks(
 
 
 def test_with_new_temporal_blocks_they_still_are(ours: PaperStudent, reference: Reference) -> None:
-    x, links = small_paper.clip(3, {2}, (16, 16))
-    grown = with_temporal_blocks(ours).eval()
+    x, links = clip(3, {2}, (16, 16))
+    grown = small_paper.with_temporal_blocks(ours).eval()
     with torch.inference_mode():
-        streamed = small_paper.streamed(grown, x, links, [40])
-        torch.testing.assert_close(streamed, exact(reference)(x.double()).float(), atol=1e-5, rtol=0)
+        output = streamed(grown, x, links, [40])
+        torch.testing.assert_close(output, exact(reference)(x.double()).float(), atol=1e-5, rtol=0)
 
 
 def test_the_softmax_is_scaled_by_the_width_of_a_head(ours: PaperStudent, reference: Reference) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.nets.paper.small_paper import SHALLOW, WHOLE, clip, student
+from tests.nets.paper.small_paper import SHALLOW, WHOLE, student
+from tests.nets.streaming import clip
 from vsadcvsr.nets.paper.config import PAPER, PaperDims
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.nets.paper.ring_state import StateRings

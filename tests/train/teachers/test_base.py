@@ -16,7 +16,6 @@ from vsadcvsr.train.teachers.base import (
     FolderTeacher,
     Teacher,
     TeacherInput,
-    TruthTeacher,
     checked_target,
     teacher_name,
 )
@@ -46,16 +45,6 @@ def write_pictures(folder: Path, frames: Pixels, first: int = 0) -> Path:
     for number, frame in enumerate(frames, first):
         cv2.imwrite(str(folder / f"f{number}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     return folder
-
-
-def test_the_truth_answers_with_itself() -> None:
-    truth = film(2, 16, 24)
-    assert checked_target(TruthTeacher(), TeacherInput(truth[:, ::4, ::4], truth)) is truth
-
-
-def test_the_truth_must_be_known() -> None:
-    with pytest.raises(UsageError, match="the clip has no truth"):
-        TruthTeacher().target(TeacherInput(film(1, 4, 4)))
 
 
 def test_clips_of_another_form_are_no_lessons() -> None:

@@ -128,11 +128,6 @@ def warping_errors(frames: Sequence[Array], paths: Sequence[Path], *, channels: 
     return [UNIT * channels * _error(first, second, path) for (first, second), path in pairs]
 
 
-def warping_error(frames: Sequence[Array], paths: Sequence[Path]) -> float:
-    """E*warp x 1e3 of a clip along `paths`, the mean over pairs; 0 for a single frame."""
-    return float(np.mean(warping_errors(frames, paths) or [0.0]))
-
-
 def warping_by_variant(variant: Variant, net: FlowNet, clip: ClipWithFlow, truth: ClipWithFlow | None) -> list[float]:
     """One of the `VARIANTS` for every pair of `clip`; empty where it needs a truth and there is none."""
     source = clip if variant.own else truth

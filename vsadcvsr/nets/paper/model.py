@@ -9,8 +9,6 @@ Symbols: T frames of (H, W); F the decoder's features, 256.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -207,13 +205,3 @@ class PaperStudent(nn.Module):
         """The first half in any form, which `context` decides."""
         features: Tensor = self.decoder.middle(self.unet(F.pixel_unshuffle(frames * 2 - 1, 2), context))
         return features
-
-
-def with_temporal_blocks(image: PaperStudent, name: str = "paper") -> PaperStudent:
-    """A student that gives what `image`, one without temporal blocks, gives: theirs are at their start, the identity.
-
-    It shares the weights of `image`; the new ones come from torch's current random state.
-    """
-    grown = PaperStudent(replace(image.dims, name=name, temporal=True))
-    grown.load_state_dict(image.state_dict(), strict=False, assign=True)
-    return grown

@@ -1,7 +1,7 @@
 """Teachers: targets for clips of low resolution.
 
-`TruthTeacher` returns the ground truth, `FolderTeacher` crops of videos that another system has upscaled, and DOVE
-(`vsadcvsr.train.teachers.dove`) upscales the clip.
+`FolderTeacher` returns crops of videos that another system has upscaled, and DOVE (`vsadcvsr.train.teachers.dove`)
+upscales the clip.
 """
 
 from __future__ import annotations
@@ -76,19 +76,6 @@ def teacher_name(name: str) -> str:
         allowed = f"small letters, digits, - and _, but not {', '.join(sorted(_RESERVED))}"
         raise UsageError.of("teacher", name, allowed, "such as seedvr2")
     return name
-
-
-@dataclass(frozen=True)
-class TruthTeacher:
-    """The ground truth."""
-
-    name: str = TRUTH
-
-    def target(self, sample: TeacherInput) -> Pixels:
-        """The truth of the input; UsageError if it has none."""
-        if sample.truth is None:
-            raise UsageError("the clip has no truth; use another teacher")
-        return sample.truth
 
 
 @dataclass(frozen=True)
