@@ -43,12 +43,13 @@ def doctor() -> None:
 @models_app.callback()
 def models(context: typer.Context) -> None:
     """The models that can be asked for by name, with their facts."""
+    from vsadcvsr.weights import user_models
     from vsadcvsr.weights.catalog import entries
 
     if context.invoked_subcommand:
         return
     table = Table("name", "files", "lookahead", "precisions", "denoise", "about")
-    for name, entry in entries().items():
+    for name, entry in {**entries(), **user_models.entries()}.items():
         files = "built in" if entry.builtin else "\n".join(f"{file} {checksum[:12]}" for file, checksum in entry.files)
         precisions, denoise = ", ".join(entry.spec.precisions), "0 to 1" if entry.restoring else "0"
         table.add_row(name, files, str(entry.spec.lookahead), precisions, denoise, entry.about)
@@ -71,6 +72,35 @@ def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list th
         paths = download(name, progress=show)
     for path in paths:
         Console().print(str(path), highlight=False, soft_wrap=True)
+
+
+@models_app.command("add")
+def add_model(
+    file: Annotated[Path, typer.Argument(help="An .onnx, .safetensors or .pth file, which is copied.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; by default the name of the file.")] = None,
+) -> None:
+    """Adds a network of any origin to the models that can be asked for by name, with its checksum."""
+    from vsadcvsr import backends
+    from vsadcvsr.errors import UsageError
+    from vsadcvsr.weights import user_models
+    from vsadcvsr.weights.catalog import entries
+    from vsadcvsr.weights.store import find
+
+    name = file.stem if name is None else name
+    if name in entries():
+        raise UsageError(f"{name} is the name of a model that ships; take another with --name")
+    entry = user_models.add(find(file.absolute()), name, lambda path: backends.load(path).spec)
+    added, checksum = entry.files[0]
+    line = f"{name}: x{entry.spec.scale}, {', '.join(entry.spec.precisions)}, {added} {checksum[:12]}"
+    Console().print(line, highlight=False, soft_wrap=True)
+
+
+@models_app.command("remove")
+def remove_model(name: Annotated[str, typer.Argument(help="A model that was added.")]) -> None:
+    """Removes a model that was added."""
+    from vsadcvsr.weights import user_models
+
+    user_models.remove(name)
 
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)

@@ -26,6 +26,8 @@ class CatalogEntry:
     builtin: bool
     url: str = ""
     """Folder that the files are downloaded from; empty if they ship."""
+    folder: Path | None = None
+    """The folder of the files of a model that the user has added."""
 
     @property
     def networks(self) -> list[tuple[str, str]]:

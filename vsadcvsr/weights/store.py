@@ -10,7 +10,7 @@ from vsadcvsr import blending
 from vsadcvsr.errors import UsageError, WeightsError, near_misses
 from vsadcvsr.files import sha256
 from vsadcvsr.paths import cache
-from vsadcvsr.weights import catalog
+from vsadcvsr.weights import catalog, user_models
 
 __all__ = ["SUFFIXES", "cache", "checksum", "entry_of", "find", "restoring"]
 
@@ -52,16 +52,19 @@ def _is_own(model: str | Path, table: Path) -> bool:
     """Whether a model is a file of the user's own rather than a name."""
     path = Path(model)
     is_path = path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()
-    return is_path and str(model) not in catalog.entries(table)
+    return is_path and str(model) not in catalog.entries(table) and str(model) not in user_models.entries()
 
 
 def _folder(entry: catalog.CatalogEntry, table: Path) -> Path:
-    return cache() if entry.url else table.parent
+    return entry.folder or (cache() if entry.url else table.parent)
 
 
 def entry_of(model: str, table: Path = catalog.TABLE) -> catalog.CatalogEntry:
     """The catalogue's entry of a model; WeightsError, with near misses, if there is none."""
     entries = catalog.entries(table)
+    if model in entries:
+        return entries[model]
+    entries = {**entries, **user_models.entries()}
     if model in entries:
         return entries[model]
     hint = near_misses(model, entries)
@@ -103,6 +106,7 @@ def _user_file(path: Path) -> Path:
 
 def _verified(path: Path, expected: str, name: str, entry: catalog.CatalogEntry) -> Path:
     hint = f"run `adcvsr models fetch {name}`" if entry.url else "install vsadcvsr again"
+    hint = f"run `adcvsr models add FILE --name {name}` again" if entry.folder else hint
     try:
         actual = checksum(path)
     except OSError as error:
