@@ -22,7 +22,7 @@ from vsadcvsr.errors import WeightsError
 from vsadcvsr.spec import Array
 
 SUFFIX = "-restore.safetensors"
-"""The restoring weights of `NAME.onnx` and of `NAME.safetensors` are in a file beside it, `NAME` with this behind."""
+"""Suffix of the restoring weights: those of `NAME.onnx` and `NAME.safetensors` are in `NAME-restore.safetensors`."""
 
 ALLOWED = "0 (faithful) to 1 (restoring)"
 
@@ -119,7 +119,7 @@ def _content(path: Path) -> bytes:
 
 
 def _initializers(content: bytearray) -> Iterator[tuple[str, int, int]]:
-    """The name of each tensor of an ONNX graph that has raw data, and from where to where that is."""
+    """Names of the tensors of an ONNX graph that have raw data, with the range of its bytes."""
     for field, *graph in _fields(content, 0, len(content)):
         for inner, *tensor in _fields(content, *graph) if field == _GRAPH else ():
             if inner == _INITIALIZER:
@@ -130,7 +130,7 @@ def _initializers(content: bytearray) -> Iterator[tuple[str, int, int]]:
 
 
 def _fields(content: bytearray, begin: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The number of each field of bytes in a protobuf message, and from where to where they are. Raises IndexError."""
+    """Numbers of the length-delimited fields of a protobuf message, with their byte ranges. Raises IndexError."""
     at = begin
     while at < end:
         tag, at = _varint(content, at)

@@ -1,7 +1,7 @@
-"""Ranges of a network's layers for 8-bit integers: a small file beside a model, see `vsadcvsr.train.calibrate`.
+"""Ranges of a network's layers for 8-bit integers: a small file next to a model, see `vsadcvsr.train.calibrate`.
 
-It names the weights that it was made with by their checksums, since the ranges of others would degrade output
-unnoticed.
+It holds the checksums of the weights that were measured, since ranges of other weights would degrade the output
+without notice.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from vsadcvsr.errors import WeightsError
 from vsadcvsr.files import sha256
 
 SUFFIX = "-int8.json"
-"""The ranges of `NAME.onnx` are in a file beside it, `NAME` with this behind."""
+"""Suffix of the file with ranges: those of `NAME.onnx` are in `NAME-int8.json`."""
 
 FORMAT = 1
 
 _log = logging.getLogger(__name__)
 
 type Range = tuple[float, float]
-"""The least and the greatest input of a layer."""
+"""The smallest and the largest input of a layer."""
 
 
 def ranges_path(path: Path) -> Path:
@@ -32,7 +32,7 @@ def ranges_path(path: Path) -> Path:
 
 
 def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
-    """The ranges of the layers of a model's file, by their names; none where they are of other weights.
+    """The ranges of the layers of a model's file, by their names; empty if they are of other weights.
 
     Raises WeightsError for a damaged file.
     """
@@ -49,12 +49,12 @@ def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
     fits = sums == [FORMAT, sha256(path), *([sha256(blend.path)] if blend else [])]
     if fits and (blend is None or blend.denoise <= most):
         return ranges_by_layer
-    _log.info("%s is of other weights, or of less denoise than is asked for: int8 is left out", ranges.name)
+    _log.info("%s is of other weights, or of a lower denoise than requested: int8 is not used", ranges.name)
     return {}
 
 
 def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range], *, denoise: float = 1.0) -> Path:
-    """Writes the ranges of a model's file, with up to `denoise` of its restoring weights; where they are."""
+    """Writes the ranges of a model's file, with up to `denoise` of its restoring weights; returns their path."""
     data = {
         "format": FORMAT,
         "model": sha256(path),

@@ -31,7 +31,7 @@ def doctor() -> None:
     """What is installed, which providers work, whether the plugin loads; exit code 1 if something is broken."""
     from vsadcvsr.doctor import examine
 
-    logging.getLogger("vsadcvsr").setLevel(logging.WARNING)  # what runs where is what the findings say
+    logging.getLogger("vsadcvsr").setLevel(logging.WARNING)  # the findings themselves say which backend runs
     console, broken = Console(), False
     for finding in examine():
         broken |= finding.verdict == "failed"

@@ -60,7 +60,7 @@ _VIDEO_BYTES = 2 * 256 * 192 * 3 // 2  # what the script above makes, without y4
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: `ok`, `absent` (optional and not there) or `failed`, and what was found or what to do."""
+    """Result of a check: `ok`, `absent` (optional and not installed) or `failed`, with a detail or what to do."""
 
     name: str
     verdict: Verdict
@@ -68,7 +68,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """All checks, each as soon as it is done; a step on a backend may take seconds."""
+    """Results of all checks, each as soon as it is available; a step on a backend may take seconds."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield _runtimes()
     yield from _in_python()
@@ -124,7 +124,7 @@ def _in_python() -> Iterator[Finding]:
         return
     (release, backend, plugin), sources = (line.split(maxsplit=2) for line in done.stdout.decode().splitlines())
     runs = f"VapourSynth R{release}, {Path(plugin).name}, backend 'auto' is {backend}"
-    lost = "cannot be used" in _last_words(done)  # beside other plugins, that is; `_step` tries without them
+    lost = "cannot be used" in _last_words(done)  # together with other plugins; `_step` tries without them
     yield Finding(name, "failed" if lost else "ok", f"{runs}: {_last_words(done)}" if lost else runs)
     if sources:
         yield Finding("video source", "ok", ", ".join(f"core.{source}" for source in " ".join(sources).split()))

@@ -18,7 +18,8 @@ NO_TELEMETRY = {
 
 
 def variables(values: Mapping[str, str]) -> AbstractContextManager[None]:
-    """For the time of an import sets those that the user has not set, so that no later child process inherits them."""
+    """Sets environment variables during an import, unless the user has set them; child processes do not inherit them.
+    """
     return _added(os.environ, values)
 
 

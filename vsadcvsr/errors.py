@@ -9,7 +9,7 @@ AdcvsrError
 ├── MediaError                  a child process or a stream
 └── FarmError                   chunks that failed, each with its cause
 
-Each message is one line, fit to be shown to a user as it stands.
+Each message is one line that can be shown to users unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class UsageError(AdcvsrError, ValueError):
 
     @classmethod
     def of(cls, name: str, value: object, allowed: str, hint: str = "") -> UsageError:
-        """The error for argument `name`, in the one form that all of them share."""
+        """The error for an argument whose value is outside a set of values."""
         return cls(f"{name} is {value!r}, allowed: {allowed}" + (f"; {hint}" if hint else ""))
 
 
@@ -56,7 +56,7 @@ class FarmError(AdcvsrError):
 
 
 def one_line(error: BaseException, limit: int | None = None) -> str:
-    """The words of any error, ours or a library's, on one line; no more than so many characters of them."""
+    """The message of an error, ours or a library's, on one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit]
 
 

@@ -1,4 +1,4 @@
-"""Optional dependencies: which extra to install, said where one of its packages is missing."""
+"""Optional dependencies: errors that name the extra to install if a package is missing."""
 
 from __future__ import annotations
 

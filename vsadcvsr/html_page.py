@@ -25,7 +25,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def write(path: Path, page: bytes) -> None:
-    """Writes a page that is there in full or not at all. Raises MediaError."""
+    """Writes a page atomically. Raises MediaError."""
     try:
         with replacing(path) as unfinished:
             unfinished.write_bytes(page)

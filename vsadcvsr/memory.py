@@ -2,7 +2,7 @@
 
 Tiles change the output of a network without a known reach (global attention) slightly, so there are as few as possible;
 offloading changes nothing, but costs transfers. A plan depends on the size of the device's memory, not on what is free
-at the moment: otherwise a film would not look the same twice.
+at the moment: otherwise a video would not have the same bits twice.
 """
 
 from __future__ import annotations

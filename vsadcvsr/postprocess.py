@@ -89,6 +89,6 @@ def _blocks(frame: Array) -> Iterator[Array]:
 
 
 def _clamp_has_nan(block: Array) -> bool:
-    """Clamps a block; says whether it holds anything but numbers."""
+    """Clamps a block; returns whether it has NaN or infinity."""
     np.clip(block, 0, 1, out=block)
     return bool(np.isnan(block.max()))

@@ -97,12 +97,12 @@ class MemoryNeeds:
     """Input and output buffers of a stream, on both sides."""
 
     def on_device(self, streams: int, offload: Offload) -> int:
-        """Device memory for so many streams that take turns."""
+        """Device memory for a number of streams that take turns."""
         staging = {"none": 0, "lines": self.skip_staging, "all": self.skip_staging + self.temporal_staging}[offload]
         per_stream = {"none": self.temporal_states + self.skip_delays, "lines": self.temporal_states, "all": 0}[offload]
         return self.weights + self.activations + staging + streams * (per_stream + self.io_buffers)
 
     def on_host(self, streams: int, offload: Offload) -> int:
-        """Pinned host memory for so many streams."""
+        """Pinned host memory for a number of streams."""
         per_stream = {"none": 0, "lines": self.skip_host, "all": self.skip_host + self.temporal_host}[offload]
         return streams * (self.io_buffers + per_stream)

@@ -83,7 +83,7 @@ def _is_video(path: Path) -> bool:
 
 def _log_skipped(where: str, names: Sequence[str]) -> None:
     if names:
-        _log.warning("%s: left out, as no film: %s", where, shortened_list(names))
+        _log.warning("%s: skipped, since they are no videos: %s", where, shortened_list(names))
 
 
 def shortened_list(names: Sequence[str]) -> str:

@@ -123,13 +123,13 @@ def _obstacles(command: Command, split: SplitCommand, inputs: Sequence[InputInfo
 def _whole_film_options(options: Iterable[Option]) -> Iterator[str]:
     for option in options:
         if option.name in _WHOLE_FILM_OPTIONS and _kind(option) in {"", "v"}:
-            yield f"{option.token} {option.value} must see the whole film"
+            yield f"{option.token} {option.value} must see the whole video"
         elif option.name.endswith(("-params", "opts")) and (
             parameter := _WHOLE_FILM_PARAMETERS.search(option.value or "")
         ):
-            yield f"{parameter[1]} in {option.token} must see the whole film"
+            yield f"{parameter[1]} in {option.token} must see the whole video"
         elif not (is_video_option(option) or _is_container_option(option)):
-            yield f"{option.token} may need to see the whole film"
+            yield f"{option.token} may need to see the whole video"
 
 
 def _kind(option: Option) -> str:

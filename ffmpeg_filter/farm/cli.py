@@ -1,9 +1,9 @@
-"""`ffadcvsr farm`: the work of one command for many machines, in a folder that all of them see.
+"""`ffadcvsr farm`: one command on many machines, by a folder that all of them can access.
 
 0    done, or done already
 64   a mistake in the command: do not try again
-65   what was planned with is not what is there, a package included, or cannot be taken: do not try again
-75   anything that another attempt, perhaps on another machine, may cure
+65   source, FFmpeg, model, engine or a package differs from the plan, or cannot be used: do not try again
+75   any other failure: another attempt, perhaps on another machine, may succeed
 130  Ctrl-C
 """
 

@@ -21,8 +21,8 @@ def plan_summary(job: Job) -> str:
     frames, spec = job.chunks[-1].end, job.recipe
     method = "chunks are encoded by themselves and joined as they are"
     if spec["mode"] == "lossless":
-        method = f"chunks are kept without loss and encoded as one film at the merge ({spec['reason']})"
-    seeking = "" if spec["pts_shift"] is not None else "; each chunk is decoded from the beginning of the film"
+        method = f"chunks are lossless and encoded as one video by the merge ({spec['reason']})"
+    seeking = "" if spec["pts_shift"] is not None else "; each chunk is decoded from the beginning of the source"
     return f"{frames} frames in {len(job.chunks)} chunks in {job.folder}; {method}{seeking}"
 
 

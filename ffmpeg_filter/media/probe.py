@@ -149,7 +149,7 @@ def _with_side_data(
         index: embedded_side_data.in_packet(codec, _extradata(container, index)) for index, codec in codecs.items()
     }
     common = NONE
-    with suppress(av.FFmpegError, OSError):  # what is damaged is for FFmpeg to complain of
+    with suppress(av.FFmpegError, OSError):  # FFmpeg itself reports damage
         count = _PROBED_IMAGES if not is_film else _PROBED_PACKETS_ONCE if reads_once else _PROBED_PACKETS
         videos = [stream for stream in container.streams.video if stream.index in codecs]
         packets = (packet for packet in container.demux(videos) if packet.size)  # the last ones of streams are empty

@@ -95,7 +95,7 @@ class InputRelay:
         return readable
 
     def _read(self, size: int) -> bytes:
-        if self._input < 0:  # a named pipe is opened here, since that takes until somebody writes to it
+        if self._input < 0:  # a named pipe is opened here, since that blocks until it has a writer
             self._input = os.open(urls.path(self.url) or self.url, os.O_RDONLY)
         data = os.read(self._input, size)
         if not data and self._source is not None and (status := self._source.wait()):

@@ -15,7 +15,7 @@ _MAX_LINES = 50
 _PENDING_SECONDS = 1.0  # seconds
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug|trace)\] ")
 _QUEUE_WARNING = re.compile(r"Thread message queue blocking")
-"""Warning about a slowly read input, which is normal beside a network."""
+"""Warning about a slowly read input, which is normal in front of a network."""
 _WRITE_ERROR = re.compile(
     r"Error writing trailer|Error closing file|Error muxing|Error submitting a packet to the muxer|"
     r"av_interleaved_write_frame|Slave muxer #\d+ failed"

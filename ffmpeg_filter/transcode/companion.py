@@ -32,7 +32,7 @@ OUTPUT_LABEL = "adcvsr_out"
 _LABEL, _INPUT_LABEL = "adcvsr_companion", "adcvsr_companion_in"
 _SHRINKING = (
     f"scale={SIZE}:{SIZE}:flags=neighbor",
-    "settb=1/1000000", "interleave=1",  # which takes the rate away: MPEG-2 has few
+    "settb=1/1000000", "interleave=1",  # removes the frame rate: MPEG-2 supports only a few
     "settb=1/25", "setpts=N",
 )  # fmt: skip
 _ENCODING = (
@@ -69,7 +69,7 @@ _BITMAP = struct.pack("<IiiHH4sIiiII", 40, SIZE, SIZE, 1, 24, b"MPNG", 0, 0, 0, 
 PNG = CompanionCodec(
     "rgb24", ("-c:v", "png", "-compression_level", "1"),
     TrackCodec(b"V_MS/VFW/FOURCC", _BITMAP, SIZE), frozenset({PROFILE, EXIF}),
-    input_options=("-noautorotate",),  # whatever EXIF says of it: the first FFmpeg did that, or was asked not to
+    input_options=("-noautorotate",),  # regardless of EXIF: the decoding FFmpeg has rotated, or was told not to
 )  # fmt: skip
 _EXIF_LIBAVUTIL = (60, 0)
 """libavutil from which frames have EXIF (FFmpeg 8)."""

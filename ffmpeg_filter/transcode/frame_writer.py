@@ -58,7 +58,7 @@ def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companio
 def restoring_filters(pixel_format: str, stream_info: StreamInfo, version: tuple[int, int]) -> list[str]:
     """Filters at the head of the encoder's graph that undo the pipe's representation. `version` is libavutil's."""
     clock = [f"settb={stream_info.time_base.numerator}/{stream_info.time_base.denominator}"]
-    if stream_info.rate is None:  # the one filter that takes the rate away
+    if stream_info.rate is None:  # the only filter that removes the frame rate
         clock = ["settb=1/1000000", "interleave=1", *clock]
     return [*clock, *pipe_format_of(pixel_format).restoring_filters(version)]
 

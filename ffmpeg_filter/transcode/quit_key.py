@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 _QUIT = (b"q", b"Q")
 _KEYSTROKES = 2
-"""Maximum bytes on a pipe that count as keys; more are somebody else's input, such as a shell loop's."""
+"""Maximum bytes on a pipe that count as keys; more are the input of another program, such as a shell loop's."""
 
 
 @contextmanager

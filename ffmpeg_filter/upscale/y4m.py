@@ -124,7 +124,7 @@ def _write_all(stdout: BinaryIO, header: Header, frames: Iterable[RawFrame]) -> 
         write(stdout, header, frames)
     except OSError as error:
         with suppress(OSError):
-            stdout.close()  # else what is left in its buffer is written at the end of the program, in vain
+            stdout.close()  # else Python tries to write the rest of its buffer at exit
         if not isinstance(error, BrokenPipeError):
             raise
 

@@ -35,7 +35,7 @@ PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 
 class Backend(Protocol):
-    """A loaded network. One instance serves many streams and threads; what a stream has seen is in its state."""
+    """A loaded network. One instance serves many streams and threads; each stream has its own state."""
 
     spec: ModelSpec
     label: str
@@ -109,7 +109,7 @@ class _Factory(Protocol):
 
 _log = logging.getLogger(__name__)
 
-# Weak, so that a model goes when its last user has gone: nobody has to count.
+# Weak references: a model is freed with its last user, without counting.
 _loaded: WeakValueDictionary[tuple[object, ...], Backend] = WeakValueDictionary()
 _lock = threading.Lock()
 

@@ -55,7 +55,7 @@ def engine_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
 
 
 def baseline_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
-    """The step beside that of the reference network, on ONNX Runtime and the CPU whatever runs the model."""
+    """The step compared with that of the reference network, which always runs on ONNX Runtime and the CPU."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "reference.onnx")
         try:
@@ -71,7 +71,7 @@ def baseline_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
 
 
 def realesrgan_report(choice: BenchOptions, *, rounds: int) -> Report:
-    """The step beside the network of Real-ESRGAN general x4 v3 under ncnn on the CPU, a frame at a time."""
+    """The step compared with Real-ESRGAN general x4 v3 under ncnn on the CPU, frame by frame."""
     backend, frames = open_engine(choice)[0], noise(choice, 1)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -43,7 +43,7 @@ def open_engine(choice: BenchOptions) -> tuple[Backend, Engine]:
 
 
 def step_action(backend: Backend, frames: list[Array]) -> Action:
-    """One call takes all frames through the bare step, one at a time, on a state that goes on from call to call."""
+    """One call takes all frames through the bare step, one at a time; the state continues from call to call."""
     height, width = backend.spec.padded(*frames[0].shape[1:])
     margin = ((0, 0), (0, height - frames[0].shape[1]), (0, width - frames[0].shape[2]))
     ready = [np.ascontiguousarray(np.pad(frame, margin, mode="edge")[None]) for frame in frames]

@@ -61,9 +61,9 @@ def write_network(path: Path) -> None:
 
 
 def measure_plugin(python: str, plugin: str, network: Path, size: tuple[int, int], *, frames: int) -> Timing:
-    """Times of single frames of (width, height) through `plugin`, at most so many, in the environment of `python`.
+    """Times of at most `frames` single frames of (width, height) through `plugin`, in the environment of `python`.
 
-    Raises BackendError where that has no such plugin, where the plugin fails, or takes longer than PATIENCE.
+    Raises BackendError if that has no such plugin, or if the plugin fails or takes longer than TIMEOUT.
     """
     order = json.dumps({"plugin": plugin, "network": str(network), "size": size, "frames": frames, "seconds": SECONDS})
     try:

@@ -40,7 +40,7 @@ def time_action(action: Action, *, frames: int = 1) -> float:
 
 
 def timed_call[T](action: Callable[[], T]) -> tuple[float, T]:
-    """Seconds of one call, and what it gave."""
+    """Seconds of one call, and its result."""
     began = time.perf_counter()
     result = action()
     return time.perf_counter() - began, result

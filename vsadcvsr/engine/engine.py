@@ -164,9 +164,9 @@ class Engine:
             return self._render(n, fetch) if frame is None else frame
 
     def needed_frames(self, n: int) -> range:
-        """The frames that `output(n, …)` would fetch now, some of which may be past the end: for hosts that must have
-        them before the call. As many as `context_frames`, or those that the current pass (sequential run) has not
-        fetched yet.
+        """The frames that `output(n, …)` would fetch now, some of which may be past the end: for hosts that must
+        request them before the call. They are those of `context_frames`, or those that the current pass (sequential
+        run) has not fetched yet.
         """
         with self._lock:
             if self._cache and self._cache.get(n) is not None:

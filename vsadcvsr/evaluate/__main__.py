@@ -1,9 +1,9 @@
 """Evaluation of upscalers: `adcvsr evaluate --data DIR [--model fast …] [--videos NAME=FOLDER …]`.
 
-DIR holds sets of clips, each clip a video or a folder of images: `clips/gt` and beside it, a quarter of the size,
-a folder for each set; or, for each set, `SET/lr` and `SET/gt`; or just `lr` and `gt`. Without `gt` only what needs no
-truth is measured. `photos_hr`, if there, is the set `photos`, shrunk by antialiased bicubic. Where `lr` and `gt` are of
-one size `lr` is shrunk as well.
+DIR holds sets of clips, each clip a video or a folder of images: `clips/gt` and, at a quarter of the size, `clips/SET`
+for each set; or, for each set, `SET/lr` and `SET/gt`; or just `lr` and `gt`. Without `gt` only what needs no truth is
+measured. `photos_hr`, if there, is the set `photos`, shrunk by antialiased bicubic. Where `lr` and `gt` are of one size
+`lr` is shrunk as well.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _report(arguments: argparse.Namespace) -> Report:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures, prints the table and what has to be known of it, and returns the exit status."""
+    """Measures, prints the table and notes on it, and returns the exit status."""
     values = options.evaluation().parse_args(argv)
     return status("evaluate", lambda: _print(values))
 

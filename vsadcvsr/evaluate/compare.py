@@ -1,8 +1,7 @@
 """`adcvsr compare`: videos side by side on one HTML page that needs nothing else.
 
-Images are embedded frame by frame as WebP or PNG, so that what is looked at is what was made and not a video
-encoder's idea of it. All are shown at the size of the largest: smaller ones, such as the source beside its upscales,
-are enlarged by bicubic.
+Images are embedded frame by frame as WebP or PNG, so that no video encoder changes them. All are shown at the size of
+the largest: smaller ones, such as the source next to its upscales, are enlarged by bicubic interpolation.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class View:
 
 @dataclass(frozen=True)
 class Entry:
-    """One input: its name, its frames (3, H, W) in 0..1 at the common size, and what was done to them, if anything."""
+    """One input: its name, its frames (3, H, W) in 0..1 at the common size, and a note on how they were resized."""
 
     name: str
     frames: tuple[Array, ...]

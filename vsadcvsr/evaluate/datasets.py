@@ -83,8 +83,8 @@ def sets_in(data: Path) -> list[str]:
 def read_cases(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
     """The cases of one set. Raises MediaError where a file is missing, FormatError where a pair does not fit.
 
-    `photos` are the images of `photos_hr`, shrunk here. Other sets are `clips/NAME` beside `clips/gt`, or `NAME/lr`
-    beside `NAME/gt`, or `lr` beside `gt`, or `NAME` alone, which has no truth. Every clip is a video or a folder of
+    `photos` are the images of `photos_hr`, shrunk here. Other sets are `clips/NAME` with `clips/gt`, or `NAME/lr`
+    with `NAME/gt`, or `lr` with `gt`, or `NAME` alone, which has no truth. Every clip is a video or a folder of
     images.
     """
     if name == PHOTOS and (data / "photos_hr").is_dir():
@@ -102,7 +102,7 @@ def read_cases(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
 
 
 def crop_centre(frame: Array, width: int, height: int) -> Array:
-    """The middle of a frame; a side that is shorter stays as it is."""
+    """The centre of a frame; a side that is shorter is not cropped."""
     rows, columns = frame.shape[1:]
     top, left = max(0, (rows - height) // 2), max(0, (columns - width) // 2)
     return frame[:, top : top + height, left : left + width]
@@ -111,7 +111,7 @@ def crop_centre(frame: Array, width: int, height: int) -> Array:
 def _fit(
     name: str, low: tuple[Array, ...], truth: tuple[Array, ...] | None, set_name: str, protocol: Protocol
 ) -> Case:
-    """A case cut to the protocol: the low frames first, and the truth where it belongs to them."""
+    """A case cropped to the protocol: the low frames, and the corresponding part of the truth."""
     reduced = bool(truth and low and low[0].shape == truth[0].shape)
     low = tuple(downscale(frame) for frame in low) if reduced else low
     if truth and low:
@@ -120,7 +120,7 @@ def _fit(
         return Case(name, low, truth, set_name, reduced=reduced)
     side = protocol.crop // SCALE
     cut = tuple(crop_centre(frame, side, side) for frame in low)
-    # the corner of the low frames decides: that of the truth, found alone, could lie between their pixels
+    # cropped by the corner of the low frames: the corner of the truth could be between their pixels
     return Case(
         name, cut, truth and tuple(_crop_under(frame, low[0], side) for frame in truth), set_name, True, reduced
     )
@@ -132,7 +132,7 @@ def _crop_under(frame: Array, low: Array, side: int) -> Array:
 
 
 def _trim(frame: Array, low: Array) -> Array:
-    """The truth without the one to three rows and columns that are no whole pixel of the low frame."""
+    """The truth without the rows and columns (fewer than the scale) that are no whole pixel of the low frame."""
     sizes = [side * SCALE for side in low.shape[1:]]
     excess = [side - size for side, size in zip(frame.shape[1:], sizes, strict=True)]
     return frame[:, : sizes[0], : sizes[1]] if all(0 <= left < SCALE for left in excess) else frame

@@ -1,8 +1,8 @@
-"""Degradations of the validation set: kinds of source that people have, each of a strength drawn for the scene.
+"""Degradations of the validation set: common kinds of source, each with a strength drawn for the scene.
 
 Arithmetic before the encoder is in double precision, whose rounding is far below that to 8 bits, so that processors do
-not differ; the encoders run in one thread. The kinds are apart from those of training on purpose: what is measured is
-not the mix that a network learned from.
+not differ; the encoders run in one thread. The kinds differ from those of training on purpose, so that networks are
+not measured on the mix that they were trained on.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DEGRADATIONS = {
 def degrade(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tuple[Pixels, dict[str, float]]:
     """The frames (T, H, W, 3) in 8 bits at a quarter of the truth's size, and the strengths that were drawn.
 
-    All draws follow from kind, scene and seed: a scene is degraded alike in whatever list it stands.
+    All draws follow from kind, scene and seed: a scene is degraded in the same way in every list.
     """
     degradation = DEGRADATIONS[kind]
     digest = hashlib.sha256(f"{seed}/{kind}/{scene}".encode()).digest()

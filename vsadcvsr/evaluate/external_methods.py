@@ -116,13 +116,13 @@ def _substitute(word: str, paths: dict[str, Path]) -> str:
 
 
 def _vspipe(arguments: Sequence[str]) -> str:
-    """Runs the vspipe beside this Python, else the one on PATH."""
+    """Runs the vspipe of this Python's environment, else the one on PATH."""
     vspipe = shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
     if not vspipe:
         raise MediaError(
             "scripts need vspipe, which comes with VapourSynth; it is neither next to this Python nor on PATH"
         )
-    # it looks for its Python on PATH, where that of an environment which is not activated is not
+    # vspipe looks for Python on PATH, which lacks that of an environment that is not activated
     path = f"{Path(vspipe).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return _run([vspipe, *arguments], {**os.environ, "PATH": path})
 

@@ -15,7 +15,7 @@ from vsadcvsr.errors import UsageError
 from vsadcvsr.spec import SCALE, Array
 
 NO_TEMPORAL = "#no-temporal"
-"""Suffix of a model's name: every frame is a scene of its own, so that nothing is taken from its neighbours."""
+"""Suffix of a model's name: every frame is treated as a scene, so that neighbouring frames are not used."""
 
 DENOISE = "#denoise="
 """After a model's name, and before a number from 0 to 1: `denoise`."""
@@ -85,7 +85,7 @@ def _number(word: str) -> float:
 
 
 def _with_times(frames: Iterator[Array]) -> Iterator[tuple[Array, float]]:
-    """Each frame, and how long it took from the one before."""
+    """Each frame, with the seconds since the one before."""
     while True:
         start = time.perf_counter()
         frame = next(frames, None)

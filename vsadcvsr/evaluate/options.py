@@ -12,13 +12,13 @@ TABLES = ("methods", "paper", "summary")
 KINDS = ("clean", "light", "soft", "noisy", "stream", "old")
 """The degradations of a validation set."""
 _TABLE = "paper: metrics down, methods across; summary: with confidence intervals, and what is gained over bicubic"
-_EVALUATE = """DIR holds sets of clips, each clip a video or a folder of pictures: clips/gt and beside it, a quarter
+_EVALUATE = """DIR holds sets of clips, each clip a video or a folder of pictures: clips/gt and next to it, a quarter
 of the size, a folder for each set; or, for each set, SET/lr and SET/gt; or just lr and gt. Without gt only what needs
 no truth is measured. photos_hr, if there, is the set photos, shrunk by antialiased bicubic. Where lr and gt are of
 one size lr is shrunk as well."""
 _VALIDATION = """LIST is a text file with a path below DIR on each line, of a video, a folder of pictures or a
 picture; # begins a comment. These scenes are to be kept out of training. SET gets clips/gt, the middle of the first
-frames of each scene, and beside it a folder for each kind of degradation, a quarter as wide and high; a picture
+frames of each scene, and next to them a folder for each kind of degradation, a quarter as wide and high; a picture
 becomes a slow pan. adcvsr evaluate --data SET --metrics summary --table summary measures on it."""
 _PEER = "a weights file of any origin: an x4 network, run frame by frame on the CPU"
 _VIDEOS = """videos, or folders of pictures, of FOLDER/SET or else FOLDER, with the names of the clips; only as many

@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was measured, how, and what stands in the way of the rest."""
+    """All measurements, with their settings and the reasons for missing ones."""
 
     rows: tuple[Row, ...]
     measures: MetricSet
@@ -64,7 +64,7 @@ class Report:
         return [*lines, *self.remarks, *(f"not measured: {reason}" for reason in self.measures.reasons)]
 
     def as_json(self) -> dict[str, object]:
-        """Plain values; what is infinite or was not measured is null. Every frame has its number under `frames`."""
+        """Plain values; infinite or missing numbers are null. `frames` has a number for each frame."""
         columns = {name: {"head": COLUMNS[name].head, "better": COLUMNS[name].better} for name in self.measures.columns}
         return {
             "settings": self._settings(),
@@ -90,7 +90,7 @@ class Report:
 def score_of(
     frames: Iterable[Array], truth: ClipWithFlow | None, measures: MetricSet, *, seconds: float = math.nan
 ) -> Score:
-    """Measures a clip beside its truth, frame n with frame n. Raises FormatError where counts or sizes differ."""
+    """Measures a clip against its truth, frame n with frame n. Raises FormatError if counts or sizes differ."""
     clip = truth if truth is not None and frames is truth.frames else ClipWithFlow(tuple(frames))
     if truth is not None:
         if len(clip.frames) != len(truth.frames):

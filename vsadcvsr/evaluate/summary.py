@@ -1,6 +1,6 @@
-"""The table of a validation set: means over scenes with 95 % confidence intervals, and what is gained over bicubic.
+"""The table of a validation set: means over scenes with 95 % confidence intervals, and gains over bicubic.
 
-What is independent counts once: clips of one scene (`dog_a` and `dog_c`, `lake` and its crop `lake_d`) are averaged
+Only independent samples count: clips of one scene (`dog_a` and `dog_c`, `lake` and its crop `lake_d`) are averaged
 first, and so are, over several sets, the degradations of a scene. A gain is the difference scene by scene, so that its
 interval is that of the gain and not of how scenes vary.
 """

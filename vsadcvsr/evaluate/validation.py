@@ -2,7 +2,7 @@
 
 LIST is a text file with a path below DIR on each line, of a video, a folder of images or an image; `#` begins a
 comment. These scenes are to be kept out of training. SET gets `clips/gt`, the middle of the first frames of each scene,
-and beside it a folder for each kind of degradation, a quarter as wide and high; an image becomes a slow pan. Draws
+and next to them a folder for each kind of degradation, a quarter as wide and high; an image becomes a slow pan. Draws
 follow from the seed and the names alone: the same list gives the same pixels with the same encoders (those of PyAV's
 wheel), which the printed checksum shows.
 `adcvsr evaluate --data SET --metrics summary --table summary` measures on it.

@@ -134,7 +134,7 @@ class Worker:
 
 
 def check_same_engine(labels: set[str]) -> None:
-    """Raises ChangedError if frames of different engines would be in one film: they differ in their last bits."""
+    """Raises ChangedError if one video would have frames of different engines, which differ in their last bits."""
     if len(labels) > 1:
         raise ChangedError(
             f"chunks of one video were upscaled with different engines: {', '.join(sorted(labels))}; set backend, "

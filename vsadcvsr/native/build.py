@@ -1,7 +1,7 @@
-"""The build hook: compiles the shim and puts it where VapourSynth finds plugins by itself.
+"""The build hook: compiles the shim and puts it into VapourSynth's folder of plugins.
 
 `ADCVSR_TARGET=windows-x86_64 pip wheel .` builds for another machine with the `zig` of the ziglang wheel; without it
-the compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig, which the build then asks for by itself.
+the compiler of this machine is used: `$CC`, else cc, gcc or clang, else zig, which is then a requirement of the build.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def compile_command(target: Target, version: str, native: Path, library: Path) -
 
 
 def run(command: Sequence[str]) -> None:
-    """Runs the compiler; its words end up in the error."""
+    """Runs the compiler; the error has its output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"the shim does not compile: {shlex.join(command)}\n{done.stderr.strip()}")
@@ -139,7 +139,7 @@ class ShimHook(BuildHookInterface[BuilderConfig]):
     """Adds the compiled plugin and its manifest to the wheel, and tags the wheel with the platform alone."""
 
     def dependencies(self) -> list[str]:
-        """What a build needs beside what pyproject.toml names: zig, where nothing else compiles for the target."""
+        """Requirements of a build that pyproject.toml does not name: zig, if nothing else compiles for the target."""
         needs_zig = target_of(os.environ).triple or not (os.environ.get("CC") or compiler_here())
         return [ZIG] if needs_zig else []
 

@@ -93,7 +93,7 @@ def image_network(path: Path) -> ImageNetwork:
     tensors = _tensors(path)
     try:
         descriptor = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(tensors))
-    except Exception as cause:  # readers of every architecture raise what they like
+    except Exception as cause:  # readers of each architecture raise different errors
         raise WeightsError(
             f"{path} is no network that spandrel knows: {one_line(cause, 200) or type(cause).__name__}"
         ) from cause

@@ -84,7 +84,7 @@ def write_tensors(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:
     try:
         with replacing(path) as unfinished:
             unfinished.touch()
-            mode = unfinished.stat().st_mode  # as files are made here; safetensors makes them for the owner alone
+            mode = unfinished.stat().st_mode  # the default mode; safetensors creates files for the owner only
             safetensors.numpy.save_file(flat, unfinished, metadata)
             unfinished.chmod(mode)
     except (OSError, safetensors.SafetensorError) as error:

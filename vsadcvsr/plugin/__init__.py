@@ -106,13 +106,13 @@ def _build_graph(
 
 
 def load() -> None:
-    """Loads the plugin into the current core, unless it is there: for installs that VapourSynth does not search."""
+    """Loads the plugin into the current core, if it is not loaded: for installs that VapourSynth does not search."""
     if not hasattr(vs.core, "adcvsr"):
         vs.core.std.LoadPlugin(str(library()))
 
 
 def library() -> Path:
-    """The plugin's file: `ADCVSR_PLUGIN`, else inside the installed package, else beside VapourSynth itself."""
+    """The plugin's file: `ADCVSR_PLUGIN`, else inside the installed package, else next to VapourSynth itself."""
     if configured := os.environ.get("ADCVSR_PLUGIN"):
         return Path(configured)
     roots = [Path(__file__).parents[2], Path(vs.__file__).parents[1]]
@@ -127,8 +127,8 @@ def library() -> Path:
 
 
 def version() -> dict[str, str]:
-    """Versions of what is installed, by name (what is not is left out), the plugin's file, and as `backend` what "auto"
-    takes for the model `fast`.
+    """Versions of installed packages by name, the plugin's file, and as `backend` the choice of "auto" for the model
+    `fast`.
     """
     versions = {"python": platform.python_version()}
     for name in _REPORTED_PACKAGES:

@@ -1,7 +1,7 @@
 """Conversion of any VapourSynth clip to RGBS and back: sizes, formats, matrices.
 
-Colour is described by frame properties, which may change within a clip. On the way in `resize` reads them by itself,
-once every frame has a matrix; on the way out there is one `resize` node for each combination of properties seen.
+Colour is described by frame properties, which may change within a clip. For the input, `resize` reads them, once
+every frame has a matrix; for the output there is one `resize` node for each combination of properties seen.
 """
 
 from __future__ import annotations

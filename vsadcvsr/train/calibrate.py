@@ -1,5 +1,5 @@
-"""Ranges of a compact student's layers, with which it runs in 8-bit integers: the least and the greatest input of each
-layer on sources made from data of yours, with shares of its restoring weights.
+"""Calibration of a compact student for 8-bit integers: the smallest and the largest input of each layer on sources made
+from your data, with several shares of its restoring weights.
 
 python -m vsadcvsr.train.calibrate run/fast.onnx --data CLIPS
 """
@@ -32,7 +32,7 @@ with needs("train", "calibration", __name__):
     from vsadcvsr.video_io import read_pixels
 
 _FILES = 60
-_FRAMES = 3  # of each film
+_FRAMES = 3  # of each video
 _SIDE = 768  # pixels of a frame's middle that are used, at most
 _MULTIPLE = 4  # what the sides of a student's frames must divide by
 _SHARES = (0.0, 0.5, 1.0)  # of the most denoise
@@ -70,7 +70,7 @@ def clips_in(folders: Sequence[Path], most: int, scale: int) -> Iterator[Tensor]
     if not ranges:
         raise UsageError(f"no videos or pictures in {', '.join(map(str, folders))}; name other folders with --data")
     for path in ranges[:: -(-len(ranges) // most)]:
-        with suppress(MediaError):  # one that cannot be read is none of those that count
+        with suppress(MediaError):  # unreadable files are skipped
             frames = _frames(path, _MULTIPLE * scale)
             large = np.asarray(frames, np.float32) / np.float32(255)
             for make in (clean, light):
@@ -90,7 +90,7 @@ def _frames(path: Path, multiple: int) -> list[np.ndarray[tuple[int, ...], np.dt
 
 
 def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES, denoise: float = 1.0) -> Path:
-    """Writes the ranges of a model, up to that `denoise`, beside its ONNX file; where they are."""
+    """Writes the ranges of a model, up to that `denoise`, next to its ONNX file; returns their path."""
     graph, weights = (store.find(_alike(model, suffix), (suffix,)) for suffix in (".onnx", ".safetensors"))
     try:
         restoring = store.restoring(model)
@@ -107,7 +107,7 @@ def calibrate(model: str | Path, folders: Sequence[Path], *, most: int = _FILES,
 
 
 def _alike(model: str | Path, suffix: str) -> str | Path:
-    """A name, or the file of that kind beside a file."""
+    """A model's name unchanged, or a file's path with another suffix."""
     path = Path(model)
     return path.with_suffix(suffix) if path.suffix else model
 

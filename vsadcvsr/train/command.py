@@ -27,7 +27,7 @@ def settings_of(
 
     `options` are settings by their dotted names, with None for those that are not set; `assignments` are texts such as
     `adversarial.steps=500`, whose values are TOML. A file may name its own `data`. With data and no pool, the pool is
-    beside the results. Raises UsageError.
+    in the folder of the results. Raises UsageError.
     """
     table: dict[str, Any] = TrainSettings.table(file) if file else {}
     data = _folders(file, table.pop("data", []), data)

@@ -86,7 +86,7 @@ def deduplicated[T](tensors: Mapping[str, T]) -> tuple[dict[str, T], dict[str, s
 
 
 def net_name(name: str) -> str:
-    """The name here of a tensor of `net_params_200.pkl`; one that is not known stays as it is."""
+    """The name here of a tensor of `net_params_200.pkl`; an unknown one is returned unchanged."""
     if name.startswith(_MIDDLE):
         return "decoder." + _translate_blocks(_translate(name.removeprefix(_MIDDLE), _MIDDLED))
     if name.startswith(_UNET):

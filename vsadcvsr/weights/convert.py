@@ -47,8 +47,8 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
     """Writes the weights file `out` from AdcSR's two files, in any order, or from one checkpoint of our training.
 
     A checkpoint's network is the one of `candidates` that its tensors fit; by default all that have a name. The
-    official network is the first of them. Runs nothing that a file says. Raises WeightsError, which names what is
-    missing, not known, of another shape, not a number, or not the same as its repetition; then `out` is left as it was.
+    official network is the first of them. Executes no code of the file. Raises WeightsError, which names tensors
+    that are missing, unknown, of another shape, not finite, or not equal to their repetition; then `out` is unchanged.
     """
     from vsadcvsr.nets import weights_file
 
@@ -110,7 +110,7 @@ def _renamed(
 
 
 def _differences(file: TorchFile, unique: Mapping[str, StoredTensor], repeats: Mapping[str, str]) -> list[str]:
-    """Which repetitions are not what they repeat. Where they are the same numbers of the file, nothing is read."""
+    """Messages about repeated tensors that differ. Nothing is read if both are the same range of the file."""
     problems, tensors = list[str](), weights_in(file)
     for name, first in repeats.items():
         if first not in unique:

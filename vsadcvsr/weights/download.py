@@ -58,7 +58,7 @@ def _download_file(url: str, path: Path, expected: str, progress: Progress) -> N
 
 
 def _transfer(url: str, part: Path, progress: Progress) -> bool:
-    """Makes `part` whole; says whether some of it was there before. Raises WeightsError where the other side stops."""
+    """Completes `part`; returns whether a part of it existed before. Raises WeightsError if the server stops early."""
     received = part.stat().st_size if part.exists() else 0
     try:
         opening = _open(url, received)

@@ -1,8 +1,8 @@
 """Reading of torch checkpoints without executing anything in them.
 
-Such a file is a zip archive: one pickle, and the data of each tensor beside it. A pickle can call any function by name;
-here only those that build tensors are allowed, and ours are used instead. Training frameworks leave objects of their
-own in checkpoints: these become inert placeholders. Any other name is refused.
+Such a file is a zip archive of one pickle and the data of each tensor. A pickle can call any function by name; here
+only those that build tensors are allowed, and are replaced by ours. Training frameworks store objects of their own
+classes in checkpoints: these become inert placeholders. Any other name is refused.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, tabl
     """The file of a model: a name of the catalogue, else the path of a file of the user's own.
 
     `suffixes` are the kinds of file that will do, in order of preference; "" stands for built-in models, whose path is
-    just their name. The files of the catalogue are beside `table`, or in `cache()` where they are fetched, and must
-    have their sums. Raises UsageError or WeightsError.
+    just their name. The files of the catalogue are next to `table`, or in `cache()` if they are downloaded, and must
+    have their checksums. Raises UsageError or WeightsError.
     """
     if not isinstance(cast(object, model), (str, Path)) or not str(model):
         raise UsageError.of("model", model, "a name, or the path of a weights file")

@@ -42,7 +42,7 @@ def test_without_a_gpu_it_says_what_can_be_done(
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert __main__.main([]) == 2
-    assert capsys.readouterr().err == "bench: torch sees no GPU here; --dry-run goes the same way on the CPU\n"
+    assert capsys.readouterr().err == "bench: torch finds no GPU; --dry-run takes the same steps on the CPU\n"
 
 
 def test_wrong_outputs_are_not_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

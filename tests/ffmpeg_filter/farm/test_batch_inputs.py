@@ -56,7 +56,7 @@ def test_of_a_folder_the_films_are_taken_and_the_rest_is_said(caplog: pytest.Log
     files("in/b.MKV", "in/a.mkv", "in/a.srt", "in/cover.jpg", "in/show.nfo", "in/.hidden.mkv", "in/extras/c.mkv")
     Path("in/gone.mkv").symlink_to("nowhere.mkv")
     assert files_of("in") == ["in/a.mkv", "in/b.MKV"]
-    assert caplog.messages == ["in: left out, as no film: a.srt, cover.jpg, extras, gone.mkv, show.nfo"]
+    assert caplog.messages == ["in: skipped, since they are no videos: a.srt, cover.jpg, extras, gone.mkv, show.nfo"]
 
 
 def test_a_film_of_any_name_is_one_and_a_song_with_a_cover_is_none() -> None:

@@ -46,7 +46,7 @@ def test_constant_quality_is_encoded_chunk_by_chunk(words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "-b:v 5M must see the whole film"),
+        ("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "-b:v 5M must see the whole video"),
         ("-i a -vf adcvsr -c:v libx264 -crf 18 -maxrate 5M -bufsize 10M out.mkv", "-maxrate 5M"),
         ("-i a -vf adcvsr -c:v libx264 -b:v 5M -pass 2 out.mkv", "-b:v 5M"),
         ("-i a -vf adcvsr -c:v libx265 -x265-params crf=20:vbv-maxrate=9000 out.mkv", "vbv-maxrate in -x265-params"),
@@ -85,7 +85,7 @@ def test_chunks_without_loss_can_be_asked_for() -> None:
 
 def test_to_refuse_chunks_without_loss_is_an_error_where_they_are_needed() -> None:
     assert encoding("-i a -vf adcvsr -c:v libx264 out.mkv", "none").mode == "direct"
-    with pytest.raises(UsageError, match=r"cannot be encoded separately: -b:v 5M must see the whole film"):
+    with pytest.raises(UsageError, match=r"cannot be encoded separately: -b:v 5M must see the whole video"):
         encoding("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "none")
 
 

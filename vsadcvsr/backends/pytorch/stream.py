@@ -37,8 +37,8 @@ class TorchStream:
     """Executes the steps of a stream. If `pipelined`, output comes one frame later than the network produces it, so
     that a step need not wait for its own download; the first is blank.
 
-    `executor_for` returns an executor for steps of so many frames. The network's output is `delay` frames late.
-    `on_nonfinite` is called if a step produced NaN or infinity, which is then repeated in fp32; None disables the
+    `executor_for` returns an executor for steps of a given number of frames. The network's output is `delay` frames
+    late. `on_nonfinite` is called if a step produced NaN or infinity, which is then repeated in fp32; None disables the
     check.
     """
 
@@ -56,7 +56,7 @@ class TorchStream:
         self._pipelined = pipelined
         self._on_nonfinite = on_nonfinite
         self._pending_outputs: deque[_PendingOutput | None] = deque([None] * delay)
-        self._pending_step: PendingDownload | None = None  # the last frame, where it is still to come
+        self._pending_step: PendingDownload | None = None  # the last frame, if its download is pending
         self._pending_planar_step: Callable[[], list[Array] | Planes] | None = None  # the same, for `feed_one`
 
     def step(self, frames: Array, links: Array) -> list[Array]:

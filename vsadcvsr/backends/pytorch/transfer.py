@@ -2,7 +2,7 @@
 
 On a GPU both directions use pinned memory and a stream of their own: the output of the previous step is downloaded and
 the next frames are uploaded while a step computes. Output computed in half precision is transferred as fp16, which
-halves the traffic and loses nothing; planes are transferred as they are.
+halves the traffic and loses nothing; planes are transferred unchanged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ type PlaneArray = NDArray[np.generic]
 type Uploads = list[tuple[Array, Tensor]]
 """Arrays, and the device tensors to copy them to."""
 
-_SLOTS = 2  # a step's frames leave while the next one's are made
+_SLOTS = 2  # the frames of one step are downloaded while the next step runs
 
 
 class Transfer(Protocol):

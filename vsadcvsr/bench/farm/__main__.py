@@ -1,8 +1,8 @@
-"""`python -m vsadcvsr.bench.farm`: what a farm adds to one machine's work, and what many GPUs would take for a film.
+"""`python -m vsadcvsr.bench.farm`: overhead of a farm over one machine, and forecast of a video's time on many GPUs.
 
-1, 2 and 4 workers share a job whose GPU sleeps, so that the cores of this machine do not decide; and again on Ray. The
-parts of a job are measured on a clip that is made. `--predict gpus=1000 hours=2 size=3840x2160 fps_per_gpu=20` reckons
-from both; what it takes for granted is printed with it, and can be given in the same manner.
+1, 2 and 4 workers share a job whose GPU work is replaced by sleeping, so that the cores of this machine do not limit
+it; then the same on Ray. The parts of a job are measured on a synthetic clip. `--predict gpus=1000 hours=2
+size=3840x2160 fps_per_gpu=20` calculates a forecast from both; its assumptions are printed, and can be set like these.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of each part in one worker's time, from the plan to the film; they add up to one."""
+        """Share of each part in one worker's time, from planning to the merged output; the sum is 1."""
         parts = self.parts
         whole = sum(parts[name] for name in ("planning", "opening", "working", "joining")) + parts["sums"] / 2
         added = {words: parts[name] / whole for name, words in _ADDED.items()}
@@ -55,7 +55,7 @@ class Report:
         return {**added, "pictures: decoded, upscaled, encoded": 1 - sum(added.values())}
 
     def measured(self, pixels: int) -> Measured:
-        """Input of the forecast, from a clip of so many pixels."""
+        """Input of the forecast, from a clip with that number of pixels a frame."""
         parts, most = self.parts, self.workers[-1]
         return Measured(
             pixels=pixels,
@@ -69,7 +69,7 @@ class Report:
         )
 
     def _a_frame(self, name: str) -> float:
-        """Seconds that one more frame takes; what is needed once, however long a film, is left out where that shows."""
+        """Seconds per additional frame, without the constant part if the two clips show one."""
         more, parts = self.parts[name] - self.short[name], self.parts
         return more / (parts["frames"] - self.short["frames"]) if more > 0 else parts[name] / parts["frames"]
 
@@ -128,7 +128,7 @@ def text(results: Report) -> str:
         lines += [f"{row.workers:8}  {name:8}{row.seconds:10.2f}{row.efficiency:12.1%}" for row in workers]
     asked = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in results.workers[-1].asked.items())
     lines += [f"asked of the storage for a chunk, by {results.workers[-1].workers}: {asked}", ""]
-    lines += [f"{'one worker, from the plan to the film':60}{'share':>8}"]
+    lines += [f"{'one worker, from planning to the output':60}{'share':>8}"]
     lines += [f"{words:60}{share:8.2%}" for words, share in results.shares.items()]
     lines += ["", f"{'ledger':24}{'first ms':>10}{'again ms':>10}{'between chunks ms':>19}{'all whole ms':>14}"]
     for row in results.ledgers:

@@ -1,4 +1,4 @@
-"""Forecast of the time that a farm takes for a film, from measured overheads and named assumptions."""
+"""Forecast of a farm's time for a video, from measured overheads and named assumptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Assumed:
     width: int = 3840
     height: int = 2160
     rate: float = 24.0
-    """Frame rate of the film."""
+    """Frames per second of the video."""
     scale: int = 4
     lookahead: int = 4
     """Frames on each side that the network sees."""
@@ -61,12 +61,12 @@ class Assumed:
     model: float = 20.0
     """Seconds to load the model."""
     warm: int = 1
-    """0 if each chunk is a process of its own, which loads the model again."""
+    """0 if each chunk runs in a new process, which loads the model again; else 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Seconds of the three verbs."""
+    """Seconds of planning, rendering and merging, and the load on storage."""
 
     seconds: float
     chunks: int
@@ -74,7 +74,7 @@ class Forecast:
     working: float
     merging: float
     useful: float
-    """Share of the GPUs' time in `working` that goes into the film's own frames."""
+    """Share of the GPUs' time in `working` that is spent on frames of the output, not on context frames."""
     reading: float
     """MB/s of all workers together."""
     writing: float
@@ -84,12 +84,12 @@ class Forecast:
 
     @property
     def whole(self) -> float:
-        """Seconds from the command to the film."""
+        """Seconds from the command to the finished output."""
         return self.planning + self.working + self.merging
 
 
 def forecast(measured: Measured, assumed: Assumed) -> Forecast:
-    """By chunks of the length that is assumed, else of the one with which the film is there first."""
+    """The forecast for the assumed chunk length, else for the fastest one."""
     lengths = (
         [assumed.seconds]
         if assumed.seconds
@@ -116,7 +116,7 @@ def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
         chunks=chunks,
         planning=frames * measured.planning * pixels,
         working=working,
-        # every chunk read for its sum, looked into and read; the film written, read and written with all else
+        # chunks are read for checksums, probed and read; the video is written, read, and written with other streams
         merging=frames * measured.joining + out * 1e6 * measured.sums + out * 6 / assumed.disk,
         useful=frames / assumed.fps_per_gpu / (working * assumed.gpus),
         reading=source * read * chunks / frames / making,
@@ -126,31 +126,31 @@ def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
 
 
 def bottlenecks(measured: Measured, assumed: Assumed) -> list[str]:
-    """In plain words, what costs most first; then what would not do, if anything."""
+    """The costs as sentences, the largest first; then limits that are exceeded, if any."""
     result = forecast(measured, assumed)
     idle = max(0, assumed.gpus - result.chunks)
     planning, merging, working = (_time(value) for value in (result.planning, result.merging, result.working))
     parts = {
-        result.planning: f"planning is one machine's work: it decodes the whole film in {planning}",
-        result.merging: f"the merge is one machine's work: {merging} to read the chunks and write the film",
-        result.working: f"the GPUs work for {working}, {result.useful:.0%} of it on the film's own pictures",
+        result.planning: f"planning is one machine's work: it decodes the whole video in {planning}",
+        result.merging: f"the merge is one machine's work: {merging} to read the chunks and write the output",
+        result.working: f"the GPUs work for {working}, {result.useful:.0%} of it on frames of the output",
     }
     words = [f"{seconds / result.whole:.0%} of the time: {parts[seconds]}" for seconds in sorted(parts, reverse=True)]
     if idle:
         words.append(f"{idle} GPUs have no chunk: there are {result.chunks} of {result.seconds:g} s")
     if result.writing > assumed.storage or result.reading > assumed.storage:
         needed = f"take {result.writing:.0f} MB/s and give {result.reading:.0f}"
-        words.append(f"the storage must {needed}, and does {assumed.storage:g}")
+        words.append(f"the storage must {needed}, but is assumed to do {assumed.storage:g}")
     if result.asks > assumed.asks:
-        words.append(f"the storage is asked {result.asks:.0f} times a second, and answers {assumed.asks:g}")
+        words.append(f"the storage gets {result.asks:.0f} calls a second, but is assumed to answer {assumed.asks:g}")
     few = gpus_needed(measured, assumed)
     if few < assumed.gpus:
-        words.append(f"{few} GPUs would take no more than a tenth longer; the rest can work on other films meanwhile")
+        words.append(f"{few} GPUs would take at most 10 % longer; the others can work on other videos meanwhile")
     return words
 
 
 def gpus_needed(measured: Measured, assumed: Assumed) -> int:
-    """The least number of GPUs with which the film takes no more than a tenth longer."""
+    """The smallest number of GPUs that takes at most 10 % longer."""
     limit = 1.1 * forecast(measured, assumed).whole
     low, high = 1, assumed.gpus
     while low < high:

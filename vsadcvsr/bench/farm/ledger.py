@@ -18,8 +18,8 @@ _PICTURES = b"pictures"
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerReading:
-    """Seconds with so many lines in so many files: to read all of them, to read them again, for a chunk that takes none
-    to make, and to see before the merge that every chunk is whole.
+    """Seconds for ledgers of `lines` in `files`: reading all (`first`), reading them again (`again`), the overhead of
+    one chunk (`between`), and the check before the merge that every chunk is complete (`finished`).
     """
 
     files: int
@@ -31,7 +31,7 @@ class LedgerReading:
 
 
 def measure_reading(folder: Path, *, files: int, chunks: int) -> LedgerReading:
-    """A job of which all chunks but three are done: two lines each, in so many workers' files."""
+    """Readings of a job with all chunks but three done: two lines each, in the ledgers of `files` workers."""
     job = plan_job(folder, chunks)
     _fill(job, files, chunks - 3)
     job = Job.read(folder)

@@ -1,7 +1,7 @@
 """Benchmark of sleeping workers on Ray, started on this machine.
 
-`python -m vsadcvsr.bench.farm.on_ray FOLDER CHUNKS SECONDS 1 2 4` prints the results for so many workers, in a process
-of its own, since Ray fills one.
+`python -m vsadcvsr.bench.farm.on_ray FOLDER CHUNKS SECONDS 1 2 4` prints the results for these numbers of workers; it
+runs in its own process, since Ray leaves threads behind.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SleepingWorker:
 
 
 def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
-    """A job in a new `folder`, done by so many workers that are there already. Raises FarmError where one fails."""
+    """Results of a job in a new `folder` on `workers` running workers. Raises FarmError if one fails."""
     job = plan_job(folder, chunks)
     factory, resources = f"{__spec__.name}:SleepingWorker", WorkerResources(_CORES, 0.0)
     pool = WorkerPool(cluster, factory, [seconds], resources, limit=workers)
@@ -78,13 +78,13 @@ def _wait_for_workers(pool: WorkerPool, workers: int) -> None:
     end = time.monotonic() + _TIMEOUT
     while len(pool.idle()) < workers:
         if time.monotonic() > end:
-            raise FarmError(f"{len(pool.idle())} of {workers} workers came within {_TIMEOUT:.0f} s")
+            raise FarmError(f"{len(pool.idle())} of {workers} workers started within {_TIMEOUT:.0f} s")
         pool.scale_up(workers)
         pool.wait(0.1)
 
 
 def main(words: Sequence[str]) -> int:
-    """Each number of workers on a job of its own; one line for all."""
+    """Runs a job for each number of workers, and prints all results as one line of JSON."""
     folder, chunks, seconds = Path(words[0]), int(words[1]), float(words[2])
     with connect("local") as cluster:
         results = [

@@ -29,19 +29,19 @@ _COUNTED_CALLS = ("open", "os.listdir", "os.scandir", "os.link", "os.rename", "o
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """Results of so many workers on a job."""
+    """Results of a number of workers on one job."""
 
     workers: int
     seconds: float
     """From the first worker's start to the last one's end."""
     efficiency: float
-    """Share of that in which they slept, that is, worked."""
+    """Share of that time in which they slept, which stands for work."""
     asked: dict[str, float]
     """Calls to the storage per chunk."""
 
 
 class Sleeper:
-    """Makes chunks of nothing in `seconds` each."""
+    """Renders empty chunks by sleeping for `seconds` each."""
 
     def __init__(self, job: Job, seconds: float) -> None:
         self.job, self.seconds = job, seconds
@@ -56,13 +56,13 @@ class Sleeper:
 
 
 def plan_job(folder: Path, chunks: int) -> Job:
-    """A job of so many chunks of four frames each, of no source."""
+    """A job without a source, of `chunks` chunks of four frames each."""
     divided = tuple(Chunk(number, 4 * number, 4 * number + 4, 4 * number, 4 * number + 4) for number in range(chunks))
     return Job(folder=folder, request={}, recipe={}, sources=[], chunks=divided).write()
 
 
 def scaling(folder: Path, *, workers: int, chunks: int, seconds: float) -> Scaling:
-    """A job in a new `folder`, done by so many processes that begin together. Raises FarmError where one fails."""
+    """Results of a job in a new `folder` by `workers` processes that start together. Raises FarmError if one fails."""
     job = plan_job(folder, chunks)
     with _running(job, workers, seconds) as processes:
         results = _results_of(processes)

@@ -1,8 +1,9 @@
-"""`python -m vsadcvsr.bench.paper`: the paper's network on a GPU, beside itself without our work, and `fast`.
+"""`python -m vsadcvsr.bench.paper`: speed of the paper's network on a GPU, with and without optimisations, and of
+`fast`.
 
 Outputs are checked against the clip form in fp32 before anything is timed. Without `--weights` the weights are random,
-which costs the same. `--dry-run` goes the same way on the CPU with a small network of the same shape, to see that it
-works; its numbers say nothing. Memory for common cards is printed by calculation.
+which takes the same time. `--dry-run` takes the same steps on the CPU with a small network, as a test; its numbers mean
+nothing. Memory on common cards is calculated and printed.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ DRY_RUN = Trial(
 
 @dataclass
 class Results:
-    """Numbers by name, in order; the estimate for `fast`; and what was left out, with the reasons."""
+    """Numbers by name, in order; the estimate for `fast`; and omitted parts with the reasons."""
 
     numbers: dict[str, float] = field(default_factory=dict)
     gpu_estimate: gpu_estimate.Report | None = None
@@ -87,14 +88,14 @@ class Bench:
         self.ways = TorchOptions.for_device(device)
 
     def run(self) -> Results:
-        """All of it, in order. Raises AdcvsrError where outputs are not what they should be."""
+        """Runs all parts in order. Raises AdcvsrError if outputs are wrong."""
         ours = (self.verify, self.count, self.time_ours, self.time_plain, self.last, self.tile)
         for part in (*ours, self.time_fast, self.calculate):
             part()
         return self.results
 
     def verify(self) -> None:
-        """Holds the frames of a stream against the clip form."""
+        """Compares the frames of a stream with the clip form."""
         expected = costs.clip_form(self.net, self.frames, self.device)
         output = costs.run_stream(self._backend(self.ways), self.frames)
         results = decibels(output, expected)
@@ -103,7 +104,7 @@ class Bench:
             raise AdcvsrError(f"outputs differ from the clip form in fp32: {results:.1f} dB; nothing was timed")
 
     def count(self) -> None:
-        """Arithmetic, and what the chip can do of it."""
+        """Counts operations, and measures the rate that the GPU reaches on matrix products."""
         self._flops = costs.flops(self.trial.dims, self.trial.size)
         kind = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[self.precision]
         self._rate = costs.matrix_rate(self.device, kind, self.trial.matrix)
@@ -251,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure(arguments: argparse.Namespace) -> None:
     if not (arguments.dry_run or torch.cuda.is_available()):
-        raise BackendError("torch sees no GPU here; --dry-run goes the same way on the CPU")
+        raise BackendError("torch finds no GPU; --dry-run takes the same steps on the CPU")
     trial, net = _network(arguments)
     device = torch.device("cpu" if arguments.dry_run else "cuda")
     precision = _precision(arguments.precision, device)

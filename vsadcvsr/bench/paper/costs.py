@@ -32,7 +32,7 @@ def flops(dims: PaperDims, size: Size) -> int:
 
 
 def matrix_rate(device: torch.device, type: torch.dtype, side: int, *, rounds: int = 10) -> float:
-    """FLOP/s of products of square matrices, the best of some rounds: what the chip gives at most."""
+    """FLOP/s of products of square matrices, the best of some rounds: the highest rate of the device."""
     left, right = (torch.randn(side, side, device=device).to(type) for _ in range(2))
     best = float("inf")
     for _ in range(3 + rounds):
@@ -99,7 +99,7 @@ class BackendRun:
 
     backend: TorchBackend
     act: Action
-    """Takes all frames once, on a stream that goes on; `count` frames a step."""
+    """Takes all frames once, on a continuing stream; `count` frames a step."""
 
 
 def backend_run(

@@ -1,6 +1,7 @@
-"""`fast` on a GPU: what holds it, with its frames in parts and with planes made on the device. By calculation: what
-the host does with a frame is measured on the CPU available, bytes and operations are counted, and cards are as data
-sheets have them. What the calls into torch and its driver take is not in it.
+"""Estimate of the speed and the bottleneck of `fast` on a GPU, with base and detail or with planes from the device.
+
+The host's work on a frame is measured on this CPU, bytes and operations are counted, and data of GPUs are those of
+their data sheets. The overhead of calls into torch and the driver is not included.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SIZE = (270, 480)
 CORES = 16
 """Of the machine around a card, in these calculations."""
 
-_HALF = 2  # bytes of what is counted and handed in half precision
+_HALF = 2  # bytes of a number in half precision
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def network(size: tuple[int, int] = SIZE) -> Network:
 
 
 def host(size: tuple[int, int] = SIZE, count: int = 24) -> dict[str, float]:
-    """ms of what the host does with a frame, on one thread. Raises MediaError where VapourSynth does not run."""
+    """ms of the host's work on a frame, on one thread. Raises MediaError if VapourSynth does not run."""
     order = json.dumps({"height": size[0], "width": size[1], "count": count})
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     run = subprocess.run(
@@ -115,7 +116,7 @@ def host(size: tuple[int, int] = SIZE, count: int = 24) -> dict[str, float]:
 
 
 def _transfer_times(size: tuple[int, int]) -> dict[str, float]:
-    """ms of what comes after the bus: out of pinned memory, in fp32 or as it is."""
+    """ms of the copies after a download: from pinned memory, converted to fp32 or unchanged."""
     height, width = size[0] * SCALE, size[1] * SCALE
     detail = torch.zeros(height, width, dtype=torch.float16)
     planes = torch.zeros(OUT.nbytes(height, width), dtype=torch.uint8)
@@ -159,7 +160,7 @@ def limits(way: Route, card: Card, network: Network, size: tuple[int, int] = SIZ
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured (ms a frame and thread), what was counted, and frames a second by card, way and limit."""
+    """Measured times (ms a frame and thread), counted operations, and frames per second by card, path and limit."""
 
     measured: dict[str, float]
     computed: dict[str, float]

@@ -137,7 +137,7 @@ def dropped_frames(material: Material, rng: np.random.Generator) -> Iterator[Pai
 
 
 def _brightness_changes(frames: Sequence[Array], rng: np.random.Generator) -> Iterator[Pair]:
-    """A frame beside its successor under another exposure: gain, offset and gamma, clipped as a camera does."""
+    """A frame and its successor under another exposure: gain, offset and gamma, clipped as a camera does."""
     index = int(rng.integers(len(frames) - 1))
     gain, lift, gamma = rng.uniform(1.3, 3.0), rng.uniform(0.0, 0.25), rng.uniform(0.7, 1.4)
     lit = np.clip(gain * frames[index + 1] ** gamma + lift, 0, 1).astype(np.float32)

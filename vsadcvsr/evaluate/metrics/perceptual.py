@@ -63,7 +63,7 @@ METRICS = {
 
 
 def open_metric(name: str) -> PerceptualMetric:
-    """A function that judges a frame, beside its truth where the metric needs one. Raises BackendError where it cannot.
+    """A function that scores a frame, against its truth if the metric needs one. Raises BackendError if it fails.
 
     The same frame gives the same number.
     """

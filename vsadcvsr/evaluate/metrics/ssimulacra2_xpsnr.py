@@ -33,7 +33,7 @@ type _Planes = Sequence[NDArray[np.uint8]]
 
 
 def open_metric(name: str) -> Scores:
-    """A function that gives `ssimulacra2` or `xpsnr` for every frame of a clip beside its truth.
+    """A function that returns `ssimulacra2` or `xpsnr` for every frame of a clip against its truth.
 
     Raises BackendError where the plugin is missing.
     """

@@ -32,7 +32,9 @@ _LOG = "vmaf.json"
 
 
 def open_vmaf(threads: int = 0) -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
-    """A function that gives VMAF for every frame of a clip beside its truth. Raises BackendError where none can."""
+    """A function that returns VMAF for every frame of a clip against its truth. Raises BackendError if none is
+    available.
+    """
     tried = list(dict.fromkeys(binaries()))
     for ffmpeg in tried:
         if "libvmaf" in _output_of(ffmpeg, "-hide_banner", "-filters").split():

@@ -84,8 +84,8 @@ class Scheduler:
         self._jobs.append(ActiveJob.resume(job))
 
     def step(self, seconds: float) -> list[JobResult]:
-        """Works for about so many seconds; returns the jobs that have finished. Raises FarmError if no worker can be
-        started.
+        """Works for about that number of seconds; returns the jobs that have finished. Raises FarmError if no worker
+        can be started.
         """
         if self.unassigned:
             self._pool.scale_up(self.unassigned + sum(worker.task is not None for worker in self._pool.workers))
@@ -216,4 +216,4 @@ class Scheduler:
 
 
 class JobRemovedError(FarmError):
-    """A job folder was removed, presumably by a run of the same command that has finished the film."""
+    """A job folder was removed, presumably by a run of the same command that has finished the output."""

@@ -27,7 +27,7 @@ class Preview:
     frame: int
     chunk: int
     at: float
-    """Time in the film, in seconds."""
+    """Time in the video, in seconds."""
     width: int
     height: int
     before: str
@@ -166,7 +166,7 @@ def _label(host: str, row: Sequence[Attempt]) -> str:
 
 
 def rates(attempts: Iterable[Attempt], axis: TimeAxis, bins: int) -> list[float]:
-    """Frames per second in each of so many equal parts of the axis; a chunk's frames are spread over its time."""
+    """Frames per second in each of a number of equal parts of the axis; a chunk's frames are spread over its time."""
     totals, width = [0.0] * bins, axis.length / bins
     for attempt in attempts:
         begin, end = axis.at(attempt.begun), axis.at(attempt.ended)

@@ -15,8 +15,8 @@ from vsadcvsr.farm.store.ledger import LedgerEntry, machine_name
 _SPEED_WINDOW = 600.0
 """Seconds of the past that count for the speed of a worker."""
 _SILENCE_MAX, _SILENCE_MIN, _SILENCE_CHUNKS = 3600.0, 600.0, 5
-"""Seconds of silence after which a worker without a claim counts as dead: so many times the slowest chunk, within these
-bounds.
+"""Seconds of silence after which a worker without a claim counts as dead: a multiple of the slowest chunk's time,
+within these bounds.
 """
 
 

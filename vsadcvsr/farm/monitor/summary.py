@@ -51,7 +51,7 @@ class Summary:
     idle: float
     """Seconds of that without any work."""
     fps: float
-    """Frames of the film per second of `making`."""
+    """Frames of the video per second of `making`."""
     retries: int
     failures: int
     slowest: Mapping[str, object] | None

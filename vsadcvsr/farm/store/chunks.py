@@ -1,4 +1,4 @@
-"""Division of a film into chunks: from times and cuts to frame ranges."""
+"""Division of a video into chunks: from times and cuts to frame ranges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import accumulate
 from vsadcvsr.errors import UsageError
 
 MIN_FRAMES = 2
-"""Frames in the smallest chunk of a longer film: some decoders take two key frames in a row for one."""
+"""Frames in the smallest chunk of a longer video: some decoders merge two successive key frames."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Chunk:
 
 
 def plan_chunks(times: Sequence[Fraction], cuts: Iterable[int], *, seconds: Fraction, margin: int) -> tuple[Chunk, ...]:
-    """The chunks of a film whose frames begin at `times` (seconds): each frame in one chunk, in order.
+    """The chunks of a video whose frames begin at `times` (seconds): each frame in one chunk, in order.
 
     `cuts` are the first frames of scenes, which are preferred as boundaries if they leave chunks of half to one and a
     half times `seconds`. `margin` is the number of frames that an output frame depends on, on either side.

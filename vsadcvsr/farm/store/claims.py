@@ -93,7 +93,7 @@ def _replace_dead(own: Path, path: Path) -> bool:
     """Whether the claim at `path` was dead and is `own` now.
 
     Several workers may find the same claim dead at once. So the replacement is locked, and the claim checked again
-    inside: it may be the live one of whoever replaced it first. A lock whose owner died is removed, for the next
+    inside: it may be the live claim of the worker that was first. A lock whose owner died is removed, for the next
     attempt.
     """
     if not _is_dead(path):

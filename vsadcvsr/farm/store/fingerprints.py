@@ -43,7 +43,7 @@ class Fingerprint:
 
 
 def fingerprint(path: Path, name: str | None = None) -> Fingerprint:
-    """The file as it is now, under `name`. Raises UsageError for what is no file, OSError where it cannot be read."""
+    """The fingerprint of a file now, under `name`. Raises UsageError if it is no file, OSError if it cannot be read."""
     if not path.is_file():
         raise UsageError(f"input {str(path)!r} is not a file; several machines read it, so save it to one")
     stat = path.stat()

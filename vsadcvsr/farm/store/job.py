@@ -190,7 +190,7 @@ class Job:
 
     def remove(self, *more: Path) -> None:
         """Removes the job's files from its folder, and `more`, and then the folder if it is empty."""
-        for path in (self.folder / "job.json", *more):  # without the first, nobody works here any more
+        for path in (self.folder / "job.json", *more):  # without job.json, no worker continues
             path.unlink(missing_ok=True)
         for name in ("chunks", "engines", "ledger", "claims"):
             shutil.rmtree(self.folder / name, ignore_errors=True)

@@ -18,7 +18,7 @@ _HIDDEN_RATIO = 4  # the hidden layer of a transformer, against its width
 
 
 def group_norm(dims: PaperDims, channels: int, eps: float) -> nn.GroupNorm:
-    """The group normalisation for so many channels."""
+    """The group normalisation for a number of channels."""
     return nn.GroupNorm(dims.groups_of(channels), channels, eps)
 
 

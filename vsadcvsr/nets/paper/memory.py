@@ -19,7 +19,7 @@ _CONV_READS = 2
 def memory_needs(
     dims: PaperDims, size: tuple[int, int], *, item_size: int, weights: int, retryable: bool = False
 ) -> MemoryNeeds:
-    """For frames of (height, width), one a step, in numbers of `item_size` bytes, with so many bytes of weights.
+    """Memory for frames of (height, width), one a step, numbers of `item_size` bytes and `weights` bytes of weights.
 
     `retryable` is for fp16, whose steps may have to be repeated in fp32.
     """

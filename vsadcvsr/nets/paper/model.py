@@ -147,7 +147,7 @@ class Decoder(nn.Module):
         self.head = nn.Conv2d(finest, 3, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The tail: images of what the middle has made."""
+        """The tail: images from the features of the middle."""
         for stage in self.stages:
             assert isinstance(stage, DecoderStage)
             for layer in stage.layers():  # one loop, so that nothing holds a stage's input, which is the widest map
@@ -175,7 +175,7 @@ class PaperStudent(nn.Module):
         return self.reconstruct(self.features(frames, links))
 
     def features(self, frames: Tensor, links: Tensor) -> Tensor:
-        """The first half of the clip form: what the decoder's middle makes, (T, F, H/2, W/2)."""
+        """The first half of the clip form: the features of the decoder's middle, (T, F, H/2, W/2)."""
         return self.features_with(ClipContext(links), frames)
 
     def reconstruct(self, features: Tensor) -> Tensor:

@@ -183,10 +183,10 @@ class DeviceRing:
         return _to_nchw(self._memory.index_select(0, indices))
 
     def load(self) -> None:
-        """No-op: what will be read is there."""
+        """No-op: the memory is read in place."""
 
     def store(self) -> None:
-        """No-op: what was written is there."""
+        """No-op: the memory is written in place."""
 
     def clear(self) -> None:
         self._memory.zero_()
@@ -315,7 +315,7 @@ class RingContext:
         self._delay += 1
         start = len(self._links) - self._count - self._delay
         gate = self._links[start : start + self._count + 1].view(-1, 1, 1, 1).to(x.dtype)
-        if self._count > 1:  # the new frames are among those that are read
+        if self._count > 1:  # the pass also reads the new frames
             ring.write(x)
         oldest, middle = (ring.read(behind).to(x.dtype) for behind in _CONV_READS)
         if self._count == 1:  # the new frame may take the place of the oldest

@@ -38,7 +38,7 @@ class ClipContext:
 
     def __init__(self, links: Tensor) -> None:
         self._links = links
-        self._skips: list[tuple[Tensor, Tensor]] = []  # each as it came, and what a layer made of it
+        self._skips: list[tuple[Tensor, Tensor]] = []  # each map, and a layer's output for it
 
     def apply(self, block: TemporalBlock, x: Tensor) -> Tensor:
         output: Tensor = block(x, self._links)

@@ -111,7 +111,7 @@ class ConvNextTrunk(nn.Module):
         for name, value in self.named_parameters():
             value.requires_grad_(name in learning)
 
-    def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
+    def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
         mean, deviation = (pictures.new_tensor(values).view(3, 1, 1) for values in (_MEAN, _DEVIATION))
         x = self.stem((pictures - mean) / deviation)
         maps = []

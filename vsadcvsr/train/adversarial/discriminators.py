@@ -25,7 +25,7 @@ from vsadcvsr.train.adversarial.convnext import ConvNextTrunk
 from vsadcvsr.train.losses import luma
 
 FRAME_HEADS = {"detail"}
-"""Heads that see each frame by itself."""
+"""Heads that see each frame separately."""
 
 _LEAKY_SLOPE = 0.2
 _DETAIL_GAIN = 8
@@ -60,8 +60,8 @@ class Tail(nn.Module):
 class PixelTrunk(nn.Module):
     """The compact family's: images (T, 3, h, w) to (T, width, h/4, w/4), all of it trainable.
 
-    It sees luma alone, for compact students make detail of luma alone: shown colour, it learned that nothing else. Each
-    place sees its mean, and the rest amplified, which is small beside it.
+    It sees luma only, since compact students add detail to luma only: with colour, it learned to look at nothing else.
+    Each position sees its mean, and the difference from it, amplified since it is much smaller.
     """
 
     def __init__(self, width: int) -> None:
@@ -70,7 +70,7 @@ class PixelTrunk(nn.Module):
         self.enter = spectral_norm(nn.Conv2d(1 + _PIXEL_STRIDE**2, width, 3, padding=1))
         self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
-    def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame by itself
+    def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
         luma_maps = luma(pictures.unsqueeze(0)).squeeze(0).unsqueeze(1)
         mean = F.avg_pool2d(luma_maps, _PIXEL_STRIDE)
         rest = F.pixel_unshuffle(luma_maps - F.interpolate(mean, scale_factor=float(_PIXEL_STRIDE)), _PIXEL_STRIDE)

@@ -38,7 +38,7 @@ class FeatureTargets(nn.Module):
         self.register_buffer("scale", torch.ones(channels, 1, 1))
 
     def discriminator_features(self, features: Tensor, pictures: Tensor, frames: Tensor) -> Tensor:
-        """A student's features for a discriminator: those that its output was made from."""
+        """A student's features for a discriminator: those from which its output was computed."""
         del pictures, frames
         return features
 
@@ -48,7 +48,9 @@ class FeatureTargets(nn.Module):
 
 
 class FeatureEncoder(FeatureTargets):
-    """The compact family's: what the head adds to the plain upscale, through three layers, each frame by itself."""
+    """Encoder of the compact family: three layers on the detail that the head adds to the plain upscale, frame by
+    frame.
+    """
 
     def __init__(self, channels: int, image_scale: int) -> None:
         super().__init__(channels)
@@ -68,8 +70,8 @@ class FeatureEncoder(FeatureTargets):
         )
 
     def discriminator_features(self, features: Tensor, pictures: Tensor, frames: Tensor) -> Tensor:
-        """The encoder's features of the student's images: beside the encoder's of real ones, the student's own would
-        be told apart by who made them, and not by what they show."""
+        """The encoder's features of the student's images, since the student's own features would differ from the
+        encoder's features of real images by their origin, not by their content."""
         del features
         encoded: Tensor = self(pictures, frames)
         return encoded
@@ -85,8 +87,8 @@ class FeatureEncoder(FeatureTargets):
 def inversion_loss(
     encoder: FeatureEncoder, student: CompactStudent, target: Tensor, frames: Tensor, links: Tensor
 ) -> Tensor:
-    """How far the encoder is from being the head's inverse: what is drawn from its features is not the image, or the
-    features of what the student drew are not the student's."""
+    """Loss of the encoder as the inverse of the head: the distance of images reconstructed from its features to the
+    images, and of its features of the student's images to the student's features."""
     with torch.no_grad():
         features = student.features(frames, links)
         output = student.reconstruct(features, frames)

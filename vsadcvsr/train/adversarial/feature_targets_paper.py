@@ -64,7 +64,7 @@ class PaperFeatureTargets(FeatureTargets):
             raise WeightsError(f"{half_decoder} is not AdcSR's halfDecoder.ckpt: {summary(problems)}")
         self.load_state_dict(tensors, strict=False)
 
-    def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:  # noqa: ARG002  # told by the image alone
+    def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:  # noqa: ARG002  # features of the image only
         moments = self.quantised(self.encoder(pictures * 2 - 1))
         features: Tensor = self.middle(self.enter(self.unquantised(moments[:, : self.latents])))
         return features

@@ -119,7 +119,9 @@ class VideoPairs:
 
 
 def make_shard(pairs: VideoPairs, folder: Path, number: int, *, seed: int) -> bool:
-    """Writes what shard `number` lacks; whether it lacked anything. Without truth, the answer stands for it."""
+    """Writes what shard `number` lacks; whether it lacked anything. Without truth, the teacher's target is used as
+    truth.
+    """
     low, target_path, truth = (shard_path(folder, number, kind) for kind in ("low", pairs.teacher.name, TRUTH))
     if low.exists() and target_path.exists() and truth.exists():
         return False
