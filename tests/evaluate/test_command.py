@@ -85,7 +85,7 @@ def test_what_was_changed_or_cut_down_is_remarked(tmp_path: Path, capsys: pytest
         write_pictures(tmp_path / "RealVSR" / folder / "one", moving(1))
     rows_of(tmp_path, "--metrics", "ms_ssim")
     printed = capsys.readouterr().out
-    assert "RealVSR: the clips have the size of the truth and were shrunk to a quarter first" in printed
+    assert "RealVSR: the clips have the size of the truth and were shrunk by 4 first" in printed
     assert "RealVSR: one has room for 3 scales of MS-SSIM instead of 5" in printed
 
 
@@ -128,7 +128,7 @@ def test_what_is_not_installed_is_a_line_below_the_table(
         (["--videos", "only-a-name"], "videos is 'only-a-name', allowed: NAME=VALUE"),
         (["--videos", "bicubic=x"], "another row is named 'bicubic'"),
         (["--metrics", "beauty"], "metrics is 'beauty'"),
-        (["--crop", "511"], "crop is 511, allowed: a multiple of 4"),
+        (["--crop", "511"], "crop is 511, allowed: a multiple of the scale, 4"),
         (["--set", "none"], "has no set 'none'"),
         (["--videos", "mine=nowhere"], "nowhere holds no video"),
         (["--script", "mine=none.vpy"], "script none.vpy is not a file"),

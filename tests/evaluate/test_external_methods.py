@@ -13,7 +13,7 @@ from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.evaluate.datasets import Case
 from vsadcvsr.evaluate.external_methods import Method, from_command, from_script, from_upscaler, from_videos
-from vsadcvsr.evaluate.methods import RESIZERS
+from vsadcvsr.evaluate.methods import resizers
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import write_pictures, write_video
 
@@ -52,7 +52,7 @@ clip = core.resize.Point(clip, width=4 * width, height=4 * height)
 
 
 def test_a_plain_upscaler_is_a_method() -> None:
-    assert np.array_equal(made(from_upscaler(RESIZERS["bicubic"])), np.stack(list(RESIZERS["bicubic"](CASE.low))))
+    assert np.array_equal(made(from_upscaler(resizers()["bicubic"])), np.stack(list(resizers()["bicubic"](CASE.low))))
 
 
 def test_videos_are_found_by_the_name_of_the_clip_and_cut_to_its_length(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.evaluate.waves import moving, picture
 from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.datasets import Protocol
-from vsadcvsr.evaluate.methods import RESIZERS, downscale, quantize
+from vsadcvsr.evaluate.methods import downscale, quantize, resizers
 from vsadcvsr.evaluate.metrics.registry import metrics_for
 from vsadcvsr.evaluate.metrics.temporal import ClipWithFlow
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, Score, score_of, text, text_by_clip, text_of_paper
@@ -115,7 +115,7 @@ def test_shrinking_keeps_an_even_field_and_the_place_of_things() -> None:
 
 
 def test_plain_resizing_keeps_an_even_field_and_makes_four_of_one() -> None:
-    for upscale in RESIZERS.values():
+    for upscale in resizers().values():
         (large,) = upscale([np.full((3, 5, 7), 0.4, dtype=np.float32)])
         assert large.shape == (3, 20, 28)
         assert large == pytest.approx(0.4, abs=1e-6)

@@ -109,7 +109,7 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
     }
 
 
-def test_the_shipped_weights_come_of_four_runs(tmp_path: Path) -> None:
+def test_the_shipped_weights_come_of_six_runs(tmp_path: Path) -> None:
     texts = [(ROOT / "examples" / "fast" / name).read_text() for name in ("first.toml", "restore.toml")]
     lines = [line[1:] for text in texts for line in text.splitlines()]
     made = []
@@ -122,5 +122,7 @@ def test_the_shipped_weights_come_of_four_runs(tmp_path: Path) -> None:
         ("before.safetensors", "pool", 0, 3000, 0),
         ("first/fast.safetensors", "pool", 1, 2500, 4),
         ("second/fast.safetensors", "pool", 2, 2400, 4),
-        ("third/fast.safetensors", "poor", 3, 2000, 4),
+        ("third/fast.safetensors", "pool", 9, 2500, 4),
+        ("grown.safetensors", "pool", 13, 5000, 4),
+        ("fifth/fast.safetensors", "poor", 3, 2000, 4),
     ]

@@ -21,7 +21,7 @@ def test_it_writes_a_checkpoint_of_our_own_and_says_what_it_was(tmp_path: Path) 
     told = CliRunner().invoke(cli.app, ["convert", str(tmp_path / "checkpoint.pt"), "-o", str(out)])
     assert told.exit_code == 0, told.output
     assert "fast" in told.stdout
-    assert "385,580 values" in told.stdout.replace("\n", " ")
+    assert "533,292 values" in told.stdout.replace("\n", " ")
     assert load_weights(out).dims == FAST
 
 

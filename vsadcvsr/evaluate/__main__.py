@@ -25,7 +25,7 @@ with needs("evaluate", "evaluate", __name__, options.evaluation):
 
     from vsadcvsr.evaluate.datasets import PROTOCOLS, Case, Protocol, read_cases, sets_in
     from vsadcvsr.evaluate.external_methods import Method, from_command, from_script, from_upscaler, from_videos
-    from vsadcvsr.evaluate.methods import RESIZERS, TimedFrames, open_model, quantize
+    from vsadcvsr.evaluate.methods import TimedFrames, open_model, quantize, resizers
     from vsadcvsr.evaluate.metrics.fidelity import scales_of
     from vsadcvsr.evaluate.metrics.registry import MetricSet, metrics_for, parse_columns
     from vsadcvsr.evaluate.metrics.temporal import ClipWithFlow
@@ -66,16 +66,18 @@ def measure(
 
 def _remarks(case: Case, measures: MetricSet) -> Iterator[str]:
     if case.reduced:
-        yield f"{case.set}: the clips have the size of the truth and were shrunk to a quarter first"
+        yield f"{case.set}: the clips have the size of the truth and were shrunk by {case.scale} first"
     scales = scales_of((case.size[1], case.size[0]))
     if "ms_ssim" in measures.columns and scales < 5 and case.truth:
         yield f"{case.set}: {case.name} has room for {scales} scales of MS-SSIM instead of 5"
 
 
 def _methods(arguments: argparse.Namespace) -> dict[str, Method]:
-    methods = {name: from_upscaler(upscale) for name, upscale in RESIZERS.items()}
+    methods = {name: from_upscaler(upscale) for name, upscale in resizers(arguments.scale).items()}
     for name in arguments.model:
-        methods[name] = from_upscaler(open_model(name, backend=arguments.backend, threads=arguments.threads))
+        methods[name] = from_upscaler(
+            open_model(name, backend=arguments.backend, threads=arguments.threads, scale=arguments.scale)
+        )
     for kind, make in _METHOD_FACTORIES.items():
         for argument in getattr(arguments, kind):
             name, equals, value = argument.partition("=")
@@ -94,8 +96,10 @@ def _report(arguments: argparse.Namespace) -> Report:
     protocol = Protocol(
         default.first if arguments.first is None else arguments.first,
         default.crop if arguments.crop is None else arguments.crop,
+        arguments.scale,
     )
-    measures = metrics_for(parse_columns(arguments.metrics), raft=arguments.raft, threads=arguments.threads)
+    columns = parse_columns(arguments.metrics)
+    measures = metrics_for(columns, raft=arguments.raft, threads=arguments.threads, scale=arguments.scale)
     methods = _methods(arguments)
     rows: list[Row] = []
     remarks: list[str] = []

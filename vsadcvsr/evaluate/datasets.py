@@ -9,7 +9,7 @@ from pathlib import Path
 from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate.methods import downscale
 from vsadcvsr.files import IMAGES
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array, check_scale
 from vsadcvsr.video_io import clips_in, files_in, read_frames, read_image
 
 TRUTH_FOLDERS = ("gt", "gt-video", "hr", "truth")
@@ -19,16 +19,21 @@ PHOTOS = "photos"
 
 @dataclass(frozen=True)
 class Protocol:
-    """How much of a clip counts: its `first` frames, and the centre of the result, `crop` pixels wide and high."""
+    """How much of a clip counts: its `first` frames, and the centre of the result, `crop` pixels wide and high; and by
+    how much the truth is larger.
+    """
 
     first: int | None = None
     crop: int | None = None
+    scale: int = 4
 
     def __post_init__(self) -> None:
         if self.first is not None and self.first < 1:
             raise UsageError.of("first", self.first, "1 or more")
-        if self.crop is not None and (self.crop < SCALE or self.crop % SCALE):
-            raise UsageError.of("crop", self.crop, f"a multiple of {SCALE}", "it is cut from the low resolution first")
+        check_scale(self.scale)
+        if self.crop is not None and (self.crop < self.scale or self.crop % self.scale):
+            hint = "it is cut from the low resolution first"
+            raise UsageError.of("crop", self.crop, f"a multiple of the scale, {self.scale}", hint)
 
 
 PROTOCOLS = {"whole": Protocol(), "paper": Protocol(first=25, crop=512)}
@@ -44,6 +49,7 @@ class Case:
     set: str = ""
     cropped: bool = False
     reduced: bool = False
+    scale: int = 4
 
     def __post_init__(self) -> None:
         if not self.low:
@@ -51,16 +57,16 @@ class Case:
         if self.truth is None:
             return
         low, high = self.low[0].shape[1:], self.truth[0].shape[1:] if self.truth else (0, 0)
-        if len(self.low) != len(self.truth) or (low[0] * SCALE, low[1] * SCALE) != high:
+        if len(self.low) != len(self.truth) or (low[0] * self.scale, low[1] * self.scale) != high:
             raise FormatError(
-                f"{self.name}: {len(self.low)} frames of {low} do not fit {len(self.truth)} of {high} at x{SCALE}"
+                f"{self.name}: {len(self.low)} frames of {low} do not fit {len(self.truth)} of {high} at x{self.scale}"
             )
 
     @property
     def size(self) -> tuple[int, int]:
         """The (width, height) of the result."""
         height, width = self.low[0].shape[1:]
-        return width * SCALE, height * SCALE
+        return width * self.scale, height * self.scale
 
 
 def sets_in(data: Path) -> list[str]:
@@ -112,30 +118,30 @@ def _fit(
     name: str, low: tuple[Array, ...], truth: tuple[Array, ...] | None, set_name: str, protocol: Protocol
 ) -> Case:
     """A case cropped to the protocol: the low frames, and the corresponding part of the truth."""
-    reduced = bool(truth and low and low[0].shape == truth[0].shape)
-    low = tuple(downscale(frame) for frame in low) if reduced else low
+    scale = protocol.scale
+    reduced = bool(scale > 1 and truth and low and low[0].shape == truth[0].shape)
+    low = tuple(downscale(frame, scale) for frame in low) if reduced else low
     if truth and low:
-        truth = tuple(_trim(frame, low[0]) for frame in truth)
+        truth = tuple(_trim(frame, low[0], scale) for frame in truth)
     if protocol.crop is None:
-        return Case(name, low, truth, set_name, reduced=reduced)
-    side = protocol.crop // SCALE
+        return Case(name, low, truth, set_name, reduced=reduced, scale=scale)
+    side = protocol.crop // scale
     cut = tuple(crop_centre(frame, side, side) for frame in low)
     # cropped by the corner of the low frames: the corner of the truth could be between their pixels
-    return Case(
-        name, cut, truth and tuple(_crop_under(frame, low[0], side) for frame in truth), set_name, True, reduced
-    )
+    truth = truth and tuple(_crop_under(frame, low[0], side, scale) for frame in truth)
+    return Case(name, cut, truth, set_name, True, reduced, scale)
 
 
-def _crop_under(frame: Array, low: Array, side: int) -> Array:
-    top, left = (max(0, (length - side) // 2) * SCALE for length in low.shape[1:])
-    return frame[:, top : top + side * SCALE, left : left + side * SCALE]
+def _crop_under(frame: Array, low: Array, side: int, scale: int) -> Array:
+    top, left = (max(0, (length - side) // 2) * scale for length in low.shape[1:])
+    return frame[:, top : top + side * scale, left : left + side * scale]
 
 
-def _trim(frame: Array, low: Array) -> Array:
+def _trim(frame: Array, low: Array, scale: int) -> Array:
     """The truth without the rows and columns (fewer than the scale) that are no whole pixel of the low frame."""
-    sizes = [side * SCALE for side in low.shape[1:]]
+    sizes = [side * scale for side in low.shape[1:]]
     excess = [side - size for side, size in zip(frame.shape[1:], sizes, strict=True)]
-    return frame[:, : sizes[0], : sizes[1]] if all(0 <= left < SCALE for left in excess) else frame
+    return frame[:, : sizes[0], : sizes[1]] if all(0 <= left < scale for left in excess) else frame
 
 
 def _folders(data: Path, name: str) -> tuple[Path, Path | None]:

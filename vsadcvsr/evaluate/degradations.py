@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality
 from vsadcvsr.evaluate.methods import downscale_weights
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 type Span = tuple[float, float]
 type Pixels = NDArray[np.uint8]
@@ -27,7 +27,7 @@ class Degradation:
     """A kind of source: its degradations in this order; every span is sampled once per scene."""
 
     blur: Span = (0.0, 0.0)
-    """Sigma of a Gaussian blur, in pixels of the truth; antialiased bicubic shrinking to a quarter follows."""
+    """Sigma of a Gaussian blur, in pixels of the truth; antialiased bicubic shrinking by the scale follows."""
     noise: Span = (0.0, 0.0)
     """Sigma of Gaussian noise in steps of 255, fresh for each frame; a third of it is the same in R, G and B."""
     crf: Span | None = None
@@ -47,8 +47,10 @@ DEGRADATIONS = {
 """Kinds by name: a decent source in two grades, and four bad ones."""
 
 
-def degrade(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tuple[Pixels, dict[str, float]]:
-    """The frames (T, H, W, 3) in 8 bits at a quarter of the truth's size, and the strengths that were drawn.
+def degrade(
+    truth: Sequence[Array], kind: str, scene: str, seed: int = 0, scale: int = 4
+) -> tuple[Pixels, dict[str, float]]:
+    """The frames (T, H, W, 3) in 8 bits, smaller than the truth by the scale, and the strengths that were drawn.
 
     All draws follow from kind, scene and seed: a scene is degraded in the same way in every list.
     """
@@ -56,7 +58,7 @@ def degrade(truth: Sequence[Array], kind: str, scene: str, seed: int = 0) -> tup
     digest = hashlib.sha256(f"{seed}/{kind}/{scene}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8]))
     drawn = {name: _draw(span, rng) for name, span in vars(degradation).items() if span and span[1] > 0}
-    low = _add_noise(_downscale(truth, drawn.get("blur", 0)), drawn.get("noise", 0), rng)
+    low = _add_noise(_downscale(truth, drawn.get("blur", 0), scale), drawn.get("noise", 0), rng)
     return _encode(np.asarray(np.rint(low.clip(0, 1) * 255), dtype=np.uint8), drawn), drawn
 
 
@@ -64,9 +66,9 @@ def _draw(span: Span, rng: np.random.Generator) -> float:
     return round(span[0] + (span[1] - span[0]) * rng.random(), 2)
 
 
-def _downscale(truth: Sequence[Array], sigma: float) -> NDArray[np.float64]:
+def _downscale(truth: Sequence[Array], sigma: float, scale: int) -> NDArray[np.float64]:
     height, width = truth[0].shape[1:]
-    down, across = (downscale_weights(side, SCALE) @ _blur(side, sigma) for side in (height, width))
+    down, across = (downscale_weights(side, scale) @ _blur(side, sigma) for side in (height, width))
     return np.stack([(down @ frame.astype(np.float64) @ across.T).transpose(1, 2, 0) for frame in truth])
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr.blending import ALLOWED
 from vsadcvsr.errors import UsageError
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 NO_TEMPORAL = "#no-temporal"
 """Suffix of a model's name: every frame is treated as a scene, so that neighbouring frames are not used."""
@@ -23,19 +23,27 @@ DENOISE = "#denoise="
 type Upscaler = Callable[[Sequence[Array]], Iterator[Array]]
 
 
-def resize_with(method: int) -> Upscaler:
+def resize_with(method: int, scale: int) -> Upscaler:
     """Upscaling by one of OpenCV's interpolations."""
 
     def upscale(frames: Sequence[Array]) -> Iterator[Array]:
         for frame in frames:
-            size = (frame.shape[2] * SCALE, frame.shape[1] * SCALE)
+            size = (frame.shape[2] * scale, frame.shape[1] * scale)
             upscaled = cv2.resize(np.ascontiguousarray(frame.transpose(1, 2, 0)), size, interpolation=method)
             yield np.asarray(upscaled.transpose(2, 0, 1).clip(0, 1), dtype=np.float32)
 
     return upscale
 
 
-RESIZERS: dict[str, Upscaler] = {"bicubic": resize_with(cv2.INTER_CUBIC), "lanczos": resize_with(cv2.INTER_LANCZOS4)}
+SOURCE = "source"
+"""The method of scale 1 that leaves frames as they are."""
+
+
+def resizers(scale: int = 4) -> dict[str, Upscaler]:
+    """The methods that others are compared with, by name; the first is the baseline."""
+    if scale == 1:
+        return {SOURCE: iter}
+    return {"bicubic": resize_with(cv2.INTER_CUBIC, scale), "lanczos": resize_with(cv2.INTER_LANCZOS4, scale)}
 
 
 class TimedFrames(Iterator[Array]):
@@ -54,10 +62,11 @@ class TimedFrames(Iterator[Array]):
         return frame
 
 
-def open_model(name: str, *, backend: str = "auto", threads: int = 0) -> Upscaler:
+def open_model(name: str, *, backend: str = "auto", threads: int = 0, scale: int = 4) -> Upscaler:
     """A model by name or path, optionally followed by `DENOISE` with its number, and by `NO_TEMPORAL`.
 
-    It is loaded at the first clip; the time of that, and of a first frame of each size, is not counted.
+    It is loaded at the first clip; the time of that, and of a first frame of each size, is not counted. Raises
+    UsageError then for a model of another scale.
     """
     from vsadcvsr.engine import Engine, InputFrame
 
@@ -69,6 +78,9 @@ def open_model(name: str, *, backend: str = "auto", threads: int = 0) -> Upscale
 
     def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:
         engine = open_once()
+        if engine.spec.scale != scale:
+            hint = f"{model} upscales by {engine.spec.scale}"
+            raise UsageError(f"{hint} and the truth is larger by {scale}; give a model of that scale, or --scale")
         if frames[0].shape not in prepared:
             prepared.add(frames[0].shape)
             list(engine.stream([InputFrame(frames[0])]))
@@ -94,7 +106,7 @@ def _with_times(frames: Iterator[Array]) -> Iterator[tuple[Array, float]]:
         yield frame, time.perf_counter() - start
 
 
-def downscale(frame: Array, factor: int = SCALE) -> Array:
+def downscale(frame: Array, factor: int = 4) -> Array:
     """A frame made smaller by antialiased bicubic (a = -0.5, as Pillow does it), in 8-bit steps; sizes round down."""
     height, width = frame.shape[1] // factor * factor, frame.shape[2] // factor * factor
     columns, rows = (downscale_weights(side, factor).astype(np.float32) for side in (width, height))

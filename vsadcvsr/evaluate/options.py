@@ -6,21 +6,22 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from vsadcvsr.scenes import DEFAULT_THRESHOLD
+from vsadcvsr.spec import SCALES
 
 PROTOCOLS = ("whole", "paper")
 TABLES = ("methods", "paper", "summary")
 KINDS = ("clean", "light", "soft", "noisy", "stream", "old")
 """The degradations of a validation set."""
 _TABLE = "paper: metrics down, methods across; summary: with confidence intervals, and what is gained over bicubic"
-_EVALUATE = """DIR holds sets of clips, each clip a video or a folder of pictures: clips/gt and next to it, a quarter
-of the size, a folder for each set; or, for each set, SET/lr and SET/gt; or just lr and gt. Without gt only what needs
+_EVALUATE = """DIR holds sets of clips, each clip a video or a folder of pictures: clips/gt and next to it, smaller
+by the scale, a folder for each set; or, for each set, SET/lr and SET/gt; or just lr and gt. Without gt only what needs
 no truth is measured. photos_hr, if there, is the set photos, shrunk by antialiased bicubic. Where lr and gt are of
-one size lr is shrunk as well."""
+one size lr is shrunk as well, but at scale 1."""
 _VALIDATION = """LIST is a text file with a path below DIR on each line, of a video, a folder of pictures or a
 picture; # begins a comment. These scenes are to be kept out of training. SET gets clips/gt, the middle of the first
-frames of each scene, and next to them a folder for each kind of degradation, a quarter as wide and high; a picture
+frames of each scene, and next to them a folder for each kind of degradation, smaller by the scale; a picture
 becomes a slow pan. adcvsr evaluate --data SET --metrics summary --table summary measures on it."""
-_PEER = "a weights file of any origin: an x4 network, run frame by frame on the CPU"
+_PEER = "a weights file of any origin: a network of that scale, run frame by frame on the CPU"
 _VIDEOS = """videos, or folders of pictures, of FOLDER/SET or else FOLDER, with the names of the clips; only as many
 frames are read as there are in the clip, and of a cropped one the middle counts"""
 _SCRIPT = """a VapourSynth script that vspipe runs with the variable `source`, the path of the clip to upscale (8-bit
@@ -47,6 +48,7 @@ def evaluation() -> ArgumentParser:
     parser.add_argument("--protocol", choices=PROTOCOLS, default="whole", help="paper: --first 25 --crop 512")
     parser.add_argument("--first", type=int, metavar="N", help="no more than N frames of each clip")
     parser.add_argument("--crop", type=int, metavar="N", help="the middle N x N pixels of the result")
+    parser.add_argument("--scale", type=int, choices=SCALES, default=4, help="of the truth to the clips; %(default)s")
     parser.add_argument("--metrics", default="fast", help="fast, summary, all, or columns with commas between them")
     parser.add_argument("--raft", type=Path, metavar="WEIGHTS", help="torchvision's raft_large, for E*warp along RAFT")
     parser.add_argument("--table", choices=TABLES, default="methods", help=_TABLE)
@@ -77,5 +79,6 @@ def validation() -> ArgumentParser:
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"of {', '.join(KINDS)}; all by default")
     parser.add_argument("--frames", type=int, default=5, metavar="N", help="of each scene; %(default)s")
     parser.add_argument("--size", default="512x384", help="of the truth, at most; %(default)s")
+    parser.add_argument("--scale", type=int, choices=SCALES, default=4, help="of the truth to the rest; %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     return parser

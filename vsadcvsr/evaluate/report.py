@@ -15,7 +15,7 @@ from vsadcvsr.evaluate.datasets import Protocol
 from vsadcvsr.evaluate.metrics.fidelity import CROP
 from vsadcvsr.evaluate.metrics.registry import COLUMNS, RAFT_VARIANTS, MetricSet
 from vsadcvsr.evaluate.metrics.temporal import VARIANTS, ClipWithFlow, FlowNet, Variant
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 TRUTH = "ground truth"
 _PACKAGES = (
@@ -75,7 +75,7 @@ class Report:
 
     def _settings(self) -> dict[str, object]:
         return {
-            "scale": SCALE,
+            "scale": self.protocol.scale,
             "first": self.protocol.first,
             "crop": self.protocol.crop,
             "border": CROP,

@@ -11,11 +11,13 @@ import math
 from collections.abc import Iterator, Sequence
 
 from vsadcvsr.evaluate.intervals import Estimate, estimate
+from vsadcvsr.evaluate.methods import SOURCE
 from vsadcvsr.evaluate.metrics.registry import COLUMNS
 from vsadcvsr.evaluate.report import TRUTH, Report, Row, laid_out, plain
 from vsadcvsr.video_io import scene_name
 
-BASE = "bicubic"
+BASES = ("bicubic", SOURCE)
+"""What methods are compared with: the first that was measured."""
 
 type Numbers = dict[str, float]
 """A number for each scene."""
@@ -65,7 +67,7 @@ def _groups(report: Report) -> Iterator[tuple[str, list[Row]]]:
 
 def _as_json(rows: Sequence[Row], method: str, column: str) -> dict[str, float | int | None]:
     numbers = numbers_of(rows, method, column)
-    found, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, BASE, column))
+    found, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, _base(rows), column))
     return {
         "mean": plain(found.mean),
         "interval": plain(found.half_width),
@@ -75,21 +77,26 @@ def _as_json(rows: Sequence[Row], method: str, column: str) -> dict[str, float |
     }
 
 
+def _base(rows: Sequence[Row]) -> str:
+    methods = {row.method for row in rows}
+    return next((name for name in BASES if name in methods), BASES[0])
+
+
 def _tables(name: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
-    methods = list(dict.fromkeys(row.method for row in rows))
+    methods, base = list(dict.fromkeys(row.method for row in rows)), _base(rows)
     scenes = {scene_name(clip) for row in rows for clip in row.clips}
     means, gains = [], []
     for method in methods:
         numbers = [numbers_of(rows, method, column) for column in columns]
         estimates = [estimate(list(of.values())) for of in numbers]
         means.append([method, *(_cell(found, column) for found, column in zip(estimates, columns, strict=True))])
-        if method not in (BASE, TRUTH) and BASE in methods:
-            bases = [numbers_of(rows, BASE, column) for column in columns]
+        if method not in (base, TRUTH) and base in methods:
+            bases = [numbers_of(rows, base, column) for column in columns]
             found = [gain_of(own, base) for own, base in zip(numbers, bases, strict=True)]
             gains.append([method, *(_cell(one, column, "+") for one, column in zip(found, columns, strict=True))])
     heads = [_head(column) for column in columns]
     text = laid_out([[f"{name}, {len(scenes)} scenes", *heads], *means])
-    return text + ("\n\n" + laid_out([[f"{name}, over {BASE}", *heads], *gains]) if gains else "")
+    return text + ("\n\n" + laid_out([[f"{name}, over {base}", *heads], *gains]) if gains else "")
 
 
 def _head(column: str) -> str:

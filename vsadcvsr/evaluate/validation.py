@@ -2,7 +2,7 @@
 
 LIST is a text file with a path below DIR on each line, of a video, a folder of images or an image; `#` begins a
 comment. These scenes are to be kept out of training. SET gets `clips/gt`, the middle of the first frames of each scene,
-and next to them a folder for each kind of degradation, a quarter as wide and high; an image becomes a slow pan. Draws
+and next to them a folder for each kind of degradation, smaller by the scale; an image becomes a slow pan. Draws
 follow from the seed and the names alone: the same list gives the same pixels with the same encoders (those of PyAV's
 wheel), which the printed checksum shows.
 `adcvsr evaluate --data SET --metrics summary --table summary` measures on it.
@@ -26,7 +26,7 @@ from vsadcvsr.errors import FormatError, MediaError, UsageError, near_misses
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
 from vsadcvsr.files import IMAGES
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 with needs("evaluate", "the validation set", __name__, options.validation):
     from vsadcvsr.evaluate.datasets import crop_centre
@@ -46,6 +46,7 @@ class ValidationPlan:
     width: int = 512
     height: int = 384
     seed: int = 0
+    scale: int = 4
 
 
 def scenes_in(text: str) -> list[str]:
@@ -70,7 +71,7 @@ def read_truth(path: Path, plan: ValidationPlan) -> tuple[Array, ...]:
         frames = tuple(_crop(frame, plan) for frame in islice(read_frames(path), plan.frames))
     if not frames:
         raise MediaError(f"{path} holds no frame")
-    if min(frames[0].shape[1:]) < _SHORTEST_SIDE * SCALE:
+    if min(frames[0].shape[1:]) < _SHORTEST_SIDE * plan.scale:
         raise FormatError(f"{path} is too small: {frames[0].shape[2]}x{frames[0].shape[1]} pixels are left of it")
     return frames
 
@@ -85,7 +86,7 @@ def make(root: Path, paths: Sequence[str], out: Path, plan: ValidationPlan) -> I
         sums = {"gt": _write(out / "clips" / "gt" / f"{name}.mkv", truth)}
         strengths = {}
         for kind in plan.kinds:
-            pixels, strengths[kind] = degrade(truth, kind, name, plan.seed)
+            pixels, strengths[kind] = degrade(truth, kind, name, plan.seed, plan.scale)
             sums[kind] = _write(out / "clips" / kind / f"{name}.mkv", [to_float(frame) for frame in pixels])
         facts[name] = {"from": scene, "strengths": strengths, "sha256": sums}
         yield name, hashlib.sha256("".join(sums.values()).encode()).hexdigest()
@@ -94,7 +95,12 @@ def make(root: Path, paths: Sequence[str], out: Path, plan: ValidationPlan) -> I
 
 def _crop(frame: Array, plan: ValidationPlan) -> Array:
     height, width = frame.shape[1:]
-    return crop_centre(frame, min(plan.width, width // SCALE * SCALE), min(plan.height, height // SCALE * SCALE))
+    return crop_centre(frame, min(plan.width, _whole(width, plan)), min(plan.height, _whole(height, plan)))
+
+
+def _whole(side: int, plan: ValidationPlan) -> int:
+    """The side without the pixels at its end that make no whole one at low resolution."""
+    return side // plan.scale * plan.scale
 
 
 def _pan(picture: Array, plan: ValidationPlan, name: str) -> Iterator[Array]:
@@ -103,8 +109,8 @@ def _pan(picture: Array, plan: ValidationPlan, name: str) -> Iterator[Array]:
     right, down = (int(step) for step in rng.choice([-_MAX_PAN, -2, -1, 1, 2, _MAX_PAN], 2))
     last = plan.frames - 1
     rows, columns = picture.shape[1:]
-    width = min(plan.width, (columns - abs(right) * last) // SCALE * SCALE)
-    height = min(plan.height, (rows - abs(down) * last) // SCALE * SCALE)
+    width = min(plan.width, _whole(columns - abs(right) * last, plan))
+    height = min(plan.height, _whole(rows - abs(down) * last, plan))
     left, top = (columns - width - right * last) // 2, (rows - height - down * last) // 2
     for index in range(plan.frames):
         row, column = top + down * index, left + right * index
@@ -122,8 +128,9 @@ def _plan(arguments: argparse.Namespace) -> ValidationPlan:
     wrong = next((kind for kind in kinds if kind not in DEGRADATIONS), None)
     if wrong is not None:
         raise UsageError.of("kinds", wrong, ", ".join(DEGRADATIONS), near_misses(wrong, DEGRADATIONS))
-    width, height = (side // SCALE * SCALE for side in parse_size("--size", arguments.size))
-    return ValidationPlan(kinds, arguments.frames, width, height, arguments.seed)
+    scale = arguments.scale
+    width, height = (side // scale * scale for side in parse_size("--size", arguments.size))
+    return ValidationPlan(kinds, arguments.frames, width, height, arguments.seed, scale)
 
 
 def _run(arguments: argparse.Namespace) -> None:

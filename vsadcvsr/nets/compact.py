@@ -81,7 +81,7 @@ class CompactDims:
         return 4 * 2 * self.blocks + 2 * (self.refine + 2) + 4 + 3
 
 
-FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=4, refine=2, sites=(1,), settle=True)
+FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=6, refine=2, sites=(1,), settle=True)
 BASE = CompactDims(name="base", width=64, quarter_width=160, blocks=12, refine=4, sites=(1, 4, 7, 10), settle=True)
 
 

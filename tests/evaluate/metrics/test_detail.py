@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluate.waves import picture
-from vsadcvsr.evaluate.methods import RESIZERS, downscale
+from vsadcvsr.evaluate.methods import downscale, resizers
 from vsadcvsr.evaluate.metrics.detail import detail, high_frequencies, sharpness
 from vsadcvsr.spec import Array
 
@@ -60,7 +60,7 @@ def test_detail_turned_over_is_all_wrong() -> None:
 
 
 def test_plain_resizing_leaves_little_detail() -> None:
-    (large,) = RESIZERS["bicubic"]([downscale(fine_texture(0))])
+    (large,) = resizers()["bicubic"]([downscale(fine_texture(0))])
     assert detail(large, fine_texture(0))[0] < 0.05
 
 

@@ -95,11 +95,13 @@ def parse_columns(text: str) -> tuple[str, ...]:
     return tuple(name for name in COLUMNS if name in names)
 
 
-def metrics_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0) -> MetricSet:
+def metrics_for(columns: Sequence[str], *, raft: Path | None = None, threads: int = 0, scale: int = 4) -> MetricSet:
     """The metrics for `columns`; those that are unavailable here stay empty, and `reasons` says why."""
     metrics: list[Metric] = [metric for names, metric in _BUILT_IN.items() if set(names) & set(columns)]
     if _fidelity in metrics and not {"ssim7_y", "psnr_rgb", "ssim_rgb"} & set(columns):
         metrics[metrics.index(_fidelity)] = _luma_fidelity
+    if {"detail", "detail_r"} & set(columns):
+        metrics.append(partial(_detail, scale))
     reasons: list[str] = []
     nets = {name: DIS for name in VARIANTS if name in columns}
     for name, make in _OPTIONAL.items():
@@ -164,8 +166,8 @@ def _ms_ssim(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
     return {"ms_ssim": [ms_ssim(frame, reference) for frame, reference in pairs]}
 
 
-def _detail(clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
-    results = [detail(frame, reference) for frame, reference in _pairs(clip, truth)]
+def _detail(scale: int, clip: ClipWithFlow, truth: ClipWithFlow | None) -> Series:
+    results = [detail(frame, reference, scale) for frame, reference in _pairs(clip, truth)]
     return {"detail": [amount for amount, _ in results], "detail_r": [right for _, right in results]}
 
 
@@ -215,7 +217,6 @@ _OPTIONAL: dict[str, Callable[[int], Scores]] = {
 _BUILT_IN: dict[tuple[str, ...], Metric] = {
     ("psnr_y", "ssim_y", "ssim7_y", "psnr_rgb", "ssim_rgb"): _fidelity,
     ("ms_ssim",): _ms_ssim,
-    ("detail", "detail_r"): _detail,
     ("sharpness",): _sharpness,
     ("flicker",): _flicker,
 }
