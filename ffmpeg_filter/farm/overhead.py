@@ -64,21 +64,21 @@ class Overhead:
     """Size of all chunk files."""
     planning: float
     """The first pass, which builds the index."""
-    opening: float
+    startup: float
     """Start of a worker process, without loading the model."""
-    working: float
+    rendering: float
     """One worker, all chunks."""
     seeking: float
     """Extra wait for the first frame of each chunk."""
-    beside: float
+    margins: float
     """Work on margin frames."""
-    proving: float
+    frame_checksums: float
     """Checksums of source frames."""
-    sums: float
+    chunk_checksums: float
     """Checksums of chunk files."""
-    joining: float
+    merging: float
     """The merge, without checksums."""
-    reading: float
+    frame_decoding: float
     """Decoding of one frame."""
 
 
@@ -91,12 +91,12 @@ def measure(settings: OverheadSettings, folder: Path) -> Overhead:
         lambda: plan.plan_job(folder / "job", prepare_command([*_COMMAND]), Fraction(settings.seconds), quiet)
     )
     renderer = ChunkRenderer(job, on_frame=lambda _: time.sleep(1 / settings.fps))
-    working, ledger_lines = timed_call(lambda: list(Worker(job, renderer.render, renderer.engine).process_all()))
-    opening, _ = timed_call(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
+    rendering, ledger_lines = timed_call(lambda: list(Worker(job, renderer.render, renderer.engine).process_all()))
+    startup, _ = timed_call(lambda: subprocess.run([*_PROGRAM, "farm", "work", "job", "--chunk", "0"], check=True))
     context = JobContext(job)
-    seeking, reading, proving = _time_reading(context)
+    seeking, reading, frame_checksums = _time_reading(context)
     sums, _ = timed_call(lambda: verified_entries(Job.read(job.folder)))
-    joining, _ = timed_call(lambda: merge(context, verified_entries(job), quiet))
+    merging, _ = timed_call(lambda: merge(context, verified_entries(job), quiet))
     margin = sum(chunk.last - chunk.first - chunk.length for chunk in job.chunks)
     return Overhead(
         frames=settings.frames,
@@ -104,14 +104,14 @@ def measure(settings: OverheadSettings, folder: Path) -> Overhead:
         margin=margin,
         bytes=sum(line.bytes for line in ledger_lines),
         planning=planning,
-        opening=opening,
-        working=working + margin / settings.fps,  # a GPU would work on the frames at the same time
+        startup=startup,
+        rendering=rendering + margin / settings.fps,  # a GPU would work on the frames at the same time
         seeking=seeking,
-        beside=margin * (reading + 1 / settings.fps),
-        proving=proving,
-        sums=2 * sums,  # by the worker, and before the merge
-        joining=joining - sums,
-        reading=reading,
+        margins=margin * (reading + 1 / settings.fps),
+        frame_checksums=frame_checksums,
+        chunk_checksums=2 * sums,  # by the worker, and before the merge
+        merging=merging - sums,
+        frame_decoding=reading,
     )
 
 
@@ -124,9 +124,9 @@ def _make_clip(settings: OverheadSettings) -> None:
 def _time_reading(context: JobContext) -> tuple[float, float, float]:
     """Extra seconds for the first frames of all chunks, seconds to decode a frame, and seconds for all checksums."""
     source, count = FrameSource.of(context), len(context.index.times)
-    start, rest, proving = _timed_read(source, Chunk(0, 0, count, 0, count))
+    start, rest, frame_checksums = _timed_read(source, Chunk(0, 0, count, 0, count))
     waits = [_timed_read(source, chunk)[0] - start for chunk in context.job.chunks]
-    return max(0.0, sum(waits)), rest / max(1, count - 1), proving
+    return max(0.0, sum(waits)), rest / max(1, count - 1), frame_checksums
 
 
 def _timed_read(source: FrameSource, chunk: Chunk) -> tuple[float, float, float]:
@@ -148,4 +148,4 @@ def main(args: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(status_of_subprocess("farm_parts", main, "ORDER"))
+    raise SystemExit(status_of_subprocess("ffmpeg_filter.farm.overhead", main, "SETTINGS"))

@@ -17,7 +17,8 @@ from vsadcvsr.bench.farm.workers import scaling
 from vsadcvsr.errors import FarmError, UsageError
 
 MEASURED = Measured(
-    pixels=480 * 270, planning=1e-3, between=0.01, seeking=0.1, sums=1e-9, joining=1e-4, opening=1.0, asked=20.0
+    pixels=480 * 270, planning=1e-3, chunk_overhead=0.01, seeking=0.1, checksums=1e-9, merging=1e-4, startup=1.0,
+    storage_calls=20.0,
 )
 ASSUMED = Assumed(gpus=100, hours=1.0, fps_per_gpu=20.0)
 TINY = (
@@ -32,8 +33,8 @@ def test_two_workers_that_sleep_take_half_the_time_of_one(tmp_path: Path) -> Non
     assert two.seconds < 0.75 * one.seconds
     for made in (one, two):
         assert made.efficiency == pytest.approx(6 * 0.2 / made.workers / made.seconds, abs=1e-3)
-        assert made.asked["os.link"] >= 1  # a claim for each chunk
-        assert made.asked["os.rename"] == 1
+        assert made.storage_calls["os.link"] >= 1  # a claim for each chunk
+        assert made.storage_calls["os.rename"] == 1
 
 
 def test_a_worker_that_fails_is_told_of(tmp_path: Path) -> None:
@@ -89,14 +90,14 @@ def test_by_hand() -> None:
     assert made.working == pytest.approx(1 + chunk)
     assert made.merging == pytest.approx(86400 * 1e-4 + 18000e6 * 1e-9 + 6 * 18000 / 1000)
     assert made.writing == pytest.approx(18000 / chunk)
-    assert made.asks == pytest.approx(100 * 20 / chunk)
+    assert made.storage_calls == pytest.approx(100 * 20 / chunk)
 
 
 def test_a_process_for_each_chunk_starts_for_each_chunk() -> None:
     assumed = replace(ASSUMED, seconds=18.0, gpus=100)
     warm, cold = (forecast(MEASURED, replace(assumed, warm=warm)) for warm in (1, 0))
     assert warm.chunks == 200  # two for each
-    assert cold.working - warm.working == pytest.approx(MEASURED.opening + assumed.model)
+    assert cold.working - warm.working == pytest.approx(MEASURED.startup + assumed.model)
     longer = forecast(MEASURED, replace(assumed, warm=0, seconds=0.0))
     assert longer.seconds > forecast(MEASURED, replace(assumed, seconds=0.0)).seconds
 
@@ -118,7 +119,7 @@ def test_what_costs_most_is_said_first() -> None:
     [
         ({"gpus": 1000, "seconds": 60.0}, "940 GPUs have no chunk"),
         ({"storage": 1.0}, "the storage must take"),
-        ({"asks": 0.1}, "the storage gets"),
+        ({"storage_calls": 0.1}, "the storage gets"),
         ({"gpus": 1000}, "take at most 10 % longer"),
     ],
 )

@@ -26,12 +26,12 @@ from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.extras import check, needs
 
 _ADDED = {
-    "planning": "planning: every frame decoded, summed, looked at for cuts",
+    "planning": "planning: every frame decoded, its checksum, cut detection",
     "seeking": "seeking: until a chunk's first frame comes",
-    "beside": "margins: frames beside the chunks, read and upscaled",
-    "proving": "sums of frames compared",
-    "sums": "sums of chunks, twice",
-    "joining": "joining",
+    "margins": "margins: frames before and after the chunks, decoded and upscaled",
+    "frame_checksums": "checksums of frames",
+    "chunk_checksums": "checksums of chunks, twice",
+    "merging": "merging",
 }
 
 
@@ -49,9 +49,10 @@ class Report:
     def shares(self) -> dict[str, float]:
         """Share of each part in one worker's time, from planning to the merged output; the sum is 1."""
         parts = self.parts
-        whole = sum(parts[name] for name in ("planning", "opening", "working", "joining")) + parts["sums"] / 2
+        whole = sum(parts[name] for name in ("planning", "startup", "rendering", "merging"))
+        whole += parts["chunk_checksums"] / 2
         added = {words: parts[name] / whole for name, words in _ADDED.items()}
-        added["a worker's start, but for its model"] = parts["opening"] / whole
+        added["a worker's start, but for its model"] = parts["startup"] / whole
         return {**added, "pictures: decoded, upscaled, encoded": 1 - sum(added.values())}
 
     def measured(self, pixels: int) -> Measured:
@@ -60,12 +61,12 @@ class Report:
         return Measured(
             pixels=pixels,
             planning=self._a_frame("planning"),
-            between=self.ledgers[-1].between,
+            chunk_overhead=self.ledgers[-1].between,
             seeking=parts["seeking"] / parts["chunks"],
-            sums=parts["sums"] / 2 / parts["bytes"],
-            joining=self._a_frame("joining"),
-            opening=parts["opening"],
-            asked=sum(most.asked.values()),
+            checksums=parts["chunk_checksums"] / 2 / parts["bytes"],
+            merging=self._a_frame("merging"),
+            startup=parts["startup"],
+            storage_calls=sum(most.storage_calls.values()),
         )
 
     def _a_frame(self, name: str) -> float:
@@ -126,8 +127,9 @@ def text(results: Report) -> str:
     lines = [f"{'workers':>8}{'':10}{'seconds':>10}{'efficiency':>12}"]
     for name, workers in (("", results.workers), ("on Ray", results.on_ray)):
         lines += [f"{row.workers:8}  {name:8}{row.seconds:10.2f}{row.efficiency:12.1%}" for row in workers]
-    asked = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in results.workers[-1].asked.items())
-    lines += [f"asked of the storage for a chunk, by {results.workers[-1].workers}: {asked}", ""]
+    most = results.workers[-1]
+    calls = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in most.storage_calls.items())
+    lines += [f"storage calls per chunk, with {most.workers} workers: {calls}", ""]
     lines += [f"{'one worker, from planning to the output':60}{'share':>8}"]
     lines += [f"{words:60}{share:8.2%}" for words, share in results.shares.items()]
     lines += ["", f"{'ledger':24}{'first ms':>10}{'again ms':>10}{'between chunks ms':>19}{'all whole ms':>14}"]
@@ -145,7 +147,7 @@ def forecast_text(measured: Measured, assumed: Assumed, result: Forecast) -> str
     lines = [
         "by calculation, not measured; assumed: " + taken,
         f"{result.whole:.0f} s: {verbs}, in {result.chunks} chunks of {result.seconds:g} s",
-        f"while they work, all together: {moved}, {result.asks:.0f} questions to the storage a second",
+        f"while they work, all together: {moved}, {result.storage_calls:.0f} storage calls a second",
     ]
     return "\n".join([*lines, *(f"- {words}" for words in bottlenecks(measured, assumed))])
 

@@ -17,17 +17,17 @@ class Measured:
     """Pixels of the frames that were measured."""
     planning: float
     """Planning, per frame."""
-    between: float
+    chunk_overhead: float
     """Ledger, claims and renames, per chunk."""
     seeking: float
     """Until the first frame of a chunk."""
-    sums: float
+    checksums: float
     """Checksums, per byte."""
-    joining: float
+    merging: float
     """Merge, per frame."""
-    opening: float
+    startup: float
     """Start of a worker, without its model."""
-    asked: float
+    storage_calls: float
     """Calls to the storage per chunk."""
 
 
@@ -56,7 +56,7 @@ class Assumed:
     """MB/s that one machine reads or writes."""
     storage: float = 5000.0
     """MB/s of all machines together."""
-    asks: float = 20000.0
+    storage_calls: float = 20000.0
     """Calls per second that the storage answers."""
     model: float = 20.0
     """Seconds to load the model."""
@@ -79,7 +79,7 @@ class Forecast:
     """MB/s of all workers together."""
     writing: float
     """MB/s of all workers together."""
-    asks: float
+    storage_calls: float
     """Calls to the storage per second."""
 
     @property
@@ -106,8 +106,9 @@ def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
     read = frames / chunks + 2 * assumed.lookahead
     out, source = length * assumed.mbit / 8, length * assumed.source_mbit / 8  # MB
     begun = ceil(chunks / assumed.gpus)
-    chunk = measured.seeking + measured.between + read / assumed.fps_per_gpu + out / chunks * 1e6 * measured.sums
-    start = measured.opening + assumed.model
+    chunk = measured.seeking + measured.chunk_overhead + read / assumed.fps_per_gpu
+    chunk += out / chunks * 1e6 * measured.checksums
+    start = measured.startup + assumed.model
     making = begun * (chunk if assumed.warm else chunk + start)
     working = making + (start if assumed.warm else 0.0)
     pixels = assumed.width * assumed.height / assumed.scale**2 / measured.pixels
@@ -117,11 +118,11 @@ def _forecast(measured: Measured, assumed: Assumed) -> Forecast:
         planning=frames * measured.planning * pixels,
         working=working,
         # chunks are read for checksums, probed and read; the video is written, read, and written with other streams
-        merging=frames * measured.joining + out * 1e6 * measured.sums + out * 6 / assumed.disk,
+        merging=frames * measured.merging + out * 1e6 * measured.checksums + out * 6 / assumed.disk,
         useful=frames / assumed.fps_per_gpu / (working * assumed.gpus),
         reading=source * read * chunks / frames / making,
         writing=out / making,
-        asks=chunks * measured.asked / making,
+        storage_calls=chunks * measured.storage_calls / making,
     )
 
 
@@ -141,8 +142,9 @@ def bottlenecks(measured: Measured, assumed: Assumed) -> list[str]:
     if result.writing > assumed.storage or result.reading > assumed.storage:
         needed = f"take {result.writing:.0f} MB/s and give {result.reading:.0f}"
         words.append(f"the storage must {needed}, but is assumed to do {assumed.storage:g}")
-    if result.asks > assumed.asks:
-        words.append(f"the storage gets {result.asks:.0f} calls a second, but is assumed to answer {assumed.asks:g}")
+    if result.storage_calls > assumed.storage_calls:
+        calls = f"{result.storage_calls:.0f} calls a second"
+        words.append(f"the storage gets {calls}, but is assumed to answer {assumed.storage_calls:g}")
     few = gpus_needed(measured, assumed)
     if few < assumed.gpus:
         words.append(f"{few} GPUs would take at most 10 % longer; the others can work on other videos meanwhile")

@@ -71,7 +71,7 @@ def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, second
     if ended[0].error is not None:
         raise ended[0].error
     efficiency = round(chunks * seconds / workers / took, 4)
-    return Scaling(workers=workers, seconds=round(took, 4), efficiency=efficiency, asked={})
+    return Scaling(workers=workers, seconds=round(took, 4), efficiency=efficiency, storage_calls={})
 
 
 def _wait_for_workers(pool: WorkerPool, workers: int) -> None:

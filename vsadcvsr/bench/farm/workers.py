@@ -36,7 +36,7 @@ class Scaling:
     """From the first worker's start to the last one's end."""
     efficiency: float
     """Share of that time in which they slept, which stands for work."""
-    asked: dict[str, float]
+    storage_calls: dict[str, float]
     """Calls to the storage per chunk."""
 
 
@@ -69,12 +69,12 @@ def scaling(folder: Path, *, workers: int, chunks: int, seconds: float) -> Scali
     length = max(result["end"] for result in results) - min(result["begin"] for result in results)
     calls: Counter[str] = Counter()
     for result in results:
-        calls.update(result["asked"])
+        calls.update(result["storage_calls"])
     return Scaling(
         workers=workers,
         seconds=round(length, 4),
         efficiency=round(chunks * seconds / workers / length, 4),
-        asked={name: round(calls[name] / chunks, 2) for name in _COUNTED_CALLS if calls[name]},
+        storage_calls={name: round(calls[name] / chunks, 2) for name in _COUNTED_CALLS if calls[name]},
     )
 
 
@@ -117,7 +117,7 @@ def main(words: Sequence[str]) -> int:
     calls.clear()
     begin = time.time()
     count = sum(1 for _ in worker.process_all())
-    _say({"begin": begin, "end": time.time(), "made": count, "asked": dict(calls)})
+    _say({"begin": begin, "end": time.time(), "made": count, "storage_calls": dict(calls)})
     return 0
 
 
