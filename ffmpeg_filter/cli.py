@@ -20,7 +20,7 @@ from ffmpeg_filter.media.relay import InputRelays
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.pipeline import INTERRUPTED
 from ffmpeg_filter.transcode.prepare import with_metadata_note
-from ffmpeg_filter.transcode.progress import say
+from ffmpeg_filter.transcode.progress import print_line
 from ffmpeg_filter.transcode.run import transcode
 from ffmpeg_filter.transcode.split import SplitCommand, mentions_adcvsr, split_command
 from vsadcvsr.errors import AdcvsrError, UsageError, one_line
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except (AdcvsrError, OSError) as error:
         if _loglevel(args) >= loglevel.FATAL:
-            say(f"ffadcvsr: {one_line(error)}")
+            print_line(f"ffadcvsr: {one_line(error)}")
         return _status(error)
 
 
@@ -68,7 +68,7 @@ def _loglevel(args: Sequence[str]) -> int:
 
 def _run(args: list[str]) -> int:
     if not args:
-        say(USAGE)
+        print_line(USAGE)
         return _FAILURE
     if args[0] in {"y4m", "farm"}:
         return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])

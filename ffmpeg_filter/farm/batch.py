@@ -134,7 +134,7 @@ class BatchRunner:
     def _fail(self, title_run: TitleRun, error: BaseException) -> None:
         self._errors.append(error)
         if self._is_batch:
-            self._watch.say(f"{title_run.title.output} is not made: {one_line(error)}")
+            self._watch.notify(f"{title_run.title.output} is not made: {one_line(error)}")
 
     def _on_gone(self, title_run: TitleRun) -> None:
         """Handles a title whose job folder another run has removed."""

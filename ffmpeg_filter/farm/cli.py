@@ -155,10 +155,10 @@ def _render(job: Job, arguments: argparse.Namespace) -> None:
     from ffmpeg_filter.farm.render import ChunkRenderer
 
     with make_reporter(_frames_left(job, arguments), enabled=None) as reporter:
-        renderer = ChunkRenderer(job, say=reporter.say, on_frame=reporter.frame)
+        renderer = ChunkRenderer(job, on_message=reporter.notify, on_frame=reporter.frame)
         worker = Worker(job, renderer.render, renderer.engine)
         for line in _render_chunks(worker, arguments):
-            reporter.say(f"chunk {line.chunk}: {line.frames} frames in {line.seconds:.1f} s")
+            reporter.notify(f"chunk {line.chunk}: {line.frames} frames in {line.seconds:.1f} s")
 
 
 def _frames_left(job: Job, arguments: argparse.Namespace) -> int | None:

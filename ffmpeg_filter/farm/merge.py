@@ -84,7 +84,7 @@ def _encode_pass(context: JobContext, args: Sequence[str], paths: Sequence[Path]
     try:
         for frame in _intermediate_frames(context, paths):
             argv = [context.binary.path, *output_files.with_overwrite(args)]
-            encoder = encoder or Encoder(argv, frame, context.stream_info, reporter.say)
+            encoder = encoder or Encoder(argv, frame, context.stream_info, reporter.notify)
             if not encoder.write(frame):
                 break
             reporter.frame(float((frame.pts or 0) * context.index.time_base))
@@ -123,7 +123,7 @@ def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter)
             context,
         )
         args = commands.muxing_command(context.encoder_args, str(film), start, _aspect(paths[0], film))
-        _run_merge([context.binary.path, *output_files.with_overwrite(args)], reporter.say)
+        _run_merge([context.binary.path, *output_files.with_overwrite(args)], reporter.notify)
     finally:
         film.unlink(missing_ok=True)
 
@@ -136,10 +136,10 @@ def _aspect(chunk: Path, film: Path) -> Fraction | None:
         return ratio * Fraction(chunk_stream.width, chunk_stream.height) if ratio and ratio != film_ratio else None
 
 
-def _run_merge(argv: Sequence[str], say: Callable[[str], None]) -> None:
+def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
     child = ChildProcess(
         "merge", loglevel.with_level_prefix(argv), on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None,
-        say=say, stdout=None, max_level=loglevel.level_of(argv),
+        on_message=on_message, stdout=None, max_level=loglevel.level_of(argv),
     )  # fmt: skip
     try:
         status = child.wait()

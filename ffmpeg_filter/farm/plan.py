@@ -119,7 +119,7 @@ def _scan_film(prepared: PreparedCommand, reporter: Reporter) -> _ScannedFilm:
     command, _, split, binary = prepared
     level = loglevel.level_of(command.args())
     argv = [binary.path, *split.decoder_args]
-    with open_decoder(argv, lambda message: reporter.say(f"decoder: {message}"), level) as decoder:
+    with open_decoder(argv, lambda message: reporter.notify(f"decoder: {message}"), level) as decoder:
         film = _scan_frames(split, decoder, reporter.frame)
         status = decoder.child.wait()
         if film is None or status:
@@ -128,7 +128,7 @@ def _scan_film(prepared: PreparedCommand, reporter: Reporter) -> _ScannedFilm:
     _check_damage(command, decoder.damage)
     if level >= loglevel.WARNING:
         for message in _warnings(film, split, decoder.damage):
-            reporter.say(f"warning: {message}")
+            reporter.notify(f"warning: {message}")
     return film
 
 

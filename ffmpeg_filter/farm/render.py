@@ -110,22 +110,23 @@ class FrameSource:
 class ChunkRenderer:
     """Renders chunks of a job on this machine, with the model loaded once.
 
-    `say` receives messages for the user, `on_frame` the time (seconds) of each output frame. CPU backends use `threads`
-    threads, 0 for all, unless the command sets a number. Raises ChangedError if this machine differs from the planning
-    one.
+    `on_message` receives messages for the user, `on_frame` the time (seconds) of each output frame. CPU backends use
+    `threads` threads, 0 for all, unless the command sets a number. Raises ChangedError if this machine differs from the
+    planning one.
     """
 
     def __init__(
         self,
         job: Job,
         *,
-        say: Callable[[str], None] = lambda _: None,
+        on_message: Callable[[str], None] = lambda _: None,
         on_frame: Callable[[float], None] = lambda _: None,
         threads: int = 0,
     ) -> None:
         self._context = context = JobContext(job)
         self._options = replace(context.split.filter_options, threads=context.split.filter_options.threads or threads)
-        self._log, self._on_frame = lambda message: None if _ENCODER_BANNER.match(message) else say(message), on_frame
+        self._log = lambda message: None if _ENCODER_BANNER.match(message) else on_message(message)
+        self._on_frame = on_frame
         self._source = FrameSource.of(context)
         self._engine = open_engine(self._options.upscale_arguments(1, 1))
 

@@ -66,8 +66,8 @@ class TaskReporter:
         if self._stop.is_set():
             raise FarmError("stopped; finished chunks are kept")
 
-    def say(self, message: str) -> None:
-        self._watch.say(message)
+    def notify(self, message: str) -> None:
+        self._watch.notify(message)
 
     def __enter__(self) -> Self:
         return self

@@ -85,7 +85,7 @@ class TitleRun:
                     _remove_if_empty(folder)
             if self._job is None:
                 if not has_said_so and self._options.min_level <= logging.INFO:
-                    reporter.say(f"{folder.name} is planned by another run; waiting for it")
+                    reporter.notify(f"{folder.name} is planned by another run; waiting for it")
                 has_said_so = True
                 time.sleep(_POLL_SECONDS)
         return self._job
@@ -155,9 +155,9 @@ def _write_report(job: Job, path: Path, reporter: Reporter, min_level: int) -> N
     try:
         finish.write_report(job, path)
         if min_level <= logging.INFO:
-            reporter.say(f"{path}: who made what, when")
+            reporter.notify(f"{path}: who made what, when")
     except (AdcvsrError, OSError) as error:
-        reporter.say(f"{path} is not made: {one_line(error)}")
+        reporter.notify(f"{path} is not made: {one_line(error)}")
 
 
 def _remove_if_empty(folder: Path) -> None:

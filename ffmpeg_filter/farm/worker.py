@@ -39,7 +39,7 @@ class ChunkWorker:
             job = _wait_for_job(Path(folder), key)
             chdir_to_job(job.request)
             job.remove_unfinished()
-            renderer = ChunkRenderer(job, say=self._messages.append, threads=self._threads)
+            renderer = ChunkRenderer(job, on_message=self._messages.append, threads=self._threads)
             self._workers[folder], self._keys[folder] = Worker(job, renderer.render, renderer.engine), key
         except (AdcvsrError, OSError) as error:
             return WorkerReply.from_error(error)

@@ -55,14 +55,14 @@ class ChildProcess:
         argv: Sequence[str],
         *,
         on_line: Callable[[str], bool],
-        say: Callable[[str], None],
+        on_message: Callable[[str], None],
         stdin: int | None = subprocess.DEVNULL,
         stdout: int | None = subprocess.DEVNULL,
         max_level: int = loglevel.ALL,
         pass_fds: Sequence[int] = (),
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        self.log = StderrLog(say, max_level)
+        self.log = StderrLog(on_message, max_level)
         self._on_line, self._on_end = on_line, on_end
         self._process = subprocess.Popen(
             _killed_with_parent(argv),

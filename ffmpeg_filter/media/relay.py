@@ -89,7 +89,7 @@ class InputRelay:
         args = ["-hide_banner", "-nostats", "-loglevel", "level+error", "-nostdin", *options, "-f", "data"]
         args += ["-i", file.url, "-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "data", "pipe:1"]
         self._source = ChildProcess(
-            "source", [binary.path, *args], on_line=lambda _: True, say=lambda _: None, stdout=writable
+            "source", [binary.path, *args], on_line=lambda _: True, on_message=lambda _: None, stdout=writable
         )
         os.close(writable)
         return readable

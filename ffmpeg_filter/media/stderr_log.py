@@ -37,15 +37,15 @@ _CHAIN = re.compile(r"Error parsing filterchain '(.+)' around: ?(.*)$")
 
 class StderrLog:
     """Lines of standard error. Warnings and errors are kept for a while, since they may explain a failure, and then
-    passed to `say`; other lines at once. With verbose logging everything is passed on at once.
+    passed to `on_message`; other lines at once. With verbose logging everything is passed on at once.
 
     Lines above `max_level` are not passed on.
     """
 
-    def __init__(self, say: Callable[[str], None], max_level: int = loglevel.ALL) -> None:
+    def __init__(self, on_message: Callable[[str], None], max_level: int = loglevel.ALL) -> None:
         self.write_error = ""
         """The first message that means an unfinished output."""
-        self._say = say
+        self._on_message = on_message
         self._max_level = max_level
         self._is_printed = True
         self._pending: list[tuple[float, str]] = []
@@ -67,7 +67,7 @@ class StderrLog:
             if is_pending and self._is_printed and len(self._pending) < _MAX_LINES:
                 self._pending.append((time.monotonic(), message))
         if not is_pending and self._is_printed:
-            self._say(message)
+            self._on_message(message)
 
     def add_error(self, line: str) -> None:
         """Keeps an error for `reason` without printing it."""
@@ -89,7 +89,7 @@ class StderrLog:
             self._pending = self._pending[len(messages) :]
             self._errors = [message for message in self._errors if message not in messages]
         for message in messages:
-            self._say(message)
+            self._on_message(message)
 
     def reason(self) -> str:
         """The first error that is not a consequence of another, else the last unprinted warning."""

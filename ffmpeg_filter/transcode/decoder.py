@@ -27,10 +27,10 @@ _PEEK_BYTES = 1 << 20
 
 
 class Decoder:
-    """A running decode command. Iterates over frames and their infos; messages go to `say`, up to `max_level`."""
+    """A running decode command. Iterates over frames and their infos; `on_message` gets messages up to `max_level`."""
 
     def __init__(
-        self, argv: Sequence[str], say: Callable[[str], None] = lambda _: None, *, max_level: int = loglevel.ALL,
+        self, argv: Sequence[str], on_message: Callable[[str], None] = lambda _: None, *, max_level: int = loglevel.ALL,
         stdin: int | None = subprocess.DEVNULL, pass_fds: Sequence[int] = (),
     ) -> None:  # fmt: skip
         self.damage = Damage()
@@ -38,8 +38,8 @@ class Decoder:
         self._showinfo = ShowinfoParser(frame_infos.put)
         self._readable, writable = pipe()
         self.child = ChildProcess(
-            "decoder", argv, on_line=self._on_line, say=say, stdin=stdin, stdout=writable, max_level=max_level,
-            pass_fds=pass_fds, on_end=frame_infos.close,
+            "decoder", argv, on_line=self._on_line, on_message=on_message, stdin=stdin, stdout=writable,
+            max_level=max_level, pass_fds=pass_fds, on_end=frame_infos.close,
         )  # fmt: skip
         os.close(writable)
         self._frames = read_frames(self._readable, frame_infos)
@@ -58,10 +58,10 @@ class Decoder:
 
 @contextmanager
 def open_decoder(
-    argv: Sequence[str], say: Callable[[str], None] = lambda _: None, max_level: int = loglevel.ALL
+    argv: Sequence[str], on_message: Callable[[str], None] = lambda _: None, max_level: int = loglevel.ALL
 ) -> Iterator[Decoder]:
     """A running decoder, closed on exit."""
-    decoder = Decoder(argv, say, max_level=max_level)
+    decoder = Decoder(argv, on_message, max_level=max_level)
     try:
         yield decoder
     finally:

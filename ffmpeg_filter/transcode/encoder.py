@@ -33,13 +33,13 @@ class Encoder:
     """
 
     def __init__(
-        self, argv: Sequence[str], first: av.VideoFrame, stream_info: StreamInfo, say: Callable[[str], None],
+        self, argv: Sequence[str], first: av.VideoFrame, stream_info: StreamInfo, on_message: Callable[[str], None],
         *, inputs: Sequence[int] = (), packets: CompanionPackets | None = None,
     ) -> None:  # fmt: skip
         readable, writable = pipe()
         self._process = ChildProcess(
-            "encoder", loglevel.with_level_prefix(argv), on_line=lambda _: False, say=say, stdin=readable, stdout=None,
-            max_level=loglevel.level_of(argv), pass_fds=inputs,
+            "encoder", loglevel.with_level_prefix(argv), on_line=lambda _: False, on_message=on_message, stdin=readable,
+            stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs,
         )  # fmt: skip
         os.close(readable)
         self._has_one_input = list(argv).count("-i") == 1

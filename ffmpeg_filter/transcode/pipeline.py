@@ -110,7 +110,7 @@ class Transcode:
         with self._inputs(is_decoder=True) as inputs, self._companion() as (companion_args, outputs):
             decoder = Decoder(
                 [self.job.binary.path, *self.job.decoder_args, *companion_args],
-                lambda message: self.reporter.say(f"decoder: {message}"), max_level=self.job.loglevel,
+                lambda message: self.reporter.notify(f"decoder: {message}"), max_level=self.job.loglevel,
                 stdin=None if self.job.reads_stdin else subprocess.DEVNULL, pass_fds=[*inputs, *outputs],
             )  # fmt: skip
         self.outcome.damage = decoder.damage
@@ -229,7 +229,7 @@ class Transcode:
 
     def _warn(self, message: str) -> None:
         if self.job.loglevel >= loglevel.WARNING:
-            self.reporter.say(f"warning: {message}")
+            self.reporter.notify(f"warning: {message}")
 
     def _start_encoder(self, first: av.VideoFrame) -> Encoder:
         assert self._first_info is not None, "an output frame exists, so an input frame was read"
@@ -257,7 +257,7 @@ class Transcode:
             job.relays.limit_unused(argv)
         with self._inputs(is_decoder=False) as inputs:
             return Encoder(
-                [job.binary.path, *argv], first, stream_info, self.reporter.say, inputs=inputs, packets=self._packets
+                [job.binary.path, *argv], first, stream_info, self.reporter.notify, inputs=inputs, packets=self._packets
             )
 
     def _is_active(self, frame: av.VideoFrame) -> bool:

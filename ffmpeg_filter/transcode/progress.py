@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 _LINE_SECONDS = 10.0  # seconds
 
 
-def say(message: str, stream: TextIO | None = None) -> None:
+def print_line(message: str, stream: TextIO | None = None) -> None:
     """Prints a line to standard error. A closed standard error is not a failure, as for FFmpeg."""
     with suppress(OSError, ValueError):
         print(message, file=stream or sys.stderr, flush=True)
@@ -27,7 +27,7 @@ class Reporter(Protocol):
     def frame(self, seconds: float) -> None:
         """Counts a frame, which begins at `seconds`."""
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Prints a permanent line."""
 
     def __enter__(self) -> Self: ...
@@ -47,8 +47,8 @@ class MessageReporter:
     def frame(self, seconds: float) -> None:
         """Ignored."""
 
-    def say(self, message: str) -> None:
-        say(f"{self.prefix}{message}", self.stream)
+    def notify(self, message: str) -> None:
+        print_line(f"{self.prefix}{message}", self.stream)
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +70,7 @@ class LineReporter(MessageReporter):
         self._count, self._film = self._count + 1, max(self._film, seconds)
         if time.monotonic() - self._printed >= _LINE_SECONDS:
             self._printed = time.monotonic()
-            self.say(self._line())
+            self.notify(self._line())
 
     def _line(self) -> str:
         spent = max(time.monotonic() - self._started, 1e-6)
@@ -82,7 +82,7 @@ class LineReporter(MessageReporter):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         del kind, error, at
         if self._count:
-            self.say(self._line())
+            self.notify(self._line())
 
 
 class BarReporter:
@@ -105,7 +105,7 @@ class BarReporter:
         with suppress(OSError):
             self._progress.update(self._task, advance=1, of=of, fps=done / spent, speed=seconds / spent)
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         with suppress(OSError):
             self._progress.console.print(f"ffadcvsr: {message}", markup=False, highlight=False)
 

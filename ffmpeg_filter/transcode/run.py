@@ -55,7 +55,7 @@ def transcode(
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with output_files.claim_outputs(command), make_reporter(total, enabled=False if quiet else None) as reporter:
         for words in split.warnings if level >= loglevel.WARNING else ():
-            reporter.say(f"warning: {words}")
+            reporter.notify(f"warning: {words}")
         try:
             outcome = Transcode(job, reporter).run()
             relays.check()
@@ -63,7 +63,7 @@ def transcode(
             output_files.discard(command)
             raise
         if outcome.damage and level >= loglevel.WARNING:
-            reporter.say(f"warning: {outcome.damage}")
+            reporter.notify(f"warning: {outcome.damage}")
         _publish(command, split, outcome, reporter)
     return outcome.status
 
@@ -74,7 +74,7 @@ def _publish(command: Command, split: SplitCommand, outcome: Outcome, reporter: 
     remainder = f"its unfinished part is kept in {', '.join(parts)}"
     if outcome.was_interrupted or outcome.status:
         if parts:
-            reporter.say(f"the output is not finished; {remainder}")
+            reporter.notify(f"the output is not finished; {remainder}")
         return
     if split.temporary_output is not None:
         for fault in verify.find_faults(split, outcome, Path(split.temporary_output)):

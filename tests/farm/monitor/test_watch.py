@@ -63,7 +63,7 @@ def test_no_more_is_said_than_is_asked_for(job: Job, least: int, said: str) -> N
         watch.refresh()
         watch.inform("a")
         watch.warn("b")
-        watch.say("c")
+        watch.notify("c")
     words = stream.getvalue()
     assert {letter for letter in "abc" if f": {letter}\n" in words} == set(said)
     assert ("frames" in words) is (least == logging.INFO)
@@ -149,7 +149,7 @@ def test_a_terminal_shows_who_is_at_what_below_what_was_said(job: Job) -> None:
     note(job, *made(1, 2, 0), line("begun", time.time(), 1, "gpu-7:12"))
     with JobWatcher([job], stream=stream) as watch:
         watch.activity("planning b.mkv")
-        watch.say("a [red]word[/red]")
+        watch.notify("a [red]word[/red]")
     text = stream.getvalue()
     assert "ffadcvsr: a [red]word[/red]" in text
     assert "25%" in text

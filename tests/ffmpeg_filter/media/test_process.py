@@ -90,7 +90,7 @@ def test_lines_tell_their_level_whatever_it_is(word: str) -> None:
 def test_the_half_line_of_a_process_that_was_ended_is_not_said(said: list[str]) -> None:
     words = "[hevc @ 0x1f] [error] no frame!\n[showinfo@adcvsr @ 0x55ab] [info] "
     argv = [sys.executable, "-c", f"import sys; sys.stderr.write({words!r})"]
-    child = ChildProcess("decoder", argv, on_line=lambda _line: False, say=said.append)
+    child = ChildProcess("decoder", argv, on_line=lambda _line: False, on_message=said.append)
     child.wait()
     child.log.flush(0)
     assert said == ["[hevc] no frame!"]

@@ -112,16 +112,16 @@ def main(words: Sequence[str]) -> int:
     worker = Worker(job, Sleeper(job, float(words[1])).render, "sleeper")
     calls: Counter[str] = Counter()
     sys.addaudithook(lambda event, _: calls.update([event]) if event in _COUNTED_CALLS else None)
-    _say({})
+    _print_json({})
     sys.stdin.readline()
     calls.clear()
     begin = time.time()
     count = sum(1 for _ in worker.process_all())
-    _say({"begin": begin, "end": time.time(), "made": count, "storage_calls": dict(calls)})
+    _print_json({"begin": begin, "end": time.time(), "made": count, "storage_calls": dict(calls)})
     return 0
 
 
-def _say(words: object) -> None:
+def _print_json(words: object) -> None:
     sys.stdout.write(json.dumps(words) + "\n")
     sys.stdout.flush()
 

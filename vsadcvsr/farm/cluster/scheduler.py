@@ -66,11 +66,11 @@ class ActiveJob:
 
 
 class Scheduler:
-    """Assigns the chunks of jobs to workers, those of earlier jobs first; `say` shows a message to the user."""
+    """Assigns the chunks of jobs to workers, those of earlier jobs first; `on_message` shows a message to the user."""
 
-    def __init__(self, pool: WorkerPool, say: Callable[[str], None]) -> None:
+    def __init__(self, pool: WorkerPool, on_message: Callable[[str], None]) -> None:
         self._pool = pool
-        self._say = say
+        self._on_message = on_message
         self._jobs: list[ActiveJob] = []
         self._had_workers = time.monotonic()
 
@@ -103,7 +103,7 @@ class Scheduler:
             self._had_workers = now
         elif now - self._had_workers > _WAIT_NOTICE_SECONDS:
             self._had_workers = now
-            self._say("still waiting for a worker to start: the cluster may be busy with something else")
+            self._on_message("still waiting for a worker to start: the cluster may be busy with something else")
 
     def close(self) -> None:
         """Stops all work at once, and cleans up."""
@@ -131,7 +131,7 @@ class Scheduler:
         active, number = task
         for message in (message for message in (reply.messages if reply else ()) if message not in active.reported):
             active.reported.add(message)
-            self._say(f"{active.job.folder.name}: {message}")
+            self._on_message(f"{active.job.folder.name}: {message}")
         if reply is None:
             self._on_died(worker, task)
         elif reply.error is not None and self._is_removed(active):
@@ -170,7 +170,7 @@ class Scheduler:
     def _reject(self, worker: WorkerHandle, active: ActiveJob, error: AdcvsrError) -> None:
         active.ready.discard(worker)
         active.rejected[worker] = error
-        self._say(f"{worker.name} does not work on {active.job.folder.name}: {error}")
+        self._on_message(f"{worker.name} does not work on {active.job.folder.name}: {error}")
 
     def _on_died(self, worker: WorkerHandle, task: Task) -> None:
         active, number = task

@@ -35,7 +35,7 @@ class View(Protocol):
 
     def start(self) -> None: ...
 
-    def say(self, message: str) -> None: ...
+    def notify(self, message: str) -> None: ...
 
     def activity(self, message: str) -> None: ...
 
@@ -58,15 +58,15 @@ class PlainView:
     def start(self) -> None:
         """No-op."""
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self._write(f"ffadcvsr: {message}")
 
     def activity(self, message: str) -> None:
         if message:
-            self.say(message)
+            self.notify(message)
 
     def failed(self, job: Job, item: Attempt) -> None:
-        self.say(failure_line(job, item))
+        self.notify(failure_line(job, item))
 
     def show(self, snapshot: Snapshot) -> None:
         self._snapshot, now = snapshot, time.monotonic()
@@ -78,7 +78,7 @@ class PlainView:
         if self._has_changed():
             self._report()
         for job, summary in finished:
-            self.say(f"{job.folder.name}: {summary}")
+            self.notify(f"{job.folder.name}: {summary}")
 
     def _write(self, text: str) -> None:
         self._stream.write(f"{text}\n")  # at once, so that others' lines come before or behind it
@@ -95,15 +95,16 @@ class PlainView:
 
     def _report(self) -> None:
         for tally, status in self._changed() or self._snapshot:
-            self.say(f"{tally.job.folder.name}: {status_line(status)}")
+            self.notify(f"{tally.job.folder.name}: {status_line(status)}")
         if len(self._snapshot) > 1:
-            self.say(f"{len(self._snapshot)} jobs: {status_line(combined([status for _, status in self._snapshot]))}")
+            whole = combined([status for _, status in self._snapshot])
+            self.notify(f"{len(self._snapshot)} jobs: {status_line(whole)}")
 
 
 class JsonView(PlainView):
     """One object per line: `event` is progress, failed, doing, said or summary."""
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self._put(event="said", message=message)
 
     def activity(self, message: str) -> None:
@@ -140,7 +141,7 @@ class RichView:
     def start(self) -> None:
         self._live.start()
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         self._live.console.print(f"ffadcvsr: {message}", markup=False, highlight=False, soft_wrap=True)
 
     def activity(self, message: str) -> None:
@@ -148,7 +149,7 @@ class RichView:
         self.show(self._snapshot)
 
     def failed(self, job: Job, item: Attempt) -> None:
-        self.say(failure_line(job, item))
+        self.notify(failure_line(job, item))
 
     def show(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -159,7 +160,7 @@ class RichView:
     def finish(self, finished: Iterable[tuple[Job, Summary]]) -> None:
         self._live.stop()
         for job, summary in finished:
-            self.say(f"{job.folder.name}: {summary}")
+            self.notify(f"{job.folder.name}: {summary}")
 
 
 def _footer(snapshot: Snapshot) -> Iterable[RenderableType]:

@@ -53,20 +53,20 @@ class JobWatcher:
         with self._lock:
             self._tallies.append(JobTracker(job))
 
-    def say(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Shows a message."""
         with self._lock:
-            self._view.say(message)
+            self._view.notify(message)
 
     def inform(self, message: str) -> None:
         """A line of information."""
         if self._informs:
-            self.say(message)
+            self.notify(message)
 
     def warn(self, message: str) -> None:
         """A line on what is wrong and may be made good."""
         if self._warns:
-            self.say(message)
+            self.notify(message)
 
     def activity(self, message: str) -> None:
         """Shows an activity apart from chunks, such as "merging film.mkv"; empty for none."""
@@ -154,7 +154,7 @@ class JobWatcher:
         for attempt in new[:_MAX_FAILURES_SHOWN]:
             self._view.failed(tracker.job, attempt)
         if len(new) > _MAX_FAILURES_SHOWN:
-            self._view.say(f"{tracker.job.folder.name}: {len(new) - _MAX_FAILURES_SHOWN} more failures")
+            self._view.notify(f"{tracker.job.folder.name}: {len(new) - _MAX_FAILURES_SHOWN} more failures")
 
 
 def _key(attempt: Attempt) -> tuple[int, str, float]:
