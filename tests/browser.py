@@ -20,9 +20,9 @@ _FLAGS = (
 def dom(address: str, folder: Path, *flags: str) -> str:
     """The page of an address as it has drawn itself; skips the test where there is no browser."""
     requires("chromium")
-    words = [str(browser()), *_FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address]
+    arguments = [str(browser()), *_FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "--dump-dom", address]
     own = {**os.environ, "HOME": str(folder)}
-    return subprocess.run(words, capture_output=True, timeout=100, check=True, env=own).stdout.decode()
+    return subprocess.run(arguments, capture_output=True, timeout=100, check=True, env=own).stdout.decode()
 
 
 def asks_nothing_of_the_world(text: str) -> bool:
@@ -41,7 +41,7 @@ def asks_nothing_of_the_world(text: str) -> bool:
 
 def content(text: str) -> dict[str, object]:
     """What a page shows."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
-    assert found
-    held: dict[str, object] = json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    assert match
+    held: dict[str, object] = json.loads(match[1])
     return held

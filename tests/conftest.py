@@ -178,8 +178,8 @@ def no_error_is_logged(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def _files() -> set[str]:
     """The files of the project, but for what tools keep beside them, and people write meanwhile."""
-    found = set[str]()
+    result = set[str]()
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith((".", "__pycache__")) and name not in _KEPT_OUT]
-        found.update(os.path.relpath(Path(folder, name), ROOT) for name in names if not name.endswith(_WRITTEN))
-    return found
+        result.update(os.path.relpath(Path(folder, name), ROOT) for name in names if not name.endswith(_WRITTEN))
+    return result

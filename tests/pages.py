@@ -38,21 +38,21 @@ def console_lines() -> list[list[str]]:
     return [shlex.split(line.removeprefix("$ ")) for line in joined.splitlines() if line.startswith("$ ")]
 
 
-def run(words: list[str], folder: Path) -> None:
+def run(arguments: list[str], folder: Path) -> None:
     """A command of a page, with this Python in place of the installed commands, in `folder`."""
     replaced = {"python": [sys.executable], "adcvsr": [sys.executable, "-m", "vsadcvsr.cli"]}
-    command = [*replaced[words[0]], *words[1:]]
+    command = [*replaced[arguments[0]], *arguments[1:]]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=110, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
 
 
-def with_numbers(words: list[str], **numbers: str) -> list[str]:
+def with_numbers(arguments: list[str], **numbers: str) -> list[str]:
     """The command with smaller numbers, since a test has no hours."""
     for name, number in numbers.items():
-        if f"--{name}" in words:
-            words[words.index(f"--{name}") + 1] = number
+        if f"--{name}" in arguments:
+            arguments[arguments.index(f"--{name}") + 1] = number
         else:
-            words += [f"--{name}", number]
-    return words
+            arguments += [f"--{name}", number]
+    return arguments

@@ -27,13 +27,13 @@ def started_since(before: Collection[int]) -> list[psutil.Process]:
 
     Those that come of an older one which still runs, as the workers of a cluster do, are its own affair.
     """
-    found = []
+    result = []
     for number in set(psutil.pids()).difference(before, {os.getpid()}):
         with suppress(psutil.Error):
             process = psutil.Process(number)
             if _runs(process) and _is_of_this_run(process) and not _has_lasting_parent(process, before):
-                found.append(process)
-    return found
+                result.append(process)
+    return result
 
 
 def end_those(before: Collection[int]) -> list[str]:

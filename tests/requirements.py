@@ -66,10 +66,10 @@ def requires(*names: str) -> None:
 
 def absent(name: str, reason: str = "") -> NoReturn:
     """Skips the test for want of `name`, or fails it where `ADCVSR_REQUIRE` asks for that."""
-    words = f"{ABSENT}{name}" + (f": {reason}" if reason else "")
+    message = f"{ABSENT}{name}" + (f": {reason}" if reason else "")
     if is_required(name):
-        pytest.fail(f"{VARIABLE} asks for what is {words}", pytrace=False)
-    pytest.skip(words, allow_module_level=True)
+        pytest.fail(f"{VARIABLE} asks for what is {message}", pytrace=False)
+    pytest.skip(message, allow_module_level=True)
 
 
 def is_required(name: str) -> bool:

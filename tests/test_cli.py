@@ -17,8 +17,8 @@ from vsadcvsr.engine import Engine
 from vsadcvsr.nets.export import save_weights
 
 
-def adcvsr(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vsadcvsr.cli", *words]
+def adcvsr(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vsadcvsr.cli", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
 
 
@@ -41,8 +41,8 @@ def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:
 
 def test_export_with_denoise_makes_the_blend_a_model_of_its_own(tmp_path: Path) -> None:
     own, fixed = write_pair(tmp_path), tmp_path / "fixed.onnx"
-    words = ["export", str(own.with_suffix(".safetensors")), str(fixed), "--denoise", "0.5"]
-    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    arguments = ["export", str(own.with_suffix(".safetensors")), str(fixed), "--denoise", "0.5"]
+    assert CliRunner().invoke(cli.app, arguments).exit_code == 0
     clip = [np.full((3, 8, 12), n / 4, np.float32) for n in range(3)]
     wanted = Engine.open(own, denoise=0.5, backend="ort").stream(clip)
     assert all(map(np.array_equal, Engine.open(fixed, backend="ort").stream(clip), wanted))

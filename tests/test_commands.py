@@ -28,13 +28,13 @@ def raising(error: BaseException) -> None:
     raise error
 
 
-@pytest.mark.parametrize(("words", "told"), MISTAKES.items())
-def test_a_mistake_is_one_line_and_the_status_2(words: str, told: str) -> None:
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.items())
+def test_a_mistake_is_one_line_and_the_status_2(arguments: str, message: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", *f"vsadcvsr.{words}".split()], capture_output=True, text=True, check=False
+        [sys.executable, "-m", *f"vsadcvsr.{arguments}".split()], capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(told)
+    assert ended.stderr.startswith(message)
     assert ended.stderr.count("\n") == 1
 
 

@@ -26,7 +26,7 @@ def stand_in(folder: Path, name: str, script: str) -> Path:
 def test_it_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
     # As in an activated environment: vspipe asks the `vapoursynth` command on PATH which Python to use.
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    found = {finding.name: finding for finding in doctor.examine()}
+    result = {finding.name: finding for finding in doctor.examine()}
     for name in (
         "ONNX Runtime",
         "plugin in Python",
@@ -35,8 +35,8 @@ def test_it_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
         "ffadcvsr",
         "a step on ort, cpu",
     ):
-        assert found[name].verdict == "ok", found[name]
-    assert all(finding.verdict != "failed" for finding in found.values())
+        assert result[name].verdict == "ok", result[name]
+    assert all(finding.verdict != "failed" for finding in result.values())
 
 
 def test_both_runtimes_at_once_are_found_broken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,21 +67,21 @@ def test_every_module_that_is_named_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if not TESTED_ELSEWHERE.match(line)])
 def test_every_other_command_is_understood(line: str) -> None:
-    words = [word for word in shlex.split(line) if "=" not in word]
-    if words[0] == "make":
-        assert re.search(rf"^{words[1]}:|^{words[1]} ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    arguments = [word for word in shlex.split(line) if "=" not in word]
+    if arguments[0] == "make":
+        assert re.search(rf"^{arguments[1]}:|^{arguments[1]} ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     else:
-        assert words[:2] == ["pip", "install"]
+        assert arguments[:2] == ["pip", "install"]
         assert set(re.findall(r"\[(.*)\]", line)) <= set(extras())
 
 
-def main_of(words: list[str]) -> Callable[[list[str]], int]:
+def main_of(arguments: list[str]) -> Callable[[list[str]], int]:
     """The function behind a command."""
-    if words[:2] == ["python", "-m"]:
-        path = ROOT.joinpath(*words[2].split("."))
-        name = f"{words[2]}.__main__" if path.is_dir() else words[2]
+    if arguments[:2] == ["python", "-m"]:
+        path = ROOT.joinpath(*arguments[2].split("."))
+        name = f"{arguments[2]}.__main__" if path.is_dir() else arguments[2]
     else:
-        name = {"adcvsr": "vsadcvsr.evaluate.__main__", "ffadcvsr": "ffmpeg_filter.cli"}[words[0]]
+        name = {"adcvsr": "vsadcvsr.evaluate.__main__", "ffadcvsr": "ffmpeg_filter.cli"}[arguments[0]]
     main: Callable[[list[str]], int] = import_module(name).main
     return main
 
@@ -89,15 +89,15 @@ def main_of(words: list[str]) -> Callable[[list[str]], int]:
 MODULES = [words for words in lines_with("python -m") if words[:3] not in [shown[:3] for shown in console_lines()]]
 
 
-@pytest.mark.parametrize("words", [*console_lines(), *MODULES], ids=" ".join)
-def test_options_that_are_shown_exist(words: list[str]) -> None:
-    if words[:2] in (["pip", "install"], ["adcvsr", "train"]):
+@pytest.mark.parametrize("arguments", [*console_lines(), *MODULES], ids=" ".join)
+def test_options_that_are_shown_exist(arguments: list[str]) -> None:
+    if arguments[:2] in (["pip", "install"], ["adcvsr", "train"]):
         return  # as in shell blocks
     help_text = io.StringIO()
     with redirect_stdout(help_text), suppress(SystemExit):
-        main_of(words)(["-h"])
+        main_of(arguments)(["-h"])
     known = set(re.findall(r"--?[a-z][\w-]+", help_text.getvalue()))
-    assert {word for word in words if re.match("--|-farm", word)} <= known
+    assert {word for word in arguments if re.match("--|-farm", word)} <= known
 
 
 def extras() -> dict[str, list[str]]:
@@ -143,9 +143,9 @@ def test_files_that_pages_name_are_there() -> None:
 def test_the_table_of_metrics_is_whole() -> None:
     table = PAGES["docs/evaluation.md"].partition("| name | what it is | in |")[2].partition("\n\n")[0]
     rows = [row.strip("|").split("|") for row in table.splitlines()[2:]]
-    found = {name: set(re.findall(r"`(\w+)`", row[2])) for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    result = {name: set(re.findall(r"`(\w+)`", row[2])) for row in rows for name in re.findall(r"`(\w+)`", row[0])}
     expected = {name: {choice for choice, names in CHOICES.items() if name in names} - {"all"} for name in COLUMNS}
-    assert found == expected
+    assert result == expected
 
 
 def test_every_word_of_the_glossary_is_in_order() -> None:

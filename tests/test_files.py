@@ -19,14 +19,14 @@ def test_training_and_measuring_take_the_same_files(suffix: str, tmp_path: Path)
     shutil.copy(CLIP, tmp_path / f"one{suffix}")  # FFmpeg looks at what is inside
     assert (suffix.lower() in VIDEOS) != (suffix.lower() in IMAGES)
     assert list(clips_in(tmp_path)) == ["one"]
-    found = SourceFiles.scan([tmp_path], frames=2, size=32)
-    assert len(found.pictures) + len(found.videos) == 1
+    result = SourceFiles.scan([tmp_path], frames=2, size=32)
+    assert len(result.pictures) + len(result.videos) == 1
 
 
 def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     for name in ("b.PNG", "deep/a.png", "deep/er/c.mp4", "notes.txt"):
         (tmp_path / name).touch()
-    found = files_below([tmp_path, tmp_path / "deep"], (".png",))
-    assert found == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
+    result = files_below([tmp_path, tmp_path / "deep"], (".png",))
+    assert result == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
     assert files_below([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]

@@ -45,8 +45,8 @@ LINES = {
 FILM = b"YUV4MPEG2 W32 H24 F25:1 C420mpeg2\n" + 2 * (b"FRAME\n" + bytes(32 * 24 * 3 // 2))
 
 
-def run(words: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    program, *rest = words
+def run(arguments: list[str], folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    program, *rest = arguments
     if program in PROGRAMS:
         module, _, name = PROGRAMS[program].partition(":")
         rest = ["-c", f"import sys; sys.argv[0] = {program!r}; from {module} import {name}; {name}()", *rest]

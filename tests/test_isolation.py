@@ -84,11 +84,11 @@ def test_good_interrupt():
 """
 
 
-def outcomes(folder: Path, *words: str, required: str = "") -> tuple[set[str], str]:
+def outcomes(folder: Path, *arguments: str, required: str = "") -> tuple[set[str], str]:
     """Which of those tests fail, when they run with SIGINT ignored, and what is said."""
     (folder / "conftest.py").write_text("from tests.conftest import *\nfrom tests.conftest import pytest_configure\n")
     (folder / "test_them.py").write_text(TESTS)
-    run = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(folder), str(folder), *words]
+    run = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(folder), str(folder), *arguments]
     own = {**os.environ, "PYTHONPATH": str(ROOT), "ADCVSR_REQUIRE": required, "ADCVSR_GRACE": "0.5"}
     done = subprocess.run(
         ["sh", "-c", f"trap '' INT; exec {shlex.join(run)}"], cwd=folder, env=own, capture_output=True, text=True,

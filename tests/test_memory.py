@@ -45,11 +45,11 @@ class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no 
         given = {
             tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
         }
-        made = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(made):
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
                 self._note(tensor.untyped_storage())
-        return made
+        return result
 
     def _note(self, storage: torch.UntypedStorage) -> None:
         if (place := storage._cdata) and place not in self._known:

@@ -56,7 +56,7 @@ def test_help_does_not_need_the_extra(command: str) -> None:
 
 
 def test_what_is_missing_is_said_where_help_is_not_asked_for() -> None:
-    words = [sys.executable, "-c", _WITHOUT, "vsadcvsr.train.average", "a", "--out", "b"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    arguments = [sys.executable, "-c", _WITHOUT, "vsadcvsr.train.average", "a", "--out", "b"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "run `pip install 'vsadcvsr[train]'`" in done.stderr

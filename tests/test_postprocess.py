@@ -82,12 +82,12 @@ def test_nan_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "given"),
+    ("argument", "value"),
     [
         ("strength", 1.5), ("strength", float("nan")), ("color_fix", "adain"), ("sc_threshold", -1.0), ("capacity", 0),
         ("backend", "onnx"), ("device", "gpu"), ("device_index", -1), ("precision", "int4"), ("threads", -2),
     ],
 )  # fmt: skip
-def test_arguments_outside_what_is_allowed_are_named(argument: str, given: object) -> None:
+def test_arguments_outside_what_is_allowed_are_named(argument: str, value: object) -> None:
     with pytest.raises(UsageError, match=rf"{argument} is .*allowed: "):
-        Engine.open("nearest", **{argument: given})  # type: ignore[arg-type]
+        Engine.open("nearest", **{argument: value})  # type: ignore[arg-type]

@@ -105,9 +105,9 @@ def test_the_settings_file_that_is_shown_says_what_it_means(tmp_path: Path) -> N
     assert data == [tmp_path / "MY_PICTURES", tmp_path / "MY_VIDEOS"]
 
 
-@pytest.mark.parametrize("words", lines_with("adcvsr bench"), ids=" ".join)
-def test_a_benchmark_runs_as_shown(words: list[str], tmp_path: Path) -> None:
-    run(with_numbers(words, size="16x16", count="1", rounds="1"), tmp_path)
+@pytest.mark.parametrize("arguments", lines_with("adcvsr bench"), ids=" ".join)
+def test_a_benchmark_runs_as_shown(arguments: list[str], tmp_path: Path) -> None:
+    run(with_numbers(arguments, size="16x16", count="1", rounds="1"), tmp_path)
 
 
 def test_measuring_as_shown(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_measuring_as_shown(tmp_path: Path) -> None:
     assert judge[2:4] == ["--data", "EVAL_DIR"]
     for folder, size in (("gt", "64:48"), ("lr", "16:12")):
         (tmp_path / "EVAL_DIR" / "clips" / folder).mkdir(parents=True)
-        made = tmp_path / "EVAL_DIR" / "clips" / folder / "one.mkv"
-        with av.open(str(made), "w") as file:
+        path = tmp_path / "EVAL_DIR" / "clips" / folder / "one.mkv"
+        with av.open(str(path), "w") as file:
             stream = file.add_stream("ffv1", rate=25)
             assert isinstance(stream, av.VideoStream)
             stream.width, stream.height = map(int, size.split(":"))

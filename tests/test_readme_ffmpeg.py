@@ -43,11 +43,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def start(words: list[str], folder: Path) -> bytes:
+def start(arguments: list[str], folder: Path) -> bytes:
     """What a command writes."""
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
     done = subprocess.run(
-        words, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110, check=False,
+        arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=110, check=False,
         env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout.decode()

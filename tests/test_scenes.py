@@ -27,8 +27,8 @@ def scenery(seed: int, height: int = HEIGHT, width: int = WIDTH, *, shift: int =
 
 
 def test_another_scene_is_a_cut() -> None:
-    found = sum(is_cut(scenery(seed), scenery(seed + 100)) for seed in range(20))
-    assert found >= 19, "drawn waves resemble each other more than photographs do, so one may slip through"
+    result = sum(is_cut(scenery(seed), scenery(seed + 100)) for seed in range(20))
+    assert result >= 19, "drawn waves resemble each other more than photographs do, so one may slip through"
 
 
 def test_the_same_frame_is_at_distance_zero() -> None:
@@ -57,18 +57,18 @@ def test_a_flash_is_no_cut_on_the_way_in_or_out(seed: int) -> None:
 
 def test_a_fade_to_black_is_no_cut_anywhere() -> None:
     frames = [scenery(3) * np.float32(1 - step / 8) for step in range(9)]
-    assert not any(is_cut(one, other) for one, other in pairwise(frames))
+    assert not any(is_cut(first, other) for first, other in pairwise(frames))
 
 
 def test_a_dissolve_is_no_cut_anywhere() -> None:
     frames = [scenery(3) * np.float32(1 - step / 12) + scenery(4) * np.float32(step / 12) for step in range(13)]
-    assert not any(is_cut(one, other) for one, other in pairwise(frames))
+    assert not any(is_cut(first, other) for first, other in pairwise(frames))
 
 
 def test_noise_is_no_cut() -> None:
     rng = np.random.default_rng(0)
-    one, other = (scenery(5) + rng.normal(0, 0.1, (3, HEIGHT, WIDTH)).astype(np.float32) for _ in range(2))
-    assert not is_cut(one, other)
+    first, second = (scenery(5) + rng.normal(0, 0.1, (3, HEIGHT, WIDTH)).astype(np.float32) for _ in range(2))
+    assert not is_cut(first, second)
 
 
 def test_straight_from_black_is_a_cut() -> None:
@@ -89,11 +89,11 @@ def test_a_threshold_of_zero_finds_no_cuts() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (7, 3), (17, 31), (19, 37), (2000, 2), (187, 333)])
 def test_every_size_is_taken(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
-    one, other = rng.random((2, 3, *shape), dtype=np.float32)
-    small = luma_thumbnail(one)
+    first, second = rng.random((2, 3, *shape), dtype=np.float32)
+    small = luma_thumbnail(first)
     assert small.dtype == np.float32
     assert small.shape[0] <= max(shape[0], 36)
-    assert 0 <= scene_distance(small, luma_thumbnail(other)) <= 1
+    assert 0 <= scene_distance(small, luma_thumbnail(second)) <= 1
 
 
 def test_the_small_picture_holds_the_luma() -> None:
@@ -103,9 +103,9 @@ def test_the_small_picture_holds_the_luma() -> None:
 
 
 def test_the_answer_does_not_depend_on_the_memory_layout() -> None:
-    one, other = scenery(1), scenery(2)
-    strided = np.asfortranarray(one)
-    assert np.array_equal(luma_thumbnail(one), luma_thumbnail(strided))
-    assert scene_distance(luma_thumbnail(one), luma_thumbnail(other)) == scene_distance(
-        luma_thumbnail(strided), luma_thumbnail(other)
+    first, second = scenery(1), scenery(2)
+    strided = np.asfortranarray(first)
+    assert np.array_equal(luma_thumbnail(first), luma_thumbnail(strided))
+    assert scene_distance(luma_thumbnail(first), luma_thumbnail(second)) == scene_distance(
+        luma_thumbnail(strided), luma_thumbnail(second)
     )

@@ -18,16 +18,16 @@ FILM = b"YUV4MPEG2 W32 H24 F25:1 C420mpeg2\n" + 2 * (b"FRAME\n" + bytes(32 * 24 
 pytestmark = pytest.mark.requires("posix")  # another system than the one that is played
 
 
-def run(target: str, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "tests.windows", target, *map(str, words)]
+def run(target: str, *arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "tests.windows", target, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         command, cwd=cwd, input=FILM, capture_output=True, timeout=110, check=False, env=environment
     )  # fmt: skip
 
 
-def ffadcvsr(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
-    return run("ffmpeg_filter.program:run", *words)
+def ffadcvsr(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    return run("ffmpeg_filter.program:run", *arguments)
 
 
 def test_every_module_imports() -> None:
@@ -50,7 +50,7 @@ def test_a_command_without_adcvsr_ends_as_ffmpeg_does(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_left_to_ffmpeg(tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
-    words = [
+    arguments = [
         "-v",
         "error",
         "-re",
@@ -65,7 +65,7 @@ def test_ctrl_c_is_left_to_ffmpeg(tmp_path: Path) -> None:
         str(out),
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.windows", "ffmpeg_filter.program:run", *words], cwd=ROOT,
+        [sys.executable, "-m", "tests.windows", "ffmpeg_filter.program:run", *arguments], cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE, process_group=0,
     )  # fmt: skip
@@ -73,9 +73,9 @@ def test_ctrl_c_is_left_to_ffmpeg(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # a console sends it to all
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 255  # FFmpeg's own
-    assert b"Traceback" not in said
+    assert b"Traceback" not in stderr
 
 
 def test_frames_go_through_both_programs(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     weights = write_student(folder / "tiny.safetensors")
     export(load_weights(weights), folder / "parts.onnx")
-    made = [write_onnx(folder / "whole.onnx"), weights, folder / "parts.onnx", folder / "calibrated.onnx"]
-    shutil.copy(made[2], made[3])
-    calibration.write(made[3], None, ranges_of(load_weights(weights), [torch.rand(3, 3, 16, 24)]))
-    return {path.name: path for path in made} | {"ort": made[0], "torch": weights}
+    result = [write_onnx(folder / "whole.onnx"), weights, folder / "parts.onnx", folder / "calibrated.onnx"]
+    shutil.copy(result[2], result[3])
+    calibration.write(result[3], None, ranges_of(load_weights(weights), [torch.rand(3, 3, 16, 24)]))
+    return {path.name: path for path in result} | {"ort": result[0], "torch": weights}
 
 
 @pytest.fixture(params=KINDS)

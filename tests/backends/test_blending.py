@@ -85,9 +85,9 @@ def test_half_of_it_lies_between(pair: Path, kind: str) -> None:
 
 
 def test_backends_agree_on_a_blend(pair: Path) -> None:
-    one, *others = (pictures(pair, kind, 0.3) for kind in ("ort", "openvino", "torch"))
-    for other in others:
-        np.testing.assert_allclose(other, one, atol=2e-5)
+    first, *others = (pictures(pair, kind, 0.3) for kind in ("ort", "openvino", "torch"))
+    for second in others:
+        np.testing.assert_allclose(second, first, atol=2e-5)
 
 
 @pytest.mark.parametrize("denoise", [0.25, 1])
@@ -129,8 +129,8 @@ def test_a_graph_gets_the_weights_that_the_blend_has(pair: Path, denoise: float)
     graph = onnx.load_from_string(blend.graph(pair)).graph
     own = safetensors.numpy.load_file(pair.with_suffix(".safetensors"))
     for name, wanted in blend.weights(own).items():
-        (found,) = (one for one in graph.initializer if one.name == f"student.{name}")
-        np.testing.assert_array_equal(numpy_helper.to_array(found), wanted)
+        (initializer,) = (item for item in graph.initializer if item.name == f"student.{name}")
+        np.testing.assert_array_equal(numpy_helper.to_array(initializer), wanted)
         low, high = (np.minimum, np.maximum)
         other = blending.read(blend.path)[name]
         assert (low(own[name], other) <= wanted).all()
@@ -182,8 +182,8 @@ def test_a_damaged_graph_is_refused(content: bytes, pair: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("model", ["nearest", "nearest-temporal"])
 def test_a_model_without_restoring_weights_refuses_in_one_line(model: str) -> None:
-    words = f"^model '{model}' has no restoring weights; leave denoise at 0$"
-    with pytest.raises(WeightsError, match=words):
+    message = f"^model '{model}' has no restoring weights; leave denoise at 0$"
+    with pytest.raises(WeightsError, match=message):
         Engine.open(model, denoise=0.5)
 
 

@@ -30,17 +30,17 @@ def run(backend: Backend, frames: Array, cuts: set[int], *, count: int = 1) -> A
     links = np.array([float(0 < n < len(frames) and n not in cuts) for n in range(len(fed))], np.float32)
     state, pictures = backend.start(*frames.shape[2:]), list[Array]()
     for at in range(0, len(fed), count):
-        made, state = backend.step(fed[at : at + count], links[at : at + count], state)
-        pictures.append(to_rgb(made))
+        output, state = backend.step(fed[at : at + count], links[at : at + count], state)
+        pictures.append(to_rgb(output))
     return np.concatenate(pictures)[ahead : ahead + len(frames)]
 
 
 def test_pictures_are_four_times_as_large_and_float32(backend: Backend) -> None:
     frames = clip_of(1, size=SIZE)
-    made, _ = backend.step(frames, np.zeros(1, np.float32), backend.start(*SIZE))
-    assert isinstance(made, BaseAndDetail) == backend.spec.split_output
-    assert to_rgb(made).shape == (1, 3, 32, 48)
-    assert all(part.dtype == np.float32 and part.flags.writeable for part in arrays(made))
+    output, _ = backend.step(frames, np.zeros(1, np.float32), backend.start(*SIZE))
+    assert isinstance(output, BaseAndDetail) == backend.spec.split_output
+    assert to_rgb(output).shape == (1, 3, 32, 48)
+    assert all(part.dtype == np.float32 and part.flags.writeable for part in arrays(output))
 
 
 def test_the_label_says_what_runs_where(backend: Backend) -> None:
@@ -72,8 +72,8 @@ def test_no_later_step_changes_a_picture(backend: Backend) -> None:
     frames, links = clip_of(STEPS, size=SIZE), np.ones(1, np.float32)
     state, kept = backend.start(*SIZE), list[tuple[Array, Array]]()
     for frame in frames:
-        made, state = backend.step(frame[None], links, state)
-        kept += [(part, part.copy()) for part in arrays(made)]
+        output, state = backend.step(frame[None], links, state)
+        kept += [(part, part.copy()) for part in arrays(output)]
     for pictures, copy in kept:
         np.testing.assert_array_equal(pictures, copy)
 
@@ -86,14 +86,14 @@ def test_frames_are_left_as_they_are(backend: Backend) -> None:
 
 
 def test_streams_do_not_mix(backend: Backend) -> None:
-    one, other = clip_of(STEPS, size=SIZE), clip_of(STEPS, size=(4, 8), seed=2)
-    alone = run(backend, one, set())
+    first, second = clip_of(STEPS, size=SIZE), clip_of(STEPS, size=(4, 8), seed=2)
+    alone = run(backend, first, set())
     links = [np.full(1, float(n > 0), np.float32) for n in range(STEPS)]
     states, pictures = [backend.start(*SIZE), backend.start(4, 8)], []
     for n in range(STEPS):
-        made, states[0] = backend.step(one[n][None], links[n], states[0])
-        _, states[1] = backend.step(other[n][None], links[n], states[1])
-        pictures.append(to_rgb(made))
+        output, states[0] = backend.step(first[n][None], links[n], states[0])
+        _, states[1] = backend.step(second[n][None], links[n], states[1])
+        pictures.append(to_rgb(output))
     ahead = backend.spec.lookahead
     np.testing.assert_array_equal(np.concatenate(pictures)[ahead:], alone[: STEPS - ahead])
 

@@ -184,7 +184,7 @@ def _refused(path: Path, name: str) -> Path:
 
 @pytest.mark.parametrize("backend", KINDS)
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "message"),
     [
         ("several inputs", r"has 2 inputs \(image, noise\); a network with one image in and one image out is needed$"),
         ("several outputs", r"has 2 outputs \(upscaled, mask\); "),
@@ -201,9 +201,11 @@ def _refused(path: Path, name: str) -> Path:
         ("an unknown operator", r"cannot be read as ONNX \(.*Magic.*\); "),
     ],
 )
-def test_what_is_no_image_network_is_refused_in_one_line(backend: str, fault: str, words: str, tmp_path: Path) -> None:
+def test_what_is_no_image_network_is_refused_in_one_line(
+    backend: str, fault: str, message: str, tmp_path: Path
+) -> None:
     path = _refused(tmp_path / "net.onnx", fault)
-    with pytest.raises(WeightsError, match=words) as caught:
+    with pytest.raises(WeightsError, match=message) as caught:
         backends.load(path, backend=backend)
     assert "\n" not in str(caught.value)
 

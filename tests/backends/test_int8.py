@@ -49,8 +49,8 @@ def pictures(path: Path, precision: str, threads: int = 0, denoise: float = 0) -
 
 @pytest.mark.parametrize("denoise", [0, 0.5])
 def test_pictures_are_near_those_in_fp32_and_not_the_same(pair: Path, denoise: float) -> None:
-    one, other = (pictures(pair, precision, denoise=denoise) for precision in ("fp32", "int8"))
-    assert 0 < np.sqrt(np.mean((one - other) ** 2)) < 0.02 * one.std()
+    first, second = (pictures(pair, precision, denoise=denoise) for precision in ("fp32", "int8"))
+    assert 0 < np.sqrt(np.mean((first - second) ** 2)) < 0.02 * first.std()
 
 
 def test_any_number_of_threads_gives_the_same_bits(pair: Path) -> None:

@@ -81,19 +81,19 @@ def test_tiles_with_a_rim_of_the_networks_reach_change_nothing_to_see(kind: str,
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"),
+    ("message", "shown"),
     [
         ("Failed to allocate memory for requested buffer", r"try tile=\[600, 400\]"),
         ("Conv went wrong", "Conv went wrong"),
     ],
 )
-def test_a_step_that_fails_is_told_in_the_words_of_the_engine(words: str, shown: str, tmp_path: Path) -> None:
+def test_a_step_that_fails_reports_the_error_of_the_engine(message: str, shown: str, tmp_path: Path) -> None:
     class Failing:
         def __init__(self, session: Any) -> None:
             self.io_binding = session.io_binding
 
         def run_with_iobinding(self, _: object) -> None:
-            raise RuntimeError(words)
+            raise RuntimeError(message)
 
     backend = open_model(write_onnx(tmp_path / "own.onnx"), backends.BackendOptions())
     assert isinstance(backend, OnnxRuntime)
@@ -119,22 +119,22 @@ def test_an_onnx_file_has_a_scale_of_its_own(backend: str, scale: int, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"no protobuf at all", "truncated or no ONNX"),
         (b"\x08\x09", "truncated or no ONNX"),
         (None, "truncated or no ONNX"),
     ],
 )
-def test_damaged_files_are_refused(content: bytes | None, words: str, tmp_path: Path, files: dict[str, Path]) -> None:
+def test_damaged_files_are_refused(content: bytes | None, message: str, tmp_path: Path, files: dict[str, Path]) -> None:
     path = tmp_path / "bad.onnx"
     path.write_bytes(files["ort"].read_bytes()[:-40] if content is None else content)
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=message):
         Engine.open(path)
 
 
 @pytest.mark.parametrize(
-    ("facts", "key", "words"),
+    ("facts", "key", "message"),
     [
         (FACTS, "somebody", r"has 4 inputs \(frames, links, state_0, state_1\); a network with one image in"),
         ({"format": 2}, "adcvsr", "not made by `adcvsr export`"),
@@ -145,8 +145,8 @@ def test_damaged_files_are_refused(content: bytes | None, words: str, tmp_path: 
         *(({**FACTS, "scale": scale}, "adcvsr", "not made by") for scale in (0, 5, 2.0, True, "2")),
     ],
 )
-def test_foreign_onnx_files_are_refused(facts: object, key: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=words):
+def test_foreign_onnx_files_are_refused(facts: object, key: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=message):
         Engine.open(write_onnx(tmp_path / "foreign.onnx", facts, key=key))
 
 
@@ -158,7 +158,7 @@ def test_damaged_safetensors_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "words"),
+    ("kind", "options", "message"),
     [
         ("ort", {"precision": "fp16", "device": "cpu"}, "precision 'fp16' .*on cpu, available: fp32"),
         ("torch", {"device": "tensorrt"}, "device 'tensorrt' .* available: cpu"),
@@ -166,9 +166,9 @@ def test_damaged_safetensors_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_backend_cannot_do_is_answered_with_what_it_can(
-    kind: str, options: dict[str, str], words: str, files: dict[str, Path]
+    kind: str, options: dict[str, str], message: str, files: dict[str, Path]
 ) -> None:
-    with pytest.raises(BackendError, match=words):
+    with pytest.raises(BackendError, match=message):
         Engine.open(files.get(kind, Path(kind)), **options)  # type: ignore[arg-type]  # all of them text
 
 
@@ -212,8 +212,8 @@ def test_a_gpu_that_does_not_start_is_an_error_unless_any_device_will_do(
     with pytest.raises(BackendError, match=r"device 'cuda' \(index 0\) did not start, available: cpu"):
         Engine.open(path, device="cuda")
     assert Engine.open(path).label == "ort/cpu/fp32"
-    words = "device 'cuda' did not start: CUDA failure 100: no CUDA-capable device is detected"
-    assert {record.getMessage() for record in caplog.records if record.levelname == "WARNING"} == {words}
+    message = "device 'cuda' did not start: CUDA failure 100: no CUDA-capable device is detected"
+    assert {record.getMessage() for record in caplog.records if record.levelname == "WARNING"} == {message}
 
 
 def test_a_damaged_file_is_not_taken_for_a_gpu_that_does_not_start(
@@ -236,17 +236,17 @@ def test_a_file_of_the_wrong_kind_for_a_backend_is_refused(files: dict[str, Path
 
 
 @pytest.mark.parametrize(
-    ("missing", "kind", "words"), [("torch", "torch", r"vsadcvsr\[torch\]"), ("onnxruntime", "ort", "onnxruntime")]
+    ("missing", "kind", "message"), [("torch", "torch", r"vsadcvsr\[torch\]"), ("onnxruntime", "ort", "onnxruntime")]
 )
 def test_a_backend_whose_library_is_absent_names_what_to_install(
-    missing: str, kind: str, words: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    missing: str, kind: str, message: str, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [
         name for name in sys.modules if name.startswith(("vsadcvsr.backends.pytorch.backend", "vsadcvsr.backends.ort"))
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(BackendError, match=words):
+    with pytest.raises(BackendError, match=message):
         backends.load(files[kind], threads=3)
 
 
@@ -296,7 +296,7 @@ MISMATCH = "OpenVINO Python version (2026.4.1-1) mismatches with OpenVINO Runtim
 
 
 @pytest.mark.parametrize(
-    ("raised", "words"),
+    ("raised", "message"),
     [
         (
             MISMATCH,
@@ -306,7 +306,7 @@ MISMATCH = "OpenVINO Python version (2026.4.1-1) mismatches with OpenVINO Runtim
     ],
 )
 def test_an_openvino_of_no_use_is_explained_and_auto_says_what_runs_instead(
-    raised: str, words: str, files: dict[str, Path], tmp_path: Path
+    raised: str, message: str, files: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "openvino").mkdir()
     (tmp_path / "openvino" / "__init__.py").write_text(f"raise ImportError({raised!r})\n")
@@ -324,8 +324,8 @@ def test_an_openvino_of_no_use_is_explained_and_auto_says_what_runs_instead(
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
     told, ran = done.stdout.splitlines()
     assert told.startswith("backend 'openvino' cannot load OpenVINO")
-    assert words in told
+    assert message in told
     assert ran.startswith("ort/cpu/fp32")
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: ")
-    assert words in warning
+    assert message in warning

@@ -80,11 +80,11 @@ def test_the_command_writes_the_parts_and_the_machine(
     broken = tmp_path / "host.py"
     broken.write_text("raise SystemExit('ImportError: no host here')")
     monkeypatch.setattr(bench, "HOST", broken)
-    words = ["--model", "nearest", "--size", "32x18", "--count", "2", "--rounds", "2"]
-    assert bench.main([*words, "--json", str(tmp_path / "found.json")]) == 0
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert set(found["parts"]) == {"model step", "engine around it", "cut detector", "reference step"}
-    assert found["machine"]["cores"] >= 1
+    arguments = ["--model", "nearest", "--size", "32x18", "--count", "2", "--rounds", "2"]
+    assert bench.main([*arguments, "--json", str(tmp_path / "found.json")]) == 0
+    data = json.loads((tmp_path / "found.json").read_text())
+    assert set(data["parts"]) == {"model step", "engine around it", "cut detector", "reference step"}
+    assert data["machine"]["cores"] >= 1
     assert "left out: VapourSynth: no host here" in capsys.readouterr().out
 
 

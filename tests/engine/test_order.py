@@ -78,10 +78,10 @@ def test_a_seek_detects_the_cuts_that_a_linear_run_does(
 ) -> None:
     count, cuts, order, capacity, _ = job
     clip = Clip(clip_of(count, cuts, (18, 32)))
-    found = detected(clip.frames)
+    result = detected(clip.frames)
     engine = Engine.open(TEMPORAL, capacity=capacity)
     for n in order:
-        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, found))
+        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, result))
 
 
 def test_a_threshold_of_zero_turns_the_detector_off() -> None:
@@ -224,7 +224,7 @@ def test_a_fetch_that_fails_is_passed_on_and_leaves_the_engine_sound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "words"),
+    ("frame", "message"),
     [
         (np.zeros((3, 4, 4)), "float64"),
         (np.zeros((1, 4, 4), np.float32), r"\(1, 4, 4\)"),
@@ -232,9 +232,9 @@ def test_a_fetch_that_fails_is_passed_on_and_leaves_the_engine_sound() -> None:
         (np.zeros((3, 4, 6), np.float32), "6x4, the ones before it 4x4"),
     ],
 )
-def test_frames_that_cannot_be_taken_are_refused(frame: Array, words: str) -> None:
+def test_frames_that_cannot_be_taken_are_refused(frame: Array, message: str) -> None:
     whole = np.zeros((3, 4, 4), np.float32)
-    with pytest.raises(FormatError, match=words):
+    with pytest.raises(FormatError, match=message):
         list(Engine.open("nearest").stream([whole, frame]))
 
 

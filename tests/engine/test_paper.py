@@ -28,8 +28,8 @@ class Direct:
     def step(self, frames: Array, links: Array, state: object) -> tuple[Array, object]:
         assert isinstance(state, tuple)
         with torch.inference_mode():
-            made, following = self.net.step(torch.from_numpy(frames), torch.from_numpy(links), state)
-        return made.numpy(), following
+            output, following = self.net.step(torch.from_numpy(frames), torch.from_numpy(links), state)
+        return output.numpy(), following
 
     def close(self) -> None:
         pass
@@ -49,12 +49,12 @@ def in_colours_of(picture: Tensor, source: Tensor) -> Tensor:
 def test_frames_of_odd_size_equal_the_clip_form_of_padded_ones() -> None:
     net, frames = student(SHALLOW), clip(5, 7, 9)
     engine = Engine(Direct(net), EngineOptions(color_fix=net.spec.color_fix))
-    made = np.stack(list(engine.stream(InputFrame(frame, index == 3) for index, frame in enumerate(frames))))
+    output = np.stack(list(engine.stream(InputFrame(frame, index == 3) for index, frame in enumerate(frames))))
     padded = torch.from_numpy(np.pad(frames, ((0, 0), (0, 0), (0, 1), (0, 3)), mode="edge"))
     with torch.inference_mode():
         pictures = net(padded, torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0]))[..., :28, :36]
     wanted = in_colours_of(pictures, torch.from_numpy(frames))
-    np.testing.assert_allclose(made, wanted.numpy(), atol=5e-5)
+    np.testing.assert_allclose(output, wanted.numpy(), atol=5e-5)
 
 
 def test_a_picture_asked_for_alone_has_the_bits_of_the_stream() -> None:

@@ -115,8 +115,8 @@ def test_what_is_not_installed_is_a_line_below_the_table(
     monkeypatch.delattr("vsadcvsr.evaluate.metrics.perceptual", raising=False)
     rows = rows_of(data, "--set", "soft", "--metrics", "psnr_y,ssimulacra2,xpsnr,features")
     assert rows["soft bicubic"]["mean"]["ssimulacra2"] is None
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not measured: ")]
-    assert [line.partition("run ")[2] for line in told] == [
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not measured: ")]
+    assert [line.partition("run ")[2] for line in lines] == [
         f"`pip install 'vsadcvsr[{extra}]'`" for extra in ("evaluate", "evaluate", "peers")
     ]
 
@@ -137,9 +137,9 @@ def test_what_is_not_installed_is_a_line_below_the_table(
 )
 def test_a_mistake_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:
     assert main(["--data", str(data), *arguments]) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("evaluate: ")]
-    assert len(told) == 1
-    assert says in told[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("evaluate: ")]
+    assert len(lines) == 1
+    assert says in lines[0]
 
 
 def test_the_help_tells_how_others_take_part(capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,11 +156,19 @@ def test_what_does_not_fit_is_one_clear_line(tmp_path: Path, monkeypatch: pytest
 def test_the_command_writes_a_page(tmp_path: Path) -> None:
     for name in "ab":
         pictures(tmp_path / name, 1, (24, 20))
-    words = ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "-o", str(tmp_path / "c.html"), "--names", "one,two"]
-    done = CliRunner().invoke(app, words)
+    arguments = [
+        "compare",
+        str(tmp_path / "a"),
+        str(tmp_path / "b"),
+        "-o",
+        str(tmp_path / "c.html"),
+        "--names",
+        "one,two",
+    ]
+    done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
     assert content(tmp_path / "c.html")["names"] == ["one", "two"]
-    assert isinstance(CliRunner().invoke(app, [*words[:-1], "one"]).exception, UsageError)
+    assert isinstance(CliRunner().invoke(app, [*arguments[:-1], "one"]).exception, UsageError)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from vsadcvsr.evaluate.methods import TimedFrames, open_model
 def test_a_model_is_opened_once_and_warmed_up_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
     opened, begun, real_open, real_stream = [], [], Engine.open, Engine.stream
 
-    def open_counted(*given: Any, **named: Any) -> Engine:
-        opened.append(given)
-        return real_open(*given, **named)
+    def open_counted(*value: Any, **named: Any) -> Engine:
+        opened.append(value)
+        return real_open(*value, **named)
 
     def stream_counted(engine: Engine, sources: Any) -> Any:
         frames = list(sources)

@@ -43,10 +43,10 @@ def weights(tmp_path: Path) -> Path:
 
 def test_a_picture_is_made_once_and_stays_the_same(calls: list[Array], weights: Path) -> None:
     first, again = peers.peer(weights)(LOW), peers.peer(weights)(LOW)
-    made, kept = list(first), list(again)
+    result, kept = list(first), list(again)
     assert len(calls) == 3
-    assert all(np.array_equal(one, other) for one, other in zip(made, kept, strict=True))
-    assert np.array_equal(made[1], quantize(np.repeat(np.repeat(LOW[1], 4, axis=1), 4, axis=2) * np.float32(0.9)))
+    assert all(np.array_equal(one, other) for one, other in zip(result, kept, strict=True))
+    assert np.array_equal(result[1], quantize(np.repeat(np.repeat(LOW[1], 4, axis=1), 4, axis=2) * np.float32(0.9)))
     assert isinstance(first, TimedFrames)
     assert isinstance(again, TimedFrames)
     assert first.seconds == again.seconds > 0

@@ -96,9 +96,9 @@ def test_a_list_has_paths_and_no_name_twice() -> None:
 )
 def test_a_mistake_is_one_line(scenes: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str) -> None:
     assert main([str(scenes / "list.txt"), "--out", str(scenes / "out"), *more]) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("validation: ")]
-    assert len(told) == 1
-    assert says in told[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("validation: ")]
+    assert len(lines) == 1
+    assert says in lines[0]
 
 
 def test_settings_of_a_plan_are_those_of_the_command() -> None:

@@ -36,12 +36,12 @@ def cluster() -> Iterator[Any]:
         from ray.cluster_utils import Cluster
 
         head = {**NODE, "include_dashboard": False, "ray_client_server_port": free_port()}
-        made = Cluster(initialize_head=True, head_node_args=head)
-        made.add_node(**NODE)
+        result = Cluster(initialize_head=True, head_node_args=head)
+        result.add_node(**NODE)
         try:
-            yield made
+            yield result
         finally:
-            made.shutdown()
+            result.shutdown()
 
 
 def free_port() -> int:

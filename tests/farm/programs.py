@@ -36,10 +36,10 @@ class Programs:
         """What was called, and with which words; the quotes of words that need none are gone."""
         return [line.replace("'", "") for line in self._notes.read_text().splitlines()] if self._notes.exists() else []
 
-    def run(self, *words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """A command with the stand-ins before everything else on PATH."""
         return subprocess.run(
-            [str(word) for word in words], cwd=self.folder, env=self._surroundings(environment), check=False,
+            [str(word) for word in arguments], cwd=self.folder, env=self._surroundings(environment), check=False,
             capture_output=True, text=True, timeout=100,
         )  # fmt: skip
 

@@ -59,9 +59,9 @@ def test_lines_whose_file_was_removed_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_job_that_was_sent_to_another_process_has_a_ledger_file_of_its_own(job: Job) -> None:
-    for one in (job, pickle.loads(pickle.dumps(job))):
-        one.ledger.append(LedgerEntry(event="begun", plan=job.key, worker="w", at=time.time()))
-        assert one.entries()
+    for item in (job, pickle.loads(pickle.dumps(job))):
+        item.ledger.append(LedgerEntry(event="begun", plan=job.key, worker="w", at=time.time()))
+        assert item.entries()
     assert len(list((job.folder / "ledger").iterdir())) == 2
 
 

@@ -39,9 +39,9 @@ def submitted(programs: Programs, **environment: str) -> list[str]:
     return [call for call in programs.calls if call.startswith("sbatch")]
 
 
-def worked(programs: Programs, status: int, *words: str, **environment: str) -> list[str]:
+def worked(programs: Programs, status: int, *arguments: str, **environment: str) -> list[str]:
     """What a task calls whose program ends with that status, which is the task's own."""
-    done = programs.run(SCRIPT, *(words or ("work", "job", "4")), STATUS=str(status), **{**IN_ARRAY, **environment})
+    done = programs.run(SCRIPT, *(arguments or ("work", "job", "4")), STATUS=str(status), **{**IN_ARRAY, **environment})
     assert done.returncode == status, done.stderr
     return [call for call in programs.calls if not call.startswith("srun")]
 
@@ -101,9 +101,9 @@ def test_a_merge_that_may_be_cured_is_queued_again_by_its_own_number(programs: P
     assert worked(programs, 75, "merge", "job", **alone) == ["ffadcvsr farm merge job", "scontrol requeue 9"]
 
 
-@pytest.mark.parametrize("words", [[], ["submit", "job"], ["list"]])
-def test_what_is_no_command_is_answered_with_how_to_use_it(programs: Programs, words: list[str]) -> None:
-    done = programs.run(SCRIPT, *words)
+@pytest.mark.parametrize("arguments", [[], ["submit", "job"], ["list"]])
+def test_what_is_no_command_is_answered_with_how_to_use_it(programs: Programs, arguments: list[str]) -> None:
+    done = programs.run(SCRIPT, *arguments)
     assert done.returncode == 64
     assert "slurm.sh submit JOB" in done.stderr
     assert programs.calls == []

@@ -27,9 +27,9 @@ TEMPLATES = sorted(EXAMPLES.glob("openjd*.yaml"))
 
 
 def pod(step: str) -> dict[str, Any]:
-    found = JOBS[step]["template"]["spec"]
-    assert isinstance(found, dict)
-    return found
+    result = JOBS[step]["template"]["spec"]
+    assert isinstance(result, dict)
+    return result
 
 
 def containers() -> Iterator[dict[str, Any]]:
@@ -38,12 +38,12 @@ def containers() -> Iterator[dict[str, Any]]:
         yield from pod(step)["containers"]
 
 
-def understood(words: Sequence[str], **meant: str) -> str:
+def understood(arguments: Sequence[str], **meant: str) -> str:
     """The verb of a command line as our program reads it, after what a scheduler would put into it."""
     for name, value in meant.items():
-        words = [word.replace(name, value) for word in words]
-    assert words[0] == "farm"
-    ours, _ = cli._split_at_dashes(words[1:])
+        arguments = [word.replace(name, value) for word in arguments]
+    assert arguments[0] == "farm"
+    ours, _ = cli._split_at_dashes(arguments[1:])
     return str(cli._parser().parse_args(ours).run.__name__)
 
 
@@ -79,7 +79,7 @@ def test_a_pod_for_each_chunk() -> None:
     assert work["completionMode"] == "Indexed"
     assert "backoffLimitPerIndex" in work
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    (chunk,) = [one for one in container["env"] if one["name"] == "CHUNK"]
+    (chunk,) = [variable for variable in container["env"] if variable["name"] == "CHUNK"]
     assert "job-completion-index" in chunk["valueFrom"]["fieldRef"]["fieldPath"]
     assert container["args"][-2:] == ["--chunk", "$(CHUNK)"]
 
@@ -106,14 +106,14 @@ def test_our_program_understands_what_the_pods_say() -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Programs:
     """kubectl, whose jobs are complete at once, and a planned job of four chunks."""
-    made = Programs(tmp_path)
+    programs = Programs(tmp_path)
     (tmp_path / "status.json").write_text(json.dumps(status_of(planned(tmp_path / "planned")).as_json(), indent=1))
     ends = 'echo "${ENDS:-SuccessCriteriaMet Complete}"'
     told = f'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}}) {ends} ;; *) echo reason ;; esac'
-    made.stand_in(
+    programs.stand_in(
         "kubectl", f'case "$1" in apply) cat > "${{3#*=}}.yaml" ;; logs) cat status.json ;; get) {told} ;; esac'
     )
-    return made
+    return programs
 
 
 def test_kubernetes_gets_one_step_behind_the_other(cluster: Programs) -> None:
@@ -122,8 +122,8 @@ def test_kubernetes_gets_one_step_behind_the_other(cluster: Programs) -> None:
     assert "kubectl logs pod/plan-x -c count" in cluster.calls
     applied = [call.split()[3] for call in cluster.calls if call.startswith("kubectl apply")]
     assert applied == ["step=ground", "step=plan", "step=work", "step=merge"]
-    told = yaml.safe_load((cluster.folder / "work.yaml").read_text())["items"]
-    (work,) = (item for item in told if item["metadata"]["labels"]["step"] == "work")
+    items = yaml.safe_load((cluster.folder / "work.yaml").read_text())["items"]
+    (work,) = (item for item in items if item["metadata"]["labels"]["step"] == "work")
     assert work["spec"]["completions"] == 4
 
 
@@ -158,8 +158,8 @@ def test_openjd_makes_a_film_with_the_bits_of_one_machine(tmp_path: Path, monkey
     network = "adcvsr=model=nearest-temporal:scale=2"
     asked = {"Job": "job", "Source": "a film.mkv", "Output": "many.mkv", "Filter": network, "Seconds": "0.4"}
     lossless = {"Encoder": "libx264", "Quality": "0", "Workers": "1"}
-    words = [word for name, value in (asked | lossless).items() for word in ("-p", f"{name}={value}")]
-    done = programs.run("openjd", "run", EXAMPLES / "openjd.yaml", *words)
+    arguments = [word for name, value in (asked | lossless).items() for word in ("-p", f"{name}={value}")]
+    done = programs.run("openjd", "run", EXAMPLES / "openjd.yaml", *arguments)
     assert done.returncode == 0, done.stdout[-2000:]
     assert status_of(Job.read(tmp_path / "job")).done == 2
     assert ffadcvsr("-i", tmp_path / "a film.mkv", f"-vf {network} -c:v ffv1 one.mkv") == 0

@@ -26,10 +26,10 @@ def filtered(clip: vs.VideoNode, **options: object) -> list[RawFrame]:
     return list(raws(upscaled.std.RemoveFrameProps(["AdcVSRModel", "AdcVSRBackend", "AdcVSRDenoise"])))
 
 
-def same(one: RawFrame, other: RawFrame) -> bool:
+def same(first: RawFrame, second: RawFrame) -> bool:
     """Whether two frames have the same bits and properties."""
-    planes = zip(one.planes, other.planes, strict=True)
-    return one.is_like(other) and one.props == other.props and all(bool((a == b).all()) for a, b in planes)
+    planes = zip(first.planes, second.planes, strict=True)
+    return first.is_like(second) and first.props == second.props and all(bool((a == b).all()) for a, b in planes)
 
 
 def video_frames(length: int = 4, width: int = 24, height: int = 16) -> list[av.VideoFrame]:

@@ -16,9 +16,9 @@ __all__ = ["each_ffmpeg", "plugin", "threads"]
 @pytest.fixture
 def clip(tmp_path: Path) -> Path:
     """Ten frames and a sound, without loss."""
-    made = tmp_path / "clip.mkv"
-    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", made)
-    return made
+    path = tmp_path / "clip.mkv"
+    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", path)
+    return path
 
 
 @pytest.fixture

@@ -16,25 +16,25 @@ TEMPORAL = "adcvsr=model=nearest-temporal:scale=2"
 """A network that looks two frames ahead and two back, and tells them apart."""
 
 
-def farm(verb: str, job: Path, *words: str | Path) -> int:
+def farm(verb: str, job: Path, *arguments: str | Path) -> int:
     """A verb of ours, in this process; its exit status."""
-    return main(["farm", verb, str(job), *words_of(words)])
+    return main(["farm", verb, str(job), *words_of(arguments)])
 
 
-def farmed(job: Path, *words: str | Path, seconds: str = "0.4") -> Job:
+def farmed(job: Path, *arguments: str | Path, seconds: str = "0.4") -> Job:
     """The job of a command, after all of its work."""
-    assert farm("plan", job, f"--chunk-seconds {seconds} --", *words) == 0
+    assert farm("plan", job, f"--chunk-seconds {seconds} --", *arguments) == 0
     assert farm("work", job) == 0
     assert farm("merge", job) == 0
     return Job.read(job)
 
 
 @contextmanager
-def started(verb: str, job: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(verb: str, job: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A verb of ours in a process of its own, which has ended on leaving; what it says is in `said.txt`."""
     with Path("said.txt").open("ab") as said:
         process = subprocess.Popen(
-            command("farm", verb, job, *words), env=surroundings(OMP_NUM_THREADS="1"), stderr=said
+            command("farm", verb, job, *arguments), env=surroundings(OMP_NUM_THREADS="1"), stderr=said
         )
         try:
             yield process
@@ -57,9 +57,9 @@ def pictures(path: Path) -> list[str]:
 
 
 def recipe(job: Path) -> dict[str, object]:
-    found = json.loads((job / "job.json").read_text())["recipe"]
-    assert isinstance(found, dict)
-    return found
+    data = json.loads((job / "job.json").read_text())["recipe"]
+    assert isinstance(data, dict)
+    return data
 
 
 def source(path: Path, *options: str, pictures: str = "testsrc2=s=64x48:r=25:d=1.2,noise=alls=9:allf=t") -> Path:
@@ -72,6 +72,6 @@ def planned(*more: str, network: str = TEMPORAL, seconds: str = "0.4") -> Job:
     """The job in the folder `job`, of thirty frames in three chunks; `more` are options of the encoder."""
     if not Path("clip.mkv").exists():
         source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
-    words = ("-i clip.mkv", f"-vf {network}", *(more or ("-c:v ffv1",)), "-c:a copy", "many.mkv")
-    assert farm("plan", Path("job"), f"--chunk-seconds {seconds} --", *words) == 0
+    arguments = ("-i clip.mkv", f"-vf {network}", *(more or ("-c:v ffv1",)), "-c:a copy", "many.mkv")
+    assert farm("plan", Path("job"), f"--chunk-seconds {seconds} --", *arguments) == 0
     return Job.read(Path("job"))

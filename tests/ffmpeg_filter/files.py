@@ -29,18 +29,18 @@ NEAREST = "adcvsr=model=nearest:scale=2"
 
 def words_of(given: Sequence[str | Path]) -> list[str]:
     """Texts split at spaces, paths as they are."""
-    return [word for one in given for word in ([str(one)] if isinstance(one, Path) else one.split())]
+    return [word for item in given for word in ([str(item)] if isinstance(item, Path) else item.split())]
 
 
-def ffmpeg(*words: str | Path) -> str:
+def ffmpeg(*arguments: str | Path) -> str:
     """FFmpeg itself; what it wrote on standard output."""
-    command = [FFMPEG, "-v", "error", "-nostdin", "-y", *words_of(words)]
+    command = [FFMPEG, "-v", "error", "-nostdin", "-y", *words_of(arguments)]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def plain_status(*words: str | Path) -> int:
+def plain_status(*arguments: str | Path) -> int:
     """What the FFmpeg that our command would run ends a command of its own with."""
-    line = [find_binary().path, "-v", "quiet", "-nostdin", "-y", *words_of(words)]
+    line = [find_binary().path, "-v", "quiet", "-nostdin", "-y", *words_of(arguments)]
     return subprocess.run(line, capture_output=True, timeout=60, check=False).returncode
 
 
@@ -50,14 +50,14 @@ def skip_if_it_crashes(path: Path) -> None:
         pytest.skip(f"this FFmpeg crashes by itself on {path.suffix}")
 
 
-def ffadcvsr(*words: str | Path) -> int:
+def ffadcvsr(*arguments: str | Path) -> int:
     """Our command, in this process; its exit status."""
-    return main(words_of(words))
+    return main(words_of(arguments))
 
 
-def command(*words: str | Path) -> list[str]:
+def command(*arguments: str | Path) -> list[str]:
     """Our command as another process runs it."""
-    return [sys.executable, "-c", "from ffmpeg_filter.program import run; run()", *words_of(words)]
+    return [sys.executable, "-c", "from ffmpeg_filter.program import run; run()", *words_of(arguments)]
 
 
 def surroundings(**more: str) -> dict[str, str]:
@@ -84,10 +84,10 @@ def captioned(path: Path, *, frames: int = 10, first: int = 0) -> Path:
 def _with_captions(packet: av.Packet[av.VideoStream], triplet: bytes) -> av.Packet[av.stream.Stream]:
     """A packet of H.264 behind a message with captions."""
     payload = b"\xb5\x00\x31GA94\x03\x41\xff" + triplet + b"\xff"
-    made = av.Packet(b"\0\0\0\1\x06\x04" + bytes([len(payload)]) + payload + b"\x80" + bytes(packet))
-    made.pts, made.dts, made.time_base, made.stream = packet.pts, packet.dts, packet.time_base, packet.stream
-    made.is_keyframe = packet.is_keyframe
-    return made
+    result = av.Packet(b"\0\0\0\1\x06\x04" + bytes([len(payload)]) + payload + b"\x80" + bytes(packet))
+    result.pts, result.dts, result.time_base, result.stream = packet.pts, packet.dts, packet.time_base, packet.stream
+    result.is_keyframe = packet.is_keyframe
+    return result
 
 
 def decoded(path: Path) -> list[av.VideoFrame]:
@@ -101,9 +101,9 @@ def planes(path: Path) -> list[tuple[Plane, ...]]:
     return [(*raw.planes, *([] if raw.alpha is None else [raw.alpha])) for raw in raws]
 
 
-def alike(one: Path, other: Path) -> bool:
+def alike(first: Path, second: Path) -> bool:
     """Whether the pictures of two files have the same bits."""
-    pairs = list(zip(planes(one), planes(other), strict=True))
+    pairs = list(zip(planes(first), planes(second), strict=True))
     return bool(pairs) and all(
         bool((a == b).all()) for before, after in pairs for a, b in zip(before, after, strict=True)
     )
@@ -118,7 +118,9 @@ def times(path: Path) -> list[Fraction]:
 
 def streams(path: Path) -> list[str]:
     with av.open(str(path)) as file:
-        return [f"{one.type} {one.name}" if one.type != "attachment" else one.type for one in file.streams]
+        return [
+            f"{stream.type} {stream.name}" if stream.type != "attachment" else stream.type for stream in file.streams
+        ]
 
 
 def copied(path: Path, specifier: str = "a") -> str:

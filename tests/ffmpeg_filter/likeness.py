@@ -27,11 +27,11 @@ _TEXTS = {".crc", ".txt", ".m3u8", ".csv"}
 
 def program(release: str) -> str:
     """An FFmpeg of that release: on PATH, or in imageio-ffmpeg. Skips the test where there is none."""
-    found = [
+    result = [
         path for path in (shutil.which("ffmpeg"), FFMPEG) if path and binary.inspect_binary(path).release == release
     ]
-    if found:
-        return found[0]
+    if result:
+        return result[0]
     if f"ffmpeg{release}" in os.environ.get("ADCVSR_REQUIRE", ""):
         pytest.fail(f"there is no FFmpeg {release} on PATH or in imageio-ffmpeg")
     pytest.skip(f"there is no FFmpeg {release} on PATH or in imageio-ffmpeg")
@@ -41,14 +41,14 @@ type Made = dict[str, list[str]]
 """What is in files, by their names, and whether the command was well done."""
 
 
-def both(ffmpeg: str, words: str, inputs: Path, work: Path) -> tuple[Made, Made]:
+def both(ffmpeg: str, arguments: str, inputs: Path, work: Path) -> tuple[Made, Made]:
     """What is in the files that FFmpeg alone makes of a command, and in ours, by their names.
 
     `N` is the filter, `@` the folder of inputs, `OUT` how the names of outputs begin.
     """
     places = [work / "plain", work / "ours"]
     argv = [
-        ["-nostdin", "-v", "error", "-y", *placed(words.replace("N", name), inputs, place)]
+        ["-nostdin", "-v", "error", "-y", *placed(arguments.replace("N", name), inputs, place)]
         for name, place in zip((PLAIN, OURS), places, strict=True)
     ]
     with subprocess.Popen([ffmpeg, *argv[0]], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as plain:
@@ -57,15 +57,15 @@ def both(ffmpeg: str, words: str, inputs: Path, work: Path) -> tuple[Made, Made]
     return _made(places[0], plain.returncode), _made(places[1], status)
 
 
-def placed(words: str, inputs: Path, place: Path) -> list[str]:
+def placed(arguments: str, inputs: Path, place: Path) -> list[str]:
     """A command's words, with the folder of inputs and that of outputs, which is made."""
     place.mkdir()
-    return [re.sub(r"\bOUT", f"{place}/OUT", word.replace("@", f"{inputs}/")) for word in shlex.split(words)]
+    return [re.sub(r"\bOUT", f"{place}/OUT", word.replace("@", f"{inputs}/")) for word in shlex.split(arguments)]
 
 
 def _made(place: Path, status: int) -> Made:
-    found = {str(path.relative_to(place)): list(_content(path)) for path in sorted(place.rglob("*")) if path.is_file()}
-    return {"well done": [str(not status)], **(found if not status else {})}
+    result = {str(path.relative_to(place)): list(_content(path)) for path in sorted(place.rglob("*")) if path.is_file()}
+    return {"well done": [str(not status)], **(result if not status else {})}
 
 
 def _content(path: Path) -> Iterator[str]:

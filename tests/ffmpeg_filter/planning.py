@@ -24,30 +24,30 @@ START = StartInfo(start_time=Fraction(23, 1000))
 SHOWN = "showinfo@adcvsr=checksum=0"
 
 
-def planned(words: str | list[str], *inputs: InputInfo) -> SplitCommand:
-    made = split_command(parse(shlex.split(words) if isinstance(words, str) else words), inputs)
-    assert made is not None
-    return made
+def planned(arguments: str | list[str], *inputs: InputInfo) -> SplitCommand:
+    split = split_command(parse(shlex.split(arguments) if isinstance(arguments, str) else arguments), inputs)
+    assert split is not None
+    return split
 
 
-def decoding(words: str | list[str], *inputs: InputInfo) -> list[str]:
+def decoding(arguments: str | list[str], *inputs: InputInfo) -> list[str]:
     """The first command, without the list of pixel formats that is always there."""
     formats = f"format={'|'.join(supported_formats(OLDEST_LIBAVUTIL))},"
-    return [word.replace(formats, "") for word in planned(words, *inputs).decoder_args]
+    return [word.replace(formats, "") for word in planned(arguments, *inputs).decoder_args]
 
 
-def decoder(words: str | list[str], *inputs: InputInfo) -> str:
+def decoder(arguments: str | list[str], *inputs: InputInfo) -> str:
     """The first command from its inputs to its codec, without what is always there."""
-    text = shlex.join(decoding(words, *inputs or (FILM,)))
+    text = shlex.join(decoding(arguments, *inputs or (FILM,)))
     head, tail = "-hide_banner -nostats -loglevel level+info ", " -map_metadata -1 -map_chapters -1 "
     assert text.startswith(head)
     assert text.endswith("-c:v rawvideo -f rawvideo pipe:1")
     return text.removeprefix(head).removeprefix("-nostdin ").partition(tail)[0]
 
 
-def encoder(words: str | list[str], *inputs: InputInfo, start: StartInfo = START) -> str:
+def encoder(arguments: str | list[str], *inputs: InputInfo, start: StartInfo = START) -> str:
     """The second command without its beginning."""
-    text = shlex.join(planned(words, *inputs or (FILM,)).encoder_args(start))
+    text = shlex.join(planned(arguments, *inputs or (FILM,)).encoder_args(start))
     head, found, tail = text.partition("-seek_timestamp 1 -c:v rawvideo -f matroska -i pipe:0 ")
     assert found, text
     assert head == "-nostdin -hide_banner -loglevel warning -nostats ", head

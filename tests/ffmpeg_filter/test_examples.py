@@ -19,10 +19,10 @@ STAND_IN = f"#!{sys.executable}\nimport json, sys\njson.dump(sys.argv, open(sys.
 
 def run(script: Path, *arguments: str, path: str = "", **more: str) -> str:
     """What the script says."""
-    found = os.pathsep.join([path, str(Path(sys.executable).parent), os.environ["PATH"]])
+    result = os.pathsep.join([path, str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, str(script), *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "PATH": found, "PYTHONPATH": str(ROOT), **more}, capture_output=True,
+        command, cwd=ROOT, env={**os.environ, "PATH": result, "PYTHONPATH": str(ROOT), **more}, capture_output=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
@@ -52,9 +52,9 @@ def test_examples_are_short(script: Path) -> None:
 
 
 def test_the_pyav_loop_keeps_every_time_and_doubles_the_size(tmp_path: Path) -> None:
-    kept = short_clip(tmp_path / "small.mkv", 5)
+    clip = short_clip(tmp_path / "small.mkv", 5)
     run(SCRIPTS[1], str(tmp_path / "small.mkv"), str(tmp_path / "large.mkv"))
-    assert times(tmp_path / "large.mkv") == kept
+    assert times(tmp_path / "large.mkv") == clip
     with av.open(str(tmp_path / "large.mkv")) as file:
         assert (file.streams.video[0].width, file.streams.video[0].height) == (128, 72)
 
@@ -76,7 +76,7 @@ def test_the_batch_does_every_episode_once(tmp_path: Path) -> None:
     episodes, larger, programs = tmp_path / "episodes", tmp_path / "larger", tmp_path / "bin"
     episodes.mkdir()
     programs.mkdir()
-    kept = [short_clip(episodes / f"{n}.mkv", 2 + n) for n in (1, 2)]
+    clips = [short_clip(episodes / f"{n}.mkv", 2 + n) for n in (1, 2)]
     (episodes / "words.txt").write_text("no film")
     (programs / "ffadcvsr").write_text(
         f'#!/bin/sh\nexec {sys.executable} -c "from ffmpeg_filter.program import run; run()" "$@"\n'
@@ -87,4 +87,4 @@ def test_the_batch_does_every_episode_once(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert said == [["1.mkv: done", "2.mkv: done"], ["1.mkv: exists, skipped", "2.mkv: exists, skipped"]]
-    assert [times(larger / f"{n}.mkv") for n in (1, 2)] == kept
+    assert [times(larger / f"{n}.mkv") for n in (1, 2)] == clips

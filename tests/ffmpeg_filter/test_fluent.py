@@ -38,13 +38,13 @@ def test_mistakes_are_errors_of_ffmpeg_python_with_our_line(tmp_path: Path, monk
     monkeypatch.setenv("ADCVSR_FFMPEG", FFMPEG)
     clip = str(source(tmp_path / "[Grp] a:b's.mkv", "-c:v ffv1"))
     before = Path(clip).read_bytes()
-    made = ffmpeg.input(clip).video.adcvsr(model="nearest", scale=2)
+    result = ffmpeg.input(clip).video.adcvsr(model="nearest", scale=2)
     with pytest.raises(ffmpeg.Error) as error:
-        made.output(clip).overwrite_output().run_adcvsr(quiet=True)
+        result.output(clip).overwrite_output().run_adcvsr(quiet=True)
     assert b"is the same file as" in error.value.stderr
     assert len(error.value.stderr.splitlines()) == 1
     assert Path(clip).read_bytes() == before
-    out, _ = made.output("pipe:", format="rawvideo", pix_fmt="gray").run_adcvsr(quiet=True)
+    out, _ = result.output("pipe:", format="rawvideo", pix_fmt="gray").run_adcvsr(quiet=True)
     assert len(out) == 30 * 128 * 96
 
 

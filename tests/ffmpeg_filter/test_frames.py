@@ -59,9 +59,9 @@ def test_packed_formats_are_read_as_ffmpeg_reads_them(name: str) -> None:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_format_comes_back_as_itself(name: str) -> None:
-    (made,) = upscale_frames([flat(name, 0.4)], model="nearest", scale=2)
-    assert (made.format.name, made.width, made.height) == (name, 16, 16)
-    small, large = to_raw_frame(flat(name, 0.4)), to_raw_frame(made)
+    (output,) = upscale_frames([flat(name, 0.4)], model="nearest", scale=2)
+    assert (output.format.name, output.width, output.height) == (name, 16, 16)
+    small, large = to_raw_frame(flat(name, 0.4)), to_raw_frame(output)
     pairs = zip([*small.planes, small.alpha], [*large.planes, large.alpha], strict=True)
     tolerance = 1e-3 if small.format.is_float else 1 << max(0, small.format.bits - 10)
     for before, after in ((before, after) for before, after in pairs if before is not None and after is not None):
@@ -70,26 +70,28 @@ def test_every_format_comes_back_as_itself(name: str) -> None:
 
 @pytest.mark.parametrize("model", ["nearest", "fast"])
 def test_the_bits_are_those_of_the_filter(model: str) -> None:
-    made = list(upscale_frames(video_frames(), model=model))
+    outputs = list(upscale_frames(video_frames(), model=model))
     location = 2 if hasattr(av.VideoFrame, "chroma_location") else 0
     clip = moving(length=4, matrix=1).std.SetFrameProps(_ChromaLocation=location, _Primaries=9, _Transfer=16)
-    for frame, theirs in zip(made, filtered(clip, model=model), strict=True):
+    for frame, theirs in zip(outputs, filtered(clip, model=model), strict=True):
         assert all((a == b).all() for a, b in zip(planes(frame), theirs.planes, strict=True))
 
 
 def test_times_colours_and_what_the_user_attached_are_kept() -> None:
-    given = video_frames()
-    given[2].opaque = "mine"
-    made = list(upscale_frames(given, model="nearest-temporal"))
+    frames = video_frames()
+    frames[2].opaque = "mine"
+    outputs = list(upscale_frames(frames, model="nearest-temporal"))
     for attribute in ("pts", "duration", "opaque", "colorspace", "color_range", "color_primaries", "color_trc"):
-        assert [getattr(frame, attribute) for frame in made] == [getattr(frame, attribute) for frame in given]
-    assert {Fraction(frame.time_base.numerator, frame.time_base.denominator) for frame in made} == {Fraction(1, 1000)}
-    assert [getattr(frame, "chroma_location", 3) for frame in made] == [3, 3, 3, 3]
+        assert [getattr(frame, attribute) for frame in outputs] == [getattr(frame, attribute) for frame in frames]
+    assert {Fraction(frame.time_base.numerator, frame.time_base.denominator) for frame in outputs} == {
+        Fraction(1, 1000)
+    }
+    assert [getattr(frame, "chroma_location", 3) for frame in outputs] == [3, 3, 3, 3]
 
 
 def test_frames_that_name_no_matrix_come_with_the_one_that_was_used() -> None:
-    (made,) = upscale_frames([av.VideoFrame(16, 16, "yuv420p")], model="nearest")
-    assert (made.colorspace, made.color_range, made.color_primaries, made.color_trc) == (6, 0, 2, 2)
+    (output,) = upscale_frames([av.VideoFrame(16, 16, "yuv420p")], model="nearest")
+    assert (output.colorspace, output.color_range, output.color_primaries, output.color_trc) == (6, 0, 2, 2)
 
 
 def through_a_file(frame: av.VideoFrame) -> av.VideoFrame:
@@ -107,10 +109,13 @@ def through_a_file(frame: av.VideoFrame) -> av.VideoFrame:
 
 def test_side_data_is_kept_and_the_picture_type_is_not() -> None:
     frame = through_a_file(video_frames(1)[0])
-    (made,) = upscale_frames([frame], model="nearest")
-    assert (frame.side_data[0].type, bytes(frame.side_data[0])) == (made.side_data[0].type, bytes(made.side_data[0]))
-    assert (frame.pict_type, made.pict_type) == (1, 0)
-    assert (made.pts, made.time_base, made.duration) == (frame.pts, frame.time_base, frame.duration)
+    (output,) = upscale_frames([frame], model="nearest")
+    assert (frame.side_data[0].type, bytes(frame.side_data[0])) == (
+        output.side_data[0].type,
+        bytes(output.side_data[0]),
+    )
+    assert (frame.pict_type, output.pict_type) == (1, 0)
+    assert (output.pts, output.time_base, output.duration) == (frame.pts, frame.time_base, frame.duration)
 
 
 def test_side_data_changes_no_pixel() -> None:
@@ -118,21 +123,21 @@ def test_side_data_changes_no_pixel() -> None:
     bare = av.VideoFrame(frame.width, frame.height, "yuv420p")
     for ours, theirs in zip(planes(bare), planes(frame), strict=True):
         ours[...] = theirs
-    (made,), (plain,) = upscale_frames([frame], model="nearest"), upscale_frames([bare], model="nearest")
-    assert all((a == b).all() for a, b in zip(planes(made), planes(plain), strict=True))
+    (output,), (plain,) = upscale_frames([frame], model="nearest"), upscale_frames([bare], model="nearest")
+    assert all((a == b).all() for a, b in zip(planes(output), planes(plain), strict=True))
 
 
 def test_the_format_can_be_another_and_alpha_is_opaque_where_there_was_none() -> None:
-    (made,) = upscale_frames([flat("rgb24", 0.4)], model="nearest", format="rgba64le")
-    raw = to_raw_frame(made)
-    assert made.format.name == "rgba64le"
+    (output,) = upscale_frames([flat("rgb24", 0.4)], model="nearest", format="rgba64le")
+    raw = to_raw_frame(output)
+    assert output.format.name == "rgba64le"
     assert raw.alpha is not None
     assert (raw.alpha == 65535).all()
 
 
 def test_bytes_that_are_no_components_are_defined() -> None:
-    (made,) = upscale_frames([flat("bgr0", 0.4)], model="nearest")
-    assert (np.frombuffer(made.planes[0], np.uint8)[3 : 4 * made.width : 4] == 255).all()
+    (output,) = upscale_frames([flat("bgr0", 0.4)], model="nearest")
+    assert (np.frombuffer(output.planes[0], np.uint8)[3 : 4 * output.width : 4] == 255).all()
 
 
 def test_frames_that_are_not_active_are_chosen_by_the_callers_own_frames() -> None:
@@ -167,8 +172,8 @@ def test_interlaced_frames_are_upscaled_with_one_warning(caplog: pytest.LogCaptu
         graph.push(frame)
     marked = [graph.pull() for _ in range(2)]
     with caplog.at_level(logging.WARNING):
-        made = list(upscale_frames([frame for frame in marked if isinstance(frame, av.VideoFrame)], model="nearest"))
-    assert len(made) == 2
+        outputs = list(upscale_frames([frame for frame in marked if isinstance(frame, av.VideoFrame)], model="nearest"))
+    assert len(outputs) == 2
     assert [record.message for record in caplog.records if "frame 0 is interlaced" in record.message] == caplog.messages
     assert len(caplog.messages) == 1
 

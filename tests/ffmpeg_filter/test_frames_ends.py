@@ -44,9 +44,9 @@ print("over")
 """
 
 
-def process(script: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+def process(script: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script, *map(str, words)], capture_output=True, text=True, timeout=100, cwd=ROOT,
+        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, timeout=100, cwd=ROOT,
         env=surroundings(OMP_NUM_THREADS="1"), check=False,
     )  # fmt: skip
 
@@ -76,25 +76,25 @@ def test_side_data_without_metadata_is_kept_at_every_scale(tmp_path: Path, scale
     turned = tmp_path / "turned.mp4"
     ffmpeg("-display_rotation 90 -i", tmp_path / "plain.mp4", "-c copy", turned)
     with av.open(str(turned)) as file:
-        (made,) = upscale_frames(file.decode(video=0), model="nearest", scale=scale)
-    assert made.rotation == 90
-    assert made.width == 32 * scale
+        (output,) = upscale_frames(file.decode(video=0), model="nearest", scale=scale)
+    assert output.rotation == 90
+    assert output.width == 32 * scale
 
 
 def test_a_time_base_that_is_none_stays_so() -> None:
     frame = av.VideoFrame(16, 16, "yuv420p")
     frame.pts = 7
-    (made,) = upscale_frames([frame], model="nearest")
-    assert (made.pts, made.time_base) == (7, frame.time_base)
+    (output,) = upscale_frames([frame], model="nearest")
+    assert (output.pts, output.time_base) == (7, frame.time_base)
 
 
 def test_time_bases_of_each_frame_are_its_own() -> None:
-    given = video_frames(4)
-    for number, frame in enumerate(given):
+    frames = video_frames(4)
+    for number, frame in enumerate(frames):
         frame.time_base, frame.pts, frame.duration = Fraction(1, 1000 + number), 10 * number, number
         frame.key_frame = number == 2  # type: ignore[misc]
-    made = list(upscale_frames(given, model="nearest-temporal"))
-    for before, after in zip(given, made, strict=True):
+    outputs = list(upscale_frames(frames, model="nearest-temporal"))
+    for before, after in zip(frames, outputs, strict=True):
         assert (after.pts, after.dts, after.duration) == (before.pts, before.dts, before.duration)
         assert (after.time_base.numerator, after.time_base.denominator) == (1, before.time_base.denominator)
 
@@ -104,10 +104,10 @@ def test_what_the_source_raises_comes_behind_the_pictures_before_it() -> None:
         yield from video_frames(3)
         raise ZeroDivisionError
 
-    made = upscale_frames(broken(), model="nearest-temporal")
-    assert [next(made).pts for _ in range(3)] == [frame.pts for frame in video_frames(3)]
+    output = upscale_frames(broken(), model="nearest-temporal")
+    assert [next(output).pts for _ in range(3)] == [frame.pts for frame in video_frames(3)]
     with pytest.raises(ZeroDivisionError):
-        next(made)
+        next(output)
 
 
 def test_a_generator_that_is_closed_early_closes_its_source() -> None:
@@ -120,9 +120,9 @@ def test_a_generator_that_is_closed_early_closes_its_source() -> None:
         finally:
             closed.append(True)
 
-    made = upscale_frames(source(), model="nearest")
-    next(made)
-    made.close()
+    output = upscale_frames(source(), model="nearest")
+    next(output)
+    output.close()
     assert closed == [True]
 
 

@@ -21,8 +21,8 @@ def pictures(count: int = 1, height: int = 70, width: int = 99) -> torch.Tensor:
 
 
 def test_features_halve_the_picture_at_each_scale() -> None:
-    found = Trunk()(pictures(2))
-    assert [tuple(part.shape) for part in found] == [
+    result = Trunk()(pictures(2))
+    assert [tuple(part.shape) for part in result] == [
         (2, width, -(-70 // scale), -(-99 // scale)) for width, scale in zip(WIDTHS, (2, 4, 8, 16, 32), strict=True)
     ]
 
@@ -37,13 +37,13 @@ def test_its_weights_stay_as_they_are_while_pictures_learn() -> None:
 
 
 def test_the_distance_is_nothing_for_equal_pictures_and_at_most_four() -> None:
-    one, other = (
+    first, second = (
         (torch.randn(3, 8, 5, 5), torch.randn(3, 16, 3, 3)),
         (torch.randn(3, 8, 5, 5), torch.randn(3, 16, 3, 3)),
     )
-    assert feature_distance(one, one).tolist() == [0, 0, 0]
-    assert feature_distance(one, tuple(-part for part in one)).tolist() == pytest.approx([4, 4, 4], abs=1e-5)
-    assert all(0 < value < 4 for value in feature_distance(one, other).tolist())
+    assert feature_distance(first, first).tolist() == [0, 0, 0]
+    assert feature_distance(first, tuple(-part for part in first)).tolist() == pytest.approx([4, 4, 4], abs=1e-5)
+    assert all(0 < value < 4 for value in feature_distance(first, second).tolist())
 
 
 def test_foreign_weights_are_one_line(tmp_path: Path) -> None:

@@ -67,9 +67,9 @@ def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) ->
         late = net.spec.lookahead
         tail = torch.cat([x[start:], torch.rand(late, 3, 8, 12)])
         linked = torch.cat([links[start:], torch.zeros(late)])
-        made = join(*net.step(tail, linked, rubbish)[0])
+        output = join(*net.step(tail, linked, rubbish)[0])
     if start == 0 or target - start >= late:
-        torch.testing.assert_close(made[late + target - start], whole[target], atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(output[late + target - start], whole[target], atol=TOLERANCE, rtol=0)
 
 
 def test_temporal_blocks_start_as_the_identity() -> None:

@@ -68,7 +68,7 @@ def opened(path: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"format": 9}, "no AdcVSR weights of format 1"),
         ({"family": "giant"}, r"family 'giant', known: compact, paper"),
@@ -77,12 +77,12 @@ def opened(path: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
         ({"dims": {"widths": [3]}}, "make no network"),
     ],
 )
-def test_notes_that_say_something_else_are_refused(change: dict[str, object], words: str, tmp_path: Path) -> None:
+def test_notes_that_say_something_else_are_refused(change: dict[str, object], message: str, tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     save_weights(small_paper.student(SMALL), path)
     note, tensors = opened(path)
     safetensors.torch.save_file(tensors, path, {KEY: json.dumps(note | change)})
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=message):
         load_weights(path)
 
 

@@ -72,13 +72,13 @@ class Environment:
                 continue
             seen.add(name)
             try:
-                found = metadata.distribution(name)
+                result = metadata.distribution(name)
             except metadata.PackageNotFoundError:
                 continue  # for another platform
-            for top in {Path(file).parts[0] for file in found.files or ()} - {"..", "vapoursynth", "__pycache__"}:
+            for top in {Path(file).parts[0] for file in result.files or ()} - {"..", "vapoursynth", "__pycache__"}:
                 if not (self.site / top).exists():
-                    (self.site / top).symlink_to(Path(str(found.locate_file(top))))
-            names += requirements(found.requires or ())
+                    (self.site / top).symlink_to(Path(str(result.locate_file(top))))
+            names += requirements(result.requires or ())
 
     def start(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """A finished command with the environment's own programs first on PATH."""

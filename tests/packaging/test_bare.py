@@ -75,11 +75,11 @@ IMPORTED = {"ffmpeg_filter.fluent", "ffmpeg_filter.frames"}
 def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with the wheel and what it always needs."""
     needed = requirements(metadata_of(wheel).get_all("Requires-Dist", []))
-    made = Environment(tmp_path_factory.mktemp("bare") / "venv", only=needed)
-    pip("--python", made.python, "install", *QUIET, wheel)
-    shutil.copytree(ROOT / "examples" / "media", made.place / "examples" / "media")
-    shutil.copy(ROOT / "examples" / "media" / "clip.mp4", made.place / "in.mp4")
-    return made
+    result = Environment(tmp_path_factory.mktemp("bare") / "venv", only=needed)
+    pip("--python", result.python, "install", *QUIET, wheel)
+    shutil.copytree(ROOT / "examples" / "media", result.place / "examples" / "media")
+    shutil.copy(ROOT / "examples" / "media" / "clip.mp4", result.place / "in.mp4")
+    return result
 
 
 def start(bare: Environment, line: str) -> tuple[int, str, str]:

@@ -68,8 +68,8 @@ def test_an_installed_wheel_is_found_by_vapoursynth_and_by_vspipe(wheel: Path, h
 def test_an_editable_install_is_found_as_well_and_runs_this_tree(home: Environment) -> None:
     pip("--python", home.python, "install", *QUIET, "-e", ".")
     assert Path(home.run(home.python, "-c", SHOW).split(" ", 1)[1].strip()).is_relative_to(home.site)
-    found = home.run(home.python, "-c", "import vsadcvsr; print(vsadcvsr.__file__)").strip()
-    assert found == str(ROOT / "vsadcvsr" / "__init__.py")
+    result = home.run(home.python, "-c", "import vsadcvsr; print(vsadcvsr.__file__)").strip()
+    assert result == str(ROOT / "vsadcvsr" / "__init__.py")
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -90,11 +90,11 @@ def test_the_shim_compiles_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_metadata_says_who_made_it_and_where_it_runs(wheel: Path) -> None:
-    found = metadata_of(wheel)
-    assert found["Author"] == "AdcVSR contributors"
-    assert found["Requires-Python"] == ">=3.12"
-    assert found.get_all("Project-URL")
-    assert {"Operating System :: Microsoft :: Windows", "Typing :: Typed"} <= set(found.get_all("Classifier", []))
+    result = metadata_of(wheel)
+    assert result["Author"] == "AdcVSR contributors"
+    assert result["Requires-Python"] == ">=3.12"
+    assert result.get_all("Project-URL")
+    assert {"Operating System :: Microsoft :: Windows", "Typing :: Typed"} <= set(result.get_all("Classifier", []))
 
 
 @pytest.mark.requires("linux")  # wheels of other systems have no such tag

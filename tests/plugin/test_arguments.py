@@ -193,10 +193,10 @@ def test_all_arguments_may_be_left_out(mean_engine: type[MeanEngine]) -> None:
 
 
 def test_the_version_names_what_is_installed() -> None:
-    found = vs.core.adcvsr.Version()
-    assert {"python", "vapoursynth", "numpy", "openvino", "plugin"} <= found.keys()
+    result = vs.core.adcvsr.Version()
+    assert {"python", "vapoursynth", "numpy", "openvino", "plugin"} <= result.keys()
     upscaled = vs.core.adcvsr.Upscale(moving(length=1))
-    assert upscaled.get_frame(0).props["AdcVSRBackend"].split("/")[0] == found["backend"]
+    assert upscaled.get_frame(0).props["AdcVSRBackend"].split("/")[0] == result["backend"]
     assert vs.core.adcvsr.version.major == int(vsadcvsr.__version__.split(".")[0])
 
 

@@ -87,8 +87,8 @@ def test_parts_become_the_planes_that_vapoursynth_joins(
     joined = join(
         clip_of(vs.GRAYS, detail[None]), clip_of(vs.RGBS, base), format, matrix=encoding.matrix, chromaloc=location
     )
-    made = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), base, detail)
-    assert_alike(made, theirs(joined, format, encoding), encoding)
+    output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), base, detail)
+    assert_alike(output, theirs(joined, format, encoding), encoding)
 
 
 @given(asked=encodings(), size=SIZES, seed=st.integers(0, 9))
@@ -98,8 +98,8 @@ def test_whole_pictures_become_the_planes_that_vapoursynth_makes(
 ) -> None:
     format, encoding = asked
     picture = np.random.default_rng(seed).random((3, 4 * size[0], 4 * size[1]), np.float32)
-    made = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), picture)
-    assert_alike(made, theirs(clip_of(vs.RGBS, picture), format, encoding), encoding)
+    output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), picture)
+    assert_alike(output, theirs(clip_of(vs.RGBS, picture), format, encoding), encoding)
 
 
 @pytest.mark.parametrize(("format", "most"), [(vs.YUV420P8, 1e-4), (vs.YUV420P10, 2e-4), (vs.YUV444P16, 2e-3)])
@@ -109,10 +109,10 @@ def test_nearly_all_codes_are_the_same(format: int, most: float) -> None:
         family="YUV", bits=asked.bits_per_sample, subsampling=(asked.subsampling_w, asked.subsampling_h), matrix=1
     )
     picture = np.random.default_rng(0).random((3, 256, 320), np.float32)
-    made = ours(OutputFormat(color_format=encoding, height=64, width=80), picture)
+    output = ours(OutputFormat(color_format=encoding, height=64, width=80), picture)
     wanted = theirs(clip_of(vs.RGBS, picture), asked, encoding)
-    pairs = [(plane, np.asarray(other)) for plane, other in zip(made.planes, wanted, strict=True)]
-    differing = sum(int((one != other).sum()) for one, other in pairs)
+    pairs = [(plane, np.asarray(other)) for plane, other in zip(output.planes, wanted, strict=True)]
+    differing = sum(int((first != other).sum()) for first, other in pairs)
     assert differing <= most * sum(one.size for one, _ in pairs)
 
 
@@ -122,10 +122,10 @@ def test_padding_is_cut_off_before_anything_is_made_of_it() -> None:
     rng = np.random.default_rng(1)
     picture, junk = rng.random((3, 16, 24), np.float32), rng.random((3, 16, 24), np.float32)
     junk[:, :12, :20] = picture[:, :12, :20]
-    one, other = ours(finish, picture), ours(finish, junk)
-    for plane, same in zip(one.planes, other.planes, strict=True):
+    first, second = ours(finish, picture), ours(finish, junk)
+    for plane, same in zip(first.planes, second.planes, strict=True):
         np.testing.assert_array_equal(plane, same)
-    assert one.planes[1].shape == (6, 10)
+    assert first.planes[1].shape == (6, 10)
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

@@ -39,8 +39,8 @@ def luma(clip: vs.VideoNode, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.
 def test_every_order_gives_the_same_bits(small: vs.VideoNode, order: range | list[int], threads: int) -> None:
     expected = digests(vs.core.adcvsr.Upscale(small), SHOWN)
     vs.core.num_threads = threads
-    found = digests(vs.core.adcvsr.Upscale(small, threads=threads), order)
-    assert found == {n: expected[n] for n in order}
+    result = digests(vs.core.adcvsr.Upscale(small, threads=threads), order)
+    assert result == {n: expected[n] for n in order}
 
 
 def test_a_scene_is_a_clip_of_its_own(small: vs.VideoNode) -> None:

@@ -32,6 +32,6 @@ def test_the_engine_opens_it_with_its_facts_and_streams(tmp_path_factory: pytest
 def test_the_filter_runs_the_whole_topology(tmp_path_factory: pytest.TempPathFactory) -> None:
     clip = moving(format=vs.YUV420P8, length=2)
     model = written(WHOLE, tmp_path_factory)
-    made = vs.core.adcvsr.Upscale(clip, model=model, backend="torch", device="cpu", threads=1)
-    assert (made.width, made.height, made.format.id) == (4 * clip.width, 4 * clip.height, vs.YUV420P8)
-    assert np.asarray(made.get_frame(1)[0]).std() > 1
+    output = vs.core.adcvsr.Upscale(clip, model=model, backend="torch", device="cpu", threads=1)
+    assert (output.width, output.height, output.format.id) == (4 * clip.width, 4 * clip.height, vs.YUV420P8)
+    assert np.asarray(output.get_frame(1)[0]).std() > 1

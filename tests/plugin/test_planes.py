@@ -35,9 +35,9 @@ def kinds(monkeypatch: pytest.MonkeyPatch) -> list[type]:
     plain = Engine.output
 
     def noted(self: Engine, n: int, fetch: Callable[[int], object]) -> object:
-        made = plain(self, n, fetch)  # type: ignore[arg-type]
-        seen.append(type(made))
-        return made
+        result = plain(self, n, fetch)  # type: ignore[arg-type]
+        seen.append(type(result))
+        return result
 
     monkeypatch.setattr(Engine, "output", noted)
     return seen
@@ -54,15 +54,15 @@ def upscaled(clip: vs.VideoNode, model: str, ways: TorchOptions, **options: obje
 
 def both(clip: vs.VideoNode, model: str, **options: object) -> tuple[vs.VideoNode, vs.VideoNode]:
     ways = TorchOptions(pipelined_output=True, planar_output=True), TorchOptions(pipelined_output=True)
-    one, other = (upscaled(clip, model, way, **options) for way in ways)
-    return one, other
+    first, second = (upscaled(clip, model, way, **options) for way in ways)
+    return first, second
 
 
 def assert_alike(ours: vs.VideoFrame, theirs: vs.VideoFrame) -> None:
     assert ours.format.id == theirs.format.id
     is_float = ours.format.sample_type == vs.FLOAT
-    for one, other in zip(ours, theirs, strict=True):
-        apart = np.abs(np.asarray(one).astype(np.float64) - np.asarray(other))
+    for first, second in zip(ours, theirs, strict=True):
+        apart = np.abs(np.asarray(first).astype(np.float64) - np.asarray(second))
         assert apart.max() <= (1e-5 if is_float else 1)
         assert is_float or (apart > 0).mean() < 0.02
 
@@ -124,5 +124,7 @@ def test_planes_are_the_same_bits_on_any_number_of_threads(threads: int, model: 
     linear = digests(upscaled(clip, model, ways), range(12))
     vs.core.num_threads = threads
     together = upscaled(clip, model, ways).frames(prefetch=threads)
-    made = [hashlib.sha256(b"".join(np.asarray(plane).tobytes() for plane in frame)).hexdigest() for frame in together]
-    assert made == list(linear.values())
+    result = [
+        hashlib.sha256(b"".join(np.asarray(plane).tobytes() for plane in frame)).hexdigest() for frame in together
+    ]
+    assert result == list(linear.values())

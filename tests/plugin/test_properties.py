@@ -50,8 +50,8 @@ def test_a_frame_says_what_made_it_last() -> None:
 
 def test_a_frame_says_how_far_it_was_restored(tmp_path: Path) -> None:
     model = write_pair(tmp_path)
-    made = vs.core.adcvsr.Upscale(moving(length=1), model=str(model), denoise=0.25, device="cpu").get_frame(0)
-    assert (made.props["AdcVSRModel"], made.props["AdcVSRDenoise"]) == ("tiny", 0.25)
+    output = vs.core.adcvsr.Upscale(moving(length=1), model=str(model), denoise=0.25, device="cpu").get_frame(0)
+    assert (output.props["AdcVSRModel"], output.props["AdcVSRDenoise"]) == ("tiny", 0.25)
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])

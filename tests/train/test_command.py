@@ -31,22 +31,22 @@ def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('pool = "p"\nout = "o"\nseed = 3\n[regression]\nsteps = 9\nbatch = 2\n', encoding="utf-8")
     more = ["adversarial.heads=single", "adversarial.domains=['pixel']", "ema=0.5"]
-    made, _ = settings_of(file, [], {"regression.steps": 7, "out": tmp_path / "other", "model": None}, more)
-    assert (made.pool, made.out, made.seed, made.ema) == (tmp_path / "p", tmp_path / "other", 3, 0.5)
-    assert (made.regression.steps, made.regression.batch) == (7, 2)
-    assert made.adversarial
-    assert (made.adversarial.heads, made.adversarial.domains) == ("single", ("pixel",))
+    settings, _ = settings_of(file, [], {"regression.steps": 7, "out": tmp_path / "other", "model": None}, more)
+    assert (settings.pool, settings.out, settings.seed, settings.ema) == (tmp_path / "p", tmp_path / "other", 3, 0.5)
+    assert (settings.regression.steps, settings.regression.batch) == (7, 2)
+    assert settings.adversarial
+    assert (settings.adversarial.heads, settings.adversarial.domains) == ("single", ("pixel",))
 
 
 def test_a_model_by_name_is_a_beginning(tmp_path: Path) -> None:
-    made, _ = settings_of(None, [tmp_path], {"out": tmp_path, "begin": "fast"}, [])
-    assert made.begin
-    assert made.begin.suffix == ".safetensors"
-    assert made.pool == tmp_path / "pool"
+    settings, _ = settings_of(None, [tmp_path], {"out": tmp_path, "begin": "fast"}, [])
+    assert settings.begin
+    assert settings.begin.suffix == ".safetensors"
+    assert settings.pool == tmp_path / "pool"
 
 
 @pytest.mark.parametrize(
-    ("named", "data", "more", "told"),
+    ("named", "data", "more", "message"),
     [
         ({}, ["d"], [], "--out"),
         ({"out": "o"}, [], [], "--data"),
@@ -58,18 +58,18 @@ def test_a_model_by_name_is_a_beginning(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_command_is_one_clear_line(
-    named: dict[str, object], data: list[str], more: list[str], told: str
+    named: dict[str, object], data: list[str], more: list[str], message: str
 ) -> None:
-    with pytest.raises(AdcvsrError, match=told) as raised:
+    with pytest.raises(AdcvsrError, match=message) as raised:
         settings_of(None, [Path(folder) for folder in data], named, more)
     assert isinstance(raised.value, UsageError | WeightsError)
     assert "\n" not in str(raised.value)
 
 
 def test_pictures_become_a_model_that_runs(pictures: Path, tmp_path: Path) -> None:
-    words = ["train", "--data", str(pictures), "--out", str(tmp_path / "run"), "--steps", "2"]
+    arguments = ["train", "--data", str(pictures), "--out", str(tmp_path / "run"), "--steps", "2"]
     small = ["regression.batch=1", "regression.crop=8", "regression.frames=2", "threads=1"]
-    done = CliRunner().invoke(app, [*words, *(word for text in small for word in ("--set", text))])
+    done = CliRunner().invoke(app, [*arguments, *(word for text in small for word in ("--set", text))])
     assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(tmp_path / "run" / f"fast.{kind}") for kind in ("safetensors", "onnx", "md")]
     engine = vsadcvsr.Engine.open(tmp_path / "run" / "fast.safetensors")
@@ -79,8 +79,8 @@ def test_pictures_become_a_model_that_runs(pictures: Path, tmp_path: Path) -> No
 def test_excluded_pictures_are_not_learned_from(pictures: Path, tmp_path: Path) -> None:
     listed = tmp_path / "validation.txt"
     listed.write_text("pictures/one.png\n", encoding="utf-8")
-    words = ["train", "--data", str(pictures), "--exclude", str(listed), "--out", str(tmp_path / "run")]
-    done = CliRunner().invoke(app, words)
+    arguments = ["train", "--data", str(pictures), "--exclude", str(listed), "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, MediaError)
     assert "no pictures and no videos" in str(done.exception)
 

@@ -52,8 +52,8 @@ def steps_then_power_loss(settings: TrainSettings, monkeypatch: pytest.MonkeyPat
             TrainingRun(settings).run()
 
 
-def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(value, other[name]) for name, value in one.items())
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 @pytest.mark.parametrize("saves", [1, 2, 3, 4], ids=["stage 1", "its end", "stage 2's start", "stage 2"])

@@ -27,4 +27,4 @@ def test_no_more_steps_are_held_than_are_shown_together(active: bool, tmp_path: 
             watch.step(number, scalars)
         del scalars
         gc.collect()
-        assert not any(one() for one in seen)
+        assert not any(item() for item in seen)

@@ -42,7 +42,7 @@ def test_toml_and_code_say_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("pool = 'p'", "setting out is missing"),
         ("pool = 'p'\nout = 'o'\nsede = 1", "did you mean 'seed'"),
@@ -53,8 +53,8 @@ def test_toml_and_code_say_the_same(tmp_path: Path) -> None:
         ("pool = ", "cannot be read as TOML"),
     ],
 )
-def test_a_wrong_file_is_one_clear_line(text: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=told) as raised:
+def test_a_wrong_file_is_one_clear_line(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
         TrainSettings.read(written(tmp_path, text))
     assert "\n" not in str(raised.value)
 

@@ -41,7 +41,7 @@ def _transformer(name: str, width: int) -> Shapes:
     inner = f"{name}.transformer_blocks.0"
     shapes = _affine(f"{name}.norm", width) | _affine(f"{name}.proj_in", width, width)
     shapes |= _affine(f"{inner}.norm1", width) | _affine(f"{inner}.norm3", width)
-    shapes |= {f"{inner}.attn1.to_{one}.weight": (width, width) for one in "qkv"}
+    shapes |= {f"{inner}.attn1.to_{item}.weight": (width, width) for item in "qkv"}
     shapes |= _affine(f"{inner}.attn1.to_out.0", width, width)
     shapes |= _affine(f"{inner}.ff.net.0.proj", 8 * width, width) | _affine(f"{inner}.ff.net.2", width, 4 * width)
     return shapes | _affine(f"{name}.proj_out", width, width)

@@ -109,7 +109,7 @@ def _not_a_number(net: Tensors) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "message"),
     [
         (lambda net: net.pop("module.body.1.conv_in.bias"), r"unet\.stem\.bias is missing"),
         (lambda net: net.update({"module.body.1.conv_in.gain": torch.zeros(1)}), r"unet\.stem\.gain is not known"),
@@ -126,11 +126,11 @@ def _not_a_number(net: Tensors) -> None:
     ids=["missing", "extra", "stranger", "shape", "differs", "repeats nothing", "repeats no stage", "NaN"],
 )  # fmt: skip
 def test_each_damage_is_told_by_its_key_and_nothing_is_written(
-    damage: Callable[[Tensors], object], words: str, tmp_path: Path
+    damage: Callable[[Tensors], object], message: str, tmp_path: Path
 ) -> None:
     net = official_files.small_net()
     damage(net)
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=message):
         converted(tmp_path, net)
     assert not list(tmp_path.glob("*.safetensors*"))
 
@@ -164,7 +164,7 @@ def test_a_checkpoint_of_our_own_becomes_a_file(
 
 
 @pytest.mark.parametrize(
-    ("makers", "words"),
+    ("makers", "message"),
     [
         ((save_net,), "is one of two; give both net_params_200.pkl and halfDecoder.ckpt"),
         ((save_decoder,), "is one of two"),
@@ -175,10 +175,10 @@ def test_a_checkpoint_of_our_own_becomes_a_file(
     ids=["net alone", "decoder alone", "two nets", "three", "none"],
 )
 def test_files_that_make_no_pair_are_refused(
-    makers: tuple[Callable[[Path], Path], ...], words: str, tmp_path: Path
+    makers: tuple[Callable[[Path], Path], ...], message: str, tmp_path: Path
 ) -> None:
     sources = [maker(tmp_path / f"{index}.pkl") for index, maker in enumerate(makers)]
-    with pytest.raises((WeightsError, UsageError), match=words):
+    with pytest.raises((WeightsError, UsageError), match=message):
         convert(sources, tmp_path / "out.safetensors", candidates=[SMALL])
 
 

@@ -160,22 +160,22 @@ def test_a_home_that_does_not_answer_is_told(table: Path, home: Home) -> None:
 
 
 def test_progress_ends_at_the_whole(table: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    download("big", table=table, progress=lambda *now: told.append(now))
-    assert told[-1] == ("big.onnx", len(CONTENT), len(CONTENT))
-    assert len(told) > 2
+    messages: list[tuple[str, int, int]] = []
+    download("big", table=table, progress=lambda *now: messages.append(now))
+    assert messages[-1] == ("big.onnx", len(CONTENT), len(CONTENT))
+    assert len(messages) > 2
 
 
 @pytest.mark.parametrize(
-    ("model", "words"),
+    ("model", "message"),
     [
         ("little", "no download address; its files came with vsadcvsr"),
         ("own", "no download address; it is built in"),
         ("bigg", "'bigg' is not known, .*did you mean 'big'"),
     ],
 )
-def test_models_that_have_no_home_are_refused(model: str, words: str, table: Path) -> None:
-    with pytest.raises(WeightsError, match=words):
+def test_models_that_have_no_home_are_refused(model: str, message: str, table: Path) -> None:
+    with pytest.raises(WeightsError, match=message):
         download(model, table=table)
 
 

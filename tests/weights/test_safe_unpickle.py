@@ -77,7 +77,7 @@ class _Evil:
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
         (os.system, r"(posix|nt)\.system"),
         (eval, r"(builtins|__builtin__)\.eval"),
@@ -86,12 +86,12 @@ class _Evil:
     ids=["system", "eval", "getattr"],
 )
 def test_a_file_that_calls_something_is_refused_and_not_run(
-    call: Callable[..., object], words: str, tmp_path: Path
+    call: Callable[..., object], message: str, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
     given = {os.system: (f"echo > {trace}",), eval: (f"open({str(trace)!r}, 'w')",), getattr: (trace, "touch")}[call]
     path = saved({"w": torch.zeros(2), "x": _Evil(call, *given)}, tmp_path / "evil.pkl")
-    with pytest.raises(WeightsError, match=rf"evil\.pkl would run {words}, which weights do not need"):
+    with pytest.raises(WeightsError, match=rf"evil\.pkl would run {message}, which weights do not need"):
         TorchFile(path)
     assert not trace.exists()
 
@@ -124,7 +124,7 @@ def archive(path: Path, **members: bytes) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("members", "words"),
+    ("members", "message"),
     [
         ({}, "has 0 data.pkl"),
         ({"data_pkl": b"\x80\x02"}, "damaged"),
@@ -133,8 +133,8 @@ def archive(path: Path, **members: bytes) -> Path:
     ],
     ids=["no pickle", "cut off", "big-endian", "strange storage"],
 )
-def test_archives_of_something_else_are_refused(members: dict[str, bytes], words: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=words):
+def test_archives_of_something_else_are_refused(members: dict[str, bytes], message: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=message):
         TorchFile(archive(tmp_path / "w.pkl", **members))
 
 

@@ -94,7 +94,7 @@ def test_a_file_of_the_users_own_is_taken_by_its_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "words"),
+    ("name", "content", "message"),
     [
         ("gone.onnx", None, "does not exist"),
         ("sub/gone", None, "does not exist"),
@@ -103,10 +103,12 @@ def test_a_file_of_the_users_own_is_taken_by_its_path(tmp_path: Path) -> None:
         (".", None, "is not a file"),
     ],
 )
-def test_files_that_cannot_be_models_are_refused(name: str, content: bytes | None, words: str, tmp_path: Path) -> None:
+def test_files_that_cannot_be_models_are_refused(
+    name: str, content: bytes | None, message: str, tmp_path: Path
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=words):
+    with pytest.raises(WeightsError, match=message):
         store.find(tmp_path / name)
 
 

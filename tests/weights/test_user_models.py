@@ -26,10 +26,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def run(*words: str) -> int:
+def run(*arguments: str) -> int:
     """The exit status of `adcvsr models …`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["adcvsr", "models", *words])
+        patch.setattr("sys.argv", ["adcvsr", "models", *arguments])
         with pytest.raises(SystemExit) as ended:
             cli.main()
     return int(ended.value.code or 0)
@@ -84,7 +84,7 @@ def test_a_removed_model_is_gone(tmp_path: Path, cache: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "arguments"),
     [
         ("fast", "fast is the name of a model that ships; take another with --name"),
         ("a/b", "name is 'a/b', allowed: letters, digits, _ and -"),
@@ -92,11 +92,11 @@ def test_a_removed_model_is_gone(tmp_path: Path, cache: Path, capsys: pytest.Cap
     ],
 )
 def test_names_that_mean_something_else_are_refused(
-    name: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, arguments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_image_network(tmp_path / "net.onnx")
     assert run("add", str(path), "--name", name) != 0
-    assert capsys.readouterr().err.strip() == f"adcvsr: {words}"
+    assert capsys.readouterr().err.strip() == f"adcvsr: {arguments}"
 
 
 def test_what_is_no_model_leaves_nothing_behind(

@@ -90,10 +90,10 @@ def too_strong() -> Student:
 def test_a_step_that_overflows_in_fp16_is_taken_again_and_counts_once(caplog: pytest.LogCaptureFixture) -> None:
     wanted = made_by(too_strong(), TorchOptions())
     with caplog.at_level(logging.WARNING):
-        made = made_by(too_strong(), TorchOptions(), "fp16")
+        result = made_by(too_strong(), TorchOptions(), "fp16")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "repeated in fp32" in caplog.text
-    np.testing.assert_allclose(made, wanted, atol=0.02)
+    np.testing.assert_allclose(result, wanted, atol=0.02)
 
 
 def test_weights_are_narrow_again_after_a_step_in_fp32() -> None:
@@ -139,10 +139,10 @@ class Recorded:
 
     def run(self, frames: Tensor, links: Tensor, *, fp32: bool = False) -> StepOutput:
         act: Callable[[], StepOutput] = lambda: self.inner.run(frames, links, fp32=fp32)  # type: ignore[attr-defined]  # noqa: E731
-        made = act()
+        result = act()
         if Recording.current is not None:
-            Recording.current.again, Recording.current.made = act, made
-        return made
+            Recording.current.again, Recording.current.made = act, result
+        return result
 
 
 @contextmanager
@@ -176,9 +176,9 @@ def test_a_step_is_run_once_recorded_once_and_replayed_from_then_on(
             link = torch.tensor([float(n % 7 > 0)])
             step.frames.copy_(frame[None])
             step.links.copy_(link)
-            made, wanted = step.run(), plain.run(step.frames, link)
-            for one, other in zip(made, wanted, strict=True):
-                assert torch.equal(one, other)
+            result, wanted = step.run(), plain.run(step.frames, link)
+            for first, second in zip(result, wanted, strict=True):
+                assert torch.equal(first, second)
             step.runner.advance()
             plain.advance()
     assert shared.warmed_up == {(1, 3, 4, 8)}
@@ -285,5 +285,5 @@ def test_two_threads_that_begin_streams_do_not_take_the_same_machine() -> None:
     with ThreadPoolExecutor(2) as pool:
         streams = [backend.start(*SIZE) for _ in range(2)]
         steps = [pool.submit(backend.step, frames, links, stream) for stream in streams]
-        one, other = (step.result(timeout=30)[0] for step in steps)
-    np.testing.assert_array_equal(to_rgb(one), to_rgb(other))
+        first, second = (step.result(timeout=30)[0] for step in steps)
+    np.testing.assert_array_equal(to_rgb(first), to_rgb(second))

@@ -55,10 +55,10 @@ def fed(
         ]
 
 
-def same(one: list[Array] | Planes, other: list[Array] | Planes) -> bool:
-    if isinstance(one, Planes) != isinstance(other, Planes):
+def same(first: list[Array] | Planes, second: list[Array] | Planes) -> bool:
+    if isinstance(first, Planes) != isinstance(second, Planes):
         return False
-    pairs = zip(*(made.planes if isinstance(made, Planes) else made for made in (one, other)), strict=True)
+    pairs = zip(*(made.planes if isinstance(made, Planes) else made for made in (first, second)), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
@@ -77,12 +77,12 @@ ASKED = [finish(), None, finish(BITS10, strength=0.5), finish(color_fix="frame")
 @pytest.mark.parametrize("make", MAKERS)
 def test_each_picture_is_finished_as_its_own_frame_asked(make: type[Student]) -> None:
     net = make()
-    made, behind = fed(net, DirectTransfer(), ASKED, late=False), net.spec.lookahead
+    result, behind = fed(net, DirectTransfer(), ASKED, late=False), net.spec.lookahead
     for n, asked in enumerate(ASKED):
         alone: list[OutputFormat | None] = [None] * len(ASKED)
         alone[n] = asked
-        assert same(made[n + behind], fed(net, DirectTransfer(), alone, late=False)[n + behind])
-        assert isinstance(made[n + behind], Planes) == (asked is not None)
+        assert same(result[n + behind], fed(net, DirectTransfer(), alone, late=False)[n + behind])
+        assert isinstance(result[n + behind], Planes) == (asked is not None)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -90,7 +90,7 @@ def test_planes_through_pinned_memory_one_step_later_are_the_same(make: type[Stu
     net = make()
     plain, late = fed(net, DirectTransfer(), ASKED, late=False), fed(net, pinned, ASKED, late=True)
     assert all(same(*pair) for pair in zip(plain, late[1:], strict=True))
-    assert sum(isinstance(one, Planes) for one in late) == sum(one is not None for one in ASKED)
+    assert sum(isinstance(item, Planes) for item in late) == sum(item is not None for item in ASKED)
 
 
 def test_a_way_is_recorded_where_pictures_lie_still(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +112,8 @@ def test_a_way_is_recorded_where_pictures_lie_still(monkeypatch: pytest.MonkeyPa
         still[0].uniform_()
         recorded.source.uniform_()
         wanted.source.copy_(recorded.source)
-        for one, other in zip(recorded.run(still, is_static=True), wanted.run(still), strict=True):
-            assert torch.equal(one, other)
+        for first, second in zip(recorded.run(still, is_static=True), wanted.run(still), strict=True):
+            assert torch.equal(first, second)
     assert recorded._captured is not None
     assert getattr(recorded._captured[1]._graph, "replays", 0) == 3
 

@@ -43,22 +43,31 @@ def test_a_worker_that_fails_is_told_of(tmp_path: Path) -> None:
 
 
 def test_a_ledger_as_many_would_leave_it_is_read_whole(tmp_path: Path) -> None:
-    made = measure_reading(tmp_path / "job", files=5, chunks=20)
-    assert (made.files, made.lines) == (5, 34)
+    result = measure_reading(tmp_path / "job", files=5, chunks=20)
+    assert (result.files, result.lines) == (5, 34)
     assert len(list((tmp_path / "job" / "ledger").iterdir())) == 6  # and that of the worker that made the rest
-    assert min(made.first, made.again, made.between, made.finished) > 0
+    assert min(result.first, result.again, result.between, result.finished) > 0
 
 
 def test_the_bench_runs_and_its_shares_are_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "farm.json"
-    words = [*TINY.split(), "--predict", "gpus=10", "hours=1", "fps_per_gpu=20", "size=1920x1080", "--json", str(out)]
-    assert main(words) == 0
-    told = json.loads(out.read_text())
-    assert sum(told["shares"].values()) == pytest.approx(1)
-    assert all(-0.05 < share < 1 for share in told["shares"].values())
-    assert [one["workers"] for one in told["workers"]] == [1, 2]
-    assert told["parts"]["margin"] == 4 * (told["parts"]["chunks"] - 1)  # two frames to each side of each cut
-    assert told["forecast"]["chunks"] > 0
+    arguments = [
+        *TINY.split(),
+        "--predict",
+        "gpus=10",
+        "hours=1",
+        "fps_per_gpu=20",
+        "size=1920x1080",
+        "--json",
+        str(out),
+    ]
+    assert main(arguments) == 0
+    data = json.loads(out.read_text())
+    assert sum(data["shares"].values()) == pytest.approx(1)
+    assert all(-0.05 < share < 1 for share in data["shares"].values())
+    assert [item["workers"] for item in data["workers"]] == [1, 2]
+    assert data["parts"]["margin"] == 4 * (data["parts"]["chunks"] - 1)  # two frames to each side of each cut
+    assert data["forecast"]["chunks"] > 0
     shown = capsys.readouterr().out
     assert "by calculation, not measured" in shown
     assert "fps_per_gpu=20" in shown
@@ -75,22 +84,22 @@ def test_what_one_more_frame_takes_leaves_out_what_is_needed_once() -> None:
 )  # fmt: skip
 def test_no_forecast_is_better_than_the_gpus_by_themselves(gpus: int, hours: float, fps: float, lookahead: int) -> None:
     assumed = Assumed(gpus=gpus, hours=hours, fps_per_gpu=fps, lookahead=lookahead)
-    made = forecast(MEASURED, assumed)
-    assert made.working * gpus >= hours * 3600 * assumed.rate / fps
-    assert 0 < made.useful <= 1
-    assert made.whole == pytest.approx(made.planning + made.working + made.merging)
-    assert made.whole <= forecast(MEASURED, replace(assumed, seconds=20.0)).whole or hours * 3600 < 20
+    result = forecast(MEASURED, assumed)
+    assert result.working * gpus >= hours * 3600 * assumed.rate / fps
+    assert 0 < result.useful <= 1
+    assert result.whole == pytest.approx(result.planning + result.working + result.merging)
+    assert result.whole <= forecast(MEASURED, replace(assumed, seconds=20.0)).whole or hours * 3600 < 20
 
 
 def test_by_hand() -> None:
-    made = forecast(MEASURED, replace(ASSUMED, seconds=36.0, model=0.0, width=1920, height=1080))
-    assert made.chunks == 100
-    assert made.planning == pytest.approx(3600 * 24 * 1e-3)
+    result = forecast(MEASURED, replace(ASSUMED, seconds=36.0, model=0.0, width=1920, height=1080))
+    assert result.chunks == 100
+    assert result.planning == pytest.approx(3600 * 24 * 1e-3)
     chunk = 0.1 + 0.01 + (36 * 24 + 8) / 20 + 180e6 * 1e-9
-    assert made.working == pytest.approx(1 + chunk)
-    assert made.merging == pytest.approx(86400 * 1e-4 + 18000e6 * 1e-9 + 6 * 18000 / 1000)
-    assert made.writing == pytest.approx(18000 / chunk)
-    assert made.storage_calls == pytest.approx(100 * 20 / chunk)
+    assert result.working == pytest.approx(1 + chunk)
+    assert result.merging == pytest.approx(86400 * 1e-4 + 18000e6 * 1e-9 + 6 * 18000 / 1000)
+    assert result.writing == pytest.approx(18000 / chunk)
+    assert result.storage_calls == pytest.approx(100 * 20 / chunk)
 
 
 def test_a_process_for_each_chunk_starts_for_each_chunk() -> None:
@@ -115,7 +124,7 @@ def test_what_costs_most_is_said_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "message"),
     [
         ({"gpus": 1000, "seconds": 60.0}, "940 GPUs have no chunk"),
         ({"storage": 1.0}, "the storage must take"),
@@ -123,8 +132,8 @@ def test_what_costs_most_is_said_first() -> None:
         ({"gpus": 1000}, "take at most 10 % longer"),
     ],
 )
-def test_what_would_not_do_is_said(more: dict[str, float], words: str) -> None:
-    assert any(words in line for line in bottlenecks(MEASURED, replace(ASSUMED, **more)))  # type: ignore[arg-type]
+def test_what_would_not_do_is_said(more: dict[str, float], message: str) -> None:
+    assert any(message in line for line in bottlenecks(MEASURED, replace(ASSUMED, **more)))  # type: ignore[arg-type]
 
 
 def test_enough_is_the_least_number_that_is() -> None:

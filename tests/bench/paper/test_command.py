@@ -21,20 +21,20 @@ from vsadcvsr.nets.weights_file import save_weights
 def test_a_dry_run_leaves_every_number_and_the_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.set_num_threads(1)
     assert __main__.main(["--dry-run", "--json", str(tmp_path / "found.json")]) == 0
-    found = json.loads((tmp_path / "found.json").read_text())
-    assert found["dry_run"]
-    assert found["machine"]["gpu"] == "the CPU"
-    numbers = found["numbers"]
+    data = json.loads((tmp_path / "found.json").read_text())
+    assert data["dry_run"]
+    assert data["machine"]["gpu"] == "the CPU"
+    numbers = data["numbers"]
     assert numbers["PSNR against the clip form in fp32, dB"] > 60
     for name in ("ours, 1 a step, ms a frame", "plain eager fp16, clip form, ms a frame",
                  "tiled against whole, PSNR, dB", "fast, 32x16, torch/cpu/fp32, frames/s",
                  "fast through the engine, planes of YUV420P8, frames/s"):  # fmt: skip
         assert numbers[name] > 0
-    assert found["gpu_estimate"]["calculated"]["H200"]["planes from the device"]["bus"] > 1000
-    assert "CUDA graphs" in found["left_out"]
-    told = capsys.readouterr().out
-    assert "a dry run, no measurement" in told
-    assert "by calculation" in told
+    assert data["gpu_estimate"]["calculated"]["H200"]["planes from the device"]["bus"] > 1000
+    assert "CUDA graphs" in data["left_out"]
+    stdout = capsys.readouterr().out
+    assert "a dry run, no measurement" in stdout
+    assert "by calculation" in stdout
 
 
 def test_without_a_gpu_it_says_what_can_be_done(
@@ -47,7 +47,7 @@ def test_without_a_gpu_it_says_what_can_be_done(
 
 def test_wrong_outputs_are_not_timed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     right = costs.clip_form
-    monkeypatch.setattr(costs, "clip_form", lambda *given: right(*given) + np.float32(0.01))
+    monkeypatch.setattr(costs, "clip_form", lambda *arguments: right(*arguments) + np.float32(0.01))
     assert __main__.main(["--dry-run"]) == 2
     assert "differ from the clip form in fp32: 40.0 dB; nothing was timed" in capsys.readouterr().err
 

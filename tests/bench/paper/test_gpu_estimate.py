@@ -29,8 +29,8 @@ def test_operations_grow_with_the_picture() -> None:
 
 
 def test_without_a_conversion_the_host_allows_more() -> None:
-    found = gpu_estimate.report(MS).calculated["H200"]
-    parts, planes = found["pictures in parts"], found["planes from the device"]
+    result = gpu_estimate.report(MS).calculated["H200"]
+    parts, planes = result["pictures in parts"], result["planes from the device"]
     assert parts["the engine's thread"] == pytest.approx(1e3 / 1.4)
     assert planes["the engine's thread"] == pytest.approx(1e3 / 0.5)
     assert parts["conversion, 16 cores"] == pytest.approx(15 * 1e3 / 4.0)

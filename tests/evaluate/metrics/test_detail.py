@@ -84,8 +84,8 @@ def test_sharpness_of_a_grating_is_the_ratio_of_heights() -> None:
 def test_blur_makes_soft_and_noise_makes_sharp() -> None:
     truth = picture(HEIGHT, WIDTH)
     soft = [cv2.GaussianBlur(truth.transpose(1, 2, 0), (0, 0), sigma).transpose(2, 0, 1) for sigma in (0.7, 1.5, 3)]
-    found = [sharpness(np.asarray(frame, np.float32), truth) for frame in soft]
-    assert 1 > found[0] > found[1] > found[2] > 0
+    result = [sharpness(np.asarray(frame, np.float32), truth) for frame in soft]
+    assert 1 > result[0] > result[1] > result[2] > 0
     assert sharpness(truth + fine_texture(1) - 0.5, truth) > 1.05
 
 

@@ -17,15 +17,15 @@ def noise(seed: int, height: int = 32, width: int = 40) -> Array:
 
 
 def test_a_frame_is_infinitely_near_to_itself() -> None:
-    found = fidelity(noise(0), noise(0))
-    assert math.isinf(found.psnr_y)
-    assert math.isinf(found.psnr_rgb)
-    assert (found.ssim_y, found.ssim7_y, found.ssim_rgb) == pytest.approx((1, 1, 1))
+    result = fidelity(noise(0), noise(0))
+    assert math.isinf(result.psnr_y)
+    assert math.isinf(result.psnr_rgb)
+    assert (result.ssim_y, result.ssim7_y, result.ssim_rgb) == pytest.approx((1, 1, 1))
 
 
 def test_luma_alone_has_the_same_numbers() -> None:
-    found = fidelity(noise(0), noise(1))
-    assert luma_fidelity(noise(0), noise(1)) == (found.psnr_y, found.ssim_y)
+    result = fidelity(noise(0), noise(1))
+    assert luma_fidelity(noise(0), noise(1)) == (result.psnr_y, result.ssim_y)
 
 
 def test_an_offset_of_a_tenth_is_20_db_on_rgb() -> None:
@@ -61,15 +61,15 @@ def test_psnr_of_a_single_wrong_pixel() -> None:
 
 
 def test_ssim_of_two_even_fields_is_the_light_term_alone() -> None:
-    one, other = np.full((1, 20, 20), 0.2), np.full((1, 20, 20), 0.6)
+    first, second = np.full((1, 20, 20), 0.2), np.full((1, 20, 20), 0.6)
     expected = (2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4)
-    assert ssim(one, other) == pytest.approx(expected, abs=1e-6)
+    assert ssim(first, second) == pytest.approx(expected, abs=1e-6)
 
 
 def test_ssim_of_unrelated_noise_is_near_zero() -> None:
-    one, other = (np.random.default_rng(seed).random((1, 80, 80)) for seed in (0, 1))
-    assert abs(ssim(one, other)) < 0.05
-    assert abs(ssim7(one[0], other[0])) < 0.05
+    first, second = (np.random.default_rng(seed).random((1, 80, 80)) for seed in (0, 1))
+    assert abs(ssim(first, second)) < 0.05
+    assert abs(ssim7(first[0], second[0])) < 0.05
 
 
 @pytest.mark.parametrize("other", [noise(1, 32, 41), noise(1, 33, 40)])
@@ -93,8 +93,8 @@ def test_a_scale_needs_a_whole_window(side: int, scales: int) -> None:
 
 
 def test_ms_ssim_of_one_scale_is_ssim() -> None:
-    one, other = noise(0, 24, 28), np.maximum(noise(0, 24, 28), noise(1, 24, 28))
-    assert ms_ssim(one, other) == pytest.approx(fidelity(one, other).ssim_y)
+    first, second = noise(0, 24, 28), np.maximum(noise(0, 24, 28), noise(1, 24, 28))
+    assert ms_ssim(first, second) == pytest.approx(fidelity(first, second).ssim_y)
 
 
 def test_ms_ssim_weighs_coarse_scales_more_than_ssim_does() -> None:

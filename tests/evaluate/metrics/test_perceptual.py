@@ -176,7 +176,7 @@ def test_the_feature_distance_is_nothing_for_the_truth_and_grows_with_noise(monk
     torch.manual_seed(2)
     net = Trunk()
     asked: list[torch.Tensor] = []
-    net.register_forward_pre_hook(lambda _, given: asked.append(given[0]))
+    net.register_forward_pre_hook(lambda _, arguments: asked.append(arguments[0]))
     monkeypatch.setattr(perceptual, "trunk", lambda: net)
     scores = perceptual.features()
     truth = [picture(64, 80, shift) for shift in range(2)]

@@ -37,17 +37,17 @@ def test_a_wrong_name_is_told_with_those_that_there_are() -> None:
 
 def test_every_column_has_a_number_a_frame_or_none() -> None:
     measures = metrics_for(("psnr_y", "warp", "flicker", "detail_r"))
-    found = measures.measure(CLIP, TRUTH)
-    assert list(found) == ["psnr_y", "warp", "flicker", "detail_r"]
-    there = {name: [not math.isnan(value) for value in values] for name, values in found.items()}
+    result = measures.measure(CLIP, TRUTH)
+    assert list(result) == ["psnr_y", "warp", "flicker", "detail_r"]
+    there = {name: [not math.isnan(value) for value in values] for name, values in result.items()}
     assert there["psnr_y"] == there["detail_r"] == [True] * 4
     assert there["warp"] == [False, True, True, True]
     assert there["flicker"] == [False, True, True, False]
 
 
 def test_without_a_truth_only_what_needs_none_is_there() -> None:
-    found = metrics_for(("psnr_y", "ms_ssim", "warp", "warp_own", "warp_ec", "flicker", "detail")).measure(CLIP, None)
-    assert {name for name, values in found.items() if not all(map(math.isnan, values))} == {
+    result = metrics_for(("psnr_y", "ms_ssim", "warp", "warp_own", "warp_ec", "flicker", "detail")).measure(CLIP, None)
+    assert {name for name, values in result.items() if not all(map(math.isnan, values))} == {
         "warp_own", "warp_ec", "flicker",
     }  # fmt: skip
 
@@ -62,9 +62,9 @@ def test_what_cannot_be_measured_is_empty_and_says_why(monkeypatch: pytest.Monke
     monkeypatch.setattr(vmaf, "binaries", lambda: iter(()))
     measures = metrics_for(("psnr_y", "vmaf", "musiq", "warp_raft"))
     assert [reason.split()[0] for reason in measures.reasons] == ["VMAF", "musiq", "E*warp"]
-    found = measures.measure(CLIP, TRUTH)
-    assert all(math.isnan(value) for name in ("vmaf", "musiq", "warp_raft") for value in found[name])
-    assert found["psnr_y"][0] > 30
+    result = measures.measure(CLIP, TRUTH)
+    assert all(math.isnan(value) for name in ("vmaf", "musiq", "warp_raft") for value in result[name])
+    assert result["psnr_y"][0] > 30
 
 
 def test_weights_that_were_named_and_are_wrong_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,8 +82,8 @@ def test_a_judge_fills_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     from vsadcvsr.evaluate.metrics import perceptual
 
     monkeypatch.setattr(perceptual, "open_metric", lambda _: lambda _, truth: 0.25 if truth is None else 0.75)
-    found = metrics_for(("lpips", "musiq")).measure(CLIP, TRUTH)
-    assert found == {"lpips": (0.75,) * 4, "musiq": (0.25,) * 4}
+    result = metrics_for(("lpips", "musiq")).measure(CLIP, TRUTH)
+    assert result == {"lpips": (0.75,) * 4, "musiq": (0.25,) * 4}
 
 
 def test_a_metric_that_fails_on_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

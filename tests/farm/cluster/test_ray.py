@@ -63,11 +63,11 @@ def test_a_batch_is_made_with_the_same_workers_and_what_is_there_is_left(
     Path("in/c.mp4").write_bytes(b"no film at all")
     Path("in/d.mp4").write_bytes(b"made before")
     Path("out/d.mkv").write_bytes(b"made before")
-    words = f"-farm_chunk 0.4 -farm_keep -i in -vf {TEMPORAL} -c:v ffv1 -c:a copy out/{{name}}.mkv"
-    assert ffadcvsr("-farm", here, words) == 65
-    said = capfd.readouterr().err
-    assert "1 of 4 outputs exist already" in said
-    assert "out/c.mkv is not made: " in said
+    arguments = f"-farm_chunk 0.4 -farm_keep -i in -vf {TEMPORAL} -c:v ffv1 -c:a copy out/{{name}}.mkv"
+    assert ffadcvsr("-farm", here, arguments) == 65
+    stderr = capfd.readouterr().err
+    assert "1 of 4 outputs exist already" in stderr
+    assert "out/c.mkv is not made: " in stderr
     assert ffadcvsr(f"-i in/a.mp4 -vf {TEMPORAL} -c:v ffv1 -c:a copy one.mkv") == 0
     assert hashes(Path("out/a.mkv")) == hashes(Path("out/b.mkv")) == hashes(Path("one.mkv"))
     first, second = (workers(Path(f"out/{name}.mkv.farm")) for name in "ab")
@@ -86,8 +86,8 @@ def test_workers_share_a_gpu_where_a_node_has_one(
     monkeypatch.setattr(run, "WORKER_CLASS", "tests.farm.faulty:Noting")
     node = cluster.add_node(**{**NODE, "num_cpus": 2, "num_gpus": 1})  # as Ray counts them; none is there
     try:
-        words = f"-farm_chunk 0.2 -farm_gpus 0.5 -farm_keep -i {clip} -vf {TEMPORAL} -c:v ffv1 many.mkv"
-        assert ffadcvsr("-farm", here, words) == 0
+        arguments = f"-farm_chunk 0.2 -farm_gpus 0.5 -farm_keep -i {clip} -vf {TEMPORAL} -c:v ffv1 many.mkv"
+        assert ffadcvsr("-farm", here, arguments) == 0
     finally:
         cluster.remove_node(node)
     assert [note.read_text() for note in Path().glob("gpus.*")] == ["0", "0"]

@@ -50,8 +50,8 @@ def words(address: str, *more: str) -> list[str]:
 
 
 def is_the_film_of_one_machine() -> bool:
-    one, many = Path("one.mkv"), Path("many.mkv")
-    return hashes(one) == hashes(many) and copied(one) == copied(many)
+    single, chunked = Path("one.mkv"), Path("many.mkv")
+    return hashes(single) == hashes(chunked) and copied(single) == copied(chunked)
 
 
 def done() -> list[int]:
@@ -70,8 +70,8 @@ def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Mat
 
     def look() -> re.Match[str] | None:
         names = (path.name for path in FOLDER.glob("chunks/*.part.*.mkv"))
-        found = (re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.[0-9a-f]+\.mkv", name) for name in names)
-        return next((one for one in found if one and begun(one)), None)
+        result = (re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.[0-9a-f]+\.mkv", name) for name in names)
+        return next((item for item in result if item and begun(item)), None)
 
     return wait_until(look, "a chunk in the making")
 
@@ -94,7 +94,7 @@ def started(*given: str, site: str = run.WORKER_CLASS, **more: str) -> Iterator[
 
 
 def test_a_worker_that_is_killed_costs_its_chunk_and_another_takes_its_place(here: str) -> None:
-    with meanwhile(lambda: os.kill(int(half_made(lambda one: one[1] != "00000")[3]), signal.SIGKILL)):
+    with meanwhile(lambda: os.kill(int(half_made(lambda item: item[1] != "00000")[3]), signal.SIGKILL)):
         assert ffadcvsr(*words(here)) == 0
     assert causes() == ["the worker's process was ended (by hand, or for want of memory)"]
     assert done() == list(range(CHUNKS))
@@ -132,8 +132,8 @@ def test_a_full_disk_of_one_worker_is_another_ones_work(here: str, monkeypatch: 
 
 def test_chunks_that_are_cut_short_or_changed_afterwards_are_made_again_and_no_others(here: str) -> None:
     assert ffadcvsr(*words(here)) == 0
-    made = Job.read(FOLDER.resolve()).done()
-    short, other = (FOLDER / "chunks" / made[number].file for number in (1, 4))
+    result = Job.read(FOLDER.resolve()).done()
+    short, other = (FOLDER / "chunks" / result[number].file for number in (1, 4))
     os.truncate(short, short.stat().st_size - 100)
     other.write_bytes(other.read_bytes()[::-1])
     Path("many.mkv").unlink()

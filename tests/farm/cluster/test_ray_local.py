@@ -62,13 +62,13 @@ def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def addresses(processes: list[psutil.Process]) -> set[str]:
     """Where they listen, and whom they talk to."""
-    found = set()
-    for one in processes:
+    result = set()
+    for process in processes:
         with suppress(psutil.Error):
-            links = one.net_connections(kind="inet")
-            found |= {link.laddr.ip for link in links if link.status == psutil.CONN_LISTEN}
-            found |= {link.raddr.ip for link in links if link.status == psutil.CONN_ESTABLISHED}
-    return found
+            links = process.net_connections(kind="inet")
+            result |= {link.laddr.ip for link in links if link.status == psutil.CONN_LISTEN}
+            result |= {link.raddr.ip for link in links if link.status == psutil.CONN_ESTABLISHED}
+    return result
 
 
 def all_end(processes: list[psutil.Process]) -> bool:
@@ -83,7 +83,7 @@ def test_nobody_else_can_talk_to_it_it_talks_to_nobody_and_after_ctrl_c_nothing_
         processes = family(process)
         assert addresses(processes)
         assert addresses(processes) <= HOME
-        (raylet,) = (one for one in psutil.Process(process.pid).children() if one.name() == "raylet")
+        (raylet,) = (child for child in psutil.Process(process.pid).children() if child.name() == "raylet")
         told = raylet.environ()
         assert told["RAY_USAGE_STATS_ENABLED"] == "0"
         assert (told["RAY_AUTH_MODE"], len(told["RAY_AUTH_TOKEN"])) == ("token", 64)
@@ -102,8 +102,10 @@ def test_a_run_that_is_killed_takes_its_cluster_with_it_and_another_goes_on(here
     temporary.mkdir()
     with started(temporary) as process:
         processes = family(process)
-        (raylet,) = (one for one in psutil.Process(process.pid).children() if one.name() == "raylet")
-        agents = [one for one in raylet.children() if one.name().endswith("Agent")]  # they look for it for a minute yet
+        (raylet,) = (child for child in psutil.Process(process.pid).children() if child.name() == "raylet")
+        agents = [
+            child for child in raylet.children() if child.name().endswith("Agent")
+        ]  # they look for it for a minute yet
         process.kill()
         assert all_end([one for one in processes if one not in agents])
         for agent in agents:

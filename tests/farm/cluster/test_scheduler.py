@@ -47,8 +47,8 @@ class Actors:
     def idle(self) -> list[WorkerHandle]:
         return [post for post in self.workers if post.task is None]
 
-    def submit(self, post: WorkerHandle, verb: str, *words: object, task: object) -> None:
-        post.task, post.reply = task, (verb, words)
+    def submit(self, post: WorkerHandle, verb: str, *arguments: object, task: object) -> None:
+        post.task, post.reply = task, (verb, arguments)
 
     def wait(self, seconds: float) -> list[tuple[WorkerHandle, object, WorkerReply | None]]:
         del seconds
@@ -81,15 +81,15 @@ def job(tmp_path: Path) -> Job:
 
 def dispatched(actors: Actors, *jobs: Job) -> tuple[list[JobResult], list[str]]:
     """What became of each job, in the order in which they ended, and what was said."""
-    said: list[str] = []
-    dispatch = Scheduler(cast(WorkerPool, actors), said.append)
+    messages: list[str] = []
+    dispatch = Scheduler(cast(WorkerPool, actors), messages.append)
     for one in jobs:
         dispatch.add(one)
     ended: list[JobResult] = []
     for _ in range(100):
         ended += dispatch.step(0)
         if len(ended) == len(jobs):
-            return ended, said
+            return ended, messages
     raise AssertionError("it does not end")
 
 
@@ -146,17 +146,17 @@ def test_what_a_worker_fails_at_is_done_by_another(job: Job) -> None:
         return WorkerReply.from_error(OSError("No space left on device")) if name == "w1" else well(name, job, number)
 
     actors = Actors(behave=full)
-    ended, said = dispatched(actors, job)
+    ended, messages = dispatched(actors, job)
     assert ended == [JobResult(job)]
     assert [number for name, _, number in actors.asked if name == "w1"] == [0, 2]
-    assert said == []
+    assert messages == []
 
 
 def test_a_worker_with_three_failures_in_a_row_gets_no_more_of_that_job(job: Job) -> None:
     actors = Actors(count=1, behave=lambda *_: WorkerReply.from_error(MediaError("the encoder was killed")))
-    ended, said = dispatched(actors, job)
+    ended, messages = dispatched(actors, job)
     assert [number for _, _, number in actors.asked] == [0, 1, 2]
-    assert said == ["w1 does not work on job: the encoder was killed"]
+    assert messages == ["w1 does not work on job: the encoder was killed"]
     with pytest.raises(MediaError, match="the encoder was killed"):
         raise_(ended)
 
@@ -185,9 +185,9 @@ def test_a_node_that_cannot_do_a_job_is_named_and_the_others_do_it(job: Job) -> 
             else WorkerReply(engine="stub")
         )
 
-    ended, said = dispatched(Actors(opens=opens), job)
+    ended, messages = dispatched(Actors(opens=opens), job)
     assert ended == [JobResult(job)]
-    assert said == ["w1 does not work on job: ffmpeg is 5 on this machine"]
+    assert messages == ["w1 does not work on job: ffmpeg is 5 on this machine"]
 
 
 def test_where_no_node_can_the_reason_is_the_end(job: Job) -> None:
@@ -208,20 +208,20 @@ def test_what_workers_say_is_told_once(job: Job) -> None:
 
 def test_waiting_for_a_busy_cluster_is_said(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsadcvsr.farm.cluster.scheduler._WAIT_NOTICE_SECONDS", 0.0)
-    said: list[str] = []
-    dispatch = Scheduler(cast(WorkerPool, Actors(count=0)), said.append)
+    messages: list[str] = []
+    dispatch = Scheduler(cast(WorkerPool, Actors(count=0)), messages.append)
     dispatch.add(job)
     dispatch.step(0)
     dispatch.step(0)
-    assert said[0] == "still waiting for a worker to start: the cluster may be busy with something else"
+    assert messages[0] == "still waiting for a worker to start: the cluster may be busy with something else"
 
 
 def test_a_worker_with_another_engine_is_named_and_left_out(job: Job) -> None:
     actors = Actors(opens=lambda name: WorkerReply(engine="stub" if name == "w1" else "other"))
-    ended, said = dispatched(actors, job)
+    ended, messages = dispatched(actors, job)
     assert ended == [JobResult(job)]
     assert {name for name, _, _ in actors.asked} == {"w1"}
-    assert said[0].startswith("w2 does not work on job: its engine is other, but the other chunks are")
+    assert messages[0].startswith("w2 does not work on job: its engine is other, but the other chunks are")
 
 
 def test_what_somebody_else_makes_is_waited_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ def test_workers_go_on_with_the_next_job_while_the_last_chunks_of_one_are_made(t
     first, second = planned(tmp_path / "first"), planned(tmp_path / "second", of="another")
     actors = Actors(count=3)
     ended, _ = dispatched(actors, first, second)
-    assert [one.job for one in ended] == [first, second]
+    assert [item.job for item in ended] == [first, second]
     assert [folder for _, folder, _ in actors.asked] == ["first"] * 4 + ["second"] * 4
     assert actors.asked[3][1] != actors.asked[4][1]
 
@@ -252,7 +252,7 @@ def test_a_job_that_fails_does_not_keep_another_from_being_made(tmp_path: Path) 
         return WorkerReply.from_error(OSError("unreadable")) if job.folder.name == "first" else well(name, job, number)
 
     ended, _ = dispatched(Actors(behave=bad), first, second)
-    assert {one.job.folder.name: one.error is None for one in ended} == {"first": False, "second": True}
+    assert {item.job.folder.name: item.error is None for item in ended} == {"first": False, "second": True}
 
 
 def test_a_job_whose_folder_is_removed_is_given_up_and_nothing_is_put_there(job: Job) -> None:
@@ -281,6 +281,6 @@ def test_at_a_sudden_end_claims_and_halves_are_taken_away(job: Job) -> None:
 
 
 def raise_(ended: list[JobResult]) -> None:
-    (one,) = ended
-    assert one.error is not None
-    raise one.error
+    (result,) = ended
+    assert result.error is not None
+    raise result.error

@@ -11,12 +11,19 @@ from vsadcvsr.farm.store.ledger import LedgerEntry
 
 
 def outcomes(lines: list[LedgerEntry]) -> list[tuple[int, str, str]]:
-    return [(one.chunk, one.worker, one.outcome) for one in attempts(lines)]
+    return [(attempt.chunk, attempt.worker, attempt.outcome) for attempt in attempts(lines)]
 
 
 def test_a_chunk_that_is_made_is_one_attempt_as_long_as_it_took() -> None:
-    (one,) = attempts(made(10, 14, 3))
-    assert (one.chunk, one.begun, one.ended, one.seconds, one.outcome, one.frames) == (3, 10, 14, 4, "done", 25)
+    (attempt,) = attempts(made(10, 14, 3))
+    assert (attempt.chunk, attempt.begun, attempt.ended, attempt.seconds, attempt.outcome, attempt.frames) == (
+        3,
+        10,
+        14,
+        4,
+        "done",
+        25,
+    )
 
 
 def test_a_failure_has_its_cause_and_the_next_attempt_is_another() -> None:
@@ -36,7 +43,7 @@ def test_a_worker_whose_chunk_another_began_is_lost_at_that_time() -> None:
 
 def test_a_lost_worker_is_not_thought_to_have_worked_all_night() -> None:
     lines = [*made(0, 4, 1), line("begun", 5, 0), *made(30_000, 30_003, 0, "far:2")]
-    assert [(one.begun, one.ended) for one in attempts(lines)] == [(0, 4), (5, 9), (30_000, 30_003)]
+    assert [(attempt.begun, attempt.ended) for attempt in attempts(lines)] == [(0, 4), (5, 9), (30_000, 30_003)]
 
 
 def test_and_it_stays_lost_when_the_other_is_done() -> None:
@@ -45,8 +52,8 @@ def test_and_it_stays_lost_when_the_other_is_done() -> None:
 
 def test_it_was_not_lost_if_it_is_done_after_all() -> None:
     first, second = made(1, 7, 0), made(5, 6, 0, "far:2")
-    lines = sorted([*first, *second], key=lambda one: one.at)
-    assert [one.outcome for one in attempts(lines)] == ["done", "done"]
+    lines = sorted([*first, *second], key=lambda item: item.at)
+    assert [attempt.outcome for attempt in attempts(lines)] == ["done", "done"]
 
 
 def test_a_worker_that_begins_something_else_has_lost_the_first() -> None:
@@ -54,8 +61,8 @@ def test_a_worker_that_begins_something_else_has_lost_the_first() -> None:
 
 
 def test_a_line_of_an_end_without_a_beginning_is_an_attempt_still() -> None:
-    (one,) = attempts(made(10, 14, 3)[1:])
-    assert (one.begun, one.ended, one.outcome) == (10, 14, "done")
+    (attempt,) = attempts(made(10, 14, 3)[1:])
+    assert (attempt.begun, attempt.ended, attempt.outcome) == (10, 14, "done")
 
 
 @given(
@@ -63,12 +70,12 @@ def test_a_line_of_an_end_without_a_beginning_is_an_attempt_still() -> None:
         st.tuples(st.sampled_from(["begun", "done", "failed", "merged"]), st.integers(0, 3), st.sampled_from("abc"))
     )
 )
-def test_no_beginning_is_counted_twice_or_not_at_all(told: list[tuple[str, int, str]]) -> None:
-    lines = [line(event, at, chunk, worker) for at, (event, chunk, worker) in enumerate(told)]  # type: ignore[arg-type]
-    found = attempts(lines)
+def test_no_beginning_is_counted_twice_or_not_at_all(rows: list[tuple[str, int, str]]) -> None:
+    lines = [line(event, at, chunk, worker) for at, (event, chunk, worker) in enumerate(rows)]  # type: ignore[arg-type]
+    result = attempts(lines)
     begun = [(one.at, one.chunk, one.worker) for one in lines if one.event == "begun"]
-    assert [key for key in begun if key not in {(one.begun, one.chunk, one.worker) for one in found}] == []
+    assert [key for key in begun if key not in {(item.begun, item.chunk, item.worker) for item in result}] == []
     ended = sum(one.event in {"done", "failed"} for one in lines)
-    assert sum(one.outcome in {"done", "failed"} for one in found) == ended
-    assert len(found) >= max(ended, len(begun))
-    assert all(one.seconds >= 0 for one in found)
+    assert sum(item.outcome in {"done", "failed"} for item in result) == ended
+    assert len(result) >= max(ended, len(begun))
+    assert all(item.seconds >= 0 for item in result)

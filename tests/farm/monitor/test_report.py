@@ -65,7 +65,7 @@ def test_a_day_without_anybody_is_left_out_of_the_axis_and_told(job: Job) -> Non
 
 
 def test_what_went_wrong_is_listed_with_its_cause_and_who_made_it_then(job: Job) -> None:
-    listed = [(one["chunk"], one["outcome"], one["cause"], one["then"]) for one in data(job)["trouble"]]
+    listed = [(item["chunk"], item["outcome"], item["cause"], item["then"]) for item in data(job)["trouble"]]
     assert listed == [(1, "failed", CAUSE, "near:3"), (2, "lost", "no word came of its end", "near:3")]
 
 
@@ -91,17 +91,20 @@ def test_it_asks_nothing_of_the_world_and_keeps_foreign_words_as_words(job: Job)
 
 
 def test_workers_of_one_machine_that_follow_each_other_share_a_row() -> None:
-    told = [
+    entries = [
         *made(0, 5, 0, "a:1"),
         *made(6, 9, 1, "a:2"),
         *made(6, 9, 2, "a:3"),
         *made(9, 12, 3, "a:1"),
         *made(0, 1, 4, "b:1"),
     ]
-    rows = [(label, [one.chunk for one in row]) for label, row in lanes(attempts(sorted(told, key=lambda one: one.at)))]
+    rows = [
+        (label, [item.chunk for item in row])
+        for label, row in lanes(attempts(sorted(entries, key=lambda item: item.at)))
+    ]
     assert rows == [("a:1", [0, 3]), ("a:2", [1]), ("a:3", [2]), ("b:1", [4])]
-    told = [*made(0, 5, 0, "a:1"), *made(6, 9, 1, "a:2")]
-    assert [label for label, _ in lanes(attempts(told))] == ["a"]
+    entries = [*made(0, 5, 0, "a:1"), *made(6, 9, 1, "a:2")]
+    assert [label for label, _ in lanes(attempts(entries))] == ["a"]
 
 
 _MADE = st.lists(
@@ -110,22 +113,22 @@ _MADE = st.lists(
 
 
 @given(_MADE)
-def test_no_frame_is_lost_between_the_parts_of_the_curve(told: list[tuple[int, int, int, int]]) -> None:
+def test_no_frame_is_lost_between_the_parts_of_the_curve(rows: list[tuple[int, int, int, int]]) -> None:
     lines = [
-        one
-        for at, (begun, took, _, frames) in enumerate(told)
-        for one in made(begun, begun + took, 0, f"a:{at}", frames)
+        item
+        for at, (begun, took, _, frames) in enumerate(rows)
+        for item in made(begun, begun + took, 0, f"a:{at}", frames)
     ]
-    tried = attempts(sorted(lines, key=lambda one: one.at))
-    axis = TimeAxis((one.begun, one.ended) for one in tried)
-    found = rates(tried, axis, 30)
-    wanted = sum(one.frames for one in tried if one.outcome == "done")
-    assert sum(found) * axis.length / 30 == pytest.approx(wanted, rel=1e-2, abs=0.1)
+    tried = attempts(sorted(lines, key=lambda item: item.at))
+    axis = TimeAxis((attempt.begun, attempt.ended) for attempt in tried)
+    result = rates(tried, axis, 30)
+    wanted = sum(attempt.frames for attempt in tried if attempt.outcome == "done")
+    assert sum(result) * axis.length / 30 == pytest.approx(wanted, rel=1e-2, abs=0.1)
 
 
 @given(_MADE)
-def test_the_axis_rises_with_time_and_forgets_only_long_pauses(told: list[tuple[int, int, int, int]]) -> None:
-    spans = [(begun, begun + took) for begun, took, _, _ in told]
+def test_the_axis_rises_with_time_and_forgets_only_long_pauses(rows: list[tuple[int, int, int, int]]) -> None:
+    spans = [(begun, begun + took) for begun, took, _, _ in rows]
     axis = TimeAxis(spans)
     assert all(axis.at(second) <= axis.at(second + 1) for second in range(340))
     assert axis.length == pytest.approx(axis.at(1e9))
@@ -142,7 +145,7 @@ def test_no_two_of_a_row_are_at_once_and_none_is_left_out(told: list[tuple[int, 
         start = max(begun, busy.get(name, 0))
         busy[name] = start + took
         lines += made(start, start + took, 0, name)
-    tried = attempts(sorted(lines, key=lambda one: one.at))
+    tried = attempts(sorted(lines, key=lambda item: item.at))
     rows = [row for _, row in lanes(tried)]
     assert sum(map(len, rows)) == len(tried)
     assert all(before.ended <= after.begun for row in rows for before, after in pairwise(row))

@@ -58,8 +58,8 @@ def test_half_a_line_is_read_when_it_is_whole(job: Job) -> None:
 def test_a_growing_ledger_ends_as_if_it_were_read_at_once(job: Job) -> None:
     tally = JobTracker(job)
     late, early = made(3, 6, 0, "far:1"), made(1, 4, 1, "far:2")
-    for one in (late, early, [line("begun", 7, 2)], [line("failed", 8, 2, cause="x")], made(9, 10, 2)):
-        note(job, *one)
+    for item in (late, early, [line("begun", 7, 2)], [line("failed", 8, 2, cause="x")], made(9, 10, 2)):
+        note(job, *item)
         tally.read()
     whole = JobTracker(job)
     assert tally.read() == whole.read()
@@ -77,7 +77,7 @@ def test_who_works_is_told_with_speed_and_time_left(job: Job) -> None:
 
 def test_the_last_chunk_decides_when_the_end_is(job: Job) -> None:
     now = time.time()
-    first = [one for number in range(3) for one in made(now - 40 + 10 * number, now - 30 + 10 * number, number)]
+    first = [item for number in range(3) for item in made(now - 40 + 10 * number, now - 30 + 10 * number, number)]
     note(job, *first, line("begun", now, 3))
     assert status_of(job).eta == pytest.approx(10, abs=0.5)
 

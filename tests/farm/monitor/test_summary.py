@@ -32,8 +32,8 @@ def of(lines: list[LedgerEntry]) -> Summary:
 
 
 def test_the_time_is_divided_into_planning_chunks_merging_and_nothing() -> None:
-    told = of(WHOLE)
-    assert (told.wall, told.planning, told.making, told.merging, told.idle) == (60, 10, 32, 8, 10)
+    result = of(WHOLE)
+    assert (result.wall, result.planning, result.making, result.merging, result.idle) == (60, 10, 32, 8, 10)
 
 
 def test_the_speed_is_that_of_all_at_once_while_there_is_work() -> None:
@@ -41,9 +41,9 @@ def test_the_speed_is_that_of_all_at_once_while_there_is_work() -> None:
 
 
 def test_retries_failures_and_the_slowest_chunk_are_named() -> None:
-    told = of(WHOLE)
-    assert (told.retries, told.failures) == (1, 1)
-    assert told.slowest == {"chunk": 2, "seconds": 20, "worker": "far:2"}
+    result = of(WHOLE)
+    assert (result.retries, result.failures) == (1, 1)
+    assert result.slowest == {"chunk": 2, "seconds": 20, "worker": "far:2"}
 
 
 def test_a_worker_is_as_fast_as_what_it_has_made() -> None:
@@ -63,23 +63,23 @@ def test_the_whole_is_a_short_block() -> None:
 
 
 def test_a_thousand_workers_are_a_short_block_too() -> None:
-    lines = [one for number in range(1000) for one in made(0, 1 + number, number % 4, f"far:{number}")]
-    text = str(of(sorted(lines, key=lambda one: one.at)))
+    lines = [item for number in range(1000) for item in made(0, 1 + number, number % 4, f"far:{number}")]
+    text = str(of(sorted(lines, key=lambda item: item.at)))
     assert len(text.splitlines()) < 15
     assert "992 faster workers" in text
 
 
 def test_a_job_that_nobody_has_begun_has_a_summary() -> None:
-    told = summary(CHUNKS, [], [])
-    assert (told.done, told.wall, told.fps, told.slowest, told.workers) == (0, 0, 0, None, [])
-    assert "0/4 chunks" in str(told)
+    result = summary(CHUNKS, [], [])
+    assert (result.done, result.wall, result.fps, result.slowest, result.workers) == (0, 0, 0, None, [])
+    assert "0/4 chunks" in str(result)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0, "0.0 s"), (59.94, "59.9 s"), (60, "0:01:00"), (3725.6, "1:02:06"), (-1, "0.0 s")]
+    ("seconds", "expected"), [(0, "0.0 s"), (59.94, "59.9 s"), (60, "0:01:00"), (3725.6, "1:02:06"), (-1, "0.0 s")]
 )
-def test_times_are_read_at_a_glance(seconds: float, words: str) -> None:
-    assert format_duration(seconds) == words
+def test_times_are_read_at_a_glance(seconds: float, expected: str) -> None:
+    assert format_duration(seconds) == expected
 
 
 _SPANS = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda pair: (min(pair), max(pair))))

@@ -53,8 +53,8 @@ def test_it_ends_with_the_last_chunk_and_sums_up(job: Job, monkeypatch: pytest.M
     assert f"{worker.name}  " in lines[-1]
 
 
-@pytest.mark.parametrize(("least", "said"), [(logging.ERROR, "c"), (logging.WARNING, "bc"), (logging.INFO, "abc")])
-def test_no_more_is_said_than_is_asked_for(job: Job, least: int, said: str) -> None:
+@pytest.mark.parametrize(("least", "message"), [(logging.ERROR, "c"), (logging.WARNING, "bc"), (logging.INFO, "abc")])
+def test_no_more_is_said_than_is_asked_for(job: Job, least: int, message: str) -> None:
     stream = io.StringIO()
     with JobWatcher([job], stream=stream, least=least) as watch:
         watch.activity("a")
@@ -64,10 +64,10 @@ def test_no_more_is_said_than_is_asked_for(job: Job, least: int, said: str) -> N
         watch.inform("a")
         watch.warn("b")
         watch.notify("c")
-    words = stream.getvalue()
-    assert {letter for letter in "abc" if f": {letter}\n" in words} == set(said)
-    assert ("frames" in words) is (least == logging.INFO)
-    assert ("failed" in words) is (least <= logging.WARNING)
+    text = stream.getvalue()
+    assert {letter for letter in "abc" if f": {letter}\n" in text} == set(message)
+    assert ("frames" in text) is (least == logging.INFO)
+    assert ("failed" in text) is (least <= logging.WARNING)
 
 
 def test_off_a_terminal_lines_do_not_come_with_every_chunk(job: Job) -> None:
@@ -87,7 +87,7 @@ def test_programs_get_an_object_for_every_change_and_none_without(job: Job) -> N
         watch.refresh()
         watch.refresh()
     told = objects(stream)
-    assert [(one["event"], one["done"], one["frames_done"]) for one in told] == [
+    assert [(item["event"], item["done"], item["frames_done"]) for item in told] == [
         ("progress", 1, 25),
         ("progress", 2, 50),
     ]
@@ -117,7 +117,7 @@ def test_many_failures_at_once_are_counted(job: Job) -> None:
     pairs = [
         (line("begun", at, 0, f"far:{at}"), line("failed", at + 0.5, 0, f"far:{at}", cause="x")) for at in range(50)
     ]
-    note(job, *(one for pair in pairs for one in pair))
+    note(job, *(item for pair in pairs for item in pair))
     watch.refresh()
     assert "job: 42 more failures" in stream.getvalue()
     assert len(stream.getvalue().splitlines()) < 12
@@ -127,7 +127,7 @@ def test_a_job_that_is_not_done_has_no_summary(job: Job) -> None:
     stream = io.StringIO()
     with JobWatcher([job], style="json", stream=stream):
         note(job, *made(1, 2, 0))
-    assert {one["event"] for one in objects(stream)} == {"progress"}
+    assert {item["event"] for item in objects(stream)} == {"progress"}
 
 
 def test_jobs_can_be_added_and_are_told_apart(job: Job, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_jobs_can_be_added_and_are_told_apart(job: Job, tmp_path: Path) -> None:
     note(other, line("merged", 5))
     first, second = watch.refresh()
     assert (first.merged, second.merged) == (False, True)
-    assert [Path(str(one["job"])).name for one in objects(stream)] == ["job", "other"]
+    assert [Path(str(item["job"])).name for item in objects(stream)] == ["job", "other"]
 
 
 def test_a_terminal_shows_who_is_at_what_below_what_was_said(job: Job) -> None:
@@ -161,7 +161,7 @@ def test_a_terminal_shows_some_of_a_thousand_workers(job: Job, tmp_path: Path) -
     stream = Terminal()
     now = time.time()
     job = replace(
-        job, folder=tmp_path / "large", chunks=[Chunk(one, one, one + 1, one, one + 1) for one in range(1000)]
+        job, folder=tmp_path / "large", chunks=[Chunk(item, item, item + 1, item, item + 1) for item in range(1000)]
     )
     job = job.write()
     note(job, *(line("begun", now + number, number, f"gpu-{number}:1") for number in range(1000)))

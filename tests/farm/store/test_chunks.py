@@ -98,4 +98,4 @@ def test_lengths_that_make_no_sense_are_refused(pair: tuple[Fraction, int]) -> N
 
 def test_chunks_follow_each_other() -> None:
     chunks = plan_chunks(regular(1000), [333], seconds=Fraction(3), margin=4)
-    assert all(one.end == other.begin for one, other in pairwise(chunks))
+    assert all(first.end == other.begin for first, other in pairwise(chunks))

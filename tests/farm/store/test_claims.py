@@ -47,9 +47,9 @@ def _process_that_has_ended() -> int:
 def test_the_claim_of_a_worker_that_died_is_taken_over(job: Job) -> None:
     with job.claims.claim(0):
         path = job.folder / "claims" / "00000.json"
-        told = json.loads(path.read_text())
-        host = told["worker"].rpartition(":")[0]
-        path.write_text(json.dumps({**told, "worker": f"{host}:{_process_that_has_ended()}"}))
+        data = json.loads(path.read_text())
+        host = data["worker"].rpartition(":")[0]
+        path.write_text(json.dumps({**data, "worker": f"{host}:{_process_that_has_ended()}"}))
         with Job.read(job.folder).claims.claim(0) as ours:
             assert ours
 

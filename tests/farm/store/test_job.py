@@ -68,11 +68,11 @@ def test_processes_of_one_number_do_not_write_into_each_others_files(
 ) -> None:
     path, link, links = tmp_path / "index.txt", os.link, list[bool]()
 
-    def late(one: Path, other: Path) -> None:
+    def late(first: Path, second: Path) -> None:
         if not links:
             links.append(True)
             write_once(path, b"theirs")  # the other container's process, at the same moment
-        link(one, other)
+        link(first, second)
 
     monkeypatch.setattr(os, "link", late)
     write_once(path, b"ours")

@@ -14,8 +14,8 @@ def line(at: float, chunk: int = 0, plan: str = "a") -> LedgerEntry:
 
 
 def test_lines_of_several_workers_are_read_in_order_of_time(tmp_path: Path) -> None:
-    one, other = Ledger(tmp_path), Ledger(tmp_path)
-    for ledger, at in ((one, 3.0), (other, 1.0), (one, 2.0)):
+    first, second = Ledger(tmp_path), Ledger(tmp_path)
+    for ledger, at in ((first, 3.0), (second, 1.0), (first, 2.0)):
         ledger.append(line(at, chunk=int(at)))
     assert Ledger(tmp_path).read("a") == [line(1.0, 1), line(2.0, 2), line(3.0, 3)]
     assert len(list(tmp_path.iterdir())) == 2
@@ -51,7 +51,7 @@ def test_after_a_failure_to_write_the_next_line_is_whole(tmp_path: Path, monkeyp
     [path] = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:-9])  # what a full disk leaves of it
     ledger.append(line(3.0))
-    assert [one.at for one in ledger.read("a")] == [1.0, 3.0]
+    assert [item.at for item in ledger.read("a")] == [1.0, 3.0]
 
 
 def test_a_folder_that_is_not_there_yet_holds_no_lines(tmp_path: Path) -> None:

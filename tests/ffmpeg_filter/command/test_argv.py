@@ -20,8 +20,8 @@ _WORDS = st.one_of(
 
 
 @given(st.lists(_WORDS, max_size=12))
-def test_any_words_come_back_as_they_were(words: list[str]) -> None:
-    assert parse(words).args() == words
+def test_any_words_come_back_as_they_were(expected: list[str]) -> None:
+    assert parse(expected).args() == expected
 
 
 def test_options_belong_to_the_next_file() -> None:

@@ -67,7 +67,7 @@ def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("scael=2", "did you mean 'scale'"),
         ("fast:2", "key=value"),
@@ -79,8 +79,8 @@ def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
         ("fast:", "key=value"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_what_is_wrong_is_said(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         parse(text)
 
 

@@ -27,9 +27,9 @@ TWO = InputInfo((*FILM.streams[:1], InputStream(index=1, kind="video")))
 def test_a_graph_in_a_file_is_found(word: str, tmp_path: Path) -> None:
     (tmp_path / "graph.txt").write_text("scale=9:9,\nadcvsr\n")
     command = inline_scripts(parse(["-i", "in.mkv", word, str(tmp_path / "graph.txt"), "out.mkv"]))
-    made = split_command(command, [FILM])
-    assert made is not None
-    assert any("scale=9:9" in one for one in made.decoder_args)
+    split = split_command(command, [FILM])
+    assert split is not None
+    assert any("scale=9:9" in item for item in split.decoder_args)
 
 
 def test_a_graph_that_can_be_read_once_is_read_once(tmp_path: Path) -> None:
@@ -49,34 +49,34 @@ def test_a_graph_without_adcvsr_stays_in_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         "-vf scale=2:2 -vf adcvsr", "-filter:v:0 scale=2:2 -vf adcvsr", "-filter scale=2:2 -filter:v adcvsr",
         "-vf adcvsr=scale=3 -vf adcvsr", "-filter:v:0 adcvsr=scale=3 -filter:v:0 adcvsr",
     ],
 )  # fmt: skip
-def test_the_last_filter_of_a_stream_counts(words: str) -> None:
-    made = planned(f"-i in.mkv {words} out.mkv", FILM)
-    assert made.filter_options.scale == 4
-    assert "scale=2:2" not in " ".join(made.decoder_args)
-    assert encoder(f"-i in.mkv {words} out.mkv").count("filter") == 1
+def test_the_last_filter_of_a_stream_counts(arguments: str) -> None:
+    split = planned(f"-i in.mkv {arguments} out.mkv", FILM)
+    assert split.filter_options.scale == 4
+    assert "scale=2:2" not in " ".join(split.decoder_args)
+    assert encoder(f"-i in.mkv {arguments} out.mkv").count("filter") == 1
 
 
 @pytest.mark.parametrize(
-    "words", ["-vf adcvsr -vf scale=2:2", "-filter:v:0 adcvsr -vf hflip", "-vf adcvsr -filter:v:0 null"]
+    "arguments", ["-vf adcvsr -vf scale=2:2", "-filter:v:0 adcvsr -vf hflip", "-vf adcvsr -filter:v:0 null"]
 )
-def test_an_adcvsr_that_is_overridden_is_not_run(words: str) -> None:
-    assert split_command(parse(shlex.split(f"-i in.mkv {words} out.mkv")), [FILM]) is None
+def test_an_adcvsr_that_is_overridden_is_not_run(arguments: str) -> None:
+    assert split_command(parse(shlex.split(f"-i in.mkv {arguments} out.mkv")), [FILM]) is None
 
 
 def test_a_filter_of_all_streams_stays_for_the_others() -> None:
-    made = encoder("-i in.mkv -map 0 -vf hflip -filter:v:0 adcvsr out.mkv", TWO)
-    assert made.endswith("-filter:v hflip -filter:v:0 null out.adcvsr-part.mkv".replace("-filter:v ", "-vf "))
+    arguments = encoder("-i in.mkv -map 0 -vf hflip -filter:v:0 adcvsr out.mkv", TWO)
+    assert arguments.endswith("-filter:v hflip -filter:v:0 null out.adcvsr-part.mkv".replace("-filter:v ", "-vf "))
     assert planned("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip out.mkv", TWO).filter_options.scale == 4
 
 
 def test_the_last_filter_makes_the_pictures(clip: Path, out: Path) -> None:
     (out.parent / "graph.txt").write_text(NEAREST)
-    words = f"-vf scale=iw/2:-1 -/vf {out.parent / 'graph.txt'} -c:v ffv1"
-    assert ffadcvsr("-nostats -i", clip, words, out) == 0
+    arguments = f"-vf scale=iw/2:-1 -/vf {out.parent / 'graph.txt'} -c:v ffv1"
+    assert ffadcvsr("-nostats -i", clip, arguments, out) == 0
     assert (decoded(out)[0].width, len(decoded(out))) == (128, 10)

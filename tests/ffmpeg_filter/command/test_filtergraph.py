@@ -83,15 +83,15 @@ def test_our_name_is_found(text: str | None, is_there: bool) -> None:
     ],
 )  # fmt: skip
 def test_a_graph_is_cut_in_two(text: str, before: str, after: str) -> None:
-    found = cut(parse(text))
-    assert found is not None
-    assert (str(found.before), str(found.after)) == (before, after)
+    result = cut(parse(text))
+    assert result is not None
+    assert (str(result.before), str(result.after)) == (before, after)
 
 
 def test_the_chain_that_goes_on_is_told() -> None:
-    found = cut(parse("[1:v]hflip[a];[0:v]adcvsr[u];[u][a]overlay"))
-    assert found is not None
-    assert str(found.after.chains[found.after_chain][0]) == "null[u]"
+    result = cut(parse("[1:v]hflip[a];[0:v]adcvsr[u];[u][a]overlay"))
+    assert result is not None
+    assert str(result.after.chains[result.after_chain][0]) == "null[u]"
 
 
 def test_a_graph_without_adcvsr_is_left_alone() -> None:
@@ -99,7 +99,7 @@ def test_a_graph_without_adcvsr_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("adcvsr,adcvsr", "2 times in one graph"),
         ("[0:v]adcvsr[a];[1:v]adcvsr[b]", "2 times in one graph"),
@@ -116,8 +116,8 @@ def test_a_graph_without_adcvsr_is_left_alone() -> None:
         ("[0:v]hflip,split[a][b];[a]adcvsr[u]", "'split', whose frames go elsewhere, too"),
     ],
 )
-def test_what_cannot_be_cut_is_refused_in_words(text: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_what_cannot_be_cut_is_refused_in_words(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         cut(parse(text))
 
 

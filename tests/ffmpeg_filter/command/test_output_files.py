@@ -26,15 +26,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refused(*words: str, overwrite: bool = True) -> OutputError:
+def refused(*arguments: str, overwrite: bool = True) -> OutputError:
     with pytest.raises(OutputError) as error:
-        output_files.check(parse(words), overwrite=overwrite)
+        output_files.check(parse(arguments), overwrite=overwrite)
     assert len(str(error.value).splitlines()) == 1
     return error.value
 
 
-def allowed(*words: str, overwrite: bool = True) -> None:
-    output_files.check(parse(words), overwrite=overwrite)
+def allowed(*arguments: str, overwrite: bool = True) -> None:
+    output_files.check(parse(arguments), overwrite=overwrite)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_an_output_that_is_an_input_is_refused_whatever_it_is_called(name: str, 
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["-i", "list.ffconcat", "a.mkv"],
         ["-f", "concat", "-safe", "0", "-i", "names", "a.mkv"],
@@ -76,12 +76,12 @@ def test_an_output_that_is_an_input_is_refused_whatever_it_is_called(name: str, 
         ["-i", "b", "c.mkv", "./c.mkv"],
     ],
 )  # fmt: skip
-def test_an_output_that_the_command_reads_in_another_way_is_refused(words: list[str], here: Path) -> None:
+def test_an_output_that_the_command_reads_in_another_way_is_refused(arguments: list[str], here: Path) -> None:
     for name in ("a.mkv", "p03.png", "s3.ts", "graph.txt", "two-0.log"):
         (here / name).touch()
     for name in ("list.ffconcat", "names"):
         (here / name).write_text("ffconcat version 1.0\nfile b.mkv\nfile 'a.mkv'\n")
-    assert refused(*words).number == errno.EINVAL
+    assert refused(*arguments).number == errno.EINVAL
 
 
 def test_what_an_interrupted_run_left_may_be_an_input(here: Path) -> None:
@@ -144,10 +144,10 @@ def test_what_is_a_file_is_decided_as_ffmpeg_does_it(url: str, expected: str | N
 
 def test_a_name_that_is_almost_too_long_has_a_short_one_until_it_is_whole(here: Path) -> None:
     for name in ("a" * 251 + ".mkv", "é" * 125 + ".mkv", "x." + "y" * 250):
-        found = part(name, Option("-f", "matroska"))
-        assert found is not None
-        (here / found).touch()  # it is not too long
-        assert found != part(name.replace(name[3], "b"), Option("-f", "matroska"))
+        result = part(name, Option("-f", "matroska"))
+        assert result is not None
+        (here / result).touch()  # it is not too long
+        assert result != part(name.replace(name[3], "b"), Option("-f", "matroska"))
 
 
 @pytest.mark.parametrize("name", ["./12:30 out.mkv", "file:12:30 o.mkv", "./-x.mkv", "file:-x.mkv", f"{'n' * 245}.mkv"])
@@ -190,15 +190,15 @@ def test_links_modes_and_other_names_of_an_output_stay(clip: Path, here: Path) -
 
 def test_what_another_run_writes_is_left_to_it(clip: Path, here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     part = here / "out.adcvsr-part.mkv"
-    words: list[str | Path] = ["-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv"]
+    arguments: list[str | Path] = ["-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv"]
     with file_lock.exclusive_file(part, 0o666):
         part.write_text("its own")
-        assert ffadcvsr(*words) != 0
+        assert ffadcvsr(*arguments) != 0
         assert "is being written by another run" in capfd.readouterr().err
         assert part.read_text() == "its own"
     kept = here / "kept.mkv"
     kept.hardlink_to(part)
-    assert ffadcvsr(*words) == 0
+    assert ffadcvsr(*arguments) == 0
     assert kept.read_text() == "its own"
     assert len(decoded(here / "out.mkv")) == 10
     assert not part.exists()
@@ -213,8 +213,8 @@ def test_a_claim_goes_with_the_file_that_is_published(here: Path) -> None:
 
 
 def test_of_two_runs_at_once_one_writes(clip: Path, here: Path) -> None:
-    words = command("-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv")
-    runs = [subprocess.Popen(words, env=surroundings(), stderr=subprocess.DEVNULL) for _ in range(2)]
+    command_line = command("-y -i", clip, f"-vf {NEAREST} -c:v ffv1", here / "out.mkv")
+    runs = [subprocess.Popen(command_line, env=surroundings(), stderr=subprocess.DEVNULL) for _ in range(2)]
     assert 0 in [run.wait(60) for run in runs]
     assert len(decoded(here / "out.mkv")) == 10
     assert not (here / "out.adcvsr-part.mkv").exists()
@@ -242,8 +242,8 @@ def test_all_files_of_a_command_have_other_names_until_they_are_whole(clip: Path
 
 
 def test_protocols_and_pipes_are_written_as_ffmpeg_does_it(clip: Path, here: Path) -> None:
-    for words in ("-f rawvideo md5:o.md5", "-f framemd5 o.framemd5", "-f rawvideo -y /dev/null", "-f null -"):
-        assert ffadcvsr("-nostats -i", clip, f"-vf {NEAREST} -an", words) == 0
+    for arguments in ("-f rawvideo md5:o.md5", "-f framemd5 o.framemd5", "-f rawvideo -y /dev/null", "-f null -"):
+        assert ffadcvsr("-nostats -i", clip, f"-vf {NEAREST} -an", arguments) == 0
     os.mkfifo("fifo.mkv")
     with subprocess.Popen(["cat", "fifo.mkv"], stdout=subprocess.PIPE) as cat:
         assert ffadcvsr("-nostats -y -i", clip, FILTER, "fifo.mkv") == 0
@@ -261,6 +261,6 @@ def test_another_users_file_keeps_its_owner(clip: Path, here: Path) -> None:
 
 def test_standard_output_may_have_a_name(clip: Path, here: Path) -> None:
     with (here / "o.mkv").open("wb") as file:
-        given = command("-nostats -y -i", clip, FILTER, "-f matroska /dev/stdout")
-        assert subprocess.run(given, env=surroundings(), stdout=file, timeout=60, check=False).returncode == 0
+        command_line = command("-nostats -y -i", clip, FILTER, "-f matroska /dev/stdout")
+        assert subprocess.run(command_line, env=surroundings(), stdout=file, timeout=60, check=False).returncode == 0
     assert len(decoded(here / "o.mkv")) == 10

@@ -41,31 +41,31 @@ def test_an_offset_is_added_to_the_users() -> None:
 
 
 def test_times_are_what_the_first_command_says_whatever_they_begin_with() -> None:
-    words = "-itsoffset -0.25 -i in.mkv -i b.mkv -vf adcvsr -map 0:v -map 1:a out.mkv"
-    made = planned(words, FILM, FILM)
-    assert "-itsoffset -0.25 -i in.mkv" in shlex.join(made.decoder_args)
-    assert "-nostats -seek_timestamp 1 -c:v rawvideo" in shlex.join(made.encoder_args(START))
-    assert made.stream_info(Fraction(1, 90000), None, Fraction(1)).origin == TIME_ORIGIN
-    moved = shlex.join(made.encoder_args(StartInfo(origin=TIME_ORIGIN)))
+    arguments = "-itsoffset -0.25 -i in.mkv -i b.mkv -vf adcvsr -map 0:v -map 1:a out.mkv"
+    split = planned(arguments, FILM, FILM)
+    assert "-itsoffset -0.25 -i in.mkv" in shlex.join(split.decoder_args)
+    assert "-nostats -seek_timestamp 1 -c:v rawvideo" in shlex.join(split.encoder_args(START))
+    assert split.stream_info(Fraction(1, 90000), None, Fraction(1)).origin == TIME_ORIGIN
+    moved = shlex.join(split.encoder_args(StartInfo(origin=TIME_ORIGIN)))
     assert f"-itsoffset -{TIME_ORIGIN}.000000 -seek_timestamp 1" in moved
 
 
 def test_an_input_that_is_alone_is_not_moved_unless_it_begins_before_zero() -> None:
-    made = planned("-i in.mkv -vf adcvsr out.mkv", PICTURE)
-    assert [made.stream_info(Fraction(1), None, Fraction(begin)).origin for begin in (0, 5, -1)] == [0, 0, TIME_ORIGIN]
+    split = planned("-i in.mkv -vf adcvsr out.mkv", PICTURE)
+    assert [split.stream_info(Fraction(1), None, Fraction(begin)).origin for begin in (0, 5, -1)] == [0, 0, TIME_ORIGIN]
 
 
 def test_a_beginning_at_zero_is_not_taken_off_twice() -> None:
-    made = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
-    words = made.encoder_args(StartInfo(origin=TIME_ORIGIN, start_time=Fraction(3, 2)))
-    assert words[words.index("-itsoffset") + 1] == "1.500000"
+    split = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
+    arguments = split.encoder_args(StartInfo(origin=TIME_ORIGIN, start_time=Fraction(3, 2)))
+    assert arguments[arguments.index("-itsoffset") + 1] == "1.500000"
 
 
 @pytest.mark.parametrize("value", ["-1", "demux"])
 def test_the_time_base_of_the_source_is_named(value: str) -> None:
     film = InputInfo((InputStream(index=0, kind="video", time_base=Fraction(1, 12800)),))
-    made = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder_args(START)
-    assert made[made.index("-enc_time_base") + 1] == "1/12800"
+    arguments = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder_args(START)
+    assert arguments[arguments.index("-enc_time_base") + 1] == "1/12800"
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,6 @@ def test_channels_of_an_input_are_renumbered() -> None:
 
 
 def test_attachments_are_written_once() -> None:
-    words = "-dump_attachment:t font.ttf -i in.mkv -vf adcvsr -an -sn out.mkv"
-    assert "-dump_attachment" not in decoder(words)
-    assert encoder(words).startswith("-dump_attachment:t font.ttf -i in.mkv ")
+    arguments = "-dump_attachment:t font.ttf -i in.mkv -vf adcvsr -an -sn out.mkv"
+    assert "-dump_attachment" not in decoder(arguments)
+    assert encoder(arguments).startswith("-dump_attachment:t font.ttf -i in.mkv ")

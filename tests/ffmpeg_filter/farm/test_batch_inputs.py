@@ -127,13 +127,13 @@ def test_nothing_is_a_mistake(url: str) -> None:
 
 def test_names_are_no_protocols_and_no_options() -> None:
     files("-x.mkv", "12:30 show.mkv")
-    made = parse_titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr -c:a copy {name}.mp4"])))
-    assert [(title.args[1], title.output) for title in made] == [
+    titles = parse_titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr -c:a copy {name}.mp4"])))
+    assert [(title.args[1], title.output) for title in titles] == [
         ("file:-x.mkv", "file:-x.mp4"), ("file:12:30 show.mkv", "file:12:30 show.mp4"),
     ]  # fmt: skip
 
 
 def test_what_is_beside_a_title_may_have_its_name() -> None:
     files("in/a.mkv", "in/b.mkv")
-    made = parse_titles(parse(words_of(["-farm local -i in/*.mkv -i subs/{name}.srt -vf adcvsr out/{name}.mkv"])))
-    assert [title.args[3] for title in made] == ["subs/a.srt", "subs/b.srt"]
+    titles = parse_titles(parse(words_of(["-farm local -i in/*.mkv -i subs/{name}.srt -vf adcvsr out/{name}.mkv"])))
+    assert [title.args[3] for title in titles] == ["subs/a.srt", "subs/b.srt"]

@@ -13,22 +13,22 @@ from tests.ffmpeg_filter.planning import FILM
 from vsadcvsr.errors import UsageError
 
 
-def encoding(words: str, asked: str | None = None) -> ChunkEncoding:
-    command = parse(shlex.split(words))
-    made = split_command(command, [FILM] * len(command.inputs))
-    assert made is not None
-    return choose_encoding(command, made, [FILM] * len(command.inputs), asked)
+def encoding(arguments: str, asked: str | None = None) -> ChunkEncoding:
+    command = parse(shlex.split(arguments))
+    split = split_command(command, [FILM] * len(command.inputs))
+    assert split is not None
+    return choose_encoding(command, split, [FILM] * len(command.inputs), asked)
 
 
-def frames_before(words: str) -> int | None:
-    command = parse(shlex.split(words))
-    made = split_command(command, [FILM] * len(command.inputs))
-    assert made is not None
-    return preroll_frames(command, made)
+def frames_before(arguments: str) -> int | None:
+    command = parse(shlex.split(arguments))
+    split = split_command(command, [FILM] * len(command.inputs))
+    assert split is not None
+    return preroll_frames(command, split)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         "-i a -vf adcvsr -c:v libx264 -crf 18 -preset slow -c:a copy out.mkv",
         "-i a -vf adcvsr -c:v libx264 -x264-params bframes=3:ref=4 -pix_fmt yuv420p -g 50 out.mp4",
@@ -39,12 +39,12 @@ def frames_before(words: str) -> int | None:
         "-i a -vf fps=30,adcvsr -c copy -c:v libx264 out.mkv",
     ],
 )
-def test_constant_quality_is_encoded_chunk_by_chunk(words: str) -> None:
-    assert encoding(words) == ChunkEncoding("direct")
+def test_constant_quality_is_encoded_chunk_by_chunk(arguments: str) -> None:
+    assert encoding(arguments) == ChunkEncoding("direct")
 
 
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("arguments", "why"),
     [
         ("-i a -vf adcvsr -c:v libx264 -b:v 5M out.mkv", "-b:v 5M must see the whole video"),
         ("-i a -vf adcvsr -c:v libx264 -crf 18 -maxrate 5M -bufsize 10M out.mkv", "-maxrate 5M"),
@@ -73,10 +73,10 @@ def test_constant_quality_is_encoded_chunk_by_chunk(words: str) -> None:
         ("-i a -i a -map 0:v -map 1:v -filter:v:0 adcvsr -c:v libx264 out.mkv", "there are several video streams"),
     ],
 )
-def test_what_must_see_the_whole_film_is_encoded_at_the_merge(words: str, why: str) -> None:
-    found = encoding(words)
-    assert found.mode == "lossless"
-    assert why in found.reason
+def test_what_must_see_the_whole_film_is_encoded_at_the_merge(arguments: str, why: str) -> None:
+    result = encoding(arguments)
+    assert result.mode == "lossless"
+    assert why in result.reason
 
 
 def test_chunks_without_loss_can_be_asked_for() -> None:
@@ -95,7 +95,7 @@ def test_other_ways_to_keep_chunks_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "frames"),
+    ("arguments", "frames"),
     [
         ("-i a -vf adcvsr out.mkv", 0),
         ("-ss 5 -i a -vf scale=640:-2,format=yuv420p,adcvsr out.mkv", 0),
@@ -108,5 +108,5 @@ def test_other_ways_to_keep_chunks_are_refused() -> None:
         ("-i a -vf adcvsr -ss 5 out.mkv", 0),
     ],
 )
-def test_a_decoder_begins_where_filters_let_it(words: str, frames: int | None) -> None:
-    assert frames_before(words) == frames
+def test_a_decoder_begins_where_filters_let_it(arguments: str, frames: int | None) -> None:
+    assert frames_before(arguments) == frames

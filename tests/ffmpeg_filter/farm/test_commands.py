@@ -13,28 +13,28 @@ from tests.ffmpeg_filter.planning import FILM, START, planned
 COMMAND = "-i a.mkv -vf adcvsr,hflip -c:v libx264 -crf 18 -c:a copy -movflags +faststart out.mp4"
 
 
-def decoder(words: str) -> list[str]:
-    return planned(words, FILM).decoder_args
+def decoder(arguments: str) -> list[str]:
+    return planned(arguments, FILM).decoder_args
 
 
-def encoder(words: str = COMMAND) -> list[str]:
-    return planned(words, FILM).encoder_args(START)
+def encoder(arguments: str = COMMAND) -> list[str]:
+    return planned(arguments, FILM).encoder_args(START)
 
 
 def test_a_decoder_that_is_sent_elsewhere_keeps_the_sources_times() -> None:
-    words = shlex.join(
+    command_line = shlex.join(
         commands.seeking_command(decoder("-ss 3 -t 9 -itsoffset 1 -hwaccel auto -i a -vf adcvsr o.mkv"), Fraction(5, 2))
     )
-    assert words.startswith("-copyts ")
-    assert " -hwaccel auto -noaccurate_seek -seek_timestamp 1 -ss 2.500000 -i a -map 0:0 " in words
-    assert "-itsoffset" not in words
-    assert " -t " not in words
+    assert command_line.startswith("-copyts ")
+    assert " -hwaccel auto -noaccurate_seek -seek_timestamp 1 -ss 2.500000 -i a -map 0:0 " in command_line
+    assert "-itsoffset" not in command_line
+    assert " -t " not in command_line
 
 
 @pytest.mark.parametrize(("given", "level"), [("", "warning"), ("-v error", "error"), ("-loglevel info", "info")])
 def test_a_chunk_is_encoded_with_the_log_level_of_its_command(given: str, level: str) -> None:
-    words = commands.chunk_command(encoder(f"{given} {COMMAND}"), "libx264", "chunk.mkv", Fraction(1, 25))
-    assert (words.count("-loglevel"), words[words.index("-loglevel") + 1]) == (1, level)
+    command_line = commands.chunk_command(encoder(f"{given} {COMMAND}"), "libx264", "chunk.mkv", Fraction(1, 25))
+    assert (command_line.count("-loglevel"), command_line[command_line.index("-loglevel") + 1]) == (1, level)
 
 
 def test_times_that_are_kept_anyway_are_not_kept_twice() -> None:
@@ -42,42 +42,42 @@ def test_times_that_are_kept_anyway_are_not_kept_twice() -> None:
 
 
 def test_the_first_frame_alone_is_decoded_to_compare_times() -> None:
-    words = shlex.join(commands.first_frame_command(decoder("-ss 3 -i a -vf adcvsr o.mkv")))
-    assert " -ss 3 -i a " in words
-    assert words.endswith("-frames:v 1 pipe:1")
+    command_line = shlex.join(commands.first_frame_command(decoder("-ss 3 -i a -vf adcvsr o.mkv")))
+    assert " -ss 3 -i a " in command_line
+    assert command_line.endswith("-frames:v 1 pipe:1")
 
 
 def test_a_chunk_has_the_pictures_and_nothing_beside_them() -> None:
-    words = shlex.join(commands.chunk_command(encoder(), "libx264", "7.mkv", Fraction(1, 1000)))
-    assert words.endswith("-crf 18 -threads 4 -c:v libx264 -fflags +bitexact -f matroska -y 7.mkv")
-    assert "hflip" in words
-    assert words.count("-i ") == 1
-    assert all(word not in words for word in ("a.mkv", "-c:a", "movflags", "itsoffset", "out.mp4"))
+    command_line = shlex.join(commands.chunk_command(encoder(), "libx264", "7.mkv", Fraction(1, 1000)))
+    assert command_line.endswith("-crf 18 -threads 4 -c:v libx264 -fflags +bitexact -f matroska -y 7.mkv")
+    assert "hflip" in command_line
+    assert command_line.count("-i ") == 1
+    assert all(word not in command_line for word in ("a.mkv", "-c:a", "movflags", "itsoffset", "out.mp4"))
 
 
 def test_an_encoder_is_pinned_unless_the_user_has_done_so() -> None:
     pinned = encoder(COMMAND.replace("-crf", "-threads 1 -crf"))
-    words = commands.chunk_command(pinned, "libx264", "7.mkv", Fraction(1, 1000))
-    assert words.count("-threads") == 1
-    assert words[words.index("-threads") + 1] == "1"
+    command_line = commands.chunk_command(pinned, "libx264", "7.mkv", Fraction(1, 1000))
+    assert command_line.count("-threads") == 1
+    assert command_line[command_line.index("-threads") + 1] == "1"
 
 
 def test_lists_of_parameters_are_joined_and_the_users_win() -> None:
     listed = COMMAND.replace("libx264", "libx265 -x265-params frame-threads=1")
-    words = commands.chunk_command(encoder(listed), "libx265", "7.mkv", Fraction(1, 1000))
-    assert words[words.index("-x265-params") + 1] == "frame-threads=2:frame-threads=1"
+    command_line = commands.chunk_command(encoder(listed), "libx265", "7.mkv", Fraction(1, 1000))
+    assert command_line[command_line.index("-x265-params") + 1] == "frame-threads=2:frame-threads=1"
 
 
 def test_the_merge_copies_pictures_and_does_all_else_as_it_was_written() -> None:
-    words = shlex.join(commands.muxing_command(encoder(), "film.mp4", Fraction(1, 4), Fraction(16, 9)))
-    assert " -itsoffset 0.250000 -i film.mp4 -i a.mkv " in words
-    assert "-c:a copy -movflags +faststart -aspect:v:0 16:9 -c:v:0 copy out.adcvsr-part.mp4" in words
-    assert all(word not in words for word in ("-crf", "libx264", "hflip", "pipe:0", "-fps_mode"))
+    command_line = shlex.join(commands.muxing_command(encoder(), "film.mp4", Fraction(1, 4), Fraction(16, 9)))
+    assert " -itsoffset 0.250000 -i film.mp4 -i a.mkv " in command_line
+    assert "-c:a copy -movflags +faststart -aspect:v:0 16:9 -c:v:0 copy out.adcvsr-part.mp4" in command_line
+    assert all(word not in command_line for word in ("-crf", "libx264", "hflip", "pipe:0", "-fps_mode"))
 
 
 def test_a_second_pass_has_a_first_before_it() -> None:
-    words = encoder(COMMAND.replace("-crf 18", "-b:v 1M -pass 2"))
-    first, second = (shlex.join(one) for one in commands.encoder_passes(words, "notes"))
+    arguments = encoder(COMMAND.replace("-crf 18", "-b:v 1M -pass 2"))
+    first, second = (shlex.join(item) for item in commands.encoder_passes(arguments, "notes"))
     assert "-pass 1" in first
     assert "-pass 2" in second
     assert first.replace("-pass 1", "-pass 2") == second
@@ -85,8 +85,8 @@ def test_a_second_pass_has_a_first_before_it() -> None:
 
 
 def test_notes_of_passes_are_kept_where_the_user_wants_them() -> None:
-    words = encoder(COMMAND.replace("-crf 18", "-b:v 1M -pass 2 -passlogfile mine"))
-    assert all("notes" not in one for one in commands.encoder_passes(words, "notes"))
+    arguments = encoder(COMMAND.replace("-crf 18", "-b:v 1M -pass 2 -passlogfile mine"))
+    assert all("notes" not in item for item in commands.encoder_passes(arguments, "notes"))
 
 
 def test_a_command_of_one_pass_is_left_alone() -> None:

@@ -72,9 +72,9 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_half_made(number: signal.S
 
 def test_a_full_disk_is_worth_another_try_elsewhere() -> None:
     job = planned("-c:v libx264 -farm_intermediate ffv1", network="adcvsr=nearest")
-    words = shlex.join(command("farm", "work", JOB))
+    command_line = shlex.join(command("farm", "work", JOB))
     full = subprocess.run(
-        ["bash", "-c", f"ulimit -f 8; {words}"], env=surroundings(), capture_output=True, text=True, check=False
+        ["bash", "-c", f"ulimit -f 8; {command_line}"], env=surroundings(), capture_output=True, text=True, check=False
     )  # files of 8 KiB at the most
     assert full.returncode == 75, full.stderr
     assert "chunk 0 failed" in full.stderr

@@ -58,18 +58,18 @@ def test_every_frame_is_in_the_index_at_its_time() -> None:
 
 
 def test_a_sum_is_of_samples_and_of_colours() -> None:
-    one, other = video_frames(1)[0], video_frames(1)[0]
-    assert frame_checksum(one) == frame_checksum(other)
-    other.colorspace = 9
-    assert frame_checksum(one) != frame_checksum(other)
+    first, second = video_frames(1)[0], video_frames(1)[0]
+    assert frame_checksum(first) == frame_checksum(second)
+    second.colorspace = 9
+    assert frame_checksum(first) != frame_checksum(second)
 
 
 def test_cuts_are_found() -> None:
-    one, other = video_frames(2)
-    for plane in other.planes:
+    first, second = video_frames(2)
+    for plane in second.planes:
         plane.update(bytes(plane.buffer_size))
     indexer = Indexer(None)
-    for frame in (one, one, other, other):
+    for frame in (first, first, second, second):
         indexer.add(frame)
     assert indexer.index().cuts == [2]
 

@@ -20,8 +20,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def command(words: str) -> Command:
-    return parse(words.split())
+def command(arguments: str) -> Command:
+    return parse(arguments.split())
 
 
 def films(*names: str) -> None:
@@ -31,11 +31,11 @@ def films(*names: str) -> None:
 
 
 def test_all_that_can_be_asked_for() -> None:
-    words = (
+    arguments = (
         "-farm auto -farm_workers 3 -farm_gpus 0.5 -farm_cpus 2 -farm_chunk 7.5 -farm_folder jobs -farm_keep "
         f"-farm_report -farm_progress json {PLAIN}"
     )
-    assert parse_options(command(words)) == FarmOptions(
+    assert parse_options(command(arguments)) == FarmOptions(
         address="auto", folder=Path("jobs").resolve(), keep=True, report=True, workers=3, gpus=0.5, cpus=2,
         chunk_seconds=Fraction(15, 2), style="json",
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_what_is_not_said_is_found_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("arguments", "complaint"),
     [
         ("-farm_workers 0", "-farm_workers is '0', allowed: 1 or more"),
         ("-farm_workers 1.5", "-farm_workers is '1.5'"),
@@ -58,9 +58,9 @@ def test_what_is_not_said_is_found_out() -> None:
         ("-farm_worker 3", "did you mean '-farm_workers'"),
     ],
 )
-def test_what_cannot_be_is_said(words: str, complaint: str) -> None:
+def test_what_cannot_be_is_said(arguments: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint.replace("?", r"\?")):
-        parse_options(command(f"-farm local {words} {PLAIN}"))
+        parse_options(command(f"-farm local {arguments} {PLAIN}"))
 
 
 def test_options_of_a_farm_want_a_farm() -> None:
@@ -85,12 +85,12 @@ def test_a_batch_is_a_folder_a_pattern_or_a_list(source: str) -> None:
     films("in/b.mp4", "in/a.mp4")
     films("in/.hidden") if source == "in" else films("in/notes.txt")
     Path("list.txt").write_text("# tonight\nin/a.mp4\n\nin/b.mp4\n")
-    made = parse_titles(command(f"-farm local -ss 1 -i {source} -i logo.png -vf adcvsr out/{{name}}.mkv"))
-    assert [" ".join(title.args) for title in made] == [
+    titles = parse_titles(command(f"-farm local -ss 1 -i {source} -i logo.png -vf adcvsr out/{{name}}.mkv"))
+    assert [" ".join(title.args) for title in titles] == [
         "-ss 1 -i in/a.mp4 -i logo.png -vf adcvsr out/a.mkv",
         "-ss 1 -i in/b.mp4 -i logo.png -vf adcvsr out/b.mkv",
     ]
-    assert [title.output for title in made] == ["out/a.mkv", "out/b.mkv"]
+    assert [title.output for title in titles] == ["out/a.mkv", "out/b.mkv"]
 
 
 def test_an_output_may_be_named_as_a_file() -> None:

@@ -75,8 +75,8 @@ def test_a_batch_does_not_write_over_the_source_of_another_title() -> None:
 
 def test_what_a_batch_has_made_before_is_no_source_of_it(caplog: pytest.LogCaptureFixture) -> None:
     films("a.mkv", "a_x2.mkv", "b.mkv")
-    made = parse_titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr {name}_x2.mkv"])))
-    assert [title.output for title in made] == ["a_x2.mkv", "b_x2.mkv"]
+    titles = parse_titles(parse(words_of(["-farm local -i *.mkv -vf adcvsr {name}_x2.mkv"])))
+    assert [title.output for title in titles] == ["a_x2.mkv", "b_x2.mkv"]
     assert caplog.messages == ["left out, as made by this batch before: a_x2.mkv"]
 
 
@@ -94,8 +94,8 @@ def test_all_outputs_of_a_batch_have_the_name_in_them() -> None:
 )
 def test_a_farm_writes_to_any_name(output: str) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
-    words = [*words_of([f"-i file:clip.mkv -vf {NEAREST} -c:v ffv1 -c:a copy"]), output]
-    assert main(["farm", "plan", "job", "--", *words]) == 0
+    arguments = [*words_of([f"-i file:clip.mkv -vf {NEAREST} -c:v ffv1 -c:a copy"]), output]
+    assert main(["farm", "plan", "job", "--", *arguments]) == 0
     assert [farm("work", JOB), farm("merge", JOB)] == [0, 0]
     path = Path(output.removeprefix("file:")).resolve()
     assert len(hashes(path)) == 30
@@ -114,7 +114,7 @@ def test_a_farm_writes_through_links_and_keeps_modes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("output", "status", "said"),
+    ("output", "status", "message"),
     [
         ("12:30.mkv", 64, "has the protocol '12', to which this FFmpeg cannot write"),
         ("nowhere/out.mkv", 64, "in a folder that does not exist"),
@@ -126,7 +126,7 @@ def test_a_farm_writes_through_links_and_keeps_modes() -> None:
     ],
 )
 def test_outputs_that_cannot_be_written_are_refused_by_the_plan(
-    output: str, status: int, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    output: str, status: int, message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
     films("locked.mkv")
@@ -134,7 +134,7 @@ def test_outputs_that_cannot_be_written_are_refused_by_the_plan(
     Path("locked.mkv").chmod(0o444)
     monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_film", lambda *_: pytest.fail("the film was decoded"))
     assert plan_of(output) == status
-    assert said in capfd.readouterr().err
+    assert message in capfd.readouterr().err
 
 
 def test_a_protocol_that_is_not_known_is_refused_before_a_cluster_is_asked(capfd: pytest.CaptureFixture[str]) -> None:

@@ -94,20 +94,20 @@ def test_pictures_are_the_very_frames_of_film_and_source(name: str, codec: str, 
     clip = source(Path(name), codec, "-an", pictures=f"testsrc2=s=64x48:r=25:d=2.4,{TAGGED}")
     skip_if_it_crashes(clip)
     job = farmed(JOB, "-i", clip, f"-vf {TEMPORAL}", kept, "many.mkv")
-    made, notes = samples(job, 4)
-    assert ([one.frame for one in made], notes) == ([7, 22, 37, 52], [])
+    pairs, notes = samples(job, 4)
+    assert ([item.frame for item in pairs], notes) == ([7, 22, 37, 52], [])
     film, frames = _frames(Path("many.mkv")), _frames(clip, (128, 96))
-    for one in made:
-        assert (one.width, one.height) == (128, 96)
-        assert _nearest(one.after, film) == one.frame
-        assert _nearest(one.before, frames) == one.frame
+    for item in pairs:
+        assert (item.width, item.height) == (128, 96)
+        assert _nearest(item.after, film) == item.frame
+        assert _nearest(item.before, frames) == item.frame
 
 
 def test_what_an_own_filter_has_cut_away_is_cut_away_from_the_source_as_well() -> None:
     clip = source(Path("clip.mkv"), "-c:v ffv1 -an", pictures=f"testsrc2=s=64x48:r=25:d=1.2,{TAGGED}")
     job = farmed(JOB, "-i", clip, f"-vf crop=32:24:8:8,{TEMPORAL} -c:v ffv1 many.mkv")
-    made, _ = samples(job, 1)
-    assert _nearest(made[0].before, _frames(Path("many.mkv"))) == made[0].frame
+    pairs, _ = samples(job, 1)
+    assert _nearest(pairs[0].before, _frames(Path("many.mkv"))) == pairs[0].frame
 
 
 @pytest.mark.parametrize("kept", ["-c:v ffv1", "-c:v libx264 -crf 12", "-c:v libx264rgb -crf 12"])
@@ -135,8 +135,8 @@ def test_what_is_not_there_damaged_or_plain_is_left_out_and_said() -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    made, notes = samples(job, 3)
-    assert made == []
+    pairs, notes = samples(job, 3)
+    assert pairs == []
     assert notes == [
         "frame 5 is left out: chunk 0 is missing",
         f"frame 15 is left out: {path.name} is damaged",
@@ -185,8 +185,8 @@ def test_a_film_of_a_cluster_has_its_page_beside_it_when_the_job_is_gone() -> No
 def test_a_quiet_title_says_nothing_and_writes_over_a_file_where_it_is_asked_to() -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -an", pictures="testsrc2=s=32x32:r=25:d=0.2,setfield=tff")
     Path("many.mkv").write_text("an older one")
-    words = ["-v", "error", "-farm", "local", "-y", "-i", "clip.mkv", "-vf", NEAREST, "-c:v", "ffv1", "many.mkv"]
-    (title,), wanted, heard = parse_titles(parse(words)), parse_options(parse(words)), io.StringIO()
+    arguments = ["-v", "error", "-farm", "local", "-y", "-i", "clip.mkv", "-vf", NEAREST, "-c:v", "ffv1", "many.mkv"]
+    (title,), wanted, heard = parse_titles(parse(arguments)), parse_options(parse(arguments)), io.StringIO()
     making, said = TitleRun(title, replace(wanted, report=True)), MessageReporter(heard)
     assert farm("work", making.plan(said).folder) == 0
     making.merge(said, lambda: None)
@@ -195,10 +195,10 @@ def test_a_quiet_title_says_nothing_and_writes_over_a_file_where_it_is_asked_to(
 
 def test_a_film_does_not_fail_for_its_page() -> None:
     Path("many.mkv.html").mkdir()
-    words = io.StringIO()
-    _titled(words)
+    stream = io.StringIO()
+    _titled(stream)
     assert len(pictures(Path("many.mkv"))) == 30
-    assert "many.mkv.html is not made: many.mkv.html cannot be written: Is a directory" in words.getvalue()
+    assert "many.mkv.html is not made: many.mkv.html cannot be written: Is a directory" in stream.getvalue()
 
 
 def _frames(path: Path, size: tuple[int, int] | None = None) -> list[Pixels]:

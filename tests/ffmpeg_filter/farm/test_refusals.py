@@ -31,8 +31,8 @@ def test_a_plan_that_is_made_again_is_the_same_plan(capfd: pytest.CaptureFixture
 
 def test_a_plan_for_something_else_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
     planned()
-    words = f"-- -i clip.mkv -vf {TEMPORAL} -c:v libx264 many.mkv"
-    assert farm("plan", JOB, words) == 65
+    arguments = f"-- -i clip.mkv -vf {TEMPORAL} -c:v libx264 many.mkv"
+    assert farm("plan", JOB, arguments) == 65
     assert "holds another plan, with another command and chunk length; use another folder" in capfd.readouterr().err
 
 
@@ -67,8 +67,8 @@ def test_another_commit_of_one_version_is_refused(
     planned()
     monkeypatch.setattr("ffmpeg_filter.farm.job_context.code_checksum", lambda: "another")
     assert [farm("work", JOB), farm("merge", JOB)] == [65, 65]
-    told = capfd.readouterr().err
-    assert f"vsadcvsr is {vsadcvsr.__version__} another on this machine, the job was planned with" in told
+    stderr = capfd.readouterr().err
+    assert f"vsadcvsr is {vsadcvsr.__version__} another on this machine, the job was planned with" in stderr
 
 
 def test_the_sum_of_the_code_is_that_of_every_module_with_a_part_in_pictures(
@@ -111,10 +111,10 @@ def test_damage_can_be_refused(capfd: pytest.CaptureFixture[str]) -> None:
     content[len(content) // 2 : len(content) // 2 + 4000] = bytes(4000)
     Path("clip.ts").write_bytes(content)
     skip_if_it_crashes(Path("clip.ts"))
-    words = "-i clip.ts -vf adcvsr=nearest -c:v ffv1 -an many.mkv"
-    assert farm("plan", JOB, "-- -adcvsr_on_corrupt fail", words) == 75
+    arguments = "-i clip.ts -vf adcvsr=nearest -c:v ffv1 -an many.mkv"
+    assert farm("plan", JOB, "-- -adcvsr_on_corrupt fail", arguments) == 75
     assert "the source is damaged" in capfd.readouterr().err
-    assert farm("plan", JOB, "--", words) == 0
+    assert farm("plan", JOB, "--", arguments) == 0
     assert farm("work", JOB) == 0
     assert farm("merge", JOB) == 0
     assert ffadcvsr("-i clip.ts -vf adcvsr=nearest -c:v ffv1 -an one.mkv") == 0
@@ -137,7 +137,7 @@ def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         ("plan job", "a command"),
         ("plan job -- -i clip.mkv many.mkv", "has no adcvsr"),
@@ -156,21 +156,21 @@ def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[
     ],
 )
 def test_mistakes_are_told_from_what_another_try_may_cure(
-    words: str, said: str, capfd: pytest.CaptureFixture[str]
+    arguments: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1")
-    if words.startswith("work job"):
+    if arguments.startswith("work job"):
         planned()
     capfd.readouterr()
-    assert ffadcvsr("farm", words) == 64
-    told = capfd.readouterr().err
-    assert said in told
-    assert len(told.splitlines()) == 1
-    assert words.startswith("work job") or not JOB.exists()
+    assert ffadcvsr("farm", arguments) == 64
+    stderr = capfd.readouterr().err
+    assert message in stderr
+    assert len(stderr.splitlines()) == 1
+    assert arguments.startswith("work job") or not JOB.exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "status", "said"),
+    ("arguments", "status", "message"),
     [
         ("-vf adcvsr=nearest -c:v libx26 many.mkv", 65, "libx26"),
         ("-vf adcvsr=nearest -c:v ffv1 -c:a mp4 many.mkv", 65, "mp4"),
@@ -181,12 +181,12 @@ def test_mistakes_are_told_from_what_another_try_may_cure(
     ],
 )
 def test_what_cannot_be_made_is_refused_before_the_film_is_decoded(
-    words: str, status: int, said: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: str, status: int, message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
     monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_film", lambda *_: pytest.fail("the film was decoded"))
-    assert farm("plan", JOB, "-- -i clip.mkv", words) == status
-    assert said in capfd.readouterr().err
+    assert farm("plan", JOB, "-- -i clip.mkv", arguments) == status
+    assert message in capfd.readouterr().err
     assert not JOB.exists()
 
 
@@ -211,9 +211,9 @@ def test_storage_without_hard_links_is_refused_before_the_film_is_decoded(
 
     monkeypatch.setattr("os.link", link)
     assert farm("plan", JOB, f"-- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 many.mkv") == 64
-    told = capfd.readouterr().err
-    assert "storage without hard links" in told
-    assert "frame=" not in told
+    stderr = capfd.readouterr().err
+    assert "storage without hard links" in stderr
+    assert "frame=" not in stderr
     assert not JOB.exists()
 
 

@@ -27,17 +27,17 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def both(command: list[str | Path], suffix: str = ".mkv") -> tuple[Path, Path, Job]:
     """The output of one machine, and that of a farm."""
-    one, many = Path(f"one{suffix}"), Path(f"many{suffix}")
-    assert ffadcvsr(*command, one) == 0
-    return one, many, farmed(Path("job"), *command, many)
+    single, chunked = Path(f"one{suffix}"), Path(f"many{suffix}")
+    assert ffadcvsr(*command, single) == 0
+    return single, chunked, farmed(Path("job"), *command, chunked)
 
 
 def test_the_pictures_without_loss_are_those_of_one_machine(clip: Path) -> None:
-    one, many, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v ffv1 -c:a copy"])
+    single, chunked, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v ffv1 -c:a copy"])
     assert recipe(job.folder)["mode"] == "direct"
     assert len(job.chunks) == 3
-    assert hashes(many) == hashes(one)
-    assert copied(many) == copied(one)
+    assert hashes(chunked) == hashes(single)
+    assert copied(chunked) == copied(single)
 
 
 def test_chunks_read_as_many_frames_more_as_the_network_looks_at(clip: Path) -> None:
@@ -51,27 +51,27 @@ def test_encoded_as_one_film_the_very_packets_are_those_of_one_machine(clip: Pat
         clip,
         f"-vf {TEMPORAL} -c:v libx264 -threads 1 -crf 30 -c:a copy -farm_intermediate ffv1",
     ]
-    one, many, job = both(command, ".mp4")
+    single, chunked, job = both(command, ".mp4")
     assert recipe(job.folder)["mode"] == "lossless"
-    assert copied(many, "v") == copied(one, "v")
-    assert copied(many) == copied(one)
+    assert copied(chunked, "v") == copied(single, "v")
+    assert copied(chunked) == copied(single)
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
 def test_chunks_of_x264_are_joined_at_the_times_of_one_machine(clip: Path, suffix: str) -> None:
-    one, many, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v libx264 -crf 25 -bf 3 -c:a copy"], suffix)
+    single, chunked, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v libx264 -crf 25 -bf 3 -c:a copy"], suffix)
     assert recipe(job.folder)["mode"] == "direct"
-    assert times(many) == times(one)
-    assert copied(many) == copied(one)
-    assert _decoding_rises(many)
+    assert times(chunked) == times(single)
+    assert copied(chunked) == copied(single)
+    assert _decoding_rises(chunked)
 
 
 def test_chunks_of_x265_in_10_bit_are_joined_at_the_times_of_one_machine(clip: Path) -> None:
     more = "-c:v libx265 -crf 30 -preset ultrafast -x265-params log-level=error:bframes=3:open-gop=1 -tag:v hvc1 -an"
-    one, many, _ = both(["-i", clip, f"-vf {TEMPORAL},format=yuv420p10le", more], ".mp4")
-    assert times(many) == times(one)
-    assert len(pictures(many)) == 30
-    assert _decoding_rises(many)
+    single, chunked, _ = both(["-i", clip, f"-vf {TEMPORAL},format=yuv420p10le", more], ".mp4")
+    assert times(chunked) == times(single)
+    assert len(pictures(chunked)) == 30
+    assert _decoding_rises(chunked)
 
 
 def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) -> None:
@@ -87,10 +87,10 @@ def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) 
 
 
 def test_what_looks_at_other_frames_is_done_at_the_merge(clip: Path) -> None:
-    one, many, job = both(["-i", clip, f"-vf {TEMPORAL},tmix=frames=3,fps=10 -c:v ffv1 -c:a copy -shortest"])
+    single, chunked, job = both(["-i", clip, f"-vf {TEMPORAL},tmix=frames=3,fps=10 -c:v ffv1 -c:a copy -shortest"])
     assert "timestamps are changed" in str(recipe(job.folder)["reason"])
-    assert hashes(many) == hashes(one)
-    assert copied(many) == copied(one)
+    assert hashes(chunked) == hashes(single)
+    assert copied(chunked) == copied(single)
 
 
 def test_two_passes_are_made_of_the_same_pictures(clip: Path) -> None:
@@ -109,9 +109,11 @@ def test_the_first_of_two_passes_is_not_a_job_of_its_own(clip: Path, capfd: pyte
 def test_a_graph_of_several_inputs_is_farmed_too(clip: Path) -> None:
     graph = f"[0:v]{TEMPORAL}[u];[u][1:v]overlay=4:4[v]"
     ffmpeg("-f lavfi -i color=red:s=16x16 -frames:v 1 logo.png")
-    one, many, _ = both(["-i", clip, "-i logo.png -filter_complex", graph, "-map [v] -map 0:a -c:v ffv1 -c:a copy"])
-    assert hashes(many) == hashes(one)
-    assert copied(many) == copied(one)
+    single, chunked, _ = both(
+        ["-i", clip, "-i logo.png -filter_complex", graph, "-map [v] -map 0:a -c:v ffv1 -c:a copy"]
+    )
+    assert hashes(chunked) == hashes(single)
+    assert copied(chunked) == copied(single)
 
 
 def test_subtitles_chapters_attachments_and_tags_are_the_sources(clip: Path) -> None:
@@ -119,39 +121,39 @@ def test_subtitles_chapters_attachments_and_tags_are_the_sources(clip: Path) -> 
     Path("tags.txt").write_text(";FFMETADATA1\ntitle=a film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=one\n")
     add = "-i words.srt -i tags.txt -map 0 -map 1 -map_metadata 2 -map_chapters 2 -attach words.srt"
     ffmpeg("-i", clip, add, "-metadata:s:t mimetype=text/plain -metadata:s:a language=deu -c copy -c:s srt full.mkv")
-    one, many, _ = both([f"-i full.mkv -map 0 -vf {TEMPORAL} -c copy -c:v libx264"])
-    assert streams(many) == streams(one)
-    assert len(streams(one)) == 4
-    assert _described(many) == _described(one)
-    assert copied(many, "s") == copied(one, "s")
+    single, chunked, _ = both([f"-i full.mkv -map 0 -vf {TEMPORAL} -c copy -c:v libx264"])
+    assert streams(chunked) == streams(single)
+    assert len(streams(single)) == 4
+    assert _described(chunked) == _described(single)
+    assert copied(chunked, "s") == copied(single, "s")
 
 
 def test_the_shape_and_the_colours_of_pictures_are_kept(clip: Path) -> None:
     tagged = "setsar=4/3,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709"
-    one, many, _ = both(["-i", clip, f"-vf {tagged},{TEMPORAL} -c:v ffv1 -an"])
-    assert _shown(many) == _shown(one)
-    assert _shown(one)[0] == "4/3"
-    assert _shown(one)[2] == 1
+    single, chunked, _ = both(["-i", clip, f"-vf {tagged},{TEMPORAL} -c:v ffv1 -an"])
+    assert _shown(chunked) == _shown(single)
+    assert _shown(single)[0] == "4/3"
+    assert _shown(single)[2] == 1
 
 
 def test_a_film_of_one_frame_is_farmed(clip: Path) -> None:
     ffmpeg("-i", clip, "-frames:v 1 -an still.mkv")
-    one, many, job = both([f"-i still.mkv -vf {TEMPORAL} -c:v libx264"])
+    single, chunked, job = both([f"-i still.mkv -vf {TEMPORAL} -c:v libx264"])
     assert len(job.chunks) == 1
-    assert times(many) == times(one)
+    assert times(chunked) == times(single)
 
 
 def test_the_plain_upscale_elsewhere_is_counted_from_the_beginning_of_the_film(clip: Path) -> None:
-    one, many, _ = both(
+    single, chunked, _ = both(
         ["-i", clip, "-vf", r"adcvsr=model=nearest:scale=2:enable='between(n\,15\,35)'", "-c:v ffv1 -an"]
     )
-    assert hashes(many) == hashes(one)
+    assert hashes(chunked) == hashes(single)
 
 
 def test_the_shipped_network_makes_the_same_bits_in_chunks(clip: Path) -> None:
-    one, many, job = both(["-i", clip, "-vf adcvsr=scale=2:backend=ort:threads=1 -c:v ffv1 -an"])
+    single, chunked, job = both(["-i", clip, "-vf adcvsr=scale=2:backend=ort:threads=1 -c:v ffv1 -an"])
     assert job.chunks[1].begin - job.chunks[1].first == 4
-    assert hashes(many) == hashes(one)
+    assert hashes(chunked) == hashes(single)
 
 
 def _decoding_rises(path: Path) -> bool:
@@ -164,8 +166,8 @@ def _decoding_rises(path: Path) -> bool:
 
 def _described(path: Path) -> tuple[object, ...]:
     with av.open(str(path)) as file:
-        tags = [{name: tag for name, tag in one.metadata.items() if name != "ENCODER"} for one in file.streams]
-        return file.metadata, file.chapters(), tags, [int(one.disposition) for one in file.streams]
+        tags = [{name: tag for name, tag in stream.metadata.items() if name != "ENCODER"} for stream in file.streams]
+        return file.metadata, file.chapters(), tags, [int(stream.disposition) for stream in file.streams]
 
 
 def _shown(path: Path) -> tuple[object, ...]:
@@ -183,10 +185,10 @@ def test_chunks_of_x264_state_rates_and_durations_as_one_machine_does(rate: str,
     """Also those in the bitstream: an encoder that counts in the ticks of the source notes another rate."""
     pictures = f"testsrc2=s=64x48:r={rate}:d=1.2"
     clip = source(Path("clip.mp4"), "-c:v libx264 -c:a aac", pictures=pictures)
-    one, many, job = both(["-i", clip, "-vf adcvsr=model=nearest:scale=2 -c:v libx264 -c:a copy"], suffix)
+    single, chunked, job = both(["-i", clip, "-vf adcvsr=model=nearest:scale=2 -c:v libx264 -c:a copy"], suffix)
     assert recipe(job.folder)["mode"] == "direct"
     assert len(job.chunks) > 1
-    assert facts(many) == facts(one)
+    assert facts(chunked) == facts(single)
 
 
 def facts(path: Path) -> list[str]:

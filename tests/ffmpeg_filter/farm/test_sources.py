@@ -40,24 +40,24 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def film_of(*words: str | Path) -> FrameSource:
+def film_of(*arguments: str | Path) -> FrameSource:
     """What a worker would read the command's frames with; the second word is the source."""
-    skip_if_it_crashes(Path(words[1]))
-    assert farm("plan", Path("job"), "--", *words, "-c:v ffv1 -an many.mkv") == 0
+    skip_if_it_crashes(Path(arguments[1]))
+    assert farm("plan", Path("job"), "--", *arguments, "-c:v ffv1 -an many.mkv") == 0
     kitchen = JobContext(Job.read(Path("job")))
-    found = kitchen.spec
-    return FrameSource(kitchen.binary, kitchen.split.decoder_args, kitchen.index, found.pts_shift, found.preroll)
+    result = kitchen.spec
+    return FrameSource(kitchen.binary, kitchen.split.decoder_args, kitchen.index, result.pts_shift, result.preroll)
 
 
 def attempts_for(film: FrameSource, first: int) -> int:
     """How often a decoder had to be begun until it gave the frames of the index."""
     for count, at in enumerate(film.seek_points(first), 1):
         try:
-            found = list(film.frames(first, first + 2, at))
+            result = list(film.frames(first, first + 2, at))
         except MisalignedError:
             continue
-        assert [frame.pts for frame in found] == list(film.index.times[first : first + 2])
-        assert [frame_checksum(frame) for frame in found] == list(film.index.checksums[first : first + 2])
+        assert [frame.pts for frame in result] == list(film.index.times[first : first + 2])
+        assert [frame_checksum(frame) for frame in result] == list(film.index.checksums[first : first + 2])
         return count
     raise AssertionError(f"frame {first} was not found at all")
 
@@ -114,11 +114,11 @@ def test_a_source_that_ends_too_soon_is_noticed(films: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["irregular.mkv", "open.ts", "-itsoffset 0.3 -i open.mp4", "-copyts -i open.ts", "-ss 1.03 -i open.ts"]
+    "arguments", ["irregular.mkv", "open.ts", "-itsoffset 0.3 -i open.mp4", "-copyts -i open.ts", "-ss 1.03 -i open.ts"]
 )
-def test_the_film_is_that_of_one_machine(films: Path, words: str) -> None:
-    name = words.rsplit(maxsplit=1)[-1]
-    opening = words.removesuffix(name) or "-i"
+def test_the_film_is_that_of_one_machine(films: Path, arguments: str) -> None:
+    name = arguments.rsplit(maxsplit=1)[-1]
+    opening = arguments.removesuffix(name) or "-i"
     skip_if_it_crashes(films / name)
     command: list[str | Path] = [opening, films / name, f"-vf {TEMPORAL} -c:v ffv1 -c:a copy"]
     assert ffadcvsr(*command, "one.mkv") == 0

@@ -93,8 +93,8 @@ def test_of_many_jobs_the_last_two_stay_open_and_others_are_opened_again(job: Jo
     site = opened(job)
     others = []
     for name in ("second", "third"):
-        words = f"--chunk-seconds 0.4 -- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 {name}.mkv"
-        assert farm("plan", Path(name), words) == 0
+        arguments = f"--chunk-seconds 0.4 -- -i clip.mkv -vf {TEMPORAL} -c:v ffv1 {name}.mkv"
+        assert farm("plan", Path(name), arguments) == 0
         others.append(Job.read(Path(name).resolve()))
         assert site.open(str(others[-1].folder), others[-1].key).error is None
     assert list(site._workers) == [str(other.folder) for other in others]
@@ -109,9 +109,9 @@ def test_what_programs_complain_of_comes_with_the_answer() -> None:
     assert any("no-such-thing" in words for words in answer.messages)
 
 
-@pytest.mark.parametrize(("said", "threads"), [("", 3), (":threads=1", 1)])
+@pytest.mark.parametrize(("message", "threads"), [("", 3), (":threads=1", 1)])
 def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherwise(
-    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
+    message: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
     load = backends.load
@@ -120,7 +120,7 @@ def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherw
         asked.append(options["threads"])
         return load(path, **options)
 
-    job = Job.read(planned(network=TEMPORAL + said).folder.resolve())
+    job = Job.read(planned(network=TEMPORAL + message).folder.resolve())
     monkeypatch.setattr(backends, "load", noted)
     site = ChunkWorker("", 3)
     assert site.open(str(job.folder), job.key).error is None

@@ -61,8 +61,8 @@ def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("says", "words"), [("libavutil 56. 70.100", "is too old .*install FFmpeg 5.1"), ("hello", "is no ffmpeg")]
+    ("says", "message"), [("libavutil 56. 70.100", "is too old .*install FFmpeg 5.1"), ("hello", "is no ffmpeg")]
 )
-def test_what_is_too_old_or_something_else_is_refused(says: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match=words):
+def test_what_is_too_old_or_something_else_is_refused(says: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=message):
         inspect_binary(program(tmp_path, says))

@@ -41,9 +41,9 @@ def test_times_and_durations_come_back_in_any_order(frames: list[tuple[int, int 
     with av.open(written(video, frames), "r", format="matroska") as file:
         packets = [packet for packet in file.demux() if packet.size]
         ticks = [to_fraction(packet.time_base) or Fraction(0) for packet in packets]
-        found = [(one.pts, one.duration, bytes(one)) for one in packets]
+        result = [(one.pts, one.duration, bytes(one)) for one in packets]
     assert ticks == [Fraction(1, SECOND)] * len(frames)
-    assert found == [
+    assert result == [
         (time, SECOND // 25 if duration is None else duration, bytes([number]) * 32)
         for number, (time, duration) in enumerate(frames)
     ]

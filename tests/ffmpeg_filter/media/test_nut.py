@@ -31,12 +31,12 @@ def test_times_ticks_rates_and_dispositions_come_back(times: list[int], video: V
     )  # fmt: skip
     with av.open(io.BytesIO(data), "r", format="nut") as file:
         [stream] = file.streams.video
-        found = [(packet.pts, bytes(packet)) for packet in file.demux(stream) if packet.size]
+        result = [(packet.pts, bytes(packet)) for packet in file.demux(stream) if packet.size]
         assert (stream.width, stream.height, stream.pix_fmt) == (8, 4, "gray")
         assert to_fraction(stream.time_base) == video.time_base
         assert to_fraction(stream.base_rate) == video.rate
         assert int(stream.disposition) == video.disposition
-    assert found == [(time, pixels(number)) for number, time in enumerate(times)]
+    assert result == [(time, pixels(number)) for number, time in enumerate(times)]
 
 
 def test_sizes_and_times_of_many_bits_come_back() -> None:

@@ -83,8 +83,8 @@ def _reader(data: bytes) -> Callable[[memoryview], None]:
     return fill
 
 
-def run(ffmpeg: str, *words: str) -> None:
-    subprocess.run([ffmpeg, "-v", "error", "-nostdin", "-y", *words], check=True, timeout=60)
+def run(ffmpeg: str, *arguments: str) -> None:
+    subprocess.run([ffmpeg, "-v", "error", "-nostdin", "-y", *arguments], check=True, timeout=60)
 
 
 def formats(ffmpeg: str) -> list[str]:
@@ -98,8 +98,8 @@ def test_all_formats_cross_the_pipe_to_the_encoder(release: str, size: tuple[int
     for names in itertools.batched(formats(ffmpeg), 25):
         frames = [sampled(name, *size) for name in names]
         run(ffmpeg, *_encoder(ffmpeg, frames, tmp_path))
-        made = [unpacked((tmp_path / f"{frame.format.name}.raw").read_bytes(), frame) for frame in frames]
-        assert [name for name, a, b in zip(names, frames, made, strict=True) if content(a) != content(b)] == []
+        result = [unpacked((tmp_path / f"{frame.format.name}.raw").read_bytes(), frame) for frame in frames]
+        assert [name for name, a, b in zip(names, frames, result, strict=True) if content(a) != content(b)] == []
 
 
 def _encoder(ffmpeg: str, frames: Sequence[av.VideoFrame], place: Path) -> Iterator[str]:
@@ -124,15 +124,24 @@ def test_all_formats_cross_the_pipe_from_the_decoder(release: str, tmp_path: Pat
     graph = f"format={'|'.join(supported_formats(binary.inspect_binary(ffmpeg).version))}"
     for names in itertools.batched(formats(ffmpeg), 25):
         frames = [sampled(name, 18, 10) for name in names]
-        words, outputs = [], []
+        arguments, outputs = [], []
         for number, frame in enumerate(frames):
-            source, made = tmp_path / f"{number}.in", tmp_path / f"{number}.out"
+            source, path = tmp_path / f"{number}.in", tmp_path / f"{number}.out"
             source.write_bytes(packed(frame))
-            words += ["-f", "rawvideo", "-pixel_format", frame.format.name, "-video_size", "18x10", "-i", str(source)]
-            outputs += ["-map", f"{number}:v", "-vf", graph, "-f", "rawvideo", str(made)]
-        run(ffmpeg, *words, *outputs)
-        found = [unpacked((tmp_path / f"{n}.out").read_bytes(), frame) for n, frame in enumerate(frames)]
-        assert [name for name, a, b in zip(names, frames, found, strict=True) if content(a) != content(b)] == []
+            arguments += [
+                "-f",
+                "rawvideo",
+                "-pixel_format",
+                frame.format.name,
+                "-video_size",
+                "18x10",
+                "-i",
+                str(source),
+            ]
+            outputs += ["-map", f"{number}:v", "-vf", graph, "-f", "rawvideo", str(path)]
+        run(ffmpeg, *arguments, *outputs)
+        result = [unpacked((tmp_path / f"{n}.out").read_bytes(), frame) for n, frame in enumerate(frames)]
+        assert [name for name, a, b in zip(names, frames, result, strict=True) if content(a) != content(b)] == []
 
 
 @pytest.mark.parametrize("release", ["5.1", "9"])
@@ -165,8 +174,8 @@ def test_palettes_and_few_bits_are_taken_as_a_filter_takes_them(
     ending = ["-pix_fmt", "rgb24", "-f", "rawvideo"]
     graph = "format=rgb24,scale=iw*4:ih*4:flags=neighbor"
     run(os.environ[binary.ENVIRONMENT_VARIABLE], *source, "-vf", graph, *ending, str(tmp_path / "plain.raw"))
-    words = [*source, "-vf", "adcvsr=model=nearest", *ending, str(tmp_path / "ours.raw")]
-    assert ffadcvsr("-v error", *map(Path, words)) == 0
+    arguments = [*source, "-vf", "adcvsr=model=nearest", *ending, str(tmp_path / "ours.raw")]
+    assert ffadcvsr("-v error", *map(Path, arguments)) == 0
     assert (tmp_path / "ours.raw").read_bytes() == (tmp_path / "plain.raw").read_bytes()
 
 

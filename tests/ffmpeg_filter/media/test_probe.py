@@ -10,8 +10,8 @@ from ffmpeg_filter.command.argv import parse
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream, is_pipe, probe
 
 
-def probed(*words: str) -> InputInfo:
-    return probe(parse([*words]).inputs[0])
+def probed(*arguments: str) -> InputInfo:
+    return probe(parse([*arguments]).inputs[0])
 
 
 def test_a_pipe_is_not_looked_into() -> None:

@@ -47,8 +47,8 @@ def test_complaints_that_are_no_end_are_said_once_in_order(speech: StderrLog, sa
 
 
 def test_without_an_error_the_last_warning_is_the_reason(speech: StderrLog) -> None:
-    for words in ("one", "two"):
-        speech.add(f"[warning] {words}")
+    for arguments in ("one", "two"):
+        speech.add(f"[warning] {arguments}")
     assert speech.reason() == "two"
 
 
@@ -88,8 +88,8 @@ def test_lines_tell_their_level_whatever_it_is(word: str) -> None:
 
 
 def test_the_half_line_of_a_process_that_was_ended_is_not_said(said: list[str]) -> None:
-    words = "[hevc @ 0x1f] [error] no frame!\n[showinfo@adcvsr @ 0x55ab] [info] "
-    argv = [sys.executable, "-c", f"import sys; sys.stderr.write({words!r})"]
+    message = "[hevc @ 0x1f] [error] no frame!\n[showinfo@adcvsr @ 0x55ab] [info] "
+    argv = [sys.executable, "-c", f"import sys; sys.stderr.write({message!r})"]
     child = ChildProcess("decoder", argv, on_line=lambda _line: False, on_message=said.append)
     child.wait()
     child.log.flush(0)
@@ -98,6 +98,6 @@ def test_the_half_line_of_a_process_that_was_ended_is_not_said(said: list[str]) 
 
 @pytest.mark.parametrize(("status", "is_crash"), [(-9, False), (-15, False), (-11, True), (-6, True)])
 def test_a_program_that_crashed_may_be_another_one(status: int, *, is_crash: bool) -> None:
-    words = killed("decoder", status)
-    assert words.startswith(f"the decoder was killed by signal {-status}")
-    assert ("ADCVSR_FFMPEG" in words) is is_crash
+    message = killed("decoder", status)
+    assert message.startswith(f"the decoder was killed by signal {-status}")
+    assert ("ADCVSR_FFMPEG" in message) is is_crash

@@ -33,14 +33,14 @@ FILTER = f"-vf {NEAREST} -c:v ffv1 -c:a copy"
 BASH = ["bash", "-c"]
 
 
-def shell(script: str, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+def shell(script: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[bytes]:
     """Our command, `"$@"` in a script of bash; `clip.mkv` is there."""
-    given = [*BASH, script, "-", *command("-nostats -y", *words)]
-    return subprocess.run(given, env=surroundings(), cwd=cwd, capture_output=True, timeout=60, check=False)
+    command_line = [*BASH, script, "-", *command("-nostats -y", *arguments)]
+    return subprocess.run(command_line, env=surroundings(), cwd=cwd, capture_output=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize(
-    ("script", "words"),
+    ("script", "arguments"),
     [
         ("cat clip.mkv | \"$@\"", "-i -"),
         ("cat clip.mkv | \"$@\"", "-i /dev/stdin"),
@@ -50,8 +50,8 @@ def shell(script: str, *words: str | Path, cwd: Path) -> subprocess.CompletedPro
         ("mkfifo fifo; cat clip.mkv > fifo & \"$@\"", "-i fifo"),
     ],
 )  # fmt: skip
-def test_pictures_and_sound_come_through(script: str, words: str, clip: Path, out: Path) -> None:
-    done = shell(script, words, FILTER, out, cwd=clip.parent)
+def test_pictures_and_sound_come_through(script: str, arguments: str, clip: Path, out: Path) -> None:
+    done = shell(script, arguments, FILTER, out, cwd=clip.parent)
     assert (done.returncode, done.stderr) == (0, b"")
     assert len(decoded(out)) == 10
     assert streams(out) == ["video ffv1", "audio flac"]
@@ -59,9 +59,9 @@ def test_pictures_and_sound_come_through(script: str, words: str, clip: Path, ou
 
 
 def test_several_inputs_can_be_read_once(clip: Path, out: Path) -> None:
-    words = f"-map 0:v -map 1:a {FILTER}"
+    arguments = f"-map 0:v -map 1:a {FILTER}"
     script = 'mkfifo a b; cat clip.mkv > a & cat clip.mkv > b & "$@"'
-    assert shell(script, "-i a -i b", words, out, cwd=clip.parent).returncode == 0
+    assert shell(script, "-i a -i b", arguments, out, cwd=clip.parent).returncode == 0
     assert (len(decoded(out)), copied(out)) == (10, copied(clip))
 
 
@@ -79,13 +79,13 @@ def test_a_list_that_can_be_read_once_does_not_name_the_output(clip: Path) -> No
 
 
 def test_a_source_without_end_can_be_limited(out: Path) -> None:
-    words = "-f rawvideo -video_size 64x48 -pix_fmt yuv420p -r 25 -i /dev/zero -t 0.4"
-    assert ffadcvsr("-nostats", words, f"-vf {NEAREST} -c:v ffv1", out) == 0
+    arguments = "-f rawvideo -video_size 64x48 -pix_fmt yuv420p -r 25 -i /dev/zero -t 0.4"
+    assert ffadcvsr("-nostats", arguments, f"-vf {NEAREST} -c:v ffv1", out) == 0
     assert len(decoded(out)) == 10
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         ("-i - -i -", "input - is given twice"),
         ("-i pipe:999", "input pipe:999 cannot be read: file descriptor 999 is not open"),
@@ -95,25 +95,25 @@ def test_a_source_without_end_can_be_limited(out: Path) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_at_once(
-    words: str, said: str, out: Path, capfd: pytest.CaptureFixture[str]
+    arguments: str, message: str, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert ffadcvsr("-nostats", words, FILTER, out) != 0
+    assert ffadcvsr("-nostats", arguments, FILTER, out) != 0
     (line,) = capfd.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
     assert not list(out.parent.iterdir())
 
 
 def test_ctrl_c_ends_the_wait_for_a_writer(tmp_path: Path, out: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    given = command("-nostats -i", tmp_path / "fifo", FILTER, out)
-    with subprocess.Popen(given, env=surroundings(), stderr=subprocess.PIPE) as ours:
+    command_line = command("-nostats -i", tmp_path / "fifo", FILTER, out)
+    with subprocess.Popen(command_line, env=surroundings(), stderr=subprocess.PIPE) as ours:
         threads = Path(f"/proc/{ours.pid}/task")
         end = time.monotonic() + 20
         while not _waits_for(threads, tmp_path / "fifo") and time.monotonic() < end:
             time.sleep(0.05)
         ours.send_signal(signal.SIGINT)
-        _, said = ours.communicate(timeout=20)
-    assert (ours.returncode, said) == (255, b"")
+        _, stderr = ours.communicate(timeout=20)
+    assert (ours.returncode, stderr) == (255, b"")
 
 
 def _waits_for(threads: Path, fifo: Path) -> bool:

@@ -17,10 +17,10 @@ from tests.ffmpeg_filter.files import NEAREST, captioned, command, ffadcvsr, ffm
 from vsadcvsr.errors import MediaError
 
 
-def pictures(*words: str | Path) -> str:
+def pictures(*arguments: str | Path) -> str:
     """The MD5 of all frames that our command makes, in their own format."""
-    path = Path(words[-1])
-    assert ffadcvsr(*words) == 0
+    path = Path(arguments[-1])
+    assert ffadcvsr(*arguments) == 0
     return path.read_text()
 
 
@@ -35,17 +35,17 @@ def test_pictures_are_the_same_with_a_companion(pixel_format: str, tmp_path: Pat
     graph = "testsrc2=s=62x46:r=25:d=0.2,noise=alls=9:allf=t,format=rgba,geq=r=p(X\\,Y):g=X:b=Y+N:a=X*4"
     ffmpeg("-f lavfi -i", graph, "-c:v ffv1", tmp_path / "in.mkv")
     graph = f"format={pixel_format},{NEAREST}"
-    words: list[str | Path] = ["-i", tmp_path / "in.mkv", "-vf", graph, "-c:v rawvideo -f framemd5"]
-    plain = pictures(*words, tmp_path / "plain.md5")
-    assert pictures(*words, "-force_key_frames source", tmp_path / "beside.md5") == plain
+    arguments: list[str | Path] = ["-i", tmp_path / "in.mkv", "-vf", graph, "-c:v rawvideo -f framemd5"]
+    plain = pictures(*arguments, tmp_path / "plain.md5")
+    assert pictures(*arguments, "-force_key_frames source", tmp_path / "beside.md5") == plain
 
 
 def test_captions_that_cannot_be_carried_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     skip_if_it_crashes(captioned(tmp_path / "in.ts"))
     graph = f"format=ya8,{NEAREST}"
     assert ffadcvsr("-i", tmp_path / "in.ts", "-vf", graph, "-c:v png", tmp_path / "out.mkv") == 0
-    said = capfd.readouterr().err
-    assert said.count("warning: closed captions, frame packing (stereo 3D) and key frames of the source are not") == 1
+    stderr = capfd.readouterr().err
+    assert stderr.count("warning: closed captions, frame packing (stereo 3D) and key frames of the source are not") == 1
 
 
 def test_captions_that_are_carried_are_not_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -69,8 +69,8 @@ def test_packets_come_as_they_were_written_and_then_no_more(tmp_path: Path) -> N
         assert source.stdout is not None
         copy = os.dup(source.stdout.fileno())
         packets = CompanionPackets(lambda: os.fdopen(copy, "rb"))
-        found = [packets.next() for _ in range(5)]
-    assert all(b"\0\0\1\0" in packet for packet in found)
+        result = [packets.next() for _ in range(5)]
+    assert all(b"\0\0\1\0" in packet for packet in result)
     with pytest.raises(MediaError, match="without its side data"):
         packets.next()
 
@@ -97,6 +97,6 @@ def test_a_decoder_that_fails_before_it_connects_is_what_is_said(
 def test_captions_of_an_input_that_is_read_once_are_carried(tmp_path: Path) -> None:
     skip_if_it_crashes(captioned(tmp_path / "in.ts"))
     with (tmp_path / "in.ts").open("rb") as file, subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE) as cat:
-        words = command("-i - -vf", NEAREST, "-c:v libx264", tmp_path / "out.mkv")
-        subprocess.run(words, stdin=cat.stdout, env=surroundings(), check=True, timeout=60)
+        command_line = command("-i - -vf", NEAREST, "-c:v libx264", tmp_path / "out.mkv")
+        subprocess.run(command_line, stdin=cat.stdout, env=surroundings(), check=True, timeout=60)
     assert (tmp_path / "out.mkv").read_bytes().count(b"GA94") > 0

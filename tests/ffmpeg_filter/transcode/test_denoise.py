@@ -46,8 +46,8 @@ def test_it_changes_the_pictures(wanted: Path) -> None:
 
 
 def test_pyav_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
-    made = upscale_frames(decoded(Path("in.mkv")), model="own.onnx", denoise=0.5, device="cpu")
-    for ours, theirs in zip(made, decoded(wanted), strict=True):
+    output = upscale_frames(decoded(Path("in.mkv")), model="own.onnx", denoise=0.5, device="cpu")
+    for ours, theirs in zip(output, decoded(wanted), strict=True):
         assert all((a == b).all() for a, b in zip(to_raw_frame(ours).planes, to_raw_frame(theirs).planes, strict=True))
 
 
@@ -57,14 +57,16 @@ def test_pyav_makes_the_pictures_of_the_filter() -> None:
     clip = moving(length=LENGTH)
     ours = list(upscale(raws(clip), model="own.onnx", denoise=0.5, device="cpu"))
     theirs = filtered(clip, model="own.onnx", denoise=0.5, device="cpu")
-    for one, other in zip(ours, theirs, strict=True):
-        assert all((a == b).all() for a, b in zip(one.planes, other.planes, strict=True))
+    for first, second in zip(ours, theirs, strict=True):
+        assert all((a == b).all() for a, b in zip(first.planes, second.planes, strict=True))
 
 
 def test_a_pipe_of_y4m_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
     ffmpeg("-i in.mkv in.y4m")
-    words = command("y4m model=own.onnx:denoise=.5:device=cpu")
-    done = subprocess.run(words, input=Path("in.y4m").read_bytes(), env=surroundings(), capture_output=True, check=True)
+    command_line = command("y4m model=own.onnx:denoise=.5:device=cpu")
+    done = subprocess.run(
+        command_line, input=Path("in.y4m").read_bytes(), env=surroundings(), capture_output=True, check=True
+    )
     Path("out.y4m").write_bytes(done.stdout)
     assert alike(Path("out.y4m"), wanted)
 
@@ -81,8 +83,8 @@ def test_a_farm_makes_the_pictures_of_ffadcvsr(wanted: Path) -> None:
 
 
 def test_a_worker_with_other_restoring_weights_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
-    words = "--chunk-seconds 0.1 -- -i in.mkv -vf adcvsr=own.onnx:denoise=.5:device=cpu -c:v ffv1 many.mkv"
-    assert farm("plan", Path("job"), words) == 0
+    arguments = "--chunk-seconds 0.1 -- -i in.mkv -vf adcvsr=own.onnx:denoise=.5:device=cpu -c:v ffv1 many.mkv"
+    assert farm("plan", Path("job"), arguments) == 0
     shutil.copy("own.safetensors", "own-restore.safetensors")
     capfd.readouterr()
     assert farm("work", Path("job")) != 0
@@ -107,15 +109,15 @@ def test_a_recipe_names_the_restoring_weights_where_they_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ("nearest:denoise=.5", "model 'nearest' has no restoring weights; leave denoise at 0"),
         ("own.onnx:denoise=7", "denoise is 7.0, allowed: 0 (faithful) to 1 (restoring)"),
         ("own.onnx:denoise=much", "denoise is 'much', allowed: <float>"),
     ],
 )
-def test_what_cannot_be_is_one_line(options: str, said: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_is_one_line(options: str, message: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert ffadcvsr(f"-v error -i in.mkv -vf adcvsr={options} -c:v ffv1 out.mkv") != 0
     (line,) = capfd.readouterr().err.splitlines()
-    assert said in line
+    assert message in line
     assert not Path("out.mkv").exists()

@@ -27,18 +27,18 @@ from tests.ffmpeg_filter.files import (
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("source") / "clip.mkv"
-    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", made)
-    return made
+    path = tmp_path_factory.mktemp("source") / "clip.mkv"
+    ffmpeg(PICTURES, SOUND, "-c:v ffv1 -c:a flac", path)
+    return path
 
 
-def fails(capfd: pytest.CaptureFixture[str], *words: str | Path, status: int = 1) -> str:
+def fails(capfd: pytest.CaptureFixture[str], *arguments: str | Path, status: int = 1) -> str:
     """What is said by a command that must fail with that status: one line."""
-    assert ffadcvsr("-nostats", *words) == status
-    said = [line for line in capfd.readouterr().err.splitlines() if "no matrix" not in line]
-    assert len(said) == 1, said
-    assert said[0].startswith("ffadcvsr: ")
-    return said[0]
+    assert ffadcvsr("-nostats", *arguments) == status
+    lines = [line for line in capfd.readouterr().err.splitlines() if "no matrix" not in line]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("ffadcvsr: ")
+    return lines[0]
 
 
 def test_an_ffmpeg_that_is_not_there_is_named(
@@ -49,7 +49,7 @@ def test_an_ffmpeg_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         ("-vf adcvsr=modell=fast", "did you mean 'model'?"),
         ("-vf adcvsr=model=nowhere", "nowhere"),
@@ -66,14 +66,14 @@ def test_an_ffmpeg_that_is_not_there_is_named(
     ],
 )
 def test_what_cannot_be_is_refused_in_words(
-    words: str, said: str, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+    arguments: str, message: str, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert said in fails(capfd, "-i", clip, words, out)
+    assert message in fails(capfd, "-i", clip, arguments, out)
     assert not list(out.parent.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         ("-c:v libnothing", "Unknown encoder 'libnothing'"),
         ("-c:v libx264 -crf high", "crf"),
@@ -82,11 +82,11 @@ def test_what_cannot_be_is_refused_in_words(
     ],
 )
 def test_ffmpegs_own_complaints_come_through_with_its_status(
-    words: str, said: str, clip: Path, out: Path, each_ffmpeg: Binary, capfd: pytest.CaptureFixture[str]
+    arguments: str, message: str, clip: Path, out: Path, each_ffmpeg: Binary, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    status = plain_status("-i", clip, words, out.with_name("plain.mkv"))
+    status = plain_status("-i", clip, arguments, out.with_name("plain.mkv"))
     assert status
-    assert said in fails(capfd, "-i", clip, f"-vf {NEAREST}", words, out, status=status)
+    assert message in fails(capfd, "-i", clip, f"-vf {NEAREST}", arguments, out, status=status)
     assert not out.exists()
 
 
@@ -121,9 +121,9 @@ def test_a_source_without_pictures_is_said_to_be_that(out: Path, capfd: pytest.C
 def test_a_start_behind_the_end_is_said_once(
     place: int, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words: list[str | Path] = ["-i", clip]
-    words.insert(2 * place, "-ss 5")
-    assert "no video frame came" in fails(capfd, *words, f"-vf {NEAREST}", out)
+    arguments: list[str | Path] = ["-i", clip]
+    arguments.insert(2 * place, "-ss 5")
+    assert "no video frame came" in fails(capfd, *arguments, f"-vf {NEAREST}", out)
 
 
 def test_nothing_is_overwritten_unasked(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -151,9 +151,11 @@ def test_a_full_disk_is_an_error_and_no_wait(
 
 
 def test_a_file_that_may_not_grow_is_an_error_and_not_finished(clip: Path, out: Path) -> None:
-    words = ["bash", "-c", 'ulimit -f 64; exec "$@"', "-"]
-    given = command("-nostats -i", clip, f"-vf {NEAREST} -c:v rawvideo", out)
-    done = subprocess.run([*words, *given], env=surroundings(), capture_output=True, text=True, timeout=60, check=False)
+    arguments = ["bash", "-c", 'ulimit -f 64; exec "$@"', "-"]
+    command_line = command("-nostats -i", clip, f"-vf {NEAREST} -c:v rawvideo", out)
+    done = subprocess.run(
+        [*arguments, *command_line], env=surroundings(), capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert not out.exists()
@@ -162,21 +164,21 @@ def test_a_file_that_may_not_grow_is_an_error_and_not_finished(clip: Path, out: 
 def test_a_disk_that_is_full_at_the_end_is_an_error_whatever_ffmpeg_ends_with(
     clip: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (
+    for arguments in (
         "-c:v mpeg4 -b:v 9k -f matroska",
         "-c:v mpeg4 -f mpegts",
         "-c:v mpeg4 -f nut",
         "-v quiet -f rawvideo",
     ):
-        assert ffadcvsr("-nostats -y -i", clip, f"-an -vf {NEAREST} {words} /dev/full") != 0
-        said = capfd.readouterr().err
-        assert "No space left on device" in said or "quiet" in words
+        assert ffadcvsr("-nostats -y -i", clip, f"-an -vf {NEAREST} {arguments} /dev/full") != 0
+        stderr = capfd.readouterr().err
+        assert "No space left on device" in stderr or "quiet" in arguments
 
 
 def test_a_branch_of_tee_that_fails_is_an_error_unless_it_may(clip: Path, out: Path) -> None:
-    words = f"-an -vf {NEAREST} -c:v mpeg4 -map 0:v -f tee"
-    assert ffadcvsr("-nostats -v quiet -y -i", clip, words, f"{out}|[f=matroska]/dev/full") != 0
-    assert ffadcvsr("-nostats -v quiet -y -i", clip, words, f"{out}|[f=matroska:onfail=ignore]/dev/full") == 0
+    arguments = f"-an -vf {NEAREST} -c:v mpeg4 -map 0:v -f tee"
+    assert ffadcvsr("-nostats -v quiet -y -i", clip, arguments, f"{out}|[f=matroska]/dev/full") != 0
+    assert ffadcvsr("-nostats -v quiet -y -i", clip, arguments, f"{out}|[f=matroska:onfail=ignore]/dev/full") == 0
 
 
 def test_ffmpegs_last_words_on_a_truncated_source_come_through(
@@ -192,14 +194,14 @@ def test_ffmpegs_last_words_on_a_truncated_source_come_through(
 
 @pytest.mark.parametrize("closed", ["2>&-", "<&-", "<&- 2>&-", ">&-", "<&- >&- 2>&-", "2>/dev/full"])
 def test_closed_streams_change_nothing(closed: str, clip: Path, out: Path) -> None:
-    words = ["bash", "-c", f'exec "$@" {closed}', "-", *command("-i", clip, f"-vf {NEAREST} -c:v ffv1", out)]
-    assert subprocess.run(words, env=surroundings(), capture_output=True, timeout=60, check=False).returncode == 0
+    arguments = ["bash", "-c", f'exec "$@" {closed}', "-", *command("-i", clip, f"-vf {NEAREST} -c:v ffv1", out)]
+    assert subprocess.run(arguments, env=surroundings(), capture_output=True, timeout=60, check=False).returncode == 0
     assert len(decoded(out)) == 10
 
 
 def test_a_closed_output_is_an_error(clip: Path) -> None:
-    words = command("-i", clip, f"-vf {NEAREST} -c:v ffv1 -f nut -")
-    given = ["bash", "-c", 'exec "$@" >&-', "-", *words]
+    command_line = command("-i", clip, f"-vf {NEAREST} -c:v ffv1 -f nut -")
+    given = ["bash", "-c", 'exec "$@" >&-', "-", *command_line]
     done = subprocess.run(given, env=surroundings(), stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode != 0
     assert b"Traceback" not in done.stderr
@@ -209,8 +211,8 @@ def test_a_dry_run_prints_what_a_shell_reads(clip: Path, out: Path) -> None:
     odd = out.with_name(os.fsdecode(b"caf\xe9 'x' \n\\x41.mkv"))
     clip_copy = odd.with_name("in " + odd.name)
     clip_copy.write_bytes(clip.read_bytes())
-    words = command("-adcvsr_dry_run -i", clip_copy, f"-vf {NEAREST}", odd)
-    shown = subprocess.run(words, env=surroundings(), capture_output=True, timeout=60, check=True).stdout
+    command_line = command("-adcvsr_dry_run -i", clip_copy, f"-vf {NEAREST}", odd)
+    shown = subprocess.run(command_line, env=surroundings(), capture_output=True, timeout=60, check=True).stdout
     decoder, _, encoder = (line for line in shown.splitlines() if line)
     show = b"import os, sys; sys.stdout.buffer.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
     for line, name in (

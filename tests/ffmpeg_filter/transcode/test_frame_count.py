@@ -33,13 +33,13 @@ def test_a_total_that_turns_out_too_small_is_not_said(stream: io.StringIO) -> No
     assert last in {"3", "3/?"}
 
 
-def total(words: str, facts: InputInfo = FILM, *filters: str) -> int | None:
-    command = parse(shlex.split(words))
+def total(arguments: str, facts: InputInfo = FILM, *filters: str) -> int | None:
+    command = parse(shlex.split(arguments))
     return expected_frames(command.inputs[0], command.outputs[0], facts, filters)
 
 
 @pytest.mark.parametrize(
-    ("words", "count"),
+    ("arguments", "count"),
     [
         ("-i a b", 100), ("-stream_loop 2 -i a b", 300), ("-t 3 -i a b", 30), ("-i a -t 3 b", 30), ("-i a -to 3 b", 30),
         ("-ss 2 -i a b", 80), ("-ss 2 -i a -t 3 b", 30), ("-ss 2 -to 5 -i a b", 30), ("-ss 9 -i a -t 3 b", 10),
@@ -49,9 +49,9 @@ def total(words: str, facts: InputInfo = FILM, *filters: str) -> int | None:
         ("-loop 1 -i a -t 5 b", 50), ("-t 0:00:03 -i a b", 30), ("-ss 20 -i a b", 0),
     ],
 )  # fmt: skip
-def test_limits_and_loops_count(words: str, count: int | None) -> None:
-    assert total(words) == count
-    assert total(words, NO_COUNT) == count
+def test_limits_and_loops_count(arguments: str, count: int | None) -> None:
+    assert total(arguments) == count
+    assert total(arguments, NO_COUNT) == count
 
 
 def test_what_is_not_known_is_not_guessed() -> None:

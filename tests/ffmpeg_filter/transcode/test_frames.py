@@ -58,13 +58,13 @@ def test_the_pictures_have_the_bits_of_the_filter(irregular: Path, tmp_path: Pat
     theirs = filtered(moving(length=LENGTH, matrix=1).std.SetFrameProps(**location), model="nearest")
     ours = [to_raw_frame(frame) for frame in decoded(out)]
     assert len(ours) == LENGTH
-    assert all(same(one.planes, other.planes) for one, other in zip(ours, theirs, strict=True))
+    assert all(same(first.planes, other.planes) for first, other in zip(ours, theirs, strict=True))
 
 
 def test_irregular_times_and_durations_come_through(irregular: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mkv"
-    words = "-c:v ffv1 -fps_mode passthrough -enc_time_base 1/1000"
-    assert ffadcvsr("-copyts -i", irregular, f"-vf {NEAREST} {words}", out) == 0
+    arguments = "-c:v ffv1 -fps_mode passthrough -enc_time_base 1/1000"
+    assert ffadcvsr("-copyts -i", irregular, f"-vf {NEAREST} {arguments}", out) == 0
     assert times(out) == times(irregular) == [Fraction(100 * n**2 + 7, 1000) for n in range(LENGTH)]
 
 
@@ -128,8 +128,8 @@ def test_cutting_options_take_the_frames_that_ffmpeg_takes(before: str, after: s
     assert all(same(a, b) for a, b in zip(planes(out), kept, strict=True))
 
 
-def same(one: Sequence[Plane], other: Sequence[Plane]) -> bool:
-    return all(bool((a == b).all()) for a, b in zip(one, other, strict=True))
+def same(first: Sequence[Plane], second: Sequence[Plane]) -> bool:
+    return all(bool((a == b).all()) for a, b in zip(first, second, strict=True))
 
 
 def test_filters_before_and_after_are_ffmpegs(clip: Path, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_overlays_lie_on_the_large_pictures(clip: Path, tmp_path: Path) -> None:
 def test_frames_that_are_not_enabled_are_enlarged_plainly(clip: Path, tmp_path: Path) -> None:
     every, some = tmp_path / "every.mkv", tmp_path / "some.mkv"
     assert ffadcvsr("-i", clip, f"-vf {NEAREST} -an -c:v ffv1", every) == 0
-    words = ["-i", str(clip), "-vf", f"{NEAREST}:enable='between(t,0.08,0.16)'", "-an", "-c:v", "ffv1", str(some)]
-    assert ffadcvsr(*map(Path, words)) == 0
+    arguments = ["-i", str(clip), "-vf", f"{NEAREST}:enable='between(t,0.08,0.16)'", "-an", "-c:v", "ffv1", str(some)]
+    assert ffadcvsr(*map(Path, arguments)) == 0
     networks = [same(a, b) for a, b in zip(planes(every), planes(some), strict=True)]
     assert networks == [n in {2, 3, 4} for n in range(10)]

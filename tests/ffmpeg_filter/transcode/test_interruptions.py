@@ -34,14 +34,14 @@ PATIENCE = 90.0
 
 def children(parent: int) -> dict[int, bytes]:
     """The command lines of a process's children."""
-    found = {}
+    result = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                found[int(folder.name)] = (folder / "cmdline").read_bytes()
+                result[int(folder.name)] = (folder / "cmdline").read_bytes()
         except OSError:
             pass
-    return found
+    return result
 
 
 def child(parent: int, mark: bytes) -> int:
@@ -66,10 +66,10 @@ def wait_for_end(number: int) -> None:
 
 @contextmanager
 def started(
-    *words: str | Path, stdin: int | None = None, stdout: int | None = None
+    *arguments: str | Path, stdin: int | None = None, stdout: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Our command in a process of its own, which is ended on leaving."""
-    with subprocess.Popen(command(*words), env=surroundings(), stdin=stdin, stdout=stdout) as ours:
+    with subprocess.Popen(command(*arguments), env=surroundings(), stdin=stdin, stdout=stdout) as ours:
         try:
             yield ours
         finally:
@@ -137,8 +137,8 @@ def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(out: Path) -> None:
 @pytest.mark.parametrize("is_terminal", [True, False])
 def test_q_ends_the_film_there_and_well(*, is_terminal: bool, out: Path) -> None:
     ours, theirs = os.openpty() if is_terminal else os.pipe()[::-1]
-    words = ["setsid", "--ctty"] if is_terminal else []
-    given = [*words, *command(LIVE, f"-vf {NEAREST} -c:v ffv1", out)]
+    arguments = ["setsid", "--ctty"] if is_terminal else []
+    given = [*arguments, *command(LIVE, f"-vf {NEAREST} -c:v ffv1", out)]
     with subprocess.Popen(given, env=surroundings(), stdin=theirs) as process:
         child(process.pid, ENCODER)
         time.sleep(0.4)
@@ -161,8 +161,8 @@ def test_input_that_is_not_keys_is_left_to_others(clip: Path, out: Path) -> None
 
 
 def test_ctrl_c_is_heard_before_the_first_frame(out: Path) -> None:
-    words = f"-f lavfi -i testsrc2=s=64x48 -vf select=0,{NEAREST}"
-    with started(words, out, stdin=subprocess.PIPE) as ours:
+    arguments = f"-f lavfi -i testsrc2=s=64x48 -vf select=0,{NEAREST}"
+    with started(arguments, out, stdin=subprocess.PIPE) as ours:
         decoder = child(ours.pid, DECODER)
         time.sleep(0.4)
         ours.send_signal(signal.SIGINT)
@@ -172,8 +172,8 @@ def test_ctrl_c_is_heard_before_the_first_frame(out: Path) -> None:
 
 
 def test_ctrl_c_twice_ends_a_command_whose_output_nobody_reads() -> None:
-    words = f"-nostats -f lavfi -i testsrc2=s=64x48 -vf {NEAREST} -c:v rawvideo -f matroska -"
-    with started(words, stdout=subprocess.PIPE) as ours:
+    arguments = f"-nostats -f lavfi -i testsrc2=s=64x48 -vf {NEAREST} -c:v rawvideo -f matroska -"
+    with started(arguments, stdout=subprocess.PIPE) as ours:
         encoder = child(ours.pid, ENCODER)
         time.sleep(0.5)
         ours.send_signal(signal.SIGINT)

@@ -24,8 +24,8 @@ from tests.ffmpeg_filter.files import (
 
 
 def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
-    words = command(f"-nostats -i - -an -vf {NEAREST} -c:v ffv1 -f matroska -")
-    done = subprocess.run(words, input=clip.read_bytes(), env=surroundings(), capture_output=True, check=True)
+    command_line = command(f"-nostats -i - -an -vf {NEAREST} -c:v ffv1 -f matroska -")
+    done = subprocess.run(command_line, input=clip.read_bytes(), env=surroundings(), capture_output=True, check=True)
     out.write_bytes(done.stdout)
     whole = out.with_name("whole.mkv")
     assert ffadcvsr("-i", clip, f"-an -vf {NEAREST} -c:v ffv1", whole) == 0
@@ -36,9 +36,9 @@ def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
 def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
     ffmpeg(PICTURES, tmp_path / "in%02d.png")
     assert ffadcvsr("-framerate 10 -i", tmp_path / "in%02d.png", f"-vf {NEAREST}", tmp_path / "out%02d.png") == 0
-    made = sorted(tmp_path.glob("out*.png"))
-    assert [path.name for path in made] == [f"out{n:02}.png" for n in range(1, 11)]
-    assert decoded(made[0])[0].width == 128
+    result = sorted(tmp_path.glob("out*.png"))
+    assert [path.name for path in result] == [f"out{n:02}.png" for n in range(1, 11)]
+    assert decoded(result[0])[0].width == 128
 
 
 def test_a_still_becomes_a_still(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_a_still_becomes_a_still(tmp_path: Path) -> None:
 
 
 def test_progress_is_in_ffmpegs_format(clip: Path, out: Path) -> None:
-    words = command("-nostats -progress - -i", clip, f"-vf {NEAREST} -an -c:v ffv1", out)
-    done = subprocess.run(words, env=surroundings(), capture_output=True, text=True, check=True)
+    command_line = command("-nostats -progress - -i", clip, f"-vf {NEAREST} -an -c:v ffv1", out)
+    done = subprocess.run(command_line, env=surroundings(), capture_output=True, text=True, check=True)
     pairs = [line.partition("=")[::2] for line in done.stdout.splitlines()]
     assert pairs[-1] == ("progress", "end")
     assert [value for key, value in pairs if key == "frame"][-1] == "10"

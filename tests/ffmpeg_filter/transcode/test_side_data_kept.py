@@ -105,9 +105,9 @@ def test_hdr10_metadata_of_a_bitstream_are_kept_where_ffmpeg_drops_them(
     assert (
         main(["-v", "error", "-i", str(inputs / "sei.mkv"), "-vf", OURS, "-c:v", "ffv1", str(tmp_path / "o.mkv")]) == 0
     )
-    found = " ".join(_found(program("5.1"), tmp_path / "o.mkv"))
-    assert "MaxCLL=1000, MaxFALL=400" in found
-    assert "r(0.6800,0.3200) g(0.2650,0.6900)" in found
+    result = " ".join(_found(program("5.1"), tmp_path / "o.mkv"))
+    assert "MaxCLL=1000, MaxFALL=400" in result
+    assert "r(0.6800,0.3200) g(0.2650,0.6900)" in result
 
 
 def test_hdr10_metadata_come_through_a_farm(inputs: Path, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_hdr10_metadata_come_through_a_farm(inputs: Path, tmp_path: Path) -> Non
 
 def _found(ffmpeg: str, path: Path) -> Iterator[str]:
     """What FFmpeg says of the side data of a file's streams and of each of its frames; PNG's chunks themselves."""
-    words = [
+    arguments = [
         "-hide_banner",
         "-nostdin",
         "-noautorotate",
@@ -132,7 +132,7 @@ def _found(ffmpeg: str, path: Path) -> Iterator[str]:
         "null",
         "-",
     ]
-    said = subprocess.run([ffmpeg, *words], capture_output=True, text=True, errors="replace", check=True).stderr
+    said = subprocess.run([ffmpeg, *arguments], capture_output=True, text=True, errors="replace", check=True).stderr
     streams, _, frames = said.partition("Stream mapping")
     for line in [*streams.partition("Side data:")[2].splitlines(), *re.findall(r"(?:side data -|\bn:) .*", frames)]:
         if line.startswith("n:"):

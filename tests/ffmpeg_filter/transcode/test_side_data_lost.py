@@ -14,8 +14,8 @@ from tests.ffmpeg_filter.stills import profile, still, with_track_profile
 def test_a_profile_is_named_where_it_cannot_be_carried(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     still(tmp_path / "in.png", pixels="ya8")
     assert ffadcvsr("-i", tmp_path / "in.png", "-vf", NEAREST, tmp_path / "out.png") == 0
-    said = capfd.readouterr().err
-    assert said.count("warning: EXIF metadata and the ICC profile of the source are not carried to this output") == 1
+    stderr = capfd.readouterr().err
+    assert stderr.count("warning: EXIF metadata and the ICC profile of the source are not carried to this output") == 1
 
 
 def test_a_profile_that_is_carried_is_not_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -39,26 +39,26 @@ def test_maps(maps: str, made: str) -> None:
     ],
 )  # fmt: skip
 def test_metadata_is_that_of_the_source_unless_the_user_says_else(options: str, made: str) -> None:
-    words = f"-i in.mkv -vf adcvsr -map 0:v {options} out.mkv"
-    assert encoder(words) == f"-i in.mkv -filter:v:0 null {made} out.adcvsr-part.mkv"
+    arguments = f"-i in.mkv -vf adcvsr -map 0:v {options} out.mkv"
+    assert encoder(arguments) == f"-i in.mkv -filter:v:0 null {made} out.adcvsr-part.mkv"
 
 
 def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
-    words = "-f matroska -i - -vf adcvsr -an -f matroska -"
-    assert "-nostdin" not in planned(words, UNKNOWN).decoder_args
-    assert planned(words, UNKNOWN).reads_stdin
-    assert decoder(words, UNKNOWN) == f"-f matroska -i - -map 0:v:0 -filter:v null,{SHOWN}"
-    assert encoder(words, UNKNOWN) == "-filter:v:0 null -map 0:v:0 -an -f matroska -"
+    arguments = "-f matroska -i - -vf adcvsr -an -f matroska -"
+    assert "-nostdin" not in planned(arguments, UNKNOWN).decoder_args
+    assert planned(arguments, UNKNOWN).reads_stdin
+    assert decoder(arguments, UNKNOWN) == f"-f matroska -i - -map 0:v:0 -filter:v null,{SHOWN}"
+    assert encoder(arguments, UNKNOWN) == "-filter:v:0 null -map 0:v:0 -an -f matroska -"
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     ["-i - -vf adcvsr out.mkv", "-i - -vf adcvsr -map 0 out.mkv", "-i - -vf adcvsr -map 0:v -map 0:a out.mkv",
      "-i - -filter_complex [0:v]adcvsr out.mkv", "-i pipe:0 -vf adcvsr -an a.mkv -vn b.mkv"],
 )  # fmt: skip
-def test_audio_of_a_pipe_is_refused_in_words(words: str) -> None:
+def test_audio_of_a_pipe_is_refused_in_words(arguments: str) -> None:
     with pytest.raises(UsageError, match=r"cannot be read twice; leave its other streams out \(-an"):
-        planned(words, UNKNOWN)
+        planned(arguments, UNKNOWN)
 
 
 def test_a_global_option_beside_a_pipe_is_kept() -> None:
@@ -66,27 +66,27 @@ def test_a_global_option_beside_a_pipe_is_kept() -> None:
 
 
 def test_of_several_outputs_the_second_is_ours() -> None:
-    words = "-i in.mkv -c copy copy.mkv -vf adcvsr -map 0:v out.mkv"
-    assert encoder(words) == (
+    arguments = "-i in.mkv -c copy copy.mkv -vf adcvsr -map 0:v out.mkv"
+    assert encoder(arguments) == (
         "-i in.mkv -map_metadata 1 -map 1:0 -map 1:1 -map 1:2 -c copy copy.adcvsr-part.mkv -filter:v:0 null # "
         "-map_metadata 1 -map 0:v:0 out.adcvsr-part.mkv"
     )
-    assert planned(words, FILM).output.url == "out.mkv"
+    assert planned(arguments, FILM).output.url == "out.mkv"
 
 
 def test_a_graph_belongs_to_the_output_that_takes_its_pictures() -> None:
-    words = "-i in.mkv -filter_complex '[0:v]adcvsr[u]' -map 0:a sound.mka -map [u] -c:v libx265 out.mkv"
-    assert planned(words, FILM).output.url == "out.mkv"
-    assert planned(words, FILM).codec == "libx265"
-    assert encoder(words).endswith(
+    arguments = "-i in.mkv -filter_complex '[0:v]adcvsr[u]' -map 0:a sound.mka -map [u] -c:v libx265 out.mkv"
+    assert planned(arguments, FILM).output.url == "out.mkv"
+    assert planned(arguments, FILM).codec == "libx265"
+    assert encoder(arguments).endswith(
         "-map_metadata 1 -map 1:a sound.adcvsr-part.mka -map_metadata 1 -map '[u]' -c:v libx265 out.adcvsr-part.mkv"
     )
 
 
 def test_a_filter_of_another_stream_stays() -> None:
     two = InputInfo((*FILM.streams[:1], InputStream(index=1, kind="video")))
-    made = encoder("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip -af volume=2 out.mkv", two)
-    assert made == (
+    arguments = encoder("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip -af volume=2 out.mkv", two)
+    assert arguments == (
         "-i in.mkv -filter:v:0 null # -map_metadata 1 -map 0:v:0 -map 1:1 -filter:v:1 hflip -af volume=2 "
         "out.adcvsr-part.mkv"
     )
@@ -95,50 +95,50 @@ def test_a_filter_of_another_stream_stays() -> None:
 @pytest.mark.parametrize("option", ["-vsync 0", "-vsync vfr", "-fps_mode cfr"])
 def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
     name = option.split(maxsplit=1)[0]
-    words = (
+    arguments = (
         f"-i in.mkv -vf adcvsr {option} out.mkv" if name == "-fps_mode" else f"{option} -i in.mkv -vf adcvsr out.mkv"
     )
-    made = planned(words, FILM).encoder_args(START)
+    made = planned(arguments, FILM).encoder_args(START)
     assert [word for word in made if word.startswith(("-vsync", "-fps_mode", "-enc_time_base"))] == [name]
-    assert not planned(words, FILM).keeps_times
-    assert "-vsync" not in planned(words, FILM).decoder_args
+    assert not planned(arguments, FILM).keeps_times
+    assert "-vsync" not in planned(arguments, FILM).decoder_args
 
 
 @pytest.mark.parametrize(
-    ("words", "keeps"),
+    ("arguments", "keeps"),
     [("-vf adcvsr out.mkv", True), ("-vf adcvsr,fps=30 out.mkv", False), ("-vf fps=30,adcvsr out.mkv", True),
      ("-vf adcvsr -r 30 out.mkv", False), ("-vf adcvsr -c:v mpeg4 out.mkv", False), ("-vf adcvsr out.avi", False),
      ("-vf adcvsr out.gif", False), ("-vf adcvsr -f yuv4mpegpipe -", False), ("-vf adcvsr -f mpegts o", False),
      ("-vf adcvsr -c:v libx264 out.ts", True)],
 )  # fmt: skip
-def test_timestamps_are_kept_where_they_can_be(words: str, *, keeps: bool) -> None:
-    made = planned(f"-i in.mkv {words}", FILM)
-    assert made.keeps_times is keeps
-    assert "-enc_time_base" not in shlex.join(made.encoder_args(START))
+def test_timestamps_are_kept_where_they_can_be(arguments: str, *, keeps: bool) -> None:
+    split = planned(f"-i in.mkv {arguments}", FILM)
+    assert split.keeps_times is keeps
+    assert "-enc_time_base" not in shlex.join(split.encoder_args(START))
 
 
 def test_a_cover_is_passed_by() -> None:
     film = InputInfo((InputStream(index=0, kind="video", is_cover=True), InputStream(index=1, kind="video")))
-    made = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder_args(START)
-    assert made[made.index("-filter:v:1") + 1] == "null"
+    arguments = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder_args(START)
+    assert arguments[arguments.index("-filter:v:1") + 1] == "null"
 
 
 def test_with_copyts_nothing_is_shifted() -> None:
-    made = planned("-copyts -i in.mkv -vf adcvsr out.mkv", FILM)
-    assert "-copyts" in made.decoder_args
-    assert "-itsoffset" not in made.encoder_args(START)
+    split = planned("-copyts -i in.mkv -vf adcvsr out.mkv", FILM)
+    assert "-copyts" in split.decoder_args
+    assert "-itsoffset" not in split.encoder_args(START)
 
 
 def test_words_that_only_we_know_are_left_out() -> None:
-    made = planned("-adcvsr_on_corrupt fail -i in.mkv -vf adcvsr -adcvsr_metadata out.mkv -adcvsr_dry_run", FILM)
-    assert not [word for word in made.decoder_args + made.encoder_args(START) if word.startswith("-adcvsr")]
+    split = planned("-adcvsr_on_corrupt fail -i in.mkv -vf adcvsr -adcvsr_metadata out.mkv -adcvsr_dry_run", FILM)
+    assert not [word for word in split.decoder_args + split.encoder_args(START) if word.startswith("-adcvsr")]
 
 
 def test_loudness_is_the_users() -> None:
-    made = planned("-hide_banner -v error -stats -i in.mkv -vf adcvsr out.mkv", FILM).encoder_args(START)
-    assert made.count("-hide_banner") == 1
-    assert "warning" not in made
-    assert "-nostats" not in made
+    arguments = planned("-hide_banner -v error -stats -i in.mkv -vf adcvsr out.mkv", FILM).encoder_args(START)
+    assert arguments.count("-hide_banner") == 1
+    assert "warning" not in arguments
+    assert "-nostats" not in arguments
 
 
 def test_a_codec_for_the_video_alone_is_taken() -> None:
@@ -148,7 +148,7 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ("-i in.mkv -vf adcvsr -c copy out.mkv", "-c:v copy"),
         ("-i in.mkv -vf adcvsr -c:v libx264 -c:v copy out.mkv", "-c:v copy"),
@@ -168,16 +168,17 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "refers to input 7, but the inputs are"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_refused_in_words(words: str, message: str) -> None:
+def test_what_cannot_be_done_is_refused_in_words(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        planned(words, FILM)
+        planned(arguments, FILM)
 
 
 @pytest.mark.parametrize(
-    "words", ["-i in.mkv -vf scale=2:2 out.mkv", "-i adcvsr.mkv out.mkv", "-i in.mkv -vf drawtext=text=adcvsr a.mkv"]
+    "arguments",
+    ["-i in.mkv -vf scale=2:2 out.mkv", "-i adcvsr.mkv out.mkv", "-i in.mkv -vf drawtext=text=adcvsr a.mkv"],
 )
-def test_a_command_without_adcvsr_is_none_of_ours(words: str) -> None:
-    assert split_command(parse(shlex.split(words)), [FILM]) is None
+def test_a_command_without_adcvsr_is_none_of_ours(arguments: str) -> None:
+    assert split_command(parse(shlex.split(arguments)), [FILM]) is None
 
 
 @pytest.mark.parametrize(
@@ -186,9 +187,9 @@ def test_a_command_without_adcvsr_is_none_of_ours(words: str) -> None:
      ("rtmp://host/live", None), ("o%d.png", None), ("out.m3u8", None), ("/dev/null", None), ("pipe:1", None)],
 )  # fmt: skip
 def test_a_file_has_another_name_until_it_is_whole(url: str, part: str | None) -> None:
-    made = planned(["-i", "in.mkv", "-vf", "adcvsr", url], FILM)
-    assert made.temporary_output == part
-    assert made.encoder_args(START)[-1] == (part or url)
+    split = planned(["-i", "in.mkv", "-vf", "adcvsr", url], FILM)
+    assert split.temporary_output == part
+    assert split.encoder_args(START)[-1] == (part or url)
 
 
 def test_a_device_is_written_to_as_it_is(tmp_path: Path) -> None:
@@ -203,5 +204,5 @@ _UNKNOWN_WORDS = st.lists(
 @given(_UNKNOWN_WORDS)
 def test_options_that_we_do_not_know_stay_in_order(pairs: list[tuple[str, str]]) -> None:
     options = [word for pair in pairs for word in pair]
-    made = planned(["-i", "in.mkv", "-vf", "adcvsr", "-an", *options, "out.mkv"], FILM).encoder_args(START)
-    assert made[made.index("-an") + 1 : -1] == options
+    arguments = planned(["-i", "in.mkv", "-vf", "adcvsr", "-an", *options, "out.mkv"], FILM).encoder_args(START)
+    assert arguments[arguments.index("-an") + 1 : -1] == options

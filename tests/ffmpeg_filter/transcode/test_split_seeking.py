@@ -12,15 +12,15 @@ from tests.ffmpeg_filter.planning import FILM, START, planned
 TRANSPORT = replace(FILM, has_discontinuities=True)
 
 
-def beside(words: str, *inputs: InputInfo) -> tuple[str, str]:
+def beside(arguments: str, *inputs: InputInfo) -> tuple[str, str]:
     """What is mapped to nowhere in the first command, and in the second."""
-    made = planned(words, *inputs)
-    return _nowhere(made.decoder_args), _nowhere(made.encoder_args(START))
+    split = planned(arguments, *inputs)
+    return _nowhere(split.decoder_args), _nowhere(split.encoder_args(START))
 
 
-def _nowhere(words: list[str]) -> str:
-    text = " ".join(words)
-    return text.rpartition(" pipe:1 " if "pipe:1" in words else ".mkv ")[2] if text.endswith(" -f null -") else ""
+def _nowhere(arguments: list[str]) -> str:
+    text = " ".join(arguments)
+    return text.rpartition(" pipe:1 " if "pipe:1" in arguments else ".mkv ")[2] if text.endswith(" -f null -") else ""
 
 
 def test_clocks_that_begin_with_what_is_read_begin_with_the_same() -> None:
@@ -37,12 +37,12 @@ def test_an_input_is_sought_by_its_pictures_in_both() -> None:
 
 
 def test_sound_that_goes_through_a_graph_counts() -> None:
-    words = "-i in.ts -filter_complex [0:v]adcvsr[u];[0:a]volume=2[a] -map [u] -map [a] out.mkv"
-    assert beside(words, TRANSPORT) == ("-map 0:a -c copy -f null -", "-map 1:v -c copy -f null -")
+    arguments = "-i in.ts -filter_complex [0:v]adcvsr[u];[0:a]volume=2[a] -map [u] -map [a] out.mkv"
+    assert beside(arguments, TRANSPORT) == ("-map 0:a -c copy -f null -", "-map 1:v -c copy -f null -")
 
 
 @pytest.mark.parametrize(
-    ("words", "inputs"),
+    ("arguments", "inputs"),
     [
         ("-i in.mkv -vf adcvsr out.mkv", [FILM]),
         ("-i in.ts -vf adcvsr -map 0:v out.mkv", [TRANSPORT]),
@@ -51,5 +51,5 @@ def test_sound_that_goes_through_a_graph_counts() -> None:
         ("-i in.mkv -i b.ts -vf adcvsr -map 0:v -map 1:a out.mkv", [FILM, TRANSPORT]),
     ],
 )
-def test_nothing_is_read_in_vain(words: str, inputs: list[InputInfo]) -> None:
-    assert beside(words, *inputs) == ("", "")
+def test_nothing_is_read_in_vain(arguments: str, inputs: list[InputInfo]) -> None:
+    assert beside(arguments, *inputs) == ("", "")

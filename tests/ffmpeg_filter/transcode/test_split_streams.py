@@ -9,9 +9,9 @@ from vsadcvsr.errors import UsageError
 
 
 def test_streams_are_found_by_their_metadata() -> None:
-    words = "-i in.mkv -vf adcvsr -map 0:m:language:ger -map 0:a out.mkv"
-    assert "-map 0:0" in decoder(words)
-    assert encoder(words).endswith("-map 0:v:0 -map 1:a out.adcvsr-part.mkv")
+    arguments = "-i in.mkv -vf adcvsr -map 0:m:language:ger -map 0:a out.mkv"
+    assert "-map 0:0" in decoder(arguments)
+    assert encoder(arguments).endswith("-map 0:v:0 -map 1:a out.adcvsr-part.mkv")
 
 
 @pytest.mark.parametrize("value", ["0:p:1", "0:#0x101", "0:v:disp:default"])

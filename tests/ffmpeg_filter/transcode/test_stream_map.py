@@ -42,20 +42,20 @@ PIPE = InputInfo()
 ONCE = InputMap((None,))
 
 
-def output(words: str) -> File:
-    return parse(shlex.split(words)).outputs[0]
+def output(arguments: str) -> File:
+    return parse(shlex.split(arguments)).outputs[0]
 
 
-def found(words: str, *inputs: InputInfo) -> MainStream:
-    out = output(words)
-    return main_stream_of(next(one for one in out.options if one.name == "filter"), out, inputs)
+def found(arguments: str, *inputs: InputInfo) -> MainStream:
+    out = output(arguments)
+    return main_stream_of(next(item for item in out.options if item.name == "filter"), out, inputs)
 
 
-def maps(words: str, *inputs: InputInfo, numbers: InputMap | None = None) -> list[str]:
-    out = output(words)
+def maps(arguments: str, *inputs: InputInfo, numbers: InputMap | None = None) -> list[str]:
+    out = output(arguments)
     ours = main_stream_of(out.options[0], out, inputs) if out.options[0].name == "filter" else None
-    made = MapTranslator(ours, inputs, numbers or InputMap(tuple(range(1, len(inputs) + 1))))
-    return [one for option in out.options if option.name == "map" for one in made.translate(option.value or "")]
+    result = MapTranslator(ours, inputs, numbers or InputMap(tuple(range(1, len(inputs) + 1))))
+    return [item for option in out.options if option.name == "map" for item in result.translate(option.value or "")]
 
 
 def test_without_maps_the_largest_video_is_ours() -> None:
@@ -81,16 +81,16 @@ def test_a_negative_map_takes_the_others_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ("-vf adcvsr -map 0:a out.mkv", "no video stream"),
         ("-vf adcvsr -vn out.mkv", "-vn"),
         ("-filter:v:1 adcvsr out.mkv", "filter:v:1 refers to video stream 1, but the output has 0 to 0"),
     ],
 )
-def test_an_output_without_that_video_is_refused(words: str, message: str) -> None:
+def test_an_output_without_that_video_is_refused(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        found(words, FILM)
+        found(arguments, FILM)
 
 
 def test_inputs_without_video_are_refused() -> None:
@@ -99,7 +99,7 @@ def test_inputs_without_video_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "values"),
+    ("arguments", "values"),
     [
         ("-vf adcvsr -map 0 out.mkv", "0:v:0 1:1 1:2 1:3 1:4 1:5"),
         ("-vf adcvsr -map 0:v -map 0:a out.mkv", "0:v:0 1:a"),
@@ -113,8 +113,8 @@ def test_inputs_without_video_are_refused() -> None:
         ("-map [v] -map 0:v -map 0 out.mkv", "[v] 1:v 1"),
     ],
 )
-def test_maps_are_renumbered(words: str, values: str) -> None:
-    assert maps(words, FILM) == values.split()
+def test_maps_are_renumbered(arguments: str, values: str) -> None:
+    assert maps(arguments, FILM) == values.split()
 
 
 def test_maps_of_other_inputs_are_renumbered() -> None:
@@ -124,22 +124,22 @@ def test_maps_of_other_inputs_are_renumbered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         ("-vf adcvsr -map 0:v -map -0:v:0 -map 0:v out.mkv", "removes the stream of adcvsr"),
         ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map refers to input 3, but the inputs are 0 to 0"),
     ],
 )
-def test_maps_that_cannot_be_are_refused(words: str, message: str) -> None:
+def test_maps_that_cannot_be_are_refused(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        maps(words, FILM)
+        maps(arguments, FILM)
 
 
 def test_a_pipe_gives_its_video_alone() -> None:
     assert maps("-vf adcvsr -map 0:v out.mkv", PIPE, numbers=ONCE) == [UPSCALED_STREAM]
-    for words in ("-vf adcvsr -map 0 out.mkv", "-vf adcvsr -map 0:v -map 0:a? out.mkv"):
+    for arguments in ("-vf adcvsr -map 0 out.mkv", "-vf adcvsr -map 0:v -map 0:a? out.mkv"):
         with pytest.raises(UsageError, match=r"cannot be read twice; .*-map 0:v"):
-            maps(words, PIPE, numbers=ONCE)
+            maps(arguments, PIPE, numbers=ONCE)
 
 
 def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> None:
@@ -147,7 +147,7 @@ def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "values"),
+    ("arguments", "values"),
     [
         ("out.mkv", "0:v:0 1:2 1:3"),
         ("out.mp4", "0:v:0 1:2"),
@@ -162,16 +162,16 @@ def test_of_a_file_that_cannot_be_looked_into_the_rest_is_taken_as_it_is() -> No
         ("out.y4m", "0:v:0"),
     ],
 )
-def test_without_maps_the_choice_is_ffmpegs(words: str, values: str) -> None:
-    assert list(default_maps(output(words), MainStream(0, VIDEO), [FILM], InputMap((1,)))) == values.split()
+def test_without_maps_the_choice_is_ffmpegs(arguments: str, values: str) -> None:
+    assert list(default_maps(output(arguments), MainStream(0, VIDEO), [FILM], InputMap((1,)))) == values.split()
 
 
 @pytest.mark.parametrize(
-    ("words", "values"),
+    ("arguments", "values"),
     [("out.mkv", "1:0 1:2 1:3"), ("-vn out.mka", "1:2"), ("out.wav", "1:2"), ("out.srt", "1:3"), ("a.png", "1:0")],
 )
-def test_other_outputs_are_made_of_the_source(words: str, values: str) -> None:
-    assert list(default_maps(output(words), None, [FILM], InputMap((1,)))) == values.split()
+def test_other_outputs_are_made_of_the_source(arguments: str, values: str) -> None:
+    assert list(default_maps(output(arguments), None, [FILM], InputMap((1,)))) == values.split()
 
 
 def test_a_default_stream_goes_before_a_fuller_one() -> None:
@@ -184,9 +184,9 @@ def test_a_default_stream_goes_before_a_fuller_one() -> None:
 
 def test_audio_from_a_pipe_is_refused_unless_it_is_not_wanted() -> None:
     ours = MainStream(0, None)
-    for words in ("-an out.mkv", "out.png"):
-        assert list(default_maps(output(words), ours, [PIPE], ONCE)) == [UPSCALED_STREAM]
-        check_pipes(output(words), [PIPE], ONCE)
+    for arguments in ("-an out.mkv", "out.png"):
+        assert list(default_maps(output(arguments), ours, [PIPE], ONCE)) == [UPSCALED_STREAM]
+        check_pipes(output(arguments), [PIPE], ONCE)
     with pytest.raises(UsageError, match=r"audio needs input 0.*-an"):
         list(default_maps(output("out.mkv"), ours, [PIPE], ONCE))
     with pytest.raises(UsageError, match="audio needs input 0"):
@@ -208,5 +208,5 @@ def test_a_map_of_everything_keeps_every_stream_in_its_place(kinds: list[str]) -
     film = InputInfo(tuple(InputStream(index=index, kind=kind) for index, kind in enumerate(kinds)))
     videos = [stream for stream in film.streams if stream.kind == "video"]
     for place, video in enumerate(videos):
-        made = maps(f"-filter:v:{place} adcvsr -map 0 out.mkv", film)
-        assert made == [UPSCALED_STREAM if stream is video else f"1:{stream.index}" for stream in film.streams]
+        result = maps(f"-filter:v:{place} adcvsr -map 0 out.mkv", film)
+        assert result == [UPSCALED_STREAM if stream is video else f"1:{stream.index}" for stream in film.streams]

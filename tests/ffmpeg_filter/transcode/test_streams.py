@@ -81,8 +81,8 @@ def test_rgb_pictures_keep_their_colours_whatever_an_encoder_makes_of_them(
     clip = tmp_path / "clip.mkv"
     ffmpeg("-f lavfi -i testsrc2=s=64x48:r=25:d=0.08,format=gbrp -c:v ffv1", clip)
     assert ffadcvsr("-i", clip, f"-vf {NEAREST} -c:v {codec}", out) == 0
-    one, other = (decoded(path)[0].to_ndarray(format="rgb24").mean((0, 1)) for path in (clip, out))
-    assert np.abs(one - other).max() < 1
+    first, second = (decoded(path)[0].to_ndarray(format="rgb24").mean((0, 1)) for path in (clip, out))
+    assert np.abs(first - second).max() < 1
 
 
 def test_alpha_is_enlarged_plainly(out: Path, tmp_path: Path) -> None:
@@ -113,12 +113,12 @@ def rich(tmp_path: Path) -> Path:
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=200\nEND=400\ntitle=Two\n"
     )
     font.write_bytes(b"glyphs")
-    made = tmp_path / "rich.mkv"
+    path = tmp_path / "rich.mkv"
     ffmpeg(PICTURES, SOUND, "-f lavfi -i sine=200:d=0.4 -i", texts, "-i", chapters,
            "-map 0 -map 1 -map 2 -map 3 -map_metadata 4 -c:v ffv1 -c:a flac -c:s srt -metadata:s:a:1 language=jpn",
            "-metadata:s:v:0 title=Picture -disposition:a:1 default+comment -attach", font,
-           "-metadata:s:t mimetype=font/ttf", made)  # fmt: skip
-    return made
+           "-metadata:s:t mimetype=font/ttf", path)  # fmt: skip
+    return path
 
 
 def test_everything_else_in_a_file_comes_along(rich: Path, out: Path) -> None:
@@ -131,7 +131,7 @@ def test_everything_else_in_a_file_comes_along(rich: Path, out: Path) -> None:
         assert after.chapters() == before.chapters()
         assert len(after.chapters()) == 2
         assert after.metadata["title"] == "Film"
-        for one, other in zip(before.streams, after.streams, strict=True):
-            assert other.disposition == one.disposition
-            kept = {"title", "language", "filename", "mimetype"} & set(one.metadata)
-            assert {name: other.metadata.get(name) for name in kept} == {name: one.metadata[name] for name in kept}
+        for first, second in zip(before.streams, after.streams, strict=True):
+            assert second.disposition == first.disposition
+            kept = {"title", "language", "filename", "mimetype"} & set(first.metadata)
+            assert {name: second.metadata.get(name) for name in kept} == {name: first.metadata[name] for name in kept}

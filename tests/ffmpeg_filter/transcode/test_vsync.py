@@ -23,9 +23,9 @@ def test_steady_frames_keep_their_times(count: int, rate: Fraction) -> None:
 
 @given(milliseconds, rates)
 def test_times_are_whole_steps_and_rise(times: list[Fraction], rate: Fraction) -> None:
-    found = vsync.encoder_times(times, rate)
-    kept = [time for time in found if time is not None]
-    assert len(found) == len(times)
+    result = vsync.encoder_times(times, rate)
+    kept = [time for time in result if time is not None]
+    assert len(result) == len(times)
     assert all((time * rate).denominator == 1 for time in kept)
     assert kept == sorted(set(kept))
 
@@ -38,9 +38,9 @@ def test_frames_on_steps_are_all_kept(steps: list[int], rate: Fraction) -> None:
 
 @given(milliseconds, rates)
 def test_in_order_no_frame_moves_far(times: list[Fraction], rate: Fraction) -> None:
-    found = vsync.encoder_times(sorted(times), rate)
+    result = vsync.encoder_times(sorted(times), rate)
     assert all(
-        abs(after - before) * rate < 2 for before, after in zip(sorted(times), found, strict=True) if after is not None
+        abs(after - before) * rate < 2 for before, after in zip(sorted(times), result, strict=True) if after is not None
     )
 
 

@@ -76,9 +76,9 @@ def test_frames_come_as_they_are_asked_for_and_only_a_few_are_read_ahead() -> No
             read.append(n)
             yield grey(tag=n)
 
-    made = upscale(endless(), model="nearest")
-    assert [next(made).tag for _ in range(3)] == [0, 1, 2]
-    made.close()
+    output = upscale(endless(), model="nearest")
+    assert [next(output).tag for _ in range(3)] == [0, 1, 2]
+    output.close()
     assert 3 <= len(read) < 20
 
 
@@ -109,10 +109,10 @@ def test_what_reading_raises_is_raised_behind_the_pictures_of_what_was_read() ->
         yield from (grey(tag=n) for n in range(5))
         raise OSError("the disk is gone")
 
-    made = upscale(failing(), model="nearest-temporal")
-    assert [next(made).tag for _ in range(5)] == list(range(5))
+    output = upscale(failing(), model="nearest-temporal")
+    assert [next(output).tag for _ in range(5)] == list(range(5))
     with pytest.raises(OSError, match="the disk is gone"):
-        next(made)
+        next(output)
     assert not ours_of_all_threads()
 
 
@@ -124,10 +124,10 @@ def test_what_the_network_raises_is_raised() -> None:
 
 
 def test_leaving_early_ends_the_threads() -> None:
-    made = upscale(repeat(grey()), model="nearest")
-    next(made)
+    output = upscale(repeat(grey()), model="nearest")
+    next(output)
     assert len(ours_of_all_threads()) == 3
-    made.close()
+    output.close()
     assert not ours_of_all_threads()
 
 

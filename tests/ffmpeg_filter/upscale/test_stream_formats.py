@@ -24,10 +24,10 @@ from vsadcvsr.plugin.frames import output_frame
 def test_subsampled_frames_of_odd_size_come_out_in_the_size_that_is_asked_for(options: OutputOptions) -> None:
     planes = tuple(np.full(shape, value, np.uint8) for shape, value in (((5, 7), 80), ((3, 4), 100), ((3, 4), 140)))
     odd = RawFrame(VideoFormat("YUV", 8, (1, 1)), 7, 5, planes)
-    (made,) = upscale([odd], model="nearest", **options)
+    (output,) = upscale([odd], model="nearest", **options)
     scale = options.get("scale")
-    assert (made.width, made.height) == ((7 * scale, 5 * scale) if scale else (31, 17))
-    assert [float(plane.mean()) for plane in made.planes] == [80, 100, 140]
+    assert (output.width, output.height) == ((7 * scale, 5 * scale) if scale else (31, 17))
+    assert [float(plane.mean()) for plane in output.planes] == [80, 100, 140]
 
 
 def test_subsampled_frames_of_odd_size_are_those_of_even_size_with_repeated_edges() -> None:
@@ -45,10 +45,10 @@ def test_alpha_is_enlarged_plainly() -> None:
     (first,) = raws(moving(vs.RGB24, length=1))
     clip = moving(vs.GRAY8, length=1)
     (held,) = raws(clip)
-    (made,) = upscale([replace(first, alpha=held.planes[0])], model="nearest")
+    (output,) = upscale([replace(first, alpha=held.planes[0])], model="nearest")
     (plain,) = raws(clip.resize.Bicubic(96, 64))
-    assert made.alpha is not None
-    assert (made.alpha == plain.planes[0]).all()
+    assert output.alpha is not None
+    assert (output.alpha == plain.planes[0]).all()
 
 
 def test_alpha_follows_the_depth_and_is_left_out_where_there_is_no_room() -> None:
@@ -63,12 +63,12 @@ def test_alpha_follows_the_depth_and_is_left_out_where_there_is_no_room() -> Non
 
 def test_frames_that_are_not_active_are_a_plain_upscale_and_the_network_sees_them_all_the_same() -> None:
     clip = moving(length=6)
-    made = list(upscale(raws(clip), model="nearest-temporal", active=lambda raw: raw.tag != 2))
+    outputs = list(upscale(raws(clip), model="nearest-temporal", active=lambda raw: raw.tag != 2))
     theirs = filtered(clip, model="nearest-temporal")
-    assert [same(*pair) for pair in zip(made, theirs, strict=True)] == [True, True, False, True, True, True]
+    assert [same(*pair) for pair in zip(outputs, theirs, strict=True)] == [True, True, False, True, True, True]
     plain = list(raws(clip.resize.Bicubic(96, 64)))[2]
-    assert np.abs(made[2].planes[0].astype(int) - plain.planes[0]).max() <= 1
-    assert made[2].props == theirs[2].props
+    assert np.abs(outputs[2].planes[0].astype(int) - plain.planes[0]).max() <= 1
+    assert outputs[2].props == theirs[2].props
 
 
 @pytest.mark.parametrize("format", [vs.YUV420P8, vs.YUV422P10, vs.RGB24])
@@ -90,6 +90,6 @@ def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
     made = list(upscale(given, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))
     for n, (ours, theirs) in enumerate(zip(made, plain, strict=True)):
         assert ours.props == theirs.props
-        apart = [np.abs(one.astype(int) - other) for one, other in zip(ours.planes, theirs.planes, strict=True)]
-        assert all(one.max() <= 1 for one in apart) == (n != 3)
+        apart = [np.abs(first.astype(int) - other) for first, other in zip(ours.planes, theirs.planes, strict=True)]
+        assert all(item.max() <= 1 for item in apart) == (n != 3)
     assert kinds == [Planes] * 5

@@ -69,9 +69,9 @@ def test_frames_read_as_they_were_written(header: Header, seeds: list[tuple[int,
     assert again == header
     for before, after in zip(frames, taken, strict=True):
         assert (before.format, before.tag, before.props) == (after.format, after.tag, after.props)
-        for one, other in zip([*before.planes, before.alpha], [*after.planes, after.alpha], strict=True):
-            assert (one is None) == (other is None)
-            assert np.array_equal(one, other)  # type: ignore[arg-type]
+        for first, second in zip([*before.planes, before.alpha], [*after.planes, after.alpha], strict=True):
+            assert (first is None) == (second is None)
+            assert np.array_equal(first, second)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("chroma", ["420jpeg", "422", "444", "411", "mono", "444alpha", "420p10", "444p16", "mono12"])
@@ -153,14 +153,14 @@ def test_a_torn_last_frame_is_an_error_behind_the_whole_ones(missing: int) -> No
         next(frames)
 
 
-@pytest.mark.parametrize(("data", "words"), [
+@pytest.mark.parametrize(("data", "message"), [
     (b"", "the input is empty"),
     (b"YUV4MPEG2 W8 H8\n", "a header, but no frame"),
     (b"YUV4MPEG2 W8 H8\nFRA", "frame 0 begins with b'FRA', expected: FRAME"),
     (b"YUV4MPEG2 W8 H8\nFRAME", "frame 0 begins with b'FRAME', expected: FRAME"),
 ])  # fmt: skip
-def test_streams_that_are_none_are_refused_in_words(data: bytes, words: str) -> None:
-    with pytest.raises(MediaError, match=words):
+def test_streams_that_are_none_are_refused_in_words(data: bytes, message: str) -> None:
+    with pytest.raises(MediaError, match=message):
         upscaled(data)
 
 

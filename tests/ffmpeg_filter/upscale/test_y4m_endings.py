@@ -22,7 +22,7 @@ LARGE = len(FRAME) + 3 * (len(FRAME) - len(b"FRAME\n"))
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (b"", "is empty"),
         (HEAD, "a header, but no frame"),
@@ -36,8 +36,8 @@ LARGE = len(FRAME) + 3 * (len(FRAME) - len(b"FRAME\n"))
         (bytes(range(256)) * 40, "input begins with"),
     ],
 )
-def test_what_is_no_clip_is_said_in_one_line(given: bytes, said: str) -> None:
-    with pytest.raises(AdcvsrError, match=said) as error:
+def test_what_is_no_clip_is_said_in_one_line(given: bytes, message: str) -> None:
+    with pytest.raises(AdcvsrError, match=message) as error:
         run(BytesIO(given), BytesIO(), model="nearest")
     assert "\n" not in str(error.value)
 
@@ -51,8 +51,8 @@ def test_the_frames_before_a_torn_one_are_given_out(rest: bytes) -> None:
 
 
 def ended(given: bytes, redirection: str) -> subprocess.CompletedProcess[bytes]:
-    words = ["bash", "-c", f'"$@" {redirection}', "bash", *command("y4m model=nearest:scale=2")]
-    return subprocess.run(words, input=given, capture_output=True, timeout=60, env=surroundings(), check=False)
+    arguments = ["bash", "-c", f'"$@" {redirection}', "bash", *command("y4m model=nearest:scale=2")]
+    return subprocess.run(arguments, input=given, capture_output=True, timeout=60, env=surroundings(), check=False)
 
 
 @pytest.mark.parametrize("redirection", [">&-", "<&-", "> /dev/full", "< /dev/null"])

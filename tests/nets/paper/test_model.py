@@ -84,8 +84,8 @@ def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) ->
         torch.manual_seed(seed)
         rubbish = tuple(torch.rand_like(part) for part in net.initial_state(4, 8))
         tail = torch.cat([x[start:], torch.rand(late, 3, 4, 8)])
-        made, _ = net.step(tail, torch.cat([links[start:], torch.zeros(late)]), rubbish)
-    torch.testing.assert_close(made[2 * late], whole[target], atol=TOLERANCE, rtol=0)
+        output, _ = net.step(tail, torch.cat([links[start:], torch.zeros(late)]), rubbish)
+    torch.testing.assert_close(output[2 * late], whole[target], atol=TOLERANCE, rtol=0)
 
 
 def test_every_frame_within_the_lookahead_counts_and_none_beyond() -> None:
@@ -131,8 +131,8 @@ def test_an_image_network_needs_no_state() -> None:
     net = student(PaperDims(name="image", widths=(4, 4), head_dim=2, decoder=(4, 4, 4, 4), groups=(1,), temporal=False))
     x, links = clip(2, set(), (4, 8))
     with torch.inference_mode():
-        made, following = net.step(x, links, net.initial_state(4, 8))
-        torch.testing.assert_close(made, net(x, links), atol=0, rtol=0)
+        output, following = net.step(x, links, net.initial_state(4, 8))
+        torch.testing.assert_close(output, net(x, links), atol=0, rtol=0)
     assert following == ()
 
 

@@ -115,9 +115,9 @@ def test_what_does_not_fit_a_memory_is_kept_as_its_largest_number() -> None:
     with torch.inference_mode():
         net.unet.stem.weight *= 1e9
         for _ in range(30):
-            made = taken(net, rings, torch.rand(1, 3, 4, 4), torch.ones(1))
+            result = taken(net, rings, torch.rand(1, 3, 4, 4), torch.ones(1))
             rings.advance()
-    assert made.isfinite().all()
+    assert result.isfinite().all()
 
 
 def test_memory_does_not_move() -> None:

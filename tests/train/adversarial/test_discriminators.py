@@ -51,16 +51,16 @@ def test_the_heads_of_256_channels_are_192_and_64() -> None:
     ids=["pixels", "features", "convnext"],
 )
 def test_logits_are_dense_maps(trunk: type[PixelTrunk], shape: tuple[int, int, int], grid: tuple[int, int]) -> None:
-    made = judge(trunk())(torch.rand(6, *shape), links(2, 3))  # type: ignore[call-arg]
-    assert {name: tuple(logits.shape) for name, logits in made.items()} == {
+    result = judge(trunk())(torch.rand(6, *shape), links(2, 3))  # type: ignore[call-arg]
+    assert {name: tuple(logits.shape) for name, logits in result.items()} == {
         "detail": (6, 6, *grid), "consistency": (6, 2, *grid),
     }  # fmt: skip
 
 
 def test_clips_of_a_batch_do_not_see_each_other() -> None:
     network = judge(PixelTrunk(8)).eval()
-    one, other = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)
-    alone, both = network(one, links(1, 3)), network(torch.cat([one, other]), links(2, 3))
+    first, second = torch.rand(3, 3, 16, 16), torch.rand(3, 3, 16, 16)
+    alone, both = network(first, links(1, 3)), network(torch.cat([first, second]), links(2, 3))
     assert torch.allclose(alone["consistency"], both["consistency"][:3], atol=1e-6)
 
 

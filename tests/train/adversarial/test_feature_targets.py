@@ -47,11 +47,11 @@ def vae(folder: Path) -> Path:
     diffusers: Any = importlib.import_module("diffusers")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = diffusers.AutoencoderKL(
+        result = diffusers.AutoencoderKL(
             block_out_channels=(4, 4, 4, 4), down_block_types=["DownEncoderBlock2D"] * 4,
             up_block_types=["UpDecoderBlock2D"] * 4, norm_num_groups=2, latent_channels=4, layers_per_block=1,
         )  # fmt: skip
-        made.save_pretrained(str(folder))
+        result.save_pretrained(str(folder))
     return folder
 
 
@@ -67,9 +67,9 @@ def test_the_papers_targets_follow_its_path(tmp_path: Path) -> None:
         latent = held.post_quant_conv(held.encode(pictures * 2 - 1).latent_dist.mean)
         kernel = small_decoder()["decoder.conv_in.weight"], small_decoder()["decoder.conv_in.bias"]
         entered = torch.nn.functional.conv2d(latent, *kernel, padding=1)
-        made = targets(pictures, torch.zeros(2, 3, 16, 16))
-        assert torch.allclose(made, targets.middle(entered), atol=1e-5)
-    assert made.shape == student.features(torch.rand(2, 3, 16, 16), torch.tensor([0.0, 1])).shape
+        result = targets(pictures, torch.zeros(2, 3, 16, 16))
+        assert torch.allclose(result, targets.middle(entered), atol=1e-5)
+    assert result.shape == student.features(torch.rand(2, 3, 16, 16), torch.tensor([0.0, 1])).shape
     assert not any(value.requires_grad for value in targets.parameters())
     middle = small_decoder()["decoder.mid_block.attentions.0.to_q.weight"]
     assert targets.state_dict()["middle.1.attention.query.weight"].equal(middle)

@@ -21,6 +21,6 @@ def test_no_opinion_pulls_nowhere() -> None:
 
 def test_the_gradient_is_that_of_backward() -> None:
     at = torch.tensor([1.0, 2.0], requires_grad=True)
-    made = at * 3
-    assert gradient((made**2).sum(), made).tolist() == [6.0, 12.0]
+    result = at * 3
+    assert gradient((result**2).sum(), result).tolist() == [6.0, 12.0]
     assert at.grad is None

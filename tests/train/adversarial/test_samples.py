@@ -47,8 +47,8 @@ def test_every_kind_has_one_shape(pool: Dataset, kind: SampleKind) -> None:
 
 def test_a_shuffled_clip_has_the_frames_of_a_clip_in_another_order(pool: Dataset) -> None:
     video, shuffled = made(pool, "video"), made(pool, "shuffled")
-    for one, other in zip(shuffled.truth, shuffled.low, strict=True):
-        assert len({frame.tobytes() for frame in one}) == len({frame.tobytes() for frame in other}) == 4
+    for first, second in zip(shuffled.truth, shuffled.low, strict=True):
+        assert len({frame.tobytes() for frame in first}) == len({frame.tobytes() for frame in second}) == 4
     assert steps(video) != steps(shuffled)
     orders = [made(pool, "shuffled", clips=1, frames=count) for count in (2, 3, 4)]
     assert [len(order.truth[0]) for order in orders] == [2, 3, 4]

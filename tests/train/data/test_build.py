@@ -177,7 +177,7 @@ def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"count": 0}, "count is 0"),
         ({"size": 250}, "size is 250, allowed: a multiple of the scale, 4"),
@@ -190,8 +190,8 @@ def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.Mon
         ({"mix": "clean=2"}, "mix is 'clean=2'"),
     ],
 )
-def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, given: dict[str, object], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, given: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         build.main(words(pictures, tmp_path / "pool", **given))
     assert not (tmp_path / "pool").exists()
 
@@ -205,10 +205,10 @@ def test_an_interrupt_leaves_whole_shards_and_one_line(pictures: Path, tmp_path:
         )  # fmt: skip
     finally:
         os.killpg(running.pid, signal.SIGINT)
-        _, told = running.communicate(timeout=60)
+        _, stderr = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert told.startswith("pool: stopped")
-    assert told.count("\n") == 1
+    assert stderr.startswith("pool: stopped")
+    assert stderr.count("\n") == 1
     assert not list(tmp_path.glob("*.part"))
     assert len(list(tmp_path.glob("*.npy"))) == 2 * len(shard_numbers(tmp_path))
     assert np.load(tmp_path / "0000.hr.npy").shape == (16, 2, 32, 32, 3)

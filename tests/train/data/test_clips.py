@@ -58,8 +58,8 @@ def test_a_torn_video_gives_what_can_be_decoded(tmp_path: Path) -> None:
 
 
 def test_windows_never_reach_across_a_cut() -> None:
-    one, other = blobs(0), blobs(1)
-    video = [one] * 4 + [other] * 3 + [one] * 1
+    first, second = blobs(0), blobs(1)
+    video = [first] * 4 + [second] * 3 + [first] * 1
     assert clips.find_cuts(video) == [4, 7]
     assert [len(shot) for shot in clips.split_shots(video, shortest=3)] == [4, 3]
 

@@ -40,17 +40,17 @@ def test_excluded_files_are_no_source(folder: Path) -> None:
 
 def test_a_folder_further_down_may_be_named(folder: Path) -> None:
     exclude = Exclusion.read([listed(folder, "clips/a.mp4\nimages/a.png\n")])
-    found = SourceFiles.scan([folder / "clips"], frames=3, size=48, exclude=exclude)
-    assert [film.path.name for film in found.videos] == ["ab.mp4", "b.mp4"]
+    result = SourceFiles.scan([folder / "clips"], frames=3, size=48, exclude=exclude)
+    assert [film.path.name for film in result.videos] == ["ab.mp4", "b.mp4"]
 
 
 def test_names_that_match_no_file_are_logged(
     folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "build_shards", lambda *_, **__: 0)
-    words = [str(folder), "--out", "unused", "--frames", "3", "--size", "48"]
+    arguments = [str(folder), "--out", "unused", "--frames", "3", "--size", "48"]
     with caplog.at_level(logging.WARNING):
-        build.main([*words, "--exclude", str(listed(folder, "clips/a.mp4\nclips/absent.mp4\n"))])
+        build.main([*arguments, "--exclude", str(listed(folder, "clips/a.mp4\nclips/absent.mp4\n"))])
     assert "1 names of --exclude match no file, clips/absent.mp4 first" in caplog.text
 
 

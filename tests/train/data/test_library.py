@@ -104,25 +104,25 @@ def test_empty_and_absent_folders_are_refused_in_words(tmp_path: Path) -> None:
 
 
 def test_the_latest_values_are_kept_within_the_room() -> None:
-    kept, made = SizedCache[str, str](10), list[str]()
+    kept, result = SizedCache[str, str](10), list[str]()
 
     def get(key: str, size: int) -> str:
         def make() -> tuple[str, int]:
-            made.append(key)
+            result.append(key)
             return key.upper(), size
 
         return kept.get(key, make)
 
     assert [get(key, 4) for key in "abab"] == list("ABAB")
-    assert made == ["a", "b"]
+    assert result == ["a", "b"]
     get("c", 4)  # a, the oldest, goes
     get("b", 4)
-    assert made == ["a", "b", "c"]
+    assert result == ["a", "b", "c"]
     get("a", 4)
-    assert made == ["a", "b", "c", "a"]
+    assert result == ["a", "b", "c", "a"]
     get("large", 100)  # alone, and kept all the same
     get("large", 100)
-    assert made[4:] == ["large"]
+    assert result[4:] == ["large"]
 
 
 def test_of_two_clips_the_busier_is_taken_half_of_the_time() -> None:

@@ -30,7 +30,7 @@ def test_pictures_stand_and_clips_move() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("clean=.5,haevy=.5", "did you mean 'heavy'"),
         ("clean=.5,heavy=.4", "sum to 0.9"),
@@ -43,6 +43,6 @@ def test_pictures_stand_and_clips_move() -> None:
         ("clean=.5,clean=.5", "has a name twice"),
     ],
 )
-def test_a_wrong_mix_is_refused_in_words(text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_a_wrong_mix_is_refused_in_words(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         Mix.parse(text)

@@ -71,27 +71,27 @@ def clip(frames: int, height: int, width: int) -> Pixels:
 @pytest.mark.parametrize("size", [(1, 16, 16), (5, 10, 20), (9, 3, 5), (25, 8, 16)])
 def test_answers_are_four_times_as_large(model: DoveModel, size: tuple[int, int, int]) -> None:
     frames, height, width = size
-    made = checked_target(DoveTeacher(model), TeacherInput(clip(*size)))
-    assert made.shape == (frames, 4 * height, 4 * width, 3)
-    assert made.std() > 0
+    target = checked_target(DoveTeacher(model), TeacherInput(clip(*size)))
+    assert target.shape == (frames, 4 * height, 4 * width, 3)
+    assert target.std() > 0
 
 
 def test_an_answer_hangs_on_the_clip_and_the_seed_alone(model: DoveModel) -> None:
     first, second = TeacherInput(clip(2, 8, 8)), TeacherInput(clip(3, 8, 8))
     one, other = DoveTeacher(model, seed=1), DoveTeacher(model, seed=2)
-    made = one.target(first)
+    target = one.target(first)
     one.target(second)
-    assert np.array_equal(made, one.target(first))
-    assert not np.array_equal(made, other.target(first))
+    assert np.array_equal(target, one.target(first))
+    assert not np.array_equal(target, other.target(first))
 
 
 def test_a_clip_is_padded_with_its_last_frame_and_with_black() -> None:
     low = clip(3, 10, 18)
-    made = enlarge(low)
-    assert made.shape == (3, 9, 64, 128)
-    assert torch.equal(made[:, 2:], made[:, 2:3].expand(-1, 7, -1, -1))
-    assert bool((made[:, :, 42:] == -1).all())
-    assert bool((made[:, :, :, 74:] == -1).all())
+    result = enlarge(low)
+    assert result.shape == (3, 9, 64, 128)
+    assert torch.equal(result[:, 2:], result[:, 2:3].expand(-1, 7, -1, -1))
+    assert bool((result[:, :, 42:] == -1).all())
+    assert bool((result[:, :, :, 74:] == -1).all())
     full = enlarge(np.full((1, 16, 16, 3), 255, np.uint8))
     assert bool((full == 1).all())
     wanted = torch.nn.functional.interpolate(torch.tensor([[[0.0, 255.0]]]), scale_factor=4.0, mode="linear")
@@ -121,14 +121,14 @@ class Watched:
 def test_one_step_is_the_papers_formula(model: DoveModel) -> None:
     watched = Watched(model.transformer)
     latent = torch.randn(1, 3, 4, 8, 4, generator=torch.Generator().manual_seed(0))
-    made = DoveModel(watched, model.vae, model.scheduler, model.prompt)._step(latent)
+    result = DoveModel(watched, model.vae, model.scheduler, model.prompt)._step(latent)
     held = watched.asked["hidden_states"]
     assert torch.equal(held, torch.cat([latent[:, :1], latent], 1))  # 3 latent frames become 4 for patches of 2
     assert watched.asked["timestep"].tolist() == [TIME_STEP] == [399]
     assert torch.equal(watched.asked["encoder_hidden_states"], model.prompt)
     share = model.scheduler.alphas_cumprod[TIME_STEP].float()
     wanted = share.sqrt() * held - (1 - share).sqrt() * watched.answer
-    assert torch.allclose(made, wanted[:, 1:], atol=1e-6)
+    assert torch.allclose(result, wanted[:, 1:], atol=1e-6)
 
 
 def test_at_full_size_it_is_the_model_of_the_dove_paper() -> None:
@@ -144,8 +144,8 @@ def test_at_full_size_it_is_the_model_of_the_dove_paper() -> None:
     scheduler = diffusers.CogVideoXDPMScheduler()
     scheduler.alphas_cumprod = scheduler.alphas_cumprod.to("meta")
     with torch.inference_mode():
-        made = DoveModel(transformer, vae, scheduler, prompt)._step(torch.empty(1, 7, 16, 64, 64, device="meta"))
-    assert made.shape == (1, 7, 16, 64, 64)  # the latent of 25 frames of 512x512
+        result = DoveModel(transformer, vae, scheduler, prompt)._step(torch.empty(1, 7, 16, 64, 64, device="meta"))
+    assert result.shape == (1, 7, 16, 64, 64)  # the latent of 25 frames of 512x512
 
 
 def test_rotary_embeddings_are_those_of_the_larger_grid(model: DoveModel) -> None:
@@ -174,12 +174,12 @@ def test_the_latent_is_a_draw_from_the_encoder_at_its_scale(model: DoveModel) ->
 def test_pieces_are_answered_one_by_one(model: DoveModel) -> None:
     low = clip(12, 16, 32)
     pieces = DoveTiling(chunk=9, chunk_overlap=2, tile=(64, 80), tile_overlap=(16, 32))
-    made = DoveTeacher(model, pieces).target(TeacherInput(low))
-    assert made.shape == (12, 64, 128, 3)
+    target = DoveTeacher(model, pieces).target(TeacherInput(low))
+    assert target.shape == (12, 64, 128, 3)
     generator = torch.Generator().manual_seed(42)
     first = model.restore(enlarge(low[:9])[..., :80], generator)
     kept = first[:, :6, :, :64].mul(255).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
-    assert np.array_equal(made[:6, :, :64], kept)  # up to the middle of what the pieces share
+    assert np.array_equal(target[:6, :, :64], kept)  # up to the middle of what the pieces share
 
 
 def test_too_little_memory_is_told_in_one_line(model: DoveModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,10 +265,10 @@ def test_a_prompt_of_another_model_is_refused(folder: Path, tmp_path: Path) -> N
 
 def test_the_command_answers_a_pool_once(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pool = fill_pool(tmp_path / "pool", clips=2, frames=2, side=8)
-    words = [str(pool), "--teacher", "dove", "--weights", str(folder), "--device", "cpu"]
+    arguments = [str(pool), "--teacher", "dove", "--weights", str(folder), "--device", "cpu"]
     with pytest.raises(UsageError, match="teacher 'dove'"):
         Dataset(pool, teacher="dove")
-    assert label.main(words) == 0
+    assert label.main(arguments) == 0
     first = (pool / "0000.dove.npy").read_bytes()
     batch = Dataset(pool, teacher="dove").batch(np.random.default_rng(0), 1, frames=2, lr_size=8)
     assert batch.target.shape == batch.truth.shape

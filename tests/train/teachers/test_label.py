@@ -45,14 +45,14 @@ def pool(tmp_path: Path) -> Path:
 @pytest.fixture
 def teacher(monkeypatch: pytest.MonkeyPatch) -> Inverse:
     """At hand for the command as `inverse`."""
-    made = Inverse()
+    result = Inverse()
 
     def opened(_: Namespace) -> Inverse:
-        return made
+        return result
 
     monkeypatch.setitem(label.TEACHERS, "inverse", opened)
     monkeypatch.setattr("vsadcvsr.train.options.TEACHERS", tuple(label.TEACHERS))
-    return made
+    return result
 
 
 def command(pool: Path, *more: str) -> int:

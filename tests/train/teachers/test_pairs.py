@@ -100,16 +100,16 @@ def test_frames_that_a_teacher_left_out_are_not_asked_for(folders: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "message"),
     [
         ((7, 80, 100), r"one is 100x80, but .*one\.mkv asks for 96x80"),
         ((6, 80, 96), r"one has 6 frames, but .*one\.mkv asks for 7"),
     ],
 )
-def test_answers_that_do_not_fit_are_named(folders: Path, shape: tuple[int, int, int], said: str) -> None:
+def test_answers_that_do_not_fit_are_named(folders: Path, shape: tuple[int, int, int], message: str) -> None:
     write_pictures(folders / "odd" / "one", film(*shape))
     write_pictures(folders / "odd" / "two", film(7, 80, 96))
-    with pytest.raises(MediaError, match=said):
+    with pytest.raises(MediaError, match=message):
         pairs.main(words(folders, taught="odd"))
 
 
