@@ -10,8 +10,9 @@ import onnx
 import onnxruntime
 import pytest
 
+from tests.backends.image_networks import write_image_network
 from vsadcvsr.bench import mlrt
-from vsadcvsr.bench.__main__ import mlrt_report, text
+from vsadcvsr.bench.__main__ import file_report, mlrt_report, text
 from vsadcvsr.bench.components import BenchOptions
 from vsadcvsr.errors import BackendError
 
@@ -53,3 +54,28 @@ def test_what_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(mlrt, "TIMEOUT", 0.2)
     with pytest.raises(BackendError, match="it took longer than 0 s"):
         mlrt.measure_plugin(sys.executable, "ov", tmp_path, (8, 6), frames=1)
+
+
+def test_one_file_goes_through_both_in_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import json, sys\nfrom pathlib import Path\norder = json.loads(sys.argv[1])\n"
+    code += "own = order['plugin'] == 'adcvsr'\nsys.exit('no such plugin') if order['plugin'] == 'ov' else None\n"
+    code += "assert Path(order['source']).stat().st_size == 48 * 32 * 3 // 2 and order['images'] == 1\n"
+    code += "Path(order['output']).write_bytes(bytes([7, 9 if own else 8]))\nprint([20.0 if own else 30.0])\n"
+    host(tmp_path, code, monkeypatch)
+    choice = BenchOptions(model=str(tmp_path / "net.onnx"), width=48, height=32)
+    report = file_report(choice, sys.executable, frames=1, rounds=2)
+    assert report.parts["AdcVSR openvino"].count == 2
+    assert report.ratios == {
+        "vs-mlrt ort / AdcVSR ort": 1.5,
+        "AdcVSR ort: largest difference from vs-mlrt ort in 255": 1,
+        "AdcVSR ort: share of samples that differ": 0.5,
+    }
+    assert report.left_out == {"vs-mlrt ov": "no such plugin"}
+
+
+def test_the_file_goes_through_the_host_in_yuv(tmp_path: Path) -> None:
+    network = write_image_network(tmp_path / "net.onnx", scale=4)
+    comparison = mlrt.compare_file(str(tmp_path / "no-python"), network, (32, 24), frames=1, rounds=1)
+    assert comparison.left_out.keys() == {"vs-mlrt ov", "vs-mlrt ort"}
+    assert comparison.outputs["AdcVSR ort"].size == 128 * 96 * 3 // 2
+    assert comparison.difference("AdcVSR ort", "AdcVSR openvino")[0] <= 1

@@ -19,7 +19,7 @@ from pathlib import Path
 from vsadcvsr import backends
 from vsadcvsr.bench import mlrt
 from vsadcvsr.bench.baseline import write_baseline
-from vsadcvsr.bench.components import BenchOptions, noise, open_engine, step_action, stream_action
+from vsadcvsr.bench.components import BenchOptions, is_image_network, noise, open_engine, step_action, stream_action
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.realesrgan import run_action
 from vsadcvsr.bench.timing import Timing, compare, measure
@@ -93,10 +93,28 @@ def mlrt_report(choice: BenchOptions, python: str, *, frames: int) -> Report:
             try:
                 if not network.exists():
                     mlrt.write_network(network)
-                parts[name] = mlrt.measure_plugin(python, plugin, network, (choice.width, choice.height), frames=frames)
+                size = choice.width, choice.height
+                parts[name] = Timing.of(mlrt.measure_plugin(python, plugin, network, size, frames=frames))
             except AdcvsrError as error:
                 left_out[name] = str(error)
     return Report("", parts, {}, left_out)
+
+
+def file_report(choice: BenchOptions, python: str, *, frames: int, rounds: int) -> Report:
+    """The model's ONNX file through vs-mlrt's plugins and through our backends, 8-bit YUV in and out."""
+    comparison = mlrt.compare_file(
+        python, Path(choice.model), (choice.width, choice.height), frames=frames, rounds=rounds
+    )
+    parts = {name: Timing.of(times) for name, times in comparison.times.items()}
+    ratios: dict[str, float] = {}
+    for plugin in mlrt.PLUGINS:
+        rival, own = mlrt.rival_name(plugin), mlrt.own_name(plugin)
+        if {rival, own} <= parts.keys():
+            ratios[f"{rival} / {own}"] = parts[rival].median / parts[own].median
+            most, share = comparison.difference(rival, own)
+            ratios[f"{own}: largest difference from {rival} in 255"] = most
+            ratios[f"{own}: share of samples that differ"] = share
+    return Report("the CPU", parts, ratios, comparison.left_out)
 
 
 def host_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
@@ -128,7 +146,7 @@ def merge_reports(first: Report, *others: Report) -> Report:
 
 def text(report: Report, choice: BenchOptions) -> str:
     """The report for people."""
-    lines = [f"{choice.model} on {report.label}, {choice.width}x{choice.height} x4", ""]
+    lines = [f"{choice.model} on {report.label}, {choice.width}x{choice.height}", ""]
     lines.append(f"{'part':30}{'ms a frame':>11}{'spread':>9}{'frames/s':>10}")
     for name, timing in report.parts.items():
         lines.append(f"{name:30}{timing.median:11.2f}{timing.spread:9.2f}{timing.rate:10.1f}")
@@ -151,7 +169,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--rival", nargs="?", const=sys.executable, metavar="PYTHON",
         help="beside Real-ESRGAN under ncnn and, where this Python or the one that is named has vs-mlrt "
-        "(vapoursynth-mlrt-ov, vapoursynth-mlrt-ort), under that: takes a minute",
+        "(vapoursynth-mlrt-ov, vapoursynth-mlrt-ort), under that: takes a minute; for an ONNX file of any origin "
+        "as --model, the same file under vs-mlrt",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the timings, with the machine, here")
     return parser.parse_args(argv)
@@ -170,13 +189,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status("bench", lambda: _measure(values))
 
 
-def _measure(arguments: argparse.Namespace) -> None:
-    choice = _choice(arguments)
-    inner = engine_report(choice, count=arguments.count, rounds=arguments.rounds)
-    others = [make(choice, count=arguments.count, rounds=arguments.rounds) for make in (baseline_report, host_report)]
+def _measured(choice: BenchOptions, arguments: argparse.Namespace) -> Report:
+    """The report that the options ask for; with --rival and an image network that of its file alone."""
+    count, rounds = arguments.count, arguments.rounds
+    if arguments.rival and is_image_network(choice):
+        return file_report(choice, arguments.rival, frames=count, rounds=rounds)
+    inner = engine_report(choice, count=count, rounds=rounds)
+    others = [make(choice, count=count, rounds=rounds) for make in (baseline_report, host_report)]
     if arguments.rival:
         others += [realesrgan_report(choice, rounds=3), mlrt_report(choice, arguments.rival, frames=8)]
-    report = merge_reports(inner, *others)
+    return merge_reports(inner, *others)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    choice = _choice(arguments)
+    report = _measured(choice, arguments)
     print(text(report, choice))
     if arguments.json:
         written = {"choice": asdict(choice), "machine": asdict(this_machine()), **asdict(report)}

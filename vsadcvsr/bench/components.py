@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from vsadcvsr.backends import Backend
+from vsadcvsr.backends.image_backend import ImageBackend
 from vsadcvsr.bench.timing import Action
 from vsadcvsr.color import ColorFormat
 from vsadcvsr.engine import Engine, InputFrame, load
@@ -40,6 +41,11 @@ def open_engine(choice: BenchOptions) -> tuple[Backend, Engine]:
     """The backend, and an engine that shares it. Raises UsageError, WeightsError or BackendError."""
     named = {name: value for name, value in asdict(choice).items() if name not in {"width", "height"}}
     return load(**named), Engine.open(**named)
+
+
+def is_image_network(choice: BenchOptions) -> bool:
+    """Whether the model is an ONNX file that vs-mlrt runs as well."""
+    return isinstance(open_engine(choice)[0], ImageBackend)
 
 
 def step_action(backend: Backend, frames: list[Array]) -> Action:
