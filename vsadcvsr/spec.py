@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from vsadcvsr.errors import UsageError
 
 type Array = NDArray[np.float32]
-type Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 type Tiling = Literal["supported", "discouraged", "refused"]
 """What a network says of tiles: some look at whole frames, some divide frames themselves."""
 type ColorFix = Literal["none", "frame"]

@@ -82,7 +82,6 @@ class FrameInfo:
     """Frame number; it restarts when size or format change."""
     rate: Fraction | None = None
     """Frames per second; None if unknown."""
-    is_key: bool = True
     location: str | None = None
     range: str | None = None
     matrix: str | None = None
@@ -228,7 +227,6 @@ class ShowinfoParser:
                 sar=Fraction(int(over), int(under)) if int(over) and int(under) else None,
                 field=fields["i"],
                 rate=self._rate,
-                is_key=fields.get("iskey") != "0",
                 location=fields["cl"] if fields.get("cl") in LOCATIONS else None,
                 side_data=frozenset(self._side_data),
                 **known,  # type: ignore[arg-type]  # all of them text

@@ -34,7 +34,7 @@ def build_options() -> ArgumentParser:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     parser.add_argument("--jobs", type=int, default=cores, help="processes; default: one for each core")
     parser.add_argument(
-        "--room", type=int, default=CACHE_MIB, help="MiB of decoded files to keep; default: %(default)s"
+        "--cache-mib", type=int, default=CACHE_MIB, help="MiB of decoded files to keep; default: %(default)s"
     )
     parser.add_argument("--part", default="0/1", help="this machine's share: 0/2 and 1/2 are two halves")
     return parser

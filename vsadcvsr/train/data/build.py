@@ -119,7 +119,8 @@ def _make_shards(plan: DatasetPlan, numbers: Sequence[int], jobs: int, cache_byt
         try:
             yield from _completed(workers, iter(numbers), 2 * jobs)
         except BrokenProcessPool as error:
-            raise MediaError("a process of the pool was killed, perhaps for memory; lower --jobs or --room") from error
+            message = "a process of the pool was killed, perhaps for memory; lower --jobs or --cache-mib"
+            raise MediaError(message) from error
         finally:
             workers.shutdown(cancel_futures=True)
 
@@ -169,7 +170,8 @@ class _BuildProcess:
 
 def _shard_range(arguments: argparse.Namespace) -> range:
     """The shards that are asked for; UsageError where a number is out of bounds."""
-    check_minimums(arguments, {"count": 1, "frames": 1, "jobs": 1, "room": 1, "seed": 0, "size": 8 * arguments.scale})
+    minimums = {"count": 1, "frames": 1, "jobs": 1, "cache_mib": 1, "seed": 0, "size": 8 * arguments.scale}
+    check_minimums(arguments, minimums)
     if arguments.size % arguments.scale:
         raise UsageError.of("--size", arguments.size, f"a multiple of the scale, {arguments.scale}")
     part, parts = parse_share(arguments.part)
@@ -185,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log.warning("%d names of --exclude match no file, %s first", len(unmatched), unmatched[0])
     sources = SourceFiles.scan(values.folders, frames=values.frames, size=values.size, exclude=exclude)
     plan = DatasetPlan(sources, values.out, values.seed, mix, values.scale)
-    build_shards(plan, shards, jobs=values.jobs, cache_bytes=values.room << 20)
+    build_shards(plan, shards, jobs=values.jobs, cache_bytes=values.cache_mib << 20)
     return 0
 
 

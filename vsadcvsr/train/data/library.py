@@ -69,7 +69,7 @@ class SizedCache[Key, Value]:
     """The latest values, up to a number of bytes, and always one."""
 
     def __init__(self, capacity: int) -> None:
-        self._room, self._bytes = capacity, 0
+        self._capacity, self._bytes = capacity, 0
         self._values: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
 
     def get(self, key: Key, make: Callable[[], tuple[Value, int]]) -> Value:
@@ -78,7 +78,7 @@ class SizedCache[Key, Value]:
             self._values[key] = entry = make()
             self._bytes += entry[1]
         self._values.move_to_end(key)
-        while self._bytes > self._room and len(self._values) > 1:
+        while self._bytes > self._capacity and len(self._values) > 1:
             self._bytes -= self._values.popitem(last=False)[1][1]
         return self._values[key][0]
 
