@@ -11,10 +11,27 @@ from pathlib import Path
 from vsadcvsr.errors import MediaError
 from vsadcvsr.files import replacing
 
+_HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>@TITLE@</title>
+<style>
+* { box-sizing: border-box; }
+[hidden] { display: none !important; }
+h1 { font-size: 16px; margin: 0 0 8px; font-weight: 600; overflow-wrap: anywhere; }
+ul { color: var(--dim); padding-left: 18px; }
+button[aria-pressed="true"] { border-color: var(--mark); color: var(--mark); }
+:focus-visible { outline: 2px solid var(--mark); outline-offset: 1px; }
+</style>
+"""
+"""The beginning of every page; a template continues it, with the colors `--dim` and `--mark` in its style."""
+
 
 def render(template: str, title: str, data: Mapping[str, object]) -> bytes:
     """A page of a template, with the title in place of `@TITLE@` and the data, as JSON, in that of `@DATA@`."""
-    before, after = template.replace("@TITLE@", html.escape(title)).split("@DATA@")
+    before, after = (_HEAD + template).replace("@TITLE@", html.escape(title)).split("@DATA@")
     page = before + json.dumps(data).replace("</", "<\\/") + after
     return page.encode(errors="replace")  # the title may be a name that is no text
 
