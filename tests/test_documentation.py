@@ -19,6 +19,7 @@ import pytest
 
 from tests.pages import ALL, PAGES, README, ROOT, console_lines, lines_with, shell_lines
 from tests.requirements import requires
+from vsadcvsr.cli import app
 from vsadcvsr.evaluate.metrics.registry import CHOICES, COLUMNS
 
 GUIDES = {
@@ -80,8 +81,11 @@ def main_of(arguments: list[str]) -> Callable[[list[str]], int]:
     if arguments[:2] == ["python", "-m"]:
         path = ROOT.joinpath(*arguments[2].split("."))
         name = f"{arguments[2]}.__main__" if path.is_dir() else arguments[2]
+    elif arguments[:2] == ["adcvsr", "models"]:
+        return lambda _: int(app([*arguments[1:3], "--help"], standalone_mode=False) or 0)
     else:
-        name = {"adcvsr": "vsadcvsr.evaluate.__main__", "ffadcvsr": "ffmpeg_filter.cli"}[arguments[0]]
+        names = {"adcvsr": f"vsadcvsr.{arguments[1]}.__main__", "ffadcvsr": "ffmpeg_filter.cli"}
+        name = names[arguments[0]]
     main: Callable[[list[str]], int] = import_module(name).main
     return main
 

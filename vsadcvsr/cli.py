@@ -86,6 +86,7 @@ def add_model(
     from vsadcvsr.weights.catalog import entries
     from vsadcvsr.weights.store import find
 
+    logging.getLogger("vsadcvsr").setLevel(logging.WARNING)  # the model is loaded to be looked at, not to run
     name = file.stem if name is None else name
     if name in entries():
         raise UsageError(f"{name} is the name of a model that ships; take another with --name")

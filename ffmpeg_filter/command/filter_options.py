@@ -12,7 +12,7 @@ from vsadcvsr.plugin.formats import MAX_SIDE
 
 _ALIASES = {"w": "width", "h": "height"}
 _HELP = {
-    "model": ("<string>", "a model's name (adcvsr models), or the path of an .onnx or .safetensors file"),
+    "model": ("<string>", "a model's name (adcvsr models), or the path of an .onnx, .safetensors or .pth file"),
     "scale": ("<int>", "1 to 4: the network makes x4, the rest is a downscale of it"),
     "width": ("<int>", "exact output width; -1 keeps the aspect, -2 makes it even, 0 is by scale; also w"),
     "height": ("<int>", "exact output height, in the same way; also h"),
