@@ -144,6 +144,14 @@ def test_files_that_pages_name_are_there() -> None:
                 assert (ROOT / name).exists(), (page, name)
 
 
+def test_modules_of_the_page_of_names_are_there() -> None:
+    _, _, tables = PAGES["docs/renames.md"].partition("## Modules")
+    names = set(re.findall(r"`((?:vsadcvsr|ffmpeg_filter)\.[\w.]+)`", tables))
+    assert len(names) > 100
+    for path in (ROOT.joinpath(*name.split(".")) for name in names):
+        assert path.with_suffix(".py").exists() or (path / "__init__.py").exists(), path
+
+
 def test_the_table_of_metrics_is_whole() -> None:
     table = PAGES["docs/evaluation.md"].partition("| name | what it is | in |")[2].partition("\n\n")[0]
     rows = [row.strip("|").split("|") for row in table.splitlines()[2:]]
