@@ -1,4 +1,4 @@
-"""The `adcvsr` command: what is installed, which models there are, how fast it runs, how models are made and judged."""
+"""The `adcvsr` command: checks of the installation, models, benchmarks, evaluation and training of upscalers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 @app.command()
 def doctor() -> None:
-    """What is installed, which providers work, whether the plugin loads; exit code 1 if something is broken."""
+    """Checks Python, runtimes, devices, the VapourSynth plugin and FFmpeg; exit status 1 if something is broken."""
     from vsadcvsr.doctor import examine
 
     logging.getLogger("vsadcvsr").setLevel(logging.WARNING)  # the findings themselves say which backend runs
@@ -42,7 +42,7 @@ def doctor() -> None:
 
 @models_app.callback()
 def models(context: typer.Context) -> None:
-    """The models that can be asked for by name, with their facts."""
+    """Lists the models that can be used by name: files, lookahead (frames), precisions, range of denoise."""
     from vsadcvsr.weights import user_models
     from vsadcvsr.weights.catalog import entries
 
@@ -57,8 +57,8 @@ def models(context: typer.Context) -> None:
 
 
 @models_app.command("fetch")
-def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list that does not ship.")]) -> None:
-    """Brings a model that is too big to ship from its public home; the same command again goes on where it stopped."""
+def fetch_model(name: Annotated[str, typer.Argument(help="A model of `adcvsr models` that does not ship.")]) -> None:
+    """Downloads a model that is too big to ship; after an interruption, the same command resumes."""
     from vsadcvsr.weights.download import download
 
     with Progress(console=Console(stderr=True), transient=True) as bars:
@@ -77,9 +77,9 @@ def fetch_model(name: Annotated[str, typer.Argument(help="A model of the list th
 @models_app.command("add")
 def add_model(
     file: Annotated[Path, typer.Argument(help="An .onnx, .safetensors or .pth file, which is copied.")],
-    name: Annotated[str | None, typer.Option(help="What to call it; by default the name of the file.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model; by default that of the file.")] = None,
 ) -> None:
-    """Adds a network of any origin to the models that can be asked for by name, with its checksum."""
+    """Adds a network of any origin to the models that can be used by name, with its checksum."""
     from vsadcvsr import backends
     from vsadcvsr.errors import UsageError
     from vsadcvsr.weights import user_models
@@ -106,7 +106,7 @@ def remove_model(name: Annotated[str, typer.Argument(help="A model that was adde
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
 def bench(context: typer.Context) -> None:
-    """Speed of each part at 480x270 to 1920x1080; `adcvsr bench --help` lists its options."""
+    """Measures the speed of each part; by default from 480x270 to 1920x1080."""
     from vsadcvsr.bench.__main__ import main as run
 
     raise typer.Exit(run(context.args) or 0)
@@ -114,7 +114,7 @@ def bench(context: typer.Context) -> None:
 
 @app.command(add_help_option=False, context_settings=_PASSED_ON)
 def evaluate(context: typer.Context) -> None:
-    """How good and how steady any upscalers are, side by side; `adcvsr evaluate --help` lists its options."""
+    """Measures quality and stability of upscalers on clips, with and without ground truth."""
     from vsadcvsr.evaluate import options
 
     options.evaluation().parse_args(context.args)  # --help and mistakes do without the extra
@@ -128,15 +128,17 @@ def evaluate(context: typer.Context) -> None:
 def compare(
     inputs: Annotated[list[Path], typer.Argument(help="Two or more videos or folders of pictures.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("compare.html"),
-    names: Annotated[str | None, typer.Option(help="What to call them, with commas between.")] = None,
-    truth: Annotated[Path | None, typer.Option(help="The ground truth, which PSNR and SSIM are measured by.")] = None,
-    start: Annotated[int, typer.Option(help="The first frame.")] = 0,
-    frames: Annotated[int, typer.Option(help="How many frames.")] = 25,
-    crop: Annotated[int, typer.Option(help="Only the middle, of this many pixels a side.")] = 0,
-    quality: Annotated[int, typer.Option(help="WebP's, 1 to 100.")] = 92,
-    lossless: Annotated[bool, typer.Option("--lossless", help="PNG instead of WebP.")] = False,
+    names: Annotated[
+        str | None, typer.Option(help="Their names on the page, separated by commas; by default the file names.")
+    ] = None,
+    truth: Annotated[Path | None, typer.Option(help="Ground truth; PSNR and SSIM are measured against it.")] = None,
+    start: Annotated[int, typer.Option(help="First frame, from 0.")] = 0,
+    frames: Annotated[int, typer.Option(help="Number of frames.")] = 25,
+    crop: Annotated[int, typer.Option(help="Width and height of the centre to show, in pixels; 0: all.")] = 0,
+    quality: Annotated[int, typer.Option(help="Quality of WebP images, 1 to 100.")] = 92,
+    lossless: Annotated[bool, typer.Option("--lossless", help="PNG images instead of WebP.")] = False,
 ) -> None:
-    """One HTML page with videos side by side: slider, zoom, blink, difference, frames in step, measures over time."""
+    """Writes an HTML page that compares videos: slider, zoom, blink, difference, synchronous frames, metrics."""
     from vsadcvsr.errors import UsageError
 
     with needs("evaluate", "compare"):
@@ -156,11 +158,13 @@ def compare(
 
 @app.command()
 def export(
-    weights: Annotated[Path, typer.Argument(help="A .safetensors file that training made.")],
+    weights: Annotated[Path, typer.Argument(help="A .safetensors file written by training.")],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
-    denoise: Annotated[float, typer.Option(help="0 to 1: the share of the restoring weights beside it.")] = 0.0,
+    denoise: Annotated[
+        float, typer.Option(help="Share of the restoring weights (NAME-restore.safetensors), 0 to 1.")
+    ] = 0.0,
 ) -> None:
-    """Writes the step form of a trained network as ONNX, for `Upscale(clip, model="OUT.onnx")`."""
+    """Writes a trained network as streaming ONNX, for `core.adcvsr.Upscale(clip, model="OUT.onnx")`."""
     from vsadcvsr.blending import Blend, checked
     from vsadcvsr.weights.store import restoring
 
@@ -176,11 +180,12 @@ def export(
 @app.command()
 def convert(
     files: Annotated[
-        list[Path], typer.Argument(help="AdcSR's net_params_200.pkl and halfDecoder.ckpt, or one of ours.")
+        list[Path],
+        typer.Argument(help="AdcSR's net_params_200.pkl and halfDecoder.ckpt, or one checkpoint of adcvsr train."),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .safetensors file to write.")],
 ) -> None:
-    """Writes the official AdcSR checkpoints, or one of our training, as a weights file; runs nothing in them."""
+    """Converts AdcSR's official checkpoints, or one of adcvsr train, to a weights file, without running their code."""
     from vsadcvsr.weights.convert import convert as write
 
     with needs("torch", "convert"):  # for weights in the paper's layout
@@ -192,23 +197,29 @@ def convert(
 
 @app.command()
 def train(
-    settings: Annotated[Path | None, typer.Argument(help="A TOML file; options replace what it says.")] = None,
+    settings: Annotated[Path | None, typer.Argument(help="A TOML file; options override its settings.")] = None,
     data: Annotated[list[Path] | None, typer.Option(help="A folder of pictures and videos; may be repeated.")] = None,
     exclude: Annotated[
-        list[Path] | None, typer.Option(help="A text file with names of files of data to leave out.")
+        list[Path] | None,
+        typer.Option(help="A text file with names of files to leave out, one per line; may be repeated."),
     ] = None,
-    pool: Annotated[Path | None, typer.Option(help="Instead of data: a pool that is already filled.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder for checkpoints, weights and the model card.")] = None,
-    model: Annotated[str | None, typer.Option(help="The student: fast, base or paper.")] = None,
-    scale: Annotated[int | None, typer.Option(help="Scale of the student and of its pool, 1 to 4.")] = None,
-    begin: Annotated[str | None, typer.Option(help="What to start from: a model's name or a weights file.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of stage 1, regression to the teacher.")] = None,
-    more: Annotated[list[str] | None, typer.Option("--set", help="Any setting, as adversarial.steps=500.")] = None,
+    pool: Annotated[Path | None, typer.Option(help="A filled pool of samples, instead of --data.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for checkpoints, weights and the model card.")] = None,
+    model: Annotated[str | None, typer.Option(help="The network to train: fast, base or paper.")] = None,
+    scale: Annotated[
+        int | None, typer.Option(help="Factor of enlargement of the network and its pool, 1 to 4.")
+    ] = None,
+    begin: Annotated[str | None, typer.Option(help="Weights to start from: a model's name or a file.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps of stage 1 (regression to the teacher).")] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting, such as adversarial.steps=500; may be repeated."),
+    ] = None,
 ) -> None:
-    """Trains a student; the same command again goes on where it stopped.
+    """Trains a network; after an interruption, the same command resumes.
 
-    Stage 1 is regression; a setting of `adversarial` adds stage 2, dual-head adversarial distillation. On several
-    GPUs, or cores, of which a process takes one: torchrun --nproc-per-node N -m vsadcvsr.cli train …
+    Stage 1 is regression; settings of `adversarial` add stage 2, dual-head adversarial distillation. On N GPUs or CPU
+    cores: torchrun --nproc-per-node N -m vsadcvsr.cli train …
     """
     with needs("train", "training"):
         check("onnx")  # which only the end of a run would miss

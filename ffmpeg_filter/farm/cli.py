@@ -71,22 +71,29 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="plan | work | merge | status | report")
     plan = _add_verb(verbs, "plan", _plan, "divide a command into chunks: plan JOB -- -i in.mp4 -vf adcvsr … out.mkv")
     plan.add_argument(
-        "--chunk-seconds", type=_parse_seconds, default=Fraction(20), metavar="S", help="length; default 20"
+        "--chunk-seconds",
+        type=_parse_seconds,
+        default=Fraction(20),
+        metavar="S",
+        help="length of chunks in seconds, such as 20 or 1001/30; default: 20",
     )
-    work = _add_verb(verbs, "work", _work, "render chunks; by default all that no other worker holds")
+    work = _add_verb(verbs, "work", _work, "render chunks; by default all that no other worker has claimed")
     which = work.add_mutually_exclusive_group()
-    which.add_argument("--chunk", type=_parse_count, metavar="N", help="this one only; numbers start at 0")
-    which.add_argument("--next", action="store_true", help="one chunk, the first that no worker holds")
+    which.add_argument("--chunk", type=_parse_count, metavar="N", help="render chunk N only; numbers start at 0")
+    which.add_argument("--next", action="store_true", help="render one chunk, the first that no worker has claimed")
     _add_verb(verbs, "merge", _merge, "merge the chunks into the output")
     status = _add_verb(verbs, "status", _status, "show progress")
-    status.add_argument("--watch", action="store_true", help="until all chunks are done")
-    status.add_argument("--json", action="store_true", help="for programs; with --watch one object a line")
+    status.add_argument("--watch", action="store_true", help="update until all chunks are done")
+    status.add_argument("--json", action="store_true", help="print JSON; with --watch one object per line")
     report_verb = _add_verb(verbs, "report", _report, "write a report page: workers, times, comparison images")
     report_verb.add_argument(
-        "-o", type=lambda text: Path(text).resolve(), metavar="PAGE", help="default JOB/report.html"
+        "-o",
+        type=lambda text: Path(text).resolve(),
+        metavar="PAGE",
+        help="the HTML file to write; default: JOB/report.html",
     )
     report_verb.add_argument(
-        "--samples", type=_parse_count, default=4, metavar="N", help="number of comparison images; default 4"
+        "--samples", type=_parse_count, default=4, metavar="N", help="number of comparison images; default: 4"
     )
     return parser
 
@@ -95,7 +102,12 @@ def _add_verb(
     verbs: argparse._SubParsersAction[_ArgumentParser], name: str, run: Callable[..., int], help: str
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help, description=help)
-    verb.add_argument("job", type=lambda text: Path(text).resolve(), metavar="JOB", help="the job's folder")
+    verb.add_argument(
+        "job",
+        type=lambda text: Path(text).resolve(),
+        metavar="JOB",
+        help="the job's folder, on storage that all machines share",
+    )
     verb.set_defaults(run=run)
     return verb
 

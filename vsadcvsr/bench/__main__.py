@@ -157,22 +157,22 @@ def text(report: Report, choice: BenchOptions) -> str:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.bench", description="What each part of a frame's way costs."
+        prog="python -m vsadcvsr.bench", description="Measures the time of each part of the upscaling of a frame."
     )
     for name in ("model", "backend", "device", "precision"):
         parser.add_argument(f"--{name}", default=getattr(BenchOptions, name))
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model, 0 for all")
-    parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1")
-    parser.add_argument("--size", default="480x270", help="of the source, WIDTHxHEIGHT")
-    parser.add_argument("--count", type=int, default=16, help="frames in a round")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model; 0, the default: all cores")
+    parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1; default: %(default)s")
+    parser.add_argument("--size", default="480x270", help="size of the source, WIDTHxHEIGHT; default: %(default)s")
+    parser.add_argument("--count", type=int, default=16, help="frames per round; default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
     parser.add_argument(
         "--rival", nargs="?", const=sys.executable, metavar="PYTHON",
-        help="beside Real-ESRGAN under ncnn and, where this Python or the one that is named has vs-mlrt "
+        help="also measure Real-ESRGAN under ncnn and, if this Python or PYTHON has vs-mlrt "
         "(vapoursynth-mlrt-ov, vapoursynth-mlrt-ort), under that: takes a minute; for an ONNX file of any origin "
         "as --model, the same file under vs-mlrt",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path, help="write the timings, with the machine, here")
+    parser.add_argument("--json", type=Path, help="also write the timings, and the machine, to this file")
     return parser.parse_args(argv)
 
 
