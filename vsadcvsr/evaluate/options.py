@@ -19,8 +19,8 @@ that need no truth are measured. photos_hr, if it exists, is the set photos, sca
 and gt have the same size, lr is scaled down as well, except at scale 1."""
 _VALIDATION = """Makes a validation set. LIST is a text file with one path per line, relative to DIR, of a video, a
 folder of pictures or a picture; # starts a comment. Keep these scenes out of training. SET gets clips/gt, the centre
-of the first frames of each scene, and a folder for each kind of degradation, smaller by the scale; a picture becomes a slow
-pan. Measure with: adcvsr evaluate --data SET --metrics summary --table summary"""
+of the first frames of each scene, and a folder for each kind of degradation, smaller by the scale; a picture becomes
+a slow pan. Measure with: adcvsr evaluate --data SET --metrics summary --table summary"""
 _PEER = "weights file of any network of that scale, run frame by frame on the CPU (extra peers)"
 _VIDEOS = """upscaled videos or folders of pictures in FOLDER/SET or FOLDER, named as the clips; frames after the end
 of a clip are ignored, and with --crop their centre is measured"""
