@@ -50,7 +50,7 @@ class StepRunner(Protocol):
         """Takes over the state of a stream of the same network and size, but another `count`."""
 
 
-def prepare(net: Network, type: torch.dtype, device: torch.device) -> Network:
+def prepare[N: Network](net: N, type: torch.dtype, device: torch.device) -> N:
     """The network on a device, channels last in memory, in the precision that it runs in.
 
     The paper's network is converted to `type`, except for the first and last layers, whose rounding cannot be made
