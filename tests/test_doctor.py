@@ -46,7 +46,7 @@ def test_both_runtimes_at_once_are_found_broken(monkeypatch: pytest.MonkeyPatch)
     assert "pip uninstall all" in finding.detail
 
 
-def test_a_runtime_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_runtime_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_distributions", lambda _: [])
     assert doctor._runtimes().verdict == "absent"
 

@@ -55,7 +55,7 @@ def test_help_does_not_need_the_extra(command: str) -> None:
     assert "--" in done.stdout
 
 
-def test_what_is_missing_is_said_where_help_is_not_asked_for() -> None:
+def test_a_missing_extra_is_reported_except_for_help() -> None:
     arguments = [sys.executable, "-c", _WITHOUT, "vsadcvsr.train.average", "a", "--out", "b"]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")

@@ -88,6 +88,6 @@ def test_nan_is_an_error() -> None:
         ("backend", "onnx"), ("device", "gpu"), ("device_index", -1), ("precision", "int4"), ("threads", -2),
     ],
 )  # fmt: skip
-def test_arguments_outside_what_is_allowed_are_named(argument: str, value: object) -> None:
+def test_arguments_out_of_range_are_named(argument: str, value: object) -> None:
     with pytest.raises(UsageError, match=rf"{argument} is .*allowed: "):
         Engine.open("nearest", **{argument: value})  # type: ignore[arg-type]

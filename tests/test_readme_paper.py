@@ -45,5 +45,5 @@ def test_the_table_of_memory_is_what_is_planned() -> None:
         assert plan in rows[name.split()[0]]
 
 
-def test_its_lookahead_is_as_said() -> None:
+def test_its_lookahead_is_that_of_the_page() -> None:
     assert f"{PAPER.spec.lookahead} frames of lookahead ({PAPER.spec.lookahead + 1} on a GPU" in TEXT

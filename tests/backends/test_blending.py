@@ -105,7 +105,7 @@ def test_blends_are_shared_and_kept_apart_by_their_denoise(pair: Path, kind: str
     assert len({id(half), id(other), id(none)}) == 3
 
 
-def test_restoring_weights_that_were_written_anew_are_loaded_anew(pair: Path, tmp_path: Path) -> None:
+def test_restoring_weights_that_were_written_again_are_loaded_again(pair: Path, tmp_path: Path) -> None:
     mine = [Path(shutil.copy(path, tmp_path)) for path in (pair, blending.beside(pair))]
     first = loaded(mine[0], "ort", 0.5)
     shutil.copy(pair.with_suffix(".safetensors"), mine[1])
@@ -187,7 +187,7 @@ def test_a_model_without_restoring_weights_refuses_in_one_line(model: str) -> No
         Engine.open(model, denoise=0.5)
 
 
-def test_a_file_without_restoring_weights_beside_it_says_how_they_would_be_called(pair: Path, tmp_path: Path) -> None:
+def test_a_file_without_restoring_weights_next_to_it_says_how_they_would_be_called(pair: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copy(pair, tmp_path))
     with pytest.raises(WeightsError, match=r"beside it \(own-restore\.safetensors\); leave denoise at 0$"):
         Engine.open(alone, denoise=0.5)

@@ -109,7 +109,7 @@ def test_the_engine_gives_the_same_bits_in_any_order(backend: Backend, tile: tup
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_closed_model_serves_nobody_and_is_loaded_anew(kind: str, files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_closed_model_refuses_work_and_is_loaded_again(kind: str, files: dict[str, Path], tmp_path: Path) -> None:
     name, file, precision = KINDS[kind]
     path = Path(file) if file not in files else Path(shutil.copy(files[file], tmp_path))
     if precision == "int8":

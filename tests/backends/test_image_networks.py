@@ -201,7 +201,7 @@ def _refused(path: Path, name: str) -> Path:
         ("an unknown operator", r"cannot be read as ONNX \(.*Magic.*\); "),
     ],
 )
-def test_what_is_no_image_network_is_refused_in_one_line(
+def test_files_that_are_no_image_network_are_refused_in_one_line(
     backend: str, fault: str, message: str, tmp_path: Path
 ) -> None:
     path = _refused(tmp_path / "net.onnx", fault)

@@ -106,7 +106,7 @@ def test_new_ranges_are_used_at_once(pair: Path) -> None:
     assert backends.load(pair, backend="openvino", precision="int8") is not first
 
 
-def test_other_backends_refuse_it_in_words(pair: Path) -> None:
+def test_other_backends_refuse_it_in_one_line(pair: Path) -> None:
     for backend, file in (("ort", pair), ("torch", pair.with_suffix(".safetensors"))):
         with pytest.raises(BackendError, match=r"precision 'int8' is not .*available: fp32"):
             Engine.open(file, backend=backend, device="cpu", precision="int8")

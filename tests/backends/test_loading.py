@@ -46,7 +46,7 @@ def test_a_model_goes_with_its_last_user(tmp_path: Path) -> None:
     assert len(backends._loaded) == before - 1
 
 
-def test_a_file_that_was_written_anew_is_loaded_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_written_again_is_loaded_again(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx")
     first = backends.load(path)
     write_onnx(path, {**FACTS, "name": "another"}, width=8)
@@ -165,7 +165,7 @@ def test_damaged_safetensors_are_refused(tmp_path: Path) -> None:
         ("nearest", {"device": "cuda"}, "allowed: 'cpu', 'fp32'"),
     ],
 )
-def test_what_a_backend_cannot_do_is_answered_with_what_it_can(
+def test_unsupported_options_of_a_backend_are_refused_with_the_supported_ones(
     kind: str, options: dict[str, str], message: str, files: dict[str, Path]
 ) -> None:
     with pytest.raises(BackendError, match=message):
@@ -259,7 +259,7 @@ def test_the_engine_brings_in_neither_torch_nor_onnxruntime() -> None:
     assert done.stdout.strip() == "set()"
 
 
-def test_openvino_tells_nobody_that_it_runs_and_nothing_of_ours_stays_behind(files: dict[str, Path]) -> None:
+def test_openvino_is_loaded_without_telemetry(files: dict[str, Path]) -> None:
     ask = "import sys; from vsadcvsr import backends; from pathlib import Path\n"
     ask += "backends.load(Path(sys.argv[1]), backend='openvino'); print('openvino_telemetry' in sys.modules)\n"
     ask += "import openvino.tools.ovc as ovc; print(type(ovc.telemetry).__module__)"
@@ -305,7 +305,7 @@ MISMATCH = "OpenVINO Python version (2026.4.1-1) mismatches with OpenVINO Runtim
         ("libtbb.so.12: cannot open shared object file", "cannot load OpenVINO (libtbb.so.12: cannot open"),
     ],
 )
-def test_an_openvino_of_no_use_is_explained_and_auto_says_what_runs_instead(
+def test_an_unusable_openvino_is_explained_with_what_auto_runs_instead(
     raised: str, message: str, files: dict[str, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "openvino").mkdir()

@@ -178,7 +178,7 @@ def test_one_engine_is_built_for_each_size_and_kept(
     assert capfd.readouterr().out == ""
 
 
-def test_a_damaged_engine_is_built_anew(tmp_path: Path, sessions: Sessions) -> None:
+def test_a_damaged_engine_is_built_again(tmp_path: Path, sessions: Sessions) -> None:
     path = write_onnx(tmp_path / "own.onnx")
     started(path, (4, 6))
     (engine,) = (tmp_path / "tensorrt").glob("*/one.engine")

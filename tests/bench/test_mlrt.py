@@ -31,14 +31,14 @@ def test_the_network_is_animevideov3_in_size(tmp_path: Path) -> None:
     assert session.run(None, {"frame": np.zeros((1, 3, 6, 8), np.float32)})[0].shape == (1, 3, 24, 32)
 
 
-def test_an_environment_without_the_plugins_is_told(tmp_path: Path) -> None:
+def test_an_environment_without_the_plugins_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="has no such plugin; pip install vapoursynth-mlrt-nothing there"):
         mlrt.measure_plugin(sys.executable, "nothing", tmp_path, (8, 6), frames=1)
     with pytest.raises(BackendError, match="no-python cannot be run"):
         mlrt.measure_plugin(str(tmp_path / "no-python"), "ov", tmp_path, (8, 6), frames=1)
 
 
-def test_times_and_failures_stand_beside_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_and_failures_stand_next_to_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import json, sys\norder = json.loads(sys.argv[1])\nassert order['size'] == [48, 32]\n"
     code += "sys.exit('out of memory') if order['plugin'] == 'ort' else print([500.0, 480.0, 510.0])\n"
     host(tmp_path, code, monkeypatch)

@@ -93,6 +93,6 @@ def test_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_size_that_is_none_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_size_that_is_none_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--model", "nearest", "--size", "480"]) == 2
     assert capsys.readouterr().err == "bench: --size is '480', allowed: WIDTHxHEIGHT, such as 480x270\n"

@@ -42,7 +42,7 @@ def test_any_order_gives_the_pictures_of_whole_scenes(
 
 @settings(deadline=None, max_examples=100)
 @given(jobs())
-def test_a_picture_takes_no_other_frames_than_were_said_to_be_needed(
+def test_a_frame_fetches_no_other_frames_than_needed_frames_returns(
     job: tuple[int, set[int], list[int], int, tuple[int, int]],
 ) -> None:
     count, cuts, order, capacity, size = job
@@ -128,7 +128,7 @@ def test_a_seek_steps_from_the_start_of_the_scene() -> None:
     assert backend.steps == 2  # frame 5 and the one ahead, not frame 4
 
 
-def test_requests_that_come_out_of_order_do_not_start_anew() -> None:
+def test_requests_out_of_order_do_not_restart() -> None:
     clip, engine = Clip(clip_of(30), cuts=()), Engine.open(TEMPORAL)
     for n in (0, 3, 1, 2, 7, 4, 6, 5, 9, 8, 12, 10, 11):
         engine.render(n, clip.fetch)
@@ -238,7 +238,7 @@ def test_frames_that_cannot_be_taken_are_refused(frame: Array, message: str) -> 
         list(Engine.open("nearest").stream([whole, frame]))
 
 
-def test_a_picture_cannot_be_spoilt_by_whoever_asked_for_it() -> None:
+def test_a_returned_frame_is_read_only() -> None:
     engine, clip = Engine.open("nearest"), Clip(clip_of(1))
     with pytest.raises(ValueError, match="read-only"):
         engine.render(0, clip.fetch)[:] = 0

@@ -125,7 +125,7 @@ def test_videos_are_read_in_their_own_colours(tmp_path: Path, page: Callable[...
         assert np.abs(seen[8, 8, ::-1].astype(int) - flat[0, 0]).max() <= 3
 
 
-def test_what_does_not_fit_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inputs_that_do_not_fit_are_one_line_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(tmp_path / "a", 2, (24, 20))
     pictures(tmp_path / "odd", 2, (20, 20))
     (tmp_path / "torn.mp4").write_bytes(b"no video")

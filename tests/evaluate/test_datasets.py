@@ -37,7 +37,7 @@ def test_every_layout_gives_the_same_case(tmp_path: Path, low: str, truth: str, 
     assert np.array_equal(case.low[1], downscale(picture(64, 80, 1)))
 
 
-def test_lr_beside_gt_is_a_set_named_after_its_folder(tmp_path: Path) -> None:
+def test_lr_next_to_gt_is_a_set_named_after_its_folder(tmp_path: Path) -> None:
     write_set(tmp_path / "MVSR/lr", tmp_path / "MVSR/gt", moving(1))
     assert sets_in(tmp_path / "MVSR") == ["MVSR"]
     (case,) = read_cases(tmp_path / "MVSR", "MVSR", WHOLE)
@@ -51,7 +51,7 @@ def test_clips_without_a_truth_are_a_set(tmp_path: Path) -> None:
     assert len(case.low) == 3
 
 
-def test_a_set_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_an_unknown_set_is_refused_with_the_names_of_all(tmp_path: Path) -> None:
     write_set(tmp_path / "UDM10/lr", tmp_path / "UDM10/gt", moving(1))
     with pytest.raises(MediaError, match="no set 'UDM11'; its sets are UDM10"):
         list(read_cases(tmp_path, "UDM11", WHOLE))

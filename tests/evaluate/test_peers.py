@@ -52,7 +52,7 @@ def test_a_picture_is_made_once_and_stays_the_same(calls: list[Array], weights: 
     assert first.seconds == again.seconds > 0
 
 
-def test_other_weights_or_pixels_are_made_anew(calls: list[Array], weights: Path) -> None:
+def test_other_weights_or_pixels_are_made_again(calls: list[Array], weights: Path) -> None:
     list(peers.peer(weights)(LOW))
     weights.write_bytes(b"two")
     list(peers.peer(weights)(LOW[:1]))

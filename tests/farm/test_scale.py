@@ -65,7 +65,7 @@ def test_a_job_that_was_sent_to_another_process_has_a_ledger_file_of_its_own(job
     assert len(list((job.folder / "ledger").iterdir())) == 2
 
 
-def test_a_film_is_found_finished_by_reading_the_ledger_once(job: Job, opened: Counter[str]) -> None:
+def test_a_video_is_found_finished_by_reading_the_ledger_once(job: Job, opened: Counter[str]) -> None:
     for chunk in job.chunks:
         Worker(Job.read(job.folder), Maker(job)).process(chunk.number)
     opened.clear()

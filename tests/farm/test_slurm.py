@@ -75,7 +75,7 @@ def test_a_task_of_a_short_array_makes_several_chunks(programs: Programs) -> Non
     assert done[-2:] == ["ffadcvsr farm work job --chunk 0", "ffadcvsr farm work job --chunk 3"]
 
 
-def test_a_worker_makes_what_nobody_else_makes(programs: Programs) -> None:
+def test_a_worker_renders_unclaimed_chunks(programs: Programs) -> None:
     assert worked(programs, 0, WORKERS="2") == ["ffadcvsr farm work job"]
 
 

@@ -149,7 +149,7 @@ def test_our_program_understands_what_openjd_says(template: Path) -> None:
     assert [understood(run["args"], **meant) for run in runs] == [f"_{step['name'].lower()}" for step in steps]
 
 
-def test_openjd_makes_a_film_with_the_bits_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openjd_makes_a_video_with_the_bits_of_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     programs = Programs(tmp_path)
     programs.real()

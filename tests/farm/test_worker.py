@@ -132,13 +132,13 @@ def test_what_cannot_be_cured_ends_a_worker_at_once(job: Job) -> None:
     assert status_of(job).retries == 0
 
 
-def test_another_engine_may_begin_anew_where_the_chunks_of_one_were_removed(job: Job) -> None:
+def test_another_engine_may_begin_again_where_the_chunks_of_one_were_removed(job: Job) -> None:
     line = Worker(job, Maker(job), "ort/cuda/fp16").process(0)
     (job.chunk_folder / line.file).unlink()
     assert Worker(job, Maker(job), "ort/cpu/fp32").process(0).engine == "ort/cpu/fp32"
 
 
-def test_engines_of_two_kinds_do_not_work_on_one_film(job: Job) -> None:
+def test_engines_of_two_kinds_do_not_work_on_one_video(job: Job) -> None:
     Worker(job, Maker(job), "ort/cuda/fp16").process(0)
     with pytest.raises(ChangedError, match=r"ort/cpu/fp32, ort/cuda/fp16.*backend, device and precision"):
         Worker(job, Maker(job), "ort/cpu/fp32").process(1)

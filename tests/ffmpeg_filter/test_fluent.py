@@ -48,7 +48,7 @@ def test_mistakes_are_errors_of_ffmpeg_python_with_our_line(tmp_path: Path, monk
     assert len(out) == 30 * 128 * 96
 
 
-def test_another_package_of_the_same_name_is_told_apart_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_package_of_the_same_name_is_named_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ffmpeg.nodes", None)
     with pytest.raises(BackendError, match=r"`pip install 'vsadcvsr\[ffmpeg\]'`.*`pip uninstall typed-ffmpeg`"):
         importlib.reload(fluent)

@@ -178,6 +178,6 @@ def test_interlaced_frames_are_upscaled_with_one_warning(caplog: pytest.LogCaptu
     assert len(caplog.messages) == 1
 
 
-def test_a_format_that_cannot_be_taken_is_refused_in_words() -> None:
+def test_a_format_that_cannot_be_taken_is_refused_in_one_line() -> None:
     with pytest.raises(FormatError, match="'pal8'"):
         list(upscale_frames([av.VideoFrame(8, 8, "pal8")], model="nearest"))

@@ -127,6 +127,6 @@ def test_a_generator_that_is_closed_early_closes_its_source() -> None:
 
 
 @pytest.mark.parametrize(("backend", "source"), [("auto", "goes on"), ("auto", "waits"), ("ort", "goes on")])
-def test_a_generator_that_nobody_closes_does_not_abort_the_process(backend: str, source: str) -> None:
+def test_a_generator_left_open_does_not_abort_the_process(backend: str, source: str) -> None:
     ended = process(LEFT, backend, source)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "over\n", "")

@@ -77,7 +77,7 @@ def test_weights_come_back_as_they_went(tmp_path: Path) -> None:
         torch.testing.assert_close(again.state_dict()[name], value, atol=0, rtol=0)
 
 
-def test_foreign_weights_are_refused_in_words(tmp_path: Path) -> None:
+def test_foreign_weights_are_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     path.write_bytes(b"not weights at all")
     with pytest.raises(WeightsError, match="cannot be read as safetensors"):

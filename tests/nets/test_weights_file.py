@@ -106,7 +106,7 @@ def test_what_wants_a_compact_student_refuses_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"not weights at all", b""])
-def test_foreign_files_are_refused_in_words(content: bytes, tmp_path: Path) -> None:
+def test_foreign_files_are_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="cannot be read as safetensors"):

@@ -95,7 +95,7 @@ def test_the_environment_has_no_extra(bare: Environment) -> None:
 
 
 @pytest.mark.parametrize(("line", "extra"), EXTRAS.items())
-def test_what_an_extra_brings_is_said_in_one_line(bare: Environment, line: str, extra: str) -> None:
+def test_a_missing_extra_is_named_in_one_line(bare: Environment, line: str, extra: str) -> None:
     status, out, err = start(bare, line)
     assert (status, out) == (2, "")
     assert err.count("\n") == 1

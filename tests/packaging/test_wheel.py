@@ -80,7 +80,7 @@ def test_other_platforms_are_built_with_zig(name: str) -> None:
     assert {"-DADCVSR_MAJOR=1", "-DADCVSR_MINOR=2"} <= set(command)
 
 
-def test_an_unknown_platform_is_refused_in_words() -> None:
+def test_an_unknown_platform_is_refused_in_one_line() -> None:
     with pytest.raises(SystemExit, match="ADCVSR_TARGET is 'amiga', allowed: linux-x86_64"):
         target_of({"ADCVSR_TARGET": "amiga"})
 

@@ -111,7 +111,7 @@ def test_a_player_that_buffers_few_frames_is_enough_for_linear_use(upscale: Upsc
     assert digests(endless, range(10)) == expected
 
 
-def test_frames_that_a_player_has_thrown_away_begin_a_scene_anew(upscale: Upscale) -> None:
+def test_frames_that_a_player_has_dropped_restart_the_scene(upscale: Upscale) -> None:
     clip = moving(length=12)
     late = guarded(clip, ENDLESS, lambda n: 6 <= n < 12)
     expected = truth(upscale, clip[6:])

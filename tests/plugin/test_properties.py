@@ -102,7 +102,7 @@ def test_the_pixel_aspect_follows_a_change_of_shape() -> None:
     assert props["_SARNum"] * 64 * 3 * 16 == props["_SARDen"] * 32 * 4 * 24
 
 
-def test_interlaced_frames_are_refused_in_words() -> None:
+def test_interlaced_frames_are_refused_in_one_line() -> None:
     upscaled = vs.core.adcvsr.Upscale(moving(length=1).std.SetFieldBased(2), model="nearest")
     with pytest.raises(vs.Error, match=r"^Upscale: frame 0 is interlaced .* deinterlace first"):
         upscaled.get_frame(0)

@@ -86,7 +86,7 @@ def test_both_stages_change_the_student(settings: TrainSettings) -> None:
 
 @pytest.mark.parametrize("domains", [(), ("pixel",), ("feature",)])
 @pytest.mark.parametrize("heads", ["single", "dual"])
-def test_every_arrangement_of_judges_runs(settings: TrainSettings, domains: tuple[str, ...], heads: str) -> None:
+def test_any_arrangement_of_discriminators_runs(settings: TrainSettings, domains: tuple[str, ...], heads: str) -> None:
     assert settings.adversarial
     stage = replace(settings.adversarial, domains=domains, heads=heads, steps=2)
     run = TrainingRun(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))

@@ -91,7 +91,7 @@ def test_features_of_the_middle_frame_count() -> None:
     assert slope[:, ::2].abs().max() == 0
 
 
-def test_a_judgement_costs_where_it_errs() -> None:
+def test_the_discriminator_loss_is_that_of_wrong_logits() -> None:
     sure = torch.full((1, 4, 2, 2), 5.0)
     assert float(adversarial_loss(sure, +1)) < 0.01
     assert float(adversarial_loss(sure, -1)) == pytest.approx(5, abs=0.01)
@@ -106,7 +106,7 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert rates[999] < 1e-2 * stage.learning_rate
 
 
-def test_each_clip_of_a_batch_begins_anew() -> None:
+def test_each_clip_of_a_batch_begins_again() -> None:
     assert links(2, 3).tolist() == [0, 1, 1, 0, 1, 1]
 
 

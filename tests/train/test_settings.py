@@ -79,7 +79,7 @@ def test_stages_that_contradict_are_refused(wrong: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"heads": "three"}, {"domains": ("sound",)}, {"detail_share": 1.0}, {"clips": 0}, {"frames": 1}]
 )
-def test_judges_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+def test_contradictory_discriminators_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         AdversarialSettings(**wrong)  # type: ignore[arg-type]
 

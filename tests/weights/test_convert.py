@@ -125,7 +125,7 @@ def _not_a_number(net: Tensors) -> None:
     ],
     ids=["missing", "extra", "stranger", "shape", "differs", "repeats nothing", "repeats no stage", "NaN"],
 )  # fmt: skip
-def test_each_damage_is_told_by_its_key_and_nothing_is_written(
+def test_each_damaged_tensor_is_named_and_nothing_is_written(
     damage: Callable[[Tensors], object], message: str, tmp_path: Path
 ) -> None:
     net = official_files.small_net()
@@ -142,7 +142,7 @@ def test_repetitions_that_are_copies_are_no_damage(tmp_path: Path) -> None:
     assert converted(tmp_path, net).exists()
 
 
-def test_a_tail_that_lacks_something_is_told(tmp_path: Path) -> None:
+def test_a_missing_tensor_of_the_decoder_is_reported(tmp_path: Path) -> None:
     half = official_files.small_decoder()
     del half["decoder.up_blocks.3.resnets.2.conv1.weight"]
     with pytest.raises(WeightsError, match=r"decoder\.stages\.3\.resnets\.2\.conv1\.weight is missing"):

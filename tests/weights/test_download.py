@@ -145,14 +145,14 @@ def test_a_file_with_another_checksum_is_not_kept(table: Path, home: Home, cache
     assert not list(cached.parent.iterdir())
 
 
-def test_a_home_without_the_file_is_told(table: Path, home: Home) -> None:
+def test_a_server_without_the_file_is_reported(table: Path, home: Home) -> None:
     table.write_text(table.read_text().replace("/models/", "/elsewhere/"))
     catalog.entries.cache_clear()
     with pytest.raises(WeightsError, match=r"/elsewhere/big\.onnx cannot be downloaded \(404 Not Found\)"):
         download("big", table=table)
 
 
-def test_a_home_that_does_not_answer_is_told(table: Path, home: Home) -> None:
+def test_a_server_that_does_not_answer_is_reported(table: Path, home: Home) -> None:
     gone = table.with_name("gone.toml")
     gone.write_text(table.read_text().replace(home.url, "http://127.0.0.1:9"))
     with pytest.raises(WeightsError, match=r"cannot be downloaded .*refused"):

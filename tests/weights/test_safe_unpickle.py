@@ -111,7 +111,7 @@ def test_what_is_no_archive_is_refused_unread(content: bytes, tmp_path: Path) ->
         TorchFile(path)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be read: No such file"):
         TorchFile(tmp_path / "none.pkl")
 

@@ -75,7 +75,7 @@ def test_the_restoring_weights_of_a_name_are_no_model_of_their_own(table: Path) 
         store.restoring("much", table=both)
 
 
-def test_the_restoring_weights_of_a_file_are_beside_it(tmp_path: Path) -> None:
+def test_the_restoring_weights_of_a_file_are_next_to_it(tmp_path: Path) -> None:
     (tmp_path / "own.onnx").write_bytes(b"something")
     with pytest.raises(WeightsError, match=r"beside it \(own-restore\.safetensors\); leave denoise at 0"):
         store.restoring(tmp_path / "own.onnx")

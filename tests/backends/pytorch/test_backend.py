@@ -72,7 +72,7 @@ def test_no_way_of_taking_steps_changes_a_bit(make: Callable[[], Student], count
     np.testing.assert_array_equal(made_by(make(), ways, count=count, cuts={2}), plain)
 
 
-def test_late_pictures_are_told_in_the_lookahead() -> None:
+def test_pipelined_output_is_part_of_the_lookahead() -> None:
     assert (
         TorchBackend.from_network(compact(), CPU, "fp32", TorchOptions(pipelined_output=True)).spec.lookahead
         == compact().spec.lookahead + 1

@@ -132,11 +132,11 @@ def test_what_costs_most_is_said_first() -> None:
         ({"gpus": 1000}, "take at most 10 % longer"),
     ],
 )
-def test_what_would_not_do_is_said(more: dict[str, float], message: str) -> None:
+def test_exceeded_limits_are_listed(more: dict[str, float], message: str) -> None:
     assert any(message in line for line in bottlenecks(MEASURED, replace(ASSUMED, **more)))  # type: ignore[arg-type]
 
 
-def test_enough_is_the_least_number_that_is() -> None:
+def test_gpus_needed_is_the_smallest_sufficient_number() -> None:
     few, limit = gpus_needed(MEASURED, ASSUMED), 1.1 * forecast(MEASURED, ASSUMED).whole
     assert forecast(MEASURED, replace(ASSUMED, gpus=few)).whole <= limit
     assert forecast(MEASURED, replace(ASSUMED, gpus=few - 1)).whole > limit

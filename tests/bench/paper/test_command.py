@@ -37,7 +37,7 @@ def test_a_dry_run_leaves_every_number_and_the_machine(tmp_path: Path, capsys: p
     assert "by calculation" in stdout
 
 
-def test_without_a_gpu_it_says_what_can_be_done(
+def test_without_a_gpu_the_error_names_the_dry_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -99,7 +99,7 @@ def test_a_metric_without_reference_gets_the_frame_alone() -> None:
 
 
 @pytest.mark.usefixtures("everything")
-def test_nothing_is_said_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_printed_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     perceptual.open_metric("lpips")
     assert capsys.readouterr().out == ""
 

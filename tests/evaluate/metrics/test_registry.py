@@ -28,7 +28,7 @@ def test_what_is_fast_has_nothing_that_is_slow_or_may_be_missing() -> None:
     assert not set(parse_columns("fast")) & {"vmaf", "ms_ssim", "warp_ec", "warp_raft", "warp_ec_raft", *PERCEPTUAL}
 
 
-def test_a_wrong_name_is_told_with_those_that_there_are() -> None:
+def test_an_unknown_metric_is_refused_with_the_names_of_all() -> None:
     with pytest.raises(
         UsageError, match=r"metrics is 'psnr_x', allowed: fast, summary, all and psnr_y, .* did you mean 'psnr_y'"
     ):
@@ -78,7 +78,7 @@ def test_weights_that_were_named_and_are_wrong_are_an_error(tmp_path: Path, monk
         metrics_for(("warp_raft",), raft=tmp_path)
 
 
-def test_a_judge_fills_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_perceptual_metric_fills_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
     from vsadcvsr.evaluate.metrics import perceptual
 
     monkeypatch.setattr(perceptual, "open_metric", lambda _: lambda _, truth: 0.25 if truth is None else 0.75)

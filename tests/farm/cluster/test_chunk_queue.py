@@ -47,7 +47,7 @@ def test_it_is_given_again_where_the_others_have_failed_too_or_there_are_none() 
     assert queue.take("a", ("b",), 0) == 0
 
 
-def test_after_three_failures_there_is_no_hope_and_the_last_cause_is_told() -> None:
+def test_after_three_failures_there_is_no_hope_and_the_last_cause_is_reported() -> None:
     queue = ChunkQueue([7])
     for worker in ("a", "b", "c"):
         assert queue.hopeless == ""

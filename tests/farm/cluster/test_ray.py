@@ -24,7 +24,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return source(tmp_path_factory.mktemp("clip") / "clip.mp4", "-c:v libx264 -g 20 -bf 3 -b_strategy 0 -c:a aac")
 
 
-def test_the_film_is_that_of_one_machine_and_nothing_else_is_left(here: str, clip: Path) -> None:
+def test_the_video_is_that_of_one_machine_and_nothing_else_is_left(here: str, clip: Path) -> None:
     command: list[str | Path] = ["-i", clip, f"-vf {TEMPORAL} -c:v ffv1 -c:a copy"]
     assert ffadcvsr(*command, "one.mkv") == 0
     assert ffadcvsr("-farm", here, "-farm_chunk 0.2", *command, "many.mkv") == 0

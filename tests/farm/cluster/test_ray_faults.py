@@ -166,7 +166,7 @@ def test_the_same_command_twice_at_once_does_nothing_twice(here: str) -> None:
     assert is_the_film_of_one_machine()
 
 
-def test_a_source_that_is_another_than_it_was_is_not_mixed_into_the_film(
+def test_a_source_that_is_another_than_it_was_is_not_mixed_into_the_video(
     here: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert farm("plan", FOLDER, "--chunk-seconds 0.2 --", *words(here)[5:]) == 0

@@ -171,7 +171,7 @@ def test_without_ray_it_is_said_what_to_install(
     assert "-farm needs ray" in capfd.readouterr().err
 
 
-def test_a_film_that_is_there_is_not_made_again_unasked(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_video_that_is_there_is_not_made_again_unasked(capfd: pytest.CaptureFixture[str]) -> None:
     Path("many.mkv").write_bytes(b"a film")
     assert ffadcvsr(words("local")) == 64
     assert "'many.mkv' already exists; give another name, or -y to overwrite it" in capfd.readouterr().err

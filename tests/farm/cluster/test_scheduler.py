@@ -206,7 +206,7 @@ def test_what_workers_say_is_told_once(job: Job) -> None:
     assert dispatched(Actors(behave=talks), job)[1] == ["job: x264: a warning"]
 
 
-def test_waiting_for_a_busy_cluster_is_said(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_a_busy_cluster_is_reported(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsadcvsr.farm.cluster.scheduler._WAIT_NOTICE_SECONDS", 0.0)
     messages: list[str] = []
     dispatch = Scheduler(cast(WorkerPool, Actors(count=0)), messages.append)

@@ -22,7 +22,7 @@ BIG, SMALL = Node("a", "big", 64, 8), Node("b", "small", 2, 0)
         ([Node("c", "half", 0.5, 0)], None, None, "auto", WorkerResources(0.5, 0)),
     ],
 )
-def test_what_a_worker_takes_by_itself(
+def test_resources_of_a_worker_by_default(
     nodes: list[Node], cpus: float | None, gpus: float | None, device: str, found: WorkerResources
 ) -> None:
     assert worker_resources(nodes, cpus, gpus, device) == found

@@ -123,7 +123,7 @@ def test_a_file_that_is_lost_makes_its_chunk_open_again(job: Job) -> None:
     assert (tally.read().done, tally.read().ended) == (3, False)
 
 
-def test_a_chunk_that_is_begun_anew_is_looked_at_anew(job: Job) -> None:
+def test_a_chunk_that_is_started_again_is_read_again(job: Job) -> None:
     tally = JobTracker(job)
     note(job, *made(1, 2, 0))
     assert tally.read().done == 1

@@ -54,7 +54,7 @@ def test_it_ends_with_the_last_chunk_and_sums_up(job: Job, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("least", "message"), [(logging.ERROR, "c"), (logging.WARNING, "bc"), (logging.INFO, "abc")])
-def test_no_more_is_said_than_is_asked_for(job: Job, least: int, message: str) -> None:
+def test_messages_below_the_level_are_not_printed(job: Job, least: int, message: str) -> None:
     stream = io.StringIO()
     with JobWatcher([job], stream=stream, least=least) as watch:
         watch.activity("a")

@@ -36,7 +36,7 @@ def test_every_frame_is_in_one_chunk_and_in_order(
 
 
 @given(STEPS, CUTS, SECONDS, st.integers(0, 100))
-def test_margins_are_whole_but_at_the_ends_of_the_film(
+def test_margins_are_whole_but_at_the_ends_of_the_video(
     steps: list[int], cuts: list[int], seconds: Fraction, margin: int
 ) -> None:
     for chunk in plan_chunks(times_of(steps), cuts, seconds=seconds, margin=margin):
@@ -55,7 +55,7 @@ def test_a_chunk_lasts_no_longer_than_half_as_much_again_unless_that_is_hardly_a
 
 
 @given(STEPS, CUTS, SECONDS)
-def test_no_chunk_of_a_longer_film_is_a_single_frame(steps: list[int], cuts: list[int], seconds: Fraction) -> None:
+def test_no_chunk_of_a_longer_video_is_a_single_frame(steps: list[int], cuts: list[int], seconds: Fraction) -> None:
     chunks = plan_chunks(times_of(steps), cuts, seconds=seconds, margin=0)
     assert all(chunk.length >= min(MIN_FRAMES, len(steps)) for chunk in chunks)
 
@@ -66,7 +66,7 @@ def test_times_that_go_back_lose_no_frame(steps: list[int], cuts: list[int], sec
     assert sum(chunk.length for chunk in chunks) == len(steps)
 
 
-def test_a_film_is_divided_at_the_cut_that_is_nearest_to_the_length() -> None:
+def test_a_video_is_divided_at_the_cut_that_is_nearest_to_the_length() -> None:
     chunks = plan_chunks(regular(100), [20, 27, 36, 90], seconds=Fraction(1), margin=2)
     assert [chunk.begin for chunk in chunks] == [0, 27, 52, 77]
     assert chunks[1] == Chunk(1, 27, 52, 25, 54)
@@ -82,11 +82,11 @@ def test_cuts_every_few_frames_leave_chunks_of_about_the_length() -> None:
     assert all(25 <= chunk.length <= 75 for chunk in chunks)
 
 
-def test_a_film_of_one_frame_is_one_chunk() -> None:
+def test_a_video_of_one_frame_is_one_chunk() -> None:
     assert plan_chunks(regular(1), [0], seconds=Fraction(20), margin=4) == (Chunk(0, 0, 1, 0, 1),)
 
 
-def test_a_film_of_no_frame_has_no_chunks() -> None:
+def test_a_video_of_no_frame_has_no_chunks() -> None:
     assert plan_chunks([], [], seconds=Fraction(20), margin=4) == ()
 
 

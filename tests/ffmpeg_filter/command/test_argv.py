@@ -36,7 +36,7 @@ def test_options_belong_to_the_next_file() -> None:
     ]
 
 
-def test_an_option_that_nobody_knows_takes_a_value() -> None:
+def test_an_unknown_option_takes_a_value() -> None:
     command = parse(["-i", "a", "-brand-new", "-3", "out"])
     assert command.outputs[0].options == (Option("-brand-new", "-3"),)
 

@@ -79,7 +79,7 @@ def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
         ("fast:", "key=value"),
     ],
 )
-def test_what_is_wrong_is_said(text: str, message: str) -> None:
+def test_wrong_options_are_named_in_the_error(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse(text)
 

@@ -88,7 +88,7 @@ def test_a_graph_is_cut_in_two(text: str, before: str, after: str) -> None:
     assert (str(result.before), str(result.after)) == (before, after)
 
 
-def test_the_chain_that_goes_on_is_told() -> None:
+def test_the_chain_after_adcvsr_is_returned() -> None:
     result = cut(parse("[1:v]hflip[a];[0:v]adcvsr[u];[u][a]overlay"))
     assert result is not None
     assert str(result.after.chains[result.after_chain][0]) == "null[u]"
@@ -116,7 +116,7 @@ def test_a_graph_without_adcvsr_is_left_alone() -> None:
         ("[0:v]hflip,split[a][b];[a]adcvsr[u]", "'split', whose frames go elsewhere, too"),
     ],
 )
-def test_what_cannot_be_cut_is_refused_in_words(text: str, message: str) -> None:
+def test_graphs_that_cannot_be_cut_are_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         cut(parse(text))
 

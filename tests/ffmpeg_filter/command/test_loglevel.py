@@ -42,13 +42,13 @@ def test_the_smallest_frames_are_no_warning(out: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr().err == ""
 
 
-def test_failures_are_said_up_to_fatal(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_failures_are_printed_down_to_level_fatal(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for level, count in (("quiet", 0), ("panic", 0), ("fatal", 1), ("error", 1)):
         assert ffadcvsr(f"-v {level} -i", clip, f"-vf {NEAREST} -c:v nothing", out) != 0
         assert len(capfd.readouterr().err.splitlines()) == count
 
 
-def test_warnings_are_said_up_to_their_level(clip: Path, capfd: pytest.CaptureFixture[str], out: Path) -> None:
+def test_warnings_are_printed_down_to_their_level(clip: Path, capfd: pytest.CaptureFixture[str], out: Path) -> None:
     for level, is_said in (("error", False), ("warning", True)):
         arguments = f"-v {level} -f lavfi -i testsrc2=s=64x48:r=25:d=0.2 -vf setfield=tff,{NEAREST} -y"
         assert ffadcvsr(arguments, out) == 0

@@ -52,14 +52,14 @@ def test_a_folder_may_have_brackets_in_its_name() -> None:
     )
 
 
-def test_of_a_folder_the_films_are_taken_and_the_rest_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_videos_of_a_folder_are_taken_and_the_rest_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     files("in/b.MKV", "in/a.mkv", "in/a.srt", "in/cover.jpg", "in/show.nfo", "in/.hidden.mkv", "in/extras/c.mkv")
     Path("in/gone.mkv").symlink_to("nowhere.mkv")
     assert files_of("in") == ["in/a.mkv", "in/b.MKV"]
     assert caplog.messages == ["in: skipped, since they are no videos: a.srt, cover.jpg, extras, gone.mkv, show.nfo"]
 
 
-def test_a_film_of_any_name_is_one_and_a_song_with_a_cover_is_none() -> None:
+def test_a_video_of_any_name_is_one_and_a_song_with_a_cover_is_none() -> None:
     Path("in").mkdir()
     ffmpeg(PICTURES, "-c:v ffv1 -f matroska in/film.dat")
     ffmpeg(SOUND, PICTURES, "-c:v mjpeg -frames:v 1 -disposition:v attached_pic in/song.mka")
@@ -105,7 +105,7 @@ def test_names_in_a_list_are_from_where_it_is() -> None:
     assert files_of("@in/list.txt") == ["in/a.mkv", str(Path("b.mkv").resolve())]
 
 
-def test_a_line_without_its_file_is_said_at_once() -> None:
+def test_a_line_without_its_file_is_reported_at_once() -> None:
     files("a.mkv")
     Path("list.txt").write_text("a.mkv\n\nb.mkv\n")
     with pytest.raises(UsageError, match=r"line 3 of list\.txt: no file 'b\.mkv'"):
@@ -133,7 +133,7 @@ def test_names_are_no_protocols_and_no_options() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_beside_a_title_may_have_its_name() -> None:
+def test_other_inputs_may_have_the_title_in_their_name() -> None:
     files("in/a.mkv", "in/b.mkv")
     titles = parse_titles(parse(words_of(["-farm local -i in/*.mkv -i subs/{name}.srt -vf adcvsr out/{name}.mkv"])))
     assert [title.args[3] for title in titles] == ["subs/a.srt", "subs/b.srt"]

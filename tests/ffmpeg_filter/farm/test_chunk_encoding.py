@@ -73,7 +73,7 @@ def test_constant_quality_is_encoded_chunk_by_chunk(arguments: str) -> None:
         ("-i a -i a -map 0:v -map 1:v -filter:v:0 adcvsr -c:v libx264 out.mkv", "there are several video streams"),
     ],
 )
-def test_what_must_see_the_whole_film_is_encoded_at_the_merge(arguments: str, why: str) -> None:
+def test_options_that_need_the_whole_video_are_encoded_at_the_merge(arguments: str, why: str) -> None:
     result = encoding(arguments)
     assert result.mode == "lossless"
     assert why in result.reason

@@ -47,7 +47,7 @@ def test_the_first_frame_alone_is_decoded_to_compare_times() -> None:
     assert command_line.endswith("-frames:v 1 pipe:1")
 
 
-def test_a_chunk_has_the_pictures_and_nothing_beside_them() -> None:
+def test_a_chunk_has_video_and_no_other_streams() -> None:
     command_line = shlex.join(commands.chunk_command(encoder(), "libx264", "7.mkv", Fraction(1, 1000)))
     assert command_line.endswith("-crf 18 -threads 4 -c:v libx264 -fflags +bitexact -f matroska -y 7.mkv")
     assert "hflip" in command_line

@@ -41,7 +41,7 @@ def test_all_that_can_be_asked_for() -> None:
     )  # fmt: skip
 
 
-def test_what_is_not_said_is_found_out() -> None:
+def test_omitted_options_have_defaults() -> None:
     assert parse_options(command(f"-farm local {PLAIN}")) == FarmOptions(address="local")
 
 
@@ -58,7 +58,7 @@ def test_what_is_not_said_is_found_out() -> None:
         ("-farm_worker 3", "did you mean '-farm_workers'"),
     ],
 )
-def test_what_cannot_be_is_said(arguments: str, complaint: str) -> None:
+def test_wrong_farm_options_are_named_in_the_error(arguments: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint.replace("?", r"\?")):
         parse_options(command(f"-farm local {arguments} {PLAIN}"))
 
@@ -119,7 +119,7 @@ def test_a_batch_of_nothing_is_a_mistake(source: str) -> None:
         parse_titles(command(f"-farm local -i {source} -vf adcvsr {{name}}.mkv"))
 
 
-def test_two_titles_that_would_be_one_file_are_told() -> None:
+def test_two_titles_with_one_output_are_refused() -> None:
     films("in/a.mp4", "in/a.mov")
     with pytest.raises(UsageError, match=r"output 'a\.mkv' has several inputs"):
         parse_titles(command("-farm local -i in -vf adcvsr {name}.mkv"))

@@ -187,7 +187,7 @@ def test_a_name_that_is_no_utf_8_is_planned_made_merged_shown_and_drawn(capfd: p
     assert (folder / "report.html").stat().st_size > 1000
 
 
-def test_a_merge_that_fails_leaves_nothing_that_looks_like_a_film(
+def test_a_merge_that_fails_leaves_nothing_that_looks_like_a_video(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned("-farm_intermediate ffv1 -c:v ffv1")

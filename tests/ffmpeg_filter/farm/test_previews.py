@@ -90,7 +90,7 @@ def test_a_page_that_cannot_be_written_is_worth_another_try() -> None:
     ],
 )
 @pytest.mark.parametrize("kept", ["-c:v ffv1", "-c:v libx264 -crf 12 -bf 3", "-c:v ffv1 -farm_intermediate ffv1"])
-def test_pictures_are_the_very_frames_of_film_and_source(name: str, codec: str, kept: str) -> None:
+def test_pictures_are_the_very_frames_of_video_and_source(name: str, codec: str, kept: str) -> None:
     clip = source(Path(name), codec, "-an", pictures=f"testsrc2=s=64x48:r=25:d=2.4,{TAGGED}")
     skip_if_it_crashes(clip)
     job = farmed(JOB, "-i", clip, f"-vf {TEMPORAL}", kept, "many.mkv")
@@ -125,7 +125,7 @@ def test_pixels_that_are_moved_behind_the_network_are_not_laid_over_others() -> 
     assert samples(job, 2) == ([], ["no pictures: hflip after adcvsr moves pixels"])
 
 
-def test_what_is_not_there_damaged_or_plain_is_left_out_and_said() -> None:
+def test_missing_damaged_or_plain_frames_are_skipped_with_a_note() -> None:
     flat = "testsrc2=s=64x48:r=25:d=1.2,drawbox=t=fill:c=gray:enable='gte(n,20)'"
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac", pictures=flat)
     job = planned()
@@ -175,7 +175,7 @@ def _titled(words: io.StringIO) -> TitleRun:
     return making
 
 
-def test_a_film_of_a_cluster_has_its_page_beside_it_when_the_job_is_gone() -> None:
+def test_an_output_of_a_cluster_keeps_its_page_when_the_job_is_removed() -> None:
     making = _titled(io.StringIO())
     assert not making.job.folder.exists()
     shown = content(Path("many.mkv.html").read_text())
@@ -193,7 +193,7 @@ def test_a_quiet_title_says_nothing_and_writes_over_a_file_where_it_is_asked_to(
     assert (heard.getvalue(), len(pictures(Path("many.mkv")))) == ("", 5)
 
 
-def test_a_film_does_not_fail_for_its_page() -> None:
+def test_a_video_does_not_fail_for_its_page() -> None:
     Path("many.mkv.html").mkdir()
     stream = io.StringIO()
     _titled(stream)

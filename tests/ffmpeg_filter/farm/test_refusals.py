@@ -121,7 +121,7 @@ def test_damage_can_be_refused(capfd: pytest.CaptureFixture[str]) -> None:
     assert hashes(Path("many.mkv")) == hashes(Path("one.mkv"))
 
 
-def test_a_film_that_is_there_is_not_overwritten_unasked() -> None:
+def test_a_video_that_is_there_is_not_overwritten_unasked() -> None:
     planned()
     Path("many.mkv").write_bytes(b"mine")
     assert farm("work", JOB) == 0
@@ -129,7 +129,7 @@ def test_a_film_that_is_there_is_not_overwritten_unasked() -> None:
     assert Path("many.mkv").read_bytes() == b"mine"
 
 
-def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_video_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[str]) -> None:
     planned()
     assert farm("work", JOB) == 0
     assert [farm("merge", JOB), farm("merge", JOB)] == [0, 0]
@@ -155,7 +155,7 @@ def test_a_film_that_is_merged_is_not_merged_again(capfd: pytest.CaptureFixture[
         ("", "required"),
     ],
 )
-def test_mistakes_are_told_from_what_another_try_may_cure(
+def test_mistakes_have_another_status_than_failures_worth_a_retry(
     arguments: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1")
@@ -180,7 +180,7 @@ def test_mistakes_are_told_from_what_another_try_may_cure(
         ("-vf adcvsr=nearest:sc_threshold=nan -c:v ffv1 many.mkv", 64, "sc_threshold is nan"),
     ],
 )
-def test_what_cannot_be_made_is_refused_before_the_film_is_decoded(
+def test_impossible_outputs_are_refused_before_decoding(
     arguments: str, status: int, message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
@@ -201,7 +201,7 @@ def test_the_state_of_a_job_can_be_read_by_programs() -> None:
     assert (status["chunks"], status["done"], status["frames"], status["frames_done"]) == (3, 1, 30, 10)
 
 
-def test_storage_without_hard_links_is_refused_before_the_film_is_decoded(
+def test_storage_without_hard_links_is_refused_before_the_video_is_decoded(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")

@@ -45,7 +45,7 @@ def test_chunks_read_as_many_frames_more_as_the_network_looks_at(clip: Path) -> 
     assert [(chunk.first, chunk.last) for chunk in Job.read(Path("job")).chunks] == [(0, 12), (8, 22), (18, 30)]
 
 
-def test_encoded_as_one_film_the_very_packets_are_those_of_one_machine(clip: Path) -> None:
+def test_encoded_as_one_video_the_very_packets_are_those_of_one_machine(clip: Path) -> None:
     command: list[str | Path] = [
         "-i",
         clip,
@@ -136,14 +136,14 @@ def test_the_shape_and_the_colours_of_pictures_are_kept(clip: Path) -> None:
     assert _shown(single)[2] == 1
 
 
-def test_a_film_of_one_frame_is_farmed(clip: Path) -> None:
+def test_a_video_of_one_frame_is_farmed(clip: Path) -> None:
     ffmpeg("-i", clip, "-frames:v 1 -an still.mkv")
     single, chunked, job = both([f"-i still.mkv -vf {TEMPORAL} -c:v libx264"])
     assert len(job.chunks) == 1
     assert times(chunked) == times(single)
 
 
-def test_the_plain_upscale_elsewhere_is_counted_from_the_beginning_of_the_film(clip: Path) -> None:
+def test_the_plain_upscale_elsewhere_is_counted_from_the_beginning_of_the_video(clip: Path) -> None:
     single, chunked, _ = both(
         ["-i", clip, "-vf", r"adcvsr=model=nearest:scale=2:enable='between(n\,15\,35)'", "-c:v ffv1 -an"]
     )

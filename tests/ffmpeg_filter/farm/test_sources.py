@@ -85,13 +85,13 @@ def test_after_ss_in_the_command_frames_are_found_all_the_same(films: Path) -> N
     assert [attempts_for(film, first) for first in (40, 80, 98)] == [1, 1, 1]
 
 
-def test_a_filter_that_remembers_is_given_the_film_from_its_beginning(films: Path) -> None:
+def test_a_filter_that_remembers_is_given_the_video_from_its_beginning(films: Path) -> None:
     film = film_of("-i", films / "open.mkv", "-vf fps=30,adcvsr=nearest")
     assert list(film.seek_points(100)) == [None]
     assert attempts_for(film, 100) == 1
 
 
-def test_where_all_seeks_are_wrong_the_beginning_of_the_film_is_right(films: Path) -> None:
+def test_where_all_seeks_are_wrong_the_beginning_of_the_video_is_right(films: Path) -> None:
     film = film_of("-i", films / "open.mkv", "-vf adcvsr=nearest")
     astray = FrameSource(film.binary, film.decoder_args, film.index, 40, 0)
     assert attempts_for(astray, 100) == len(list(film.seek_points(100))) == 3
@@ -116,7 +116,7 @@ def test_a_source_that_ends_too_soon_is_noticed(films: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", ["irregular.mkv", "open.ts", "-itsoffset 0.3 -i open.mp4", "-copyts -i open.ts", "-ss 1.03 -i open.ts"]
 )
-def test_the_film_is_that_of_one_machine(films: Path, arguments: str) -> None:
+def test_the_output_is_that_of_one_machine(films: Path, arguments: str) -> None:
     name = arguments.rsplit(maxsplit=1)[-1]
     opening = arguments.removesuffix(name) or "-i"
     skip_if_it_crashes(films / name)

@@ -46,7 +46,7 @@ def test_it_makes_chunks_wherever_it_was_started(job: Job, tmp_path: Path) -> No
     assert list((job.folder / "claims").iterdir()) == []
 
 
-def test_what_somebody_else_works_on_is_left_to_him(job: Job) -> None:
+def test_chunks_claimed_by_another_worker_are_left_to_it(job: Job) -> None:
     site = opened(job)
     with job.claims.claim(0) as ours:
         assert ours

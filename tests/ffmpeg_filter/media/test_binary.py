@@ -63,6 +63,6 @@ def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("says", "message"), [("libavutil 56. 70.100", "is too old .*install FFmpeg 5.1"), ("hello", "is no ffmpeg")]
 )
-def test_what_is_too_old_or_something_else_is_refused(says: str, message: str, tmp_path: Path) -> None:
+def test_an_old_or_foreign_ffmpeg_is_refused(says: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=message):
         inspect_binary(program(tmp_path, says))

@@ -62,7 +62,7 @@ def test_encoders_that_take_hdr10_metadata_from_frames_need_no_options() -> None
 
 
 @pytest.mark.parametrize(("codec", "is_lost"), [("libx264", True), ("libx265", False)])
-def test_what_is_lost_is_said(codec: str, is_lost: bool) -> None:
+def test_lost_metadata_is_warned_of(codec: str, is_lost: bool) -> None:
     assert len(color_tags.lost_metadata(HDR10)) == 1
     assert color_tags.lost_metadata(PLAIN) == []
     assert bool(color_tags.lost_grading(HDR10, codec)) is is_lost

@@ -19,7 +19,7 @@ def test_each_kind_is_counted() -> None:
     assert (damage.frames, damage.packets, damage.lost) == (1, 2, 1)
 
 
-def test_only_what_was_found_is_told() -> None:
+def test_only_counted_damage_is_reported() -> None:
     damage = Damage()
     assert not damage
     damage.count_line(LINES[0])

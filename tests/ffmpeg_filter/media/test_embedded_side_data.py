@@ -26,7 +26,7 @@ def test_captions_that_begin_behind_the_first_packets_are_found(name: str, tmp_p
     assert kinds(captioned(tmp_path / name, frames=40, first=35)) == {CAPTIONS}
 
 
-def test_a_film_without_captions_has_none(tmp_path: Path) -> None:
+def test_a_video_without_captions_has_none(tmp_path: Path) -> None:
     assert kinds(captioned(tmp_path / "a.ts", frames=40, first=40)) == set()
 
 
@@ -61,7 +61,7 @@ def test_profiles_of_tiff_and_of_a_track_of_quicktime_are_found(tmp_path: Path) 
     assert embedded_side_data.in_mp4([tmp_path / "b.mov"]) == {PROFILE}
 
 
-def test_messages_of_films_are_distinguished() -> None:
+def test_messages_of_videos_are_distinguished() -> None:
     assert embedded_side_data.in_packet("h264", b"\0\0\1\x06\x2d\x07") == {PACKING}
     assert embedded_side_data.in_packet("hevc", b"\xb5\0\x3c\0\1\4\1") == {HDR10_PLUS}
     assert embedded_side_data.in_packet("av1", b"GA94\3") == {CAPTIONS}

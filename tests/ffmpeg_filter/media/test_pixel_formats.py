@@ -21,7 +21,7 @@ def test_each_format_has_the_components_that_ffmpeg_says(name: str) -> None:
     assert theirs.is_big_endian == layout.dtype.startswith(">")
 
 
-def test_a_format_that_cannot_be_taken_is_refused_in_words() -> None:
+def test_a_format_that_cannot_be_taken_is_refused_in_one_line() -> None:
     with pytest.raises(FormatError, match=r"pixel format 'pal8' is not supported; convert it .* with format="):
         layout_of("pal8")
     with pytest.raises(FormatError, match=r"did you mean .*'yuv420p10le'"):

@@ -31,7 +31,7 @@ def test_what_cannot_be_opened_is_not_known(tmp_path: Path) -> None:
     assert probed("-i", str(tmp_path / "bad.mkv")) == InputInfo()
 
 
-def test_a_film_is_known() -> None:
+def test_a_video_is_known() -> None:
     [stream] = probed("-f", "lavfi", "-i", "testsrc2=s=32x16:r=30000/1001:d=1").streams
     assert (stream.kind, stream.pixels, str(stream.rate)) == ("video", 32 * 16, "30000/1001")
 
@@ -48,5 +48,5 @@ def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:
 
 
 @pytest.mark.parametrize(("url", "is_one"), [("-", True), ("pipe:", True), ("fd:3", True), ("a-", False)])
-def test_pipes_are_told_from_files(url: str, *, is_one: bool) -> None:
+def test_pipes_are_distinguished_from_files(url: str, *, is_one: bool) -> None:
     assert is_pipe(url) is is_one

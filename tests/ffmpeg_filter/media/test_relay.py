@@ -94,7 +94,7 @@ def test_a_source_without_end_can_be_limited(out: Path) -> None:
         ("-i tcp://127.0.0.1:1", "Connection refused"),
     ],
 )
-def test_what_cannot_be_read_is_refused_at_once(
+def test_unreadable_inputs_are_refused_at_once(
     arguments: str, message: str, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert ffadcvsr("-nostats", arguments, FILTER, out) != 0
@@ -184,7 +184,7 @@ def _is_bound(port: int) -> bool:
     return f":{port:04X} " in Path("/proc/net/udp").read_text()
 
 
-def test_what_can_be_read_again_is_told_from_what_cannot(tmp_path: Path) -> None:
+def test_inputs_that_can_be_read_twice_are_distinguished(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "file").touch()
     for url, once in (

@@ -34,7 +34,7 @@ def read(lines: list[str], prefix: str = f"[{FILTER} @ 0x55aa] [info] ") -> list
     return frames
 
 
-def test_a_frame_is_told_with_its_exact_time_shape_and_colour() -> None:
+def test_a_frame_is_parsed_with_its_exact_time_shape_and_colour() -> None:
     (frame,) = read(PLAIN)
     assert (frame.pts, frame.duration, frame.time_base) == (210, 3000, Fraction(1, 90000))
     assert (frame.width, frame.height, frame.format, frame.sar) == (720, 480, "yuv420p", Fraction(32, 27))

@@ -43,7 +43,7 @@ def test_a_reader_may_be_far_behind() -> None:
     assert whole(second) == DATA
 
 
-def test_nothing_is_read_that_nobody_wants() -> None:
+def test_nothing_is_read_without_a_reader() -> None:
     taken = list[int]()
 
     def read(size: int) -> bytes:
@@ -95,7 +95,7 @@ def test_what_a_library_swallows_is_raised_at_the_end() -> None:
         probed.close()
 
 
-def test_closing_ends_whoever_waits() -> None:
+def test_closing_ends_waiting_readers() -> None:
     released = threading.Event()
 
     def waiting_for_ever(size: int) -> bytes:

@@ -84,7 +84,7 @@ def test_captions_are_carried_by_a_socket_where_no_pipe_can_be_inherited(
     assert (tmp_path / "out.mkv").read_bytes().count(b"GA94") > 0
 
 
-def test_a_decoder_that_fails_before_it_connects_is_what_is_said(
+def test_a_decoder_that_fails_before_it_connects_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(companion, "open_receiver", partial(companion.open_receiver, by_socket=True))

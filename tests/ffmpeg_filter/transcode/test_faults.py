@@ -65,7 +65,7 @@ def test_an_ffmpeg_that_is_not_there_is_named(
         ("-vf adcvsr=model=nearest -adcvsr_on_corrupt often", "warn, fail"),
     ],
 )
-def test_what_cannot_be_is_refused_in_words(
+def test_impossible_commands_are_refused_in_one_line(
     arguments: str, message: str, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert message in fails(capfd, "-i", clip, arguments, out)
@@ -105,20 +105,20 @@ def test_an_input_that_is_not_there_is_named(out: Path, each_ffmpeg: Binary, cap
     assert "No such file or directory" in line
 
 
-def test_an_empty_input_is_said_to_be_none(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_input_is_reported(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     empty = out.with_name("empty.mkv")
     empty.touch()
     assert "empty.mkv is empty" in fails(capfd, "-i", empty, f"-vf {NEAREST}", out, status=183)
 
 
-def test_a_source_without_pictures_is_said_to_be_that(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_source_without_frames_is_reported(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     sound = out.with_name("sound.mkv")
     ffmpeg(SOUND, sound)
     assert "without video" in fails(capfd, "-i", sound, f"-vf {NEAREST}", out)
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_start_behind_the_end_is_said_once(
+def test_a_start_after_the_end_is_reported_once(
     place: int, clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     arguments: list[str | Path] = ["-i", clip]

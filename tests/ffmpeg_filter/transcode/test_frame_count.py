@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
-def test_a_total_that_turns_out_too_small_is_not_said(stream: io.StringIO) -> None:
+def test_a_total_that_turns_out_too_small_is_not_shown(stream: io.StringIO) -> None:
     with make_reporter(2, enabled=True, stream=stream) as live:
         for number in range(3):
             live.frame(number / 25)

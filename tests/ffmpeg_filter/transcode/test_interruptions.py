@@ -135,7 +135,7 @@ def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(out: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("setsid"), reason="the terminal is given with setsid")
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_q_ends_the_film_there_and_well(*, is_terminal: bool, out: Path) -> None:
+def test_q_ends_the_video_there_and_well(*, is_terminal: bool, out: Path) -> None:
     ours, theirs = os.openpty() if is_terminal else os.pipe()[::-1]
     arguments = ["setsid", "--ctty"] if is_terminal else []
     given = [*arguments, *command(LIVE, f"-vf {NEAREST} -c:v ffv1", out)]
@@ -171,7 +171,7 @@ def test_ctrl_c_is_heard_before_the_first_frame(out: Path) -> None:
     assert not out.exists()
 
 
-def test_ctrl_c_twice_ends_a_command_whose_output_nobody_reads() -> None:
+def test_ctrl_c_twice_ends_a_command_whose_output_is_not_read() -> None:
     arguments = f"-nostats -f lavfi -i testsrc2=s=64x48 -vf {NEAREST} -c:v rawvideo -f matroska -"
     with started(arguments, stdout=subprocess.PIPE) as ours:
         encoder = child(ours.pid, ENCODER)

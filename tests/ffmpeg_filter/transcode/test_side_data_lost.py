@@ -52,7 +52,7 @@ def test_a_rotation_that_is_left_to_players_is_kept_or_named(tmp_path: Path, cap
     assert (first.width, first.height, first.rotation) == (96, 128, 0)
 
 
-def test_nothing_is_said_where_there_is_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_side_data_there_is_no_warning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ffmpeg("-f lavfi -i testsrc2=s=64x48:r=5:d=0.6 -c:v libx264", tmp_path / "in.mkv")
     assert ffadcvsr("-i", tmp_path / "in.mkv", "-vf", NEAREST, "-c:v libx264", tmp_path / "out.mkv") == 0
     assert "side data" not in capfd.readouterr().err

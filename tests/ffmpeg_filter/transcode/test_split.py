@@ -100,14 +100,14 @@ def test_the_users_own_option_wins_over_ours() -> None:
 
 
 @pytest.mark.parametrize("options", ["-ss 1:02.5 -t 10", "-to 5", "-itsoffset 0.5", "-r 24", "-stream_loop 2", "-re"])
-def test_what_is_said_of_an_input_is_said_twice(options: str) -> None:
+def test_input_options_are_in_both_commands(options: str) -> None:
     message = f"{options} -i in.mkv -vf adcvsr -an -sn out.mkv"
     assert decoder(message).startswith(f"{options} -i in.mkv ")
     assert encoder(message).startswith(f"{options} -i in.mkv ")
 
 
 @pytest.mark.parametrize("options", ["-t 5", "-to 7", "-frames:v 10", "-shortest", "-brand-new-option -3"])
-def test_what_is_said_of_an_output_stays_there(options: str) -> None:
+def test_output_options_stay_in_the_encode_command(options: str) -> None:
     arguments = f"-i in.mkv -vf adcvsr -an -sn {options} out.mkv"
     assert decoder(arguments) == f"-i in.mkv -map 0:0 -filter:v null,{SHOWN}"
     assert encoder(arguments).endswith(f" -an -sn {options} out.adcvsr-part.mkv")

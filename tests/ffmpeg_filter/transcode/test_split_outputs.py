@@ -56,12 +56,12 @@ def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
     ["-i - -vf adcvsr out.mkv", "-i - -vf adcvsr -map 0 out.mkv", "-i - -vf adcvsr -map 0:v -map 0:a out.mkv",
      "-i - -filter_complex [0:v]adcvsr out.mkv", "-i pipe:0 -vf adcvsr -an a.mkv -vn b.mkv"],
 )  # fmt: skip
-def test_audio_of_a_pipe_is_refused_in_words(arguments: str) -> None:
+def test_audio_of_a_pipe_is_refused_in_one_line(arguments: str) -> None:
     with pytest.raises(UsageError, match=r"cannot be read twice; leave its other streams out \(-an"):
         planned(arguments, UNKNOWN)
 
 
-def test_a_global_option_beside_a_pipe_is_kept() -> None:
+def test_a_global_option_next_to_a_pipe_is_kept() -> None:
     assert encoder("-y -progress p.txt -i - -vf adcvsr -an out.mkv", UNKNOWN).startswith("-y -progress p.txt ")
 
 
@@ -93,7 +93,7 @@ def test_a_filter_of_another_stream_stays() -> None:
 
 
 @pytest.mark.parametrize("option", ["-vsync 0", "-vsync vfr", "-fps_mode cfr"])
-def test_timing_that_the_user_chose_is_said_once(option: str) -> None:
+def test_timing_options_of_the_user_are_passed_once(option: str) -> None:
     name = option.split(maxsplit=1)[0]
     arguments = (
         f"-i in.mkv -vf adcvsr {option} out.mkv" if name == "-fps_mode" else f"{option} -i in.mkv -vf adcvsr out.mkv"
@@ -168,7 +168,7 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "refers to input 7, but the inputs are"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_done_is_refused_in_words(arguments: str, message: str) -> None:
+def test_impossible_commands_are_refused_in_one_line(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         planned(arguments, FILM)
 

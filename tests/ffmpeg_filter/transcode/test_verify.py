@@ -52,7 +52,7 @@ def test_a_shifted_frame_is_measured(tmp_path: Path) -> None:
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["timestamps in out.mkv are off by up to 20 ms"]
 
 
-def test_an_output_that_is_no_film_is_told(tmp_path: Path) -> None:
+def test_an_output_that_is_no_video_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out.mkv").write_bytes(b"nothing")
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["out.mkv cannot be opened to check it"]
 
@@ -80,7 +80,7 @@ def test_packets_without_times_are_counted(form: str, tmp_path: Path) -> None:
     assert found(path, Outcome(times=[*TIMES, Fraction(1)])) == lost[form]
 
 
-def test_of_streams_of_one_size_that_with_most_frames_is_the_film(tmp_path: Path) -> None:
+def test_of_streams_of_one_size_that_with_most_frames_is_the_video(tmp_path: Path) -> None:
     """As AVIF has them: a still picture, and the film."""
     source = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.2"
     ffmpeg(source, "-map 0 -map 0 -filter:v:0 trim=end_frame=1 -c:v ffv1", tmp_path / "out.mkv")

@@ -147,12 +147,12 @@ def test_items_are_closed_on_the_thread_that_made_them() -> None:
     assert seen[0] is not threading.current_thread()
 
 
-def test_a_change_of_size_is_refused_in_words() -> None:
+def test_a_change_of_size_is_refused_in_one_line() -> None:
     with pytest.raises(FormatError, match="frame 1 is 6x4 GRAY 8 bit, but the first one is 8x4 GRAY 8 bit"):
         list(upscale([grey(), grey(width=6)], model="nearest"))
 
 
-def test_interlaced_frames_are_refused_in_words() -> None:
+def test_interlaced_frames_are_refused_in_one_line() -> None:
     with pytest.raises(FormatError, match=r"^frame 0 is interlaced .* deinterlace first"):
         list(upscale([replace(grey(), props={"_FieldBased": 2})], model="nearest"))
 

@@ -133,7 +133,7 @@ def test_the_tag_of_subsampled_frames_says_where_chroma_is(location: int, tag: s
     assert asked.chroma == tag
 
 
-def test_formats_that_have_no_tag_are_refused_in_words() -> None:
+def test_formats_that_have_no_tag_are_refused_in_one_line() -> None:
     with pytest.raises(UsageError, match="cannot hold RGB 8 bit; use YUV or grey"):
         upscaled(clip_y4m(), format="gbrp")
 
@@ -159,18 +159,18 @@ def test_a_torn_last_frame_is_an_error_behind_the_whole_ones(missing: int) -> No
     (b"YUV4MPEG2 W8 H8\nFRA", "frame 0 begins with b'FRA', expected: FRAME"),
     (b"YUV4MPEG2 W8 H8\nFRAME", "frame 0 begins with b'FRAME', expected: FRAME"),
 ])  # fmt: skip
-def test_streams_that_are_none_are_refused_in_words(data: bytes, message: str) -> None:
+def test_foreign_streams_are_refused_in_one_line(data: bytes, message: str) -> None:
     with pytest.raises(MediaError, match=message):
         upscaled(data)
 
 
 @pytest.mark.parametrize("line", ["RIFF", "YUV4MPEG2", "YUV4MPEG2 W8", "YUV4MPEG2 W0 H8", "YUV4MPEG2 Wx H8"])
-def test_headers_that_are_none_are_refused_in_words(line: str) -> None:
+def test_headers_that_are_none_are_refused_in_one_line(line: str) -> None:
     with pytest.raises(FormatError, match="expected: YUV4MPEG2"):
         Header.parse(line)
 
 
-def test_a_colour_space_that_is_not_known_is_refused_in_words() -> None:
+def test_a_colour_space_that_is_not_known_is_refused_in_one_line() -> None:
     with pytest.raises(FormatError, match=r"C420p11, allowed: .*; did you mean '420p1"):
         Header.parse("YUV4MPEG2 W8 H8 C420p11")
 

@@ -36,7 +36,7 @@ LARGE = len(FRAME) + 3 * (len(FRAME) - len(b"FRAME\n"))
         (bytes(range(256)) * 40, "input begins with"),
     ],
 )
-def test_what_is_no_clip_is_said_in_one_line(given: bytes, message: str) -> None:
+def test_input_that_is_no_clip_is_reported_in_one_line(given: bytes, message: str) -> None:
     with pytest.raises(AdcvsrError, match=message) as error:
         run(BytesIO(given), BytesIO(), model="nearest")
     assert "\n" not in str(error.value)

@@ -64,7 +64,7 @@ def test_clips_of_a_batch_do_not_see_each_other() -> None:
     assert torch.allclose(alone["consistency"], both["consistency"][:3], atol=1e-6)
 
 
-def test_order_matters_to_a_judgement() -> None:
+def test_the_order_of_frames_matters_to_the_discriminator() -> None:
     network, clip = judge(PixelTrunk(8)).eval(), torch.rand(4, 3, 16, 16)
     there, back = network(clip, links(1, 4)), network(clip.flip(0), links(1, 4))
     assert not torch.allclose(there["consistency"], back["consistency"].flip(0), atol=1e-4)
@@ -119,7 +119,7 @@ def convnext_xxlarge() -> int:
     return blocks + between + 3 * 16 * 384 + 384 + 2 * 384
 
 
-def test_an_open_clip_tower_is_taken_by_its_names() -> None:
+def test_weights_of_open_clip_are_loaded_by_their_names() -> None:
     torch.manual_seed(2)
     first, other = ConvNextTrunk(SMALL), ConvNextTrunk(SMALL)
     tensors = {f"visual.trunk.{name}": value for name, value in first.state_dict().items()}

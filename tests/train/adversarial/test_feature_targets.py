@@ -97,7 +97,7 @@ def test_a_half_decoder_without_its_first_layer_is_refused(tmp_path: Path) -> No
         PaperFeatureTargets.load(vae(tmp_path / "vae"), file, PaperStudent(SMALL))
 
 
-def test_the_papers_features_are_judged_by_its_own_unet() -> None:
+def test_the_papers_features_are_discriminated_by_its_own_unet() -> None:
     student = PaperStudent(SMALL)
     (judge,) = make_discriminators(AdversarialSettings(domains=("feature",), width=8), student).values()
     logits = judge(torch.rand(2, SMALL.decoder[0], 8, 8), torch.tensor([0.0, 1]))

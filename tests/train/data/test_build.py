@@ -150,7 +150,7 @@ def test_a_kind_for_pictures_makes_static_clips(pictures: Path) -> None:
             assert all(np.array_equal(frame, clip[0]) for frame in clip) is still
 
 
-def test_files_of_no_use_are_told_once_and_the_rest_is_used(
+def test_unusable_files_are_reported_once_and_skipped(
     pictures: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
@@ -166,7 +166,7 @@ def test_files_of_no_use_are_told_once_and_the_rest_is_used(
     assert shard_numbers(tmp_path / "pool") == [0, 1, 2]
 
 
-def test_a_full_disk_is_told_in_one_line(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

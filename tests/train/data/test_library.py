@@ -48,7 +48,7 @@ def test_what_is_drawn_does_not_depend_on_what_is_kept(folder: Path) -> None:
         assert np.array_equal(warm.clip(np.random.default_rng(seed)), cold.clip(np.random.default_rng(seed)))
 
 
-def test_two_in_five_clips_are_films(folder: Path) -> None:
+def test_two_in_five_clips_are_videos(folder: Path) -> None:
     library = ClipLibrary(sources(folder))
     flat = [np.ptp(library.clip(np.random.default_rng(seed))[0]) < 3 for seed in range(150)]
     assert np.mean(flat) == pytest.approx(1 / (1 + 0.6 / 0.4 * 2 / 4), abs=0.12)  # half of the pictures are drawn again
@@ -63,7 +63,7 @@ def test_all_stretches_are_as_likely(tmp_path: Path) -> None:
     np.testing.assert_allclose(shares, 0.25, atol=0.08)
 
 
-def test_a_still_is_one_frame_of_a_photograph_or_else_of_a_film(folder: Path, tmp_path: Path) -> None:
+def test_a_still_is_one_frame_of_a_photograph_or_else_of_a_video(folder: Path, tmp_path: Path) -> None:
     library = ClipLibrary(sources(folder))
     stills = [library.still(np.random.default_rng(seed)) for seed in range(10)]
     assert {still.shape for still in stills} == {(1, 48, 48, 3)}
@@ -75,13 +75,13 @@ def test_a_still_is_one_frame_of_a_photograph_or_else_of_a_film(folder: Path, tm
 
 
 @pytest.mark.parametrize("name", ["tiny.png", "broken.png"])
-def test_where_nothing_is_left_the_reason_is_told(folder: Path, name: str) -> None:
+def test_if_no_file_is_left_the_reason_is_reported(folder: Path, name: str) -> None:
     library = ClipLibrary(SourceFiles.scan([folder / name], frames=3, size=48))
     with pytest.raises(MediaError, match=rf"no usable file is left.*{name}"):
         library.clip(np.random.default_rng(0))
 
 
-def test_where_all_videos_are_of_no_use_the_reason_is_told(folder: Path) -> None:
+def test_if_all_videos_are_unusable_the_reason_is_reported(folder: Path) -> None:
     with pytest.raises(MediaError, match=r"no videos in .* are of use: .*tiny\.mp4 is too small"):
         SourceFiles.scan([folder / "tiny.mp4"], frames=3, size=48)
 
@@ -96,7 +96,7 @@ def test_shots_shorter_than_a_clip_are_of_no_use(tmp_path: Path) -> None:
     assert ClipLibrary(sources(tmp_path, frames=2)).clip(np.random.default_rng(0)).shape == (2, 48, 48, 3)
 
 
-def test_empty_and_absent_folders_are_refused_in_words(tmp_path: Path) -> None:
+def test_empty_and_absent_folders_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no pictures and no videos in"):
         sources(tmp_path)
     with pytest.raises(UsageError, match=r"folder is .*nowhere"):

@@ -43,6 +43,6 @@ def test_pictures_stand_and_clips_move() -> None:
         ("clean=.5,clean=.5", "has a name twice"),
     ],
 )
-def test_a_wrong_mix_is_refused_in_words(text: str, message: str) -> None:
+def test_a_wrong_mix_is_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Mix.parse(text)

@@ -47,7 +47,7 @@ def write_pictures(folder: Path, frames: Pixels, first: int = 0) -> Path:
     return folder
 
 
-def test_clips_of_another_form_are_no_lessons() -> None:
+def test_clips_of_another_shape_are_refused_as_teacher_input() -> None:
     with pytest.raises(FormatError, match=r"shape \(4, 4, 3\), uint8, is not \(T, h, w, 3\)"):
         TeacherInput(film(1, 4, 4)[0])
     with pytest.raises(FormatError, match="float64"):

@@ -182,7 +182,7 @@ def test_pieces_are_answered_one_by_one(model: DoveModel) -> None:
     assert np.array_equal(target[:6, :, :64], kept)  # up to the middle of what the pieces share
 
 
-def test_too_little_memory_is_told_in_one_line(model: DoveModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_reported_in_one_line(model: DoveModel, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -214,7 +214,7 @@ def test_a_missing_part_is_named(broken: Path, part: str) -> None:
         DoveModel.load(broken)
 
 
-def test_missing_weights_are_told_in_one_line(broken: Path) -> None:
+def test_missing_weights_are_reported_in_one_line(broken: Path) -> None:
     next((broken / "vae").glob("*.safetensors")).unlink()
     with pytest.raises(WeightsError, match=r"vae cannot be loaded: [^\n]+$"):
         DoveModel.load(broken, device="cpu")
@@ -236,7 +236,7 @@ def test_another_network_is_refused(broken: Path) -> None:
         DoveModel.load(broken)
 
 
-def test_the_empty_prompt_is_found_beside_or_in_the_folder(broken: Path) -> None:
+def test_the_empty_prompt_is_found_next_to_or_in_the_folder(broken: Path) -> None:
     beside = broken.parent / "prompt_embeddings"
     assert find_prompt(broken, None) == beside / f"{EMPTY}.safetensors"
     (beside / "another.safetensors").rename(broken / "alone.safetensors")
@@ -244,7 +244,7 @@ def test_the_empty_prompt_is_found_beside_or_in_the_folder(broken: Path) -> None
     assert find_prompt(broken, None) == broken / "alone.safetensors"
 
 
-def test_a_missing_prompt_is_told_in_one_line(broken: Path) -> None:
+def test_a_missing_prompt_is_reported_in_one_line(broken: Path) -> None:
     shutil.rmtree(broken.parent / "prompt_embeddings")
     with pytest.raises(WeightsError, match="holds a prompt_embedding; name it with --prompt"):
         DoveModel.load(broken)

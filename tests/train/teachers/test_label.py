@@ -59,7 +59,7 @@ def command(pool: Path, *more: str) -> int:
     return label.main([str(pool), "--teacher", "inverse", *more])
 
 
-def test_answers_lie_beside_the_truth(pool: Path, teacher: Inverse) -> None:
+def test_targets_are_added_to_the_pool(pool: Path, teacher: Inverse) -> None:
     assert command(pool) == 0
     drawn = Dataset(pool, teacher="inverse").batch(np.random.default_rng(0), 4, frames=2, lr_size=4)
     assert np.abs(drawn.target + drawn.truth - 1).max() < 1e-6
@@ -91,7 +91,7 @@ def test_parts_stay_the_same_while_others_work(pool: Path, teacher: Inverse) -> 
     assert sorted(path.name[:4] for path in pool.glob("*.inverse.npy")) == ["0000", "0001"]
 
 
-def test_progress_is_told(pool: Path, teacher: Inverse, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_reported(pool: Path, teacher: Inverse, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         command(pool)
         command(pool)

@@ -122,7 +122,7 @@ def test_every_misfit_has_its_line(folders: Path, caplog: pytest.LogCaptureFixtu
     assert "two.mkv has no answer of the name two by other" in caplog.text
 
 
-def test_clips_that_cannot_be_cut_are_refused_in_words(folders: Path) -> None:
+def test_clips_that_cannot_be_cut_are_refused_in_one_line(folders: Path) -> None:
     with pytest.raises(MediaError, match=r"one\.mkv is 24x20, too small for clips of 21x21"):
         pairs.main(words(folders, "--size", "84"))
     with pytest.raises(MediaError, match="none of 2 videos has a shot of 8 frames"):
