@@ -19,6 +19,7 @@ import numpy as np
 
 from vsadcvsr import backends
 from vsadcvsr.errors import AdcvsrError, BackendError
+from vsadcvsr.extras import install
 from vsadcvsr.weights import store
 
 type Verdict = Literal["ok", "absent", "failed"]
@@ -28,9 +29,12 @@ _SOURCES = ("bs", "lsmas", "ffms2")
 """The namespaces of plugins that open videos, in the order of our advice."""
 _PLACES = (
     ("openvino", "cpu"),
+    ("openvino", "gpu"),
     ("ort", "cpu"),
     ("ort", "cuda"),
     ("ort", "tensorrt"),
+    ("ort", "directml"),
+    ("ort", "coreml"),
     ("torch", "cpu"),
     ("torch", "cuda"),
 )
@@ -79,6 +83,7 @@ def examine() -> Iterator[Finding]:
         finding = _step(backend, device)
         works |= finding.verdict == "ok"
         yield finding
+    yield _other_networks()
     if not works:
         yield Finding("model fast", "failed", "no backend runs it: pip install onnxruntime")
 
@@ -96,6 +101,14 @@ def _runtimes() -> Finding:
     if not installed:
         return Finding(name, "absent", "not installed: pip install onnxruntime, or onnxruntime-gpu")
     return Finding(name, "ok", installed[0])
+
+
+def _other_networks() -> Finding:
+    """Which files of other people's networks can be used."""
+    name, installed = "other networks", _distributions("spandrel")
+    if not installed:
+        return Finding(name, "absent", f".onnx; .pth and .safetensors need spandrel: {install('spandrel')}")
+    return Finding(name, "ok", f".onnx; .pth and .safetensors by {installed[0]}")
 
 
 def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401 - as subprocess.run

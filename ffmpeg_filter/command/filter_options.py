@@ -18,7 +18,7 @@ _HELP = {
     "height": ("<int>", "output height in pixels, like width; also h"),
     "matrix": ("<int>", "matrix coefficients (number of H.273) of untagged frames; default by height"),
     "backend": ("<string>", "auto, ort, openvino or torch"),
-    "device": ("<string>", "auto, cpu, cuda or tensorrt"),
+    "device": ("<string>", "auto, cpu, cuda, tensorrt, directml, coreml, or gpu (OpenVINO)"),
     "device_index": ("<int>", "number of the GPU, from 0"),
     "precision": ("<string>", "auto, fp32, fp16, bf16 or int8"),
     "tile": ("<width>x<height>", "size of tiles in source pixels, for frames that do not fit into memory"),

@@ -161,6 +161,9 @@ def test_damaged_safetensors_are_refused(tmp_path: Path) -> None:
     ("kind", "options", "message"),
     [
         ("ort", {"precision": "fp16", "device": "cpu"}, "precision 'fp16' .*on cpu, available: fp32"),
+        ("ort", {"backend": "ort", "device": "directml"}, "available: cpu; it needs onnxruntime-directml instead"),
+        ("ort", {"backend": "ort", "device": "coreml"}, "device 'coreml' .* available: cpu; choose another$"),
+        ("ort", {"backend": "openvino", "device": "gpu"}, "device 'gpu' .* backend 'openvino', available: cpu$"),
         ("torch", {"device": "tensorrt"}, "device 'tensorrt' .* available: cpu"),
         ("nearest", {"device": "cuda"}, "allowed: 'cpu', 'fp32'"),
     ],

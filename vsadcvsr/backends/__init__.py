@@ -30,7 +30,8 @@ TABLE = {
 BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), ".pth": ("torch",), "": ("nearest",)}
 """Backends by file type; models without a suffix are built in."""
 
-DEVICES = ("auto", "cpu", "cuda", "tensorrt")
+DEVICES = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "gpu")
+"""`gpu` is a GPU of Intel's on OpenVINO, the others but `cpu` are GPUs on ONNX Runtime, `cuda` also on torch."""
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 

@@ -1,4 +1,4 @@
-"""OpenVINO backend, for x86-64 CPUs that support bf16, where it takes about half the time.
+"""OpenVINO backend, for x86-64 CPUs and for GPUs of Intel.
 
 The graph is compiled once per frame size, for all streams. Convolutions run in bf16 if `precision` says so; image
 inputs and outputs, and all that is read and written, stay in fp32.
@@ -57,7 +57,9 @@ try:
 except ImportError as error:
     raise _import_error(error) from error
 
-TYPES = {"fp32": "f32", "bf16": "bf16"}
+TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_CPU_TYPES = ("fp32", "bf16")
+_GPU_TYPES = ("fp16", "fp32")
 _VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8, as Linux calls them
 _MAP_CHANNELS = 8  # channels from which a state is a feature map
 _SPARE_FRAMES = 7  # steps until what is held moves to the front
@@ -113,14 +115,35 @@ class _State:
 
 def open_model(path: Path, options: BackendOptions) -> Backend:
     """The network of an ONNX file: of our export, or else an image network. Raises WeightsError or BackendError."""
-    if options.device not in {"auto", "cpu"}:
-        raise BackendError(f"device {options.device!r} is not available to backend 'openvino', available: cpu")
+    device_name(options)
     model = _read(path, options.blend)
     if model.has_rt_info(["framework", KEY]):
         return OpenVino(path, options, model)
     from vsadcvsr.backends.openvino_images import image_backend
 
     return image_backend(path, options, model)
+
+
+def device_name(options: BackendOptions) -> str:
+    """The device as OpenVINO calls it. Raises BackendError."""
+    present = core().available_devices
+    gpus = [name for name in present if name.startswith("GPU")]
+    if options.device in {"auto", "cpu"}:
+        return "CPU"
+    if options.device != "gpu" or not gpus:
+        names = "cpu, gpu" if gpus else "cpu"
+        raise BackendError(f"device {options.device!r} is not available to backend 'openvino', available: {names}")
+    if options.device_index >= len(gpus):
+        raise BackendError(f"device_index {options.device_index} does not exist, available: 0 to {len(gpus) - 1}")
+    return str(gpus[options.device_index])
+
+
+def precision_on_gpu(requested: str) -> str:
+    """The precision on a GPU; by itself fp16. Raises BackendError."""
+    if requested not in {"auto", *_GPU_TYPES}:
+        names = ", ".join(_GPU_TYPES)
+        raise BackendError(f"precision {requested!r} is not available to OpenVINO on GPUs, available: {names}")
+    return _GPU_TYPES[0] if requested == "auto" else requested
 
 
 class OpenVino:
@@ -133,8 +156,12 @@ class OpenVino:
         self._metadata = read_metadata(path, entry, *names)
         self.spec = self._metadata.spec
         ranges = calibration.read(path, options.blend)
-        precision = _precision(path, options.precision, self.spec.precisions, bool(ranges))
-        self.label = f"openvino/cpu/{precision}"
+        self._device = device_name(options)
+        if self._device == "CPU":
+            precision = _precision(path, options.precision, self.spec.precisions, bool(ranges))
+        else:
+            precision = precision_on_gpu(options.precision)
+        self.label = f"openvino/{'cpu' if self._device == 'CPU' else 'gpu'}/{precision}"
         self._type = TYPES[_floating(self.spec.precisions, supports_bf16())[-1] if precision == "int8" else precision]
         if precision == "int8":
             from vsadcvsr.backends.openvino_int8 import quantise
@@ -185,7 +212,7 @@ class OpenVino:
         shapes = [[1, 3, height, width], [1], *state_shapes]
         model.reshape(dict(zip(self._metadata.inputs, shapes, strict=True)))
         map_states = [index for index, spec in enumerate(self._metadata.state) if spec.channels >= _MAP_CHANNELS]
-        return core().compile_model(_with_native_layout(model, map_states, self._type), "CPU", self._settings)
+        return core().compile_model(_with_native_layout(model, map_states, self._type), self._device, self._settings)
 
     def _run_frame(self, state: _State, frame: Array, link: Array, images: list[Array]) -> None:
         """Feeds one frame; writes the output into `images`, and new state frames behind the old ones."""
@@ -277,7 +304,7 @@ def _cpu_flags() -> frozenset[str]:
 
 
 def _floating(supported: tuple[str, ...], is_bf16_wanted: bool) -> list[str]:
-    return [name for name in TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
+    return [name for name in _CPU_TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
 
 
 def _precision(path: Path, requested: str, supported: tuple[str, ...], has_ranges: bool) -> str:

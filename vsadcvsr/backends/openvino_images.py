@@ -15,7 +15,16 @@ from openvino.preprocess import PrePostProcessor
 from vsadcvsr.backends import BackendOptions
 from vsadcvsr.backends.image_backend import ImageBackend, Run
 from vsadcvsr.backends.image_facts import ImageFacts, Port, Shape, inspect
-from vsadcvsr.backends.openvino import TYPES, core, mapped_error, settings, supports_bf16, zero_copy
+from vsadcvsr.backends.openvino import (
+    TYPES,
+    core,
+    device_name,
+    mapped_error,
+    precision_on_gpu,
+    settings,
+    supports_bf16,
+    zero_copy,
+)
 from vsadcvsr.errors import BackendError, one_line
 
 _ELEMENT_TYPES = {"f32": "float32", "f16": "float16"}
@@ -33,24 +42,41 @@ def image_backend(path: Path, options: BackendOptions, model: Any) -> ImageBacke
             raise BackendError(one_line(error, 200)) from error
 
     facts = inspect(path, _ports(model.inputs), _ports(model.outputs), shape_of)
-    available = ("fp32", "bf16") if supports_bf16() else ("fp32",)
-    precision = "fp32" if options.precision == "auto" else options.precision
+    device = device_name(options)
+    available = _available(device)
+    precision = precision_on_gpu(options.precision) if device != "CPU" else options.precision
+    precision = "fp32" if precision == "auto" else precision
     if precision not in available:
         raise BackendError(
             f"precision {precision!r} is not available to backend 'openvino' for {path.name}, "
             f"available: {', '.join(available)}"
         )
-    prepare = _Compiler(model, facts, settings(TYPES[precision], options))
+    prepare = _Compiler(model, facts, device, settings(TYPES[precision], options))
     spec = facts.spec(path.stem, available)
-    return ImageBackend(facts, spec, f"openvino/cpu/{precision}", prepare=prepare.prepare, type="float32")
+    label = f"openvino/{'cpu' if device == 'CPU' else 'gpu'}/{precision}"
+    return ImageBackend(facts, spec, label, prepare=prepare.prepare, type="float32")
+
+
+def _available(device: str) -> tuple[str, ...]:
+    """The precisions of a device."""
+    if device != "CPU":
+        return ("fp32", "fp16")
+    return ("fp32", "bf16") if supports_bf16() else ("fp32",)
 
 
 class _Compiler:
     """Graphs compiled for one image size each, with images in fp32."""
 
-    def __init__(self, model: Any, facts: ImageFacts, settings: dict[str, str]) -> None:  # noqa: ANN401 - no types
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - no types
+        facts: ImageFacts,
+        device: str,
+        settings: dict[str, str],
+    ) -> None:
         self._model = model
         self._facts = facts
+        self._device = device
         self._settings = settings
         self._compiled = cache(self._compile)
 
@@ -80,7 +106,7 @@ class _Compiler:
         steps = PrePostProcessor(model)
         for side in (steps.input(), steps.output()):
             side.tensor().set_element_type(openvino.Type.f32)
-        return core().compile_model(steps.build(), "CPU", self._settings)
+        return core().compile_model(steps.build(), self._device, self._settings)
 
 
 def _ports(nodes: Sequence[Any]) -> list[Port]:

@@ -106,7 +106,7 @@ class OnnxRuntime:
     def __init__(self, path: Path, options: BackendOptions, device: str, session: Session) -> None:
         precision = precision_for(options.precision, device)
         self._session: Session | None = session
-        self._device = ("cpu", 0) if device == "cpu" else ("cuda", options.device_index)
+        self._device = ("cuda", options.device_index) if device in {"cuda", "tensorrt"} else ("cpu", 0)
         self._metadata = _metadata_of(path, self._session)
         self.spec = self._metadata.spec
         self.label = f"ort/{device}/{precision}"

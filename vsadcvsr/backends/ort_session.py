@@ -24,9 +24,16 @@ _PROVIDERS = {
     "cpu": ("CPUExecutionProvider",),
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+    "directml": ("DmlExecutionProvider", "CPUExecutionProvider"),
+    "coreml": ("CoreMLExecutionProvider", "CPUExecutionProvider"),
 }
-_PRECISIONS = {"cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32")}
+_PRECISIONS = {
+    "cpu": ("fp32",), "cuda": ("fp32",), "tensorrt": ("fp16", "fp32"), "directml": ("fp32",), "coreml": ("fp32",),
+}  # fmt: skip
 """Precisions of each device for a file in fp32; the first is the default of "auto"."""
+
+_PACKAGES = {"cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu", "directml": "onnxruntime-directml"}
+"""The builds of ONNX Runtime for devices that the usual one lacks; CoreML is in the one for macOS."""
 
 _AUTO_DEVICES = ("cuda", "cpu")  # not TensorRT, which builds an engine for minutes
 
@@ -90,10 +97,10 @@ def _devices(requested: str) -> list[str]:
     if requested == "auto":
         return [device for device in _AUTO_DEVICES if device in present]
     if requested not in present:
-        raise BackendError(
-            f"device {requested!r} is not available to backend 'ort', available: {', '.join(present)}; "
-            "other devices need onnxruntime-gpu instead of onnxruntime, in a fresh environment"
-        )
+        package = _PACKAGES.get(requested)
+        hint = f"it needs {package} instead of onnxruntime, in a fresh environment" if package else "choose another"
+        names = ", ".join(present)
+        raise BackendError(f"device {requested!r} is not available to backend 'ort', available: {names}; {hint}")
     return [requested]
 
 
@@ -118,6 +125,7 @@ def new_session(
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = options.threads or _cores()
     settings.inter_op_num_threads = 1
+    settings.enable_mem_pattern = device != "directml"  # which does not support it
     settings.log_severity_level = 4  # what fails is raised as well
     # Hosts have work of their own for the cores that a spinning pool would hold.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -150,7 +158,7 @@ def _provider_options(
         return {**device, **strict, **memory, "cudnn_conv_algo_search": "HEURISTIC"}
     if provider == "TensorrtExecutionProvider":
         return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **tensorrt}
-    return {}
+    return device if provider == "DmlExecutionProvider" else {}
 
 
 def _cores() -> int:
