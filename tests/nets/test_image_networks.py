@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from tests.evaluate.waves import picture
 from tests.requirements import requires
 from vsadcvsr import backends
+from vsadcvsr.backends.pytorch.backend import TorchBackend, TorchOptions
 from vsadcvsr.engine import Engine, InputFrame
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.spec import Array, ModelSpec
@@ -105,6 +106,13 @@ def test_tiles_of_a_network_that_discourages_them_are_warned_of(caplog: pytest.L
     assert [record.getMessage() for record in caplog.records] == [
         "model 'window' looks at whole frames: tiles will show"
     ]
+
+
+def test_no_cuda_graphs_are_captured_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TorchOptions, "for_device", lambda _: TorchOptions(cuda_graphs=True))
+    backend = backends.load(compact(tmp_path / "tiny.pth"))
+    assert isinstance(backend, TorchBackend)
+    assert not backend._options.cuda_graphs
 
 
 class Code:

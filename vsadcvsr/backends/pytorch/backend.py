@@ -31,7 +31,7 @@ with needs("torch", "backend 'torch'"):
     from vsadcvsr.backends.pytorch.planes import PlaneConverters
     from vsadcvsr.backends.pytorch.stream import StepExecutor, TorchStream
     from vsadcvsr.backends.pytorch.transfer import DirectTransfer, PinnedTransfer
-    from vsadcvsr.nets.image_networks import load_network
+    from vsadcvsr.nets.image_networks import ImageNetwork, load_network
     from vsadcvsr.nets.paper.ring_state import Staging
     from vsadcvsr.nets.step_runner import Network, StateOptions, network_memory, prepare, step_runner
 
@@ -88,9 +88,7 @@ class TorchBackend:
         net = load_network(path, options.blend)
         if options.threads and device.type == "cpu":
             torch.set_num_threads(options.threads)
-        self._setup(
-            net, device, _precision(options.precision, device, net.spec.precisions), TorchOptions.for_device(device)
-        )
+        self._setup(net, device, _precision(options.precision, device, net.spec.precisions), _options(net, device))
 
     @classmethod
     def from_network(
@@ -241,6 +239,12 @@ class TorchBackend:
                 "model %r overflows in fp16: such steps are repeated in fp32; precision='bf16' is faster on GPUs that "
                 "support it", self.spec.name,
             )  # fmt: skip
+
+
+def _options(net: Network, device: torch.device) -> TorchOptions:
+    """Options for a network of a file. Other people's run without CUDA graphs: some of them make tensors on the way."""
+    options = TorchOptions.for_device(device)
+    return replace(options, cuda_graphs=False) if isinstance(net, ImageNetwork) else options
 
 
 def _streams(device: torch.device) -> tuple[torch.cuda.Stream, torch.cuda.Stream] | None:
