@@ -63,8 +63,8 @@ def _temporary_name(path: Path, suffix: str) -> str:
     name = f"{stem}{TEMPORARY_SUFFIX}{suffix}"
     if len(os.fsencode(name)) <= _max_name(path.parent):
         return name
-    mark = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    return f"{mark}{TEMPORARY_SUFFIX}{suffix}"
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return f"{digest}{TEMPORARY_SUFFIX}{suffix}"
 
 
 def _max_name(folder: Path) -> int:
@@ -99,7 +99,7 @@ def _check_sources(command: Command, also_read: Iterable[Path] = ()) -> None:
                 _check_not_an_input(path, read)
         if (temporary := temporary_path(file)) and identity(Path(temporary)) in read:
             raise OutputError(
-                f"input {temporary!r} has the name that output {file.url!r} has until it is whole; rename one of them",
+                f"input {temporary!r} has the name of the unfinished output {file.url!r}; rename one of them",
                 errno.EINVAL,
             )
 
@@ -236,7 +236,7 @@ def publish(file: File) -> None:
     final = Path(os.path.realpath(file.path))
     replaced = final.stat() if final.exists() else None
     if replaced is not None and (replaced.st_nlink > 1 or not _copy_mode_and_owner(Path(temporary), replaced)):
-        shutil.copyfile(temporary, final)  # its other names, and its owner, stay
+        shutil.copyfile(temporary, final)  # keeps its hard links and its owner
         Path(temporary).unlink()
     else:
         Path(temporary).replace(final)

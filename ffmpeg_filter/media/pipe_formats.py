@@ -25,13 +25,13 @@ _FULL_RANGE = "in_range=full:out_range=full:"
 """Grey with alpha is always full range in FFmpeg."""
 _PFM_FROM_BELOW = (58, 0)
 """libavutil of FFmpeg 6. Earlier versions read PFM upside down."""
-_HALF = 16
+_HALF = 16  # bits
 _FLOATS = {"grayf32": b"Pf", "gbrpf32": b"PF"}
 
 
 @dataclass(frozen=True)
 class PipeFormat:
-    """How a pixel format is sent."""
+    """Representation of a pixel format on the pipe."""
 
     decoder: str
     """The decoder that reads it."""
@@ -74,7 +74,7 @@ def pipe_format_of(pixel_format: str) -> PipeFormat:
 
 
 def _with_same_samples(plain: str, order: str, layout: PixelLayout) -> str:
-    """A planar format with the same samples, and few others."""
+    """A planar format that holds the same samples, with few additional ones."""
     bits = layout.format.bits
     depth = f"{bits}{order}" if bits > 8 else ""
     if plain in _SAME_SAMPLES:

@@ -178,7 +178,7 @@ def test_the_end_of_a_clip_is_found_by_asking() -> None:
     clip, engine = Clip(clip_of(5)), Engine.open(TEMPORAL)
     np.testing.assert_array_equal(engine.render(4, clip.fetch), expected(clip.frames, 4, ()))
     np.testing.assert_array_equal(engine.render(3, clip.fetch), expected(clip.frames, 3, ()))
-    with pytest.raises(UsageError, match="n is 5"):
+    with pytest.raises(UsageError, match="no frame 5"):
         engine.render(5, clip.fetch)
     np.testing.assert_array_equal(engine.render(4, clip.fetch), expected(clip.frames, 4, ()))
 

@@ -1,4 +1,4 @@
-"""Runs frames through the network in order, in constant memory."""
+"""Sequential passes through a clip: frames through the network in order, in constant memory."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class EngineOptions:
 
     tiles: tiling.TileOptions | None = None
     threshold: float = scenes.DEFAULT_THRESHOLD
-    """Threshold of the cut detector; 0 turns it off."""
+    """Threshold of the cut detector; 0 disables it."""
     strength: float = 1.0
-    """0 is plain bicubic, 1 the network."""
+    """0 (bicubic interpolation) to 1 (the network)."""
     color_fix: str = "none"
     capacity: int | None = None
     """Output frames to cache; None for a default."""
@@ -80,7 +80,7 @@ class _LumaFrame:
 
 
 class FrameChecker:
-    """Checks the frames of one pass in order, and detects cuts: from each frame and the one before it alone."""
+    """Checks the frames of one pass in order, and detects cuts, each from two successive frames only."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
@@ -136,9 +136,8 @@ class StreamRunner:
         """Frames that were fetched and are fed first."""
         self._backend = backend
         self._options = options
-        self._pending_sources: deque[Array] = (
-            deque()
-        )  # of the frames that are still to come, where finishing needs them
+        self._pending_sources: deque[Array] = deque()
+        """Source frames of outputs that are still to come, if postprocessing needs them."""
         self._tiles: _TiledNetwork | None = None
 
     def feed(self, frame: CheckedFrame) -> tuple[int, OutputFrame] | None:
@@ -149,7 +148,7 @@ class StreamRunner:
         return self._step(frame.pixels, linked=linked, color_format=frame.color_format)
 
     def flush(self) -> tuple[int, OutputFrame] | None:
-        """Feeds a blank, after the last frame."""
+        """Feeds a blank frame, after the last one."""
         return self._step(None, linked=False, color_format=None)
 
     def _step(
@@ -157,7 +156,7 @@ class StreamRunner:
     ) -> tuple[int, OutputFrame] | None:
         try:
             if self._tiles is None:
-                assert frame is not None, "a run begins with a frame"
+                assert frame is not None, "a pass begins with a frame"
                 self._tiles = _TiledNetwork(self._backend, frame, self._options.tiles)
             result = self._tiles.step(
                 frame, linked=linked, output_format=self._output_format(self._tiles, color_format)
@@ -196,7 +195,7 @@ class StreamRunner:
         if tiles:
             size, pad = (tiles.width, tiles.height), tiles.pad
         else:
-            assert self._tiles is not None, "a plan needs no memory to speak of"
+            assert self._tiles is not None, "planning allocates no frames"
             row, column = next(iter(self._tiles.layout))  # the whole frame, unless the backend chose tiles
             size, pad = (column.end - column.begin, row.end - row.begin), tiling.default_pad(spec)
         smaller = tiling.smaller_tile(spec, size, pad)
@@ -215,8 +214,8 @@ class _TiledNetwork:
         self._states: list[object] = []
 
     def step(self, frame: Array | None, *, linked: bool, output_format: OutputFormat | None) -> OutputFrame:
-        """The next output at the size of whole frames; None feeds a blank. `output_format` is for the output of the
-        frame that is fed.
+        """The next output at the size of whole frames; None feeds a blank frame. `output_format` is for the output of
+        the frame that is fed.
         """
         if not self._states:
             sizes = [(row.end - row.begin, column.end - column.begin) for row, column in self.layout]

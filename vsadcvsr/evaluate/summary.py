@@ -17,7 +17,7 @@ from vsadcvsr.evaluate.report import TRUTH, Report, Row, laid_out, plain
 from vsadcvsr.video_io import scene_name
 
 BASES = ("bicubic", SOURCE)
-"""What methods are compared with: the first that was measured."""
+"""Baselines for gains, in order of preference: the first that was measured is used."""
 
 type Numbers = dict[str, float]
 """A number for each scene."""
@@ -29,9 +29,9 @@ def text_of_summary(report: Report) -> str:
 
 
 def summary_as_json(report: Report) -> dict[str, object]:
-    """The same numbers as plain values: for each set, method and column the mean, its interval, the gain and its own.
+    """The same numbers as plain values: for each set, method and column the mean and the gain with intervals.
 
-    Intervals are given as how far they reach to either side.
+    Intervals are half-widths.
     """
     return {
         name: {
@@ -43,13 +43,13 @@ def summary_as_json(report: Report) -> dict[str, object]:
 
 
 def numbers_of(rows: Sequence[Row], method: str, column: str) -> Numbers:
-    """The mean of a column over the frames of each scene, its clips and the sets that `rows` are of."""
-    found: dict[str, list[float]] = {}
+    """The mean of a column for each scene: over the frames of its clips, and the sets of `rows`."""
+    values_by_scene: dict[str, list[float]] = {}
     for row in rows:
         if row.method == method:
             for name, score in row.clips.items():
-                found.setdefault(scene_name(name), []).append(score.mean(column))
-    return {name: sum(values) / len(values) for name, values in found.items()}
+                values_by_scene.setdefault(scene_name(name), []).append(score.mean(column))
+    return {name: sum(values) / len(values) for name, values in values_by_scene.items()}
 
 
 def gain_of(numbers: Numbers, base: Numbers) -> Estimate:
@@ -67,13 +67,13 @@ def _groups(report: Report) -> Iterator[tuple[str, list[Row]]]:
 
 def _as_json(rows: Sequence[Row], method: str, column: str) -> dict[str, float | int | None]:
     numbers = numbers_of(rows, method, column)
-    found, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, _base(rows), column))
+    mean, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, _base(rows), column))
     return {
-        "mean": plain(found.mean),
-        "interval": plain(found.half_width),
+        "mean": plain(mean.mean),
+        "interval": plain(mean.half_width),
         "gain": plain(gain.mean),
         "gain_interval": plain(gain.half_width),
-        "scenes": found.count,
+        "scenes": mean.count,
     }
 
 
@@ -89,11 +89,13 @@ def _tables(name: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
     for method in methods:
         numbers = [numbers_of(rows, method, column) for column in columns]
         estimates = [estimate(list(of.values())) for of in numbers]
-        means.append([method, *(_cell(found, column) for found, column in zip(estimates, columns, strict=True))])
+        means.append([method, *(_cell(mean, column) for mean, column in zip(estimates, columns, strict=True))])
         if method not in (base, TRUTH) and base in methods:
             bases = [numbers_of(rows, base, column) for column in columns]
-            found = [gain_of(own, base) for own, base in zip(numbers, bases, strict=True)]
-            gains.append([method, *(_cell(one, column, "+") for one, column in zip(found, columns, strict=True))])
+            differences = [gain_of(own, base) for own, base in zip(numbers, bases, strict=True)]
+            gains.append(
+                [method, *(_cell(gain, column, "+") for gain, column in zip(differences, columns, strict=True))]
+            )
     heads = [_head(column) for column in columns]
     text = laid_out([[f"{name}, {len(scenes)} scenes", *heads], *means])
     return text + ("\n\n" + laid_out([[f"{name}, over {base}", *heads], *gains]) if gains else "")

@@ -22,8 +22,8 @@ type Render = Callable[[Chunk], Path]
 
 
 class Worker:
-    """Renders chunks of a job with `render`, on the engine of that label. Its work may be repeated, or be interrupted
-    anywhere.
+    """Renders chunks of a job with `render`; `engine` is the label of its engine. Rendering may be interrupted at any
+    point, and repeated.
     """
 
     def __init__(self, job: Job, render: Render, engine: str = "") -> None:
@@ -50,14 +50,14 @@ class Worker:
             entry = self._store(self._render(chunk), chunk, started)
         except BaseException as error:
             cause = one_line(error) or type(error).__name__
-            with suppress(OSError):  # a full disk, perhaps, which is the cause
+            with suppress(OSError):  # the disk may be full, which may also be the cause
                 self.job.ledger.append(replace(started, event="failed", at=time.time(), cause=cause))
             raise
         self.job.ledger.append(entry)
         return entry
 
     def process_all(self) -> Iterator[LedgerEntry]:
-        """Renders what is neither done nor claimed by others, until nothing is left; yields each entry.
+        """Renders all chunks that are neither done nor claimed by others; yields their entries.
 
         Failed chunks are left for the end, where FarmError lists them with their causes. Raises ChangedError at once,
         and FarmError after several failures in a row, which are not the chunks' fault.
@@ -90,16 +90,16 @@ class Worker:
                     return self._process(self.job.chunk(number))
         return None
 
-    def _next(self, passed: Container[int], contended: bool) -> int | None:
+    def _next(self, excluded: Container[int], contended: bool) -> int | None:
         """The first open chunk; a random one under contention, where all workers would try the first."""
-        waiting = self._waiting(passed)
+        waiting = self._waiting(excluded)
         return (random.choice(waiting) if contended else waiting[0]) if waiting else None
 
-    def _waiting(self, passed: Container[int]) -> list[int]:
-        """Chunks that nobody has started, from two directory listings; if there are none, those whose attempts have
+    def _waiting(self, excluded: Container[int]) -> list[int]:
+        """Chunks that no worker has started, from two directory listings; if there are none, those whose attempts have
         failed.
         """
-        numbers = [chunk.number for chunk in self.job.chunks if chunk.number not in passed]
+        numbers = [chunk.number for chunk in self.job.chunks if chunk.number not in excluded]
         started = self.job.claims.claimed() | self.job.stored_chunks()
         if new := [number for number in numbers if number not in started]:
             return new
@@ -110,7 +110,7 @@ class Worker:
         return number in self.job.stored_chunks() and number in self.job.done()
 
     def _store(self, path: Path, chunk: Chunk, started: LedgerEntry) -> LedgerEntry:
-        """Renames a file by its content: a chunk that is rendered twice overwrites none that is trusted."""
+        """Renames a file after its checksum, so that a chunk that is rendered twice overwrites no verified file."""
         digest = checksum(path)
         with path.open("rb+") as file:
             os.fsync(file.fileno())
@@ -125,7 +125,7 @@ class Worker:
         )  # fmt: skip
 
     def _check_engine(self) -> None:
-        """Checks which engines made the stored chunks, if there is more than one kind: this needs the whole ledger."""
+        """Checks the engines of the stored chunks, if several were at work: this reads the whole ledger."""
         if len(self.job.engines(self._engine)) <= 1:
             return
         stored = self.job.stored_chunks()

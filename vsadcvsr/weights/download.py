@@ -43,7 +43,7 @@ def _download_file(url: str, path: Path, expected: str, progress: Progress) -> N
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         resumed = _transfer(url, part, progress)
-        if resumed and store.checksum(part) != expected:  # the file there is another one already
+        if resumed and store.checksum(part) != expected:  # the server's file has changed since the interruption
             part.unlink()
             _transfer(url, part, progress)
         if (actual := store.checksum(part)) != expected:
@@ -66,7 +66,7 @@ def _transfer(url: str, part: Path, progress: Progress) -> bool:
         error.close()
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
-        part.unlink()  # there is no more to come after it, so that it is whole or of something else
+        part.unlink()  # the server has nothing after it: it is complete, or of another file
         return _transfer(url, part, progress)
     with opening as response:
         resumed = response.status == http.client.PARTIAL_CONTENT

@@ -157,7 +157,7 @@ def test_numbers_are_not_given_where_planes_are_asked_for() -> None:
     engine = Engine(
         TorchBackend.from_network(compact(), CPU, "fp32", TorchOptions(planar_output=True)), EngineOptions()
     )
-    with pytest.raises(UsageError, match="encoding"):
+    with pytest.raises(UsageError, match="color_format"):
         list(engine.stream([InputFrame(clip_of(1, set(), SIZE)[0], color_format=BITS8)]))
 
 

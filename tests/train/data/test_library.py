@@ -99,7 +99,7 @@ def test_shots_shorter_than_a_clip_are_of_no_use(tmp_path: Path) -> None:
 def test_empty_and_absent_folders_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no pictures and no videos in"):
         sources(tmp_path)
-    with pytest.raises(UsageError, match=r"folder is .*nowhere"):
+    with pytest.raises(UsageError, match=r"folder .*nowhere does not exist"):
         sources(tmp_path / "nowhere")
 
 

@@ -1,4 +1,4 @@
-"""Pairs of neighbouring frames with known truth: real cuts, and everything that only looks like one.
+"""Pairs of neighbouring frames with known truth: real cuts, and changes that are none.
 
 Every kind is a function `(material, rng) -> Iterator[(previous, current)]`, in the tables `CUTS` and `CONTINUOUS`.
 Frames are float32 RGB of `SIZE`.
@@ -102,7 +102,7 @@ def jump_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 
 
 def compressed_cuts(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """Cuts inside a stream of very few bits."""
+    """Cuts inside a stream of very low bit rate."""
     shots = material.shots
     apart = [(first, second) for first in shots for second in shots if first.scene != second.scene]
     for index in rng.permutation(len(apart))[:60]:
@@ -219,7 +219,7 @@ def fast_pans(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 
 
 def whip_pans(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """15 to 30 % of the width a frame, with its motion blur left out: the hardest."""
+    """15 to 30 % of the width a frame, without its motion blur: the most difficult kind."""
     yield from _pans(material, rng, 0.15, 0.30)
 
 
@@ -227,11 +227,11 @@ def shakes(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """A jolted camera: up to 5 % of the width, 3 degrees, 3 % zoom between two frames."""
     for _, photo in material.photos:
         for _ in range(2):
-            one, other = rng.uniform(-0.0125, 0.0125, size=(2, 2)) + 0.5
+            first, second = rng.uniform(-0.0125, 0.0125, size=(2, 2)) + 0.5
             turns, zooms = rng.uniform(-1.5, 1.5, size=2), rng.uniform(1.97, 2.03, size=2)
             yield (
-                view(photo, (one[0], one[1]), zooms[0], turns[0]),
-                view(photo, (other[0], other[1]), zooms[1], turns[1]),
+                view(photo, (first[0], first[1]), zooms[0], turns[0]),
+                view(photo, (second[0], second[1]), zooms[1], turns[1]),
             )
 
 
@@ -255,7 +255,7 @@ def noise(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
 
 
 def low_bitrate(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
-    """Streams of very few bits (H.264, crf 38 to 48), whose key frames pump."""
+    """Streams of very low bit rate (H.264, crf 38 to 48), whose quality jumps at key frames."""
     for shot in material.shots:
         frames = compressed(list(shot.frames[:16]), crf=int(rng.integers(38, 49)))
         yield from pairwise(frames)
@@ -293,7 +293,7 @@ def compressed(frames: list[Array], *, crf: int) -> list[Array]:
 
 
 AMBIGUOUS = ("jump cut", "whip pan")
-"""Kinds that people would argue about; they are shown and left out of the totals."""
+"""Ambiguous kinds, which are listed and not counted in the totals."""
 
 CUTS: dict[str, Kind] = {
     "hard cut": hard_cuts,

@@ -10,7 +10,7 @@ al. (2018): flow and backward flow disagree, or the flow has an edge. `VARIANTS`
 - `warp_ec`, EvalCrafter: flow of the measured clip, frames halved bilinearly, squares summed over the three channels,
   so three times as large.
 
-Both papers have flow nets of their own. Here it is OpenCV's DIS, or RAFT (see `raft` in
+Both papers use flow networks of their own. Here it is OpenCV's DIS, or RAFT (see `raft` in
 `vsadcvsr.evaluate.metrics.perceptual`), fed as it was trained; EvalCrafter feeds RAFT images that are 255 times too
 dark. Compare only within one implementation.
 """
@@ -53,11 +53,14 @@ class Path:
 
 @dataclass(frozen=True)
 class Variant:
-    """One definition of E*warp: along whose flow, frames divided by what, squares summed over how many channels."""
+    """One definition of E*warp."""
 
     own: bool
+    """Whether the flow is that of the measured clip instead of the truth."""
     shrink: int
+    """Divisor of the frame size."""
     channels: int
+    """Number of channels over which squares are summed."""
 
 
 VARIANTS = {
@@ -69,7 +72,7 @@ VARIANTS = {
 
 @dataclass(frozen=True, eq=False)
 class ClipWithFlow:
-    """A clip that is measured, and the paths through it, each found once."""
+    """A clip with its optical flow, computed once for each network and size."""
 
     frames: tuple[Array, ...]
     _paths: dict[tuple[str, int], tuple[Path, ...]] = field(default_factory=dict, repr=False)
@@ -138,10 +141,11 @@ def warping_by_variant(variant: Variant, net: FlowNet, clip: ClipWithFlow, truth
 
 
 def flicker(frames: Iterable[Array]) -> list[float]:
-    """For every frame but the first and the last: how far it jumps out of its neighbours, in 8-bit steps.
+    """For every frame but the first and the last: its jump relative to both neighbours, in 8-bit steps.
 
     Where gray goes up and then down again, or down and up, the smaller of the two steps counts, elsewhere 0; the mean
-    over pixels. Noise and crawling texture reverse like this, smooth motion seldom does: the truth is the yardstick.
+    over pixels. Noise and crawling texture reverse like this, smooth motion seldom does: compare with the value of the
+    truth.
     """
     gray = [_gray(frame).astype(np.int16) for frame in frames]
     steps = [second - first for first, second in pairwise(gray)]

@@ -61,7 +61,7 @@ class Status:
 
 
 class JobTracker:
-    """Incremental reader of a job: a second reading costs no more than what is new. `running` are the attempts in
+    """Incremental reader of a job: a second reading processes new lines only. `running` are the attempts in
     progress, as far as can be determined.
     """
 
@@ -113,7 +113,7 @@ class JobTracker:
 
     def _status(self, now: float) -> Status:
         running, done = self.running, self._done
-        lengths = {attempt.number: attempt.length for attempt in self.job.chunks}
+        lengths = {chunk.number: chunk.length for chunk in self.job.chunks}
         started = [entry.chunk for entry in self.lines if entry.event == "begun"]
         merged = any(entry.event == "merged" for entry in self.lines)
         remaining = sum(length for number, length in lengths.items() if number not in done)
@@ -168,7 +168,7 @@ def _eta(remaining: int, running: Sequence[tuple[float, int, float]]) -> float |
 
 
 def combined(statuses: Sequence[Status]) -> Status:
-    """Status of several jobs with the same workers; numbers of chunks are no keys there."""
+    """Status of several jobs with the same workers; its keys are consecutive numbers instead of chunks."""
     fps, remaining = (
         sum(status.fps for status in statuses),
         sum(status.frames - status.frames_done for status in statuses),
@@ -184,5 +184,5 @@ def combined(statuses: Sequence[Status]) -> Status:
     )  # fmt: skip
 
 
-def _numbered(words: Iterable[str]) -> dict[int, str]:
-    return dict(enumerate(words))
+def _numbered(texts: Iterable[str]) -> dict[int, str]:
+    return dict(enumerate(texts))

@@ -18,7 +18,7 @@ from vsadcvsr.farm.store.ledger import machine_name, worker_name
 
 _HEARTBEAT_SECONDS = 30.0
 _DEAD_SECONDS = 600.0
-"""Seconds between heartbeats, and without one until a worker counts as dead."""
+"""Seconds between two heartbeats, and seconds without one after which a worker counts as dead."""
 
 
 class Claims:
@@ -29,10 +29,10 @@ class Claims:
 
     @contextmanager
     def claim(self, what: int | str, driver: str = "") -> Iterator[bool]:
-        """Claims the chunk of that number, or the step of that name; whether it is ours. Released at the end.
+        """Claims a chunk by its number, or a step by its name; yields whether that succeeded. Released at the end.
 
-        `driver` is the process that this one works for, and does not outlive. Raises FileNotFoundError without a job
-        folder.
+        `driver` is the process that started this one; the claim is dead if either has ended. Raises FileNotFoundError
+        without a job folder.
         """
         path, token = self._path(what), secrets.token_hex(8)
         if not self._acquire(path, token, driver):
@@ -56,7 +56,7 @@ class Claims:
             path.unlink(missing_ok=True)
 
     def holder(self, what: int | str) -> str:
-        """The live worker that holds it; an empty string if none does."""
+        """Name of the live worker that holds a claim; empty if there is none."""
         path = self._path(what)
         return "" if _is_dead(path) else str(_read(path).get("worker", ""))
 
@@ -69,7 +69,7 @@ class Claims:
         return self._folder / f"{what if isinstance(what, str) else f'{what:05}'}.json"
 
     def _acquire(self, path: Path, token: str, driver: str) -> bool:
-        self._folder.mkdir(exist_ok=True)  # without parents: a job that was removed stays so
+        self._folder.mkdir(exist_ok=True)  # without parents, so that a removed job is not recreated
         own = path.with_name(f"{path.name}.{token}")
         own.write_text(json.dumps({"worker": worker_name(), "patron": driver, "token": token}))
         try:
@@ -115,7 +115,7 @@ def _replace_dead(own: Path, path: Path) -> bool:
 def _heartbeat(path: Path, token: str, ended: threading.Event) -> None:
     while not ended.wait(_HEARTBEAT_SECONDS):
         with suppress(OSError):
-            if _read(path).get("token") == token:  # another's, after a long sleep of this machine
+            if _read(path).get("token") == token:  # another worker has it if this machine was suspended for long
                 os.utime(path)
 
 

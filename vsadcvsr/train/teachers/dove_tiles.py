@@ -91,10 +91,10 @@ def tiles(height: int, width: int, tiling: DoveTiling) -> Iterator[tuple[Piece, 
 
 
 def padded_frames(frames: int) -> int:
-    """The least 8n + 1 that is no less."""
+    """The smallest number 8n + 1 that is at least `frames`."""
     return frames + (1 - frames) % _FRAMES
 
 
 def padded_side(length: int) -> int:
-    """The least multiple of 16 that is no less."""
+    """The smallest multiple of 16 that is at least `length`."""
     return length + -length % LOW_MULTIPLE
