@@ -85,7 +85,7 @@ def test_nan_is_an_error() -> None:
     ("argument", "value"),
     [
         ("strength", 1.5), ("strength", float("nan")), ("color_fix", "adain"), ("sc_threshold", -1.0), ("capacity", 0),
-        ("backend", "onnx"), ("device", "gpu"), ("device_index", -1), ("precision", "int4"), ("threads", -2),
+        ("backend", "onnx"), ("device", "vulkan"), ("device_index", -1), ("precision", "int4"), ("threads", -2),
     ],
 )  # fmt: skip
 def test_arguments_out_of_range_are_named(argument: str, value: object) -> None:
