@@ -56,14 +56,14 @@ def prepare[N: Network](net: N, type: torch.dtype, device: torch.device) -> N:
     The paper's network is converted to `type`, except for the first and last layers, whose rounding cannot be made
     good. The compact ones stay in fp32, and their convolutions run under autocast.
     """
-    student: Network = net  # so that its class is found out, and the type of `net` stays
-    if isinstance(student, PaperStudent) and type != torch.float32:
-        student.unet.set_submodule("stem", _Fp32Layer(student.unet.stem, type))
-        student.decoder.set_submodule("head", _Fp32Layer(student.decoder.head, torch.float32))
-        for module in student.modules():
+    if isinstance(net, PaperStudent) and type != torch.float32:
+        net.unet.set_submodule("stem", _Fp32Layer(net.unet.stem, type))
+        net.decoder.set_submodule("head", _Fp32Layer(net.decoder.head, torch.float32))
+        for module in net.modules():
             if not isinstance(module, _Fp32Layer):
                 _cast_layers(module, type)
-    return net.to(device).to(memory_format=torch.channels_last)
+    net.to(device).to(memory_format=torch.channels_last)  # in place
+    return net
 
 
 @dataclass(frozen=True, kw_only=True)
