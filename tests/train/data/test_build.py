@@ -98,7 +98,7 @@ def test_a_half_written_shard_is_not_seen(filled: Path, tmp_path: Path) -> None:
 
 
 def test_too_large_a_crop_is_refused(filled: Path) -> None:
-    with pytest.raises(UsageError, match="up to 3 frames of 16 pixels"):
+    with pytest.raises(UsageError, match="have 3 frames of 16x16"):
         Dataset(filled).batch(np.random.default_rng(0), 1, frames=3, lr_size=20)
 
 
