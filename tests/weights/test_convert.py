@@ -189,5 +189,5 @@ def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_result_must_be_named_as_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"a \.safetensors file"):
+    with pytest.raises(UsageError, match=r"does not end in \.safetensors"):
         convert([tmp_path / "a.pkl"], tmp_path / "out.pth")
