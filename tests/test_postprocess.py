@@ -9,7 +9,7 @@ from tests.engine.reference import Boxes, Clip, clip_of, even
 from vsadcvsr import postprocess
 from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, UsageError
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import SCALES, Array
 
 
 class Constant(Boxes):
@@ -27,22 +27,32 @@ class Constant(Boxes):
 def test_a_strength_of_zero_is_the_bicubic_upscale() -> None:
     frames = even(3, 5, 7)
     for n, picture in enumerate(Engine(Boxes(), EngineOptions(strength=0)).stream(frames)):
-        np.testing.assert_allclose(picture, np.clip(postprocess.bicubic(frames[n]), 0, 1), atol=1e-6)
+        np.testing.assert_allclose(picture, np.clip(postprocess.bicubic(frames[n], 4), 0, 1), atol=1e-6)
 
 
 def test_half_a_strength_lies_in_the_middle() -> None:
     frames = 0.25 + even(1, 6, 6) / 2
     (picture,) = Engine(Constant(0.5), EngineOptions(strength=0.5)).stream(frames)
-    np.testing.assert_allclose(picture, (postprocess.bicubic(frames[0]) + 0.5) / 2, atol=1e-6)
+    np.testing.assert_allclose(picture, (postprocess.bicubic(frames[0], 4) + 0.5) / 2, atol=1e-6)
 
 
-def test_the_bicubic_upscale_keeps_ramps_and_even_fields() -> None:
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_bicubic_upscale_keeps_ramps_and_even_fields(scale: int) -> None:
     ramp = np.broadcast_to(np.arange(12, dtype=np.float32), (3, 8, 12))
-    large = postprocess.bicubic(ramp)
-    assert large.shape == (3, 32, 48)
-    inner = np.broadcast_to((np.arange(48) + 0.5) / 4 - 0.5, large.shape)[:, :, 8:-8]
-    np.testing.assert_allclose(large[:, :, 8:-8], inner, atol=1e-5)
-    np.testing.assert_allclose(postprocess.bicubic(np.full((3, 1, 1), 0.3, np.float32)), 0.3, atol=1e-6)
+    large = postprocess.bicubic(ramp, scale)
+    assert large.shape == (3, 8 * scale, 12 * scale)
+    inside = slice(2 * scale, -2 * scale)
+    inner = np.broadcast_to((np.arange(12 * scale) + 0.5) / scale - 0.5, large.shape)[:, :, inside]
+    np.testing.assert_allclose(large[:, :, inside], inner, atol=1e-5)
+    np.testing.assert_allclose(postprocess.bicubic(np.full((3, 1, 1), 0.3, np.float32), scale), 0.3, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_strength_of_zero_is_the_bicubic_upscale_at_any_scale(scale: int) -> None:
+    frames = even(2, 5, 7)
+    engine = Engine.open("nearest-scales", scale=scale, strength=0)
+    for n, image in enumerate(engine.stream(frames)):
+        np.testing.assert_allclose(image, np.clip(postprocess.bicubic(frames[n], scale), 0, 1), atol=1e-6)
 
 
 def test_matching_gives_the_mean_and_deviation_of_the_frame() -> None:

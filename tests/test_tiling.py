@@ -11,7 +11,7 @@ from tests.engine.reference import Boxes, Clip, even
 from vsadcvsr import tiling
 from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, UsageError
-from vsadcvsr.spec import ModelSpec
+from vsadcvsr.spec import SCALES, ModelSpec
 
 
 def spec_of(multiple: int, reach: int | None) -> ModelSpec:
@@ -21,7 +21,7 @@ def spec_of(multiple: int, reach: int | None) -> ModelSpec:
 @settings(deadline=None, max_examples=150)
 @given(
     st.integers(1, 90), st.integers(1, 90), st.integers(4, 60), st.integers(4, 60), st.integers(0, 9),
-    st.sampled_from([1, 2, 4]), st.sampled_from([None, 0, 3, 8]), st.sampled_from([1, 4]),
+    st.sampled_from([1, 2, 4]), st.sampled_from([None, 0, 3, 8]), st.sampled_from(SCALES),
 )  # fmt: skip
 def test_tiles_cover_each_pixel_with_weights_that_sum_to_one(
     height: int, width: int, tall: int, wide: int, pad: int, multiple: int, reach: int | None, scale: int
@@ -44,14 +44,17 @@ def test_tiles_cover_each_pixel_with_weights_that_sum_to_one(
 
 
 @settings(deadline=None, max_examples=80)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(6, 20), st.integers(6, 20), st.integers(1, 2))
+@given(
+    st.integers(1, 40), st.integers(1, 40), st.integers(6, 20), st.integers(6, 20), st.integers(1, 2),
+    st.sampled_from(SCALES),
+)  # fmt: skip
 def test_a_tiled_picture_equals_the_whole_one_where_the_rim_covers_the_reach(
-    height: int, width: int, wide: int, tall: int, pad: int
+    height: int, width: int, wide: int, tall: int, pad: int, scale: int
 ) -> None:
-    clip = Clip(even(3, height, width), cuts={2})
-    whole = list(Engine(Boxes()).stream(clip.sources()))
-    tiles = tiling.TileOptions.checked(Boxes().spec, (wide, tall), pad)
-    for n, picture in enumerate(Engine(Boxes(), EngineOptions(tiles=tiles)).stream(clip.sources())):
+    clip, backend = Clip(even(3, height, width), cuts={2}), Boxes(scale=scale)
+    whole = list(Engine(backend).stream(clip.sources()))
+    tiles = tiling.TileOptions.checked(backend.spec, (wide, tall), pad)
+    for n, picture in enumerate(Engine(backend, EngineOptions(tiles=tiles)).stream(clip.sources())):
         np.testing.assert_array_equal(picture, whole[n])
 
 

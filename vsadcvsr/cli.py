@@ -48,11 +48,13 @@ def models(context: typer.Context) -> None:
 
     if context.invoked_subcommand:
         return
-    table = Table("name", "files", "lookahead", "precisions", "denoise", "about")
+    table = Table("name", "scales", "files", "lookahead", "precisions", "denoise", "about")
     for name, entry in {**entries(), **user_models.entries()}.items():
-        files = "built in" if entry.builtin else "\n".join(f"{file} {checksum[:12]}" for file, checksum in entry.files)
+        listed = [f"{file} {checksum[:12]}" for network in entry.by_scale for file, checksum in network.files]
+        files = "built in" if entry.builtin else "\n".join(listed)
+        scales = ", ".join(str(network.spec.scale) for network in reversed(entry.by_scale))
         precisions, denoise = ", ".join(entry.spec.precisions), "0 to 1" if entry.restoring else "0"
-        table.add_row(name, files, str(entry.spec.lookahead), precisions, denoise, entry.about)
+        table.add_row(name, scales, files, str(entry.spec.lookahead), precisions, denoise, entry.about)
     Console().print(table)
 
 

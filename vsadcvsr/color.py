@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from vsadcvsr.spec import SCALE
-
 MATRICES = {
     1: "709", 4: "fcc", 5: "470bg", 6: "170m", 7: "240m", 8: "ycgco", 9: "2020ncl", 10: "2020cl",
     12: "chromancl", 13: "chromacl", 14: "ictcp",
@@ -132,6 +130,8 @@ class OutputFormat:
     """Height of the source without padding, in pixels."""
     width: int
     """Width of the source without padding, in pixels."""
+    scale: int
+    """Scale of the network."""
     strength: float = 1.0
     color_fix: str = "none"
 
@@ -143,4 +143,4 @@ class OutputFormat:
     @property
     def output_size(self) -> tuple[int, int]:
         """(height, width) of the output."""
-        return self.height * SCALE, self.width * SCALE
+        return self.height * self.scale, self.width * self.scale

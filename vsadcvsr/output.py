@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 
 class BaseAndDetail(NamedTuple):
-    """A frame as the sum of `base` (…, 3, H, W), RGB at the source's size, and `detail` (…, 4H, 4W).
+    """A frame as the sum of `base` (…, 3, H, W), RGB at the source's size, and `detail` (…, sH, sW) of scale s.
 
     The frame is the base, upsampled bilinearly, with the detail added to every channel, which is the same as adding it
     to luma.
@@ -24,9 +24,14 @@ class BaseAndDetail(NamedTuple):
     base: Array
     detail: Array
 
+    @property
+    def scale(self) -> int:
+        """Width of the detail in widths of the base."""
+        return int(self.detail.shape[-1] // self.base.shape[-1])
+
 
 type NetworkOutput = Array | BaseAndDetail
-"""RGB (…, 3, 4H, 4W), nominally 0..1, or base and detail of it. The dots stand for T frames or for nothing."""
+"""RGB (…, 3, sH, sW), nominally 0..1, or base and detail of it. The dots stand for T frames or for nothing."""
 
 type Plane = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16] | Array
 
@@ -48,11 +53,11 @@ def select(output: NetworkOutput, index: int) -> NetworkOutput:
     return BaseAndDetail(*(part[index] for part in output)) if isinstance(output, BaseAndDetail) else output[index]
 
 
-def cropped(output: NetworkOutput, height: int, width: int) -> NetworkOutput:
-    """The output of the top left (height, width) source pixels."""
+def cropped(output: NetworkOutput, height: int, width: int, scale: int) -> NetworkOutput:
+    """The output, of that scale, of the top left (height, width) source pixels."""
     if isinstance(output, BaseAndDetail):
-        return BaseAndDetail(output.base[..., :height, :width], output.detail[..., : height * SCALE, : width * SCALE])
-    return output[..., : height * SCALE, : width * SCALE]
+        return BaseAndDetail(output.base[..., :height, :width], output.detail[..., : height * scale, : width * scale])
+    return output[..., : height * scale, : width * scale]
 
 
 def arrays(output: NetworkOutput) -> tuple[Array, ...]:
@@ -66,22 +71,22 @@ def buffers(output: OutputFrame) -> tuple[Plane, ...]:
 
 
 def to_rgb(output: NetworkOutput) -> Array:
-    """The frame as RGB (…, 3, 4H, 4W), not clamped."""
+    """The frame as RGB (…, 3, sH, sW), not clamped."""
     if not isinstance(output, BaseAndDetail):
         return output
-    upsampled = _upsample(_upsample(output.base, -1), -2)
+    upsampled = _upsample(_upsample(output.base, -1, output.scale), -2, output.scale)
     upsampled += output.detail[..., None, :, :]
     return upsampled
 
 
-def _upsample(array: Array, axis: int) -> Array:
-    """Four times as long along an axis, linearly between pixel centres, edges repeated."""
+def _upsample(array: Array, axis: int, scale: int) -> Array:
+    """`scale` times as long along an axis, linearly between pixel centres, edges repeated; a copy."""
     lines = np.moveaxis(array, axis, 0)
     previous, following = np.concatenate([lines[:1], lines[:-1]]), np.concatenate([lines[1:], lines[-1:]])
-    upsampled = np.empty((len(lines), SCALE, *lines.shape[1:]), np.float32)
-    for phase in range(SCALE):
-        offset = np.float32((phase + 0.5) / SCALE - 0.5)  # of the new pixel's centre from the old one's
+    upsampled = np.empty((len(lines), scale, *lines.shape[1:]), np.float32)
+    for phase in range(scale):
+        offset = np.float32((phase + 0.5) / scale - 0.5)  # of the new pixel's centre from the old one's
         neighbour = following if offset > 0 else previous
         np.multiply(neighbour - lines, abs(offset), out=upsampled[:, phase])
         upsampled[:, phase] += lines
-    return np.moveaxis(upsampled.reshape(len(lines) * SCALE, *lines.shape[1:]), 0, axis)
+    return np.moveaxis(upsampled.reshape(len(lines) * scale, *lines.shape[1:]), 0, axis)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vsadcvsr.errors import BackendError
 from vsadcvsr.output import BaseAndDetail, OutputFrame, Planes
 from vsadcvsr.resample import catmull_rom
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 _TAPS = 4
 _BLOCK_PIXELS = 1 << 18
@@ -35,33 +35,33 @@ def _statistics(frame: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def blend_strength(output: Array, source: Array, strength: float) -> Array:
     """`output` at a strength of 0 to 1; at 0 it is the plain bicubic upscale of `source`."""
-    plain = bicubic(source)
+    plain = bicubic(source, output.shape[2] // source.shape[2])
     return plain + np.float32(strength) * (output - plain)
 
 
-def bicubic(frame: Array) -> Array:
-    """A (3, H, W) frame upscaled x4 as VapourSynth's `resize.Bicubic` does it (Catmull-Rom), not clamped."""
-    return _upsample(_upsample(frame, 1), 2)
+def bicubic(frame: Array, scale: int) -> Array:
+    """A (3, H, W) frame upscaled as VapourSynth's `resize.Bicubic` does it (Catmull-Rom), not clamped."""
+    return frame if scale == 1 else _upsample(_upsample(frame, 1, scale), 2, scale)
 
 
-def _upsample(frame: Array, axis: int) -> Array:
+def _upsample(frame: Array, axis: int, scale: int) -> Array:
     margins = [(2, 2) if index == axis else (0, 0) for index in range(frame.ndim)]
     lines = np.moveaxis(np.pad(frame, margins, mode="symmetric"), axis, 0)
     count = frame.shape[axis]
-    upsampled = np.empty((count, SCALE, *lines.shape[1:]), np.float32)
-    for phase, (first, weights) in enumerate(_phases()):
+    upsampled = np.empty((count, scale, *lines.shape[1:]), np.float32)
+    for phase, (first, weights) in enumerate(_phases(scale)):
         upsampled[:, phase] = sum(
             np.float32(weight) * lines[first + tap : first + tap + count] for tap, weight in enumerate(weights)
         )
-    return np.moveaxis(upsampled.reshape(count * SCALE, *lines.shape[1:]), 0, axis)
+    return np.moveaxis(upsampled.reshape(count * scale, *lines.shape[1:]), 0, axis)
 
 
-@lru_cache(maxsize=1)
-def _phases() -> tuple[tuple[int, tuple[float, ...]], ...]:
+@lru_cache(maxsize=4)
+def _phases(scale: int) -> tuple[tuple[int, tuple[float, ...]], ...]:
     """For each of the pixels that one becomes: its first line, counted from two before, and the weights."""
     phases = []
-    for phase in range(SCALE):
-        at = (phase + 0.5) / SCALE - 0.5  # between -1/2 and 1/2 of the source pixel's centre
+    for phase in range(scale):
+        at = (phase + 0.5) / scale - 0.5  # between -1/2 and 1/2 of the source pixel's centre
         first = int(np.floor(at)) - 1
         phases.append((first + 2, tuple(map(float, catmull_rom(np.abs(at - first - np.arange(_TAPS)))))))
     return tuple(phases)

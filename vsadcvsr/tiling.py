@@ -127,7 +127,7 @@ class TileLayout:
         return frame[:, row.begin : row.end, column.begin : column.end]
 
     def canvas(self, tile: Array) -> Array:
-        """An empty output for `add`, given any output tile (…, s * h, s * w) of scale s, 1 or 4."""
+        """An empty output for `add`, given any output tile (…, s * h, s * w) of scale s."""
         row, _ = self._spans_of(0)
         scale = tile.shape[-2] // (row.end - row.begin)
         return np.zeros((*tile.shape[:-2], self.height * scale, self.width * scale), np.float32)

@@ -1,4 +1,4 @@
-"""Options of `adcvsr=…` in a filter graph. Pure."""
+"""Options of `adcvsr=…` in a filter graph."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 
 from ffmpeg_filter.command import filtergraph, timeline
+from vsadcvsr.engine import load
 from vsadcvsr.errors import UsageError, near_misses
-from vsadcvsr.plugin.formats import MAX_SIDE
+from vsadcvsr.plugin.output_shape import MAX_SIDE
 
 _ALIASES = {"w": "width", "h": "height"}
 _HELP = {
     "model": ("<string>", "a model's name (adcvsr models), or the path of an .onnx, .safetensors or .pth file"),
-    "scale": ("<int>", "enlargement, 1 to 4; below the network's x4 by downscaling its output"),
+    "scale": ("<int>", "1 to the model's largest, the default; where it has no such network, a downscale of the next"),
     "width": ("<int>", "output width in pixels; -1 keeps the aspect ratio, -2 makes it even too, 0: by scale; also w"),
     "height": ("<int>", "output height in pixels, like width; also h"),
     "matrix": ("<int>", "matrix coefficients (number of H.273) of untagged frames; default by height"),
@@ -37,7 +38,7 @@ class FilterOptions:
     """Arguments of `core.adcvsr.Upscale`, except that `width` and `height` may be 0, -1 or -2, and `enable`."""
 
     model: str = "fast"
-    scale: int = 4
+    scale: int | None = None
     width: int | None = None
     height: int | None = None
     matrix: int | None = None
@@ -60,17 +61,28 @@ class FilterOptions:
         arguments |= dict(zip(("width", "height"), self._size(width, height), strict=True))
         return {name: value for name, value in arguments.items() if value is not None}
 
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) of the output for a clip of that size."""
+        across, down = self._size(width, height)
+        scale = 1 if across and down else self._output_scale()
+        return across or width * scale, down or height * scale
+
+    def _output_scale(self) -> int:
+        """The scale that is asked for, else the model's largest."""
+        return self.scale or load(self.model, backend=self.backend, device=self.device).spec.scale
+
     def _size(self, width: int, height: int) -> tuple[int | None, int | None]:
         """The exact output size; (None, None) if `scale` decides."""
         across, down = self.width or 0, self.height or 0
         if across <= 0 and down <= 0:
             if min(across, down) > -2:
                 return None, None
-            return _rounded_length(across, width * self.scale), _rounded_length(down, height * self.scale)
+            scale = self._output_scale()
+            return _rounded_length(across, width * scale), _rounded_length(down, height * scale)
         if across <= 0:
-            across = _rounded_length(across, Fraction(width * down, height) if across else width * self.scale)
+            across = _rounded_length(across, Fraction(width * down, height) if across else width * self._output_scale())
         elif down <= 0:
-            down = _rounded_length(down, Fraction(height * across, width) if down else height * self.scale)
+            down = _rounded_length(down, Fraction(height * across, width) if down else height * self._output_scale())
         return across, down
 
     def activity(self) -> Callable[[Fraction | None, int], bool] | None:
@@ -112,7 +124,7 @@ def parse(text: str) -> FilterOptions:
 def help_text() -> str:
     """Help in the style of `ffmpeg -h filter=scale`."""
     defaults = FilterOptions()
-    lines = ["Filter adcvsr", "  Upscale video x4 with AdcVSR.", "    Inputs:", "       #0: default (video)"]
+    lines = ["Filter adcvsr", "  Upscale video with AdcVSR.", "    Inputs:", "       #0: default (video)"]
     lines += ["    Outputs:", "       #0: default (video)", "adcvsr AVOptions:"]
     for name, (kind, meaning) in _HELP.items():
         default = getattr(defaults, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
@@ -31,6 +31,7 @@ from vsadcvsr import backends, calibration
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
+from vsadcvsr.spec import SCALES
 from vsadcvsr.weights import store
 
 _NOT_IN_FRAMES = {"bench", "evaluate", "train"}
@@ -126,12 +127,21 @@ def model_checksum(options: FilterOptions) -> str:
     """The SHA-256 of the model's file, of its restoring weights if they count, and of its ranges for int8 if there are
     any; the name of one that is built in.
     """
-    paths = [store.find(options.model, backends.suffixes(options.backend))]
-    if options.denoise:
-        paths.append(store.restoring(options.model))
-    if (ranges := calibration.ranges_path(paths[0])).is_file():
-        paths.append(ranges)
+    is_exact = options.width or options.height  # so that the size of the frames decides which network suits
+    paths: dict[Path, None] = {}
+    for scale in SCALES if is_exact else (options.scale,):
+        paths |= dict.fromkeys(_model_files(options, scale))
     return " ".join(store.checksum(path) if path.suffix else str(path) for path in paths)
+
+
+def _model_files(options: FilterOptions, scale: int | None) -> Iterator[Path]:
+    suffixes = backends.suffixes(options.backend)
+    path = store.find(options.model, suffixes, scale=scale, restores=options.denoise > 0)
+    yield path
+    if options.denoise:
+        yield store.restoring(options.model, suffixes, scale=scale)
+    if (ranges := calibration.ranges_path(path)).is_file():
+        yield ranges
 
 
 class JobContext:

@@ -104,7 +104,8 @@ def _try_model_and_encoders(folder: Path, prepared: PreparedCommand) -> int:
         if first_frames is None:
             status = decoder.child.wait()
             raise _undecodable(decoder, status)
-    engine = open_engine(prepared.split.filter_options.upscale_arguments(*first_frames.size))
+    options = prepared.split.filter_options.upscale_arguments(*first_frames.size)
+    engine = open_engine(options, first_frames.size)
     _try_encoders(folder, prepared, _encode_spec(prepared, first_frames), first_frames)
     return engine.lookahead
 
@@ -316,10 +317,7 @@ def _blank_frames(split: SplitCommand, film: _ScannedFilm) -> list[av.VideoFrame
 
 
 def _output_size(split: SplitCommand, size: tuple[int, int]) -> tuple[int, int]:
-    options = split.filter_options.upscale_arguments(*size)
-    width, height = options.get("width"), options.get("height")
-    scale = split.filter_options.scale
-    return (int(str(width)), int(str(height))) if width and height else (size[0] * scale, size[1] * scale)
+    return split.filter_options.output_size(*size)
 
 
 def _try_lossless(folder: Path, film: _ScannedFilm) -> None:

@@ -185,6 +185,7 @@ class ChunkRenderer:
     def _upscaled(self, frames: Iterator[av.VideoFrame], chunk: Chunk) -> Generator[av.VideoFrame]:
         first = next(frames)
         options = self._options.upscale_arguments(first.width, first.height)
+        self._engine = open_engine(options, (first.width, first.height))
         active = self._active(chunk.first)
         upscaled = upscale_frames(_chained(first, frames), active=active, side_data=False, **options)  # type: ignore[arg-type]
         with closing(upscaled):

@@ -37,7 +37,7 @@ from vsadcvsr.output import OutputFrame
 from vsadcvsr.plugin import load
 from vsadcvsr.plugin.formats import PlanarRequest, from_rgb, matrix_for, to_rgb
 from vsadcvsr.plugin.frames import engine_format, input_frame, output_frame
-from vsadcvsr.spec import SCALE
+from vsadcvsr.plugin.output_shape import SizeRequest
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class ModelOptions(TypedDict, total=False):
 class ResizeOptions(TypedDict, total=False):
     """Output size, and the matrix of untagged frames."""
 
-    scale: int
+    scale: int | None
     width: int | None
     height: int | None
     matrix: int | None
@@ -84,10 +84,17 @@ class UpscaleOptions(ModelOptions, OutputOptions, total=False):
     """Arguments of `core.adcvsr.Upscale`, and `active`."""
 
 
-def open_engine(options: Mapping[str, object]) -> Engine:
-    """The engine for these options; others than a model's are left out."""
+def open_engine(options: Mapping[str, object], size: tuple[int, int] | None = None) -> Engine:
+    """The engine for these options, of which some may be no model's, and for frames of that (width, height), which
+    decides which network of a model suits an exact output size. Raises UsageError, WeightsError or BackendError.
+    """
+    resize = cast(ResizeOptions, options)
+    request = SizeRequest.checked(resize.get("scale"), resize.get("width"), resize.get("height"))
     model = {name: value for name, value in options.items() if name in ModelOptions.__annotations__}
-    return Engine.open(**cast(ModelOptions, model))
+    scale = request.least_scale(*size) if size else request.scale
+    engine = Engine.open(scale=scale, **cast(ModelOptions, model))
+    request.check(engine.spec)
+    return engine
 
 
 def upscale(frames: Iterable[RawFrame], **options: Unpack[UpscaleOptions]) -> Generator[RawFrame]:
@@ -97,14 +104,17 @@ def upscale(frames: Iterable[RawFrame], **options: Unpack[UpscaleOptions]) -> Ge
     unsupported or changing frames, and whatever `frames` raises, after all frames before.
     """
     target = {name: value for name, value in options.items() if name in OutputOptions.__annotations__}
-    model = {name: value for name, value in options.items() if name not in target}
     output_layout(options.get("format"))
-    return _upscale(iter(frames), Engine.open(**cast(ModelOptions, model)), cast(OutputOptions, target))
+    engine = open_engine(options)  # at once, whatever the frames are
+    return _upscale(iter(frames), engine, lambda *size: open_engine(options, size), cast(OutputOptions, target))
 
 
-def _upscale(frames: Iterator[RawFrame], engine: Engine, target: OutputOptions) -> Generator[RawFrame]:
+def _upscale(
+    frames: Iterator[RawFrame], engine: Engine, engine_for: Callable[[int, int], Engine], target: OutputOptions
+) -> Generator[RawFrame]:
     first = next(frames, None)
     if first is not None:
+        engine = engine_for(first.width, first.height)
         yield from FrameUpscaler(first, engine, **target).upscale(chain([first], frames))
 
 
@@ -155,7 +165,7 @@ class FrameUpscaler:
         first: RawFrame,
         engine: Engine,
         *,
-        scale: int = SCALE,
+        scale: int | None = None,
         width: int | None = None,
         height: int | None = None,
         format: str | None = None,
@@ -175,13 +185,14 @@ class FrameUpscaler:
             clip = self._sources.clip(format_id(first.format), *self._padded)
         layout = output_layout(format)
         output_format = layout.format if layout else None
-        shape, self.size = output_shape(clip, first, scale=scale, width=width, height=height, format=output_format)
+        request = SizeRequest.checked(scale, width, height)
+        shape, self.size = output_shape(clip, first, request, engine.spec, format=output_format)
         matrix_for(first.height, matrix)
         self._source_clip, self._rgb_clip = to_rgb(clip, matrix)
         self._source_clip.std.SetVideoCache(0)
         upscaled_size = self._padded.width * engine.scale, self._padded.height * engine.scale
         limit_frame_cache(*upscaled_size)
-        self._request, self._format = PlanarRequest(self._source_clip, shape, matrix), shape.format.id
+        self._request, self._format = PlanarRequest(self._source_clip, shape, matrix, engine.scale), shape.format.id
         planar_format = self._request.color_format({})
         self._has_planar_output = planar_format is not None and engine.planar_output(
             self._padded.height, self._padded.width, planar_format

@@ -15,7 +15,8 @@ import vapoursynth as vs
 from ffmpeg_filter.media.frame import Plane, Property, RawFrame, VideoFormat
 from ffmpeg_filter.upscale.memory import cache_size
 from vsadcvsr.errors import FormatError
-from vsadcvsr.plugin.formats import OutputShape, resolve_shape
+from vsadcvsr.plugin.output_shape import OutputShape, SizeRequest, resolve_shape
+from vsadcvsr.spec import ModelSpec
 
 _ENDLESS = (1 << 31) - 1
 
@@ -54,23 +55,17 @@ def _round_up(length: int, step: int) -> int:
 
 
 def output_shape(
-    clip: vs.VideoNode,
-    first: RawFrame,
-    *,
-    scale: int,
-    width: int | None,
-    height: int | None,
-    format: VideoFormat | None,
+    clip: vs.VideoNode, first: RawFrame, request: SizeRequest, spec: ModelSpec, *, format: VideoFormat | None
 ) -> tuple[OutputShape, Size]:
     """Shape of the output clip for frames like `first`, and the size to crop it to. Raises UsageError."""
     output_id = None if format is None else format_id(format)
     size = Size(first.width, first.height)
     if size == padded_size(first):
-        shape = resolve_shape(clip, scale=scale, width=width, height=height, format=output_id)
+        shape = resolve_shape(clip, request, spec, format=output_id)
         return shape, Size(shape.width, shape.height)
     unpadded = vs.core.std.BlankClip(format=vs.GRAY8, width=first.width, height=first.height, length=1)
-    cropped = resolve_shape(unpadded, scale=scale, width=width, height=height, format=None)
-    out = resolve_shape(clip, scale=scale, width=None, height=None, format=output_id).format
+    cropped = resolve_shape(unpadded, request, spec, format=None)
+    out = resolve_shape(clip, SizeRequest(), spec, format=output_id).format
     padded_output = (
         _round_up(-(-cropped.width * clip.width // first.width), 1 << out.subsampling_w),
         _round_up(-(-cropped.height * clip.height // first.height), 1 << out.subsampling_h),

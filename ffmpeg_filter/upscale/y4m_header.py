@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ffmpeg_filter.media.frame import Property, RawFrame, VideoFormat
 from vsadcvsr.errors import FormatError, UsageError, near_misses
-from vsadcvsr.plugin.formats import MAX_SIDE
+from vsadcvsr.plugin.output_shape import MAX_SIDE
 
 MAGIC = "YUV4MPEG2"
 _SUBSAMPLINGS = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}

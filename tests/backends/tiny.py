@@ -91,10 +91,11 @@ def _slice(source: str, begin: str, end: str, result: str) -> onnx.NodeProto:
     return helper.make_node("Slice", [source, begin, end, "zero"], [result])
 
 
-def write_student(path: Path) -> Path:
+def write_student(path: Path, *, scale: int = 4) -> Path:
     """A compact student with one temporal block and random weights everywhere."""
     torch.manual_seed(7)
-    student = CompactStudent(CompactDims(name="tiny", width=8, quarter_width=8, blocks=1, refine=1, sites=(0,)))
+    dims = CompactDims(name="tiny", width=8, quarter_width=8, blocks=1, refine=1, sites=(0,), scale=scale)
+    student = CompactStudent(dims)
     for parameter in student.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     save_weights(student, path)

@@ -37,8 +37,10 @@ def scene_of(n: int, count: int, cuts: Collection[int]) -> range:
     return range(begin, min([start for start in begins if start > n], default=count))
 
 
-def expected(frames: Array, n: int, cuts: Collection[int]) -> Array:
-    """Picture n of `nearest-temporal`: the weighted mean of its scene's frames around it, enlarged."""
+def expected(frames: Array, n: int, cuts: Collection[int], scale: int = 4) -> Array:
+    """Picture n of `nearest-temporal`, or of `nearest-temporal-scales` at a scale: the weighted mean of its scene's
+    frames around it, enlarged.
+    """
     scene = scene_of(n, len(frames), cuts)
     total, weight = np.zeros_like(frames[0]), np.float32(0)
     for tap, t in enumerate(range(n - REACH, n + REACH + 1)):
@@ -46,7 +48,7 @@ def expected(frames: Array, n: int, cuts: Collection[int]) -> Array:
             total += np.float32(TAPS[tap]) * frames[t]
             weight += np.float32(TAPS[tap])
     mean: Array = np.clip(total / weight, 0, 1)
-    return mean.repeat(4, axis=1).repeat(4, axis=2)
+    return mean.repeat(scale, axis=1).repeat(scale, axis=2)
 
 
 class Clip:
@@ -71,8 +73,8 @@ class Clip:
 class Boxes:
     """A backend whose pictures are sums over 3x3x2 pixels, exact on frames of multiples of 1/256; knows how to fail."""
 
-    def __init__(self, *, reach: int | None = 1, limit: int | None = None) -> None:
-        self.spec = ModelSpec(name="boxes", lookahead=1, multiple=2, reach=reach)
+    def __init__(self, *, reach: int | None = 1, limit: int | None = None, scale: int = 4) -> None:
+        self.spec = ModelSpec(name="boxes", lookahead=1, multiple=2, reach=reach, scale=scale)
         self.label = "boxes"
         self.limit = limit
         self.sizes: list[tuple[int, int]] = []
@@ -91,7 +93,7 @@ class Boxes:
         height, width = frames.shape[2:]
         total = sum(summed[:, y : y + height, x : x + width] for y in range(3) for x in range(3))
         picture = np.asarray(total, np.float32) / np.float32(32)
-        return picture.repeat(4, axis=1).repeat(4, axis=2)[None], frames
+        return picture.repeat(self.spec.scale, axis=1).repeat(self.spec.scale, axis=2)[None], frames
 
     def close(self) -> None:
         pass

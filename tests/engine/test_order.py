@@ -14,74 +14,70 @@ from hypothesis import strategies as st
 from tests.engine.reference import REACH, Boxes, Clip, clip_of, detected, even, expected
 from vsadcvsr.engine import Engine, EngineOptions, InputFrame
 from vsadcvsr.errors import FormatError, UsageError
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import SCALES, Array
 
 TEMPORAL = "nearest-temporal"
+SCALED = "nearest-temporal-scales"
+
+type Job = tuple[int, set[int], list[int], int, tuple[int, int], int]
+"""A clip's length, its cuts, an order of frames, a capacity of the cache, a size, a scale."""
 
 
 @st.composite
-def jobs(draw: st.DrawFn) -> tuple[int, set[int], list[int], int, tuple[int, int]]:
-    """A clip's length, its cuts, an order to ask in, a ring's capacity, a size."""
+def jobs(draw: st.DrawFn) -> Job:
     count = draw(st.integers(1, 14))
     numbers = st.integers(0, count - 1)
     size = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
-    return count, draw(st.sets(numbers)), draw(st.lists(numbers, max_size=20)), draw(st.integers(1, 4)), size
+    order, scale = draw(st.lists(numbers, max_size=20)), draw(st.sampled_from(SCALES))
+    return count, draw(st.sets(numbers)), order, draw(st.integers(1, 4)), size, scale
 
 
 @settings(deadline=None, max_examples=150)
 @given(jobs())
-def test_any_order_gives_the_pictures_of_whole_scenes(
-    job: tuple[int, set[int], list[int], int, tuple[int, int]],
-) -> None:
-    count, cuts, order, capacity, size = job
+def test_any_order_gives_the_pictures_of_whole_scenes(job: Job) -> None:
+    count, cuts, order, capacity, size, scale = job
     clip = Clip(clip_of(count, cuts, size), cuts)
-    engine = Engine.open(TEMPORAL, capacity=capacity)
+    engine = Engine.open(SCALED, scale=scale, capacity=capacity)
     for n in order:
-        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, cuts))
+        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, cuts, scale))
 
 
 @settings(deadline=None, max_examples=100)
 @given(jobs())
-def test_a_frame_fetches_no_other_frames_than_needed_frames_returns(
-    job: tuple[int, set[int], list[int], int, tuple[int, int]],
-) -> None:
-    count, cuts, order, capacity, size = job
+def test_a_frame_fetches_no_other_frames_than_needed_frames_returns(job: Job) -> None:
+    count, cuts, order, capacity, size, scale = job
     clip = Clip(clip_of(count, cuts, size), cuts)
-    engine = Engine.open(TEMPORAL, capacity=capacity)
+    engine = Engine.open(SCALED, scale=scale, capacity=capacity)
     for turn, n in enumerate(order):
         if turn % 4 == 3:
             engine.reset()
         needed = engine.needed_frames(n)
         assert set(needed) <= set(engine.context_frames(n)) or needed.stop == n + REACH + 1
         clip.fetched.clear()
-        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, cuts))
+        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, cuts, scale))
         assert clip.fetched == [i for i in needed if i < count]
 
 
 @settings(deadline=None, max_examples=100)
 @given(jobs())
-def test_a_stream_gives_the_pictures_of_whole_scenes(
-    job: tuple[int, set[int], list[int], int, tuple[int, int]],
-) -> None:
-    count, cuts, _, _, size = job
+def test_a_stream_gives_the_pictures_of_whole_scenes(job: Job) -> None:
+    count, cuts, _, _, size, scale = job
     clip = Clip(clip_of(count, cuts, size), cuts)
-    pictures = list(Engine.open(TEMPORAL).stream(clip.sources()))
+    pictures = list(Engine.open(SCALED, scale=scale).stream(clip.sources()))
     assert len(pictures) == count
     for n, picture in enumerate(pictures):
-        np.testing.assert_array_equal(picture, expected(clip.frames, n, cuts))
+        np.testing.assert_array_equal(picture, expected(clip.frames, n, cuts, scale))
 
 
 @settings(deadline=None, max_examples=60)
 @given(jobs())
-def test_a_seek_detects_the_cuts_that_a_linear_run_does(
-    job: tuple[int, set[int], list[int], int, tuple[int, int]],
-) -> None:
-    count, cuts, order, capacity, _ = job
+def test_a_seek_detects_the_cuts_that_a_linear_run_does(job: Job) -> None:
+    count, cuts, order, capacity, _, scale = job
     clip = Clip(clip_of(count, cuts, (18, 32)))
     result = detected(clip.frames)
-    engine = Engine.open(TEMPORAL, capacity=capacity)
+    engine = Engine.open(SCALED, scale=scale, capacity=capacity)
     for n in order:
-        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, result))
+        np.testing.assert_array_equal(engine.render(n, clip.fetch), expected(clip.frames, n, result, scale))
 
 
 def test_a_threshold_of_zero_turns_the_detector_off() -> None:

@@ -179,16 +179,18 @@ def test_arguments_reach_the_engine_as_they_were_given(mean_engine: type[MeanEng
         tile_pad=8, sc_threshold=0.25, denoise=0.75, strength=0.5, color_fix="frame", threads=3,
     )  # fmt: skip
     assert mean_engine.opened[-1] == {
-        "model": "base", "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32", "tile": [64, 32],
-        "tile_pad": 8, "sc_threshold": 0.25, "denoise": 0.75, "strength": 0.5, "color_fix": "frame", "threads": 3,
+        "model": "base", "scale": None, "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32",
+        "tile": [64, 32], "tile_pad": 8, "sc_threshold": 0.25, "denoise": 0.75, "strength": 0.5, "color_fix": "frame",
+        "threads": 3,
     }  # fmt: skip
 
 
 def test_all_arguments_may_be_left_out(mean_engine: type[MeanEngine]) -> None:
     vs.core.adcvsr.Upscale(moving())
     assert mean_engine.opened[-1] == {
-        "model": "fast", "backend": "auto", "device": "auto", "device_index": 0, "precision": "auto", "tile": None,
-        "tile_pad": None, "sc_threshold": None, "denoise": 0.0, "strength": 1.0, "color_fix": None, "threads": 0,
+        "model": "fast", "scale": None, "backend": "auto", "device": "auto", "device_index": 0, "precision": "auto",
+        "tile": None, "tile_pad": None, "sc_threshold": None, "denoise": 0.0, "strength": 1.0, "color_fix": None,
+        "threads": 0,
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from vsadcvsr.backends.pytorch.planes import PlaneConverter, planes_from_host
 from vsadcvsr.color import CHROMA_LOCATIONS, KR_KB, ColorFormat, OutputFormat
 from vsadcvsr.output import Planes
 from vsadcvsr.plugin.reconstruct import join
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import SCALES, Array
 
 FORMATS = (
     vs.YUV420P8, vs.YUV420P10, vs.YUV422P10, vs.YUV444P16, vs.YUV410P8, vs.YUV411P8, vs.YUV440P8, vs.YUV420P12,
@@ -74,31 +74,43 @@ def assert_alike(made: Planes, wanted: vs.VideoFrame, encoding: ColorFormat) -> 
 SIZES = st.tuples(st.integers(1, 24), st.integers(1, 24))
 
 
-@given(asked=encodings(), size=SIZES, seed=st.integers(0, 9))
-@settings(max_examples=80, deadline=None, derandomize=True)
+def whole_blocks(size: tuple[int, int], encoding: ColorFormat, scale: int) -> tuple[int, int]:
+    """The size, or the next larger one whose output at that scale is whole blocks of chroma."""
+    across, down = encoding.subsampling
+    height, width = (
+        next(side for side in range(length, length + 4) if side * scale % (1 << halvings) == 0)
+        for length, halvings in zip(size, (down, across), strict=True)
+    )
+    return height, width
+
+
+@given(asked=encodings(), size=SIZES, seed=st.integers(0, 9), scale=st.sampled_from(SCALES))
+@settings(max_examples=120, deadline=None, derandomize=True)
 def test_parts_become_the_planes_that_vapoursynth_joins(
-    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int
+    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int, scale: int
 ) -> None:
     format, encoding = asked
+    size = whole_blocks(size, encoding, scale)
     rng = np.random.default_rng(seed)
     base = rng.random((3, *size), np.float32) * np.float32(1.2) - np.float32(0.1)
-    detail = (rng.random((4 * size[0], 4 * size[1]), np.float32) - np.float32(0.5)) * np.float32(0.4)
+    detail = (rng.random((scale * size[0], scale * size[1]), np.float32) - np.float32(0.5)) * np.float32(0.4)
     location = encoding.chroma_location if any(encoding.subsampling) else None
     joined = join(
         clip_of(vs.GRAYS, detail[None]), clip_of(vs.RGBS, base), format, matrix=encoding.matrix, chromaloc=location
     )
-    output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), base, detail)
+    output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1], scale=scale), base, detail)
     assert_alike(output, theirs(joined, format, encoding), encoding)
 
 
-@given(asked=encodings(), size=SIZES, seed=st.integers(0, 9))
-@settings(max_examples=80, deadline=None, derandomize=True)
+@given(asked=encodings(), size=SIZES, seed=st.integers(0, 9), scale=st.sampled_from(SCALES))
+@settings(max_examples=120, deadline=None, derandomize=True)
 def test_whole_pictures_become_the_planes_that_vapoursynth_makes(
-    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int
+    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int, scale: int
 ) -> None:
     format, encoding = asked
-    picture = np.random.default_rng(seed).random((3, 4 * size[0], 4 * size[1]), np.float32)
-    output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1]), picture)
+    size = whole_blocks(size, encoding, scale)
+    picture = np.random.default_rng(seed).random((3, scale * size[0], scale * size[1]), np.float32)
+    output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1], scale=scale), picture)
     assert_alike(output, theirs(clip_of(vs.RGBS, picture), format, encoding), encoding)
 
 
@@ -109,7 +121,7 @@ def test_nearly_all_codes_are_the_same(format: int, most: float) -> None:
         family="YUV", bits=asked.bits_per_sample, subsampling=(asked.subsampling_w, asked.subsampling_h), matrix=1
     )
     picture = np.random.default_rng(0).random((3, 256, 320), np.float32)
-    output = ours(OutputFormat(color_format=encoding, height=64, width=80), picture)
+    output = ours(OutputFormat(color_format=encoding, height=64, width=80, scale=4), picture)
     wanted = theirs(clip_of(vs.RGBS, picture), asked, encoding)
     pairs = [(plane, np.asarray(other)) for plane, other in zip(output.planes, wanted, strict=True)]
     differing = sum(int((first != other).sum()) for first, other in pairs)
@@ -118,7 +130,7 @@ def test_nearly_all_codes_are_the_same(format: int, most: float) -> None:
 
 def test_padding_is_cut_off_before_anything_is_made_of_it() -> None:
     encoding = ColorFormat(family="YUV", bits=8, subsampling=(1, 1), matrix=6)
-    finish = OutputFormat(color_format=encoding, height=3, width=5, color_fix="frame")
+    finish = OutputFormat(color_format=encoding, height=3, width=5, scale=4, color_fix="frame")
     rng = np.random.default_rng(1)
     picture, junk = rng.random((3, 16, 24), np.float32), rng.random((3, 16, 24), np.float32)
     junk[:, :12, :20] = picture[:, :12, :20]
@@ -130,7 +142,7 @@ def test_padding_is_cut_off_before_anything_is_made_of_it() -> None:
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_what_is_no_number_is_noticed(wrong: float) -> None:
-    finish = OutputFormat(color_format=ColorFormat(family="GRAY", bits=8, matrix=1), height=2, width=2)
+    finish = OutputFormat(color_format=ColorFormat(family="GRAY", bits=8, matrix=1), height=2, width=2, scale=4)
     base, detail = np.zeros((3, 2, 2), np.float32), np.zeros((8, 8), np.float32)
     assert ours(finish, base, detail).is_finite
     detail[5, 5] = wrong

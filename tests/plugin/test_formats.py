@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import vapoursynth as vs
 
-from tests.plugin.clips import means, moving, planes
+from tests.backends.tiny import FACTS, write_onnx
+from tests.plugin.clips import digests, means, moving, planes
+from vsadcvsr.spec import SCALES
 
 FORMATS = [
     vs.YUV420P8, vs.YUV422P8, vs.YUV444P8, vs.YUV410P8, vs.YUV411P8, vs.YUV440P8, vs.YUV420P9, vs.YUV420P10,
@@ -24,14 +28,32 @@ def test_a_clip_keeps_its_format_and_its_mean_colour(format: int) -> None:
         assert means(ours) == pytest.approx(means(theirs), abs=1 / 255)
 
 
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: vs.PresetVideoFormat(format).name)
+def test_a_network_of_any_scale_keeps_the_format_and_the_mean_colour(format: int, scale: int) -> None:
+    clip = moving(format, length=6).std.SetFrameProps(_ChromaLocation=1)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest-temporal-scales", scale=scale)
+    size = (24 * scale, 16 * scale)
+    assert (upscaled.format.id, upscaled.width, upscaled.height, len(upscaled)) == (format, *size, 6)
+    whole = vs.core.adcvsr.Upscale(clip, model="nearest-scales", scale=scale)
+    plain = clip.resize.Bicubic(*size)
+    with whole.get_frame(1) as ours, plain.get_frame(1) as theirs:
+        assert ours.props["AdcVSRScale"] == scale
+        assert means(ours) == pytest.approx(means(theirs), abs=1 / 255)
+    linear = digests(upscaled, range(6))
+    again = vs.core.adcvsr.Upscale(clip, model="nearest-temporal-scales", scale=scale)
+    assert digests(again, (5, 1, 2, 0)) == {n: linear[n] for n in (5, 1, 2, 0)}
+
+
+@pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [(7, 5), (1, 1), (1, 9), (33, 3)])
-def test_odd_sizes_are_taken(size: tuple[int, int]) -> None:
+def test_odd_sizes_are_taken(size: tuple[int, int], scale: int) -> None:
     clip = moving(vs.RGB24, *size, length=1)
-    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest")
-    assert (upscaled.width, upscaled.height) == (4 * size[0], 4 * size[1])
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest-scales", scale=scale)
+    assert (upscaled.width, upscaled.height) == (scale * size[0], scale * size[1])
     with upscaled.get_frame(0) as ours, clip.get_frame(0) as source:
         for big, small in zip(planes(ours), planes(source), strict=True):
-            assert (big[::4, ::4] == small).all()
+            assert (big[::scale, ::scale] == small).all()
 
 
 def test_a_clip_of_one_frame_is_a_clip() -> None:
@@ -47,6 +69,40 @@ def test_scale_gives_the_size(scale: int) -> None:
     assert (upscaled.width, upscaled.height) == (24 * scale, 16 * scale)
     with upscaled.get_frame(0) as ours, clip.get_frame(0) as source:
         assert means(ours) == pytest.approx(means(source), abs=1.5 / 255)
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "network", "size"),
+    [
+        ("nearest", {}, 4, (96, 64)),
+        ("nearest", {"scale": 3}, 4, (72, 48)),
+        ("nearest-scales", {}, 4, (96, 64)),
+        ("nearest-scales", {"scale": 3}, 3, (72, 48)),
+        ("nearest-scales", {"scale": 1}, 1, (24, 16)),
+        ("nearest-scales", {"width": 48}, 2, (48, 32)),
+        ("nearest-scales", {"width": 50, "height": 32}, 3, (50, 32)),
+        ("nearest-scales", {"height": 20}, 2, (30, 20)),
+        ("nearest-scales", {"width": 12}, 1, (12, 8)),
+        ("nearest-scales", {"width": 200, "height": 100}, 4, (200, 100)),
+    ],
+)
+def test_a_network_of_the_scale_runs_or_of_the_next_larger_and_frames_say_which(
+    model: str, asked: dict[str, int], network: int, size: tuple[int, int]
+) -> None:
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model=model, **asked)
+    with upscaled.get_frame(0) as frame:
+        assert frame.props["AdcVSRScale"] == network
+        assert (frame.width, frame.height) == size
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_scale_above_the_models_is_refused_and_its_own_is_the_default(scale: int, tmp_path: Path) -> None:
+    model = str(write_onnx(tmp_path / "own.onnx", {**FACTS, "scale": scale}, scale=scale))
+    assert vs.core.adcvsr.Upscale(moving(length=1), model=model, device="cpu").width == 24 * scale
+    allowed = {1: "1", 2: "1 or 2", 3: "1, 2 or 3"}[scale]
+    words = f"Upscale: scale is 4, allowed: {allowed} for model 'tiny'; width and height give any other size"
+    with pytest.raises(vs.Error, match=f"^{words}$"):
+        vs.core.adcvsr.Upscale(moving(length=1), model=model, scale=4)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,20 @@ def test_planes_are_those_that_vapoursynth_makes(
 ) -> None:
     clip = moving(format=format, width=22, height=14, length=4)
     for ours, theirs in zip(*(node.frames() for node in both(clip, model, **options)), strict=True):
+        assert_alike(ours, theirs)
+        assert dict(ours.props) == dict(theirs.props)
+    assert kinds.count(Planes) == len(clip)
+
+
+@pytest.mark.parametrize("format", [vs.YUV420P8, vs.YUV422P10, vs.YUV444P16, vs.RGB24])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_planes_are_those_that_vapoursynth_makes_at_any_scale(
+    format: int, scale: int, kinds: list[type], tmp_path: Path
+) -> None:
+    model = str(write_student(tmp_path / "tiny.safetensors", scale=scale))
+    clip = moving(format=format, width=22, height=14, length=4).std.SetFrameProps(_ChromaLocation=2)
+    for ours, theirs in zip(*(node.frames() for node in both(clip, model, strength=0.75)), strict=True):
+        assert (ours.width, ours.height) == (22 * scale, 14 * scale)
         assert_alike(ours, theirs)
         assert dict(ours.props) == dict(theirs.props)
     assert kinds.count(Planes) == len(clip)

@@ -18,7 +18,7 @@ COLOURS = {
 }  # fmt: skip
 
 
-OURS = {"AdcVSRModel": "nearest", "AdcVSRBackend": "nearest/cpu/fp32", "AdcVSRDenoise": 0.0}
+OURS = {"AdcVSRModel": "nearest", "AdcVSRScale": 4, "AdcVSRBackend": "nearest/cpu/fp32", "AdcVSRDenoise": 0.0}
 
 
 def flat(matrix: int, full: int, length: int = 3) -> vs.VideoNode:

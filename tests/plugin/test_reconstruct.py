@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import vapoursynth as vs
@@ -20,8 +22,11 @@ FORMATS = (vs.YUV420P8, vs.YUV422P10, vs.YUV444P16, vs.YUV420PS, vs.GRAY8, vs.GR
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("parts")
-    student = load_weights(write_student(folder / "tiny.safetensors"))
+    return write_model(tmp_path_factory.mktemp("parts"))
+
+
+def write_model(folder: Path, *, scale: int = 4) -> str:
+    student = load_weights(write_student(folder / "tiny.safetensors", scale=scale))
     for parameter in student.head.parameters():
         parameter.data *= 0.2  # within 0..1 there is nothing to clamp: that is done in different places
     export(student, folder / "tiny.onnx")
@@ -37,6 +42,18 @@ def expected(clip: vs.VideoNode, model: str, matrix: int = 6) -> Array:
 
 def made(clip: vs.VideoNode, model: str, **options: object) -> vs.VideoNode:
     return vs.core.adcvsr.Upscale(clip, model=model, backend="ort", **options)[2]
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_luma_is_that_of_the_whole_picture_at_any_scale(scale: int, tmp_path: Path) -> None:
+    model = write_model(tmp_path, scale=scale)
+    for format in (vs.YUV420P8, vs.YUV444P16, vs.GRAYS, vs.RGB24):
+        test_luma_is_that_of_the_whole_picture(format, model)
+    odd = moving(format=vs.RGB24, width=23, height=15, length=4)
+    frame = made(odd, model).get_frame(0)
+    assert (frame.width, frame.height) == (23 * scale, 15 * scale)
+    np.testing.assert_allclose(np.stack([np.asarray(plane) for plane in frame]) / 255, np.clip(
+        expected(odd, model), 0, 1), atol=2 / 255)  # fmt: skip
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -59,7 +76,7 @@ def test_colours_are_those_of_the_whole_picture_in_every_matrix(matrix: int, mod
 
 def test_frames_keep_their_properties_and_get_none_of_ours(model: str) -> None:
     clip = moving(length=4).std.SetFrameProps(_Matrix=1, _Range=0, _ChromaLocation=1, _SARNum=4, _SARDen=3, Mine=5)
-    ours = {"AdcVSRModel": "tiny", "AdcVSRBackend": "ort/cpu/fp32", "AdcVSRDenoise": 0.0}
+    ours = {"AdcVSRModel": "tiny", "AdcVSRScale": 4, "AdcVSRBackend": "ort/cpu/fp32", "AdcVSRDenoise": 0.0}
     assert dict(made(clip, model).get_frame(0).props) == {**clip.get_frame(2).props, **ours}
 
 

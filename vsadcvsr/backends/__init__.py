@@ -49,9 +49,9 @@ class Backend(Protocol):
         """Feeds frames (T, 3, H, W) with links (T,), both float32; returns T output frames and the next state.
 
         `links[t]` is 1 where frame t continues frame t-1, 0 at the first frame and at a cut.
-        The output, RGB (T, 3, 4H, 4W) or base and detail, is `spec.lookahead` frames behind, not clamped, and owned by
-        the caller. `state` is consumed: only the returned one is valid for the next step. Raises MemoryError if memory
-        is short, BackendError for any other failure.
+        The output, RGB (T, 3, sH, sW) of scale s or base and detail, is `spec.lookahead` frames behind, not clamped,
+        and owned by the caller. `state` is consumed: only the returned one is valid for the next step. Raises
+        MemoryError if memory is short, BackendError for any other failure.
         """
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
-"""Test networks without weights: pixels repeated four times. They cost nothing and are exact."""
+"""Test networks without weights, which repeat pixels. They cost nothing and are exact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,24 @@ import numpy as np
 from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.output import NetworkOutput
-from vsadcvsr.spec import SCALE, Array, ModelSpec
+from vsadcvsr.spec import SCALES, Array, ModelSpec
 
 TAPS = (1.0, 2.0, 4.0, 3.0, 1.0)
 """Weights of `nearest-temporal` for the frames from two before to two after; asymmetric, so that a reversed order
 shows.
 """
 
+_SINGLE = ModelSpec(name="nearest", lookahead=0, multiple=1)
+_TEMPORAL = ModelSpec(name="nearest-temporal", lookahead=len(TAPS) // 2, multiple=4)
 _SPECS = {
-    "nearest": ModelSpec(name="nearest", lookahead=0, multiple=1),
-    "nearest-temporal": ModelSpec(name="nearest-temporal", lookahead=len(TAPS) // 2, multiple=4),
+    **{spec.name: spec for spec in (_SINGLE, _TEMPORAL)},
+    **{
+        f"{spec.name}-x{scale}": replace(spec, name=f"{spec.name}-scales", scale=scale)
+        for spec in (_SINGLE, _TEMPORAL)
+        for scale in SCALES
+    },
 }
+"""By the name of the built-in network, which those of several scales have besides that of their model."""
 
 
 class Nearest:
@@ -50,7 +58,7 @@ class Nearest:
         count, past = len(frames), len(state[0])
         window, window_links = np.concatenate([state[0], frames]), np.concatenate([state[1], links])
         means = [self._mix(window[t : t + past + 1], window_links[t : t + past + 1]) for t in range(count)]
-        upscaled = np.stack(means).repeat(SCALE, axis=2).repeat(SCALE, axis=3)
+        upscaled = np.stack(means).repeat(self.spec.scale, axis=2).repeat(self.spec.scale, axis=3)
         return upscaled, (window[count:], window_links[count:])
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from vsadcvsr.engine.runner import CheckedFrame, EngineOptions, FrameChecker, In
 from vsadcvsr.engine.schedule import StreamPosition, warm_up_start
 from vsadcvsr.errors import UsageError
 from vsadcvsr.output import BaseAndDetail, OutputFrame, Planes, buffers, to_rgb
-from vsadcvsr.spec import SCALE, Array, ModelSpec
+from vsadcvsr.spec import Array, ModelSpec
 from vsadcvsr.weights import store
 
 __all__ = ["EndOfClip", "Engine", "EngineOptions", "InputFrame", "load"]
@@ -26,6 +26,7 @@ type Fetch = Callable[[int], InputFrame]
 def load(
     model: str | Path = "fast",
     *,
+    scale: float | None = None,
     denoise: float = 0.0,
     backend: str = "auto",
     device: str = "auto",
@@ -33,14 +34,16 @@ def load(
     precision: str = "auto",
     threads: int = 0,
 ) -> Backend:
-    """The model of that name or file, see `backends.load`. `denoise`, 0 to 1, blends its weights with its second set,
-    trained on bad sources.
+    """The model of that name or file, see `backends.load`. Of a model with networks of several scales, the one of the
+    smallest scale that is not below `scale`, else of the largest. `denoise`, 0 to 1, blends its weights with its second
+    set, trained on bad sources.
 
     Raises UsageError, WeightsError or BackendError.
     """
-    blend = Blend(store.restoring(model), denoise) if blending.checked(denoise) else None
+    suffixes, restores = backends.suffixes(backend), blending.checked(denoise) > 0
+    blend = Blend(store.restoring(model, suffixes, scale=scale), denoise) if restores else None
     return backends.load(
-        store.find(model, backends.suffixes(backend)), blend=blend, backend=backend, device=device,
+        store.find(model, suffixes, scale=scale, restores=restores), blend=blend, backend=backend, device=device,
         device_index=device_index, precision=precision, threads=threads,
     )  # fmt: skip
 
@@ -56,8 +59,6 @@ class Engine:
     order.
     """
 
-    scale = SCALE
-
     def __init__(self, backend: Backend, options: EngineOptions | None = None) -> None:
         self._backend: Backend | None = backend
         self._options = options or EngineOptions()
@@ -72,6 +73,7 @@ class Engine:
         cls,
         model: str | Path = "fast",
         *,
+        scale: float | None = None,
         backend: str = "auto",
         device: str = "auto",
         device_index: int = 0,
@@ -87,13 +89,14 @@ class Engine:
     ) -> Engine:
         """An engine on the model of that name or file, which is loaded unless another engine has it already.
 
+        `scale` picks one of a model's networks, see `load`; what the engine makes has the scale of that network.
         `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `strength` is 0 to 1.
         `capacity` is the number of finished frames that `render` keeps; by default what fits into 256 MiB, 4 to 32.
         Raises UsageError, WeightsError or BackendError.
         """
         loaded = load(
-            model, denoise=denoise, backend=backend, device=device, device_index=device_index, precision=precision,
-            threads=threads,
+            model, scale=scale, denoise=denoise, backend=backend, device=device, device_index=device_index,
+            precision=precision, threads=threads,
         )  # fmt: skip
         options = EngineOptions(
             tiles=tiling.TileOptions.checked(loaded.spec, tile, tile_pad),
@@ -105,13 +108,18 @@ class Engine:
         return cls(loaded, options)
 
     @property
+    def scale(self) -> int:
+        """Height and width of the output in those of the input."""
+        return self.spec.scale
+
+    @property
     def lookahead(self) -> int:
         """Frames after n, and before it, that output n depends on."""
         return self.spec.lookahead
 
     def stream(self, frames: Iterable[InputFrame | Array]) -> Iterator[Array]:
-        """The output of each frame, in order: (3, 4H, 4W), clamped to 0..1. Independent of `render` and of other
-        streams.
+        """The output of each frame, in order: (3, sH, sW) of scale s, clamped to 0..1. Independent of `render` and of
+        other streams.
         """
         for output in self.stream_output(frames):
             yield _clamped_rgb(output)
@@ -143,7 +151,7 @@ class Engine:
         return planar_output(self._require_backend(), self._options, (height, width), color_format)
 
     def render(self, n: int, fetch: Fetch) -> Array:
-        """Output n: (3, 4H, 4W), clamped to 0..1, read-only.
+        """Output n: (3, sH, sW) of scale s, clamped to 0..1, read-only.
 
         `fetch(i)` returns frame i; it is called on this thread, once per frame in linear use, from n - lookahead to n +
         lookahead after a seek. It raises EndOfClip past the last frame. If an earlier frame is unavailable (players

@@ -171,7 +171,7 @@ class StreamRunner:
             return None
         options = self._options
         return OutputFormat(
-            color_format=color_format, height=tiles.height, width=tiles.width,
+            color_format=color_format, height=tiles.height, width=tiles.width, scale=self._backend.spec.scale,
             strength=options.strength, color_fix=options.color_fix,
         )  # fmt: skip
 
@@ -230,7 +230,7 @@ class _TiledNetwork:
         return result if isinstance(result, Planes) else self._crop(output.select(result, 0))
 
     def _crop(self, result: NetworkOutput) -> NetworkOutput:
-        return output.cropped(result, self.height, self.width)
+        return output.cropped(result, self.height, self.width, self._backend.spec.scale)
 
     def _run_tiles(self, padded: Array, links: Array) -> NetworkOutput:
         canvases: tuple[Array, ...] = ()

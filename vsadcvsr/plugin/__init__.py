@@ -16,19 +16,16 @@ from vsadcvsr import backends
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import AdcvsrError, BackendError, one_line
 from vsadcvsr.plugin.formats import (
-    OutputShape,
     PlanarRequest,
-    check_clip,
     filters,
     from_rgb,
     matrix_number,
-    resolve_shape,
     source_properties,
     to_rgb,
     with_source_frames,
 )
 from vsadcvsr.plugin.frames import FrameRenderer, PlanarOutput, engine_format, message
-from vsadcvsr.spec import SCALE
+from vsadcvsr.plugin.output_shape import OutputShape, SizeRequest, check_clip, resolve_shape
 from vsadcvsr.weights import store
 
 _LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
@@ -40,7 +37,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     clip: vs.VideoNode,
     *,
     model: str = "fast",
-    scale: float = SCALE,
+    scale: float | None = None,
     width: int | None = None,
     height: int | None = None,
     format: int | None = None,
@@ -59,9 +56,11 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
 ) -> vs.VideoNode:
     """The clip upscaled, in its own format unless `format` says otherwise, with every frame property kept.
 
-    `model` is a name or the path of a weights file. The network makes x4; `scale` 1 to 3, or `width` and `height`,
-    resize that. `denoise`, 0 (decent sources) to 1 (bad ones), is for models with restoring weights, at no cost per
-    frame; `strength` is 0 (a plain bicubic upscale) to 1 (the network).
+    `model` is a name or the path of a weights file. `scale` is 1 to the model's largest, which is the default. The
+    network of that scale runs, else that of the next larger one and a downscale; `width` and `height` are resized in
+    the same way. The frame property `AdcVSRScale` is the network's. `denoise`, 0 (decent sources) to 1 (bad ones), is
+    for models with restoring weights, at no cost per frame; `strength` is 0 (a plain bicubic upscale) to 1 (the
+    network).
 
     `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
     (width, height) in source pixels. Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError
@@ -69,13 +68,14 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     """
     load()
     check_clip(clip)
-    shape = resolve_shape(clip, scale=scale, width=width, height=height, format=format)
+    request = SizeRequest.checked(scale, width, height)
     fallback = None if matrix is None else matrix_number(matrix)
     engine = Engine.open(
-        model, backend=backend, device=device, device_index=device_index, precision=precision, threads=threads,
-        denoise=denoise, tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength,
-        color_fix=color_fix,
+        model, scale=request.least_scale(clip.width, clip.height), backend=backend, device=device,
+        device_index=device_index, precision=precision, threads=threads, denoise=denoise, tile=tile,
+        tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
     )  # fmt: skip
+    shape = resolve_shape(clip, request, engine.spec, format=format)
     return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, float(denoise))
 
 
@@ -90,7 +90,7 @@ def _build_graph(
     """The clip's filter graph. If the backend can produce planar output, a second filter requests it, since formats do
     not change within a clip; frames with matrices that only VapourSynth can convert use the RGB path.
     """
-    planar_request, planar = PlanarRequest(source, shape, matrix), None
+    planar_request, planar = PlanarRequest(source, shape, matrix, engine.scale), None
     default_format = planar_request.color_format({})
     if default_format and engine.planar_output(source.height, source.width, default_format):
         rgb = with_source_frames(rgb, source)
@@ -101,7 +101,10 @@ def _build_graph(
         return filters()["stream"](clip=rgb, func=renderer, format=format, scale=engine.scale, ahead=engine.lookahead)
 
     planar_node = stream(planar.format) if planar else None
-    properties = {"AdcVSRModel": engine.spec.name, "AdcVSRBackend": engine.label, "AdcVSRDenoise": denoise}
+    properties = {
+        "AdcVSRModel": engine.spec.name, "AdcVSRScale": engine.scale, "AdcVSRBackend": engine.label,
+        "AdcVSRDenoise": denoise,
+    }  # fmt: skip
     return from_rgb(stream(engine_format(engine)), source, shape, matrix, planar=planar_node, properties=properties)
 
 

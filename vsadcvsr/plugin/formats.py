@@ -1,4 +1,4 @@
-"""Conversion of any VapourSynth clip to RGBS and back: sizes, formats, matrices.
+"""Conversion of any VapourSynth clip to RGBS and back: formats, matrices.
 
 Colour is described by frame properties, which may change within a clip. For the input, `resize` reads them, once
 every frame has a matrix; for the output there is one `resize` node for each combination of properties seen.
@@ -7,7 +7,6 @@ every frame has a matrix; for the output there is one `resize` node for each com
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import vapoursynth as vs
@@ -22,26 +21,14 @@ from vsadcvsr.color import (
     RANGES,
     ColorFormat,
 )
-from vsadcvsr.errors import BackendError, FormatError, UsageError
+from vsadcvsr.errors import BackendError, UsageError
+from vsadcvsr.plugin.output_shape import OutputShape, check_clip
 from vsadcvsr.plugin.reconstruct import base_clip, join
-from vsadcvsr.spec import SCALE
-
-MAX_SIDE = 1 << 16
-_SCALES = "1, 2, 3 or 4"
 
 _SOURCE_PROPERTY = "_AdcvsrSource"
 """The frame property that holds the source frame."""
 
 type Properties = Mapping[str, object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputShape:
-    """Size in pixels and format of the output."""
-
-    width: int
-    height: int
-    format: vs.VideoFormat
 
 
 class ColorProperties(NamedTuple):
@@ -50,79 +37,6 @@ class ColorProperties(NamedTuple):
     matrix: int | None
     range: int | None
     chromaloc: int | None
-
-
-def check_clip(clip: vs.VideoNode) -> vs.VideoFormat:
-    """The clip's format, if supported."""
-    if not isinstance(clip, vs.VideoNode):
-        raise UsageError.of("clip", clip, "a VapourSynth video clip")
-    if clip.format is None or not clip.format.color_family or not clip.width or not clip.height:
-        raise FormatError("clip has a variable format or size; resize it to a constant one, or split it")
-    check_format(clip.format)
-    return clip.format
-
-
-def check_format(format: vs.VideoFormat) -> None:
-    """Raises FormatError for formats that `resize` has no pixels for."""
-    if format.sample_type == vs.INTEGER and format.bits_per_sample > 16:
-        raise FormatError(f"format is {format.name}, allowed: 8 to 16 bit integer, 16 or 32 bit float")
-
-
-def resolve_shape(
-    clip: vs.VideoNode, *, scale: float, width: int | None, height: int | None, format: int | None
-) -> OutputShape:
-    """Shape of the output. With one of width and height the other keeps the aspect ratio; without both `scale` applies.
-    """
-    factor = argument_checks.number("scale", scale, _SCALES)
-    if factor not in range(1, SCALE + 1):
-        raise UsageError.of(
-            "scale", int(factor) if factor.is_integer() else factor, _SCALES, "width and height give any other size"
-        )
-    out = check_clip(clip) if format is None else _format_of(format)
-    size = _size(clip, int(factor), _side("width", width), _side("height", height), out)
-    for name, value, step in (("width", size[0], 1 << out.subsampling_w), ("height", size[1], 1 << out.subsampling_h)):
-        if value % step:
-            raise UsageError.of(name, value, f"multiples of {step} for {out.name}", "choose another size or format")
-    return OutputShape(width=size[0], height=size[1], format=out)
-
-
-def _side(name: str, value: int | None) -> int | None:
-    if value is None:
-        return None
-    allowed = f"1 to {MAX_SIDE}"
-    side = argument_checks.at_least(1, name, value, allowed)
-    if side > MAX_SIDE:
-        raise UsageError.of(name, side, allowed)
-    return side
-
-
-def _format_of(id: int) -> vs.VideoFormat:
-    try:
-        out = vs.core.get_video_format(id)
-    except (vs.Error, TypeError, ValueError, OverflowError):
-        out = None
-    if out is None or out.color_family not in {vs.GRAY, vs.RGB, vs.YUV}:
-        raise UsageError.of("format", id, "the id of a YUV, RGB or GRAY format")
-    check_format(out)
-    return out
-
-
-def _size(
-    clip: vs.VideoNode, scale: int, width: int | None, height: int | None, out: vs.VideoFormat
-) -> tuple[int, int]:
-    if width is None and height is None:
-        return clip.width * scale, clip.height * scale
-    if width is None:
-        assert height is not None
-        return _nearest_multiple(clip.width * height / clip.height, 1 << out.subsampling_w), height
-    return width, _nearest_multiple(
-        clip.height * width / clip.width, 1 << out.subsampling_h
-    ) if height is None else height
-
-
-def _nearest_multiple(length: float, step: int) -> int:
-    """The multiple of `step` nearest to a length, at least one."""
-    return max(step, round(length / step) * step)
 
 
 def matrix_for(height: int, matrix: int | None) -> int:
@@ -167,12 +81,12 @@ def to_rgb(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.Vid
 
 
 class PlanarRequest:
-    """Planar output that an engine may produce: at the network's own scale only."""
+    """Planar output that an engine may produce: at the network's own `scale` only."""
 
-    def __init__(self, clip: vs.VideoNode, shape: OutputShape, matrix: int | None) -> None:
+    def __init__(self, clip: vs.VideoNode, shape: OutputShape, matrix: int | None, scale: int) -> None:
         self.source, self.out = check_clip(clip), shape.format
         self.fallback = matrix_for(shape.height, matrix)
-        self.is_native_size = (shape.width, shape.height) == (clip.width * SCALE, clip.height * SCALE)
+        self.is_native_size = (shape.width, shape.height) == (clip.width * scale, clip.height * scale)
 
     def color(self, properties: Properties) -> ColorProperties:
         """Colour properties of the output for a frame with such properties."""
@@ -224,7 +138,7 @@ def from_rgb(
     Frames are RGBS, or base and detail (see `vsadcvsr.plugin.reconstruct`); frames with a planar format are taken from
     the clip `planar`, if given.
     """
-    planar_request = PlanarRequest(source, shape, matrix)
+    planar_request = PlanarRequest(source, shape, matrix, upscaled.width // source.width)
     base = base_clip(upscaled, source.width, source.height) if check_clip(upscaled).color_family == vs.GRAY else None
     graphs: dict[ColorProperties, vs.VideoNode] = {}
 

@@ -43,8 +43,13 @@ def settings_of(
     if "pool" not in table:
         raise UsageError("neither data nor a pool is given; name a folder of pictures and videos with --data")
     if "begin" in table:
-        table["begin"] = find(table["begin"], (".safetensors",))
+        table["begin"] = find(table["begin"], (".safetensors",), scale=_scale_in(table))
     return TrainSettings.of(table), data
+
+
+def _scale_in(table: Mapping[str, object]) -> int | None:
+    scale = table.get("scale")
+    return scale if isinstance(scale, int) else None
 
 
 def _folders(file: Path | None, listed: object, folders: Sequence[Path]) -> list[Path]:

@@ -23,15 +23,31 @@ class CatalogEntry:
     about: str
     files: tuple[tuple[str, str], ...]
     """Pairs of file name and SHA-256; empty for built-in models."""
-    builtin: bool
+    builtin: str = ""
+    """Name of the built-in network; empty for models in files."""
     url: str = ""
     """Folder that the files are downloaded from; empty if they ship."""
     folder: Path | None = None
     """The folder of the files of a model that the user has added."""
+    other_scales: tuple[CatalogEntry, ...] = ()
+    """The model's networks of other scales."""
+
+    @property
+    def by_scale(self) -> list[CatalogEntry]:
+        """The networks of all scales, from the largest."""
+        return sorted((self, *self.other_scales), key=lambda entry: -entry.spec.scale)
+
+    def nearest_scales(self, scale: float | None) -> list[CatalogEntry]:
+        """The networks of all scales, best first: from the smallest that is not below `scale`, else from the largest.
+        """
+        if scale is None:
+            return self.by_scale
+        enough = [entry for entry in self.by_scale if entry.spec.scale >= scale]
+        return [*reversed(enough), *(entry for entry in self.by_scale if entry not in enough)]
 
     @property
     def networks(self) -> list[tuple[str, str]]:
-        """Those of `files` that are the model itself."""
+        """Those of `files` that are the network itself."""
         return [pair for pair in self.files if not pair[0].endswith(SUFFIX)]
 
     @property
@@ -52,10 +68,14 @@ def _entry(name: str, row: Mapping[str, object]) -> CatalogEntry:
     files = row.get("files", {})
     assert isinstance(precisions, list)
     assert isinstance(files, dict)
+    builtin, scales = row.get("builtin", ""), row.get("scales", {})
+    assert isinstance(scales, dict)
+    common = {key: value for key, value in row.items() if key not in {"files", "builtin", "scales"}}
     return CatalogEntry(
         spec=ModelSpec(name=name, precisions=tuple(precisions), **facts),  # type: ignore[arg-type]  # checked by ModelSpec
         about=str(row["about"]),
         files=tuple(files.items()),
-        builtin=bool(row.get("builtin", False)),
+        builtin=name if builtin is True else str(builtin),
         url=str(row.get("url", "")),
+        other_scales=tuple(_entry(name, {**common, **other, "scale": int(scale)}) for scale, other in scales.items()),
     )

@@ -30,7 +30,7 @@ def download(model: str, *, table: Path = catalog.TABLE, progress: Progress = la
         raise WeightsError(f"model {model!r} has no download address; {where}")
     folder = store.cache()
     paths = []
-    for name, expected in entry.files:
+    for name, expected in (pair for network in entry.by_scale for pair in network.files):
         path = folder / name
         if not (path.is_file() and store.checksum(path) == expected):
             _download_file(f"{entry.url.rstrip('/')}/{name}", path, expected, progress)

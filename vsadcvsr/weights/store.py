@@ -15,37 +15,53 @@ from vsadcvsr.weights import catalog, user_models
 __all__ = ["SUFFIXES", "cache", "checksum", "entry_of", "find", "restoring"]
 
 SUFFIXES = (".onnx", ".safetensors", ".pth")
+_ALL_SUFFIXES = (*SUFFIXES, "")
 _KINDS = ".onnx, .safetensors or .pth"
 _LEAVE = "leave denoise at 0"
 
 
-def find(model: str | Path, suffixes: tuple[str, ...] = (*SUFFIXES, ""), *, table: Path = catalog.TABLE) -> Path:
+def find(
+    model: str | Path,
+    suffixes: tuple[str, ...] = _ALL_SUFFIXES,
+    *,
+    scale: float | None = None,
+    restores: bool = False,
+    table: Path = catalog.TABLE,
+) -> Path:
     """The file of a model: a name of the catalogue, else the path of a file of the user's own.
 
     `suffixes` are the kinds of file that will do, in order of preference; "" stands for built-in models, whose path is
-    just their name. The files of the catalogue are next to `table`, or in `cache()` if they are downloaded, and must
-    have their checksums. Raises UsageError or WeightsError.
+    just their name. Of networks of several scales it is the one of the smallest scale that is not below `scale`, else
+    of the largest; with `restores` only those count that have restoring weights. The files of the catalogue are next to
+    `table`, or in `cache()` if they are downloaded, and must have their checksums. Raises UsageError or
+    WeightsError.
     """
     if not isinstance(cast(object, model), (str, Path)) or not str(model):
         raise UsageError.of("model", model, "a name, or the path of a weights file")
     if _is_own(model, table):
         return _user_file(Path(model))
-    entry = entry_of(str(model), table)
-    return _catalog_file(str(model), entry, suffixes, _folder(entry, table))
+    entry = _network(entry_of(str(model), table), suffixes, scale, restores=restores)
+    return _catalog_file(entry, suffixes, _folder(entry, table))
 
 
-def restoring(model: str | Path, *, table: Path = catalog.TABLE) -> Path:
-    """The file with the restoring weights of a model, which `find` takes as well. Raises WeightsError."""
+def restoring(
+    model: str | Path,
+    suffixes: tuple[str, ...] = _ALL_SUFFIXES,
+    *,
+    scale: float | None = None,
+    table: Path = catalog.TABLE,
+) -> Path:
+    """The file with the restoring weights of the network that `find` takes with `restores`. Raises WeightsError."""
     if _is_own(model, table):
         path = blending.beside(_user_file(Path(model)))
         if path.is_file():
             return path
         raise WeightsError(f"model {str(model)!r} has no restoring weights beside it ({path.name}); {_LEAVE}")
-    entry = entry_of(str(model), table)
+    entry = _network(entry_of(str(model), table), suffixes, scale, restores=True)
     if entry.restoring is None:
         raise WeightsError(f"model {str(model)!r} has no restoring weights; {_LEAVE}")
     file, expected = entry.restoring
-    return _verified(_folder(entry, table) / file, expected, str(model), entry)
+    return _verified(_folder(entry, table) / file, expected, entry)
 
 
 def _is_own(model: str | Path, table: Path) -> bool:
@@ -80,16 +96,31 @@ def checksum(path: Path) -> str:
     return _cached_sha256(path, stat.st_mtime_ns, stat.st_size)
 
 
-def _catalog_file(name: str, entry: catalog.CatalogEntry, suffixes: tuple[str, ...], folder: Path) -> Path:
+def _network(
+    model: catalog.CatalogEntry, suffixes: tuple[str, ...], scale: float | None, *, restores: bool
+) -> catalog.CatalogEntry:
+    """The network for a scale, of those that have a file of these kinds, and restoring weights if they are asked for;
+    where there is none, the one for the scale.
+    """
+    networks = model.nearest_scales(scale)
+    usable = [entry for entry in networks if (entry.restoring or not restores) and _has_file(entry, suffixes)]
+    return next(iter(usable or networks))
+
+
+def _has_file(entry: catalog.CatalogEntry, suffixes: tuple[str, ...]) -> bool:
+    return bool(entry.builtin and "" in suffixes) or any(Path(file).suffix in suffixes for file, _ in entry.networks)
+
+
+def _catalog_file(entry: catalog.CatalogEntry, suffixes: tuple[str, ...], folder: Path) -> Path:
     if entry.builtin and "" in suffixes:
-        return Path(name)
+        return Path(entry.builtin)
     for suffix in suffixes:
         for file, expected in entry.networks:
             if Path(file).suffix == suffix:
-                return _verified(folder / file, expected, name, entry)
+                return _verified(folder / file, expected, entry)
     kinds = " or ".join(filter(None, suffixes)) or "built-in"
     has = "it is built in" if entry.builtin else f"its files: {', '.join(file for file, _ in entry.networks) or 'none'}"
-    raise WeightsError(f"model {name!r} has no {kinds} file, which this backend needs; {has}")
+    raise WeightsError(f"model {entry.spec.name!r} has no {kinds} file, which this backend needs; {has}")
 
 
 def _user_file(path: Path) -> Path:
@@ -104,7 +135,8 @@ def _user_file(path: Path) -> Path:
     return path
 
 
-def _verified(path: Path, expected: str, name: str, entry: catalog.CatalogEntry) -> Path:
+def _verified(path: Path, expected: str, entry: catalog.CatalogEntry) -> Path:
+    name = entry.spec.name
     hint = f"run `adcvsr models fetch {name}`" if entry.url else "install vsadcvsr again"
     hint = f"run `adcvsr models add FILE --name {name}` again" if entry.folder else hint
     try:

@@ -103,5 +103,4 @@ def _entry(path: Path) -> CatalogEntry:
         about=f"added from {row['origin']}",
         files=((str(row["file"]), str(row["sha256"])),),
         folder=path.parent,
-        builtin=False,
     )

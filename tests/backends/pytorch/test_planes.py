@@ -33,7 +33,8 @@ BITS10 = ColorFormat(family="YUV", bits=10, subsampling=(1, 1), matrix=1)
 
 
 def finish(encoding: ColorFormat = BITS8, **manner: float | str) -> OutputFormat:
-    return OutputFormat(color_format=encoding, height=SIZE[0] - 1, width=SIZE[1] - 3, **manner)  # type: ignore[arg-type]
+    size = {"height": SIZE[0] - 1, "width": SIZE[1] - 3}
+    return OutputFormat(color_format=encoding, scale=4, **size, **manner)  # type: ignore[arg-type]
 
 
 def fed(
