@@ -17,9 +17,6 @@ type ColorFix = Literal["none", "frame"]
 type Offload = Literal["none", "lines", "all"]
 """Which part of a stream's state is in host memory: none of it, the delay lines of the skips (`lines`), or all."""
 
-SCALE = 4
-"""Every network of the family upscales by this factor in both directions."""
-
 SCALES = (1, 2, 3, 4)
 """The scales that a network can have."""
 

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError
 from vsadcvsr.extras import needs
-from vsadcvsr.spec import SCALE
 
 HOST = Path(__file__).with_name("mlrt.vpy")
 PLUGINS = {"ov": "openvino", "ort": "ort"}
@@ -31,6 +30,7 @@ SECONDS, TIMEOUT = 10.0, 40.0
 """After how long no further frame of a plugin begins, and it is given up; so the whole command ends in two minutes."""
 
 _CHANNELS, _BODY = 64, 16
+_SCALE = 4
 
 
 def write_network(path: Path) -> None:
@@ -39,7 +39,7 @@ def write_network(path: Path) -> None:
         import onnx
         from onnx import TensorProto, helper, numpy_helper
     rng = np.random.default_rng(0)
-    widths = [3, *[_CHANNELS] * (_BODY + 1), 3 * SCALE**2]
+    widths = [3, *[_CHANNELS] * (_BODY + 1), 3 * _SCALE**2]
     nodes, weights, at = [], [], "frame"
     for index, (in_channels, out_channels) in enumerate(pairwise(widths)):
         kernel = rng.normal(0, (2 / (9 * in_channels)) ** 0.5, (out_channels, in_channels, 3, 3)).astype(np.float32)
@@ -51,9 +51,9 @@ def write_network(path: Path) -> None:
             weights.append(numpy_helper.from_array(np.full((out_channels, 1, 1), 0.1, np.float32), f"s{index}"))
             nodes.append(helper.make_node("PRelu", [at, f"s{index}"], [f"r{index}"]))
             at = f"r{index}"
-    weights.append(numpy_helper.from_array(np.array([1, 1, SCALE, SCALE], np.float32), "scales"))
+    weights.append(numpy_helper.from_array(np.array([1, 1, _SCALE, _SCALE], np.float32), "scales"))
     nodes += [
-        helper.make_node("DepthToSpace", [at], ["detail"], blocksize=SCALE, mode="CRD"),
+        helper.make_node("DepthToSpace", [at], ["detail"], blocksize=_SCALE, mode="CRD"),
         helper.make_node("Resize", ["frame", "", "scales"], ["base"], mode="nearest"),
         helper.make_node("Add", ["base", "detail"], ["upscaled"]),
     ]

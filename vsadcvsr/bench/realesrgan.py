@@ -14,9 +14,10 @@ import numpy as np
 from vsadcvsr.bench.timing import Action
 from vsadcvsr.errors import BackendError
 from vsadcvsr.extras import needs
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 
 _CHANNELS, _BODY = 64, 32
+_SCALE = 4
 _MAGIC = 7767517
 
 
@@ -33,7 +34,7 @@ def write_network(folder: Path) -> tuple[Path, Path]:
 
 def _shapes() -> list[tuple[int, int]]:
     """Channels out of and into each convolution."""
-    return [(_CHANNELS, 3), *[(_CHANNELS, _CHANNELS)] * _BODY, (3 * SCALE**2, _CHANNELS)]
+    return [(_CHANNELS, 3), *[(_CHANNELS, _CHANNELS)] * _BODY, (3 * _SCALE**2, _CHANNELS)]
 
 
 def _convolutions() -> Iterator[str]:
@@ -73,7 +74,7 @@ def run_action(folder: Path, frame: Array, threads: int) -> Action:
         extractor = net.create_extractor()
         extractor.input("data", image)
         status, output = extractor.extract("out")
-        if status or (output.c, output.h, output.w) != (3, frame.shape[1] * SCALE, frame.shape[2] * SCALE):
+        if status or (output.c, output.h, output.w) != (3, frame.shape[1] * _SCALE, frame.shape[2] * _SCALE):
             raise BackendError("ncnn failed on the network of Real-ESRGAN")
 
     return act

@@ -73,7 +73,9 @@ def open_model(name: str, *, backend: str = "auto", threads: int = 0, scale: int
     model, _, denoise = name.removesuffix(NO_TEMPORAL).partition(DENOISE)
     share = _number(denoise) if denoise else 0.0
     cut = True if name.endswith(NO_TEMPORAL) else None
-    open_once = functools.cache(lambda: Engine.open(model, backend=backend, threads=threads, denoise=share))
+    open_once = functools.cache(
+        lambda: Engine.open(model, scale=scale, backend=backend, threads=threads, denoise=share)
+    )
     prepared: set[tuple[int, ...]] = set()
 
     def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:

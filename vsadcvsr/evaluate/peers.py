@@ -22,8 +22,10 @@ from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate.external_methods import Method
 from vsadcvsr.evaluate.methods import TimedFrames, Upscaler
 from vsadcvsr.files import replacing
-from vsadcvsr.spec import SCALE, Array
+from vsadcvsr.spec import Array
 from vsadcvsr.video_io import to_float, to_uint8
+
+_SCALE = 4
 
 
 def from_peer(weights: Path) -> Method:
@@ -54,12 +56,12 @@ def peer(weights: Path, cache: Path | None = None) -> Upscaler:
 
 
 def _network(weights: Path) -> Callable[[Array], Array]:
-    """The network of a file on the CPU. Raises WeightsError where it does not enlarge by `SCALE`, BackendError."""
+    """The network of a file on the CPU. Raises WeightsError where it does not enlarge by 4, BackendError."""
     from vsadcvsr.engine import Engine
 
     engine = Engine.open(weights, device="cpu")
-    if engine.spec.scale != SCALE:
-        raise WeightsError(f"{weights} enlarges by {engine.spec.scale}; evaluation needs {SCALE}")
+    if engine.spec.scale != _SCALE:
+        raise WeightsError(f"{weights} enlarges by {engine.spec.scale}; evaluation needs {_SCALE}")
     return lambda frame: next(engine.stream([frame]))
 
 

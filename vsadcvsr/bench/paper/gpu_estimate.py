@@ -22,7 +22,6 @@ from vsadcvsr.bench.timing import time_action
 from vsadcvsr.color import ColorFormat
 from vsadcvsr.errors import MediaError
 from vsadcvsr.nets.compact import FAST, CompactStudent
-from vsadcvsr.spec import SCALE
 
 HOST = Path(__file__).with_name("gpu_estimate.vpy")
 OUT = ColorFormat(family="YUV", bits=8, subsampling=(1, 1), matrix=1)
@@ -77,8 +76,8 @@ def download_bytes(size: tuple[int, int] = SIZE, *, planes: bool) -> int:
     """What a frame takes on its way back: its parts in half precision, or its planes."""
     height, width = size
     if planes:
-        return OUT.nbytes(height * SCALE, width * SCALE)
-    return _HALF * (3 + SCALE**2) * height * width
+        return OUT.nbytes(height * FAST.scale, width * FAST.scale)
+    return _HALF * (3 + FAST.scale**2) * height * width
 
 
 def network(size: tuple[int, int] = SIZE) -> Network:
@@ -117,7 +116,7 @@ def host(size: tuple[int, int] = SIZE, count: int = 24) -> dict[str, float]:
 
 def _transfer_times(size: tuple[int, int]) -> dict[str, float]:
     """ms of the copies after a download: from pinned memory, converted to fp32 or unchanged."""
-    height, width = size[0] * SCALE, size[1] * SCALE
+    height, width = size[0] * FAST.scale, size[1] * FAST.scale
     detail = torch.zeros(height, width, dtype=torch.float16)
     planes = torch.zeros(OUT.nbytes(height, width), dtype=torch.uint8)
     threads = torch.get_num_threads()

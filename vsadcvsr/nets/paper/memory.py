@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from vsadcvsr.nets.paper.config import UNSHUFFLED, PaperDims, StatePart
-from vsadcvsr.spec import SCALE, MemoryNeeds
+from vsadcvsr.spec import MemoryNeeds
 
 _FP32 = 4
 _CONV_READS = 2
@@ -37,15 +37,16 @@ def memory_needs(
             _pinned_size(_bytes(part, size, part.frames + retryable, item_size)) for part in convolutions
         ),
         skip_host=sum(_pinned_size(_bytes(part, size, part.frames + 1, item_size)) for part in skips),
-        io_buffers=pixels * 3 * (3 * _FP32 + 2 * SCALE**2 * item_size),
+        io_buffers=pixels * 3 * (3 * _FP32 + 2 * dims.spec.scale**2 * item_size),
     )
 
 
 def peak_activations(dims: PaperDims, size: tuple[int, int], item_size: int) -> int:
     """Peak bytes of live activations of a step of one frame, without state and I/O buffers."""
     channels = max(*_decoder_channels(dims), *_unet_channels(dims)) * item_size
-    finest, pixels = dims.decoder[-1] * SCALE**2, math.prod(size)
-    head = finest * (2 * item_size + (_FP32 if item_size != _FP32 else 0)) + 3 * SCALE**2 * _FP32
+    area, pixels = dims.spec.scale**2, math.prod(size)
+    finest = dims.decoder[-1] * area
+    head = finest * (2 * item_size + (_FP32 if item_size != _FP32 else 0)) + 3 * area * _FP32
     return math.ceil(max(channels, head) * pixels)
 
 
