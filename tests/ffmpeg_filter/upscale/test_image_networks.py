@@ -21,6 +21,7 @@ from ffmpeg_filter.upscale.y4m_header import Header
 from tests.backends.image_networks import write_image_network
 from tests.ffmpeg_filter.clips import filtered, raws, video_frames
 from tests.plugin.clips import digests, moving
+from vsadcvsr import backends
 
 FILES: dict[str, dict[str, Any]] = {
     "free": {},
@@ -28,12 +29,15 @@ FILES: dict[str, dict[str, Any]] = {
     "multiple": {"multiple": 4},
     "grey": {"channels": 1},
     "half": {"type": "float16"},
+    "x1": {"scale": 1},
+    "x2 grey": {"scale": 2, "channels": 1},
+    "x3 fixed": {"scale": 3, "size": (32, 48)},
 }
 
 
 @pytest.fixture(params=FILES)
 def network(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return str(write_image_network(tmp_path / "net.onnx", scale=4, **FILES[request.param]))
+    return str(write_image_network(tmp_path / "net.onnx", **{"scale": 4, **FILES[request.param]}))
 
 
 def same(frames: Iterable[RawFrame], expected: Iterable[RawFrame]) -> bool:
@@ -64,5 +68,6 @@ def test_every_order_and_format_gives_the_same_bits(network: str, format: vs.Pre
     clip = moving(format, 70, 46, 5)
     linear = digests(vs.core.adcvsr.Upscale(clip, model=network), range(5))
     upscaled = vs.core.adcvsr.Upscale(clip, model=network)
-    assert (upscaled.width, upscaled.height, upscaled.format.id) == (280, 184, format)
+    scale = backends.load(Path(network)).spec.scale
+    assert (upscaled.width, upscaled.height, upscaled.format.id) == (70 * scale, 46 * scale, format)
     assert digests(upscaled, (4, 0, 2, 3, 1)) == linear
