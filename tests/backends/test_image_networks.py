@@ -150,6 +150,19 @@ def test_the_least_size_is_found_where_there_is_one(tmp_path: Path) -> None:
     assert np.asarray(output).shape == (1, 3, 17, 17)
 
 
+@pytest.mark.parametrize("backend", KINDS)
+def test_a_network_that_rounds_sizes_down_gets_multiples(backend: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Conv", ["image", "weights"], ["small"], strides=[2, 2]),
+        helper.make_node("DepthToSpace", ["small"], ["upscaled"], blocksize=4, mode="CRD"),
+    ]
+    values = {"weights": np.full((48, 3, 2, 2), 1 / 12, np.float32)}
+    path = write(tmp_path / "net.onnx", nodes, values, {"image": [1, 3, "H", "W"]}, {"upscaled": [None] * 4})
+    spec = backends.load(path, backend=backend).spec
+    assert (spec.scale, spec.multiple, spec.minimum) == (2, 2, 2)
+    assert outputs(path, backend, clip_of(1, size=(9, 13)))[0].shape == (3, 18, 26)
+
+
 def _refused(path: Path, name: str) -> Path:
     """A file that is no image network, by the name of its fault."""
     pool = [

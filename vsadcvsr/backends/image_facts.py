@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,20 +156,18 @@ def _fixed(path: Path, facts: ImageFacts, target: Port, shape_of: ShapeOf) -> Im
 
 
 def _dynamic(path: Path, facts: ImageFacts, shape_of: ShapeOf) -> ImageFacts:
-    """The facts of a network for any size: the least multiple and minimum that it takes, and its scale."""
+    """The facts of a network for any size: its scale, and the least multiple and size that it takes."""
     multiple, size, output = _first_taken(path, facts, shape_of, _tried_sizes())
-    larger = ((m, _shifted(size, m)) for m in _MULTIPLES if m < multiple and multiple % m == 0)
+    # A least size may have kept smaller multiples from being taken, so that they are tried at larger sizes.
+    with suppress(BackendError, WeightsError):
+        divisors = (m for m in _MULTIPLES if m < multiple and multiple % m == 0)
+        multiple, _, _ = _first_taken(path, facts, shape_of, ((m, _enlarged(size, m)) for m in divisors))
+    minimum = multiple
     try:
-        smaller_multiple, _, _ = _first_taken(path, facts, shape_of, larger)
-    except BackendError:
-        smaller_multiple = multiple
-    multiple, known = smaller_multiple, size
-    try:
-        _first_taken(path, facts, shape_of, [(multiple, (multiple, multiple))])
-        least = multiple
-    except BackendError:
-        least = min(known)
-    return replace(_scaled(path, facts, known, output), multiple=multiple, minimum=least)
+        _first_taken(path, facts, shape_of, [(minimum, (minimum, minimum))])
+    except (BackendError, WeightsError):
+        minimum = min(size)
+    return replace(_scaled(path, facts, size, output), multiple=multiple, minimum=minimum)
 
 
 def _tried_sizes() -> Iterator[tuple[int, Size]]:
@@ -178,12 +177,12 @@ def _tried_sizes() -> Iterator[tuple[int, Size]]:
         yield multiple, (factor * multiple, (factor + 2) * multiple)
 
 
-def _shifted(size: Size, multiple: int) -> Size:
+def _enlarged(size: Size, multiple: int) -> Size:
     return size[0] + multiple, size[1] + 3 * multiple
 
 
 def _first_taken(
-    path: Path, facts: ImageFacts, shape_of: ShapeOf, sizes: Iterator[tuple[int, Size]] | list[tuple[int, Size]]
+    path: Path, facts: ImageFacts, shape_of: ShapeOf, sizes: Iterable[tuple[int, Size]]
 ) -> tuple[int, Size, Shape]:
     """The first multiple and size for which an image of a fitting size comes out, with its shape.
 
