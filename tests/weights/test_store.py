@@ -115,9 +115,34 @@ def test_files_that_cannot_be_models_are_refused(
 def test_every_file_that_ships_has_its_sum_and_says_what_the_catalogue_says() -> None:
     from vsadcvsr import backends
 
-    for name, entry in catalog.entries().items():
-        for file, checksum in entry.files if not entry.url else ():
-            if file.endswith(SUFFIX):
-                assert store.checksum(store.restoring(name)) == checksum
-            else:
-                assert backends.load(store.find(name, (Path(file).suffix,)), device="cpu").spec == entry.spec
+    for name, model in catalog.entries().items():
+        for entry in model.by_scale:
+            scale = entry.spec.scale
+            for file, checksum in entry.files if not entry.url else ():
+                if file.endswith(SUFFIX):
+                    assert store.checksum(store.restoring(name, scale=scale)) == checksum
+                else:
+                    path = store.find(name, (Path(file).suffix,), scale=scale)
+                    assert backends.load(path, device="cpu").spec == entry.spec
+
+
+def test_a_model_of_several_scales_gives_the_smallest_that_is_enough(tmp_path: Path) -> None:
+    """x4 with all files, x2 without a .safetensors file and restoring weights."""
+    content = b"weights"
+    names = ("net.onnx", "net.safetensors", "net-restore.safetensors", "net-x2.onnx")
+    for name in names:
+        (tmp_path / name).write_bytes(content)
+    checksum = hashlib.sha256(content).hexdigest()
+    files = "".join(f'"{name}" = "{checksum}"\n' for name in names[:3])
+    table = tmp_path / "catalog.toml"
+    table.write_text(
+        f'[net]\nabout = "A test"\nlookahead = 4\nreach = 9\n[net.files]\n{files}'
+        f'[net.scales.2]\nreach = 8\n[net.scales.2.files]\n"net-x2.onnx" = "{checksum}"\n'
+    )
+    largest, smaller = catalog.entries(table)["net"].by_scale
+    assert (largest.spec.scale, largest.spec.reach, smaller.spec.scale, smaller.spec.reach) == (4, 9, 2, 8)
+    picked = {scale: store.find("net", scale=scale, table=table).name for scale in (None, 1, 1.9, 2, 2.1, 3, 4, 9)}
+    assert [scale for scale, name in picked.items() if name == "net-x2.onnx"] == [1, 1.9, 2]
+    assert store.find("net", (".safetensors",), scale=2, table=table).name == "net.safetensors"
+    assert store.find("net", (".onnx",), scale=2, restores=True, table=table).name == "net.onnx"
+    assert store.restoring("net", (".onnx",), scale=2, table=table).name == "net-restore.safetensors"

@@ -47,6 +47,13 @@ def test_networks_that_look_ahead_give_the_bits_of_the_filter(model: str) -> Non
     assert all(map(same, ours, filtered(clip, model=model, scale=2)))
 
 
+@pytest.mark.parametrize("options", [{"scale": 1}, {"scale": 2}, {"scale": 3}, {}, {"width": 48}], ids=str)
+def test_networks_of_every_scale_give_the_bits_of_the_filter(options: OutputOptions) -> None:
+    clip = moving(length=5)
+    ours = list(upscale(raws(clip), model="nearest-temporal-scales", **options))
+    assert all(map(same, ours, filtered(clip, model="nearest-temporal-scales", **options)))
+
+
 @pytest.mark.parametrize("options", [{"matrix": 9}, {"width": 60, "height": 30}, {"scale": 3}])
 def test_options_are_those_of_the_filter(options: OutputOptions) -> None:
     clip = moving(length=2, matrix=None).std.SetFrameProps(_SARNum=4, _SARDen=3, _Range=1, mine=5)

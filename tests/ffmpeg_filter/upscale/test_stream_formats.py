@@ -20,11 +20,14 @@ from vsadcvsr.output import OutputFrame, Planes
 from vsadcvsr.plugin.frames import output_frame
 
 
-@pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"width": 31, "height": 17}])
-def test_subsampled_frames_of_odd_size_come_out_in_the_size_that_is_asked_for(options: OutputOptions) -> None:
+@pytest.mark.parametrize("model", ["nearest", "nearest-scales"])
+@pytest.mark.parametrize("options", [{"scale": 4}, {"scale": 3}, {"scale": 1}, {"width": 31, "height": 17}])
+def test_subsampled_frames_of_odd_size_come_out_in_the_size_that_is_asked_for(
+    options: OutputOptions, model: str
+) -> None:
     planes = tuple(np.full(shape, value, np.uint8) for shape, value in (((5, 7), 80), ((3, 4), 100), ((3, 4), 140)))
     odd = RawFrame(VideoFormat("YUV", 8, (1, 1)), 7, 5, planes)
-    (output,) = upscale([odd], model="nearest", **options)
+    (output,) = upscale([odd], model=model, **options)
     scale = options.get("scale")
     assert (output.width, output.height) == ((7 * scale, 5 * scale) if scale else (31, 17))
     assert [float(plane.mean()) for plane in output.planes] == [80, 100, 140]
