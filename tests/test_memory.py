@@ -135,7 +135,7 @@ def test_pinned_memory_comes_in_powers_of_two() -> None:
 
 
 def test_where_nothing_fits_one_line_says_what_would() -> None:
-    with pytest.raises(BackendError, match=r"'paper' needs .* GiB for 960x540 in the smallest tiles, 1\.0 GiB can be"):
+    with pytest.raises(BackendError, match=r"'paper' needs .* GiB for 960x540 in the smallest tiles, 1\.0 GiB are"):
         plan_memory(PAPER.spec, of_the_paper, 540, 960, GIB)
 
 

@@ -109,8 +109,11 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
     }
 
 
-def test_the_shipped_weights_come_of_six_runs(tmp_path: Path) -> None:
-    texts = [(ROOT / "examples" / "fast" / name).read_text() for name in ("first.toml", "restore.toml")]
+SHIPPED = ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml")
+
+
+def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
+    texts = [(ROOT / "examples" / "fast" / name).read_text() for name in SHIPPED]
     lines = [line[1:] for text in texts for line in text.splitlines()]
     made = []
     for file, *words in (shlex.split(line)[2:] for line in lines if line.startswith("     adcvsr train ")):
@@ -125,4 +128,6 @@ def test_the_shipped_weights_come_of_six_runs(tmp_path: Path) -> None:
         ("third/fast.safetensors", "pool", 9, 2500, 4),
         ("grown.safetensors", "pool", 13, 5000, 4),
         ("fifth/fast.safetensors", "poor", 3, 2000, 4),
+        ("fast", "pool2", 52, 3000, 4),
+        ("x2/fast-x2.safetensors", "poor2", 3, 2000, 4),
     ]
