@@ -95,6 +95,14 @@ def test_a_network_of_the_scale_runs_or_of_the_next_larger_and_frames_say_which(
         assert (frame.width, frame.height) == size
 
 
+def test_a_resize_after_the_network_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        vs.core.adcvsr.Upscale(moving(length=1), model="nearest", scale=4)
+        assert "resized" not in caplog.text
+        vs.core.adcvsr.Upscale(moving(length=1), model="nearest", scale=3)
+    assert "model 'nearest' upscales by 4 here; its output is resized to 72x48" in caplog.text
+
+
 @pytest.mark.parametrize("scale", [1, 2, 3])
 def test_a_scale_above_the_models_is_refused_and_its_own_is_the_default(scale: int, tmp_path: Path) -> None:
     model = str(write_onnx(tmp_path / "own.onnx", {**FACTS, "scale": scale}, scale=scale))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,6 +11,8 @@ import vapoursynth as vs
 from vsadcvsr import argument_checks
 from vsadcvsr.errors import FormatError, UsageError
 from vsadcvsr.spec import SCALES, ModelSpec
+
+_log = logging.getLogger(__name__)
 
 MAX_SIDE = 1 << 16
 _OTHER_SIZES = "width and height give any other size"
@@ -70,13 +73,15 @@ class SizeRequest:
 
 
 def resolve_shape(clip: vs.VideoNode, request: SizeRequest, spec: ModelSpec, *, format: int | None) -> OutputShape:
-    """Shape of the output of a model. Raises UsageError or FormatError."""
+    """Shape of the output of a model; one line in the log where a resize follows. Raises UsageError or FormatError."""
     request.check(spec)
     out = check_clip(clip) if format is None else _format_of(format)
     width, height = request.size(clip.width, clip.height, out, spec)
     for name, value, step in (("width", width, 1 << out.subsampling_w), ("height", height, 1 << out.subsampling_h)):
         if value % step:
             raise UsageError.of(name, value, f"multiples of {step} for {out.name}", "choose another size or format")
+    if (width, height) != (clip.width * spec.scale, clip.height * spec.scale):
+        _log.info("model %r upscales by %d here; its output is resized to %dx%d", spec.name, spec.scale, width, height)
     return OutputShape(width=width, height=height, format=out)
 
 
