@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from ffmpeg_filter.command import timestamps
+from ffmpeg_filter.command import time_syntax
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from ffmpeg_filter.farm.chunk_encoding import is_video_option, pinned_options
 
@@ -34,7 +34,7 @@ def seeking_command(args: Sequence[str], at: Fraction) -> list[str]:
     """The decode command from the last key frame before `at` (seconds, source timestamps), with source timestamps."""
     command = parse(args)
     opened = [file.without(lambda option: option.name in _INPUT_LIMITS) for file in command.inputs]
-    seek = (Option("-noaccurate_seek"), Option("-seek_timestamp", "1"), Option("-ss", timestamps.format_seconds(at)))
+    seek = (Option("-noaccurate_seek"), Option("-seek_timestamp", "1"), Option("-ss", time_syntax.format_seconds(at)))
     files = [replace(file, options=(*file.options, *seek)) for file in opened]
     return _with_copyts(Command((*files, command.outputs[0]), command.trailing))
 
@@ -109,7 +109,7 @@ def muxing_command(args: Sequence[str], path: str, begin: Fraction, aspect: Frac
     source, output = command.inputs[0], command.outputs[0]
     input_options = [option for option in source.options if option.name not in _PIPE_OPTIONS]
     input_options += [Option("-loglevel", _loglevel(command))]
-    shift = [Option("-itsoffset", timestamps.format_seconds(begin))] if begin and not command.has("copyts") else []
+    shift = [Option("-itsoffset", time_syntax.format_seconds(begin))] if begin and not command.has("copyts") else []
     opened = File((*input_options, *shift), path, is_input=True)
     kept_options = [option for option in output.options if not is_video_option(option)]
     aspect_options = [Option("-aspect:v:0", f"{aspect.numerator}:{aspect.denominator}")] if aspect else []

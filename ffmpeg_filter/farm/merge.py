@@ -22,7 +22,7 @@ from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.pipeline import Outcome
 from ffmpeg_filter.transcode.progress import Reporter
 from vsadcvsr.errors import FarmError, MediaError
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.ledger import LedgerEntry
 
 _MILLISECOND = Fraction(1, 1000)

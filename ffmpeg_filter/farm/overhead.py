@@ -27,7 +27,7 @@ from ffmpeg_filter.transcode.prepare import prepare_command
 from ffmpeg_filter.transcode.progress import MessageReporter
 from vsadcvsr.bench.timing import timed_call
 from vsadcvsr.commands import status_of_subprocess
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker, verified_entries
 

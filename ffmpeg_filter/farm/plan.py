@@ -35,7 +35,7 @@ from ffmpeg_filter.transcode.progress import Reporter
 from ffmpeg_filter.transcode.split import SplitCommand
 from ffmpeg_filter.upscale.stream import open_engine
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.farm.store.chunks import plan_chunks as chunks
+from vsadcvsr.farm.store.chunk_boundaries import plan_chunks as chunks
 from vsadcvsr.farm.store.fingerprints import fingerprint
 from vsadcvsr.farm.store.job import Job, check_folder, write_once
 from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name

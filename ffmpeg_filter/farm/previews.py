@@ -22,7 +22,7 @@ from ffmpeg_filter.farm.render import FrameSource, MisalignedError
 from vsadcvsr.color import LUMA_709
 from vsadcvsr.errors import AdcvsrError, MediaError
 from vsadcvsr.farm.monitor.report import Preview
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.job import Job, checksum
 from vsadcvsr.html_page import data_uri
 

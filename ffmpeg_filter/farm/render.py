@@ -22,7 +22,7 @@ from ffmpeg_filter.transcode.decoder import open_decoder
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.upscale.stream import open_engine, upscale_frames
 from vsadcvsr.errors import MediaError
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ffmpeg_filter.command import containers, filtergraph, output_files, timestamps, urls
+from ffmpeg_filter.command import containers, filtergraph, output_files, time_syntax, urls
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import GraphCut, Node
 from ffmpeg_filter.media.probe import InputInfo, is_pipe
@@ -97,7 +97,7 @@ class EncodeCommand:
         """An -itsoffset that removes the origin, so that both commands agree on timestamps."""
         is_from_zero = self.command.has("copyts") and self.command.has("start_at_zero")
         offset = start_info.start_time if is_from_zero and start_info.start_time else Fraction(-start_info.origin)
-        return ["-itsoffset", timestamps.format_seconds(offset)] if offset else []
+        return ["-itsoffset", time_syntax.format_seconds(offset)] if offset else []
 
     def null_output_for_same_seek(self, *, for_decoder: bool) -> list[str]:
         """A null output that reads the streams the other command reads, so that both seek to the same point and agree

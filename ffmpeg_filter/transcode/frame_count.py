@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 
-from ffmpeg_filter.command import timestamps
+from ffmpeg_filter.command import time_syntax
 from ffmpeg_filter.command.argv import File
 from ffmpeg_filter.media.probe import InputInfo
 
@@ -36,8 +36,8 @@ def expected_frames(source: File, output: File, info: InputInfo, filters: Iterab
 def _repeated(source: File, whole: Fraction | None) -> Fraction | None:
     """Duration of an input in seconds, with its loops and limits."""
     loops = int(loop) if (loop := source.last("stream_loop") or "").removeprefix("-").isdecimal() else 0
-    start = timestamps.parse_seconds(source.last("ss")) or Fraction(0)
-    from_end = timestamps.parse_seconds(source.last("sseof"))
+    start = time_syntax.parse_seconds(source.last("ss")) or Fraction(0)
+    from_end = time_syntax.parse_seconds(source.last("sseof"))
     rest = whole
     if whole is not None:
         rest = min(whole, -from_end) if from_end else whole * (loops + 1) - start
@@ -47,13 +47,13 @@ def _repeated(source: File, whole: Fraction | None) -> Fraction | None:
 
 
 def _limited(output: File, length: Fraction | None) -> Fraction | None:
-    start = timestamps.parse_seconds(output.last("ss")) or Fraction(0)
+    start = time_syntax.parse_seconds(output.last("ss")) or Fraction(0)
     return _shorter(None if length is None else length - start, output, start)
 
 
 def _shorter(length: Fraction | None, file: File, start: Fraction) -> Fraction | None:
     """A duration limited by `-t`, or else `-to`, of a file."""
-    limit, end = timestamps.parse_seconds(file.last("t")), timestamps.parse_seconds(file.last("to"))
+    limit, end = time_syntax.parse_seconds(file.last("t")), time_syntax.parse_seconds(file.last("to"))
     if limit is None and end is not None:
         limit = end - start
     if limit is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ffmpeg_filter.command import containers, filter_options, filtergraph, output_files, timestamps
+from ffmpeg_filter.command import containers, filter_options, filtergraph, output_files, time_syntax
 from ffmpeg_filter.command.argv import Command, File, Option
 from ffmpeg_filter.command.filtergraph import GraphCut
 from ffmpeg_filter.media import embedded_side_data
@@ -132,7 +132,7 @@ def split_command(
         stream=main_stream.stream if main_stream else None,
         is_alone=main_stream is not None
         and len(inputs[main_stream.input_number].streams) < 2
-        and not timestamps.input_offset(files[0]),
+        and not time_syntax.input_offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
         keeps_times=encode.keeps_times,
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
@@ -236,7 +236,7 @@ def _source(cut: GraphCut) -> int:
 
 def _start_trim(command: Command, output: File) -> list[str]:
     """A filter that drops the frames that `-ss` before the output would drop, before they are upscaled in vain."""
-    start = timestamps.parse_seconds(output.last("ss"))
+    start = time_syntax.parse_seconds(output.last("ss"))
     if not start or start < 0 or len(command.outputs) > 1:
         return []
     return [f"trim=start={round(start * 1_000_000)}us"]

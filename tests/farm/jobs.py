@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from vsadcvsr.farm.store.chunks import Chunk, plan_chunks
+from vsadcvsr.farm.store.chunk_boundaries import Chunk, plan_chunks
 from vsadcvsr.farm.store.fingerprints import fingerprint
 from vsadcvsr.farm.store.job import Job
 

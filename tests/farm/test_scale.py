@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.farm.jobs import Maker, planned
-from vsadcvsr.farm.store.chunks import Chunk, plan_chunks
+from vsadcvsr.farm.store.chunk_boundaries import Chunk, plan_chunks
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.store.ledger import Ledger, LedgerEntry

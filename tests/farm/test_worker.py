@@ -9,7 +9,7 @@ import pytest
 from tests.farm.jobs import Maker, planned
 from vsadcvsr.errors import FarmError, MediaError
 from vsadcvsr.farm.monitor.status import status_of
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker, verified_entries

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
 from vsadcvsr.farm.retry_limits import MAX_WORKER_FAILURES
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job, checksum, sync_folder
 from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name

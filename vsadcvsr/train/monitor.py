@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch.nn import functional as F
 
 from vsadcvsr.train.adversarial.samples import STUDENT
+from vsadcvsr.train.clip_batch import ClipBatch
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stages import ClipBatch, Samples, Scalars
+from vsadcvsr.train.stages import Samples, Scalars
 from vsadcvsr.train.students import Student
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ anything has changed if a loss is not finite; and `state` and `restore` for chec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,10 @@ from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, inversion
 from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
 from vsadcvsr.train.adversarial.samples import KINDS, REFERENCE_KINDS, STUDENT, SampleKind
 from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_targets
+from vsadcvsr.train.clip_batch import ClipBatch
 from vsadcvsr.train.data.dataset import Batch, Dataset
 from vsadcvsr.train.distributed import World
-from vsadcvsr.train.losses import adversarial_loss, perceptual, regression
+from vsadcvsr.train.losses import adversarial_loss, perceptual
 from vsadcvsr.train.muon import Muon
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, StageSettings, TrainSettings
@@ -34,30 +34,6 @@ type Samples = Mapping[str, list[Batch]]
 
 _ENCODER_SEED, _STUDENT_SEED, _DISCRIMINATOR_SEED = 0, 1, 2
 _ENCODER_RATE = 2e-3
-
-
-@dataclass(frozen=True)
-class ClipBatch:
-    """B clips of T frames on a device: truth and target (B, T, 3, sH, sW), low (B, T, 3, H, W), links (B * T,)."""
-
-    truth: Tensor
-    low: Tensor
-    target: Tensor
-    links: Tensor
-
-    @classmethod
-    def from_batch(cls, batch: Batch, device: torch.device, teacher_share: float = 1.0) -> ClipBatch:
-        """The batch, with a target of which `teacher_share` is the teacher's and the rest the truth."""
-        truth, low = (torch.from_numpy(values).to(device) for values in (batch.truth, batch.low))
-        target = truth
-        if batch.target is not batch.truth:
-            target = torch.lerp(truth, torch.from_numpy(batch.target).to(device), teacher_share)
-        return cls(truth, low, target, links(*batch.low.shape[:2]).to(device))
-
-    def regression(self, result: Tensor, stage: StageSettings) -> Tensor:
-        """The regression loss of a result (B * T, 3, 4s, 4s)."""
-        images = result.float().view(self.target.shape)
-        return regression(images, self.target, stage, None if self.target is self.truth else self.truth)
 
 
 def _flattened(clips: Tensor) -> Tensor:

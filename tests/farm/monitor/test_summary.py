@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.farm.ledgers import line, made
 from vsadcvsr.farm.monitor.summary import Summary, format_duration, merge_spans, summary, total_length
-from vsadcvsr.farm.store.chunks import plan_chunks
+from vsadcvsr.farm.store.chunk_boundaries import plan_chunks
 from vsadcvsr.farm.store.ledger import LedgerEntry
 
 CHUNKS = plan_chunks([Fraction(number, 25) for number in range(100)], [], seconds=Fraction(1), margin=2)

@@ -18,7 +18,7 @@ from tests.waiting import wait_until
 from vsadcvsr.errors import UsageError
 from vsadcvsr.farm.monitor import watch as watch_module
 from vsadcvsr.farm.monitor.watch import JobWatcher
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 

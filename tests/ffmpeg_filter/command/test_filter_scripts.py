@@ -57,7 +57,7 @@ def test_a_graph_without_adcvsr_stays_in_its_file(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_the_last_filter_of_a_stream_counts(arguments: str) -> None:
     split = planned(f"-i in.mkv {arguments} out.mkv", FILM)
-    assert split.filter_options.scale == 4
+    assert split.filter_options.scale is None
     assert "scale=2:2" not in " ".join(split.decoder_args)
     assert encoder(f"-i in.mkv {arguments} out.mkv").count("filter") == 1
 
@@ -72,7 +72,7 @@ def test_an_adcvsr_that_is_overridden_is_not_run(arguments: str) -> None:
 def test_a_filter_of_all_streams_stays_for_the_others() -> None:
     arguments = encoder("-i in.mkv -map 0 -vf hflip -filter:v:0 adcvsr out.mkv", TWO)
     assert arguments.endswith("-filter:v hflip -filter:v:0 null out.adcvsr-part.mkv".replace("-filter:v ", "-vf "))
-    assert planned("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip out.mkv", TWO).filter_options.scale == 4
+    assert planned("-i in.mkv -map 0 -filter:v:0 adcvsr -filter:v:1 hflip out.mkv", TWO).filter_options.scale is None
 
 
 def test_the_last_filter_makes_the_pictures(clip: Path, out: Path) -> None:

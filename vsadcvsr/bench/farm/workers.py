@@ -19,7 +19,7 @@ from typing import Any
 
 from vsadcvsr.commands import status_of_subprocess
 from vsadcvsr.errors import FarmError
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 

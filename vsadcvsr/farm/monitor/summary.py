@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from vsadcvsr.farm.monitor.attempts import Attempt, attempts
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.ledger import LedgerEntry
 
 _MAX_ROWS = 8

@@ -26,7 +26,7 @@ from typing import Self
 from urllib.parse import quote, unquote
 
 from vsadcvsr.errors import FarmError, UsageError
-from vsadcvsr.farm.store.chunks import Chunk
+from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.claims import Claims, process_is_alive
 from vsadcvsr.farm.store.fingerprints import ChangedError, Fingerprint
 from vsadcvsr.farm.store.ledger import Ledger, LedgerEntry, machine_name, worker_name

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from vsadcvsr.errors import UsageError, near_misses
 from vsadcvsr.train.degradations import mild, presets
-from vsadcvsr.train.degradations.apply import degrade
 from vsadcvsr.train.degradations.presets import Preset
+from vsadcvsr.train.degradations.sampling import degrade
 
 type Degrade = Callable[[NDArray[np.float32], np.random.Generator, int], NDArray[np.uint8]]
 """From a clip (T, H, W, 3) in 0..1, a generator and a scale to the clip that many times smaller."""

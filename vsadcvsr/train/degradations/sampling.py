@@ -1,4 +1,4 @@
-"""Sampling of the degradation parameters of one clip from a preset."""
+"""Degradation of a clip by a preset: the parameters are sampled, then the operators applied."""
 
 from __future__ import annotations
 
@@ -8,12 +8,36 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vsadcvsr.train.degradations.operators import Blur, FinalResize, Jpeg, Noise, Operator, Resize, Sharpen, Size, Video
+from vsadcvsr.train.degradations.operators import (
+    Blur,
+    FinalResize,
+    Jpeg,
+    Noise,
+    Operator,
+    Resize,
+    Sharpen,
+    Size,
+    Video,
+    to_uint8,
+)
 from vsadcvsr.train.degradations.presets import CODECS, FILTERS, KIND_ODDS, SIZES, DegradationStage, Preset, Span
 
 _FULL_TURN = (-math.pi, math.pi)
 _SMALL_KERNEL = 13  # sinc kernels below this size cut off no lower than a third of pi
+
+
+def degrade(clip: NDArray[np.float32], preset: Preset, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
+    """The clip (T, H, W, 3), RGB in 0..1, degraded by a preset: 8 bit, `scale` times smaller.
+
+    An image is a clip of one frame. All random numbers come from `rng`, so that a seed gives the same clip anywhere.
+    """
+    low_size = (clip.shape[2] // scale, clip.shape[1] // scale)
+    frames = list(clip)
+    for operator in sample_operators(preset, len(clip), low_size, rng):
+        frames = operator.apply(frames)
+    return np.stack([to_uint8(frame) for frame in frames])
 
 
 def sample_operators(preset: Preset, frames: int, low_size: Size, rng: np.random.Generator) -> list[Operator]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsadcvsr.errors import UsageError
-from vsadcvsr.farm.store.chunks import MIN_FRAMES, Chunk, plan_chunks
+from vsadcvsr.farm.store.chunk_boundaries import MIN_FRAMES, Chunk, plan_chunks
 
 STEPS = st.lists(st.integers(1, 4000), max_size=120)  # milliseconds from frame to frame, as irregular as can be
 CUTS = st.lists(st.integers(0, 120), max_size=30)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
 from vsadcvsr.spec import SCALES
 from vsadcvsr.train.degradations import mild
-from vsadcvsr.train.degradations.apply import degrade
 from vsadcvsr.train.degradations.kernels import blur_kernel, line_kernel, sinc_kernel
 from vsadcvsr.train.degradations.mix import KINDS
 from vsadcvsr.train.degradations.operators import FinalResize, Jpeg, Noise, Resize, Sharpen, Video, to_uint8
 from vsadcvsr.train.degradations.presets import DOVE, HEAVY, KIND_ODDS, REALBASICVSR, SIZES, Preset
+from vsadcvsr.train.degradations.sampling import degrade
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffmpeg_filter.command import timestamps
+from ffmpeg_filter.command import time_syntax
 from ffmpeg_filter.command.argv import File, Option
 from ffmpeg_filter.media.probe import InputInfo, InputStream
 from ffmpeg_filter.transcode.encode_command import StartInfo
@@ -24,20 +24,20 @@ from tests.ffmpeg_filter.planning import FILM, PICTURE, START, decoder, encoder,
      (None, None)],
 )  # fmt: skip
 def test_times_are_read_as_ffmpeg_reads_them(text: str | None, seconds: Fraction | None) -> None:
-    assert timestamps.parse_seconds(text) == seconds
+    assert time_syntax.parse_seconds(text) == seconds
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_a_time_comes_back_from_its_words(microseconds: int) -> None:
     time = Fraction(microseconds, 1_000_000)
-    assert timestamps.parse_seconds(timestamps.format_seconds(time)) == time
+    assert time_syntax.parse_seconds(time_syntax.format_seconds(time)) == time
 
 
 def test_an_offset_is_added_to_the_users() -> None:
     file = File((Option("-itsoffset", "0.5"), Option("-re")), "in.ts", is_input=True)
-    assert timestamps.delayed(file, Fraction(1, 4)).args() == ["-itsoffset", "0.750000", "-re", "-i", "in.ts"]
-    assert timestamps.delayed(file, Fraction(-1, 2)).args() == ["-re", "-i", "in.ts"]
-    assert timestamps.delayed(file, Fraction(0)) is file
+    assert time_syntax.delayed(file, Fraction(1, 4)).args() == ["-itsoffset", "0.750000", "-re", "-i", "in.ts"]
+    assert time_syntax.delayed(file, Fraction(-1, 2)).args() == ["-re", "-i", "in.ts"]
+    assert time_syntax.delayed(file, Fraction(0)) is file
 
 
 def test_times_are_what_the_first_command_says_whatever_they_begin_with() -> None:

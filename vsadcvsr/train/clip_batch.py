@@ -1,0 +1,37 @@
+"""A batch of clips on a device, with the target of its regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vsadcvsr.train.data.dataset import Batch
+from vsadcvsr.train.losses import regression
+from vsadcvsr.train.settings import StageSettings
+from vsadcvsr.train.students import links
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """B clips of T frames on a device: truth and target (B, T, 3, sH, sW), low (B, T, 3, H, W), links (B * T,)."""
+
+    truth: Tensor
+    low: Tensor
+    target: Tensor
+    links: Tensor
+
+    @classmethod
+    def from_batch(cls, batch: Batch, device: torch.device, teacher_share: float = 1.0) -> ClipBatch:
+        """The batch, with a target of which `teacher_share` is the teacher's and the rest the truth."""
+        truth, low = (torch.from_numpy(values).to(device) for values in (batch.truth, batch.low))
+        target = truth
+        if batch.target is not batch.truth:
+            target = torch.lerp(truth, torch.from_numpy(batch.target).to(device), teacher_share)
+        return cls(truth, low, target, links(*batch.low.shape[:2]).to(device))
+
+    def regression(self, result: Tensor, stage: StageSettings) -> Tensor:
+        """The regression loss of a result (B * T, 3, 4s, 4s)."""
+        images = result.float().view(self.target.shape)
+        return regression(images, self.target, stage, None if self.target is self.truth else self.truth)
