@@ -22,7 +22,7 @@ from vsadcvsr.tiling import TileOptions
 
 TABLE = {
     "ort": "vsadcvsr.backends.ort:open_model",
-    "openvino": "vsadcvsr.backends.openvino:open_model",
+    "openvino": "vsadcvsr.backends.openvino_models:open_model",
     "torch": "vsadcvsr.backends.pytorch.backend:TorchBackend",
     "nearest": "vsadcvsr.backends.nearest:Nearest",
 }

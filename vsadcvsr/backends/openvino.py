@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vsadcvsr import calibration
-from vsadcvsr.backends import Backend, BackendOptions, closed_error, stop_sharing
+from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends.onnx_metadata import KEY, network_output, read_metadata
 from vsadcvsr.blending import Blend
 from vsadcvsr.environment import hidden
@@ -111,17 +111,6 @@ class _State:
         self.request = request
         self.size = size
         self.buffers = buffers
-
-
-def open_model(path: Path, options: BackendOptions) -> Backend:
-    """The network of an ONNX file: of our export, or else an image network. Raises WeightsError or BackendError."""
-    device_name(options)
-    model = _read(path, options.blend)
-    if model.has_rt_info(["framework", KEY]):
-        return OpenVino(path, options, model)
-    from vsadcvsr.backends.openvino_images import image_backend
-
-    return image_backend(path, options, model)
 
 
 def device_name(options: BackendOptions) -> str:
@@ -260,7 +249,8 @@ def supports_bf16() -> bool:
         raise BackendError(f"OpenVINO does not know this CPU ({one_line(error, 200)})") from error
 
 
-def _read(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no types
+def read_graph(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no types
+    """The graph of an ONNX file, or of its blend. Raises WeightsError."""
     try:
         return core().read_model(blend.graph(path) if blend else str(path))
     except RuntimeError as error:
