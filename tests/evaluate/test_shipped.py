@@ -52,3 +52,15 @@ def test_it_is_sharper_than_bicubic(truth: list[Array], results: dict[str, list[
 def test_it_is_nearly_as_steady_as_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
     paths = paths_of(truth)
     assert np.mean(warping_errors(results["fast"], paths)) < 1.2 * np.mean(warping_errors(truth, paths))
+
+
+def test_the_network_of_half_the_scale_is_nearer_to_the_truth_as_well(truth: list[Array]) -> None:
+    low = [downscale(frame, 2) for frame in truth]
+    upscaled = {
+        "bicubic": list(resizers(2)["bicubic"](low)),
+        "fast": list(open_model("fast", backend="ort", threads=1, scale=2)(low)),
+    }
+    gain = psnr(upscaled["fast"], truth) - psnr(upscaled["bicubic"], truth)
+    assert gain == pytest.approx(1.63, abs=0.1)
+    shares = {name: sharpness(frames) / sharpness(truth) for name, frames in upscaled.items()}
+    assert 1.01 > shares["fast"] > shares["bicubic"] + 0.03
