@@ -23,9 +23,9 @@ def adcvsr(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_models_lists_what_ships() -> None:
-    told = CliRunner().invoke(cli.app, ["models"]).stdout
-    assert "fast" in told
-    assert "fp32" in told
+    output = CliRunner().invoke(cli.app, ["models"]).stdout
+    assert "fast" in output
+    assert "fp32" in output
 
 
 def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:

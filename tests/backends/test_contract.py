@@ -101,9 +101,9 @@ def test_streams_do_not_mix(backend: Backend) -> None:
 @pytest.mark.parametrize("tile", [None, (32, 32)])
 def test_the_engine_gives_the_same_bits_in_any_order(backend: Backend, tile: tuple[int, int] | None) -> None:
     clip = Clip(clip_of(STEPS, {5}, (37, 41)), {5})
-    manner = EngineOptions(tiles=TileOptions.checked(backend.spec, tile, 8), capacity=2)
-    linear = list(Engine(backend, manner).stream(clip.sources()))
-    engine = Engine(backend, manner)
+    options = EngineOptions(tiles=TileOptions.checked(backend.spec, tile, 8), capacity=2)
+    linear = list(Engine(backend, options).stream(clip.sources()))
+    engine = Engine(backend, options)
     for n in (8, 2, 3, 5, 4, 0, 7, 1, 6):
         np.testing.assert_array_equal(engine.render(n, clip.fetch), linear[n])
 

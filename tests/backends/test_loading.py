@@ -75,9 +75,9 @@ def test_any_number_of_threads_gives_the_same_bits(tmp_path: Path) -> None:
 def test_tiles_with_a_rim_of_the_networks_reach_change_nothing_to_see(kind: str, files: dict[str, Path]) -> None:
     backend, frames = backends.load(files[kind], device="cpu", precision="fp32"), clip_of(4, size=(90, 107))
     side = 2 * TileOptions.checked(backend.spec, (400, 400), None).pad + 16  # type: ignore[union-attr]  # a tile was given
-    manner = EngineOptions(tiles=TileOptions.checked(backend.spec, (side, side), None))
+    options = EngineOptions(tiles=TileOptions.checked(backend.spec, (side, side), None))
     whole = Engine(backend).stream(frames)
-    for tiled, picture in zip(Engine(backend, manner).stream(frames), whole, strict=True):
+    for tiled, picture in zip(Engine(backend, options).stream(frames), whole, strict=True):
         np.testing.assert_allclose(tiled, picture, atol=2e-6)
 
 

@@ -7,8 +7,6 @@ more than by Adam, at a few milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -46,8 +44,9 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]  # losses are computed before, so no closure is taken
         """Updates each parameter that has a gradient."""
         for group in self.param_groups:
-            for value in _with_gradient(group["params"]):
-                assert value.grad is not None
+            for value in group["params"]:
+                if value.grad is None:
+                    continue
                 if value.ndim == 4:
                     self._step_matrix(value, value.grad, group["lr"])
                 else:
@@ -71,7 +70,3 @@ class Muon(torch.optim.Optimizer):
         mean = state["mean"].lerp_(gradient, 1 - _BETAS[0]) / (1 - _BETAS[0] ** steps)
         square = state["square"].lerp_(gradient.square(), 1 - _BETAS[1]) / (1 - _BETAS[1] ** steps)
         value.addcdiv_(mean, square.sqrt_().add_(_EPSILON), value=-lr)
-
-
-def _with_gradient(values: Iterable[Tensor]) -> list[Tensor]:
-    return [value for value in values if value.grad is not None]

@@ -79,9 +79,7 @@ def pairs_options() -> ArgumentParser:
         help="width and height of the upscales' crops in pixels, a multiple of the scale; default: %(default)s",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of all random choices; default: %(default)s")
-    parser.add_argument(
-        "--part", default="0/1", help="this process's share of the files, K/N: 0/2 and 1/2 are halves; default: all"
-    )
+    _add_part(parser)
     return parser
 
 
@@ -108,10 +106,14 @@ def label_options() -> ArgumentParser:
     parser.add_argument(
         "--whole-vae", action="store_true", help="run the VAE without slices and tiles (needs more memory)"
     )
+    _add_part(parser)
+    return parser
+
+
+def _add_part(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--part", default="0/1", help="this process's share of the files, K/N: 0/2 and 1/2 are halves; default: all"
     )
-    return parser
 
 
 def grow_options() -> ArgumentParser:

@@ -32,9 +32,9 @@ BITS8 = ColorFormat(family="YUV", bits=8, subsampling=(1, 1), matrix=1)
 BITS10 = ColorFormat(family="YUV", bits=10, subsampling=(1, 1), matrix=1)
 
 
-def finish(encoding: ColorFormat = BITS8, **manner: float | str) -> OutputFormat:
+def finish(encoding: ColorFormat = BITS8, **finishing: float | str) -> OutputFormat:
     size = {"height": SIZE[0] - 1, "width": SIZE[1] - 3}
-    return OutputFormat(color_format=encoding, scale=4, **size, **manner)  # type: ignore[arg-type]
+    return OutputFormat(color_format=encoding, scale=4, **size, **finishing)  # type: ignore[arg-type]
 
 
 def fed(

@@ -86,12 +86,12 @@ def test_programs_get_an_object_for_every_change_and_none_without(job: Job) -> N
         note(job, *made(number, number + 1, number))
         watch.refresh()
         watch.refresh()
-    told = objects(stream)
-    assert [(item["event"], item["done"], item["frames_done"]) for item in told] == [
+    lines = objects(stream)
+    assert [(item["event"], item["done"], item["frames_done"]) for item in lines] == [
         ("progress", 1, 25),
         ("progress", 2, 50),
     ]
-    assert told[0]["job"] == str(job.folder)
+    assert lines[0]["job"] == str(job.folder)
 
 
 def test_what_fails_is_said_once_with_its_cause_and_not_what_failed_before(job: Job) -> None:

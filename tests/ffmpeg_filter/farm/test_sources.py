@@ -44,9 +44,9 @@ def film_of(*arguments: str | Path) -> FrameSource:
     """What a worker would read the command's frames with; the second word is the source."""
     skip_if_it_crashes(Path(arguments[1]))
     assert farm("plan", Path("job"), "--", *arguments, "-c:v ffv1 -an many.mkv") == 0
-    kitchen = JobContext(Job.read(Path("job")))
-    result = kitchen.spec
-    return FrameSource(kitchen.binary, kitchen.split.decoder_args, kitchen.index, result.pts_shift, result.preroll)
+    context = JobContext(Job.read(Path("job")))
+    spec = context.spec
+    return FrameSource(context.binary, context.split.decoder_args, context.index, spec.pts_shift, spec.preroll)
 
 
 def attempts_for(film: FrameSource, first: int) -> int:
