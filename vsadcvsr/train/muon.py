@@ -1,8 +1,7 @@
 """Muon: momentum whose updates of a layer's weights are made orthogonal (Jordan et al. 2024), with the coefficients of
 Polar Express (Amsel et al. 2025, arXiv 2505.16932); biases are updated as by Adam.
 
-A convolution's weights (C out, C in, K, K) are one matrix (C out, C in * K * K). Per step a compact student learns
-more than by Adam, at a few milliseconds.
+A convolution's weights (C out, C in, K, K) are one matrix (C out, C in * K * K).
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class StageSettings:
     crop: int = 48
     """Side of the low-resolution crops, in pixels."""
     optimizer: str = "adam"
-    """`adam` or `muon`, which learns more per step at the same learning rate."""
+    """`adam` or `muon`, which takes the same learning rates."""
     learning_rate: float
     final_rate: float
     warmup: int = 200
