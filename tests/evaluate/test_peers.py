@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.backends.image_networks import write_image_network
 from tests.evaluate.waves import moving
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.evaluate import peers
@@ -27,7 +28,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Array]:
         seen.append(frame)
         return np.repeat(np.repeat(frame, 4, axis=1), 4, axis=2) * np.float32(0.9)
 
-    def load(_: Path) -> Callable[[Array], Array]:
+    def load(_: Path, scale: int) -> Callable[[Array], Array]:
+        assert scale == 4
         return network
 
     monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path / "cache"))
@@ -64,6 +66,18 @@ def test_a_peer_is_a_method_of_the_table(calls: list[Array], weights: Path) -> N
     frames = list(peers.from_peer(weights)(Case("wave", LOW, None)))
     assert [frame.shape for frame in frames] == [(3, 48, 64)] * 3
     assert len(calls) == 3
+
+
+def test_a_peer_of_the_scale_of_the_truth_is_taken_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path / "cache"))
+    path = write_image_network(tmp_path / "net.onnx", scale=2)
+    frames = list(peers.from_peer(path, 2)(Case("wave", LOW, None)))
+    assert [frame.shape for frame in frames] == [(3, 24, 32)] * 3
+    monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path / "other"))
+    with pytest.raises(WeightsError, match=r"net\.onnx enlarges by 2, the truth is larger by 4; see --scale$"):
+        list(peers.from_peer(path)(Case("wave", LOW, None)))
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

@@ -34,12 +34,13 @@ with needs("evaluate", "evaluate", __name__, options.evaluation):
     from vsadcvsr.evaluate.summary import summary_as_json, text_of_summary
 
 TABLES = {"methods": text, "paper": text_of_paper, "summary": text_of_summary}
-_METHOD_FACTORIES: dict[str, Callable[[str], Method]] = {
-    "peer": lambda weights: from_peer(Path(weights)),
-    "videos": lambda folder: from_videos(Path(folder)),
-    "script": lambda script: from_script(Path(script)),
-    "command": from_command,
+_METHOD_FACTORIES: dict[str, Callable[[str, int], Method]] = {
+    "peer": lambda weights, scale: from_peer(Path(weights), scale),
+    "videos": lambda folder, _: from_videos(Path(folder)),
+    "script": lambda script, _: from_script(Path(script)),
+    "command": lambda command, _: from_command(command),
 }
+"""Makers of methods, from the value of an option and the scale."""
 
 
 def measure(
@@ -85,7 +86,7 @@ def _methods(arguments: argparse.Namespace) -> dict[str, Method]:
                 raise UsageError.of(f"--{kind}", argument, "NAME=VALUE")
             if name in methods or name == TRUTH:
                 raise UsageError(f"--{kind} {argument}: another row is named {name!r}; give a different name")
-            methods[name] = make(value)
+            methods[name] = make(value, arguments.scale)
     return methods
 
 

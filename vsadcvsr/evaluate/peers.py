@@ -1,4 +1,4 @@
-"""Peers: other people's x4 image networks as methods of evaluation, frame by frame, with a cache of their output.
+"""Peers: other people's image networks as methods of evaluation, frame by frame, with a cache of their output.
 
 They are run as models are: files that spandrel knows, and ONNX files.
 
@@ -25,24 +25,22 @@ from vsadcvsr.files import replacing
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import to_float, to_uint8
 
-_SCALE = 4
 
-
-def from_peer(weights: Path) -> Method:
-    """A weights file of any origin that the engine opens: an x4 network, run frame by frame on the CPU.
+def from_peer(weights: Path, scale: int = 4) -> Method:
+    """A weights file of any origin that the engine opens: a network of that scale, run frame by frame on the CPU.
 
     Raises WeightsError where there is no such file.
     """
     if not weights.is_file():
         raise WeightsError(f"{weights} cannot be read: no such file")
-    upscale = peer(weights)
+    upscale = peer(weights, scale=scale)
     return lambda case: upscale(case.low)
 
 
-def peer(weights: Path, cache: Path | None = None) -> Upscaler:
+def peer(weights: Path, cache: Path | None = None, *, scale: int = 4) -> Upscaler:
     """The network of a file, which is loaded only for frames that `cache` lacks."""
     home = (cache or paths.cache()) / "evaluate"
-    load = functools.cache(lambda: _network(weights))
+    load = functools.cache(lambda: _network(weights, scale))
     key = functools.cache(lambda: hashlib.sha256(weights.read_bytes()).digest())
 
     def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:
@@ -55,13 +53,13 @@ def peer(weights: Path, cache: Path | None = None) -> Upscaler:
     return lambda frames: TimedFrames(timed(frames))
 
 
-def _network(weights: Path) -> Callable[[Array], Array]:
-    """The network of a file on the CPU. Raises WeightsError where it does not enlarge by 4, BackendError."""
+def _network(weights: Path, scale: int) -> Callable[[Array], Array]:
+    """The network of a file on the CPU. Raises WeightsError where it does not enlarge by `scale`, BackendError."""
     from vsadcvsr.engine import Engine
 
     engine = Engine.open(weights, device="cpu")
-    if engine.spec.scale != _SCALE:
-        raise WeightsError(f"{weights} enlarges by {engine.spec.scale}; evaluation needs {_SCALE}")
+    if engine.spec.scale != scale:
+        raise WeightsError(f"{weights} enlarges by {engine.spec.scale}, the truth is larger by {scale}; see --scale")
     return lambda frame: next(engine.stream([frame]))
 
 
