@@ -19,7 +19,8 @@ from vsadcvsr.engine import Engine
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.efficientnet import Trunk
 from vsadcvsr.nets.export import load_weights, save_weights
-from vsadcvsr.train import stages, students
+from vsadcvsr.train import stage_base, students
+from vsadcvsr.train.adversarial import setup
 from vsadcvsr.train.data.dataset import Batch, Dataset, write_shard
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
@@ -271,7 +272,7 @@ def test_features_are_learned_from_where_they_have_a_weight(
 ) -> None:
     torch.manual_seed(0)
     network = Trunk()
-    monkeypatch.setattr(stages, "trunk", lambda: network)
+    monkeypatch.setattr(stage_base, "trunk", lambda: network)
     losses = []
     for weight in (0.0, 0.5):
         run = TrainingRun(
@@ -280,6 +281,29 @@ def test_features_are_learned_from_where_they_have_a_weight(
         losses.append(run.stage.train_step(0, run.stage.draw_samples(Dataset(settings.pool), 0))["regression"])
     assert losses[1] > losses[0]
     assert all(value.grad is None for value in network.parameters())
+
+
+def test_a_pretrained_trunk_judges_and_stays_as_it_is(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = Trunk()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    monkeypatch.setattr(setup, "trunk", lambda: network)
+    monkeypatch.setattr(stage_base, "trunk", lambda: network)
+    assert settings.adversarial
+    stage = replace(settings.adversarial, domains=("pixel",), trunk="efficientnet", perceptual=0.1, steps=1)
+    run = TrainingRun(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))
+    start = {name: value.clone() for name, value in run.ema.items()}
+    run.run()
+    assert not equal(start, run.ema)
+    assert equal(before, network.state_dict())
+
+
+def test_features_are_compared_at_every_place_of_the_trunks_grid(settings: TrainSettings) -> None:
+    stage = TrainingRun(settings).stage
+    corners = [stage.trunk_corner(step, 0) for step in range(400)]
+    assert {row for row, _ in corners} == {column for _, column in corners} == set(range(32))
+    assert stage.trunk_corner(7, 0) == corners[7]
+    assert stage.trunk_corner(7, 1) != corners[7]
 
 
 def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_path: Path) -> None:

@@ -89,6 +89,9 @@ def test_features_of_the_middle_frame_count() -> None:
     assert float(loss.detach()) > 0
     assert slope[:, 1].abs().max() > 0
     assert slope[:, ::2].abs().max() == 0
+    (slope,) = torch.autograd.grad(perceptual(result, target, trunk, (5, 9)), result)
+    assert slope[:, 1, :, :5].abs().max() == slope[:, 1, :, :, :9].abs().max() == 0
+    assert slope[:, 1, :, 5:, 9:].abs().max() > 0
 
 
 def test_the_discriminator_loss_is_that_of_wrong_logits() -> None:

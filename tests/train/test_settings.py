@@ -77,7 +77,8 @@ def test_stages_that_contradict_are_refused(wrong: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"heads": "three"}, {"domains": ("sound",)}, {"detail_share": 1.0}, {"clips": 0}, {"frames": 1}]
+    "wrong",
+    [{"heads": "three"}, {"domains": ("sound",)}, {"detail_share": 1.0}, {"clips": 0}, {"frames": 1}, {"trunk": "vgg"}],
 )
 def test_contradictory_discriminators_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):

@@ -27,6 +27,9 @@ _TAPS = (0, 3, 6, 14, 20)
 WIDTHS = (16, 24, 40, 112, 320)
 """Channels of the features, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the image."""
 
+GRID = 32
+"""Pixels from one place of the last features to the next."""
+
 _EPS = 1e-3
 
 

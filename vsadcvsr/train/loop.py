@@ -19,12 +19,16 @@ from torch import Tensor
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.files import replacing
 from vsadcvsr.train import cpu
+from vsadcvsr.train.adversarial.training import AdversarialTraining
 from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.monitor import TrainingMonitor
+from vsadcvsr.train.regression import RegressionTraining
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stages import AdversarialTraining, RegressionTraining, Samples, Scalars, StageTraining
+from vsadcvsr.train.stage_base import Samples, Scalars
 from vsadcvsr.train.students import initial_student
+
+type StageTraining = RegressionTraining | AdversarialTraining
 
 _CHANGEABLE = {"threads", "save_every", "sample_every", "device"}  # settings that may differ in a resumed run
 

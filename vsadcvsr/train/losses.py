@@ -143,12 +143,15 @@ def regression(result: Tensor, target: Tensor, weights: LossWeights, truth: Tens
     return total
 
 
-def perceptual(result: Tensor, target: Tensor, trunk: Trunk) -> Tensor:
-    """Distance of the middle frames in a trunk's features: one frame is enough, and all would take most of a step."""
-    middle = result.shape[1] // 2
+def perceptual(result: Tensor, target: Tensor, trunk: Trunk, corner: tuple[int, int] = (0, 0)) -> Tensor:
+    """Distance of the middle frames in a trunk's features: one frame is enough, and all would take most of a step.
+
+    The frames are seen from `corner` (row, column) on.
+    """
+    middle, (top, left) = result.shape[1] // 2, corner
     with torch.no_grad():
-        target_features = trunk(target[:, middle])
-    return feature_distance(trunk(result[:, middle]), target_features).mean()
+        target_features = trunk(target[:, middle, :, top:, left:])
+    return feature_distance(trunk(result[:, middle, :, top:, left:]), target_features).mean()
 
 
 def adversarial_loss(logits: Tensor, label: int) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from vsadcvsr.train.adversarial.samples import STUDENT
 from vsadcvsr.train.clip_batch import ClipBatch
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stages import Samples, Scalars
+from vsadcvsr.train.stage_base import Samples, Scalars
 from vsadcvsr.train.students import Student
 
 if TYPE_CHECKING:

@@ -47,6 +47,8 @@ class StageSettings:
     """Weight of the loss on local structure, 1 - SSIM."""
     tone: float = 0.0
     """Weight of the loss on means of overlapping 8x8 areas of luma."""
+    perceptual: float = 0.0
+    """Weight of the distance in EfficientNet-Lite1's features; the loss on RGB has 1."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "frames"):
@@ -73,7 +75,6 @@ class RegressionSettings(StageSettings):
     steps: int = 20_000
     learning_rate: float = 8e-4
     final_rate: float = 1e-6
-    perceptual: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,8 @@ class AdversarialSettings(StageSettings):
     """Weight of the adversarial losses: `pixel` x `adversarial` is the norm of the gradient of the pixel loss as a
     share of the regression's.
     """
+    trunk: str = "small"
+    """What a compact student's pixels are judged by: `small`, two layers that learn, or `efficientnet`, frozen."""
     width: int = 64
     """Channels of a discriminator's tail."""
     detail_share: float = 0.75
@@ -125,6 +128,8 @@ class AdversarialSettings(StageSettings):
         super().__post_init__()
         if self.heads not in {"dual", "single"}:
             raise UsageError.of("heads", self.heads, "dual, single")
+        if self.trunk not in {"small", "efficientnet"}:
+            raise UsageError.of("trunk", self.trunk, "small, efficientnet")
         if unknown := set(self.domains) - set(DOMAINS):
             raise UsageError.of("domains", sorted(unknown)[0], ", ".join(DOMAINS))
         if not 0 < self.detail_share < 1:

@@ -12,6 +12,7 @@ from torch import nn
 from tests.train.tiny import TINY
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.efficientnet import Trunk as EfficientNetTrunk
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.train.adversarial.convnext import ConvNextDims, ConvNextTrunk
 from vsadcvsr.train.adversarial.discriminators import (
@@ -19,6 +20,7 @@ from vsadcvsr.train.adversarial.discriminators import (
     Discriminator,
     PaperTrunk,
     PixelTrunk,
+    PretrainedTrunk,
     Trunk,
     feature_trunk,
     split_heads,
@@ -45,10 +47,11 @@ def test_the_heads_of_256_channels_are_192_and_64() -> None:
     ("trunk", "shape", "grid"),
     [
         (lambda: PixelTrunk(8), (3, 32, 32), (8, 8)),
+        (lambda: PretrainedTrunk(EfficientNetTrunk(), 8), (3, 32, 32), (8, 8)),
         (lambda: CompactTrunk(CompactStudent(TINY)), (4, 8, 8), (8, 8)),
         (lambda: ConvNextTrunk(SMALL), (3, 32, 32), (4, 4)),
     ],
-    ids=["pixels", "features", "convnext"],
+    ids=["pixels", "efficientnet", "features", "convnext"],
 )
 def test_logits_are_dense_maps(trunk: type[PixelTrunk], shape: tuple[int, int, int], grid: tuple[int, int]) -> None:
     result = judge(trunk())(torch.rand(6, *shape), links(2, 3))  # type: ignore[call-arg]
@@ -87,6 +90,16 @@ def test_a_frozen_trunk_learns_in_its_first_layers_alone() -> None:
     torch.stack([part.mean() for part in logits.values()]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert all(value.grad is not None for value in network.trainable())
     assert all(value.requires_grad for value in student.parameters())
+
+
+def test_a_pretrained_trunk_passes_gradients_and_learns_in_its_mix_alone() -> None:
+    network, frames = judge(PretrainedTrunk(EfficientNetTrunk(), 8)), torch.rand(2, 3, 37, 50, requires_grad=True)
+    torch.stack([part.mean() for part in network(frames, links(1, 2)).values()]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    assert frames.grad is not None
+    assert frames.grad.abs().max() > 0
+    named = {name for name, value in network.named_parameters() if value.requires_grad and "trunk" in name}
+    assert named
+    assert all(name.startswith("trunk.mix.") for name in named)
 
 
 def test_counts_and_shapes_at_paper_size() -> None:

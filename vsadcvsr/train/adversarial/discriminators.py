@@ -2,9 +2,10 @@
 
 A trunk makes a feature map of each frame; a tail of alternating 2D and 1D convolutions mixes space and time; 1x1 heads
 give dense maps of logits. At paper size the trunks are an OpenCLIP ConvNeXt and the stage-1 UNet, frozen except for
-their first layers; the compact family has a small trainable trunk for pixels. Where the paper leaves it open: the tail
-is 2D, 1D, 2D with leaky ReLU between, spectrally normalised; temporal padding is zero as in the students; and the logit
-of a head is the mean over its map and channels. Clips are laid end to end as (B * T, …), each beginning with link 0.
+their first layers; the compact family has a small trainable trunk for pixels, or the frozen EfficientNet-Lite1. Where
+the paper leaves it open: the tail is 2D, 1D, 2D with leaky ReLU between, spectrally normalised; temporal padding is
+zero as in the students; and the logit of a head is the mean over its map and channels. Clips are laid end to end as (B
+* T, …), each beginning with link 0.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.efficientnet import WIDTHS
+from vsadcvsr.nets.efficientnet import Trunk as EfficientNetTrunk
 from vsadcvsr.nets.paper.model import PaperStudent, UNet
 from vsadcvsr.nets.paper.temporal_context import ClipContext
 from vsadcvsr.nets.temporal import TemporalConv
@@ -29,6 +32,7 @@ FRAME_HEADS = {"detail"}
 
 _LEAKY_SLOPE = 0.2
 _DETAIL_GAIN = 8
+_SCALES = (1, 2, 3)  # the features of EfficientNet-Lite1 that are judged
 _PIXEL_STRIDE = 4  # the compact family's pixels are judged by areas of 4x4, at x4 the grid of its input
 
 
@@ -78,6 +82,24 @@ class PixelTrunk(nn.Module):
         return F.leaky_relu(self.inner(x), _LEAKY_SLOPE)
 
 
+class PretrainedTrunk(nn.Module):
+    """Images (T, 3, h, w) to (T, width, h/4, w/4) by EfficientNet-Lite1, frozen, after Projected GANs (Sauer et al.
+    2021): features at 1/4, 1/8 and 1/16 are mixed by trainable 1x1 convolutions.
+    """
+
+    def __init__(self, trunk: EfficientNetTrunk, width: int) -> None:
+        super().__init__()
+        self.channels = width
+        self.trunk = trunk
+        self.mix = nn.ModuleList(spectral_norm(nn.Conv2d(WIDTHS[scale], width, 1)) for scale in _SCALES)
+
+    def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
+        features = self.trunk(pictures)
+        mixed = [layer(features[scale]) for layer, scale in zip(self.mix, _SCALES, strict=True)]
+        maps = [F.interpolate(values, size=mixed[0].shape[2:]) for values in mixed]
+        return F.leaky_relu(torch.stack(maps).sum(0), _LEAKY_SLOPE)
+
+
 class CompactTrunk(nn.Module):
     """Features (T, C, h, w) through the body of a stage-1 student, frozen except for its first layers."""
 
@@ -107,7 +129,7 @@ class PaperTrunk(nn.Module):
         return output
 
 
-type Trunk = PixelTrunk | ConvNextTrunk | CompactTrunk | PaperTrunk
+type Trunk = PixelTrunk | PretrainedTrunk | ConvNextTrunk | CompactTrunk | PaperTrunk
 
 
 class Discriminator(nn.Module):

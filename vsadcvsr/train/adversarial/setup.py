@@ -11,8 +11,15 @@ import torch
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.efficientnet import trunk
 from vsadcvsr.train.adversarial.convnext import ConvNextTrunk
-from vsadcvsr.train.adversarial.discriminators import Discriminator, PixelTrunk, feature_trunk, split_heads
+from vsadcvsr.train.adversarial.discriminators import (
+    Discriminator,
+    PixelTrunk,
+    PretrainedTrunk,
+    feature_trunk,
+    split_heads,
+)
 from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, FeatureTargets
 from vsadcvsr.train.adversarial.feature_targets_paper import PaperFeatureTargets
 from vsadcvsr.train.settings import AdversarialSettings
@@ -24,10 +31,14 @@ def make_discriminators(stage: AdversarialSettings, student: Student) -> dict[st
     width = stage.width
     heads = split_heads(width, stage.detail_share) if stage.heads == "dual" else {"both": width}
     trunks: dict[str, Callable[[], object]] = {
-        "pixel": lambda: PixelTrunk(width) if isinstance(student, CompactStudent) else _convnext(stage),
+        "pixel": lambda: _pixel_trunk(stage) if isinstance(student, CompactStudent) else _convnext(stage),
         "feature": lambda: feature_trunk(student),
     }
     return {name: Discriminator(trunks[name](), width, heads) for name in stage.domains}  # type: ignore[arg-type]
+
+
+def _pixel_trunk(stage: AdversarialSettings) -> PixelTrunk | PretrainedTrunk:
+    return PretrainedTrunk(trunk(), stage.width) if stage.trunk == "efficientnet" else PixelTrunk(stage.width)
 
 
 def make_feature_targets(stage: AdversarialSettings, student: Student) -> FeatureTargets:

@@ -1,143 +1,36 @@
-"""The two training stages: sampling and learning of one step, independent of files and of the loop.
-
-Each has `draw_samples`, which depends on settings and step alone; `train_step`, which raises WeightsError before
-anything has changed if a loss is not finite; and `state` and `restore` for checkpoints.
-"""
+"""Training stage 2: regression, and discriminators in the pixel and the feature domain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.compact import CompactStudent
-from vsadcvsr.nets.efficientnet import trunk
 from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, inversion_loss
 from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
 from vsadcvsr.train.adversarial.samples import KINDS, REFERENCE_KINDS, STUDENT, SampleKind
 from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_targets
 from vsadcvsr.train.clip_batch import ClipBatch
-from vsadcvsr.train.data.dataset import Batch, Dataset
+from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.distributed import World
-from vsadcvsr.train.losses import adversarial_loss, perceptual
-from vsadcvsr.train.muon import Muon
-from vsadcvsr.train.schedule import rate
-from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, StageSettings, TrainSettings
+from vsadcvsr.train.losses import adversarial_loss
+from vsadcvsr.train.settings import AdversarialSettings, TrainSettings
+from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_finite, flattened
 from vsadcvsr.train.students import Student, links, reconstruct
 
-type Scalars = dict[str, float]
-type Samples = Mapping[str, list[Batch]]
-
-_ENCODER_SEED, _STUDENT_SEED, _DISCRIMINATOR_SEED = 0, 1, 2
+_ENCODER_SEED, _DISCRIMINATOR_SEED = 0, 2  # 1 is the student's
 _ENCODER_RATE = 2e-3
 
 
-def _flattened(clips: Tensor) -> Tensor:
-    return clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-
-
-def _backward(loss: Tensor) -> None:
-    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-
-
-def _check_finite(step: int, losses: Mapping[str, Tensor]) -> None:
-    for name, loss in losses.items():
-        if not torch.isfinite(loss):
-            hint = "lower the learning rate, or look at the pool"
-            raise WeightsError(f"the {name} loss of step {step} is {loss.item()}; the last checkpoint is kept; {hint}")
-
-
-class _StageTraining:
-    """Common parts of both stages: the student, its optimiser, the precision."""
-
-    def __init__(self, settings: TrainSettings, stage: StageSettings, student: Student, world: World) -> None:
-        self.settings, self.student, self.world = settings, student, world
-        self.device = world.device
-        trainable = [value for value in student.parameters() if value.requires_grad]
-        self.optimiser: torch.optim.Optimizer
-        if stage.optimizer == "muon":
-            self.optimiser = Muon(trainable, stage.learning_rate)
-        else:
-            self.optimiser = torch.optim.Adam(trainable, lr=stage.learning_rate, betas=(0.9, 0.99), fused=True)
-
-    def _cast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
-
-    def _rng(self, step: int, part: int, seed: int) -> np.random.Generator:
-        return np.random.default_rng((self.settings.seed, seed, step, part))
-
-    def _parts(self, stage: StageSettings) -> list[int]:
-        """Which of a step's parts are this process's; each has batch / accumulate / processes clips."""
-        parts = stage.accumulate * self.world.size
-        if stage.batch % parts:
-            raise UsageError.of("batch", stage.batch, f"a multiple of accumulate x processes, {parts}")
-        first = self.world.rank * stage.accumulate
-        return list(range(first, first + stage.accumulate))
-
-    def _student_samples(self, stage: StageSettings, pool: Dataset, step: int) -> list[Batch]:
-        clips = stage.batch // (stage.accumulate * self.world.size)
-        generators = (self._rng(step, part, _STUDENT_SEED) for part in self._parts(stage))
-        return [pool.batch(rng, clips, frames=stage.frames, lr_size=stage.crop) for rng in generators]
-
-    def _clips(self, batch: Batch) -> ClipBatch:
-        return ClipBatch.from_batch(batch, self.device, self.settings.teacher_share)
-
-    def _update(self, stage: StageSettings, step: int) -> None:
-        group = self.optimiser.param_groups[0]
-        group["lr"] = rate(stage, step)
-        self.world.average_gradients(group["params"])
-        torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
-        self.optimiser.step()
-
-
-class RegressionTraining(_StageTraining):
-    """Stage 1: regression to the teacher."""
-
-    def __init__(self, settings: TrainSettings, student: Student, world: World) -> None:
-        super().__init__(settings, settings.regression, student, world)
-        self.stage: RegressionSettings = settings.regression
-        self.trunk = trunk().to(self.device) if self.stage.perceptual else None
-
-    def draw_samples(self, pool: Dataset, step: int) -> Samples:
-        return {STUDENT.name: self._student_samples(self.stage, pool, step)}
-
-    def train_step(self, step: int, draws: Samples) -> Scalars:
-        self.optimiser.zero_grad(set_to_none=True)
-        total = 0.0
-        for batch in draws[STUDENT.name]:
-            clips = self._clips(batch)
-            low = _flattened(clips.low)
-            with self._cast():
-                output = reconstruct(self.student, self.student.features(low, clips.links), low)
-            loss = clips.regression(output, self.stage)
-            if self.trunk is not None:
-                result = output.float().view(clips.target.shape)
-                loss = loss + self.stage.perceptual * perceptual(result, clips.target, self.trunk)
-            _check_finite(step, {"regression": loss})
-            _backward(loss / self.stage.accumulate)
-            total += float(loss.detach()) / self.stage.accumulate
-        self._update(self.stage, step)
-        return {"regression": total}
-
-    def state(self) -> dict[str, Any]:
-        return {"optimiser": self.optimiser.state_dict()}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.optimiser.load_state_dict(state["optimiser"])
-
-
-class AdversarialTraining(_StageTraining):
-    """Stage 2: regression, and discriminators in the pixel and the feature domain, which are trained at the same time.
-    """
+class AdversarialTraining(StageBase[AdversarialSettings]):
+    """Stage 2: the student and its discriminators, which are trained at the same time."""
 
     def __init__(self, settings: TrainSettings, student: Student, world: World) -> None:
         assert settings.adversarial is not None
         super().__init__(settings, settings.adversarial, student, world)
-        self.stage: AdversarialSettings = settings.adversarial
         torch.manual_seed(settings.seed + 1)
         self.encoder = make_feature_targets(self.stage, student).to(self.device)
         self.discriminators = {
@@ -150,6 +43,7 @@ class AdversarialTraining(_StageTraining):
         )
         self._freeze_discriminators(frozen=True)
         self._noise = torch.Generator()
+        self._trunk_corner = (0, 0)
 
     # --- before the first step ---------------------------------------------------------------------------------------
     def prepare(self, pool: Dataset) -> None:
@@ -161,16 +55,16 @@ class AdversarialTraining(_StageTraining):
         optimiser = torch.optim.Adam(encoder.parameters(), lr=_ENCODER_RATE)
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, max(1, steps))
         for step in range(steps):
-            batch = pool.batch(self._rng(step, 0, _ENCODER_SEED), self.stage.batch, frames=2, lr_size=self.stage.crop)
-            clips = self._clips(batch)
-            low = _flattened(clips.low)
+            batch = pool.batch(self.rng(step, 0, _ENCODER_SEED), self.stage.batch, frames=2, lr_size=self.stage.crop)
+            clips = self.clips(batch)
+            low = flattened(clips.low)
             if step == 0:
                 with torch.no_grad():
                     encoder.set_scale(student.features(low, clips.links))
-            with self._cast():
+            with self.cast():
                 loss = inversion_loss(encoder, student, clips.target.flatten(0, 1), low, clips.links)
             optimiser.zero_grad(set_to_none=True)
-            _backward(loss)
+            backward(loss)
             optimiser.step()
             schedule.step()
         encoder.requires_grad_(requires_grad=False)
@@ -178,9 +72,9 @@ class AdversarialTraining(_StageTraining):
 
     # --- a step ------------------------------------------------------------------------------------------------------
     def draw_samples(self, pool: Dataset, step: int) -> Samples:
-        draws = {STUDENT.name: self._student_samples(self.stage, pool, step)}
+        draws = {STUDENT.name: self.student_samples(pool, step)}
         for kind in REFERENCE_KINDS if self.discriminators else ():
-            rng = self._rng(step, self.world.rank, _DISCRIMINATOR_SEED + len(draws))
+            rng = self.rng(step, self.world.rank, _DISCRIMINATOR_SEED + len(draws))
             assert kind.draw is not None
             draws[kind.name] = [kind.draw(pool, rng, self.stage.clips, self.stage.frames, self.stage.crop)]
         return draws
@@ -188,12 +82,13 @@ class AdversarialTraining(_StageTraining):
     def train_step(self, step: int, draws: Samples) -> Scalars:
         scalars: Scalars = {}
         self._noise.manual_seed(hash((self.settings.seed, step, self.world.rank)))
+        self._trunk_corner = self.trunk_corner(step, self.world.rank)
         self.optimiser.zero_grad(set_to_none=True)
         outputs: dict[str, Tensor] = {}
         for batch in draws[STUDENT.name]:
-            clips = self._clips(batch)
+            clips = self.clips(batch)
             features, outputs, losses = self._forward(clips)
-            _check_finite(step, losses)
+            check_finite(step, losses)
             self._backward_student(features, outputs["pixel"], losses)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
@@ -201,15 +96,15 @@ class AdversarialTraining(_StageTraining):
             scalars |= self._train_discriminators(
                 step, draws, {name: value.detach() for name, value in outputs.items()}
             )
-        self._update(self.stage, step)
+        self.update(step)
         return scalars
 
     def _forward(self, clips: ClipBatch) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """The student's features, the discriminators' inputs in both domains, and the losses: `regression`,
         `feature_loss`, and those of the domains.
         """
-        low, target = _flattened(clips.low), clips.target.flatten(0, 1)
-        with self._cast():
+        low, target = flattened(clips.low), clips.target.flatten(0, 1)
+        with self.cast():
             features = self.student.features(low, clips.links)
             images = reconstruct(self.student, features, low)
             outputs = {"pixel": images, "feature": self.encoder.discriminator_features(features, images, low)}
@@ -217,7 +112,7 @@ class AdversarialTraining(_StageTraining):
             for name, discriminator in self.discriminators.items():
                 logits_by_head = discriminator(self._discriminator_input(name, outputs[name]), clips.links).values()
                 losses[name] = torch.stack([adversarial_loss(logits, +1) for logits in logits_by_head]).sum()
-        losses["regression"] = clips.regression(images, self.stage)
+        losses["regression"] = self.regression(clips, images, self._trunk_corner)
         return features, outputs, losses
 
     def _discriminator_input(self, domain: str, clips: Tensor) -> Tensor:
@@ -227,7 +122,11 @@ class AdversarialTraining(_StageTraining):
         if domain == "feature":
             return clips / self.encoder.scale
         noise = torch.randn(clips.shape, generator=self._noise)
-        return clips + self.stage.noise * noise.to(clips)
+        noisy = clips + self.stage.noise * noise.to(clips)
+        if self.stage.trunk == "small":
+            return noisy
+        top, left = self._trunk_corner
+        return noisy[..., top:, left:]
 
     def _backward_student(self, features: Tensor, images: Tensor, losses: Mapping[str, Tensor]) -> None:
         """Accumulates the gradients of the student's weights: the regression's, and of the other losses their shares of
@@ -267,7 +166,7 @@ class AdversarialTraining(_StageTraining):
             count = min(len(clip_links) // frames, self.stage.clips) * frames
             for domain, discriminator in self.discriminators.items():
                 labels = {head: _label(kind, head) for head in discriminator.tail.heads if _label(kind, head)}
-                with self._cast():
+                with self.cast():
                     heads = discriminator(
                         self._discriminator_input(domain, clips[domain][:count]), clip_links[:count], labels
                     )
@@ -276,9 +175,9 @@ class AdversarialTraining(_StageTraining):
                     / _kinds_with_label(labels[head], head)
                     for head, logits in heads.items()
                 }
-                _check_finite(step, losses)
+                check_finite(step, losses)
                 if losses:
-                    _backward(torch.stack(list(losses.values())).sum())
+                    backward(torch.stack(list(losses.values())).sum())
                 scalars |= {f"{name} {kind.name}": float(loss.detach()) for name, loss in losses.items()}
         trainable: Sequence[nn.Parameter] = self.discriminator_optimiser.param_groups[0]["params"]
         self.discriminator_optimiser.param_groups[0]["lr"] = self.stage.discriminator_rate
@@ -298,8 +197,8 @@ class AdversarialTraining(_StageTraining):
             return outputs, links(count, frames).to(self.device)
         clips = ClipBatch.from_batch(draws[kind.name][0], self.device)
         truth = clips.truth.flatten(0, 1)
-        with torch.no_grad(), self._cast():
-            return {"pixel": truth, "feature": self.encoder(truth, _flattened(clips.low))}, clips.links
+        with torch.no_grad(), self.cast():
+            return {"pixel": truth, "feature": self.encoder(truth, flattened(clips.low))}, clips.links
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
@@ -324,9 +223,6 @@ class AdversarialTraining(_StageTraining):
 def _kinds_with_label(label: int, head: str) -> int:
     """The number of kinds with a label for a head: real and fake shall weigh the same."""
     return sum(_label(kind, head) == label for kind in KINDS)
-
-
-type StageTraining = RegressionTraining | AdversarialTraining
 
 
 def _label(kind: SampleKind, head: str) -> int:
