@@ -26,7 +26,9 @@ SUFFIX = "-restore.safetensors"
 
 ALLOWED = "0 (faithful) to 1 (restoring)"
 
-_PREFIX = "student."  # of weights in our ONNX files
+PREFIX = "student."
+"""Prefix of the names of weights in our ONNX files."""
+
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9  # fields of onnx.proto
 _FIXED = {1: 8, 5: 4}  # bytes of the values of protobuf's wire types
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
@@ -53,14 +55,14 @@ class Blend:
         """The content of an ONNX file of our export, with the blend for its weights. Raises WeightsError."""
         content = bytearray(_content(path))
         try:
-            places = {name: place for name, *place in _initializers(content) if name.startswith(_PREFIX)}
+            places = {name: place for name, *place in _initializers(content) if name.startswith(PREFIX)}
         except (IndexError, ValueError) as error:
             raise WeightsError(f"{path} cannot be read as ONNX; it is truncated or no ONNX file") from error
         restoring = read(self.path)
-        if {name.removeprefix(_PREFIX) for name in places} != restoring.keys():
+        if {name.removeprefix(PREFIX) for name in places} != restoring.keys():
             self._refuse(f"that of {path}")
         for name, (begin, end) in places.items():
-            other = restoring[name.removeprefix(_PREFIX)]
+            other = restoring[name.removeprefix(PREFIX)]
             if end - begin != other.size * 4:
                 self._refuse(name)
             own = np.frombuffer(content, "<f4", other.size, begin).reshape(other.shape)

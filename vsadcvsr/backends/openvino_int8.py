@@ -24,7 +24,7 @@ def quantise(model: Any, ranges: Mapping[str, Range]) -> None:  # noqa: ANN401 -
         if node.get_type_name() == "Convolution" and (layer := _layer(node)) in ranges:
             low, high = _bounds(*ranges[layer])
             _before(node, 0, np.array(low, np.float32), np.array(high, np.float32), _LEVELS)
-            weights = node.input_value(1).get_node().data
+            weights = _weights(node).data.astype(np.float32)
             most = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
             most = np.where(most > 0, most, np.float32(1))
             _before(node, 1, -most, most, _WEIGHT_LEVELS)
@@ -32,8 +32,14 @@ def quantise(model: Any, ranges: Mapping[str, Range]) -> None:  # noqa: ANN401 -
 
 def _layer(node: Any) -> str:  # noqa: ANN401 - no types
     """The name of a convolution in the network, from that of its weights in the file."""
-    name: str = node.input_value(1).get_node().get_friendly_name()
-    return name.removeprefix("student.").removesuffix(".weight")
+    name: str = _weights(node).get_friendly_name()
+    return name.removeprefix("student.").removesuffix(".half").removesuffix(".weight")
+
+
+def _weights(node: Any) -> Any:  # noqa: ANN401 - no types
+    """The constant with a convolution's weights: in 16 bits, a conversion follows it."""
+    weights = node.input_value(1).get_node()
+    return weights.input_value(0).get_node() if weights.get_type_name() == "Convert" else weights
 
 
 def _bounds(least: float, most: float) -> Range:

@@ -13,10 +13,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vsadcvsr.blending import Blend
+from vsadcvsr.blending import PREFIX, Blend
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.files import replacing
 from vsadcvsr.nets import weights_file
@@ -27,10 +28,13 @@ from vsadcvsr.nets.weights_file import KEY, save_weights
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["GRAPH_FORMAT", "KEY", "export", "load_weights", "metadata", "save_weights"]
+__all__ = ["GRAPH_FORMAT", "HALF_SUFFIX", "KEY", "export", "load_weights", "metadata", "save_weights"]
 
 GRAPH_FORMAT = 2
 """The version of the convention above; a reader refuses any other."""
+
+HALF_SUFFIX = ".half"
+"""Suffix of the names of weights that are stored in 16 bits."""
 
 _OPSET = 17
 _OUTPUTS = ("base", "detail")
@@ -85,8 +89,11 @@ def _state_spec(part: Tensor, height: int) -> dict[str, int]:
     return {"frames": part.shape[0], "channels": part.shape[1], "divisor": height // part.shape[2]}
 
 
-def export(student: CompactStudent, path: Path) -> None:
-    """Writes the step form of `student` to `path`, replacing it in one move; needs the `onnx` package."""
+def export(student: CompactStudent, path: Path, *, half: bool = False) -> None:
+    """Writes the step form of `student` to `path`, replacing it in one move; needs the `onnx` package.
+
+    `half` stores the weights in 16 bits; they are cast to 32 when the file is loaded.
+    """
     import onnx
 
     height, width = _EXAMPLE
@@ -111,6 +118,8 @@ def export(student: CompactStudent, path: Path) -> None:
             )
         graph = onnx.load(str(unfinished))
         _output_new_frames(graph.graph, count)
+        if half:
+            _store_in_half(graph.graph)
         _set_metadata(graph, metadata(student))
         onnx.checker.check_model(graph)
         onnx.save(graph, str(unfinished))
@@ -137,6 +146,21 @@ def _output_new_frames(graph: onnx.GraphProto, count: int) -> None:
             names.update(node.input)
     del graph.node[:]
     graph.node.extend(reversed(nodes))
+
+
+def _store_in_half(graph: onnx.GraphProto) -> None:
+    """Casts the weights, which are stored in 16 bits, to what the nodes take."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT and tensor.name.startswith(PREFIX):
+            name, values = tensor.name, numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(values, name + HALF_SUFFIX))
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _with_free_length(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:

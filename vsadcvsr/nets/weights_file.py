@@ -70,10 +70,11 @@ def summary(problems: list[str]) -> str:
     return ", ".join(problems[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def save_weights(student: Student, path: Path) -> None:
-    """Writes weights and dimensions, replacing the file in one move."""
-    write_tensors({name: value.detach().float().cpu().numpy() for name, value in student.state_dict().items()},
-          student.dims, path)  # fmt: skip
+def save_weights(student: Student, path: Path, *, half: bool = False) -> None:
+    """Writes weights, with `half` in 16 bits, and dimensions, replacing the file in one move."""
+    kind = torch.float16 if half else torch.float32
+    tensors = {name: value.detach().to(kind).cpu().numpy() for name, value in student.state_dict().items()}
+    write_tensors(tensors, student.dims, path)
 
 
 def write_tensors(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:

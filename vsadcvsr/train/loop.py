@@ -30,7 +30,8 @@ from vsadcvsr.train.students import initial_student
 
 type StageTraining = RegressionTraining | AdversarialTraining
 
-_CHANGEABLE = {"threads", "save_every", "sample_every", "device"}  # settings that may differ in a resumed run
+# Settings that may differ in a resumed run.
+_CHANGEABLE = {"threads", "save_every", "sample_every", "device", "half_weights"}
 
 
 class TrainingRun:

@@ -20,10 +20,11 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
     student.load_state_dict(run.ema, assign=True)
     name = run.settings.model if student.spec.scale == 4 else f"{run.settings.model}-x{student.spec.scale}"
     files = [folder / f"{name}.safetensors"]
-    save_weights(student, files[0])
+    half = run.settings.half_weights
+    save_weights(student, files[0], half=half)
     if isinstance(student, CompactStudent):
         files.append(folder / f"{name}.onnx")
-        export(student.cpu(), files[1])
+        export(student.cpu(), files[1], half=half)
     card = folder / f"{name}.md"
     card.write_text(_card(run.settings, student, files), encoding="utf-8")
     return [*files, card]

@@ -162,6 +162,8 @@ class TrainSettings:
     """Decay per step of the exponential moving average of the weights, which is published."""
     precision: str = "auto"
     """Precision of convolutions: bf16, fp32, or auto for the faster one."""
+    half_weights: bool = False
+    """Publish the weights in 16 bits: files of half the size."""
     device: str = "auto"
     threads: int = 1
     """CPU threads; with one thread a process is pinned to a core, so that several processes use several cores."""
