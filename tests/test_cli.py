@@ -14,6 +14,7 @@ from tests.nets.test_temporal import student
 from tests.restoring import write_pair
 from vsadcvsr import cli
 from vsadcvsr.engine import Engine
+from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.export import save_weights
 
 
@@ -39,6 +40,15 @@ def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:
     assert ran.stdout.strip() == "3", ran.stderr
 
 
+def test_export_takes_a_name_and_a_scale(tmp_path: Path) -> None:
+    out = tmp_path / "own.onnx"
+    assert CliRunner().invoke(cli.app, ["export", "fast", str(out), "--scale", "2"]).exit_code == 0
+    assert Engine.open(out, backend="ort").scale == 2
+    refused = CliRunner().invoke(cli.app, ["export", "fast", str(out), "--scale", "3"])
+    with pytest.raises(UsageError, match=r"--scale is 3, allowed: 4 for fast"):
+        raise refused.exception or AssertionError(refused.output)
+
+
 def test_export_with_denoise_makes_the_blend_a_model_of_its_own(tmp_path: Path) -> None:
     own, fixed = write_pair(tmp_path), tmp_path / "fixed.onnx"
     arguments = ["export", str(own.with_suffix(".safetensors")), str(fixed), "--denoise", "0.5"]
@@ -53,7 +63,7 @@ def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
-    assert "cannot be read" in done.stderr
+    assert "none.safetensors does not exist; give the path of" in done.stderr
     assert not (tmp_path / "out.onnx").exists()
 
 

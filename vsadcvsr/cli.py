@@ -160,22 +160,31 @@ def compare(
 
 @app.command()
 def export(
-    weights: Annotated[Path, typer.Argument(help="A .safetensors file written by training.")],
+    weights: Annotated[Path, typer.Argument(help="A .safetensors file written by training, or a model's name.")],
     out: Annotated[Path, typer.Argument(help="The .onnx file to write.")],
+    scale: Annotated[
+        int | None, typer.Option(help="1 to 4, for a model with networks of several scales; default: the largest.")
+    ] = None,
     denoise: Annotated[
         float, typer.Option(help="Share of the restoring weights (NAME-restore.safetensors), 0 to 1.")
     ] = 0.0,
 ) -> None:
     """Writes a trained network as streaming ONNX, for `core.adcvsr.Upscale(clip, model="OUT.onnx")`."""
     from vsadcvsr.blending import Blend, checked
-    from vsadcvsr.weights.store import restoring
+    from vsadcvsr.errors import UsageError
+    from vsadcvsr.weights.store import find, restoring
 
-    blend = Blend(restoring(weights), denoise) if checked(denoise) else None
+    kinds, restores = (".safetensors",), checked(denoise) > 0
+    blend = Blend(restoring(weights, kinds, scale=scale), denoise) if restores else None
+    path = find(weights, kinds, scale=scale, restores=restores)
     with needs("train", "export"):
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights
 
-        write(load_weights(weights, blend), out)  # torch imports packages of its own for an export
+        student = load_weights(path, blend)
+        if scale not in {None, student.spec.scale}:
+            raise UsageError.of("--scale", scale, f"{student.spec.scale} for {weights}")
+        write(student, out)  # torch imports packages of its own for an export
     Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False)
 
 
@@ -193,7 +202,8 @@ def convert(
     with needs("torch", "convert"):  # for weights in the paper's layout
         converted = write(files, out)
     Console().print(
-        f"{out}: {converted.name}, {converted.tensors:,} tensors, {converted.values:,} values", highlight=False
+        f"{out}: {converted.name}, x{converted.scale}, {converted.tensors:,} tensors, {converted.values:,} values",
+        highlight=False,
     )
 
 

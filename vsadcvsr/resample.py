@@ -43,6 +43,15 @@ def triangle(distance: Floats) -> Floats:
     return np.maximum(1 - distance, 0)
 
 
+def resized(frame: Array, size: tuple[int, int], kernel: Kernel) -> Array:
+    """A frame (C, H, W) resized to (height, width), not clamped."""
+    for axis, length in zip((1, 2), size, strict=True):
+        resampling = taps(kernel, frame.shape[axis], length)
+        lines = np.moveaxis(frame, axis, -1)[..., resampling.indices]  # (…, outputs, taps)
+        frame = np.moveaxis(np.einsum("...ot,ot->...o", lines, resampling.weights), -1, axis)
+    return np.ascontiguousarray(frame)
+
+
 BICUBIC = Kernel(catmull_rom, 2)
 BILINEAR = Kernel(triangle, 1)
 

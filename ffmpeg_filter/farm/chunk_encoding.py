@@ -32,7 +32,7 @@ _SHORT_MEMORY_FILTERS = {"bwdif": 8, "yadif": 8, "w3fdif": 8, "estdif": 8}
 _ANY = ("m4v", "matroska", "mkv", "mov", "mp4")
 _MATROSKA = ("matroska", "mkv")
 _ENCODERS = {
-    "ffv1": (_MATROSKA, "-threads 4 -slices 4"),
+    "ffv1": (_MATROSKA, "-threads 4"),
     "libsvtav1": (("m4v", "matroska", "mkv", "mp4"), ""),
     "libx264": (_ANY, "-threads 4"),
     "libx264rgb": (_ANY, "-threads 4"),

@@ -14,7 +14,7 @@ import av
 
 from vsadcvsr.errors import MediaError
 
-_FFV1 = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "coder": "range_def"}
+_FFV1 = {"level": "3", "g": "1", "slicecrc": "1", "coder": "range_def"}
 _REPEATABLE = {"fflags": "+bitexact"}
 _RATE = 25
 _CONVERTED = {"0rgb32", "bgr0", "rgb32", "rgb48le", "rgba64le"}

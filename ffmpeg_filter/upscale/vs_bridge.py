@@ -66,11 +66,12 @@ def output_shape(
     unpadded = vs.core.std.BlankClip(format=vs.GRAY8, width=first.width, height=first.height, length=1)
     cropped = resolve_shape(unpadded, request, spec, format=None)
     out = resolve_shape(clip, SizeRequest(), spec, format=output_id).format
-    padded_output = (
-        _round_up(-(-cropped.width * clip.width // first.width), 1 << out.subsampling_w),
-        _round_up(-(-cropped.height * clip.height // first.height), 1 << out.subsampling_h),
-    )
-    return OutputShape(width=padded_output[0], height=padded_output[1], format=out), Size(cropped.width, cropped.height)
+    cropped_size, scale = Size(cropped.width, cropped.height), cropped.width // first.width
+    if cropped.is_native(first.width, first.height, scale):
+        return OutputShape(width=clip.width * scale, height=clip.height * scale, format=out), cropped_size
+    width, height = _round_up(cropped.width, 1 << out.subsampling_w), _round_up(cropped.height, 1 << out.subsampling_h)
+    area = width * first.width / cropped.width, height * first.height / cropped.height
+    return OutputShape(width=width, height=height, format=out, source_area=area), cropped_size
 
 
 def format_id(format: VideoFormat) -> int:
@@ -88,7 +89,8 @@ def enlarged_alpha(clip: vs.VideoNode, shape: OutputShape) -> vs.VideoNode:
     """The alpha clip, resized to the output's size and depth."""
     out = vs.core.query_video_format(vs.GRAY, shape.format.sample_type, shape.format.bits_per_sample).id
     full = vs.RANGE_FULL
-    return clip.resize.Bicubic(shape.width, shape.height, format=out, range_in=full, range=full)
+    area = shape.resize_area(1)
+    return clip.resize.Bicubic(shape.width, shape.height, format=out, range_in=full, range=full, **area)
 
 
 def to_vs_frame(

@@ -88,6 +88,11 @@ def test_the_command_writes_the_parts_and_the_machine(
     assert "left out: VapourSynth: no host here" in capsys.readouterr().out
 
 
+def test_the_scale_picks_the_network() -> None:
+    backend, engine = open_engine(BenchOptions(model="nearest-scales", scale=3, width=16, height=8))
+    assert (backend.spec.scale, engine.scale) == (3, 3)
+
+
 def test_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--model", "nearets"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

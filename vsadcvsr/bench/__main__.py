@@ -26,6 +26,7 @@ from vsadcvsr.bench.timing import Timing, compare, measure
 from vsadcvsr.commands import check_minimums, parse_size, status
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.scenes import luma_thumbnail, scene_distance
+from vsadcvsr.spec import SCALES
 
 HOST = Path(__file__).with_name("host.vpy")
 
@@ -161,6 +162,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     for name in ("model", "backend", "device", "precision"):
         parser.add_argument(f"--{name}", default=getattr(BenchOptions, name))
+    parser.add_argument(
+        "--scale", type=int, choices=SCALES, help="of the output, by the network that suits it; default: the largest"
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model; 0, the default: all cores")
     parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1; default: %(default)s")
     parser.add_argument("--size", default="480x270", help="size of the source, WIDTHxHEIGHT; default: %(default)s")
@@ -179,7 +183,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def _choice(arguments: argparse.Namespace) -> BenchOptions:
     check_minimums(arguments, {"count": 1, "rounds": 1, "threads": 0})
     width, height = parse_size("--size", arguments.size)
-    names = ("model", "backend", "device", "precision", "threads", "denoise")
+    names = ("model", "scale", "backend", "device", "precision", "threads", "denoise")
     return BenchOptions(**{name: getattr(arguments, name) for name in names}, width=width, height=height)
 
 

@@ -20,6 +20,7 @@ class BenchOptions:
     """A model as the engine would run it, on frames of `width` x `height`."""
 
     model: str = "fast"
+    scale: int | None = None
     backend: str = "auto"
     device: str = "auto"
     precision: str = "auto"

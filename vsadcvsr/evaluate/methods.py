@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -12,13 +14,19 @@ from numpy.typing import NDArray
 
 from vsadcvsr.blending import ALLOWED
 from vsadcvsr.errors import UsageError
-from vsadcvsr.spec import Array
+from vsadcvsr.resample import BICUBIC, resized
+from vsadcvsr.spec import SCALES, Array, check_scale
 
 NO_TEMPORAL = "#no-temporal"
 """Suffix of a model's name: every frame is treated as a scene, so that neighbouring frames are not used."""
 
 DENOISE = "#denoise="
 """After a model's name, and before a number from 0 to 1: `denoise`."""
+
+SCALE = "#scale="
+"""After a model's name, and before a number from 1 to 4: `scale` of its network, whose output is resized to the truth's
+size.
+"""
 
 type Upscaler = Callable[[Sequence[Array]], Iterator[Array]]
 
@@ -62,33 +70,80 @@ class TimedFrames(Iterator[Array]):
         return frame
 
 
+@dataclass(frozen=True)
+class _ModelChoice:
+    """A model and how it is run, from its name and the suffixes behind it, in any order."""
+
+    model: str
+    denoise: float = 0.0
+    scale: int | None = None
+    """Scale of the network, if it is named."""
+    cut: bool | None = None
+    """True if every frame begins a scene."""
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """The choice that a name stands for. Raises UsageError."""
+        cut = True if NO_TEMPORAL in name else None
+        rest, scale = _without(name.replace(NO_TEMPORAL, ""), SCALE)
+        model, denoise = _without(rest, DENOISE)
+        return cls(model, _number(denoise) if denoise else 0.0, _scale(scale) if scale else None, cut)
+
+    def check(self, network_scale: int, scale: int) -> None:
+        """Raises UsageError where the output of a network of that scale cannot be measured at `scale`."""
+        if network_scale == scale or (self.scale is not None and network_scale > scale):
+            return
+        hint = "give a model of that scale, or --scale"
+        if network_scale > scale:
+            hint = f"{self.model}{SCALE}{network_scale} measures it with a downscale"
+        raise UsageError(f"{self.model} upscales by {network_scale} and the truth is larger by {scale}; {hint}")
+
+
 def open_model(name: str, *, backend: str = "auto", threads: int = 0, scale: int = 4) -> Upscaler:
-    """A model by name or path, optionally followed by `DENOISE` with its number, and by `NO_TEMPORAL`.
+    """A model by name or path, optionally followed by `DENOISE` and `SCALE` with their numbers, and by `NO_TEMPORAL`.
 
     It is loaded at the first clip; the time of that, and of a first frame of each size, is not counted. Raises
-    UsageError then for a model of another scale.
+    UsageError then for a model of another scale, unless `SCALE` names it: the output is resized in that case, as
+    VapourSynth does it.
     """
     from vsadcvsr.engine import Engine, InputFrame
 
-    model, _, denoise = name.removesuffix(NO_TEMPORAL).partition(DENOISE)
-    share = _number(denoise) if denoise else 0.0
-    cut = True if name.endswith(NO_TEMPORAL) else None
+    choice = _ModelChoice.parse(name)
     open_once = functools.cache(
-        lambda: Engine.open(model, scale=scale, backend=backend, threads=threads, denoise=share)
+        lambda: Engine.open(
+            choice.model, scale=choice.scale or scale, backend=backend, threads=threads, denoise=choice.denoise
+        )
     )
     prepared: set[tuple[int, ...]] = set()
 
     def timed(frames: Sequence[Array]) -> Iterator[tuple[Array, float]]:
         engine = open_once()
-        if engine.spec.scale != scale:
-            hint = f"{model} upscales by {engine.spec.scale}"
-            raise UsageError(f"{hint} and the truth is larger by {scale}; give a model of that scale, or --scale")
+        choice.check(engine.spec.scale, scale)
+        size = frames[0].shape[1] * scale, frames[0].shape[2] * scale
         if frames[0].shape not in prepared:
             prepared.add(frames[0].shape)
             list(engine.stream([InputFrame(frames[0])]))
-        yield from _with_times(engine.stream(InputFrame(pixels, cut) for pixels in frames))
+        outputs = engine.stream(InputFrame(pixels, choice.cut) for pixels in frames)
+        if engine.spec.scale != scale:
+            outputs = (resized(frame, size, BICUBIC) for frame in outputs)
+        yield from _with_times(outputs)
 
     return lambda frames: TimedFrames(timed(frames))
+
+
+def _without(name: str, suffix: str) -> tuple[str, str]:
+    """A name without a suffix that has a value, and the value; an empty one where the suffix is missing."""
+    before, _, rest = name.partition(suffix)
+    value, mark, after = rest.partition("#")
+    return before + mark + after, value
+
+
+def _scale(word: str) -> int:
+    try:
+        check_scale(int(word))
+    except ValueError:  # UsageError is one
+        raise UsageError.of("scale", word, ", ".join(map(str, SCALES))) from None
+    return int(word)
 
 
 def _number(word: str) -> float:

@@ -86,7 +86,7 @@ class PlanarRequest:
     def __init__(self, clip: vs.VideoNode, shape: OutputShape, matrix: int | None, scale: int) -> None:
         self.source, self.out = check_clip(clip), shape.format
         self.fallback = matrix_for(shape.height, matrix)
-        self.is_native_size = (shape.width, shape.height) == (clip.width * scale, clip.height * scale)
+        self.is_native_size = shape.is_native(clip.width, clip.height, scale)
 
     def color(self, properties: Properties) -> ColorProperties:
         """Colour properties of the output for a frame with such properties."""
@@ -197,7 +197,8 @@ def _convert(
     options = {name: value for name, value in color._asdict().items() if value is not None}
     if base is not None:
         upscaled = join(upscaled, base, shape.format, matrix=color.matrix, chromaloc=color.chromaloc)
-    result = upscaled.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options)
+    area = shape.resize_area(upscaled.width // source.width)
+    result = upscaled.resize.Bicubic(shape.width, shape.height, format=shape.format.id, **options, **area)
     return result.std.RemoveFrameProps(_SOURCE_PROPERTY).std.CopyFrameProps(
         source, props=_restored_properties(check_clip(source), shape.format)
     )

@@ -16,8 +16,8 @@ _log = logging.getLogger(__name__)
 
 MAX_SIDE = 1 << 16
 _OTHER_SIZES = "width and height give any other size"
-_ROUNDING = 1.02
-"""What an exact size may exceed a scale by without needing the next one: sides are rounded to even numbers."""
+_ROUNDING, _ROUNDED_PIXELS = 1.02, 1
+"""What an exact size may exceed a scale by without needing the next one, a ratio and pixels: sides are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,19 @@ class OutputShape:
     width: int
     height: int
     format: vs.VideoFormat
+    source_area: tuple[float, float] | None = None
+    """(width, height) of the part of the source, from its top left corner, that the output shows; None for all of it.
+    """
+
+    def is_native(self, width: int, height: int, scale: int) -> bool:
+        """Whether it is what a network of that scale makes of a clip of this size."""
+        return self.source_area is None and (self.width, self.height) == (width * scale, height * scale)
+
+    def resize_area(self, scale: int) -> dict[str, float]:
+        """Arguments of `resize` for the part of a clip that is `scale` times as large as the source."""
+        if self.source_area is None:
+            return {}
+        return {"src_width": self.source_area[0] * scale, "src_height": self.source_area[1] * scale}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +68,7 @@ class SizeRequest:
         """The scale of a network whose output for a clip of this size need not be enlarged; None for any."""
         if not self.is_exact:
             return self.scale
-        return max((self.width or 0) / width, (self.height or 0) / height) / _ROUNDING
+        return max(_unrounded(self.width or 0) / width, _unrounded(self.height or 0) / height)
 
     def check(self, spec: ModelSpec) -> None:
         """Raises UsageError for a scale above the model's."""
@@ -113,6 +126,11 @@ def _listed(last: int) -> str:
     """The scales up to one, such as "1, 2 or 3"."""
     *first, last_name = (str(scale) for scale in SCALES if scale <= last)
     return f"{', '.join(first)} or {last_name}" if first else last_name
+
+
+def _unrounded(side: int) -> float:
+    """The smallest side that rounding may have enlarged to this one."""
+    return min(side / _ROUNDING, side - _ROUNDED_PIXELS)
 
 
 def _side(name: str, value: int | None) -> int | None:

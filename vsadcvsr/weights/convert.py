@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vsadcvsr.errors import UsageError, WeightsError
-from vsadcvsr.spec import Array
+from vsadcvsr.spec import SCALES, Array
 from vsadcvsr.weights import adcsr_keys
 from vsadcvsr.weights.safe_unpickle import StoredTensor, TorchFile
 
@@ -39,6 +39,7 @@ class Converted:
     """Summary of the written file."""
 
     name: str
+    scale: int
     tensors: int
     values: int
 
@@ -46,9 +47,10 @@ class Converted:
 def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = ()) -> Converted:
     """Writes the weights file `out` from AdcSR's two files, in any order, or from one checkpoint of our training.
 
-    A checkpoint's network is the one of `candidates` that its tensors fit; by default all that have a name. The
-    official network is the first of them. Executes no code of the file. Raises WeightsError, which names tensors
-    that are missing, unknown, of another shape, not finite, or not equal to their repetition; then `out` is unchanged.
+    A checkpoint's network is the one of `candidates` that its tensors fit; by default all that have a name, the compact
+    ones at every scale. The official network is the first of them. Executes no code of the file. Raises WeightsError,
+    which names tensors that are missing, unknown, of another shape, not finite, or not equal to their repetition; then
+    `out` is unchanged.
     """
     from vsadcvsr.nets import weights_file
 
@@ -60,6 +62,7 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
         tensors = _official(opened) if len(opened) == 2 else _own(opened)
         dims = candidates[0] if len(opened) == 2 else _fitting(tensors, candidates)
         names = " and ".join(path.name for path in sources)
+        names = names if len(opened) == 2 else f"{names}, read as {dims.name} x{dims.spec.scale}"
         _expect(
             weights_file.mismatches(
                 {key: source.stored.shape for key, source in tensors.items()}, weights_file.shapes(dims)
@@ -69,14 +72,14 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
         arrays = {key: source.array() for key, source in tensors.items()}
     _expect([f"{key} holds NaN or infinity" for key, array in arrays.items() if not np.isfinite(array).all()], names)
     weights_file.write_tensors(arrays, dims, out)
-    return Converted(dims.name, len(arrays), sum(array.size for array in arrays.values()))
+    return Converted(dims.name, dims.spec.scale, len(arrays), sum(array.size for array in arrays.values()))
 
 
 def _named() -> tuple[Dims, ...]:
     from vsadcvsr.nets.compact import BASE, FAST
     from vsadcvsr.nets.paper.config import IMAGE, PAPER
 
-    return (IMAGE, PAPER, BASE, FAST)
+    return (IMAGE, PAPER, *(replace(dims, scale=scale) for dims in (BASE, FAST) for scale in reversed(SCALES)))
 
 
 def _expect(problems: list[str], names: str) -> None:
