@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.table import Table
 
 from vsadcvsr.commands import status
 from vsadcvsr.extras import check, needs
+
+if TYPE_CHECKING:
+    from vsadcvsr.spec import ModelSpec
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 models_app = typer.Typer(invoke_without_command=True)
@@ -83,6 +86,7 @@ def add_model(
 ) -> None:
     """Adds a network of any origin to the models that can be used by name, with its checksum."""
     from vsadcvsr import backends
+    from vsadcvsr.backends import receptive_field
     from vsadcvsr.errors import UsageError
     from vsadcvsr.weights import user_models
     from vsadcvsr.weights.catalog import entries
@@ -92,10 +96,24 @@ def add_model(
     name = file.stem if name is None else name
     if name in entries():
         raise UsageError(f"{name} is the name of a model that ships; take another with --name")
-    entry = user_models.add(find(file.absolute()), name, lambda path: backends.load(path).spec)
-    added, checksum = entry.files[0]
-    line = f"{name}: x{entry.spec.scale}, {', '.join(entry.spec.precisions)}, {added} {checksum[:12]}"
+    source = find(file.absolute())
+
+    def inspect(path: Path) -> ModelSpec:
+        backend = backends.load(path)
+        return receptive_field.measure(backend) if path == source else backend.spec  # not of the copy again
+
+    entry = user_models.add(source, name, inspect)
+    (added, checksum), spec = entry.files[0], entry.spec
+    line = f"{name}: x{spec.scale}, {', '.join(spec.precisions)}, {added} {checksum[:12]}, {_tiles_of(spec)}"
     Console().print(line, highlight=False, soft_wrap=True)
+
+
+def _tiles_of(spec: ModelSpec) -> str:
+    """What tiles do to the output of a network, for people."""
+    if spec.reach is not None:
+        return f"tiles are exact (reach {spec.reach})"
+    wording = {"supported": "approximate", "discouraged": "will show", "refused": "are not possible"}
+    return f"tiles {wording[spec.tiling]}"
 
 
 @models_app.command("remove")

@@ -44,6 +44,8 @@ class ModelSpec:
     """(height, width) of the only frames that the network takes: larger ones are tiled, smaller ones padded."""
     reach: int | None = 0
     """Spatial reach in input pixels; None for global attention, where tiles approximate."""
+    reach_unknown: bool = False
+    """Whether `reach` is None because a file does not state it; see `vsadcvsr.backends.receptive_field`."""
     tiling: Tiling = "supported"
     split_output: bool = False
     """Output comes as base and detail (see `vsadcvsr.output`) instead of RGB."""

@@ -49,6 +49,21 @@ def test_an_added_model_is_listed_and_runs_by_its_name(tmp_path: Path, capsys: p
     np.testing.assert_array_equal(next(engine.stream(frame)), expected)
 
 
+def test_the_reach_is_measured_once_when_a_model_is_added(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("add", str(write_image_network(tmp_path / "net.onnx", reach=3, multiple=2))) == 0
+    assert capsys.readouterr().out.strip().endswith(", tiles are exact (reach 6)")
+    monkeypatch.setattr("vsadcvsr.backends.receptive_field.measure", lambda _: pytest.fail("measured again"))
+    assert Engine.open("net", tile=(32, 32)).spec.reach == 6
+    row = json.loads((cache / "models" / "net.json").read_text())
+    del row["tiling"]  # as entries were before
+    (cache / "models" / "net.json").write_text(json.dumps({**row, "reach": None}))
+    monkeypatch.undo()
+    monkeypatch.setenv("ADCVSR_CACHE", str(cache))
+    assert Engine.open("net", tile=(32, 32)).spec.reach == 6
+
+
 def test_a_changed_file_is_refused(tmp_path: Path, cache: Path) -> None:
     assert run("add", str(write_image_network(tmp_path / "net.onnx"))) == 0
     write_image_network(cache / "models" / "net.onnx", reach=2)

@@ -60,10 +60,11 @@ class ImageFacts:
     fixed_size: Size | None = None
 
     def spec(self, name: str, precisions: tuple[str, ...]) -> ModelSpec:
-        """The facts for the engine. The reach is not known, so tiles approximate."""
+        """The facts for the engine."""
         return ModelSpec(
             name=name, lookahead=0, scale=self.scale, multiple=self.multiple, minimum=self.minimum,
-            fixed_size=self.fixed_size, reach=None, split_output=self.channels == 1, precisions=precisions,
+            fixed_size=self.fixed_size, reach=None, reach_unknown=True, split_output=self.channels == 1,
+            precisions=precisions,
         )  # fmt: skip
 
     def shape(self, height: int, width: int) -> Shape:

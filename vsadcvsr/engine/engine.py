@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vsadcvsr import backends, blending, postprocess, scenes, tiling
-from vsadcvsr.backends import Backend
+from vsadcvsr.backends import Backend, receptive_field
 from vsadcvsr.blending import Blend
 from vsadcvsr.color import ColorFormat
 from vsadcvsr.engine.cache import FrameCache, default_capacity
@@ -16,7 +16,7 @@ from vsadcvsr.engine.schedule import StreamPosition, warm_up_start
 from vsadcvsr.errors import UsageError
 from vsadcvsr.output import BaseAndDetail, OutputFrame, Planes, buffers, to_rgb
 from vsadcvsr.spec import Array, ModelSpec
-from vsadcvsr.weights import store
+from vsadcvsr.weights import store, user_models
 
 __all__ = ["EndOfClip", "Engine", "EngineOptions", "InputFrame", "load"]
 
@@ -98,6 +98,8 @@ class Engine:
             model, scale=scale, denoise=denoise, backend=backend, device=device, device_index=device_index,
             precision=precision, threads=threads,
         )  # fmt: skip
+        if loaded.spec.reach_unknown and (tile is not None or loaded.spec.fixed_size):
+            loaded.spec = user_models.measured(model, loaded.spec) or receptive_field.measure(loaded)
         options = EngineOptions(
             tiles=tiling.TileOptions.checked(loaded.spec, tile, tile_pad),
             threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,

@@ -44,6 +44,7 @@ class ImageNetwork(nn.Module):
             multiple=descriptor.size_requirements.multiple_of,
             minimum=max(1, descriptor.size_requirements.minimum),
             reach=None,
+            reach_unknown=descriptor.tiling.name == "SUPPORTED",
             tiling=_TILING[descriptor.tiling.name],
             split_output=descriptor.input_channels == 1,
             precisions=("fp32", *(precision for precision, is_supported in halves.items() if is_supported)),

@@ -9,16 +9,19 @@ import logging
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 from vsadcvsr import paths
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.files import replacing, sha256
-from vsadcvsr.spec import ModelSpec
+from vsadcvsr.spec import ModelSpec, Tiling
 from vsadcvsr.weights.catalog import CatalogEntry
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _FACTS = ("lookahead", "scale", "multiple", "minimum", "reach", "split_output", "color_fix")
+_TILING: tuple[Tiling, ...] = get_args(Tiling.__value__)
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ def add(file: Path, name: str, inspect: Callable[[Path], ModelSpec]) -> CatalogE
         facts = {key: getattr(spec, key) for key in _FACTS}
         row = {
             **facts,
+            "tiling": spec.tiling,
             "precisions": spec.precisions,
             "file": target.name,
             "sha256": sha256(target),
@@ -71,6 +75,14 @@ def add(file: Path, name: str, inspect: Callable[[Path], ModelSpec]) -> CatalogE
     except OSError as error:
         raise WeightsError(f"{target} cannot be written: {error.strerror}") from error
     return _entry(target.with_suffix(".json"))
+
+
+def measured(model: str | Path, spec: ModelSpec) -> ModelSpec | None:
+    """The facts of a loaded model with the reach that was measured when it was added; None for any other model."""
+    entry = entries().get(str(model))
+    if entry is None or entry.spec.reach_unknown:
+        return None
+    return replace(spec, reach=entry.spec.reach, tiling=entry.spec.tiling, reach_unknown=False)
 
 
 def remove(name: str) -> None:
@@ -98,8 +110,15 @@ def _copy(file: Path, target: Path, inspect: Callable[[Path], ModelSpec]) -> Non
 def _entry(path: Path) -> CatalogEntry:
     row = json.loads(path.read_text("utf-8"))
     facts = {key: row[key] for key in _FACTS}
+    tiling = row.get("tiling")  # entries without it were added before the reach was measured
+    if tiling not in (None, *_TILING):
+        raise ValueError(f"tiling is {tiling!r}")
+    spec = ModelSpec(
+        name=path.stem, precisions=tuple(row["precisions"]), reach_unknown=tiling is None,
+        tiling=tiling or "supported", **facts,
+    )  # fmt: skip
     return CatalogEntry(
-        spec=ModelSpec(name=path.stem, precisions=tuple(row["precisions"]), **facts),
+        spec=spec,
         about=f"added from {row['origin']}",
         files=((str(row["file"]), str(row["sha256"])),),
         folder=path.parent,
