@@ -31,7 +31,7 @@ class BaseAndDetail(NamedTuple):
 
 
 type NetworkOutput = Array | BaseAndDetail
-"""RGB (…, 3, sH, sW), nominally 0..1, or base and detail of it. The dots stand for T frames or for nothing."""
+"""RGB (…, 3, sH, sW), not clamped, or base and detail of it. The dots stand for T frames or for nothing."""
 
 type Plane = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float16] | Array
 

@@ -1,15 +1,15 @@
-"""Postprocessing of output frames: colour fix, strength, clamping, NaN check."""
+"""Postprocessing of output frames: colour fix, strength, NaN check, clamping where they are copied."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.errors import BackendError
-from vsadcvsr.output import BaseAndDetail, OutputFrame, Planes
+from vsadcvsr.output import BaseAndDetail, Planes
 from vsadcvsr.resample import catmull_rom
 from vsadcvsr.spec import Array
 
@@ -67,28 +67,25 @@ def _phases(scale: int) -> tuple[tuple[int, tuple[float, ...]], ...]:
     return tuple(phases)
 
 
-def clamp_and_check(output: OutputFrame) -> None:
-    """Clamps an RGB frame to 0..1 in place (planes, base and detail are clamped where they are converted). Raises
-    BackendError if the network produced NaN or infinity.
-    """
-    if isinstance(output, Planes):
-        is_finite = output.is_finite
-    elif isinstance(output, BaseAndDetail):
-        is_finite = all(np.isfinite(part.sum()) for part in output)
-    else:
-        is_finite = sum(map(_clamp_has_nan, _blocks(output))) == 0
+def check(output: Planes | BaseAndDetail) -> None:
+    """Raises BackendError if the network produced NaN or infinity."""
+    is_finite = output.is_finite if isinstance(output, Planes) else all(np.isfinite(part.sum()) for part in output)
     if not is_finite:
-        raise BackendError("the network gave NaN; try precision='fp32', else the weights are damaged")
+        raise _not_a_number()
 
 
-def _blocks(frame: Array) -> Iterator[Array]:
+def copy_clamped(frame: Array, planes: Sequence[Array]) -> None:
+    """Copies an RGB frame, clamped to 0..1, into planes, which may be its own. Raises BackendError if the network
+    produced NaN.
+    """
     rows = max(1, _BLOCK_PIXELS // frame.shape[2])
-    for channel in frame:
+    for channel, plane in zip(frame, planes, strict=True):
         for top in range(0, frame.shape[1], rows):
-            yield channel[top : top + rows]
+            block = plane[top : top + rows]
+            np.clip(channel[top : top + rows], 0, 1, out=block)
+            if np.isnan(block.max()):
+                raise _not_a_number()
 
 
-def _clamp_has_nan(block: Array) -> bool:
-    """Clamps a block; returns whether it has NaN or infinity."""
-    np.clip(block, 0, 1, out=block)
-    return bool(np.isnan(block.max()))
+def _not_a_number() -> BackendError:
+    return BackendError("the network gave NaN; try precision='fp32', else the weights are damaged")

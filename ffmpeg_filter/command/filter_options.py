@@ -29,6 +29,8 @@ _HELP = {
     "strength": ("<float>", "0 (bicubic interpolation) to 1 (the network)"),
     "color_fix": ("<string>", "none, or frame: mean and deviation of each channel as in the source"),
     "threads": ("<int>", "CPU threads of the model; 0: all cores"),
+    "num_streams": ("<int>", "frames that an image network computes at once on a CPU; the bits are the same"),
+    "backend_options": ("<string>", "options of the backend's library by its own names, key=value&key=value"),
     "enable": ("<expression>", "expression of t and n: the network where it is not 0, else bicubic interpolation"),
 }
 
@@ -53,6 +55,8 @@ class FilterOptions:
     strength: float = 1.0
     color_fix: str | None = None
     threads: int = 0
+    num_streams: int = 1
+    backend_options: str = ""
     enable: str | None = None
 
     def upscale_arguments(self, width: int, height: int) -> dict[str, object]:

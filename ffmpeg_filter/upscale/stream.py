@@ -54,6 +54,8 @@ class ModelOptions(TypedDict, total=False):
     device_index: int
     precision: str
     threads: int
+    num_streams: int
+    backend_options: str
     tile: tuple[int, int] | None
     tile_pad: int | None
     sc_threshold: float | None

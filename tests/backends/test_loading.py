@@ -17,7 +17,7 @@ from tests.backends.test_contract import run
 from tests.backends.tiny import FACTS, write_onnx
 from tests.engine.reference import clip_of
 from vsadcvsr import backends
-from vsadcvsr.backends import openvino
+from vsadcvsr.backends import openvino, openvino_runtime
 from vsadcvsr.backends.ort import OnnxRuntime, open_model
 from vsadcvsr.engine import Engine, EngineOptions
 from vsadcvsr.errors import BackendError, WeightsError
@@ -191,7 +191,7 @@ class _Claiming:
 
     error: type[Exception] = RuntimeError
 
-    def __init__(self, path: str, *_: object, providers: list[tuple[str, object]]) -> None:
+    def __init__(self, path: str, *_: object, providers: list[tuple[str, object]], **__: object) -> None:
         if providers[0][0] == "CUDAExecutionProvider":
             raise self.error("CUDA failure 100: no CUDA-capable device is detected")
         self._session = REAL_SESSION(path, providers=["CPUExecutionProvider"])
@@ -283,8 +283,9 @@ def test_an_openvino_that_does_not_start_leaves_auto_to_onnx_runtime(
         raise RuntimeError("no plugins.xml") if broken == "openvino.Core" else BackendError("no bf16")
 
     backends._warn_once.cache_clear()
-    openvino.core.cache_clear()
-    monkeypatch.setattr(f"vsadcvsr.backends.openvino.{broken}", fail)
+    openvino_runtime.core.cache_clear()
+    module = "openvino_runtime" if broken == "openvino.Core" else "openvino"
+    monkeypatch.setattr(f"vsadcvsr.backends.{module}.{broken}", fail)
     if broken == "_precision":
         monkeypatch.setattr(openvino, "is_faster_in_bf16", lambda: True)
     monkeypatch.setattr("vsadcvsr.backends.ort_session.has_gpu", lambda: False)

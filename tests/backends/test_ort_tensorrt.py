@@ -31,7 +31,7 @@ from vsadcvsr.spec import ModelSpec
 FACTS = ModelMetadata(ModelSpec(name="any", lookahead=1), (StateSpec(2, 8, 4), StateSpec(1, 0)), ("upscaled",))
 BUILT = EngineKey(
     model="5e1f", gpu="RTX", capability="8.9", onnxruntime="1.32.0", tensorrt="101300", precision="fp16",
-    shapes=shape_ranges(FACTS, 64, 96),
+    settings=(), shapes=shape_ranges(FACTS, 64, 96),
 )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ BUILT = EngineKey(
     "change",
     [
         {"model": "0ther"}, {"gpu": "H200"}, {"capability": "9.0"}, {"onnxruntime": "1.33.0"}, {"tensorrt": "110000"},
-        {"precision": "fp32"}, {"shapes": shape_ranges(FACTS, 64, 100)},
+        {"precision": "fp32"}, {"settings": (("trt_sparsity_enable", "1"),)}, {"shapes": shape_ranges(FACTS, 64, 100)},
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
@@ -127,7 +127,7 @@ class Sessions:
         self.asked: list[dict[str, str]] = []
         self.broken = False
 
-    def __call__(self, path: str, settings: Any, *, providers: list[tuple[str, dict[str, str]]]) -> Any:
+    def __call__(self, path: str, settings: Any, *, providers: list[tuple[str, dict[str, str]]], **_: Any) -> Any:
         options = providers[0][1]
         self.asked.append(options)
         if kept := options.get("trt_engine_cache_path"):

@@ -64,7 +64,12 @@ def means(frame: vs.VideoFrame) -> list[float]:
 def digest(clip: vs.VideoNode, n: int) -> str:
     """The bits of frame n."""
     with clip.get_frame(n) as frame:
-        return hashlib.sha256(b"".join(np.asarray(plane).tobytes() for plane in frame)).hexdigest()
+        return digest_of(frame)
+
+
+def digest_of(frame: vs.VideoFrame) -> str:
+    """The bits of a frame."""
+    return hashlib.sha256(b"".join(np.asarray(plane).tobytes() for plane in frame)).hexdigest()
 
 
 def digests(clip: vs.VideoNode, order: Iterable[int]) -> dict[int, str]:

@@ -18,6 +18,7 @@ class MeanEngine:
 
     scale = 4
     lookahead = REACH
+    streams = 1
     split_output = False
     spec = ModelSpec(name="mean", lookahead=REACH)
     label = "still/cpu/fp32"

@@ -41,6 +41,8 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "device": ({"device": "abacus"}, "device is 'abacus', allowed"),
     "device_index": ({"device_index": -1}, "device_index is -1, allowed"),
     "threads": ({"threads": -1}, "threads is -1, allowed"),
+    "num_streams": ({"num_streams": 0}, "num_streams is 0, allowed: 1 to 64"),
+    "backend_options": ({"backend_options": "a=1"}, "backend_options need backend='ort' or 'openvino'"),
     "color_fix": ({"color_fix": "sepia"}, "color_fix is 'sepia', allowed"),
     "sc_threshold": ({"sc_threshold": -1.0}, "sc_threshold is -1.0, allowed"),
     "model": ({"model": "fsat"}, "fast"),
@@ -177,11 +179,12 @@ def test_arguments_reach_the_engine_as_they_were_given(mean_engine: type[MeanEng
     vs.core.adcvsr.Upscale(
         moving(), model="base", backend="ort", device="cpu", device_index=1, precision="fp32", tile=[64, 32],
         tile_pad=8, sc_threshold=0.25, denoise=0.75, strength=0.5, color_fix="frame", threads=3,
+        num_streams=2, backend_options="a=1&b=2",
     )  # fmt: skip
     assert mean_engine.opened[-1] == {
         "model": "base", "scale": None, "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32",
         "tile": [64, 32], "tile_pad": 8, "sc_threshold": 0.25, "denoise": 0.75, "strength": 0.5, "color_fix": "frame",
-        "threads": 3,
+        "threads": 3, "num_streams": 2, "backend_options": "a=1&b=2",
     }  # fmt: skip
 
 
@@ -190,7 +193,7 @@ def test_all_arguments_may_be_left_out(mean_engine: type[MeanEngine]) -> None:
     assert mean_engine.opened[-1] == {
         "model": "fast", "scale": None, "backend": "auto", "device": "auto", "device_index": 0, "precision": "auto",
         "tile": None, "tile_pad": None, "sc_threshold": None, "denoise": 0.0, "strength": 1.0, "color_fix": None,
-        "threads": 0,
+        "threads": 0, "num_streams": 1, "backend_options": "",
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Protocol, cast, runtime_checkable
 from weakref import WeakValueDictionary
 
 from vsadcvsr import argument_checks, calibration
+from vsadcvsr.backends.option_syntax import Settings, parse_settings
 from vsadcvsr.blending import Blend
 from vsadcvsr.color import OutputFormat
 from vsadcvsr.errors import BackendError, UsageError, WeightsError, near_misses
@@ -32,6 +33,7 @@ BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), 
 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "gpu")
 """`gpu` is a GPU of Intel's on OpenVINO, the others but `cpu` are GPUs on ONNX Runtime, `cuda` also on torch."""
+_MAX_STREAMS = 64
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 
@@ -86,15 +88,27 @@ class PlanarBackend(Protocol):
         """
 
 
+@runtime_checkable
+class IndependentBackend(Protocol):
+    """A backend without memory: each output depends on its own frame alone, so that steps may run at once."""
+
+    streams: int
+    """How many steps may run at once, each with a state of its own."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackendOptions:
-    """Device and precision, the same for every backend."""
+    """Device, precision and settings of the library."""
 
     device: str = "auto"
     device_index: int = 0
     precision: str = "auto"
     threads: int = 0
-    """CPU threads; 0 for all cores."""
+    """CPU threads of all streams together; 0 for all cores."""
+    num_streams: int = 1
+    """Frames that a network without memory computes at once on a CPU."""
+    settings: Settings = ()
+    """Options of the library by its own names."""
     blend: Blend | None = None
 
     def __post_init__(self) -> None:
@@ -102,6 +116,10 @@ class BackendOptions:
         _check_name("precision", self.precision, PRECISIONS)
         for name, allowed in (("device_index", "0 or more"), ("threads", "0 (all cores) or more")):
             object.__setattr__(self, name, argument_checks.at_least(0, name, getattr(self, name), allowed))
+        streams = argument_checks.at_least(1, "num_streams", self.num_streams, f"1 to {_MAX_STREAMS}")
+        if streams > _MAX_STREAMS:
+            raise UsageError.of("num_streams", streams, f"1 to {_MAX_STREAMS}")
+        object.__setattr__(self, "num_streams", streams)
 
 
 class _Factory(Protocol):
@@ -129,16 +147,21 @@ def load(
     device_index: int = 0,
     precision: str = "auto",
     threads: int = 0,
+    num_streams: int = 1,
+    backend_options: str = "",
     blend: Blend | None = None,
 ) -> Backend:
     """The model of a weights file, shared by all who load the same file in the same way, until the last one drops it.
+
+    `backend_options` are options of the backend's library by its own names, `key=value&key=value`.
 
     By itself an ONNX file runs on a GPU where ONNX Runtime has one, else on OpenVINO where the CPU is faster in bf16,
     or in int8 and the model is calibrated, else on ONNX Runtime. Raises UsageError, WeightsError or BackendError.
     """
     options = BackendOptions(
-        device=device, device_index=device_index, precision=precision, threads=threads, blend=blend
-    )
+        device=device, device_index=device_index, precision=precision, threads=threads, num_streams=num_streams,
+        settings=parse_settings(backend_options, backend), blend=blend,
+    )  # fmt: skip
     chosen = _backend_for(path, backend, options)
     try:
         return _load_shared(chosen, path, options)
@@ -160,7 +183,17 @@ def _load_shared(name: str, path: Path, options: BackendOptions) -> Backend:
         backend = cast(_Factory, getattr(import_module(module), factory))(path, options)
         _loaded[key] = backend
         _log.info("model %r runs on %s", backend.spec.name, backend.label)
+        if options.num_streams > streams_of(backend):
+            _warn_once(
+                f"num_streams={options.num_streams} changes nothing for model {backend.spec.name!r} ({backend.label}): "
+                "only image networks compute several frames at once, on backends 'ort' and 'openvino' on a CPU"
+            )
         return backend
+
+
+def streams_of(backend: Backend) -> int:
+    """How many steps may run at once."""
+    return backend.streams if isinstance(backend, IndependentBackend) else 1
 
 
 def automatic_backend(path: Path) -> str:

@@ -41,7 +41,8 @@ class _State(NamedTuple):
 class ImageBackend:
     """A network that takes one frame at a time.
 
-    `prepare` returns the function for images of a (height, width); `type` is the element type that it takes.
+    `prepare` returns the function for images of a (height, width); `type` is the element type that it takes. `streams`
+    images may be computed at once.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class ImageBackend:
         *,
         prepare: Callable[[int, int], Run],
         type: str,
+        streams: int = 1,
     ) -> None:
+        self.streams = streams
         self.spec = spec
         self.label = label
         self._facts = facts

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,63 +17,26 @@ import numpy as np
 from vsadcvsr import calibration
 from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends.onnx_metadata import KEY, network_output, read_metadata
+from vsadcvsr.backends.openvino_runtime import (
+    PrePostProcessor,
+    core,
+    device_name,
+    mapped_error,
+    openvino,
+    precision_on_gpu,
+    settings,
+    zero_copy,
+)
 from vsadcvsr.blending import Blend
-from vsadcvsr.environment import hidden
-from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
+from vsadcvsr.errors import BackendError, WeightsError, one_line
 from vsadcvsr.output import NetworkOutput
 from vsadcvsr.spec import Array
 
-_TELEMETRY = "openvino_telemetry"
-"""A package that reports an import to the maker, from a fork of the process."""
-
-
-def _import_error(error: ImportError) -> BackendError:
-    """The error for a failed import of OpenVINO, with what to do."""
-    if not find_spec("openvino"):
-        return MissingError("backend 'openvino' needs OpenVINO; run `pip install vsadcvsr[openvino]`")
-    if "mismatches with OpenVINO Runtime" in str(error):
-        return BackendError(
-            f"backend 'openvino' cannot load OpenVINO: another build of it is in this process{_loaded_runtime()}; "
-            "in Python `import openvino` before the first use of vs.core, for vspipe uninstall that plugin"
-        )
-    return BackendError(f"backend 'openvino' cannot load OpenVINO ({one_line(error, 200)}); `pip install` it again")
-
-
-def _loaded_runtime() -> str:
-    """Where the OpenVINO lies that the process has loaded, in brackets, as far as the system says."""
-    try:
-        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    path = next((line.split(maxsplit=5)[5] for line in maps.splitlines() if "libopenvino.so" in line), "")
-    return f" ({path})" if path else ""
-
-
-try:
-    with hidden(_TELEMETRY):
-        import openvino
-        from openvino.preprocess import PrePostProcessor
-except ImportError as error:
-    raise _import_error(error) from error
-
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CPU_TYPES = ("fp32", "bf16")
-_GPU_TYPES = ("fp16", "fp32")
 _VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8, as Linux calls them
 _MAP_CHANNELS = 8  # channels from which a state is a feature map
 _SPARE_FRAMES = 7  # steps until what is held moves to the front
-_NO_MEMORY = ("alloc", "out of memory")
-
-
-def settings(element_type: str, options: BackendOptions) -> dict[str, str]:
-    """Settings of a compiled graph whose convolutions run in `element_type`."""
-    threads = {"INFERENCE_NUM_THREADS": str(options.threads)} if options.threads else {}
-    return {
-        "INFERENCE_PRECISION_HINT": element_type,
-        "PERFORMANCE_HINT": "LATENCY",
-        "EXECUTION_MODE_HINT": "PERFORMANCE",
-        **threads,
-    }
 
 
 class _StateBuffer:
@@ -111,28 +73,6 @@ class _State:
         self.request = request
         self.size = size
         self.buffers = buffers
-
-
-def device_name(options: BackendOptions) -> str:
-    """The device as OpenVINO calls it. Raises BackendError."""
-    present = core().available_devices
-    gpus = [name for name in present if name.startswith("GPU")]
-    if options.device in {"auto", "cpu"}:
-        return "CPU"
-    if options.device != "gpu" or not gpus:
-        names = "cpu, gpu" if gpus else "cpu"
-        raise BackendError(f"device {options.device!r} is not available to backend 'openvino', available: {names}")
-    if options.device_index >= len(gpus):
-        raise BackendError(f"device_index {options.device_index} does not exist, available: 0 to {len(gpus) - 1}")
-    return str(gpus[options.device_index])
-
-
-def precision_on_gpu(requested: str) -> str:
-    """The precision on a GPU; by itself fp16. Raises BackendError."""
-    if requested not in {"auto", *_GPU_TYPES}:
-        names = ", ".join(_GPU_TYPES)
-        raise BackendError(f"precision {requested!r} is not available to OpenVINO on GPUs, available: {names}")
-    return _GPU_TYPES[0] if requested == "auto" else requested
 
 
 class OpenVino:
@@ -218,14 +158,6 @@ class OpenVino:
             raise mapped_error(error) from error
 
 
-@cache
-def core() -> Any:  # noqa: ANN401 - no types
-    try:
-        return openvino.Core()
-    except RuntimeError as error:
-        raise BackendError(f"OpenVINO does not start ({one_line(error, 200)})") from error
-
-
 def _with_native_layout(model: Any, map_states: list[int], element_type: str) -> Any:  # noqa: ANN401 - no types
     """The model with its feature-map states in the layout and type of the convolutions, which saves conversions."""
     steps = PrePostProcessor(model)
@@ -234,11 +166,6 @@ def _with_native_layout(model: Any, map_states: list[int], element_type: str) ->
             side.tensor().set_element_type(getattr(openvino.Type, element_type)).set_layout(openvino.Layout("NHWC"))
             side.model().set_layout(openvino.Layout("NCHW"))
     return steps.build()
-
-
-def zero_copy(array: Array) -> Any:  # noqa: ANN401 - no types
-    """The array as OpenVINO sees it, without a copy."""
-    return openvino.Tensor(array, shared_memory=True)
 
 
 def supports_bf16() -> bool:
@@ -312,10 +239,3 @@ def _precision(path: Path, requested: str, supported: tuple[str, ...], has_range
             f"available: {', '.join(present)}"
         )
     return requested
-
-
-def mapped_error(error: RuntimeError) -> Exception:
-    message = one_line(error, 300)
-    if any(sign in message.lower() for sign in _NO_MEMORY):
-        return MemoryError(message)
-    return BackendError(f"OpenVINO failed: {message}")

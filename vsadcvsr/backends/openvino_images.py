@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
-from openvino.preprocess import PrePostProcessor
 
 from vsadcvsr.backends import BackendOptions
+from vsadcvsr.backends.buffer_pool import BufferPool
 from vsadcvsr.backends.image_backend import ImageBackend, Run
 from vsadcvsr.backends.image_facts import ImageFacts, Port, Shape, inspect
-from vsadcvsr.backends.openvino import (
-    TYPES,
+from vsadcvsr.backends.openvino import TYPES, supports_bf16
+from vsadcvsr.backends.openvino_runtime import (
+    PrePostProcessor,
     core,
     device_name,
     mapped_error,
+    openvino,
     precision_on_gpu,
     settings,
-    supports_bf16,
     zero_copy,
 )
 from vsadcvsr.errors import BackendError, one_line
@@ -51,10 +51,11 @@ def image_backend(path: Path, options: BackendOptions, model: Any) -> ImageBacke
             f"precision {precision!r} is not available to backend 'openvino' for {path.name}, "
             f"available: {', '.join(available)}"
         )
-    prepare = _Compiler(model, facts, device, settings(TYPES[precision], options))
+    streams = options.num_streams if device == "CPU" else 1
+    prepare = _Compiler(model, facts, device, settings(TYPES[precision], options, streams=streams))
     spec = facts.spec(path.stem, available)
     label = f"openvino/{'cpu' if device == 'CPU' else 'gpu'}/{precision}"
-    return ImageBackend(facts, spec, label, prepare=prepare.prepare, type="float32")
+    return ImageBackend(facts, spec, label, prepare=prepare.prepare, type="float32", streams=streams)
 
 
 def _available(device: str) -> tuple[str, ...]:
@@ -86,10 +87,10 @@ class _Compiler:
             request = self._compiled(height, width).create_infer_request()
         except RuntimeError as error:
             raise mapped_error(error) from error
-        shape = self._facts.shape(height * self._facts.scale, width * self._facts.scale)
+        outputs = BufferPool(self._facts.shape(height * self._facts.scale, width * self._facts.scale))
 
         def run(image: NDArray[np.generic]) -> NDArray[np.generic]:
-            output = np.empty(shape, np.float32)
+            output = outputs.take()
             try:
                 request.set_input_tensor(zero_copy(np.asarray(image, np.float32)))
                 request.set_output_tensor(zero_copy(output))

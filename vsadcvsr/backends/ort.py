@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr.backends import Backend, BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends import ort_tensorrt as engines
-from vsadcvsr.backends.image_backend import ImageBackend, shapes_of
+from vsadcvsr.backends.image_backend import ImageBackend, Run, shapes_of
 from vsadcvsr.backends.image_facts import PRECISIONS, Port, inspect
 from vsadcvsr.backends.onnx_metadata import KEY, ModelMetadata, StateSpec, network_output, read_metadata
 from vsadcvsr.backends.ort_session import (
@@ -25,6 +27,7 @@ from vsadcvsr.backends.ort_session import (
     VERSION,
     Session,
     Value,
+    cores,
     mapped_error,
     new_session,
     open_session,
@@ -154,24 +157,62 @@ class OnnxRuntime:
 
 
 def _image_backend(path: Path, options: BackendOptions, device: str, session: Session) -> ImageBackend:
-    """The image network of a session. Raises WeightsError, or BackendError for another precision or device."""
+    """The image network of a session, on a CPU with `num_streams` sessions of its own.
+
+    Raises WeightsError, or BackendError for another precision or device.
+    """
     if device == "tensorrt":
         raise BackendError(f"device 'tensorrt' is for files of `adcvsr export`, not for {path.name}; take 'cuda'")
 
-    def run(array: NDArray[np.generic]) -> NDArray[np.generic]:
-        try:
-            output: NDArray[np.generic] = session.run(None, {session.get_inputs()[0].name: array})[0]
-            return output
-        except RUN_ERRORS as error:
-            raise mapped_error(error) from error
-
+    run = _runner(session)
     facts = inspect(path, _ports(session.get_inputs()), _ports(session.get_outputs()), shapes_of(run))
     precision = PRECISIONS[facts.type]
     if options.precision not in {"auto", precision}:
         raise BackendError(f"precision {options.precision!r} is not that of {path.name}, available: {precision}")
+    streams = options.num_streams if device == "cpu" else 1
+    if streams > 1:
+        run = _one_at_a_time_each([_runner(each) for each in _stream_sessions(path, options)])
     return ImageBackend(
-        facts, facts.spec(path.stem, (precision,)), f"ort/{device}/{precision}", prepare=lambda *_: run, type=facts.type
-    )
+        facts, facts.spec(path.stem, (precision,)), f"ort/{device}/{precision}", prepare=lambda *_: run,
+        type=facts.type, streams=streams,
+    )  # fmt: skip
+
+
+def _runner(session: Session) -> Run:
+    """The function that computes the output of a session for an image."""
+    name = session.get_inputs()[0].name
+
+    def run(image: NDArray[np.generic]) -> NDArray[np.generic]:
+        try:
+            output: NDArray[np.generic] = session.run(None, {name: image})[0]
+            return output
+        except RUN_ERRORS as error:
+            raise mapped_error(error) from error
+
+    return run
+
+
+def _stream_sessions(path: Path, options: BackendOptions) -> list[Session]:
+    """A session for each stream, with its share of the threads."""
+    threads = max(1, (options.threads or cores()) // options.num_streams)
+    share = replace(options, device="cpu", threads=threads)
+    return [open_session(path, share)[1] for _ in range(options.num_streams)]
+
+
+def _one_at_a_time_each(runs: Sequence[Run]) -> Run:
+    """A function that passes each image to one of `runs` that is idle, and waits for one."""
+    idle: SimpleQueue[Run] = SimpleQueue()
+    for run in runs:
+        idle.put(run)
+
+    def run_idle(image: NDArray[np.generic]) -> NDArray[np.generic]:
+        run = idle.get()
+        try:
+            return run(image)
+        finally:
+            idle.put(run)
+
+    return run_idle
 
 
 def _ports(nodes: Sequence[Any]) -> list[Port]:
@@ -220,6 +261,7 @@ class _TensorRTSessions:
             onnxruntime=VERSION,
             tensorrt=engines.tensorrt_version(),
             precision=self._precision,
+            settings=self._options.settings,
             shapes=engines.shape_ranges(self._metadata, height, width),
         )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vsadcvsr.backends import BackendOptions
+from vsadcvsr.backends import BackendOptions, ort_options
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.spec import Array
@@ -58,6 +59,12 @@ _FILE_ERRORS = (
 
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
 _UNKNOWN_OPERATOR = ("not a registered", "Could not find an implementation")
+
+_SESSION_ENTRIES = {
+    "session.intra_op.allow_spinning": "0",  # hosts have work of their own for the cores that would spin
+    "session.set_denormal_as_zero": "1",
+}
+"""Our own entries of a session's configuration."""
 
 _log = logging.getLogger(__name__)
 
@@ -122,46 +129,58 @@ def new_session(
 
     Nothing is printed: engine builders write to the session's log, which is silent.
     """
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options.threads or _cores()
-    settings.inter_op_num_threads = 1
-    settings.enable_mem_pattern = device != "directml"  # which does not support it
-    settings.log_severity_level = 4  # what fails is raised as well
-    # Hosts have work of their own for the cores that a spinning pool would hold.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    settings.add_session_config_entry("session.set_denormal_as_zero", "1")
+    ort_options.check(options.settings, device, _PROVIDERS[device])
+    settings = _session_options(device, options)
     if device != "cpu" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
     providers = [(name, _provider_options(name, precision, options, tensorrt or {})) for name in _PROVIDERS[device]]
     try:
         model = options.blend.graph(path) if options.blend else str(path)
-        return onnxruntime.InferenceSession(model, settings, providers=providers)
+        return onnxruntime.InferenceSession(model, settings, providers=providers, enable_fallback=0)
     except (*_FILE_ERRORS, *RUN_ERRORS) as error:
         if device == "cpu" and isinstance(error, _FILE_ERRORS):
             message = one_line(error, 300)
             lacking = any(sign in message for sign in _UNKNOWN_OPERATOR)
             hint = "it has operators that this ONNX Runtime lacks" if lacking else "it is truncated or no ONNX file"
             raise WeightsError(f"{path} cannot be read as ONNX ({message}); {hint}") from error
+        if device == "cpu" and options.settings:
+            message = f"ONNX Runtime does not start with these backend_options ({one_line(error, 300)})"
+            raise BackendError(message) from error
         if device != "cpu":
-            new_session(path, "cpu", "fp32", options)  # raises where the file is at fault
+            new_session(path, "cpu", "fp32", replace(options, settings=()))  # raises where the file is at fault
         _log.warning("device %r did not start: %s", device, one_line(error, 300))
         return None
+
+
+def _session_options(device: str, options: BackendOptions) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = options.threads or cores()
+    settings.inter_op_num_threads = 1
+    settings.enable_mem_pattern = device != "directml"  # which does not support it
+    settings.log_severity_level = 4  # what fails is raised as well
+    chosen = {name for name, _ in options.settings}
+    for name, value in _SESSION_ENTRIES.items():
+        if name not in chosen:
+            settings.add_session_config_entry(name, value)
+    ort_options.apply(settings, options.settings, onnxruntime)
+    return settings
 
 
 def _provider_options(
     provider: str, precision: str, options: BackendOptions, tensorrt: Mapping[str, str]
 ) -> Mapping[str, str]:
     device = {"device_id": str(options.device_index)}
+    chosen = ort_options.of_provider(options.settings, provider)
     if provider == "CUDAExecutionProvider":
         strict = {"use_tf32": "0"} if options.precision == "fp32" else {}
         memory = {"arena_extend_strategy": "kSameAsRequested"}  # else it doubles what it has
-        return {**device, **strict, **memory, "cudnn_conv_algo_search": "HEURISTIC"}
+        return {**device, **strict, **memory, "cudnn_conv_algo_search": "HEURISTIC", **chosen}
     if provider == "TensorrtExecutionProvider":
-        return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **tensorrt}
-    return device if provider == "DmlExecutionProvider" else {}
+        return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **tensorrt, **chosen}
+    return {**device, **chosen} if provider == "DmlExecutionProvider" else chosen
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

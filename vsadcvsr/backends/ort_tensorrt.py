@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsadcvsr.backends.onnx_metadata import ModelMetadata
+from vsadcvsr.backends.option_syntax import Settings
 
 _MAX_STEP_FRAMES = 8
 _LIBRARIES = {"win32": ("nvcuda.dll", "nvinfer_{}.dll")}.get(sys.platform, ("libcuda.so.1", "libnvinfer.so.{}"))
@@ -46,6 +47,8 @@ class EngineKey:
     onnxruntime: str
     tensorrt: str
     precision: str
+    settings: Settings
+    """Options of the provider, by its own names."""
     shapes: tuple[ShapeRange, ...]
 
     @property

@@ -104,8 +104,9 @@ def mlrt_report(choice: BenchOptions, python: str, *, frames: int) -> Report:
 def file_report(choice: BenchOptions, python: str, *, frames: int, rounds: int) -> Report:
     """The model's ONNX file through vs-mlrt's plugins and through our backends, 8-bit YUV in and out."""
     comparison = mlrt.compare_file(
-        python, Path(choice.model), (choice.width, choice.height), frames=frames, rounds=rounds
-    )
+        python, Path(choice.model), (choice.width, choice.height), frames=frames, rounds=rounds,
+        streams=choice.num_streams,
+    )  # fmt: skip
     parts = {name: Timing.of(times) for name, times in comparison.times.items()}
     ratios: dict[str, float] = {}
     for plugin in mlrt.PLUGINS:
@@ -166,6 +167,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--scale", type=int, choices=SCALES, help="of the output, by the network that suits it; default: the largest"
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model; 0, the default: all cores")
+    parser.add_argument("--num-streams", type=int, default=1, help="frames of an image network at once; default: 1")
+    parser.add_argument("--backend-options", default="", help="options of the backend's library, key=value&key=value")
     parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1; default: %(default)s")
     parser.add_argument("--size", default="480x270", help="size of the source, WIDTHxHEIGHT; default: %(default)s")
     parser.add_argument("--count", type=int, default=16, help="frames per round; default: %(default)s")
@@ -181,9 +184,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _choice(arguments: argparse.Namespace) -> BenchOptions:
-    check_minimums(arguments, {"count": 1, "rounds": 1, "threads": 0})
+    check_minimums(arguments, {"count": 1, "rounds": 1, "threads": 0, "num_streams": 1})
     width, height = parse_size("--size", arguments.size)
-    names = ("model", "scale", "backend", "device", "precision", "threads", "denoise")
+    names = (
+        "model", "scale", "backend", "device", "precision", "threads", "num_streams", "backend_options", "denoise",
+    )  # fmt: skip
     return BenchOptions(**{name: getattr(arguments, name) for name in names}, width=width, height=height)
 
 

@@ -25,6 +25,8 @@ class BenchOptions:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    num_streams: int = 1
+    backend_options: str = ""
     denoise: float = 0.0
     width: int = 480
     height: int = 270

@@ -73,17 +73,18 @@ def measure_plugin(
     *,
     frames: int,
     backend: str = "",
+    streams: int = 1,
     source: Path | None = None,
     output: Path | None = None,
 ) -> list[float]:
     """Milliseconds of at most `frames` single frames of (width, height) through `plugin`, in the environment of
-    `python`. The plugin "adcvsr" has a `backend`.
+    `python`; with several streams the mean of as many frames. The plugin "adcvsr" has a `backend`.
 
     `source` has the frames, 8-bit 4:2:0 without padding, and `output` gets the first that comes out. Raises
     BackendError if that has no such plugin, or if the plugin fails or takes longer than TIMEOUT.
     """
     order: dict[str, object] = {"plugin": plugin, "network": str(network), "size": size, "frames": frames}
-    order |= {"seconds": SECONDS, "backend": backend}
+    order |= {"seconds": SECONDS, "backend": backend, "streams": streams}
     if source:
         images = source.stat().st_size // (size[0] * size[1] * 3 // 2)
         order |= {"source": str(source), "images": images, "output": str(output or "")}
@@ -119,7 +120,9 @@ class FileComparison:
         return int(apart.max()), float((apart > 0).mean())
 
 
-def compare_file(python: str, network: Path, size: tuple[int, int], *, frames: int, rounds: int) -> FileComparison:
+def compare_file(
+    python: str, network: Path, size: tuple[int, int], *, frames: int, rounds: int, streams: int = 1
+) -> FileComparison:
     """The file through every program, on noise, in turns of `frames` frames."""
     comparison = FileComparison()
     programs = [(rival_name(plugin), python, plugin, "") for plugin in PLUGINS]
@@ -133,8 +136,8 @@ def compare_file(python: str, network: Path, size: tuple[int, int], *, frames: i
                     continue
                 try:
                     times = measure_plugin(
-                        program, plugin, network.resolve(), size, frames=frames, backend=backend, source=source,
-                        output=output,
+                        program, plugin, network.resolve(), size, frames=frames, backend=backend, streams=streams,
+                        source=source, output=output,
                     )  # fmt: skip
                 except BackendError as error:
                     comparison.left_out[name] = str(error)

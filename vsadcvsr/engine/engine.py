@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from vsadcvsr import backends, blending, postprocess, scenes, tiling
 from vsadcvsr.backends import Backend, receptive_field
 from vsadcvsr.blending import Blend
 from vsadcvsr.color import ColorFormat
 from vsadcvsr.engine.cache import FrameCache, default_capacity
+from vsadcvsr.engine.independent import IndependentFrames
 from vsadcvsr.engine.runner import CheckedFrame, EngineOptions, FrameChecker, InputFrame, StreamRunner, planar_output
 from vsadcvsr.engine.schedule import StreamPosition, warm_up_start
 from vsadcvsr.errors import UsageError
@@ -33,6 +36,8 @@ def load(
     device_index: int = 0,
     precision: str = "auto",
     threads: int = 0,
+    num_streams: int = 1,
+    backend_options: str = "",
 ) -> Backend:
     """The model of that name or file, see `backends.load`. Of a model with networks of several scales, the one of the
     smallest scale that is not below `scale`, else of the largest. `denoise`, 0 to 1, blends its weights with its second
@@ -44,7 +49,8 @@ def load(
     blend = Blend(store.restoring(model, suffixes, scale=scale), denoise) if restores else None
     return backends.load(
         store.find(model, suffixes, scale=scale, restores=restores), blend=blend, backend=backend, device=device,
-        device_index=device_index, precision=precision, threads=threads,
+        device_index=device_index, precision=precision, threads=threads, num_streams=num_streams,
+        backend_options=backend_options,
     )  # fmt: skip
 
 
@@ -53,7 +59,7 @@ class EndOfClip(Exception):  # noqa: N818 - control flow, as StopIteration is
 
 
 class Engine:
-    """Upscales one clip. All methods are thread-safe; `render` renders one frame at a time.
+    """Upscales one clip. All methods are thread-safe; `render` renders `streams` frames at a time.
 
     Output frame n is the network applied to the whole scene that contains frame n, as one clip: the same bits in any
     order.
@@ -67,6 +73,9 @@ class Engine:
         self._lock = threading.Lock()
         self._runner: StreamRunner | None = None
         self._cache: FrameCache | None = None
+        self._independent = (
+            IndependentFrames(backend, self._options) if isinstance(backend, backends.IndependentBackend) else None
+        )
 
     @classmethod
     def open(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
@@ -79,6 +88,8 @@ class Engine:
         device_index: int = 0,
         precision: str = "auto",
         threads: int = 0,
+        num_streams: int = 1,
+        backend_options: str = "",
         denoise: float = 0.0,
         tile: Sequence[int] | None = None,
         tile_pad: int | None = None,
@@ -91,12 +102,15 @@ class Engine:
 
         `scale` picks one of a model's networks, see `load`; what the engine makes has the scale of that network.
         `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `strength` is 0 to 1.
-        `capacity` is the number of finished frames that `render` keeps; by default what fits into 256 MiB, 4 to 32.
+        `num_streams` is how many frames an image network computes at once, `backend_options` the options of the
+        backend's library, `key=value&key=value`. `capacity` is the number of finished frames that `render` keeps; by
+        default what fits into 256 MiB, 4 to 32, and `num_streams` of an image network.
+
         Raises UsageError, WeightsError or BackendError.
         """
         loaded = load(
             model, scale=scale, denoise=denoise, backend=backend, device=device, device_index=device_index,
-            precision=precision, threads=threads,
+            precision=precision, threads=threads, num_streams=num_streams, backend_options=backend_options,
         )  # fmt: skip
         if loaded.spec.reach_unknown and (tile is not None or loaded.spec.fixed_size):
             loaded.spec = user_models.measured(model, loaded.spec) or receptive_field.measure(loaded)
@@ -115,6 +129,11 @@ class Engine:
         return self.spec.scale
 
     @property
+    def streams(self) -> int:
+        """How many frames are computed at once: one, unless the network has no memory."""
+        return self._independent.streams if self._independent else 1
+
+    @property
     def lookahead(self) -> int:
         """Frames after n, and before it, that output n depends on."""
         return self.spec.lookahead
@@ -127,9 +146,13 @@ class Engine:
             yield _clamped_rgb(output)
 
     def stream_output(self, frames: Iterable[InputFrame | Array]) -> Iterator[OutputFrame]:
-        """As `stream`, for hosts that convert frames themselves: base and detail if the network produces them, and
-        planes if `planar_output` is true for the frame's colour format.
+        """As `stream`, for hosts that convert frames themselves: RGB, not clamped, base and detail if the network makes
+        them, and planes if `planar_output` is true for the frame's colour format.
         """
+        if self._independent:
+            self._require_backend()
+            yield from self._independent.stream(frames)
+            return
         runner = self._new_runner(StreamPosition(self.lookahead, 0, 0))
         for item in frames:
             frame = item if isinstance(item, InputFrame) else InputFrame(item)
@@ -169,9 +192,26 @@ class Engine:
         """As `render`, for hosts that convert frames themselves, see `stream_output`."""
         if n < 0:
             raise UsageError.of("n", n, "0 or more")
+        if self._independent:
+            return self._render_independent(self._independent, n, fetch)
         with self._lock:
             frame = self._cache.get(n) if self._cache else None
             return self._render(n, fetch) if frame is None else frame
+
+    def _render_independent(self, frames: IndependentFrames, n: int, fetch: Fetch) -> OutputFrame:
+        with self._lock:
+            self._require_backend()
+            cached = self._cache.get(n) if self._cache else None
+        if cached is not None:
+            return cached
+        try:
+            source = fetch(n)
+        except EndOfClip:
+            raise _past_end(n) from None
+        frame = frames.output(source)
+        with self._lock:
+            self._store(n, frame)
+        return frame
 
     def needed_frames(self, n: int) -> range:
         """The frames that `output(n, …)` would fetch now, some of which may be past the end: for hosts that must
@@ -198,7 +238,7 @@ class Engine:
     def close(self) -> None:
         """Drops frames and state, and leaves the model to other engines."""
         with self._lock:
-            self._backend = self._runner = self._cache = None
+            self._backend = self._runner = self._cache = self._independent = None
 
     def _render(self, n: int, fetch: Fetch) -> OutputFrame:
         runner, self._runner = (
@@ -239,7 +279,7 @@ class Engine:
                 frame = checker.check(fetch(i))
             except EndOfClip:
                 if i == n:
-                    raise UsageError(f"the clip has no frame {n}; it ends before that") from None
+                    raise _past_end(n) from None
                 checker, pending = FrameChecker(self._options.threshold), []
                 continue
             pending = [frame] if frame.cut or i == 0 else [*pending, frame]
@@ -263,17 +303,24 @@ class Engine:
         for buffer in buffers(frame):
             buffer.flags.writeable = False
         if self._cache is None:
-            self._cache = FrameCache(self._options.capacity or default_capacity(frame))
+            default = self.streams if self._independent else default_capacity(frame)
+            self._cache = FrameCache(self._options.capacity or default)
         self._cache.put(n, frame)
 
 
+def _past_end(n: int) -> UsageError:
+    return UsageError(f"the clip has no frame {n}; it ends before that")
+
+
 def _clamped_rgb(frame: OutputFrame) -> Array:
-    """RGB, clamped. Planes come only where a colour format was given, which `stream` and `render` do not take."""
+    """RGB, clamped; a copy if the frame is cached. Planes come only where a colour format was given, which `stream` and
+    `render` do not take.
+    """
     if isinstance(frame, Planes):
         raise UsageError(
             "frames with a color_format have no RGB output in `stream` and `render`; use `stream_output` or `output`"
         )
-    if isinstance(frame, BaseAndDetail):
-        frame = to_rgb(frame)
-        postprocess.clamp_and_check(frame)
-    return frame
+    rgb = to_rgb(frame) if isinstance(frame, BaseAndDetail) else frame
+    target = rgb if rgb.flags.writeable else np.empty_like(rgb)
+    postprocess.copy_clamped(rgb, list(target))
+    return target

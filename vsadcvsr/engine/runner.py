@@ -179,15 +179,15 @@ class StreamRunner:
         source = self._pending_sources.popleft() if self._options.needs_source else None
         if number < self.position.first_valid:
             return result
+        if isinstance(result, (Planes, BaseAndDetail)):
+            postprocess.check(result)
         if source is None or isinstance(result, Planes):
-            postprocess.clamp_and_check(result)
             return result
         frame = output.to_rgb(result)
         if self._options.color_fix == "frame":
             frame = postprocess.match_statistics(frame, source)
         if self._options.strength != 1:
             frame = postprocess.blend_strength(frame, source, self._options.strength)
-        postprocess.clamp_and_check(frame)
         return frame
 
     def _out_of_memory(self) -> str:

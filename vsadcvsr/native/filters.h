@@ -7,9 +7,10 @@
 /* source(clip, matrix): the clip with `_Matrix` set on every frame that needs one; refuses interlaced frames. */
 void VS_CC set_matrix_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 
-/* stream(clip, func, format, scale, ahead): frame n is func(n, numbers, frames, attempt)["frame"] with the properties of the clip's frame n;
+/* stream(clip, func, format, scale, ahead, streams): frame n is func(n, numbers, frames, attempt)["frame"] with the properties of the clip's frame n;
    `frames` are the clip's frames number `numbers`: n, and others up to n + ahead. Where they are not enough, it gives the numbers of
-   those that it lacks as "request", and is called with all of them, `attempt` one higher. */
+   those that it lacks as "request", and is called with all of them, `attempt` one higher. With several streams, one by default,
+   it is called for several frames at once. */
 void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 
 #endif

@@ -172,7 +172,7 @@ static void VS_CC stream_free(void *instance, VSCore *core, const VSAPI *vsapi) 
 
 void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
     Stream *stream = malloc(sizeof *stream);
-    int scale = vsapi->mapGetIntSaturated(in, "scale", 0, NULL);
+    int missing, scale = vsapi->mapGetIntSaturated(in, "scale", 0, NULL);
     (void)data;
     if (!stream) {
         vsapi->mapSetError(out, OUT_OF_MEMORY);
@@ -187,9 +187,10 @@ void VS_CC stream_create(const VSMap *in, VSMap *out, void *data, VSCore *core, 
     vsapi->getVideoFormatByID(&stream->out.format, (uint32_t)vsapi->mapGetInt(in, "format", 0, NULL), core);
     atomic_init(&stream->latest, -1);
     VSFilterDependency needs = {stream->clip, stream->ahead ? rpGeneral : rpStrictSpatial};
-    /* Parallel requests: upstream goes on while a picture is made, and pictures are made one at a time. */
-    VSNode *node = vsapi->createVideoFilter2("Upscale", &stream->out, stream_frame, stream_free, fmParallelRequests, &needs, 1,
-                                             stream, core);
+    /* Parallel requests: upstream goes on while a picture is made, and pictures are made one at a time, unless the network
+       has several streams. */
+    int mode = vsapi->mapGetIntSaturated(in, "streams", 0, &missing) > 1 ? fmParallel : fmParallelRequests;
+    VSNode *node = vsapi->createVideoFilter2("Upscale", &stream->out, stream_frame, stream_free, mode, &needs, 1, stream, core);
     if (!node) {
         vsapi->mapSetError(out, "Upscale: the filter cannot be made");
         return;

@@ -53,6 +53,8 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     strength: float = 1.0,
     color_fix: str | None = None,
     threads: int = 0,
+    num_streams: int = 1,
+    backend_options: str = "",
 ) -> vs.VideoNode:
     """The clip upscaled, in its own format unless `format` says otherwise, with every frame property kept.
 
@@ -63,8 +65,9 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     network).
 
     `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
-    (width, height) in source pixels. Loads the model and fetches no frame. Raises UsageError, FormatError, WeightsError
-    or BackendError.
+    (width, height) in source pixels. `num_streams` frames of an image network are computed at once on a CPU; the bits
+    are the same. `backend_options` are passed to the backend's library, `key=value&key=value`. Loads the model and
+    fetches no frame. Raises UsageError, FormatError, WeightsError or BackendError.
     """
     load()
     check_clip(clip)
@@ -73,7 +76,8 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     engine = Engine.open(
         model, scale=request.least_scale(clip.width, clip.height), backend=backend, device=device,
         device_index=device_index, precision=precision, threads=threads, denoise=denoise, tile=tile,
-        tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
+        tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix, num_streams=num_streams,
+        backend_options=backend_options,
     )  # fmt: skip
     shape = resolve_shape(clip, request, engine.spec, format=format)
     return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, float(denoise))
@@ -98,7 +102,9 @@ def _build_graph(
     renderer = FrameRenderer(rgb, engine, planar)
 
     def stream(format: int) -> vs.VideoNode:
-        return filters()["stream"](clip=rgb, func=renderer, format=format, scale=engine.scale, ahead=engine.lookahead)
+        return filters()["stream"](
+            clip=rgb, func=renderer, format=format, scale=engine.scale, ahead=engine.lookahead, streams=engine.streams
+        )
 
     planar_node = stream(planar.format) if planar else None
     properties = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import vapoursynth as vs
 
+from vsadcvsr import postprocess
 from vsadcvsr.color import ColorFormat
 from vsadcvsr.engine import EndOfClip, Engine, InputFrame
 from vsadcvsr.errors import AdcvsrError, one_line
@@ -70,14 +71,16 @@ def pixels_of(frame: vs.VideoFrame) -> Array:
 
 
 def output_frame(output: OutputFrame, planar_format: int | None = None) -> vs.VideoFrame:
-    """A new frame of an engine output: RGBS without properties; detail as GRAYS with its base as a property; planes in
-    the format `planar_format`.
+    """A new frame of an engine output: RGBS, clamped, without properties; detail as GRAYS with its base as a property;
+    planes in the format `planar_format`. Raises BackendError if the network produced NaN.
     """
     if isinstance(output, Planes):
         assert planar_format is not None, "planes come where they were asked for"
         return _new_frame(planar_format, output.planes)
     if not isinstance(output, BaseAndDetail):
-        return _new_frame(vs.RGBS, tuple(output))
+        frame = vs.core.create_video_frame(vs.RGBS, output.shape[2], output.shape[1])
+        postprocess.copy_clamped(output, [np.asarray(frame[index]) for index in range(3)])
+        return frame
     frame = _new_frame(vs.GRAYS, (output.detail,))
     frame.props[BASE_PROPERTY] = _new_frame(vs.RGBS, tuple(output.base))
     return frame
@@ -117,7 +120,8 @@ class FrameRenderer:
         self.clip = clip
         self.engine = engine
         self.planar = planar
-        self._lock = threading.Lock()  # two filters may ask; it is never held while a frame is waited for
+        # Two filters may ask. It is never held while a frame is waited for; engines of several streams need none.
+        self._lock: AbstractContextManager[object] = threading.Lock() if engine.streams == 1 else nullcontext()
 
     def __call__(
         self, n: int, numbers: int | Sequence[int], frames: vs.VideoFrame | Sequence[vs.VideoFrame], attempt: int = 0

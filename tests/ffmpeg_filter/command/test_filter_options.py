@@ -26,6 +26,8 @@ _ANY = st.builds(
     denoise=st.floats(0, 1, allow_subnormal=False),
     strength=st.floats(0, 1, allow_subnormal=False),
     color_fix=st.none() | st.text(max_size=5),
+    num_streams=_COUNTS,
+    backend_options=st.sampled_from(["", "a.b=1&c=d=e", "CACHE_DIR=C:/a, b"]),
     enable=st.none() | st.sampled_from(["between(t,1,2)", "gt(n, 3)"]),
 )
 
@@ -44,6 +46,11 @@ def test_values_are_typed() -> None:
     assert parse("model=quality:scale=2:strength=0.5:tile=256x128") == FilterOptions(
         model="quality", scale=2, strength=0.5, tile=(256, 128)
     )
+
+
+def test_options_of_a_library_need_no_quotes() -> None:
+    options = parse("net.onnx:backend=ort:num_streams=2:backend_options=session.intra_op.allow_spinning=1&a=b")
+    assert (options.num_streams, options.backend_options) == (2, "session.intra_op.allow_spinning=1&a=b")
 
 
 def test_a_first_value_without_a_name_is_the_model() -> None:

@@ -20,7 +20,7 @@ from ffmpeg_filter.upscale.y4m import read, run, write
 from ffmpeg_filter.upscale.y4m_header import Header
 from tests.backends.image_networks import write_image_network
 from tests.ffmpeg_filter.clips import filtered, raws, video_frames
-from tests.plugin.clips import digests, moving
+from tests.plugin.clips import digest_of, digests, moving
 from vsadcvsr import backends
 
 FILES: dict[str, dict[str, Any]] = {
@@ -61,6 +61,25 @@ def test_pyav_gives_the_frames_of_vapoursynth(network: str) -> None:
     clip = moving(width=70, height=46, length=3, matrix=1).std.SetFrameProps(_ChromaLocation=location)
     frames = upscale_frames(video_frames(3, 70, 46), model=network)
     assert same(map(to_raw_frame, frames), filtered(clip, model=network))
+
+
+@pytest.mark.parametrize("backend", ["ort", "openvino"])
+def test_several_streams_give_the_same_frames_by_every_entry(backend: str, tmp_path: Path) -> None:
+    network = str(write_image_network(tmp_path / "net.onnx", scale=2))
+    clip = moving(width=70, height=46, length=3, matrix=1)
+    expected = filtered(clip, model=network, backend=backend)
+    options: dict[str, Any] = {"model": network, "backend": backend, "num_streams": 2}
+    vs.core.num_threads = 4
+    assert same(filtered(clip, **options), expected)
+    upscaled = vs.core.adcvsr.Upscale(clip, **options)
+    linear = digests(vs.core.adcvsr.Upscale(clip, model=network, backend=backend), range(3))
+    together = {n: upscaled.get_frame_async(n) for n in (2, 0, 1)}
+    assert {n: digest_of(future.result()) for n, future in together.items()} == linear
+    source, out = BytesIO(), BytesIO()
+    header = Header.parse("YUV4MPEG2 W70 H46 F25:1 Ip C420mpeg2 XCOLORRANGE=LIMITED")
+    write(source, header, (replace(raw, tag="") for raw in raws(clip)))
+    run(BytesIO(source.getvalue()), out, matrix=1, **options)
+    assert same(read(BytesIO(out.getvalue()))[1], expected)
 
 
 @pytest.mark.parametrize("format", [vs.YUV420P8, vs.YUV444P16, vs.GRAY8, vs.GRAYS, vs.RGB24])
