@@ -27,21 +27,21 @@ def dom(address: str, folder: Path, *flags: str) -> str:
 
 def asks_nothing_of_the_world(text: str) -> bool:
     """Whether a page is whole in itself."""
-    held: list[dict[str, str | None]] = []
+    elements: list[dict[str, str | None]] = []
 
     class Reader(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             del tag
-            held.append(dict(attrs))
+            elements.append(dict(attrs))
 
     Reader().feed(text)
     is_alone = not re.findall(r"https?://(?!www\.w3\.org/2000/svg)|@import", text)
-    return is_alone and not [given for given in held if {"src", "href"} & given.keys()]
+    return is_alone and not [attributes for attributes in elements if {"src", "href"} & attributes.keys()]
 
 
 def content(text: str) -> dict[str, object]:
     """What a page shows."""
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
     assert match
-    held: dict[str, object] = json.loads(match[1])
-    return held
+    data: dict[str, object] = json.loads(match[1])
+    return data

@@ -124,10 +124,10 @@ def nothing_is_left_running() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def home_stays_empty() -> Iterator[None]:
     yield
-    if found := sorted(path.name for path in _HOME.iterdir()):
+    if names := sorted(path.name for path in _HOME.iterdir()):
         shutil.rmtree(_HOME)
         _HOME.mkdir()
-        pytest.fail(f"this test wrote into the home folder: {', '.join(found)}", pytrace=False)
+        pytest.fail(f"this test wrote into the home folder: {', '.join(names)}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

@@ -74,14 +74,14 @@ def absent(name: str, reason: str = "") -> NoReturn:
 
 def is_required(name: str) -> bool:
     """Whether `ADCVSR_REQUIRE` names it, or says `all`."""
-    asked = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",")}
-    return name.lower() in asked or ("all" in asked and name not in _SYSTEMS and not name.startswith("FFmpeg "))
+    names = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",")}
+    return name.lower() in names or ("all" in names and name not in _SYSTEMS and not name.startswith("FFmpeg "))
 
 
 def is_asked_for(reason: str) -> bool:
     """Whether `ADCVSR_REQUIRE` has a word for what a skip that did not go through here is for the want of."""
-    asked = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",") if word.strip()}
-    return not reason.startswith(ABSENT) and ("all" in asked or any(word in reason.lower() for word in asked))
+    names = {word.strip().lower() for word in os.environ.get(VARIABLE, "").split(",") if word.strip()}
+    return not reason.startswith(ABSENT) and ("all" in names or any(word in reason.lower() for word in names))
 
 
 @cache

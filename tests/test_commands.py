@@ -54,10 +54,10 @@ def test_a_fault_of_ours_is_not_hidden() -> None:
 
 
 def test_numbers_have_a_least() -> None:
-    given = Namespace(count=1, workers=[1, 2], chunk_seconds=0.0)
-    check_minimums(given, {"count": 1, "workers": 1})
+    arguments = Namespace(count=1, workers=[1, 2], chunk_seconds=0.0)
+    check_minimums(arguments, {"count": 1, "workers": 1})
     with pytest.raises(UsageError, match=r"^--chunk-seconds is 0\.0, allowed: 0\.1 or more$"):
-        check_minimums(given, {"count": 1, "chunk_seconds": 0.1})
+        check_minimums(arguments, {"count": 1, "chunk_seconds": 0.1})
 
 
 @pytest.mark.parametrize("text", ["", "480", "0x270", "480x", "-1x2", "480x270x3"])

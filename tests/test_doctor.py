@@ -75,8 +75,8 @@ def test_where_nothing_runs_the_model_the_status_is_1(monkeypatch: pytest.Monkey
 
 
 def test_a_missing_video_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = subprocess.CompletedProcess([], 0, b"81 openvino /plugins/libadcvsr.so\n\n", b"")
-    monkeypatch.setattr(doctor, "_run", lambda *_: told)
+    process = subprocess.CompletedProcess([], 0, b"81 openvino /plugins/libadcvsr.so\n\n", b"")
+    monkeypatch.setattr(doctor, "_run", lambda *_: process)
     plugin, source = doctor._in_python()
     assert (plugin.verdict, plugin.detail) == ("ok", "VapourSynth R81, libadcvsr.so, backend 'auto' is openvino")
     assert source.verdict == "absent"
@@ -85,8 +85,8 @@ def test_a_missing_video_source_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_backend_that_other_plugins_keep_from_loading_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     words = b"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: another build of it is there\n"
-    told = subprocess.CompletedProcess([], 0, b"81 ort /plugins/libadcvsr.so\nbs\n", words)
-    monkeypatch.setattr(doctor, "_run", lambda *_: told)
+    process = subprocess.CompletedProcess([], 0, b"81 ort /plugins/libadcvsr.so\nbs\n", words)
+    monkeypatch.setattr(doctor, "_run", lambda *_: process)
     plugin, _ = doctor._in_python()
     assert plugin.verdict == "failed"
     assert "another build of it is there" in plugin.detail

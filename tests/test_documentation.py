@@ -106,8 +106,8 @@ def test_options_that_are_shown_exist(arguments: list[str]) -> None:
 
 def extras() -> dict[str, list[str]]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found: dict[str, list[str]] = project["optional-dependencies"]
-    return found
+    groups: dict[str, list[str]] = project["optional-dependencies"]
+    return groups
 
 
 def test_the_table_of_extras_is_whole() -> None:

@@ -47,10 +47,10 @@ def test_examples_are_short(script: Path) -> None:
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
 def test_vspipe_gives_the_pictures_and_nothing_else(script: Path) -> None:
     frames, width, height, size = MADE[script.stem]
-    told = run([str(VSPIPE), "--info", str(script), "-"]).stdout.decode()
-    assert f"Width: {width}" in told
-    assert f"Height: {height}" in told
-    assert f"Frames: {frames}" in told
+    text = run([str(VSPIPE), "--info", str(script), "-"]).stdout.decode()
+    assert f"Width: {width}" in text
+    assert f"Height: {height}" in text
+    assert f"Frames: {frames}" in text
     pictures = run([str(VSPIPE), "--start", "19", "--end", str(18 + LAST), str(script), "-"]).stdout
     assert len(pictures) == LAST * size
 
@@ -71,13 +71,13 @@ def picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
 
 @pytest.mark.timeout(300)
 def test_the_demo_leaves_a_video_and_a_picture(tmp_path: Path) -> None:
-    told = run([sys.executable, "examples/demo.py", str(tmp_path)]).stdout.decode()
+    text = run([sys.executable, "examples/demo.py", str(tmp_path)]).stdout.decode()
     with av.open(str(tmp_path / "upscaled.mp4")) as file:
         assert sum(1 for _ in file.decode(video=0)) == 40
         assert (file.streams.video[0].width, file.streams.video[0].height) == (1280, 720)
     with av.open(str(tmp_path / "side_by_side.png")) as file:
         assert file.streams.video[0].width == 2560
-    assert "bicubic left, AdcVSR right" in told
+    assert "bicubic left, AdcVSR right" in text
     shown, drawn = (picture(path) for path in (ROOT / "docs" / "images" / SHOWN, tmp_path / SHOWN))
     assert shown.shape == drawn.shape
     assert np.abs(shown - drawn).mean() < NEAR, "copy the demo's picture to docs/images: the network has changed"

@@ -115,14 +115,14 @@ def test_what_is_required_is_not_skipped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "is_so"),
+    ("variable", "name", "is_so"),
     [("ray,vmaf", "vmaf", True), ("ray,vmaf", "ray2", False), ("all", "ray", True), ("all", "linux", False),
      ("", "ray", False)],
 )  # fmt: skip
 def test_all_is_everything_but_another_system(
-    asked: str, name: str, is_so: bool, monkeypatch: pytest.MonkeyPatch
+    variable: str, name: str, is_so: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ADCVSR_REQUIRE", asked)
+    monkeypatch.setenv("ADCVSR_REQUIRE", variable)
     assert is_required(name) == is_so
 
 

@@ -42,12 +42,12 @@ class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no 
         self._known: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {
+        inputs = {
             tensor.untyped_storage()._cdata for tensor in tree_leaves((args, kwargs)) if isinstance(tensor, Tensor)
         }
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in given:
+            if isinstance(tensor, Tensor) and tensor.untyped_storage()._cdata not in inputs:
                 self._note(tensor.untyped_storage())
         return result
 
@@ -128,10 +128,10 @@ def test_a_plan_fits_and_its_tiles_are_no_smaller_than_the_network_knows(height:
 
 
 def test_pinned_memory_comes_in_powers_of_two() -> None:
-    asked, line = of_the_paper(128, 128), 73 * 64 * 64 * 12 * 4  # the longest line, in fp32
-    assert asked.skip_delays < asked.skip_host < 2 * asked.skip_delays
-    assert replace(asked, skip_host=line).on_host(2, "lines") == 2 * (line + asked.io_buffers)
-    assert asked.on_host(1, "none") == asked.io_buffers
+    needs, line = of_the_paper(128, 128), 73 * 64 * 64 * 12 * 4  # the longest line, in fp32
+    assert needs.skip_delays < needs.skip_host < 2 * needs.skip_delays
+    assert replace(needs, skip_host=line).on_host(2, "lines") == 2 * (line + needs.io_buffers)
+    assert needs.on_host(1, "none") == needs.io_buffers
 
 
 def test_where_nothing_fits_one_line_says_what_would() -> None:

@@ -34,8 +34,8 @@ def test_options_name_what_there_is() -> None:
     assert tuple(DEGRADATIONS) == evaluation.KINDS
     assert (tuple(KINDS), tuple(TEACHERS)) == (training.KINDS, training.TEACHERS)
     assert (str(MIX), CACHE_BYTES) == (training.MIX, training.CACHE_MIB << 20)
-    given, plan = evaluation.validation().parse_args(["a", "--out", "b"]), ValidationPlan()
-    assert (given.frames, given.size, given.seed) == (plan.frames, f"{plan.width}x{plan.height}", plan.seed)
+    arguments, plan = evaluation.validation().parse_args(["a", "--out", "b"]), ValidationPlan()
+    assert (arguments.frames, arguments.size, arguments.seed) == (plan.frames, f"{plan.width}x{plan.height}", plan.seed)
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,10 @@ def test_each_picture_is_matched_to_its_own_frame(order: tuple[int, ...]) -> Non
         )
 
 
-@pytest.mark.parametrize(("value", "kept"), [(-3.0, 0.0), (7.0, 1.0), (np.inf, 1.0)])
-def test_pictures_are_clamped(value: float, kept: float) -> None:
+@pytest.mark.parametrize(("value", "expected"), [(-3.0, 0.0), (7.0, 1.0), (np.inf, 1.0)])
+def test_pictures_are_clamped(value: float, expected: float) -> None:
     (picture,) = Engine(Constant(value)).stream(even(1, 4, 4))
-    assert (picture == kept).all()
+    assert (picture == expected).all()
 
 
 def test_nan_is_an_error() -> None:

@@ -71,8 +71,8 @@ def test_the_pipe_runs(tmp_path: Path) -> None:
 def test_the_table_names_every_argument() -> None:
     table = README.partition("| argument |")[2].partition("\n\n")[0]
     named = set(re.findall(r"`(\w+)`", "\n".join(row.split("|")[1] for row in table.splitlines()[2:])))
-    asked = set(signature(vsadcvsr.upscale).parameters) - {"clip"}
-    assert named == asked
+    arguments = set(signature(vsadcvsr.upscale).parameters) - {"clip"}
+    assert named == arguments
 
 
 def test_training_as_shown_ends_in_a_model_that_runs(tmp_path: Path) -> None:

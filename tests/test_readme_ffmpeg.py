@@ -62,12 +62,12 @@ def test_a_command_of_the_pages_runs(line: str, folder: Path) -> None:
         start(["bash", "-c", PLAN], folder)
     for name in OUTPUTS:
         (folder / name).unlink(missing_ok=True)
-    said = start(["bash", "-o", "pipefail", "-c", line], folder)
+    process = start(["bash", "-o", "pipefail", "-c", line], folder)
     left = [folder / name for name in OUTPUTS if (folder / name).exists()]
     if "-h filter" in line:
-        assert b"AVOptions" in said
+        assert b"AVOptions" in process
     elif "farm status" in line:
-        assert b"1/1 chunks" in said
+        assert b"1/1 chunks" in process
     elif "farm report" in line:
         assert left == [folder / "job" / "report.html"]
     else:

@@ -25,8 +25,8 @@ def test_the_official_files_convert_as_shown(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("vsadcvsr.weights.convert._named", lambda: (SMALL,))
     save_net(Path(words[2]))
     save_decoder(Path(words[3]))
-    told = CliRunner().invoke(cli.app, words[1:])
-    assert told.exit_code == 0, told.output
+    result = CliRunner().invoke(cli.app, words[1:])
+    assert result.exit_code == 0, result.output
     model = f'model="{words[-1]}"'
     assert model in PAGE
     assert Engine.open(words[-1], device="cpu").spec.name == SMALL.name

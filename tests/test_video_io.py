@@ -94,8 +94,8 @@ def upside_down(path: Path) -> None:
     """Marks a JPEG as one to be shown upside down (EXIF orientation 3)."""
     tag = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 3, 0, 0)
     block = b"Exif\0\0" + tag
-    held = path.read_bytes()
-    path.write_bytes(held[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + held[2:])
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + content[2:])
 
 
 def test_pictures_of_any_depth_and_channels_become_8_bit_rgb(tmp_path: Path) -> None:
@@ -106,8 +106,8 @@ def test_pictures_of_any_depth_and_channels_become_8_bit_rgb(tmp_path: Path) -> 
         "alpha": np.dstack([colours, np.full(colours.shape[:2], 255, np.uint8)]),
         "gray": colours[..., 0],
     }
-    for name, held in kinds.items():
-        cv2.imwrite(str(tmp_path / f"{name}.png"), np.ascontiguousarray(held))
+    for name, pixels in kinds.items():
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.ascontiguousarray(pixels))
     read = {name: read_pixels(tmp_path / f"{name}.png") for name in kinds}
     for name in ("plain", "deep", "alpha"):
         assert read[name].dtype == np.uint8
@@ -123,10 +123,10 @@ def test_photographs_come_upright(tmp_path: Path) -> None:
     assert np.array_equal(read_pixels(path), before[::-1, ::-1])
 
 
-@pytest.mark.parametrize("held", [b"", b"no picture"])
-def test_an_unreadable_picture_is_named(tmp_path: Path, held: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_an_unreadable_picture_is_named(tmp_path: Path, content: bytes) -> None:
     broken = tmp_path / "broken.png"
-    broken.write_bytes(held)
+    broken.write_bytes(content)
     with pytest.raises(MediaError, match=r"broken\.png cannot be read as a picture"):
         read_pixels(broken)
 

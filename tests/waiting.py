@@ -18,8 +18,8 @@ def wait_until[T](condition: Callable[[], T | None], what: str, *, goes_on: Call
     end = time.monotonic() + _LIMIT
     while time.monotonic() < end:
         is_last_look = not goes_on()
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         if is_last_look:
             pytest.fail(f"{what}: it ended before that")
         time.sleep(0.005)

@@ -93,14 +93,14 @@ def import_all() -> None:
     """Imports every module of both packages; prints how many, and those that failed."""
     count, failed = 0, []
     for package in ("vsadcvsr", "ffmpeg_filter"):
-        for found in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-            if found.name.startswith("vsadcvsr.native."):
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            if module.name.startswith("vsadcvsr.native."):
                 continue  # hooks of the build
             try:
-                importlib.import_module(found.name)
+                importlib.import_module(module.name)
                 count += 1
             except Exception as error:  # noqa: BLE001 - each is reported
-                failed.append(f"{found.name}: {type(error).__name__}: {error}")
+                failed.append(f"{module.name}: {type(error).__name__}: {error}")
     sys.stdout.write("\n".join([str(count), *failed]) + "\n")
 
 

@@ -70,11 +70,11 @@ def test_the_length_of_a_step_hardly_matters(backend: Backend) -> None:
 
 def test_no_later_step_changes_a_picture(backend: Backend) -> None:
     frames, links = clip_of(STEPS, size=SIZE), np.ones(1, np.float32)
-    state, kept = backend.start(*SIZE), list[tuple[Array, Array]]()
+    state, copies = backend.start(*SIZE), list[tuple[Array, Array]]()
     for frame in frames:
         output, state = backend.step(frame[None], links, state)
-        kept += [(part, part.copy()) for part in arrays(output)]
-    for pictures, copy in kept:
+        copies += [(part, part.copy()) for part in arrays(output)]
+    for pictures, copy in copies:
         np.testing.assert_array_equal(pictures, copy)
 
 

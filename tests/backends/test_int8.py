@@ -148,7 +148,7 @@ def test_bf16_that_is_asked_for_runs_where_it_would_not_by_itself(pair: Path, mo
 def test_the_ranges_that_ship_are_of_every_convolution() -> None:
     import json
 
-    noted = json.loads(calibration.ranges_path(store.find("fast", (".onnx",))).read_text("utf-8"))
+    ranges = json.loads(calibration.ranges_path(store.find("fast", (".onnx",))).read_text("utf-8"))
     student = load_weights(store.find("fast", (".safetensors",)))
     layers = {name for name, part in student.named_modules() if isinstance(part, torch.nn.Conv2d)}
-    assert noted["ranges"].keys() == layers
+    assert ranges["ranges"].keys() == layers

@@ -66,9 +66,9 @@ def test_a_closed_model_is_not_handed_out_again(tmp_path: Path) -> None:
 def test_any_number_of_threads_gives_the_same_bits(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx", width=48)
     frames = clip_of(3, size=(64, 96))
-    one, two, four = (run(backends.load(path, threads=threads), frames, set()) for threads in (1, 2, 4))
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_array_equal(one, four)
+    single, double, quadruple = (run(backends.load(path, threads=threads), frames, set()) for threads in (1, 2, 4))
+    np.testing.assert_array_equal(single, double)
+    np.testing.assert_array_equal(single, quadruple)
 
 
 @pytest.mark.parametrize("kind", ["ort", "torch"])
@@ -327,9 +327,9 @@ def test_an_unusable_openvino_is_explained_with_what_auto_runs_instead(
     """
     command = [sys.executable, "-c", ask, str(files["ort"]), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
-    told, ran = done.stdout.splitlines()
-    assert told.startswith("backend 'openvino' cannot load OpenVINO")
-    assert message in told
+    logged, ran = done.stdout.splitlines()
+    assert logged.startswith("backend 'openvino' cannot load OpenVINO")
+    assert message in logged
     assert ran.startswith("ort/cpu/fp32")
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: ")

@@ -130,8 +130,8 @@ class Sessions:
     def __call__(self, path: str, settings: Any, *, providers: list[tuple[str, dict[str, str]]], **_: Any) -> Any:
         options = providers[0][1]
         self.asked.append(options)
-        if kept := options.get("trt_engine_cache_path"):
-            engine = Path(kept, "one.engine")
+        if engine_folder := options.get("trt_engine_cache_path"):
+            engine = Path(engine_folder, "one.engine")
             if self.broken or (engine.exists() and engine.read_bytes() != b"sound"):
                 raise RuntimeError("engine deserialization failed")
             engine.write_bytes(b"sound")
@@ -149,13 +149,13 @@ class Sessions:
 
 @pytest.fixture
 def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sessions:
-    made = Sessions()
+    fake = Sessions()
     names = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path))
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: names)
     monkeypatch.setattr("onnxruntime.preload_dlls", lambda: None)
-    monkeypatch.setattr("onnxruntime.InferenceSession", made)
-    return made
+    monkeypatch.setattr("onnxruntime.InferenceSession", fake)
+    return fake
 
 
 def started(path: Path, *sizes: tuple[int, int]) -> None:
@@ -171,9 +171,9 @@ def test_one_engine_is_built_for_each_size_and_kept(
 ) -> None:
     path = write_onnx(tmp_path / "own.onnx")
     started(path, (4, 6), (4, 6), (4, 8))
-    kept = sorted((tmp_path / "tensorrt").glob("*/one.engine"))
-    assert len(kept) == 2
-    assert json.loads((kept[0].parent / "built.json").read_text())["precision"] == "fp16"
+    engines = sorted((tmp_path / "tensorrt").glob("*/one.engine"))
+    assert len(engines) == 2
+    assert json.loads((engines[0].parent / "built.json").read_text())["precision"] == "fp16"
     assert [bool(options.get("trt_engine_cache_path")) for options in sessions.asked] == [False, True, True]
     assert capfd.readouterr().out == ""
 

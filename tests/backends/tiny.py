@@ -40,10 +40,10 @@ def write_onnx(path: Path, facts: object = FACTS, *, key: str = "adcvsr", width:
         "state_0": [2, 3, "H", "W"],
         "state_1": [1],
     }
-    given = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
     sides = {"upscaled": ["T", 3, "H4", "W4"], "fresh_0": ["T", 3, "H", "W"], "fresh_1": ["T"]}
     result = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in sides.items()]
-    graph = helper.make_graph(nodes, "tiny", given, result, constants)
+    graph = helper.make_graph(nodes, "tiny", inputs, result, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     helper.set_model_props(model, {key: json.dumps(facts)})
     onnx.checker.check_model(model)

@@ -135,13 +135,13 @@ def test_500_random_seeks_leave_memory_and_work_flat() -> None:
     cuts = set(range(0, 200, 13))
     clip = Clip(clip_of(200, cuts, (24, 32)), cuts)  # 9 KiB a frame, 144 KiB a picture
     engine = Engine.open(TEMPORAL, capacity=6)
-    chosen = random.Random(3)
+    rng = random.Random(3)
     levels = []
     tracemalloc.start()
     try:
         for _ in range(500):
             before = len(clip.fetched)
-            engine.render(chosen.randrange(200), clip.fetch)
+            engine.render(rng.randrange(200), clip.fetch)
             assert len(clip.fetched) - before <= 2 * REACH + 6
             clip.fetched.clear()
             levels.append(tracemalloc.get_traced_memory()[0])

@@ -96,8 +96,8 @@ def test_a_summary_has_intervals_and_gains(data: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert "| soft, 1 scenes | PSNR-Y ↑" in printed
     assert "| soft, over bicubic |" in printed
-    found = json.loads((data / "out.json").read_text())["summary"]["soft"]["nearest"]["psnr_y"]
-    assert found["gain"] == pytest.approx(
+    gain = json.loads((data / "out.json").read_text())["summary"]["soft"]["nearest"]["psnr_y"]
+    assert gain["gain"] == pytest.approx(
         rows["soft nearest"]["mean"]["psnr_y"] - rows["soft bicubic"]["mean"]["psnr_y"], abs=1e-5
     )
     seconds = rows["soft nearest"]["clips"]["wave"]["seconds"]

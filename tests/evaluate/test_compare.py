@@ -140,9 +140,9 @@ def test_inputs_that_do_not_fit_are_one_line_errors(tmp_path: Path, monkeypatch:
         (here("a", "none.mkv"), MediaError, "does not exist"),
         (here("a", "torn.mp4"), MediaError, r"torn\.mp4"),
     ]
-    for given, kind, told in cases:
-        with pytest.raises(kind, match=told):
-            compare(given, tmp_path / "page.html")
+    for inputs, kind, message in cases:
+        with pytest.raises(kind, match=message):
+            compare(inputs, tmp_path / "page.html")
     with pytest.raises(MediaError, match="no frame 7"):
         compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html", look=View(start=7))
     monkeypatch.setattr(module, "MOST_BYTES", 1000)

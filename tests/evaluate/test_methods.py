@@ -20,7 +20,7 @@ from vsadcvsr.spec import Array
 
 
 def test_a_model_is_opened_once_and_warmed_up_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    opened, begun, real_open, real_stream = [], [], Engine.open, Engine.stream
+    opened, lengths, real_open, real_stream = [], [], Engine.open, Engine.stream
 
     def open_counted(*value: Any, **named: Any) -> Engine:
         opened.append(value)
@@ -28,7 +28,7 @@ def test_a_model_is_opened_once_and_warmed_up_for_each_size(monkeypatch: pytest.
 
     def stream_counted(engine: Engine, sources: Any) -> Any:
         frames = list(sources)
-        begun.append(len(frames))
+        lengths.append(len(frames))
         return real_stream(engine, frames)
 
     monkeypatch.setattr(Engine, "open", open_counted)
@@ -37,7 +37,7 @@ def test_a_model_is_opened_once_and_warmed_up_for_each_size(monkeypatch: pytest.
     for clip in (moving(3, 12, 16), moving(2, 12, 16), moving(2, 8, 16)):
         assert len(list(upscale(clip))) == len(clip)
     assert len(opened) == 1
-    assert begun == [1, 3, 2, 1, 2]
+    assert lengths == [1, 3, 2, 1, 2]
 
 
 def test_a_name_may_have_a_denoise_behind_it(tmp_path: Path) -> None:

@@ -45,9 +45,9 @@ def weights(tmp_path: Path) -> Path:
 
 def test_a_picture_is_made_once_and_stays_the_same(calls: list[Array], weights: Path) -> None:
     first, again = peers.peer(weights)(LOW), peers.peer(weights)(LOW)
-    result, kept = list(first), list(again)
+    result, cached = list(first), list(again)
     assert len(calls) == 3
-    assert all(np.array_equal(one, other) for one, other in zip(result, kept, strict=True))
+    assert all(np.array_equal(frame, other) for frame, other in zip(result, cached, strict=True))
     assert np.array_equal(result[1], quantize(np.repeat(np.repeat(LOW[1], 4, axis=1), 4, axis=2) * np.float32(0.9)))
     assert isinstance(first, TimedFrames)
     assert isinstance(again, TimedFrames)

@@ -30,7 +30,7 @@ def test_students_t_is_that_of_the_tables(freedom: int, t: float) -> None:
 def test_an_interval_holds_the_mean_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(3)
     covered = [
-        abs(found.mean) <= found.half_width for found in (estimate(list(rng.standard_normal(6))) for _ in range(2000))
+        abs(span.mean) <= span.half_width for span in (estimate(list(rng.standard_normal(6))) for _ in range(2000))
     ]
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
 

@@ -37,12 +37,12 @@ def made(scenes: Path, out: str, *more: str) -> dict[str, str]:
 
 
 def test_the_same_list_gives_the_same_bits(scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one = made(scenes, "one")
+    first_set = made(scenes, "one")
     first = capsys.readouterr().out
-    assert made(scenes, "other") == one
+    assert made(scenes, "other") == first_set
     assert first.replace("one", "other") == capsys.readouterr().out
-    assert len(one) == 3 * (1 + len(DEGRADATIONS))
-    assert made(scenes, "third", "--seed", "1") != one
+    assert len(first_set) == 3 * (1 + len(DEGRADATIONS))
+    assert made(scenes, "third", "--seed", "1") != first_set
 
 
 def test_a_scene_is_degraded_alike_in_any_list(scenes: Path) -> None:

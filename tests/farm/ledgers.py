@@ -15,10 +15,10 @@ def line(event: Event, at: float, chunk: int = -1, worker: str = "far:1", **more
     return LedgerEntry(event=event, plan="p", worker=worker, at=at, chunk=chunk, **more)  # type: ignore[arg-type]
 
 
-def made(begun: float, ended: float, chunk: int, worker: str = "far:1", frames: int = 25) -> list[LedgerEntry]:
+def made(begin: float, ended: float, chunk: int, worker: str = "far:1", frames: int = 25) -> list[LedgerEntry]:
     """The two lines of a chunk that was made."""
-    done = line("done", ended, chunk, worker, frames=frames, seconds=ended - begun, engine="e")
-    return [line("begun", begun, chunk, worker), done]
+    done = line("done", ended, chunk, worker, frames=frames, seconds=ended - begin, engine="e")
+    return [line("begun", begin, chunk, worker), done]
 
 
 def note(job: Job, *lines: LedgerEntry, file: str = "far.jsonl") -> Path:
@@ -27,10 +27,10 @@ def note(job: Job, *lines: LedgerEntry, file: str = "far.jsonl") -> Path:
     folder.mkdir(exist_ok=True)
     job.chunk_folder.mkdir(exist_ok=True)
     with (folder / file).open("a") as ledger:
-        for one in lines:
-            told = {**asdict(one), "plan": job.key}
-            if one.event == "done":
-                told |= {"file": f"{one.chunk}.bin", "bytes": 4}
-                (job.chunk_folder / f"{one.chunk}.bin").write_bytes(b"four")
-            ledger.write(json.dumps(told) + "\n")
+        for entry in lines:
+            row = {**asdict(entry), "plan": job.key}
+            if entry.event == "done":
+                row |= {"file": f"{entry.chunk}.bin", "bytes": 4}
+                (job.chunk_folder / f"{entry.chunk}.bin").write_bytes(b"four")
+            ledger.write(json.dumps(row) + "\n")
     return folder / file

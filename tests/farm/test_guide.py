@@ -30,10 +30,10 @@ def test_files_that_are_named_are_there() -> None:
 
 
 def test_exit_codes_are_ours() -> None:
-    told = dict(re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", GUIDE, re.MULTILINE))
-    assert told[str(exit_status.OK)] == "go on"
-    assert told[str(exit_status.RETRY)].startswith("try again")
-    assert told[str(exit_status.USAGE)] == told[str(exit_status.GIVE_UP)] == "give up"
+    documented = dict(re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", GUIDE, re.MULTILINE))
+    assert documented[str(exit_status.OK)] == "go on"
+    assert documented[str(exit_status.RETRY)].startswith("try again")
+    assert documented[str(exit_status.USAGE)] == documented[str(exit_status.GIVE_UP)] == "give up"
 
 
 def test_the_readme_points_here() -> None:

@@ -76,14 +76,14 @@ def test_a_video_is_found_finished_by_reading_the_ledger_once(job: Job, opened: 
 def test_a_worker_looks_at_the_claims_of_no_chunk_while_there_are_others(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr(job.claims, "holder", asked.append)
+    chunks: list[int] = []
+    monkeypatch.setattr(job.claims, "holder", chunks.append)
     with ExitStack() as others:
         for number in (0, 1):
             others.enter_context(job.claims.claim(number))
         line = Worker(job, Maker(job)).process_next()
     assert line is not None
-    assert (line.chunk, asked) == (2, [])
+    assert (line.chunk, chunks) == (2, [])
 
 
 def test_of_many_who_begin_at_once_few_try_for_the_same_chunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,15 +19,15 @@ IN_ARRAY = {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
     """A cluster on which a job of four chunks is planned, and whose arrays have five tasks at most."""
-    made = Programs(tmp_path)
+    fakes = Programs(tmp_path)
     status = status_of(planned(tmp_path / "planned")).as_json()
     (tmp_path / "status.json").write_text(json.dumps(status, indent=1))
-    made.stand_in("ffadcvsr", 'case "$2" in status) cat status.json ;; work | merge) exit "${STATUS:-0}" ;; esac')
-    made.stand_in("srun", 'while [[ $1 == --* ]]; do shift; done; exec "$@"')
-    made.stand_in("sbatch", 'echo "$(( $(grep -c ^sbatch calls.txt) + 40 ));cluster"')
-    made.stand_in("scontrol", '[[ $1 == show ]] && echo "MaxArraySize            = ${MOST:-5}"; true')
-    made.stand_in("scancel")
-    return made
+    fakes.stand_in("ffadcvsr", 'case "$2" in status) cat status.json ;; work | merge) exit "${STATUS:-0}" ;; esac')
+    fakes.stand_in("srun", 'while [[ $1 == --* ]]; do shift; done; exec "$@"')
+    fakes.stand_in("sbatch", 'echo "$(( $(grep -c ^sbatch calls.txt) + 40 ));cluster"')
+    fakes.stand_in("scontrol", '[[ $1 == show ]] && echo "MaxArraySize            = ${MOST:-5}"; true')
+    fakes.stand_in("scancel")
+    return fakes
 
 
 def submitted(programs: Programs, **environment: str) -> list[str]:

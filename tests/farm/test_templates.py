@@ -50,8 +50,8 @@ def understood(arguments: Sequence[str], **meant: str) -> str:
 def action(code: int) -> str:
     """What Kubernetes does about an exit code: the first rule that fits decides."""
     for rule in JOBS["work"]["podFailurePolicy"]["rules"]:
-        asked = rule.get("onExitCodes")
-        if asked and (code in asked["values"]) == (asked["operator"] == "In"):
+        exit_codes = rule.get("onExitCodes")
+        if exit_codes and (code in exit_codes["values"]) == (exit_codes["operator"] == "In"):
             return str(rule["action"])
     return "none"
 
@@ -109,9 +109,9 @@ def cluster(tmp_path: Path) -> Programs:
     programs = Programs(tmp_path)
     (tmp_path / "status.json").write_text(json.dumps(status_of(planned(tmp_path / "planned")).as_json(), indent=1))
     ends = 'echo "${ENDS:-SuccessCriteriaMet Complete}"'
-    told = f'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}}) {ends} ;; *) echo reason ;; esac'
+    cases = f'case "$2:$5" in pods:*) echo pod/plan-x ;; *.type}}) {ends} ;; *) echo reason ;; esac'
     programs.stand_in(
-        "kubectl", f'case "$1" in apply) cat > "${{3#*=}}.yaml" ;; logs) cat status.json ;; get) {told} ;; esac'
+        "kubectl", f'case "$1" in apply) cat > "${{3#*=}}.yaml" ;; logs) cat status.json ;; get) {cases} ;; esac'
     )
     return programs
 
@@ -156,9 +156,9 @@ def test_openjd_makes_a_video_with_the_bits_of_one_machine(tmp_path: Path, monke
     pictures_of = "-f lavfi -i testsrc2=s=64x48:r=25:d=0.8,noise=alls=9:allf=t -pix_fmt yuv420p -c:v ffv1"
     ffmpeg(pictures_of, tmp_path / "a film.mkv")
     network = "adcvsr=model=nearest-temporal:scale=2"
-    asked = {"Job": "job", "Source": "a film.mkv", "Output": "many.mkv", "Filter": network, "Seconds": "0.4"}
+    parameters = {"Job": "job", "Source": "a film.mkv", "Output": "many.mkv", "Filter": network, "Seconds": "0.4"}
     lossless = {"Encoder": "libx264", "Quality": "0", "Workers": "1"}
-    arguments = [word for name, value in (asked | lossless).items() for word in ("-p", f"{name}={value}")]
+    arguments = [word for name, value in (parameters | lossless).items() for word in ("-p", f"{name}={value}")]
     done = programs.run("openjd", "run", EXAMPLES / "openjd.yaml", *arguments)
     assert done.returncode == 0, done.stdout[-2000:]
     assert status_of(Job.read(tmp_path / "job")).done == 2

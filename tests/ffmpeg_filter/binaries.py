@@ -21,15 +21,15 @@ def at_hand() -> dict[str, Binary]:
     """The first of each release."""
     folders = os.environ.get("PATH", "").split(os.pathsep)
     named = [os.environ.get(ENVIRONMENT_VARIABLE), *(shutil.which("ffmpeg", path=folder) for folder in folders)]
-    found: dict[str, Binary] = {}
+    releases: dict[str, Binary] = {}
     for path in [*named, imageio_ffmpeg.get_ffmpeg_exe()]:
         try:
             binary = inspect_binary(path) if path else None
         except MediaError:
             continue
         if binary:
-            found.setdefault(binary.release, binary)
-    return found
+            releases.setdefault(binary.release, binary)
+    return releases
 
 
 def of_release(release: str) -> Binary:

@@ -32,9 +32,9 @@ def farmed(job: Path, *arguments: str | Path, seconds: str = "0.4") -> Job:
 @contextmanager
 def started(verb: str, job: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A verb of ours in a process of its own, which has ended on leaving; what it says is in `said.txt`."""
-    with Path("said.txt").open("ab") as said:
+    with Path("said.txt").open("ab") as log:
         process = subprocess.Popen(
-            command("farm", verb, job, *arguments), env=surroundings(OMP_NUM_THREADS="1"), stderr=said
+            command("farm", verb, job, *arguments), env=surroundings(OMP_NUM_THREADS="1"), stderr=log
         )
         try:
             yield process
@@ -46,8 +46,8 @@ def started(verb: str, job: Path, *arguments: str) -> Iterator[subprocess.Popen[
 
 def hashes(path: Path, kind: str = "v") -> list[str]:
     """Of each decoded frame its time, in ticks, and its samples' sum."""
-    told = ffmpeg("-i", path, f"-map 0:{kind} -fps_mode passthrough -f framehash -")
-    rows = [line.split(",") for line in told.splitlines() if not line.startswith("#")]
+    text = ffmpeg("-i", path, f"-map 0:{kind} -fps_mode passthrough -f framehash -")
+    rows = [line.split(",") for line in text.splitlines() if not line.startswith("#")]
     return [f"{row[2].strip()} {row[5].strip()}" for row in rows]
 
 

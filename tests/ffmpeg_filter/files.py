@@ -27,9 +27,9 @@ SOUND = "-f lavfi -i sine=330:d=0.4"
 NEAREST = "adcvsr=model=nearest:scale=2"
 
 
-def words_of(given: Sequence[str | Path]) -> list[str]:
+def words_of(arguments: Sequence[str | Path]) -> list[str]:
     """Texts split at spaces, paths as they are."""
-    return [word for item in given for word in ([str(item)] if isinstance(item, Path) else item.split())]
+    return [word for item in arguments for word in ([str(item)] if isinstance(item, Path) else item.split())]
 
 
 def ffmpeg(*arguments: str | Path) -> str:

@@ -97,7 +97,7 @@ def _captions(data: bytes) -> list[str]:
 
 def _packing(data: bytes) -> list[str]:
     """The messages of H.264 on frame packing in a packet."""
-    return [found.hex() for found in _PACKING.findall(data)]
+    return [message.hex() for message in _PACKING.findall(data)]
 
 
 def _sides(packet: av.Packet[av.stream.Stream]) -> list[str]:

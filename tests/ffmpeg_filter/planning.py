@@ -48,7 +48,7 @@ def decoder(arguments: str | list[str], *inputs: InputInfo) -> str:
 def encoder(arguments: str | list[str], *inputs: InputInfo, start: StartInfo = START) -> str:
     """The second command without its beginning."""
     text = shlex.join(planned(arguments, *inputs or (FILM,)).encoder_args(start))
-    head, found, tail = text.partition("-seek_timestamp 1 -c:v rawvideo -f matroska -i pipe:0 ")
-    assert found, text
+    head, pipe_options, tail = text.partition("-seek_timestamp 1 -c:v rawvideo -f matroska -i pipe:0 ")
+    assert pipe_options, text
     assert head == "-nostdin -hide_banner -loglevel warning -nostats ", head
     return tail.replace("-metadata:s:v:0 language=ger", "#")

@@ -31,13 +31,13 @@ def run(script: Path, *arguments: str, path: str = "", **more: str) -> str:
 
 def short_clip(path: Path, length: int) -> list[tuple[int | None, int]]:
     """Writes the beginning of the example clip, small, and gives times and durations of its frames."""
-    with av.open(str(CLIP)) as given, av.open(str(path), "w") as made:
-        stream = made.add_stream("libx264", rate=20)
+    with av.open(str(CLIP)) as reader, av.open(str(path), "w") as writer:
+        stream = writer.add_stream("libx264", rate=20)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = 64, 36
-        for frame, _ in zip(given.decode(video=0), range(length), strict=False):
-            made.mux(stream.encode(frame.reformat(64, 36)))
-        made.mux(stream.encode(None))
+        for frame, _ in zip(reader.decode(video=0), range(length), strict=False):
+            writer.mux(stream.encode(frame.reformat(64, 36)))
+        writer.mux(stream.encode(None))
     return times(path)
 
 
@@ -82,9 +82,9 @@ def test_the_batch_does_every_episode_once(tmp_path: Path) -> None:
         f'#!/bin/sh\nexec {sys.executable} -c "from ffmpeg_filter.program import run; run()" "$@"\n'
     )
     (programs / "ffadcvsr").chmod(0o755)
-    said = [
+    outputs = [
         run(SCRIPTS[2], str(episodes), str(larger), path=str(programs), ADCVSR_MODEL="nearest").splitlines()
         for _ in range(2)
     ]
-    assert said == [["1.mkv: done", "2.mkv: done"], ["1.mkv: exists, skipped", "2.mkv: exists, skipped"]]
+    assert outputs == [["1.mkv: done", "2.mkv: done"], ["1.mkv: exists, skipped", "2.mkv: exists, skipped"]]
     assert [times(larger / f"{n}.mkv") for n in (1, 2)] == clips

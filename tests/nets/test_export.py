@@ -50,8 +50,8 @@ def _compare(exported: Path, net: CompactStudent, count: int, size: tuple[int, i
         frames, linked = x[at : at + count], links[at : at + count]
         with torch.inference_mode():
             expected, state = net.step(frames, linked, state)
-        held = {f"state_{index}": part for index, part in enumerate(fed)}
-        base, detail, *fresh = run.run(None, {"frames": frames.numpy(), "links": linked.numpy(), **held})
+        state_inputs = {f"state_{index}": part for index, part in enumerate(fed)}
+        base, detail, *fresh = run.run(None, {"frames": frames.numpy(), "links": linked.numpy(), **state_inputs})
         fed = [np.concatenate(pair)[-len(pair[0]) :] for pair in zip(fed, fresh, strict=True)]
         np.testing.assert_allclose(base, expected[0].numpy(), atol=1e-5)
         assert detail.shape == (len(frames), *(net.spec.scale * side for side in size))
@@ -59,8 +59,8 @@ def _compare(exported: Path, net: CompactStudent, count: int, size: tuple[int, i
 
 
 def test_the_file_states_its_facts(exported: Path) -> None:
-    noted = {note.key: note.value for note in onnx.load(exported).metadata_props}
-    facts = json.loads(noted[KEY])
+    metadata = {note.key: note.value for note in onnx.load(exported).metadata_props}
+    facts = json.loads(metadata[KEY])
     assert facts["lookahead"] == TINY.spec.lookahead == 6
     assert (facts["multiple"], facts["scale"]) == (4, 4)
     assert facts["state"][0] == {"frames": 6, "channels": 3, "divisor": 1}

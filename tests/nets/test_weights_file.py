@@ -63,8 +63,8 @@ def test_half_precision_in_a_file_becomes_single(tmp_path: Path) -> None:
 
 
 def opened(path: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
-    with safetensors.safe_open(path, framework="pt") as held:
-        return json.loads(held.metadata()[KEY]), {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
+    with safetensors.safe_open(path, framework="pt") as file:
+        return json.loads(file.metadata()[KEY]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
     tensors["unet.head.bias"] = torch.zeros(5)
     tensors["left.over"] = torch.zeros(1)
     safetensors.torch.save_file(tensors, path, {KEY: json.dumps(note)})
-    told = r"unet\.stem\.bias is missing, left\.over is not known, unet\.head\.bias is \(5,\), not \(4,\)"
-    with pytest.raises(WeightsError, match=told):
+    message = r"unet\.stem\.bias is missing, left\.over is not known, unet\.head\.bias is \(5,\), not \(4,\)"
+    with pytest.raises(WeightsError, match=message):
         load_weights(path)
 
 

@@ -27,15 +27,15 @@ def pip(*arguments: str | Path, **environment: str) -> None:
 
 
 def metadata_of(wheel: Path) -> metadata.PackageMetadata:
-    (found,) = metadata.distributions(path=[str(wheel)])
-    return found.metadata
+    (distribution,) = metadata.distributions(path=[str(wheel)])
+    return distribution.metadata
 
 
-def requirements(found: Iterable[str]) -> list[str]:
+def requirements(lines: Iterable[str]) -> list[str]:
     """The names of what is needed here with no extra asked for."""
     return [
         re.split(r"[^\w.-]", line)[0]
-        for line in found
+        for line in lines
         if "extra ==" not in line and not ("darwin" in line and sys.platform == "darwin")
     ]
 

@@ -53,10 +53,10 @@ def test_a_build_from_it_still_chooses_the_runtime(unpacked: Path, tmp_path: Pat
 
 
 def test_wheels_need_no_torch(unpacked: Path) -> None:
-    asked = planned("wheels", unpacked)
-    assert "ziglang" in asked
-    assert "[dev" not in asked
-    assert "install -e" not in asked
+    plan = planned("wheels", unpacked)
+    assert "ziglang" in plan
+    assert "[dev" not in plan
+    assert "install -e" not in plan
 
 
 def test_make_names_the_python_that_it_needs(unpacked: Path, tmp_path: Path) -> None:

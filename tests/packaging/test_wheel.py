@@ -44,10 +44,10 @@ def test_the_wheel_has_both_payloads_and_fits_every_python_of_its_platform(wheel
 
 
 @pytest.mark.parametrize(
-    ("chosen", "expected"), [("", ["onnxruntime"]), ("gpu", ["onnxruntime-gpu[cuda,cudnn]"]), ("none", [])]
+    ("runtime", "expected"), [("", ["onnxruntime"]), ("gpu", ["onnxruntime-gpu[cuda,cudnn]"]), ("none", [])]
 )
-def test_a_build_depends_on_one_runtime_at_most(tmp_path: Path, chosen: str, expected: list[str]) -> None:
-    pip("wheel", *QUIET, "-w", tmp_path, ".", ADCVSR_RUNTIME=chosen)
+def test_a_build_depends_on_one_runtime_at_most(tmp_path: Path, runtime: str, expected: list[str]) -> None:
+    pip("wheel", *QUIET, "-w", tmp_path, ".", ADCVSR_RUNTIME=runtime)
     needed = metadata_of(next(tmp_path.glob("*.whl"))).get_all("Requires-Dist", [])
     lines = [re.split("[>;]", line)[0] for line in needed if line.startswith("onnxruntime")]
     assert [line.replace("cudnn,cuda", "cuda,cudnn") for line in lines] == expected

@@ -67,6 +67,6 @@ def _tried(fetch: Callable[[int], InputFrame], i: int) -> InputFrame | None:
 
 def _scene_before(sources: list[InputFrame | None]) -> list[InputFrame]:
     """The last sources, from the last cut on."""
-    kept = [source for source in sources if source is not None]
-    starts = [i for i, source in enumerate(kept) if source.cut]
-    return kept[starts[-1] if starts else 0 :]
+    present = [source for source in sources if source is not None]
+    starts = [i for i, source in enumerate(present) if source.cut]
+    return present[starts[-1] if starts else 0 :]

@@ -52,9 +52,9 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_argument_is_named_in_one_line(name: str) -> None:
-    given, words = WRONG[name]
+    arguments, words = WRONG[name]
     with pytest.raises(vs.Error, match=f"^Upscale: .*{words}") as caught:
-        vs.core.adcvsr.Upscale(moving(), **given if "model" in given else {"model": "nearest", **given})
+        vs.core.adcvsr.Upscale(moving(), **arguments if "model" in arguments else {"model": "nearest", **arguments})
     assert "\n" not in str(caught.value)
 
 
@@ -105,8 +105,8 @@ WRONG_TYPES: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", WRONG_TYPES)
 def test_a_wrong_type_is_refused_in_python_in_one_line(name: str) -> None:
-    given, words = WRONG_TYPES[name]
-    arguments = given if "model" in given else {"model": "nearest", **given}
+    wrong, words = WRONG_TYPES[name]
+    arguments = wrong if "model" in wrong else {"model": "nearest", **wrong}
     with pytest.raises(UsageError, match=f"^{words}") as caught:
         vsadcvsr.upscale(moving(), **arguments)
     assert "\n" not in str(caught.value)
@@ -116,25 +116,25 @@ def test_a_wrong_type_is_refused_in_python_in_one_line(name: str) -> None:
     "name",
     [
         name
-        for name, (given, _) in WRONG_TYPES.items()
-        if not given.keys() & {"scale", "width", "height", "format", "matrix"}
+        for name, (arguments, _) in WRONG_TYPES.items()
+        if not arguments.keys() & {"scale", "width", "height", "format", "matrix"}
     ],
 )
 def test_the_engine_refuses_the_same_types(name: str) -> None:
-    given, words = WRONG_TYPES[name]
+    arguments, words = WRONG_TYPES[name]
     with pytest.raises(UsageError, match=f"^{words}"):
-        Engine.open(**(given if "model" in given else {"model": "nearest", **given}))
+        Engine.open(**(arguments if "model" in arguments else {"model": "nearest", **arguments}))
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
     clip = moving(length=1)
-    given: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "scale": np.int32(2),
         "threads": np.int64(1),
         "tile": np.array([32, 32]),
         "strength": np.float32(1),
     }
-    assert digest(vsadcvsr.upscale(clip, model="nearest", **given), 0) == digest(
+    assert digest(vsadcvsr.upscale(clip, model="nearest", **numbers), 0) == digest(
         vsadcvsr.upscale(clip, model="nearest", scale=2), 0
     )
 

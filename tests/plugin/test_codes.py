@@ -62,8 +62,8 @@ def ours(finish: OutputFormat, *made: Array) -> Planes:
     return planes_from_host([plane.numpy() for plane in planes])
 
 
-def assert_alike(made: Planes, wanted: vs.VideoFrame, encoding: ColorFormat) -> None:
-    for plane, other in zip(made.planes, wanted, strict=True):
+def assert_alike(output: Planes, wanted: vs.VideoFrame, encoding: ColorFormat) -> None:
+    for plane, other in zip(output.planes, wanted, strict=True):
         known: NDArray[Any] = np.asarray(other)
         assert plane.dtype == known.dtype
         assert plane.shape == known.shape
@@ -84,12 +84,12 @@ def whole_blocks(size: tuple[int, int], encoding: ColorFormat, scale: int) -> tu
     return height, width
 
 
-@given(asked=encodings(), size=SIZES, seed=st.integers(0, 9), scale=st.sampled_from(SCALES))
+@given(target=encodings(), size=SIZES, seed=st.integers(0, 9), scale=st.sampled_from(SCALES))
 @settings(max_examples=120, deadline=None, derandomize=True)
 def test_parts_become_the_planes_that_vapoursynth_joins(
-    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int, scale: int
+    target: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int, scale: int
 ) -> None:
-    format, encoding = asked
+    format, encoding = target
     size = whole_blocks(size, encoding, scale)
     rng = np.random.default_rng(seed)
     base = rng.random((3, *size), np.float32) * np.float32(1.2) - np.float32(0.1)
@@ -102,12 +102,12 @@ def test_parts_become_the_planes_that_vapoursynth_joins(
     assert_alike(output, theirs(joined, format, encoding), encoding)
 
 
-@given(asked=encodings(), size=SIZES, seed=st.integers(0, 9), scale=st.sampled_from(SCALES))
+@given(target=encodings(), size=SIZES, seed=st.integers(0, 9), scale=st.sampled_from(SCALES))
 @settings(max_examples=120, deadline=None, derandomize=True)
 def test_whole_pictures_become_the_planes_that_vapoursynth_makes(
-    asked: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int, scale: int
+    target: tuple[vs.VideoFormat, ColorFormat], size: tuple[int, int], seed: int, scale: int
 ) -> None:
-    format, encoding = asked
+    format, encoding = target
     size = whole_blocks(size, encoding, scale)
     picture = np.random.default_rng(seed).random((3, scale * size[0], scale * size[1]), np.float32)
     output = ours(OutputFormat(color_format=encoding, height=size[0], width=size[1], scale=scale), picture)
@@ -116,16 +116,16 @@ def test_whole_pictures_become_the_planes_that_vapoursynth_makes(
 
 @pytest.mark.parametrize(("format", "most"), [(vs.YUV420P8, 1e-4), (vs.YUV420P10, 2e-4), (vs.YUV444P16, 2e-3)])
 def test_nearly_all_codes_are_the_same(format: int, most: float) -> None:
-    asked = vs.core.get_video_format(format)
+    target = vs.core.get_video_format(format)
     encoding = ColorFormat(
-        family="YUV", bits=asked.bits_per_sample, subsampling=(asked.subsampling_w, asked.subsampling_h), matrix=1
+        family="YUV", bits=target.bits_per_sample, subsampling=(target.subsampling_w, target.subsampling_h), matrix=1
     )
     picture = np.random.default_rng(0).random((3, 256, 320), np.float32)
     output = ours(OutputFormat(color_format=encoding, height=64, width=80, scale=4), picture)
-    wanted = theirs(clip_of(vs.RGBS, picture), asked, encoding)
+    wanted = theirs(clip_of(vs.RGBS, picture), target, encoding)
     pairs = [(plane, np.asarray(other)) for plane, other in zip(output.planes, wanted, strict=True)]
     differing = sum(int((first != other).sum()) for first, other in pairs)
-    assert differing <= most * sum(one.size for one, _ in pairs)
+    assert differing <= most * sum(our_plane.size for our_plane, _ in pairs)
 
 
 def test_padding_is_cut_off_before_anything_is_made_of_it() -> None:

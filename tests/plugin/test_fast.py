@@ -17,8 +17,8 @@ SHOWN = range(CUT - 6, CUT + 6)
 
 @pytest.fixture
 def clip() -> vs.VideoNode:
-    held = vs.core.bs.VideoSource(str(CLIP), cachemode=0, showprogress=False)
-    return vs.core.std.Crop(held, bottom=4)  # 176 lines: a quarter of them is even
+    source = vs.core.bs.VideoSource(str(CLIP), cachemode=0, showprogress=False)
+    return vs.core.std.Crop(source, bottom=4)  # 176 lines: a quarter of them is even
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_colour_stays_within_one_step_of_bicubic(clip: vs.VideoNode) -> None:
     plain = vs.core.resize.Bicubic(clip, fine.width, fine.height)
     for n in (3, 33):
         for plane in range(3):
-            means = [np.asarray(made.get_frame(n)[plane]).mean() for made in (fine, plain)]
+            means = [np.asarray(upscaled.get_frame(n)[plane]).mean() for upscaled in (fine, plain)]
             assert abs(means[0] - means[1]) < 1
 
 
@@ -65,5 +65,5 @@ def test_pictures_are_nearer_to_the_truth_than_bicubic(
     fine = vs.core.adcvsr.Upscale(small, width=clip.width, height=clip.height)
     plain = vs.core.resize.Bicubic(small, clip.width, clip.height)
     truth = luma(clip, n)[8:-8, 8:-8]
-    errors = [np.square(luma(made, n)[8:-8, 8:-8] - truth).mean() for made in (fine, plain)]
+    errors = [np.square(luma(upscaled, n)[8:-8, 8:-8] - truth).mean() for upscaled in (fine, plain)]
     assert 10 * np.log10(errors[1] / errors[0]) > gain

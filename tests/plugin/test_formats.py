@@ -72,7 +72,7 @@ def test_scale_gives_the_size(scale: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "asked", "network", "size"),
+    ("model", "arguments", "network", "size"),
     [
         ("nearest", {}, 4, (96, 64)),
         ("nearest", {"scale": 3}, 4, (72, 48)),
@@ -87,9 +87,9 @@ def test_scale_gives_the_size(scale: int) -> None:
     ],
 )
 def test_a_network_of_the_scale_runs_or_of_the_next_larger_and_frames_say_which(
-    model: str, asked: dict[str, int], network: int, size: tuple[int, int]
+    model: str, arguments: dict[str, int], network: int, size: tuple[int, int]
 ) -> None:
-    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model=model, **asked)
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model=model, **arguments)
     with upscaled.get_frame(0) as frame:
         assert frame.props["AdcVSRScale"] == network
         assert (frame.width, frame.height) == size
@@ -114,12 +114,12 @@ def test_a_scale_above_the_models_is_refused_and_its_own_is_the_default(scale: i
 
 
 @pytest.mark.parametrize(
-    ("asked", "size"), [({"width": 60}, (60, 40)), ({"height": 40}, (60, 40)), ({"width": 50, "height": 30}, (50, 30))]
+    ("sides", "size"), [({"width": 60}, (60, 40)), ({"height": 40}, (60, 40)), ({"width": 50, "height": 30}, (50, 30))]
 )
 def test_width_and_height_give_the_size_and_one_alone_keeps_the_aspect(
-    asked: dict[str, int], size: tuple[int, int]
+    sides: dict[str, int], size: tuple[int, int]
 ) -> None:
-    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model="nearest", **asked)
+    upscaled = vs.core.adcvsr.Upscale(moving(length=1), model="nearest", **sides)
     assert (upscaled.width, upscaled.height) == size
     assert (upscaled.get_frame(0).width, upscaled.get_frame(0).height) == size
 

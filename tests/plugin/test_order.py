@@ -70,10 +70,10 @@ def test_all_frames_asked_for_at_once_are_the_same(upscale: Upscale, threads: in
 def test_two_filters_on_one_clip_do_not_disturb_each_other(upscale: Upscale) -> None:
     clip = moving(length=LENGTH)
     expected = truth(upscale, clip)
-    one, two = upscale(clip), upscale(clip)
+    first, second = upscale(clip), upscale(clip)
     for n, back in zip(range(LENGTH), reversed(range(LENGTH)), strict=True):
-        assert digest(one, n) == expected[n]
-        assert digest(two, back) == expected[back]
+        assert digest(first, n) == expected[n]
+        assert digest(second, back) == expected[back]
 
 
 def test_cuts_named_by_the_clip_are_obeyed(upscale: Upscale) -> None:

@@ -94,13 +94,13 @@ def test_planes_are_those_that_vapoursynth_makes_at_any_scale(
     assert kinds.count(Planes) == len(clip)
 
 
-@pytest.mark.parametrize("given", [
+@pytest.mark.parametrize("props", [
     {"_Matrix": 1, "_Range": 1, "_ChromaLocation": 1}, {"_Matrix": 9, "_Range": 0, "_ChromaLocation": 2},
     {"_Matrix": 6, "_SARNum": 4, "_SARDen": 3, "Mine": 5}, {"_Primaries": 9, "_Transfer": 16},
 ])  # fmt: skip
 @pytest.mark.parametrize("out", [None, vs.YUV444P16, vs.RGB24, vs.GRAY8])
-def test_frames_are_described_as_vapoursynth_describes_them(given: dict[str, int], out: int | None, model: str) -> None:
-    clip = moving(length=2).std.SetFrameProps(**given)
+def test_frames_are_described_as_vapoursynth_describes_them(props: dict[str, int], out: int | None, model: str) -> None:
+    clip = moving(length=2).std.SetFrameProps(**props)
     ours, theirs = both(clip, model, **({} if out is None else {"format": out}))
     assert dict(ours.get_frame(1).props) == dict(theirs.get_frame(1).props)
     assert_alike(ours.get_frame(1), theirs.get_frame(1))

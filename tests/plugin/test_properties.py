@@ -84,15 +84,15 @@ def rgb_mean(clip: vs.VideoNode) -> list[float]:
 def test_the_matrix_argument_is_for_frames_that_have_none(missing: int | None) -> None:
     bare = flat(1, 0).std.RemoveFrameProps("_Matrix")
     clip = bare if missing is None else bare.std.SetFrameProps(_Matrix=missing)
-    told = vs.core.adcvsr.Upscale(clip, model="nearest", matrix=9, format=vs.RGBS)
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest", matrix=9, format=vs.RGBS)
     known = vs.core.adcvsr.Upscale(flat(9, 0), model="nearest", matrix=1, format=vs.RGBS)
-    assert rgb_mean(told) == rgb_mean(known)
+    assert rgb_mean(upscaled) == rgb_mean(known)
 
 
 def test_the_colour_space_that_mpv_writes_is_read() -> None:
     clip = flat(1, 0).std.RemoveFrameProps("_Matrix").std.SetFrameProps(_ColorSpace=9)
-    told = vs.core.adcvsr.Upscale(clip, model="nearest", format=vs.RGBS)
-    assert rgb_mean(told) == rgb_mean(vs.core.adcvsr.Upscale(flat(9, 0), model="nearest", format=vs.RGBS))
+    upscaled = vs.core.adcvsr.Upscale(clip, model="nearest", format=vs.RGBS)
+    assert rgb_mean(upscaled) == rgb_mean(vs.core.adcvsr.Upscale(flat(9, 0), model="nearest", format=vs.RGBS))
 
 
 def test_the_pixel_aspect_follows_a_change_of_shape() -> None:

@@ -75,8 +75,8 @@ def test_rate_length_format_and_properties_come_through(
     assert upscaled.format.id == options.get("format", format)
     with upscaled.get_frame(length - 1) as frame, clip.get_frame(length - 1) as before:
         assert (frame.width, frame.height, frame.format.id) == (upscaled.width, upscaled.height, upscaled.format.id)
-        kept = {name: value for name, value in before.props.items() if name not in {"_Matrix", "_Range"}}
-        assert {name: frame.props[name] for name in kept} == kept
+        properties = {name: value for name, value in before.props.items() if name not in {"_Matrix", "_Range"}}
+        assert {name: frame.props[name] for name in properties} == properties
         assert set(frame.props) - set(before.props) <= OURS | {"_Matrix", "_Range", "_ChromaLocation"}
 
 

@@ -24,9 +24,9 @@ def saved(folder: Path, name: str, value: float) -> str:
 def test_weights_are_averaged_by_their_shares(tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
     assert main([saved(tmp_path, "a", 1), saved(tmp_path, "b", 4) + ":0.5", "--out", str(out)]) == 0
-    made = load_weights(out)
-    assert made.dims == student().dims
-    assert {float(value) for tensor in made.state_dict().values() for value in tensor.flatten()} == {2.0}
+    averaged = load_weights(out)
+    assert averaged.dims == student().dims
+    assert {float(value) for tensor in averaged.state_dict().values() for value in tensor.flatten()} == {2.0}
 
 
 def test_what_is_of_another_shape_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

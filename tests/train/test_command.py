@@ -95,11 +95,11 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
     commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
     seen = set()
     for file, *words in commands:
-        given = dict(zip(words[::2], words[1::2], strict=True))
-        named = {"pool": tmp_path, "out": tmp_path / given["--out"]}
-        settings, _ = settings_of(ROOT / file, [], named, [given["--set"]] if "--set" in given else [])
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        named = {"pool": tmp_path, "out": tmp_path / options["--out"]}
+        settings, _ = settings_of(ROOT / file, [], named, [options["--set"]] if "--set" in options else [])
         assert settings.adversarial is not None
-        seen.add((given["--out"], settings.adversarial.heads, settings.adversarial.domains))
+        seen.add((options["--out"], settings.adversarial.heads, settings.adversarial.domains))
         assert (settings.regression.steps, settings.adversarial.steps, settings.seed) == (0, 500, 0)
     assert seen == {
         ("dual", "dual", ("pixel", "feature")),
@@ -115,13 +115,13 @@ SHIPPED = ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml")
 def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
     texts = [(ROOT / "examples" / "fast" / name).read_text() for name in SHIPPED]
     lines = [line[1:] for text in texts for line in text.splitlines()]
-    made = []
+    runs = []
     for file, *words in (shlex.split(line)[2:] for line in lines if line.startswith("     adcvsr train ")):
-        given = dict(zip(words[::2], words[1::2], strict=True))
-        settings, _ = settings_of(ROOT / file, [], {"pool": tmp_path, "out": tmp_path / given["--out"]}, [])
+        options = dict(zip(words[::2], words[1::2], strict=True))
+        settings, _ = settings_of(ROOT / file, [], {"pool": tmp_path, "out": tmp_path / options["--out"]}, [])
         stage = settings.regression
-        made.append((given["--begin"], given["--pool"], settings.seed, stage.steps, stage.pyramid))
-    assert made == [
+        runs.append((options["--begin"], options["--pool"], settings.seed, stage.steps, stage.pyramid))
+    assert runs == [
         ("before.safetensors", "pool", 0, 3000, 0),
         ("first/fast.safetensors", "pool", 1, 2500, 4),
         ("second/fast.safetensors", "pool", 2, 2400, 4),

@@ -47,8 +47,8 @@ def steps_then_power_loss(settings: TrainSettings, monkeypatch: pytest.MonkeyPat
         if len(done) == saves:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as held:
-        held.setattr(TrainingRun, "save", save)
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingRun, "save", save)
         with pytest.raises(KeyboardInterrupt):
             TrainingRun(settings).run()
 
@@ -135,16 +135,16 @@ def test_two_processes_equal_two_parts(settings: TrainSettings) -> None:
     ]  # fmt: skip
     ends = [child.communicate(timeout=100) for child in children]
     assert [child.returncode for child in children] == [0, 0], ends
-    held = torch.load(out / "checkpoint.pt", weights_only=True)
-    assert equal(alone.ema, held["mean"])
+    checkpoint = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert equal(alone.ema, checkpoint["mean"])
 
 
 def free_port() -> int:
     import socket
 
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSettings) -> None:
@@ -159,7 +159,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSetti
 def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     run = TrainingRun(settings)
     run.save()
-    held = run.checkpoint.read_bytes()
+    content = run.checkpoint.read_bytes()
 
     def full(_: object, path: Path) -> None:
         path.write_bytes(b"half")
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeyp
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(WeightsError, match=r"No space left.*the last checkpoint is kept"):
         run.save()
-    assert run.checkpoint.read_bytes() == held
+    assert run.checkpoint.read_bytes() == content
     assert [path.name for path in settings.out.iterdir()] == ["checkpoint.pt"]
 
 
@@ -320,6 +320,6 @@ def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_pa
 def test_curves_and_sample_frames_are_written(settings: TrainSettings) -> None:
     TrainingRun(settings).run()
     (events,) = (settings.out / "tensorboard").iterdir()
-    held = events.read_bytes()
+    content = events.read_bytes()
     for name in (b"regression/regression", b"adversarial/judge pixel detail unrelated", b"plain, student, target"):
-        assert name in held
+        assert name in content

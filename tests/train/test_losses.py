@@ -42,9 +42,9 @@ def test_value_and_gradient_are_those_of_the_formula() -> None:
     for side in (2, 4, 8):
         means = (torch.nn.functional.avg_pool2d(clip.flatten(0, 1), side) for clip in (plain, target))
         loss = loss + 0.7 * smooth_l1(*means)
-    made = regression(fused, target, RegressionSettings(luma=0.5, difference=1.2, pyramid=0.7))
-    assert made.item() == pytest.approx(loss.item(), rel=1e-12)
-    assert torch.allclose(torch.autograd.grad(loss, plain)[0], torch.autograd.grad(made, fused)[0], rtol=1e-9)
+    actual = regression(fused, target, RegressionSettings(luma=0.5, difference=1.2, pyramid=0.7))
+    assert actual.item() == pytest.approx(loss.item(), rel=1e-12)
+    assert torch.allclose(torch.autograd.grad(loss, plain)[0], torch.autograd.grad(actual, fused)[0], rtol=1e-9)
 
 
 def test_changes_follow_the_truth_where_a_target_flickers() -> None:

@@ -92,7 +92,7 @@ def test_runs_that_cannot_be_are_refused(wrong: dict[str, object], tmp_path: Pat
 
 
 def test_what_is_described_names_no_path(tmp_path: Path) -> None:
-    held = TrainSettings(pool=tmp_path, out=tmp_path, adversarial=AdversarialSettings()).as_metadata()
-    assert held["adversarial.domains"] == "pixel, feature"
-    assert held["regression.crop"] == 48
-    assert str(tmp_path) not in str(held)
+    metadata = TrainSettings(pool=tmp_path, out=tmp_path, adversarial=AdversarialSettings()).as_metadata()
+    assert metadata["adversarial.domains"] == "pixel, feature"
+    assert metadata["regression.crop"] == 48
+    assert str(tmp_path) not in str(metadata)

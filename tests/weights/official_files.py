@@ -49,30 +49,30 @@ def _transformer(name: str, width: int) -> Shapes:
 
 def unet_shapes(dims: PaperDims) -> Shapes:
     """The UNet's names, without `body.1.`, for four widths and two layers."""
-    one, two, three, four = dims.widths
-    downward = (one, one, two, three)
+    first, second, third, fourth = dims.widths
+    downward = (first, first, second, third)
     upward = (
-        (four + four, four + four, four + three),
-        (four + three, three + three, three + two),
-        (three + two, two + two, two + one),
-        (two + one, one + one, one + one),
+        (fourth + fourth, fourth + fourth, fourth + third),
+        (fourth + third, third + third, third + second),
+        (third + second, second + second, second + first),
+        (second + first, first + first, first + first),
     )
-    shapes = _affine("conv_in", one, 12, 3, 3)
+    shapes = _affine("conv_in", first, 12, 3, 3)
     for index, width in enumerate(dims.widths):
-        for at, given in enumerate((downward[index], width)):
-            shapes |= _resnet(f"down_blocks.{index}.resnets.{at}", given, width)
+        for at, inputs in enumerate((downward[index], width)):
+            shapes |= _resnet(f"down_blocks.{index}.resnets.{at}", inputs, width)
             shapes |= _transformer(f"down_blocks.{index}.attentions.{at}", width) if index < 3 else {}
         shapes |= _affine(f"down_blocks.{index}.downsamplers.0.conv", width, width, 3, 3) if index < 3 else {}
     for at in range(2):
-        shapes |= _resnet(f"mid_block.resnets.{at}", four, four)
-    shapes |= _transformer("mid_block.attentions.0", four)
+        shapes |= _resnet(f"mid_block.resnets.{at}", fourth, fourth)
+    shapes |= _transformer("mid_block.attentions.0", fourth)
     for index, widths in enumerate(upward):
         width = dims.widths[3 - index]
-        for at, given in enumerate(widths):
-            shapes |= _resnet(f"up_blocks.{index}.resnets.{at}", given, width)
+        for at, inputs in enumerate(widths):
+            shapes |= _resnet(f"up_blocks.{index}.resnets.{at}", inputs, width)
             shapes |= _transformer(f"up_blocks.{index}.attentions.{at}", width) if index else {}
         shapes |= _affine(f"up_blocks.{index}.upsamplers.0.conv", width, width, 3, 3) if index < 3 else {}
-    return shapes | _affine("conv_norm_out", one) | _affine("conv_out", dims.decoder[0], one, 3, 3)
+    return shapes | _affine("conv_norm_out", first) | _affine("conv_out", dims.decoder[0], first, 3, 3)
 
 
 def middle_shapes(width: int) -> Shapes:
@@ -132,12 +132,12 @@ def save_net(path: Path, net: Tensors | None = None) -> Path:
 def save_decoder(path: Path, decoder: dict[str, Tensor] | None = None) -> Path:
     """As a training framework leaves it, with an object of its own inside."""
     with _framework() as kind:
-        held = {
+        tensors = {
             "epoch": 3,
             "callbacks": {kind: {"best_model_score": torch.tensor(0.5), "kind": kind("x")}},
             "state_dict": OrderedDict(decoder or small_decoder()),
         }
-        torch.save(held, path)
+        torch.save(tensors, path)
     return path
 
 

@@ -38,8 +38,8 @@ def test_the_official_layout_has_the_published_counts() -> None:
     assert sum(np.prod(shape) for shape in (*unet.values(), *middle.values())) == 446_321_744
     empty = [{name: torch.empty(0) for name in shapes} for shapes in (unet, middle)]
     net = official_files.net_of(empty[0], empty[1])
-    kept, again = adcsr_keys.deduplicated(net)
-    assert (len(net), len(kept), len(again)) == (1_076, 552, 524)
+    unique, repeats = adcsr_keys.deduplicated(net)
+    assert (len(net), len(unique), len(repeats)) == (1_076, 552, 524)
     assert len(official_files.decoder_shapes(IMAGE)) == 138
 
 
@@ -155,11 +155,11 @@ def test_a_checkpoint_of_our_own_becomes_a_file(
     wrap: Callable[[dict[str, torch.Tensor]], object], prefix: str, tmp_path: Path
 ) -> None:
     for net in (small_paper.student(small_paper.SHALLOW), test_temporal.student()):
-        held = {prefix + name: value for name, value in net.state_dict().items()}
-        torch.save(wrap(held), tmp_path / "checkpoint.pt")
+        tensors = {prefix + name: value for name, value in net.state_dict().items()}
+        torch.save(wrap(tensors), tmp_path / "checkpoint.pt")
         out = tmp_path / "own.safetensors"
-        told = convert([tmp_path / "checkpoint.pt"], out, candidates=[small_paper.SHALLOW, test_temporal.TINY])
-        assert (told.name, told.tensors) == (net.dims.name, len(held))
+        converted = convert([tmp_path / "checkpoint.pt"], out, candidates=[small_paper.SHALLOW, test_temporal.TINY])
+        assert (converted.name, converted.tensors) == (net.dims.name, len(tensors))
         assert weights_file.load_weights(out).dims == net.dims
 
 

@@ -19,10 +19,10 @@ from vsadcvsr.nets.weights_file import load_weights
 def test_it_writes_a_checkpoint_of_our_own_and_says_what_it_was(tmp_path: Path) -> None:
     torch.save({"done": 1, "mean": CompactStudent(FAST).state_dict()}, tmp_path / "checkpoint.pt")
     out = tmp_path / "own.safetensors"
-    told = CliRunner().invoke(cli.app, ["convert", str(tmp_path / "checkpoint.pt"), "-o", str(out)])
-    assert told.exit_code == 0, told.output
-    assert "fast" in told.stdout
-    assert "533,292 values" in told.stdout.replace("\n", " ")
+    result = CliRunner().invoke(cli.app, ["convert", str(tmp_path / "checkpoint.pt"), "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "fast" in result.stdout
+    assert "533,292 values" in result.stdout.replace("\n", " ")
     assert load_weights(out).dims == FAST
 
 
@@ -48,6 +48,6 @@ def test_a_checkpoint_of_other_dimensions_is_refused_with_the_nearest_network(tm
 
 def test_one_official_file_alone_is_refused(tmp_path: Path) -> None:
     net = save_net(tmp_path / "net_params_200.pkl")
-    told = CliRunner().invoke(cli.app, ["convert", str(net), "-o", str(tmp_path / "out.safetensors")])
+    result = CliRunner().invoke(cli.app, ["convert", str(net), "-o", str(tmp_path / "out.safetensors")])
     with pytest.raises(WeightsError, match="is one of two"):
-        raise told.exception or AssertionError(told.output)
+        raise result.exception or AssertionError(result.output)

@@ -41,12 +41,12 @@ def home() -> Iterator[Home]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = self.headers.get("Range")
-            home.asked.append(asked)
+            range_header = self.headers.get("Range")
+            home.asked.append(range_header)
             if self.path != "/models/big.onnx":
                 self.send_error(404)
                 return
-            begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked and home.takes_ranges else 0
+            begin = int(range_header.removeprefix("bytes=").rstrip("-")) if range_header and home.takes_ranges else 0
             if begin and begin >= len(home.content):
                 self.send_error(416)
                 return
@@ -180,9 +180,9 @@ def test_models_that_have_no_home_are_refused(model: str, message: str, table: P
 
 
 def test_the_command_says_that_nothing_is_to_be_fetched() -> None:
-    told = CliRunner().invoke(cli.app, ["models", "fetch", "fast"])
-    assert isinstance(told.exception, WeightsError)
-    assert "no download address" in str(told.exception)
+    result = CliRunner().invoke(cli.app, ["models", "fetch", "fast"])
+    assert isinstance(result.exception, WeightsError)
+    assert "no download address" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ def test_the_same_numbers_are_equal_before_they_are_read(tmp_path: Path) -> None
     tensor = torch.randn(3)
     with TorchFile(saved([tensor, tensor, tensor.clone()], tmp_path / "w.pkl")) as file:
         assert isinstance(file.content, list)
-        one, same, other = file.content
-    assert one == same
-    assert one != other
+        first, equal, other = file.content
+    assert first == equal
+    assert first != other
 
 
 def test_objects_of_a_training_framework_do_nothing(tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_a_file_that_calls_something_is_refused_and_not_run(
     call: Callable[..., object], message: str, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
-    given = {os.system: (f"echo > {trace}",), eval: (f"open({str(trace)!r}, 'w')",), getattr: (trace, "touch")}[call]
-    path = saved({"w": torch.zeros(2), "x": _Evil(call, *given)}, tmp_path / "evil.pkl")
+    calls = {os.system: (f"echo > {trace}",), eval: (f"open({str(trace)!r}, 'w')",), getattr: (trace, "touch")}[call]
+    path = saved({"w": torch.zeros(2), "x": _Evil(call, *calls)}, tmp_path / "evil.pkl")
     with pytest.raises(WeightsError, match=rf"evil\.pkl would run {message}, which weights do not need"):
         TorchFile(path)
     assert not trace.exists()

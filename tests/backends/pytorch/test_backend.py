@@ -245,15 +245,15 @@ def test_memory_of_another_size_is_given_up() -> None:
     assert [machine.step.size for machine in backend._idle_executors] == [(4, 8)]
 
 
-@pytest.mark.parametrize(("has", "able", "chosen"), [
+@pytest.mark.parametrize(("has", "able", "expected"), [
     (True, ("fp32", "bf16", "fp16"), "bf16"), (False, ("fp32", "bf16", "fp16"), "fp16"), (False, ("fp32",), "fp32"),
 ])  # fmt: skip
 def test_by_itself_a_gpu_counts_in_bf16_where_it_can(
-    has: bool, able: tuple[str, ...], chosen: str, monkeypatch: pytest.MonkeyPatch
+    has: bool, able: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.device", lambda _: nullcontext())
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: has)
-    assert backend_module._precision("auto", torch.device("cuda", 0), able) == chosen
+    assert backend_module._precision("auto", torch.device("cuda", 0), able) == expected
     assert backend_module._precision("auto", CPU, able) == "fp32"
 
 

@@ -51,15 +51,15 @@ def fed(
     frames = np.random.default_rng(0).random((len(finishes), 1, 3, *SIZE), np.float32)
     with torch.inference_mode():
         return [
-            stream.planar_step(frame, np.full(1, float(n > 0), np.float32), one)
-            for n, (frame, one) in enumerate(zip(frames, finishes, strict=True))
+            stream.planar_step(frame, np.full(1, float(n > 0), np.float32), finish_options)
+            for n, (frame, finish_options) in enumerate(zip(frames, finishes, strict=True))
         ]
 
 
 def same(first: list[Array] | Planes, second: list[Array] | Planes) -> bool:
     if isinstance(first, Planes) != isinstance(second, Planes):
         return False
-    pairs = zip(*(made.planes if isinstance(made, Planes) else made for made in (first, second)), strict=True)
+    pairs = zip(*(output.planes if isinstance(output, Planes) else output for output in (first, second)), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
@@ -79,11 +79,11 @@ ASKED = [finish(), None, finish(BITS10, strength=0.5), finish(color_fix="frame")
 def test_each_picture_is_finished_as_its_own_frame_asked(make: type[Student]) -> None:
     net = make()
     result, behind = fed(net, DirectTransfer(), ASKED, late=False), net.spec.lookahead
-    for n, asked in enumerate(ASKED):
+    for n, requested in enumerate(ASKED):
         alone: list[OutputFormat | None] = [None] * len(ASKED)
-        alone[n] = asked
+        alone[n] = requested
         assert same(result[n + behind], fed(net, DirectTransfer(), alone, late=False)[n + behind])
-        assert isinstance(result[n + behind], Planes) == (asked is not None)
+        assert isinstance(result[n + behind], Planes) == (requested is not None)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -106,8 +106,8 @@ def test_a_way_is_recorded_where_pictures_lie_still(monkeypatch: pytest.MonkeyPa
         return planes
 
     monkeypatch.setattr(PlaneConverter, "_planes", noted)
-    asked = finish(strength=0.5)
-    recorded, wanted = PlaneConverter(asked, CPU, Shared()), PlaneConverter(asked, CPU)  # type: ignore[arg-type]
+    options = finish(strength=0.5)
+    recorded, wanted = PlaneConverter(options, CPU, Shared()), PlaneConverter(options, CPU)  # type: ignore[arg-type]
     still = (torch.zeros(1, 3, 4 * SIZE[0], 4 * SIZE[1]),)
     for _ in range(4):
         still[0].uniform_()
@@ -146,12 +146,12 @@ def test_engines_make_planes_where_the_backend_does() -> None:
         for planes in (True, False)
     )
     odd = ColorFormat(family="YUV", bits=8, matrix=14)
-    answers = [engine.planar_output(*SIZE, asked) for engine in (able, unable) for asked in (BITS8, odd)]
+    answers = [engine.planar_output(*SIZE, color_format) for engine in (able, unable) for color_format in (BITS8, odd)]
     assert answers == [True, False, False, False]
     for engine, kind in ((able, Planes), (unable, tuple)):
-        (made,) = engine.stream_output([InputFrame(clip_of(1, set(), SIZE)[0], color_format=BITS8)])
-        assert isinstance(made, kind)
-    assert not isinstance(made, Planes)
+        (output,) = engine.stream_output([InputFrame(clip_of(1, set(), SIZE)[0], color_format=BITS8)])
+        assert isinstance(output, kind)
+    assert not isinstance(output, Planes)
 
 
 def test_numbers_are_not_given_where_planes_are_asked_for() -> None:

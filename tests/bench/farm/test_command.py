@@ -28,13 +28,13 @@ TINY = (
 
 
 def test_two_workers_that_sleep_take_half_the_time_of_one(tmp_path: Path) -> None:
-    one, two = (scaling(tmp_path / str(count), workers=count, chunks=6, seconds=0.2) for count in (1, 2))
-    assert one.seconds >= 1.2
-    assert two.seconds < 0.75 * one.seconds
-    for made in (one, two):
-        assert made.efficiency == pytest.approx(6 * 0.2 / made.workers / made.seconds, abs=1e-3)
-        assert made.storage_calls["os.link"] >= 1  # a claim for each chunk
-        assert made.storage_calls["os.rename"] == 1
+    alone, pair = (scaling(tmp_path / str(count), workers=count, chunks=6, seconds=0.2) for count in (1, 2))
+    assert alone.seconds >= 1.2
+    assert pair.seconds < 0.75 * alone.seconds
+    for result in (alone, pair):
+        assert result.efficiency == pytest.approx(6 * 0.2 / result.workers / result.seconds, abs=1e-3)
+        assert result.storage_calls["os.link"] >= 1  # a claim for each chunk
+        assert result.storage_calls["os.rename"] == 1
 
 
 def test_a_worker_that_fails_is_told_of(tmp_path: Path) -> None:

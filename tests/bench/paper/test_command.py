@@ -67,8 +67,8 @@ def test_memory_by_calculation_names_every_output_and_card() -> None:
 
 def test_weights_of_ones_own_are_measured(tmp_path: Path) -> None:
     save_weights(student(SHALLOW), tmp_path / "own.safetensors")
-    given = options.paper().parse_args(["--dry-run", "--weights", str(tmp_path / "own.safetensors")])
-    trial, net = __main__._network(given)
+    arguments = options.paper().parse_args(["--dry-run", "--weights", str(tmp_path / "own.safetensors")])
+    trial, net = __main__._network(arguments)
     assert trial.dims == net.dims == SHALLOW
     assert trial.size == __main__.DRY_RUN.size
 

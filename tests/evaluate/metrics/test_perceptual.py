@@ -75,8 +75,8 @@ def everything(caches: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
     monkeypatch.syspath_prepend(str(caches))
-    kept = {name for name in sys.modules if name.split(".")[0] in ("pyiqa", "torchvision")}
-    assert not kept
+    modules = {name for name in sys.modules if name.split(".")[0] in ("pyiqa", "torchvision")}
+    assert not modules
     yield caches
     for name in [name for name in sys.modules if name.split(".")[0] in ("pyiqa", "torchvision")]:
         del sys.modules[name]
@@ -175,8 +175,8 @@ def test_rafts_weights_have_to_be_rafts(everything: Path) -> None:
 def test_the_feature_distance_is_nothing_for_the_truth_and_grows_with_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(2)
     net = Trunk()
-    asked: list[torch.Tensor] = []
-    net.register_forward_pre_hook(lambda _, arguments: asked.append(arguments[0]))
+    inputs: list[torch.Tensor] = []
+    net.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
     monkeypatch.setattr(perceptual, "trunk", lambda: net)
     scores = perceptual.features()
     truth = [picture(64, 80, shift) for shift in range(2)]
@@ -184,4 +184,4 @@ def test_the_feature_distance_is_nothing_for_the_truth_and_grows_with_noise(monk
     rows = [scores([frame + sigma * noise for frame in truth], truth) for sigma in (0, 0.05, 0.2)]
     assert rows[0] == pytest.approx([0, 0], abs=1e-6)
     assert rows[0] < rows[1] < rows[2]
-    assert len(asked) == 3 * 2 + 2  # the truth's features are found once
+    assert len(inputs) == 3 * 2 + 2  # the truth's features are found once

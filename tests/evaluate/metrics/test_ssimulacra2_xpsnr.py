@@ -26,7 +26,7 @@ def blurred(frame: Array, sigma: float) -> Array:
 
 def xpsnr_of(frame: Array, truth: Array, before: Array | None) -> float:
     """XPSNR of luma as its authors define it, for frames of 640x480 to 2048x1152 pixels at up to 32 a second."""
-    one, true = luma_of(frame).astype(np.float64), luma_of(truth).astype(np.float64)
+    luma, true = luma_of(frame).astype(np.float64), luma_of(truth).astype(np.float64)
     steps = np.abs(true - (0 if before is None else luma_of(before).astype(np.float64))) * 2
     edges = np.abs(cv2.filter2D(true, -1, np.array([[-1.0, -2, -1], [-2, 12, -2], [-1, -2, -1]])))
     height, width = true.shape
@@ -38,7 +38,7 @@ def xpsnr_of(frame: Array, truth: Array, before: Array | None) -> float:
             block = np.s_[top : top + side, left : left + side]
             inner = edges[max(top, 1) : min(top + side, height - 1), max(left, 1) : min(left + side, width - 1)]
             activity = max(inner.mean() + steps[block].mean(), 4)
-            error += float(((one[block] - true[block]) ** 2).sum()) / activity
+            error += float(((luma[block] - true[block]) ** 2).sum()) / activity
     error = round(error * math.sqrt(16 * 2**7 / math.sqrt(part)))
     return 10 * math.log10(height * width * 255**2 / error)
 

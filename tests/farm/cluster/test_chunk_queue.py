@@ -74,16 +74,16 @@ def test_what_others_have_made_waits_for_nobody() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["done", "fail", "busy"])), max_size=60))
 def test_whatever_happens_no_chunk_is_with_two_workers_and_none_is_lost(events: list[tuple[str, str]]) -> None:
     queue = ChunkQueue(range(5))
-    held: dict[str, int] = {}
+    chunk_of: dict[str, int] = {}
     done: set[int] = set()
     for worker, end in events:
-        if worker not in held:
+        if worker not in chunk_of:
             number = queue.take(worker, set("abc") - {worker}, 0.0)
             if number is not None:
-                assert number not in held.values()
-                held[worker] = number
+                assert number not in chunk_of.values()
+                chunk_of[worker] = number
             continue
-        number = held.pop(worker)
+        number = chunk_of.pop(worker)
         if end == "done":
             done.add(number)
             queue.mark_done(number)
@@ -91,6 +91,6 @@ def test_whatever_happens_no_chunk_is_with_two_workers_and_none_is_lost(events: 
             queue.mark_failed(number, Failure(worker, "x"))
         else:
             queue.defer(number, 0.0)
-    assert len(queue) + len(held) + len(done) == 5
+    assert len(queue) + len(chunk_of) + len(done) == 5
     assert queue.is_over == (len(done) == 5)
     assert MAX_CHUNK_FAILURES == 3

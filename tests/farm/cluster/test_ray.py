@@ -91,8 +91,8 @@ def test_workers_share_a_gpu_where_a_node_has_one(
     finally:
         cluster.remove_node(node)
     assert [note.read_text() for note in Path().glob("gpus.*")] == ["0", "0"]
-    told = {note.suffix[1:] for note in Path().glob("gpus.*")}
-    assert {worker.rpartition(":")[2] for worker in workers(Path("many.mkv.farm"))} <= told
+    devices = {note.suffix[1:] for note in Path().glob("gpus.*")}
+    assert {worker.rpartition(":")[2] for worker in workers(Path("many.mkv.farm"))} <= devices
 
 
 def workers(folder: Path) -> set[str]:

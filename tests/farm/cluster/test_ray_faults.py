@@ -65,13 +65,13 @@ def causes() -> list[str]:
     return [line.cause for line in Job.read(FOLDER.resolve()).entries() if line.event == "failed"]
 
 
-def half_made(begun: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Match[str]:
+def half_made(is_started: Callable[[re.Match[str]], bool] = lambda _: True) -> re.Match[str]:
     """The name of a file that some worker is at: chunk, host and process."""
 
     def look() -> re.Match[str] | None:
         names = (path.name for path in FOLDER.glob("chunks/*.part.*.mkv"))
         result = (re.fullmatch(r"(\d+)\.(.+)\.(\d+)\.part\.[0-9a-f]+\.mkv", name) for name in names)
-        return next((item for item in result if item and begun(item)), None)
+        return next((item for item in result if item and is_started(item)), None)
 
     return wait_until(look, "a chunk in the making")
 
@@ -81,9 +81,9 @@ def started(*given: str, site: str = run.WORKER_CLASS, **more: str) -> Iterator[
     """The command in a process of its own, which has ended on leaving; what it says is in `said.txt`."""
     modules = "from ffmpeg_filter import program; from ffmpeg_filter.farm import run"
     code = f"{modules}; run.WORKER_CLASS = {site!r}; program.run()"
-    with Path("said.txt").open("ab") as said:
+    with Path("said.txt").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", code, *given], env=surroundings(**SURROUNDINGS, **more), stderr=said
+            [sys.executable, "-c", code, *given], env=surroundings(**SURROUNDINGS, **more), stderr=log
         )
         try:
             yield process

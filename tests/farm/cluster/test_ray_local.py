@@ -38,9 +38,9 @@ def words(address: str, output: str = "many.mkv") -> str:
 @contextmanager
 def started(temporary: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The command in a process of its own, at work on its second chunk."""
-    with Path("said.txt").open("wb") as said, Path("out.txt").open("wb") as out:
+    with Path("said.txt").open("wb") as log, Path("out.txt").open("wb") as out:
         process = subprocess.Popen(
-            command(words("local")), env=surroundings(OMP_NUM_THREADS="1", TMPDIR=str(temporary)), stderr=said,
+            command(words("local")), env=surroundings(OMP_NUM_THREADS="1", TMPDIR=str(temporary)), stderr=log,
             stdout=out,
         )  # fmt: skip
         try:
@@ -84,9 +84,9 @@ def test_nobody_else_can_talk_to_it_it_talks_to_nobody_and_after_ctrl_c_nothing_
         assert addresses(processes)
         assert addresses(processes) <= HOME
         (raylet,) = (child for child in psutil.Process(process.pid).children() if child.name() == "raylet")
-        told = raylet.environ()
-        assert told["RAY_USAGE_STATS_ENABLED"] == "0"
-        assert (told["RAY_AUTH_MODE"], len(told["RAY_AUTH_TOKEN"])) == ("token", 64)
+        variables = raylet.environ()
+        assert variables["RAY_USAGE_STATS_ENABLED"] == "0"
+        assert (variables["RAY_AUTH_MODE"], len(variables["RAY_AUTH_TOKEN"])) == ("token", 64)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, Path("said.txt").read_text()
         assert all_end(processes)
@@ -107,7 +107,7 @@ def test_a_run_that_is_killed_takes_its_cluster_with_it_and_another_goes_on(here
             child for child in raylet.children() if child.name().endswith("Agent")
         ]  # they look for it for a minute yet
         process.kill()
-        assert all_end([one for one in processes if one not in agents])
+        assert all_end([child_process for child_process in processes if child_process not in agents])
         for agent in agents:
             agent.kill()
     job = Job.read(Path("many.mkv.farm").resolve())

@@ -83,8 +83,8 @@ def dispatched(actors: Actors, *jobs: Job) -> tuple[list[JobResult], list[str]]:
     """What became of each job, in the order in which they ended, and what was said."""
     messages: list[str] = []
     dispatch = Scheduler(cast(WorkerPool, actors), messages.append)
-    for one in jobs:
-        dispatch.add(one)
+    for job in jobs:
+        dispatch.add(job)
     ended: list[JobResult] = []
     for _ in range(100):
         ended += dispatch.step(0)
@@ -226,14 +226,14 @@ def test_a_worker_with_another_engine_is_named_and_left_out(job: Job) -> None:
 
 def test_what_somebody_else_makes_is_waited_for(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsadcvsr.farm.cluster.scheduler._RETRY_SECONDS", 0.0)
-    asked: list[int] = []
+    chunks: list[int] = []
 
     def shared(name: str, job: Job, number: int) -> WorkerReply:
-        asked.append(number)
-        return WorkerReply(holder="slurm:1") if number == 0 and asked.count(0) < 3 else well(name, job, number)
+        chunks.append(number)
+        return WorkerReply(holder="slurm:1") if number == 0 and chunks.count(0) < 3 else well(name, job, number)
 
     assert dispatched(Actors(behave=shared), job)[0] == [JobResult(job)]
-    assert (asked.count(0), status_of(job).done) == (3, 4)
+    assert (chunks.count(0), status_of(job).done) == (3, 4)
 
 
 def test_workers_go_on_with_the_next_job_while_the_last_chunks_of_one_are_made(tmp_path: Path) -> None:

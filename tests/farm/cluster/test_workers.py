@@ -12,7 +12,7 @@ BIG, SMALL = Node("a", "big", 64, 8), Node("b", "small", 2, 0)
 
 
 @pytest.mark.parametrize(
-    ("nodes", "cpus", "gpus", "device", "found"),
+    ("nodes", "cpus", "gpus", "device", "expected"),
     [
         ([BIG, SMALL], None, None, "auto", WorkerResources(1, 1)),
         ([BIG, SMALL], None, None, "cpu", WorkerResources(2, 0)),
@@ -23,9 +23,9 @@ BIG, SMALL = Node("a", "big", 64, 8), Node("b", "small", 2, 0)
     ],
 )
 def test_resources_of_a_worker_by_default(
-    nodes: list[Node], cpus: float | None, gpus: float | None, device: str, found: WorkerResources
+    nodes: list[Node], cpus: float | None, gpus: float | None, device: str, expected: WorkerResources
 ) -> None:
-    assert worker_resources(nodes, cpus, gpus, device) == found
+    assert worker_resources(nodes, cpus, gpus, device) == expected
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,9 @@ def test_a_line_of_an_end_without_a_beginning_is_an_attempt_still() -> None:
 def test_no_beginning_is_counted_twice_or_not_at_all(rows: list[tuple[str, int, str]]) -> None:
     lines = [line(event, at, chunk, worker) for at, (event, chunk, worker) in enumerate(rows)]  # type: ignore[arg-type]
     result = attempts(lines)
-    begun = [(one.at, one.chunk, one.worker) for one in lines if one.event == "begun"]
-    assert [key for key in begun if key not in {(item.begun, item.chunk, item.worker) for item in result}] == []
-    ended = sum(one.event in {"done", "failed"} for one in lines)
+    beginnings = [(entry.at, entry.chunk, entry.worker) for entry in lines if entry.event == "begun"]
+    assert [key for key in beginnings if key not in {(item.begun, item.chunk, item.worker) for item in result}] == []
+    ended = sum(entry.event in {"done", "failed"} for entry in lines)
     assert sum(item.outcome in {"done", "failed"} for item in result) == ended
-    assert len(result) >= max(ended, len(begun))
+    assert len(result) >= max(ended, len(beginnings))
     assert all(item.seconds >= 0 for item in result)

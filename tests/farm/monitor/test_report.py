@@ -116,8 +116,8 @@ _MADE = st.lists(
 def test_no_frame_is_lost_between_the_parts_of_the_curve(rows: list[tuple[int, int, int, int]]) -> None:
     lines = [
         item
-        for at, (begun, took, _, frames) in enumerate(rows)
-        for item in made(begun, begun + took, 0, f"a:{at}", frames)
+        for at, (begin, took, _, frames) in enumerate(rows)
+        for item in made(begin, begin + took, 0, f"a:{at}", frames)
     ]
     tried = attempts(sorted(lines, key=lambda item: item.at))
     axis = TimeAxis((attempt.begun, attempt.ended) for attempt in tried)
@@ -128,7 +128,7 @@ def test_no_frame_is_lost_between_the_parts_of_the_curve(rows: list[tuple[int, i
 
 @given(_MADE)
 def test_the_axis_rises_with_time_and_forgets_only_long_pauses(rows: list[tuple[int, int, int, int]]) -> None:
-    spans = [(begun, begun + took) for begun, took, _, _ in rows]
+    spans = [(begin, begin + took) for begin, took, _, _ in rows]
     axis = TimeAxis(spans)
     assert all(axis.at(second) <= axis.at(second + 1) for second in range(340))
     assert axis.length == pytest.approx(axis.at(1e9))
@@ -137,12 +137,12 @@ def test_the_axis_rises_with_time_and_forgets_only_long_pauses(rows: list[tuple[
 
 
 @given(_MADE)
-def test_no_two_of_a_row_are_at_once_and_none_is_left_out(told: list[tuple[int, int, int, int]]) -> None:
+def test_no_two_of_a_row_are_at_once_and_none_is_left_out(intervals: list[tuple[int, int, int, int]]) -> None:
     busy: dict[str, int] = {}
     lines = []
-    for begun, took, worker, _ in sorted(told):
+    for begin, took, worker, _ in sorted(intervals):
         name = f"a:{worker}"
-        start = max(begun, busy.get(name, 0))
+        start = max(begin, busy.get(name, 0))
         busy[name] = start + took
         lines += made(start, start + took, 0, name)
     tried = attempts(sorted(lines, key=lambda item: item.at))

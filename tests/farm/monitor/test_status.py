@@ -52,7 +52,7 @@ def test_half_a_line_is_read_when_it_is_whole(job: Job) -> None:
     assert tally.lines == []
     path.write_bytes(text)
     tally.read()
-    assert [one.event for one in tally.lines] == ["begun"]
+    assert [entry.event for entry in tally.lines] == ["begun"]
 
 
 def test_a_growing_ledger_ends_as_if_it_were_read_at_once(job: Job) -> None:

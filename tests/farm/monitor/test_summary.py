@@ -28,7 +28,7 @@ WHOLE = [
 
 
 def of(lines: list[LedgerEntry]) -> Summary:
-    return summary(CHUNKS, lines, {one.chunk for one in lines if one.event == "done"})
+    return summary(CHUNKS, lines, {entry.chunk for entry in lines if entry.event == "done"})
 
 
 def test_the_time_is_divided_into_planning_chunks_merging_and_nothing() -> None:

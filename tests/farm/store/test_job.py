@@ -77,7 +77,7 @@ def test_processes_of_one_number_do_not_write_into_each_others_files(
     monkeypatch.setattr(os, "link", late)
     write_once(path, b"ours")
     assert path.read_bytes() == b"theirs"
-    assert [one.name for one in tmp_path.iterdir()] == ["index.txt"]
+    assert [file.name for file in tmp_path.iterdir()] == ["index.txt"]
 
 
 def test_no_two_attempts_at_a_chunk_have_one_file(tmp_path: Path) -> None:

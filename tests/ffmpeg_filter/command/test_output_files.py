@@ -196,10 +196,10 @@ def test_what_another_run_writes_is_left_to_it(clip: Path, here: Path, capfd: py
         assert ffadcvsr(*arguments) != 0
         assert "is being written by another run" in capfd.readouterr().err
         assert part.read_text() == "its own"
-    kept = here / "kept.mkv"
-    kept.hardlink_to(part)
+    output = here / "kept.mkv"
+    output.hardlink_to(part)
     assert ffadcvsr(*arguments) == 0
-    assert kept.read_text() == "its own"
+    assert output.read_text() == "its own"
     assert len(decoded(here / "out.mkv")) == 10
     assert not part.exists()
 

@@ -13,11 +13,11 @@ from tests.ffmpeg_filter.planning import FILM
 from vsadcvsr.errors import UsageError
 
 
-def encoding(arguments: str, asked: str | None = None) -> ChunkEncoding:
+def encoding(arguments: str, intermediate: str | None = None) -> ChunkEncoding:
     command = parse(shlex.split(arguments))
     split = split_command(command, [FILM] * len(command.inputs))
     assert split is not None
-    return choose_encoding(command, split, [FILM] * len(command.inputs), asked)
+    return choose_encoding(command, split, [FILM] * len(command.inputs), intermediate)
 
 
 def frames_before(arguments: str) -> int | None:

@@ -31,9 +31,9 @@ def test_a_decoder_that_is_sent_elsewhere_keeps_the_sources_times() -> None:
     assert " -t " not in command_line
 
 
-@pytest.mark.parametrize(("given", "level"), [("", "warning"), ("-v error", "error"), ("-loglevel info", "info")])
-def test_a_chunk_is_encoded_with_the_log_level_of_its_command(given: str, level: str) -> None:
-    command_line = commands.chunk_command(encoder(f"{given} {COMMAND}"), "libx264", "chunk.mkv", Fraction(1, 25))
+@pytest.mark.parametrize(("options", "level"), [("", "warning"), ("-v error", "error"), ("-loglevel info", "info")])
+def test_a_chunk_is_encoded_with_the_log_level_of_its_command(options: str, level: str) -> None:
+    command_line = commands.chunk_command(encoder(f"{options} {COMMAND}"), "libx264", "chunk.mkv", Fraction(1, 25))
     assert (command_line.count("-loglevel"), command_line[command_line.index("-loglevel") + 1]) == (1, level)
 
 

@@ -98,9 +98,9 @@ def test_a_chunk_that_is_cut_short_is_made_again_and_no_other() -> None:
 
 def test_workers_at_once_share_the_work() -> None:
     planned(network=SLOW)
-    with started("work", JOB) as one, started("work", JOB) as other:
+    with started("work", JOB) as first, started("work", JOB) as second:
         pass
-    assert (one.returncode, other.returncode) == (0, 0), Path("said.txt").read_text()
+    assert (first.returncode, second.returncode) == (0, 0), Path("said.txt").read_text()
     assert done_lines() == [0, 1, 2]
     assert farm("merge", JOB) == 0
     assert is_the_film_of_one_machine(SLOW)
@@ -108,7 +108,7 @@ def test_workers_at_once_share_the_work() -> None:
 
 def test_one_chunk_made_by_two_at_once_is_harmless_and_the_same_twice() -> None:
     job = planned("-c:v libx264 -crf 20")
-    with started("work", JOB, "--chunk", "1") as one, started("work", JOB, "--chunk", "1") as other:
+    with started("work", JOB, "--chunk", "1") as first, started("work", JOB, "--chunk", "1") as second:
         pass
-    assert (one.returncode, other.returncode) == (0, 0), Path("said.txt").read_text()
+    assert (first.returncode, second.returncode) == (0, 0), Path("said.txt").read_text()
     assert len(list(job.chunk_folder.iterdir())) == 1

@@ -89,11 +89,11 @@ def test_a_page_that_cannot_be_written_is_worth_another_try() -> None:
         ("clip.ts", "-c:v libx264 -g 10 -bf 3 -b_strategy 0"),
     ],
 )
-@pytest.mark.parametrize("kept", ["-c:v ffv1", "-c:v libx264 -crf 12 -bf 3", "-c:v ffv1 -farm_intermediate ffv1"])
-def test_pictures_are_the_very_frames_of_video_and_source(name: str, codec: str, kept: str) -> None:
+@pytest.mark.parametrize("encoding", ["-c:v ffv1", "-c:v libx264 -crf 12 -bf 3", "-c:v ffv1 -farm_intermediate ffv1"])
+def test_pictures_are_the_very_frames_of_video_and_source(name: str, codec: str, encoding: str) -> None:
     clip = source(Path(name), codec, "-an", pictures=f"testsrc2=s=64x48:r=25:d=2.4,{TAGGED}")
     skip_if_it_crashes(clip)
-    job = farmed(JOB, "-i", clip, f"-vf {TEMPORAL}", kept, "many.mkv")
+    job = farmed(JOB, "-i", clip, f"-vf {TEMPORAL}", encoding, "many.mkv")
     pairs, notes = samples(job, 4)
     assert ([item.frame for item in pairs], notes) == ([7, 22, 37, 52], [])
     film, frames = _frames(Path("many.mkv")), _frames(clip, (128, 96))
@@ -110,13 +110,13 @@ def test_what_an_own_filter_has_cut_away_is_cut_away_from_the_source_as_well() -
     assert _nearest(pairs[0].before, _frames(Path("many.mkv"))) == pairs[0].frame
 
 
-@pytest.mark.parametrize("kept", ["-c:v ffv1", "-c:v libx264 -crf 12", "-c:v libx264rgb -crf 12"])
+@pytest.mark.parametrize("encoding", ["-c:v ffv1", "-c:v libx264 -crf 12", "-c:v libx264rgb -crf 12"])
 @pytest.mark.parametrize("colours", ["format=gbrp", "format=yuv444p", "format=yuv444p10le,setparams=range=pc", TAGGED])
-def test_both_pictures_have_the_same_colours(colours: str, kept: str) -> None:
+def test_both_pictures_have_the_same_colours(colours: str, encoding: str) -> None:
     clip = source(Path("clip.mkv"), "-c:v ffv1 -an", pictures=f"testsrc2=s=64x48:r=25:d=0.2,{colours}")
-    job = farmed(JOB, "-i", clip, f"-vf adcvsr=nearest {kept} many.mkv")
-    (one,), _ = samples(job, 1)
-    assert np.abs((_pixels(one.before) - _pixels(one.after)).mean((0, 1))).max() < 2
+    job = farmed(JOB, "-i", clip, f"-vf adcvsr=nearest {encoding} many.mkv")
+    (sample,), _ = samples(job, 1)
+    assert np.abs((_pixels(sample.before) - _pixels(sample.after)).mean((0, 1))).max() < 2
 
 
 def test_pixels_that_are_moved_behind_the_network_are_not_laid_over_others() -> None:
@@ -158,10 +158,10 @@ def test_without_its_source_a_job_has_a_page_without_pictures() -> None:
 def test_of_a_large_picture_the_middle_is_shown_as_it_is() -> None:
     clip = source(Path("clip.mkv"), "-c:v ffv1 -an", pictures=f"testsrc2=s=640x400:r=25:d=0.2,{TAGGED}")
     job = farmed(JOB, "-i", clip, "-vf adcvsr=nearest:scale=4 -c:v ffv1 many.mkv")
-    (one,), _ = samples(job, 1)
-    assert (one.width, one.height, one.note) == (1280, 720, "the middle 1280x720 of 2560x1600")
+    (sample,), _ = samples(job, 1)
+    assert (sample.width, sample.height, sample.note) == (1280, 720, "the middle 1280x720 of 2560x1600")
     film = _frames(Path("many.mkv"))
-    assert np.abs(_pixels(one.after) - film[one.frame][440:1160, 640:1920]).mean() < 3
+    assert np.abs(_pixels(sample.after) - film[sample.frame][440:1160, 640:1920]).mean() < 3
 
 
 def _titled(words: io.StringIO) -> TitleRun:

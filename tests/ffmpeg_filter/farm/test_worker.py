@@ -113,11 +113,11 @@ def test_what_programs_complain_of_comes_with_the_answer() -> None:
 def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherwise(
     message: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
+    threads_of: list[object] = []
     load = backends.load
 
     def noted(path: Path, **options: Any) -> backends.Backend:
-        asked.append(options["threads"])
+        threads_of.append(options["threads"])
         return load(path, **options)
 
     job = Job.read(planned(network=TEMPORAL + message).folder.resolve())
@@ -125,7 +125,7 @@ def test_engines_have_the_threads_of_their_worker_unless_the_command_says_otherw
     site = ChunkWorker("", 3)
     assert site.open(str(job.folder), job.key).error is None
     assert site.make(str(job.folder), 0) == WorkerReply()
-    assert set(asked) == {threads}
+    assert set(threads_of) == {threads}
 
 
 def test_an_error_of_no_kind_that_we_know_is_one_of_the_farms() -> None:

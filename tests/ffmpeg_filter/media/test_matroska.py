@@ -41,7 +41,7 @@ def test_times_and_durations_come_back_in_any_order(frames: list[tuple[int, int 
     with av.open(written(video, frames), "r", format="matroska") as file:
         packets = [packet for packet in file.demux() if packet.size]
         ticks = [to_fraction(packet.time_base) or Fraction(0) for packet in packets]
-        result = [(one.pts, one.duration, bytes(one)) for one in packets]
+        result = [(demuxed.pts, demuxed.duration, bytes(demuxed)) for demuxed in packets]
     assert ticks == [Fraction(1, SECOND)] * len(frames)
     assert result == [
         (time, SECOND // 25 if duration is None else duration, bytes([number]) * 32)

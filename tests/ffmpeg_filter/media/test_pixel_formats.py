@@ -16,7 +16,7 @@ def test_each_format_has_the_components_that_ffmpeg_says(name: str) -> None:
         (component.plane, layout.format.bits, *layout.format.size(index, 33, 17), index == layout.format.planes)
         for index, component in enumerate(layout.components)
     ]
-    assert ours == [(one.plane, one.bits, one.width, one.height, one.is_alpha) for one in theirs.components]
+    assert ours == [(part.plane, part.bits, part.width, part.height, part.is_alpha) for part in theirs.components]
     assert theirs.is_rgb == (layout.format.family == "RGB")
     assert theirs.is_big_endian == layout.dtype.startswith(">")
 

@@ -19,30 +19,30 @@ UNKNOWN = (
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def speech(said: list[str]) -> StderrLog:
-    return StderrLog(said.append)
+def speech(messages: list[str]) -> StderrLog:
+    return StderrLog(messages.append)
 
 
-def test_the_first_error_is_the_reason_and_nothing_else_is_printed(speech: StderrLog, said: list[str]) -> None:
+def test_the_first_error_is_the_reason_and_nothing_else_is_printed(speech: StderrLog, messages: list[str]) -> None:
     for line in UNKNOWN:
         speech.add(line)
     assert speech.reason() == "[vost#0:0] Unknown encoder 'nothing'"
-    assert said == []
+    assert messages == []
 
 
-def test_messages_of_a_process_that_goes_on_are_printed_once_in_order(speech: StderrLog, said: list[str]) -> None:
+def test_messages_of_a_process_that_goes_on_are_printed_once_in_order(speech: StderrLog, messages: list[str]) -> None:
     for line in UNKNOWN[:2]:
         speech.add(line)
     speech.flush(100)
-    assert said == []
+    assert messages == []
     for _ in range(2):
         speech.flush(0)
-    assert said == ["[libx264] a warning", "[vost#0:0] Unknown encoder 'nothing'"]
+    assert messages == ["[libx264] a warning", "[vost#0:0] Unknown encoder 'nothing'"]
     assert speech.reason() == "it said nothing"
 
 
@@ -73,10 +73,10 @@ def test_the_filter_whose_options_cannot_be_read_is_named(chain: str, rest: str,
     assert speech.reason() == f"[AVFilterGraph] No option name near '2:2' (filter {name!r}, if there is one)"
 
 
-def test_at_info_level_all_lines_are_printed_at_once(speech: StderrLog, said: list[str]) -> None:
+def test_at_info_level_all_lines_are_printed_at_once(speech: StderrLog, messages: list[str]) -> None:
     for line in ("[verbose] a detail", *UNKNOWN[:2], "out_time=1"):
         speech.add(line)
-    assert said == ["a detail", "[libx264] a warning", "[vost#0:0] Unknown encoder 'nothing'", "out_time=1"]
+    assert messages == ["a detail", "[libx264] a warning", "[vost#0:0] Unknown encoder 'nothing'", "out_time=1"]
     assert speech.reason() == "[vost#0:0] Unknown encoder 'nothing'"
 
 
@@ -87,13 +87,13 @@ def test_lines_tell_their_level_whatever_it_is(word: str) -> None:
     assert with_level_prefix([word, "quiet"]) == [word, "level+16"]
 
 
-def test_the_half_line_of_an_ended_process_is_not_printed(said: list[str]) -> None:
+def test_the_half_line_of_an_ended_process_is_not_printed(messages: list[str]) -> None:
     message = "[hevc @ 0x1f] [error] no frame!\n[showinfo@adcvsr @ 0x55ab] [info] "
     argv = [sys.executable, "-c", f"import sys; sys.stderr.write({message!r})"]
-    child = ChildProcess("decoder", argv, on_line=lambda _line: False, on_message=said.append)
+    child = ChildProcess("decoder", argv, on_line=lambda _line: False, on_message=messages.append)
     child.wait()
     child.log.flush(0)
-    assert said == ["[hevc] no frame!"]
+    assert messages == ["[hevc] no frame!"]
 
 
 @pytest.mark.parametrize(("status", "is_crash"), [(-9, False), (-15, False), (-11, True), (-6, True)])

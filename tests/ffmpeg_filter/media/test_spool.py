@@ -30,39 +30,39 @@ DATA = random.Random(1).randbytes(123_456)
 
 
 def test_all_readers_get_all_bytes() -> None:
-    made = Spool(io.BytesIO(DATA).read)
-    readers = [made.reader() for _ in range(3)]
+    spool = Spool(io.BytesIO(DATA).read)
+    readers = [spool.reader() for _ in range(3)]
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(whole, readers)) == [DATA] * 3
 
 
 def test_a_reader_may_be_far_behind() -> None:
-    made = Spool(io.BytesIO(DATA).read)
-    first, second = made.reader(), made.reader()
+    spool = Spool(io.BytesIO(DATA).read)
+    first, second = spool.reader(), spool.reader()
     assert whole(first) == DATA
     assert whole(second) == DATA
 
 
 def test_nothing_is_read_without_a_reader() -> None:
-    taken = list[int]()
+    reads = list[int]()
 
     def read(size: int) -> bytes:
-        taken.append(size)
+        reads.append(size)
         return bytes(100)
 
-    made = Spool(read)
-    first, second = made.reader(), made.reader()
+    tested = Spool(read)
+    first, second = tested.reader(), tested.reader()
     for _ in range(5):
         assert first.read(1000)
-    assert sum(taken) <= 5 * spool.BLOCK
+    assert sum(reads) <= 5 * spool.BLOCK
     assert second.read(100) == bytes(100)
-    made.close()
+    tested.close()
     assert second.read(1) == b""
 
 
 def test_a_reader_that_needs_the_head_alone_is_left_behind() -> None:
-    made = Spool(io.BytesIO(DATA).read)
-    first, second = made.reader(), made.reader()
+    spool = Spool(io.BytesIO(DATA).read)
+    first, second = spool.reader(), spool.reader()
     second.max_lag = 70_000
     assert second.read(10) == DATA[:10]
     assert whole(first) == DATA
@@ -78,11 +78,11 @@ def test_a_failure_comes_behind_the_bytes_before_it() -> None:
             raise OSError("cut off")
         return data
 
-    made = Spool(read)
-    reader = made.reader()
+    spool = Spool(read)
+    reader = spool.reader()
     with pytest.raises(OSError, match="cut off"):
         whole(reader)
-    assert str(made.failure) == "cut off"
+    assert str(spool.failure) == "cut off"
 
 
 def test_what_a_library_swallows_is_raised_at_the_end() -> None:
@@ -101,10 +101,10 @@ def test_closing_ends_waiting_readers() -> None:
     def waiting_for_ever(size: int) -> bytes:
         return bytes(released.wait() and size)
 
-    made = Spool(waiting_for_ever)
-    reader = made.reader()
+    spool = Spool(waiting_for_ever)
+    reader = spool.reader()
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(reader.read, 10)
-        made.close()
+        spool.close()
         assert waiting.result(10) == b""
         released.set()

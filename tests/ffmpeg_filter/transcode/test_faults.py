@@ -201,8 +201,8 @@ def test_closed_streams_change_nothing(closed: str, clip: Path, out: Path) -> No
 
 def test_a_closed_output_is_an_error(clip: Path) -> None:
     command_line = command("-i", clip, f"-vf {NEAREST} -c:v ffv1 -f nut -")
-    given = ["bash", "-c", 'exec "$@" >&-', "-", *command_line]
-    done = subprocess.run(given, env=surroundings(), stderr=subprocess.PIPE, timeout=60, check=False)
+    wrapped = ["bash", "-c", 'exec "$@" >&-', "-", *command_line]
+    done = subprocess.run(wrapped, env=surroundings(), stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode != 0
     assert b"Traceback" not in done.stderr
 

@@ -102,13 +102,13 @@ def test_the_distance_of_sound_and_picture_is_kept(late: str, first: str, tmp_pa
 
 def starts(path: Path) -> list[Fraction]:
     """When the picture and the sound begin."""
-    begun = []
+    begins = []
     for kind in ("video", "audio"):
         with av.open(str(path)) as file:
             stream = getattr(file.streams, kind)[0]
             first = next(packet for packet in file.demux(stream) if packet.pts is not None)
-            begun.append(Fraction(first.pts or 0) * Fraction(stream.time_base.numerator, stream.time_base.denominator))
-    return begun
+            begins.append(Fraction(first.pts or 0) * Fraction(stream.time_base.numerator, stream.time_base.denominator))
+    return begins
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_cutting_options_take_the_frames_that_ffmpeg_takes(before: str, after: s
     whole = tmp_path / "whole.mkv"
     assert ffadcvsr("-i", clip, "-vf adcvsr=model=nearest:scale=1 -c:v ffv1 -an", whole) == 0
     first = next(n for n, frame in enumerate(planes(clip)) if same(frame, planes(plain)[0]))
-    kept = planes(whole)[first : first + len(times(plain))]
-    assert all(same(a, b) for a, b in zip(planes(out), kept, strict=True))
+    expected = planes(whole)[first : first + len(times(plain))]
+    assert all(same(a, b) for a, b in zip(planes(out), expected, strict=True))
 
 
 def same(first: Sequence[Plane], second: Sequence[Plane]) -> bool:

@@ -138,8 +138,8 @@ def test_a_terminal_that_is_closed_ends_it_as_ctrl_c_does(out: Path) -> None:
 def test_q_ends_the_video_there_and_well(*, is_terminal: bool, out: Path) -> None:
     ours, theirs = os.openpty() if is_terminal else os.pipe()[::-1]
     arguments = ["setsid", "--ctty"] if is_terminal else []
-    given = [*arguments, *command(LIVE, f"-vf {NEAREST} -c:v ffv1", out)]
-    with subprocess.Popen(given, env=surroundings(), stdin=theirs) as process:
+    argv = [*arguments, *command(LIVE, f"-vf {NEAREST} -c:v ffv1", out)]
+    with subprocess.Popen(argv, env=surroundings(), stdin=theirs) as process:
         child(process.pid, ENCODER)
         time.sleep(0.4)
         os.write(ours, b"q")

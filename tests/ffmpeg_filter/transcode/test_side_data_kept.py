@@ -45,8 +45,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _sphere() -> bytes:
     """Three raw frames with a projection."""
-    said = matroska.StreamSideData(sphere=(30, 10, -5))
-    data = matroska.header(VideoTrack(64, 48, b"I420", Fraction(1, 10), Fraction(10)), side_data=said)
+    side_data = matroska.StreamSideData(sphere=(30, 10, -5))
+    data = matroska.header(VideoTrack(64, 48, b"I420", Fraction(1, 10), Fraction(10)), side_data=side_data)
     for number in range(3):
         head, tail = matroska.block(Fraction(number, 10), Fraction(1, 10), 64 * 48 * 3 // 2)
         data += head + bytes([80 * number]) * (64 * 48 * 3 // 2) + tail
@@ -132,13 +132,13 @@ def _found(ffmpeg: str, path: Path) -> Iterator[str]:
         "null",
         "-",
     ]
-    said = subprocess.run([ffmpeg, *arguments], capture_output=True, text=True, errors="replace", check=True).stderr
-    streams, _, frames = said.partition("Stream mapping")
+    log = subprocess.run([ffmpeg, *arguments], capture_output=True, text=True, errors="replace", check=True).stderr
+    streams, _, frames = log.partition("Stream mapping")
     for line in [*streams.partition("Side data:")[2].splitlines(), *re.findall(r"(?:side data -|\bn:) .*", frames)]:
         if line.startswith("n:"):
             yield "frame"
         elif line.strip() and not _BY_ENCODERS.search(line):
             yield line.strip()
     data = path.read_bytes() if path.suffix == ".png" else b""
-    for found in _CHUNKS.finditer(data):
-        yield data[found.start() : found.end() + int.from_bytes(data[found.start() : found.start() + 4])].hex()
+    for chunk in _CHUNKS.finditer(data):
+        yield data[chunk.start() : chunk.end() + int.from_bytes(data[chunk.start() : chunk.start() + 4])].hex()

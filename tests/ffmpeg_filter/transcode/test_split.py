@@ -60,8 +60,8 @@ def test_an_overlay_before_stays_before() -> None:
 def test_the_filter_is_cut_out_wherever_it_stands(graph: str, before: str, after: str) -> None:
     arguments = ["-i", "in.mkv", "-vf", graph, "out.mkv"]
     assert decoding(arguments, FILM)[decoding(arguments, FILM).index("-filter:v") + 1] == before
-    made = planned(arguments, FILM).encoder_args(START)
-    assert made[made.index("-filter:v:0") + 1] == after
+    encoder_args = planned(arguments, FILM).encoder_args(START)
+    assert encoder_args[encoder_args.index("-filter:v:0") + 1] == after
 
 
 def test_both_levels_of_escaping_reach_the_options() -> None:

@@ -17,7 +17,7 @@ from vsadcvsr.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    ("maps", "made"),
+    ("maps", "expected"),
     [
         ("-map 0 -map -0:s", "-map 0:v:0 -map 1:1 -map 1:2 -map -1:s"),
         ("-map 0:v -map 0:a", "-map 0:v:0 -map 1:a"),
@@ -25,12 +25,12 @@ from vsadcvsr.errors import UsageError
         ("", "-map 0:v:0 -map 1:1 -map 1:2"),
     ],
 )
-def test_maps(maps: str, made: str) -> None:
-    assert encoder(f"-i in.mkv -vf adcvsr {maps} out.mkv").endswith(f" -map_metadata 1 {made} out.adcvsr-part.mkv")
+def test_maps(maps: str, expected: str) -> None:
+    assert encoder(f"-i in.mkv -vf adcvsr {maps} out.mkv").endswith(f" -map_metadata 1 {expected} out.adcvsr-part.mkv")
 
 
 @pytest.mark.parametrize(
-    ("options", "made"),
+    ("options", "expected"),
     [
         ("-map_metadata -1 -map_chapters -1", "-map 0:v:0 -map_metadata -1 -map_chapters -1"),
         ("-map_metadata 0", "# -map 0:v:0 -map_metadata 1"),
@@ -38,9 +38,9 @@ def test_maps(maps: str, made: str) -> None:
         ("-map_metadata:s:v 0:s:v", "-map_metadata 1 -map 0:v:0 -map_metadata:s:v 1:s:v"),
     ],
 )  # fmt: skip
-def test_metadata_is_that_of_the_source_unless_the_user_says_else(options: str, made: str) -> None:
+def test_metadata_is_that_of_the_source_unless_the_user_says_else(options: str, expected: str) -> None:
     arguments = f"-i in.mkv -vf adcvsr -map 0:v {options} out.mkv"
-    assert encoder(arguments) == f"-i in.mkv -filter:v:0 null {made} out.adcvsr-part.mkv"
+    assert encoder(arguments) == f"-i in.mkv -filter:v:0 null {expected} out.adcvsr-part.mkv"
 
 
 def test_a_pipe_comes_in_and_a_pipe_goes_out() -> None:
@@ -98,8 +98,8 @@ def test_timing_options_of_the_user_are_passed_once(option: str) -> None:
     arguments = (
         f"-i in.mkv -vf adcvsr {option} out.mkv" if name == "-fps_mode" else f"{option} -i in.mkv -vf adcvsr out.mkv"
     )
-    made = planned(arguments, FILM).encoder_args(START)
-    assert [word for word in made if word.startswith(("-vsync", "-fps_mode", "-enc_time_base"))] == [name]
+    encoder_args = planned(arguments, FILM).encoder_args(START)
+    assert [word for word in encoder_args if word.startswith(("-vsync", "-fps_mode", "-enc_time_base"))] == [name]
     assert not planned(arguments, FILM).keeps_times
     assert "-vsync" not in planned(arguments, FILM).decoder_args
 

@@ -41,10 +41,10 @@ def test_colour_tags_and_depth_come_through(format: str, tags: str, codec: str, 
     ffmpeg("-f lavfi -i", f"testsrc2=s=64x48:r=25:d=0.12,format={format}{params}", "-c:v ffv1", clip)
     assert ffadcvsr("-i", clip, f"-vf {NEAREST} -c:v", codec, out) == 0
     with av.open(str(clip)) as before, av.open(str(out)) as after:
-        told, wanted = after.streams.video[0].codec_context, before.streams.video[0].codec_context
-        assert told.pix_fmt == wanted.pix_fmt == format
+        actual, wanted = after.streams.video[0].codec_context, before.streams.video[0].codec_context
+        assert actual.pix_fmt == wanted.pix_fmt == format
         expected = [getattr(wanted, tag) for tag in TAGS]
-        assert [getattr(told, tag) for tag in TAGS] in (expected, [expected[0] or 1, *expected[1:3], expected[3]])
+        assert [getattr(actual, tag) for tag in TAGS] in (expected, [expected[0] or 1, *expected[1:3], expected[3]])
 
 
 def test_a_frame_that_names_no_matrix_gets_no_other_pixels(out: Path, clip: Path, tmp_path: Path) -> None:
@@ -133,5 +133,5 @@ def test_everything_else_in_a_file_comes_along(rich: Path, out: Path) -> None:
         assert after.metadata["title"] == "Film"
         for first, second in zip(before.streams, after.streams, strict=True):
             assert second.disposition == first.disposition
-            kept = {"title", "language", "filename", "mimetype"} & set(first.metadata)
-            assert {name: second.metadata.get(name) for name in kept} == {name: first.metadata[name] for name in kept}
+            tags = {"title", "language", "filename", "mimetype"} & set(first.metadata)
+            assert {name: second.metadata.get(name) for name in tags} == {name: first.metadata[name] for name in tags}

@@ -24,10 +24,10 @@ def test_steady_frames_keep_their_times(count: int, rate: Fraction) -> None:
 @given(milliseconds, rates)
 def test_times_are_whole_steps_and_rise(times: list[Fraction], rate: Fraction) -> None:
     result = vsync.encoder_times(times, rate)
-    kept = [time for time in result if time is not None]
+    shown = [time for time in result if time is not None]
     assert len(result) == len(times)
-    assert all((time * rate).denominator == 1 for time in kept)
-    assert kept == sorted(set(kept))
+    assert all((time * rate).denominator == 1 for time in shown)
+    assert shown == sorted(set(shown))
 
 
 @given(st.lists(st.integers(1, 90), max_size=30), rates)

@@ -30,11 +30,11 @@ print(made, before, vs.core.max_cache_size, vs.core.used_cache_size >> 20)
 
 @pytest.mark.parametrize("whose", ["ours", "others"])
 def test_vapoursynth_keeps_few_pictures_in_a_process_of_ours_alone(whose: str) -> None:
-    told = subprocess.run(
+    text = subprocess.run(
         [sys.executable, "-c", SCRIPT, whose], env=surroundings(), check=True, capture_output=True, text=True
     ).stdout
-    made, before, limit, used = map(int, told.split())
-    assert made == 40
+    count, before, limit, used = map(int, text.split())
+    assert count == 40
     assert limit == (before if whose == "others" else 94)
     assert whose == "others" or used <= 160  # those in use may be above the limit
 

@@ -147,9 +147,9 @@ def test_items_are_closed_on_the_thread_that_made_them() -> None:
         finally:
             seen.append(threading.current_thread())
 
-    taken = prefetch(numbers(), 2)
-    assert next(taken) == 0
-    taken.close()
+    items = prefetch(numbers(), 2)
+    assert next(items) == 0
+    items.close()
     assert len(seen) == 1
     assert seen[0] is not threading.current_thread()
 

@@ -47,8 +47,8 @@ def test_subsampled_frames_of_odd_size_are_those_of_even_size_with_repeated_edge
 def test_alpha_is_enlarged_plainly() -> None:
     (first,) = raws(moving(vs.RGB24, length=1))
     clip = moving(vs.GRAY8, length=1)
-    (held,) = raws(clip)
-    (output,) = upscale([replace(first, alpha=held.planes[0])], model="nearest")
+    (alpha,) = raws(clip)
+    (output,) = upscale([replace(first, alpha=alpha.planes[0])], model="nearest")
     (plain,) = raws(clip.resize.Bicubic(96, 64))
     assert output.alpha is not None
     assert (output.alpha == plain.planes[0]).all()
@@ -78,8 +78,8 @@ def test_frames_that_are_not_active_are_a_plain_upscale_and_the_network_sees_the
 def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
     format: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights, given = write_student(tmp_path / "tiny.safetensors"), list(raws(moving(format, length=5)))
-    plain = list(upscale(given, model=str(weights), backend="torch"))
+    weights, frames = write_student(tmp_path / "tiny.safetensors"), list(raws(moving(format, length=5)))
+    plain = list(upscale(frames, model=str(weights), backend="torch"))
     usual: Callable[[object], TorchOptions] = lambda _: TorchOptions(pipelined_output=True, planar_output=True)  # noqa: E731
     monkeypatch.setattr(TorchOptions, "for_device", usual)
     monkeypatch.setattr("vsadcvsr.backends._loaded", {})
@@ -90,8 +90,8 @@ def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
         return output_frame(made, ready)
 
     monkeypatch.setattr("ffmpeg_filter.upscale.stream.output_frame", noted)
-    made = list(upscale(given, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))
-    for n, (ours, theirs) in enumerate(zip(made, plain, strict=True)):
+    output = list(upscale(frames, model=str(weights), backend="torch", active=lambda raw: raw.tag != 3))
+    for n, (ours, theirs) in enumerate(zip(output, plain, strict=True)):
         assert ours.props == theirs.props
         apart = [np.abs(first.astype(int) - other) for first, other in zip(ours.planes, theirs.planes, strict=True)]
         assert all(item.max() <= 1 for item in apart) == (n != 3)

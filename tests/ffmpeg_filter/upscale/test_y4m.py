@@ -65,9 +65,9 @@ def test_a_header_reads_as_it_was_written(header: Header) -> None:
 @given(headers(), st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["", " Ip", " Xa=b"])), max_size=3))
 def test_frames_read_as_they_were_written(header: Header, seeds: list[tuple[int, str]]) -> None:
     frames = [frame_of(header, seed, tag) for seed, tag in seeds]
-    again, taken = read(BytesIO(written(header, *frames)))
+    again, result = read(BytesIO(written(header, *frames)))
     assert again == header
-    for before, after in zip(frames, taken, strict=True):
+    for before, after in zip(frames, result, strict=True):
         assert (before.format, before.tag, before.props) == (after.format, after.tag, after.props)
         for first, second in zip([*before.planes, before.alpha], [*after.planes, after.alpha], strict=True):
             assert (first is None) == (second is None)
@@ -79,9 +79,9 @@ def test_ffmpeg_reads_what_is_written(chroma: str) -> None:
     header = Header(width=16, height=8, rate="25:1", interlacing="p", aspect="4:3", chroma=chroma)
     frames = [frame_of(header, 1), frame_of(header, 2, " Xa")]
     with av.open(BytesIO(written(header, *frames)), "r", format="yuv4mpegpipe") as file:
-        taken = [to_raw_frame(frame) for frame in file.decode(video=0)]
+        result = [to_raw_frame(frame) for frame in file.decode(video=0)]
         assert file.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
-    for ours, theirs in zip(frames, taken, strict=True):
+    for ours, theirs in zip(frames, result, strict=True):
         assert ours.is_like(theirs)
         assert all((a == b).all() for a, b in zip(ours.planes, theirs.planes, strict=True))
 
@@ -129,8 +129,8 @@ def test_another_shape_and_format_are_written_into_the_header() -> None:
 @pytest.mark.parametrize(("location", "tag"), [(0, "420mpeg2"), (1, "420jpeg"), (2, "420paldv"), (3, "420")])
 def test_the_tag_of_subsampled_frames_says_where_chroma_is(location: int, tag: str) -> None:
     raw = frame_of(Header(width=4, height=4, chroma="420"), 0)
-    asked = Header(width=4, height=4, chroma="444").for_output(replace(raw, props={"_ChromaLocation": location}))
-    assert asked.chroma == tag
+    header = Header(width=4, height=4, chroma="444").for_output(replace(raw, props={"_ChromaLocation": location}))
+    assert header.chroma == tag
 
 
 def test_formats_that_have_no_tag_are_refused_in_one_line() -> None:
@@ -203,5 +203,5 @@ def test_depths_above_eight_are_little_endian() -> None:
 def test_options_may_depend_on_the_size_that_the_header_tells() -> None:
     out = BytesIO()
     run(BytesIO(clip_y4m()), out, model="nearest", sized=lambda width, height: {"width": width, "height": 2 * height})
-    source, made = (read(BytesIO(data))[0] for data in (clip_y4m(), out.getvalue()))
-    assert (made.width, made.height) == (source.width, 2 * source.height)
+    source, result = (read(BytesIO(data))[0] for data in (clip_y4m(), out.getvalue()))
+    assert (result.width, result.height) == (source.width, 2 * source.height)

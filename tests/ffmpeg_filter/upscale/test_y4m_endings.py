@@ -22,7 +22,7 @@ LARGE = len(FRAME) + 3 * (len(FRAME) - len(b"FRAME\n"))
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("data", "message"),
     [
         (b"", "is empty"),
         (HEAD, "a header, but no frame"),
@@ -36,9 +36,9 @@ LARGE = len(FRAME) + 3 * (len(FRAME) - len(b"FRAME\n"))
         (bytes(range(256)) * 40, "input begins with"),
     ],
 )
-def test_input_that_is_no_clip_is_reported_in_one_line(given: bytes, message: str) -> None:
+def test_input_that_is_no_clip_is_reported_in_one_line(data: bytes, message: str) -> None:
     with pytest.raises(AdcvsrError, match=message) as error:
-        run(BytesIO(given), BytesIO(), model="nearest")
+        run(BytesIO(data), BytesIO(), model="nearest")
     assert "\n" not in str(error.value)
 
 
@@ -50,9 +50,9 @@ def test_the_frames_before_a_torn_one_are_given_out(rest: bytes) -> None:
     assert len(out.getvalue().partition(b"\n")[2]) == 3 * LARGE
 
 
-def ended(given: bytes, redirection: str) -> subprocess.CompletedProcess[bytes]:
+def ended(data: bytes, redirection: str) -> subprocess.CompletedProcess[bytes]:
     arguments = ["bash", "-c", f'"$@" {redirection}', "bash", *command("y4m model=nearest:scale=2")]
-    return subprocess.run(arguments, input=given, capture_output=True, timeout=60, env=surroundings(), check=False)
+    return subprocess.run(arguments, input=data, capture_output=True, timeout=60, env=surroundings(), check=False)
 
 
 @pytest.mark.parametrize("redirection", [">&-", "<&-", "> /dev/full", "< /dev/null"])

@@ -34,25 +34,25 @@ class Reference(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        one, two, three, four = DIMS.widths
+        w0, w1, w2, w3 = DIMS.widths
         unet: Any = nn.Module()
-        unet.conv_in = nn.Conv2d(12, one, 3, padding=1)
+        unet.conv_in = nn.Conv2d(12, w0, 3, padding=1)
         common: dict[str, Any] = {"temb_channels": None, "resnet_eps": 1e-5, "resnet_groups": 1}
         attended = common | {"cross_attention_dim": None, "use_linear_projection": True}
         unet.down_blocks = nn.ModuleList(
             blocks.CrossAttnDownBlock2D(before, width, num_layers=2, num_attention_heads=width // 6, **attended)
-            for before, width in ((one, one), (one, two), (two, three))
+            for before, width in ((w0, w0), (w0, w1), (w1, w2))
         )
-        unet.down_blocks.append(blocks.DownBlock2D(three, four, num_layers=2, add_downsample=False, **common))
-        unet.mid_block = blocks.UNetMidBlock2DCrossAttn(four, num_attention_heads=four // 6, **attended)
-        unet.up_blocks = nn.ModuleList([blocks.UpBlock2D(three, four, four, num_layers=3, **common)])
-        for skip, before, width, last in ((two, four, three, False), (one, three, two, False), (one, two, one, True)):
+        unet.down_blocks.append(blocks.DownBlock2D(w2, w3, num_layers=2, add_downsample=False, **common))
+        unet.mid_block = blocks.UNetMidBlock2DCrossAttn(w3, num_attention_heads=w3 // 6, **attended)
+        unet.up_blocks = nn.ModuleList([blocks.UpBlock2D(w2, w3, w3, num_layers=3, **common)])
+        for skip, before, width, last in ((w1, w3, w2, False), (w0, w2, w1, False), (w0, w1, w0, True)):
             unet.up_blocks.append(
                 blocks.CrossAttnUpBlock2D(skip, width, before, num_layers=3, num_attention_heads=width // 6,
                                           add_upsample=not last, **attended)
             )  # fmt: skip
-        unet.conv_norm_out = nn.GroupNorm(1, one, 1e-5)
-        unet.conv_out = nn.Conv2d(one, DIMS.decoder[0], 3, padding=1)
+        unet.conv_norm_out = nn.GroupNorm(1, w0, 1e-5)
+        unet.conv_out = nn.Conv2d(w0, DIMS.decoder[0], 3, padding=1)
         self.unet = unet
         self.decoder = vae.Decoder(
             4, 3, ("UpDecoderBlock2D",) * 4, tuple(reversed(DIMS.decoder)), layers_per_block=2, norm_num_groups=1
@@ -96,8 +96,8 @@ def reference() -> Reference:
 def ours(reference: Reference, tmp_path_factory: pytest.TempPathFactory) -> PaperStudent:
     """The network with the weights of the reference, by way of AdcSR's files."""
     folder: Path = tmp_path_factory.mktemp("reference")
-    held = reference.state_dict()
-    unet, half = ({name.removeprefix(start): value for name, value in held.items() if name.startswith(start)}
+    tensors = reference.state_dict()
+    unet, half = ({name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
                   for start in ("unet.", "decoder."))  # fmt: skip
     middle = {name.removeprefix("mid_block."): value for name, value in half.items() if name.startswith("mid_block.")}
     official_files.save_net(folder / "net.pkl", official_files.net_of(unet, middle))

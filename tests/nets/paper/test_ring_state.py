@@ -95,11 +95,11 @@ def test_cleared_rings_are_as_new(aside: Offload) -> None:
     x, links = clip(30, set(), (4, 8))
 
     def run() -> Tensor:
-        made = []
+        outputs = []
         for n in range(30):
-            made.append(taken(net, rings, x[n : n + 1], links[n : n + 1]))
+            outputs.append(taken(net, rings, x[n : n + 1], links[n : n + 1]))
             rings.advance()
-        return torch.cat(made)
+        return torch.cat(outputs)
 
     with torch.inference_mode():
         first = run()
@@ -131,10 +131,10 @@ def test_memory_does_not_move() -> None:
 
 
 def test_what_is_aside_is_not_on_the_device() -> None:
-    held = {aside: rings_of(WHOLE, (32, 32), aside=aside).nbytes for aside in ASIDES}
-    assert held["none"][1] == 0
-    assert held["none"][0] > held["lines"][0] > held["all"][0]
-    assert len({sum(both) for both in held.values()}) == 1
+    bytes_of = {aside: rings_of(WHOLE, (32, 32), aside=aside).nbytes for aside in ASIDES}
+    assert bytes_of["none"][1] == 0
+    assert bytes_of["none"][0] > bytes_of["lines"][0] > bytes_of["all"][0]
+    assert len({sum(both) for both in bytes_of.values()}) == 1
 
 
 def test_streams_that_take_turns_share_a_desk() -> None:

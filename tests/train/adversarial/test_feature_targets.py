@@ -62,9 +62,9 @@ def test_the_papers_targets_follow_its_path(tmp_path: Path) -> None:
     folder, student = vae(tmp_path / "vae"), PaperStudent(SMALL)
     targets = PaperFeatureTargets.load(folder, save_decoder(tmp_path / "halfDecoder.ckpt"), student)
     pictures = torch.rand(2, 3, 64, 64)
-    held = diffusers.AutoencoderKL.from_pretrained(str(folder), low_cpu_mem_usage=False)
+    autoencoder = diffusers.AutoencoderKL.from_pretrained(str(folder), low_cpu_mem_usage=False)
     with torch.no_grad():
-        latent = held.post_quant_conv(held.encode(pictures * 2 - 1).latent_dist.mean)
+        latent = autoencoder.post_quant_conv(autoencoder.encode(pictures * 2 - 1).latent_dist.mean)
         kernel = small_decoder()["decoder.conv_in.weight"], small_decoder()["decoder.conv_in.bias"]
         entered = torch.nn.functional.conv2d(latent, *kernel, padding=1)
         result = targets(pictures, torch.zeros(2, 3, 16, 16))

@@ -134,8 +134,8 @@ def test_processes_and_parts_make_the_same_pool(pictures: Path, tmp_path: Path) 
     ways: list[tuple[str, dict[str, object]]] = [
         ("one", {}), ("two", {"jobs": 2}), ("parts", {"part": "1/2"}), ("parts", {"part": "0/2"}),
     ]  # fmt: skip
-    for out, given in ways:
-        mixed = given | {"mix": "realbasicvsr=.3,adcsr=.3,light=.4"}
+    for out, options in ways:
+        mixed = options | {"mix": "realbasicvsr=.3,adcsr=.3,light=.4"}
         build.main([str(tmp_path / "film.mp4"), *words(pictures, tmp_path / out, **mixed)])
     assert held(tmp_path / "one") == held(tmp_path / "two") == held(tmp_path / "parts")
 
@@ -156,13 +156,13 @@ def test_unusable_files_are_reported_once_and_skipped(
     (tmp_path / "broken.png").write_bytes(b"no picture")
     (tmp_path / "broken.mp4").write_bytes(b"no film")
     build.main([str(tmp_path), *words(pictures, tmp_path / "pool")])
-    told = [record.getMessage() for record in caplog.records]
+    messages = [record.getMessage() for record in caplog.records]
     caplog.clear()
-    assert len(told) == 3
-    assert [name in " ".join(told[:2]) for name in ("broken.png cannot be read", "broken.mp4 cannot be read")] == [
+    assert len(messages) == 3
+    assert [name in " ".join(messages[:2]) for name in ("broken.png cannot be read", "broken.mp4 cannot be read")] == [
         True
     ] * 2
-    assert told[2] == "2 files were left out"
+    assert messages[2] == "2 files were left out"
     assert shard_numbers(tmp_path / "pool") == [0, 1, 2]
 
 
@@ -177,7 +177,7 @@ def test_a_full_disk_is_reported_in_one_line(pictures: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"count": 0}, "count is 0"),
         ({"size": 250}, "size is 250, allowed: a multiple of the scale, 4"),
@@ -190,9 +190,9 @@ def test_a_full_disk_is_reported_in_one_line(pictures: Path, monkeypatch: pytest
         ({"mix": "clean=2"}, "mix is 'clean=2'"),
     ],
 )
-def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, given: dict[str, object], message: str) -> None:
+def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        build.main(words(pictures, tmp_path / "pool", **given))
+        build.main(words(pictures, tmp_path / "pool", **options))
     assert not (tmp_path / "pool").exists()
 
 
@@ -222,10 +222,10 @@ def test_few_files_are_open_however_many_shards_there_are(filled: Path, tmp_path
         for kind in ("hr", "lr"):
             (tmp_path / f"{number:04d}.{kind}.npy").hardlink_to(filled / f"0000.{kind}.npy")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    held = Dataset(tmp_path)
+    dataset = Dataset(tmp_path)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
-        drawn = held.batch(np.random.default_rng(0), 400, frames=1, lr_size=8)
+        drawn = dataset.batch(np.random.default_rng(0), 400, frames=1, lr_size=8)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert len(drawn.low) == 400

@@ -17,10 +17,10 @@ from vsadcvsr.video_io import to_float
 SHIPPED = Path(__file__).parents[3] / "examples" / "media" / "clip.mp4"
 
 
-@pytest.mark.parametrize("held", [b"", b"no video"])
-def test_an_unreadable_video_is_named(tmp_path: Path, held: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no video"])
+def test_an_unreadable_video_is_named(tmp_path: Path, content: bytes) -> None:
     broken = tmp_path / "broken.mp4"
-    broken.write_bytes(held)
+    broken.write_bytes(content)
     with pytest.raises(MediaError, match=r"broken\.mp4 cannot be read as video"):
         VideoSegments.of(broken, frames=3, size=32)
 

@@ -40,8 +40,8 @@ def test_files_of_no_use_are_left_out_and_named(folder: Path) -> None:
 
 
 def test_what_is_drawn_does_not_depend_on_what_is_kept(folder: Path) -> None:
-    held = sources(folder)
-    warm, cold = ClipLibrary(held), ClipLibrary(held, cache_bytes=1)
+    library = sources(folder)
+    warm, cold = ClipLibrary(library), ClipLibrary(library, cache_bytes=1)
     for seed in range(20):
         warm.clip(np.random.default_rng(100 + seed))
     for seed in range(20):
@@ -104,14 +104,14 @@ def test_empty_and_absent_folders_are_refused_in_one_line(tmp_path: Path) -> Non
 
 
 def test_the_latest_values_are_kept_within_the_room() -> None:
-    kept, result = SizedCache[str, str](10), list[str]()
+    store, result = SizedCache[str, str](10), list[str]()
 
     def get(key: str, size: int) -> str:
         def make() -> tuple[str, int]:
             result.append(key)
             return key.upper(), size
 
-        return kept.get(key, make)
+        return store.get(key, make)
 
     assert [get(key, 4) for key in "abab"] == list("ABAB")
     assert result == ["a", "b"]
@@ -128,8 +128,8 @@ def test_the_latest_values_are_kept_within_the_room() -> None:
 def test_of_two_clips_the_busier_is_taken_half_of_the_time() -> None:
     smooth, busy = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 8, 8, 3), np.uint8)
     busy[:, :, ::2] = 200
-    taken = []
+    draws = []
     for seed in range(400):
         rng = np.random.default_rng(seed)
-        taken.append(prefer_detailed(lambda rng: busy if rng.random() < 0.5 else smooth, rng) is busy)
-    assert np.mean(taken) == pytest.approx(0.5 * 0.5 + 0.5 * 0.75, abs=0.07)
+        draws.append(prefer_detailed(lambda rng: busy if rng.random() < 0.5 else smooth, rng) is busy)
+    assert np.mean(draws) == pytest.approx(0.5 * 0.5 + 0.5 * 0.75, abs=0.07)

@@ -63,9 +63,9 @@ def test_threads_change_no_bit(name: str) -> None:
     for seed in range(3):
         many = KINDS[name].degrade(large, np.random.default_rng(seed), 4)
         cv2.setNumThreads(1)
-        one = KINDS[name].degrade(large, np.random.default_rng(seed), 4)
+        single = KINDS[name].degrade(large, np.random.default_rng(seed), 4)
         cv2.setNumThreads(2)
-        assert np.array_equal(many, one)
+        assert np.array_equal(many, single)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -165,7 +165,7 @@ def test_compression_costs_more_where_bits_are_few(codec: str, clip: NDArray[np.
     grain = np.random.default_rng(0).normal(0, 12, (5, 51, 45, 1))
     pixels = np.clip(to_uint8(clip)[:, :51, :45] + grain, 0, 255).astype(np.uint8)  # odd, which 4:2:0 cannot hold
     rich, poor = (compress_bitrate(pixels, codec, bits) for bits in (400_000, 2_000))
-    wrong = [float(np.abs(made.astype(int) - pixels).mean()) for made in (rich, poor)]
+    wrong = [float(np.abs(result.astype(int) - pixels).mean()) for result in (rich, poor)]
     assert wrong[0] < wrong[1]
     assert rich.shape == pixels.shape
 

@@ -37,21 +37,21 @@ def drawn(name: str) -> Sequence[Steps]:
 
 def stages(name: str) -> list[tuple[Steps, Steps]]:
     """The steps of the first stage with what comes between, and the rest."""
-    made = []
+    found_steps = []
     for steps in drawn(name):
         second = next(index for index, step in enumerate(steps) if isinstance(step, Jpeg)) + 1
-        made.append((steps[:second], steps[second:]))
-    return made
+        found_steps.append((steps[:second], steps[second:]))
+    return found_steps
 
 
 def only[T](kind: type[T], name: str, stage: int) -> list[T]:
     """The steps of a kind in the first stage (0) or the second (1); of blurs, not those of the last resize."""
-    found: list[T] = []
+    steps: list[T] = []
     for halves in stages(name):
         fit = [index for index, step in enumerate(halves[stage]) if isinstance(step, FinalResize)]
         skip = fit[0] + 1 if fit else None
-        found += [step for index, step in enumerate(halves[stage]) if isinstance(step, kind) and index != skip]
-    return found
+        steps += [step for index, step in enumerate(halves[stage]) if isinstance(step, kind) and index != skip]
+    return steps
 
 
 def fills(values: Sequence[float], span: Span) -> None:
@@ -62,11 +62,11 @@ def fills(values: Sequence[float], span: Span) -> None:
     assert np.mean(values) == pytest.approx(sum(span) / 2, abs=5 * (span[1] - span[0]) / math.sqrt(12 * len(values)))
 
 
-def as_often(found: Sequence[object], odds: Mapping[object, float]) -> None:
+def as_often(draws: Sequence[object], odds: Mapping[object, float]) -> None:
     """Asserts frequencies by chi squared, at about one false alarm in a million."""
-    counts = Counter(found)
+    counts = Counter(draws)
     assert set(counts) <= set(odds)
-    chi = sum((counts[key] - len(found) * odd) ** 2 / (len(found) * odd) for key, odd in odds.items())
+    chi = sum((counts[key] - len(draws) * odd) ** 2 / (len(draws) * odd) for key, odd in odds.items())
     free = len(odds) - 1
     assert chi < free + 7 * math.sqrt(2 * free) + 12
 

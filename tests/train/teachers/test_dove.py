@@ -78,11 +78,11 @@ def test_answers_are_four_times_as_large(model: DoveModel, size: tuple[int, int,
 
 def test_an_answer_hangs_on_the_clip_and_the_seed_alone(model: DoveModel) -> None:
     first, second = TeacherInput(clip(2, 8, 8)), TeacherInput(clip(3, 8, 8))
-    one, other = DoveTeacher(model, seed=1), DoveTeacher(model, seed=2)
-    target = one.target(first)
-    one.target(second)
-    assert np.array_equal(target, one.target(first))
-    assert not np.array_equal(target, other.target(first))
+    teacher, reseeded = DoveTeacher(model, seed=1), DoveTeacher(model, seed=2)
+    target = teacher.target(first)
+    teacher.target(second)
+    assert np.array_equal(target, teacher.target(first))
+    assert not np.array_equal(target, reseeded.target(first))
 
 
 def test_a_clip_is_padded_with_its_last_frame_and_with_black() -> None:
@@ -122,12 +122,12 @@ def test_one_step_is_the_papers_formula(model: DoveModel) -> None:
     watched = Watched(model.transformer)
     latent = torch.randn(1, 3, 4, 8, 4, generator=torch.Generator().manual_seed(0))
     result = DoveModel(watched, model.vae, model.scheduler, model.prompt)._step(latent)
-    held = watched.asked["hidden_states"]
-    assert torch.equal(held, torch.cat([latent[:, :1], latent], 1))  # 3 latent frames become 4 for patches of 2
+    latents = watched.asked["hidden_states"]
+    assert torch.equal(latents, torch.cat([latent[:, :1], latent], 1))  # 3 latent frames become 4 for patches of 2
     assert watched.asked["timestep"].tolist() == [TIME_STEP] == [399]
     assert torch.equal(watched.asked["encoder_hidden_states"], model.prompt)
     share = model.scheduler.alphas_cumprod[TIME_STEP].float()
-    wanted = share.sqrt() * held - (1 - share).sqrt() * watched.answer
+    wanted = share.sqrt() * latents - (1 - share).sqrt() * watched.answer
     assert torch.allclose(result, wanted[:, 1:], atol=1e-6)
 
 
@@ -154,9 +154,9 @@ def test_rotary_embeddings_are_those_of_the_larger_grid(model: DoveModel) -> Non
     watched = Watched(model.transformer)
     DoveModel(watched, model.vae, model.scheduler, model.prompt)._step(torch.zeros(1, 4, 4, 6, 4))
     wanted = get_3d_rotary_pos_embed(16, None, (3, 2), 2, grid_type="slice", max_size=(4, 4))
-    for made, other in zip(watched.asked["image_rotary_emb"], wanted, strict=True):
-        assert made.shape == (12, 16)
-        assert torch.equal(made, other)
+    for embedding, other in zip(watched.asked["image_rotary_emb"], wanted, strict=True):
+        assert embedding.shape == (12, 16)
+        assert torch.equal(embedding, other)
 
 
 def test_the_latent_is_a_draw_from_the_encoder_at_its_scale(model: DoveModel) -> None:
@@ -178,8 +178,8 @@ def test_pieces_are_answered_one_by_one(model: DoveModel) -> None:
     assert target.shape == (12, 64, 128, 3)
     generator = torch.Generator().manual_seed(42)
     first = model.restore(enlarge(low[:9])[..., :80], generator)
-    kept = first[:, :6, :, :64].mul(255).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
-    assert np.array_equal(target[:6, :, :64], kept)  # up to the middle of what the pieces share
+    expected = first[:, :6, :, :64].mul(255).round().to(torch.uint8).permute(1, 2, 3, 0).numpy()
+    assert np.array_equal(target[:6, :, :64], expected)  # up to the middle of what the pieces share
 
 
 def test_too_little_memory_is_reported_in_one_line(model: DoveModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,9 +222,9 @@ def test_missing_weights_are_reported_in_one_line(broken: Path) -> None:
 
 def test_missing_tensors_are_never_left_at_random(broken: Path) -> None:
     file = next((broken / "transformer").glob("*.safetensors"))
-    held = load_file(file)
-    del held["proj_out.weight"]
-    save_file(held, file, {"format": "pt"})
+    tensors = load_file(file)
+    del tensors["proj_out.weight"]
+    save_file(tensors, file, {"format": "pt"})
     with pytest.raises(WeightsError, match=r"lacks 1 tensors, proj_out\.weight first"):
         DoveModel.load(broken, device="cpu")
 

@@ -74,7 +74,7 @@ def test_the_papers_clip_needs_no_padding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"chunk": 8}, "chunk is 8, allowed: 0, or more frames than the 8 of overlap"),
         ({"chunk": -1}, "chunk is -1"),
@@ -84,6 +84,6 @@ def test_the_papers_clip_needs_no_padding() -> None:
         ({"tile": (-64, -64)}, r"tile is \(-64, -64\)"),
     ],
 )
-def test_pieces_that_cannot_be_are_refused_in_one_line(given: dict[str, object], message: str) -> None:
+def test_pieces_that_cannot_be_are_refused_in_one_line(options: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        DoveTiling(**given)  # type: ignore[arg-type]
+        DoveTiling(**options)  # type: ignore[arg-type]

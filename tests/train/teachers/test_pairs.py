@@ -31,8 +31,8 @@ def folders(tmp_path: Path) -> Path:
 
 
 def words(folders: Path, *more: str, taught: str = "taught", teacher: str = "other") -> list[str]:
-    given = [str(folders / "low"), str(folders / taught), "--out", str(folders / "pool"), "--teacher", teacher]
-    return [*given, "--count", "16", "--frames", "3", "--size", "32", *more]
+    arguments = [str(folders / "low"), str(folders / taught), "--out", str(folders / "pool"), "--teacher", teacher]
+    return [*arguments, "--count", "16", "--frames", "3", "--size", "32", *more]
 
 
 def kept(folders: Path, kind: str) -> Pixels:
@@ -41,11 +41,11 @@ def kept(folders: Path, kind: str) -> Pixels:
 
 def test_answers_and_truth_are_cut_where_the_clip_was(folders: Path) -> None:
     assert pairs.main(words(folders, "--truth", str(folders / "truth"))) == 0
-    low, truth, made = (kept(folders, kind) for kind in ("lr", "hr", "other"))
+    low, truth, other = (kept(folders, kind) for kind in ("lr", "hr", "other"))
     assert low.shape == (16, 3, 8, 8, 3)
-    assert made.shape == truth.shape == (16, 3, 32, 32, 3)
+    assert other.shape == truth.shape == (16, 3, 32, 32, 3)
     assert np.array_equal(truth[:, :, ::4, ::4], low)
-    assert np.array_equal(made, 255 - truth)
+    assert np.array_equal(other, 255 - truth)
     assert len({clip.tobytes() for clip in low}) > 8
     drawn = Dataset(folders / "pool", teacher="other").batch(np.random.default_rng(0), 2, frames=2, lr_size=8)
     assert np.abs(drawn.target + drawn.truth - 1).max() < 1e-6
