@@ -58,7 +58,7 @@ print(found.release, found.path)
 sys.stdout.flush()
 raise SystemExit(cli.main(sys.argv[1:]))
 """
-_FILM = b"YUV4MPEG2 W64 H48 F25:1 Ip C420mpeg2\n" + 2 * (b"FRAME\n" + bytes(64 * 48 * 3 // 2))
+_CLIP = b"YUV4MPEG2 W64 H48 F25:1 Ip C420mpeg2\n" + 2 * (b"FRAME\n" + bytes(64 * 48 * 3 // 2))
 _VIDEO_BYTES = 2 * 256 * 192 * 3 // 2  # what the script above makes, without y4m's headers
 
 
@@ -154,7 +154,7 @@ def _vspipe() -> str | None:
 def _in_vspipe() -> Finding:
     name, vspipe = "plugin in vspipe", _vspipe()
     if vspipe is None:
-        return Finding(name, "absent", "no vspipe beside this Python or on PATH")
+        return Finding(name, "absent", "no vspipe next to this Python or on PATH")
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "doctor.vpy")
         script.write_text(_SCRIPT)
@@ -181,9 +181,9 @@ def _with_config(folder: str) -> dict[str, str]:
 def _ffadcvsr() -> Finding:
     """Two frames through the command, with the FFmpeg that it finds."""
     with tempfile.TemporaryDirectory() as folder:
-        film = Path(folder, "doctor.y4m")
-        film.write_bytes(_FILM)
-        words = ["-v", "error", "-i", str(film), "-vf", "adcvsr=model=nearest:scale=2", "-f", "null", "-"]
+        clip = Path(folder, "doctor.y4m")
+        clip.write_bytes(_CLIP)
+        words = ["-v", "error", "-i", str(clip), "-vf", "adcvsr=model=nearest:scale=2", "-f", "null", "-"]
         done = _run([sys.executable, "-c", _FFADCVSR, *words])
     release, _, path = done.stdout.decode(errors="replace").partition("\n")[0].partition(" ")
     where = f"FFmpeg {release} at {path}"

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from ffmpeg_filter.farm import exit_status, finish
-from ffmpeg_filter.farm.tasks import BackgroundTask, TaskReporter
+from ffmpeg_filter.farm.background_task import BackgroundTask, TaskReporter
 from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import AdcvsrError, FarmError, one_line
 from vsadcvsr.farm.cluster.scheduler import JobRemovedError, JobResult, Scheduler
@@ -139,7 +139,7 @@ class BatchRunner:
     def _on_gone(self, title_run: TitleRun) -> None:
         """Handles a title whose job folder another run has removed."""
         try:
-            self._watch.inform(title_run.made_elsewhere())
+            self._watch.inform(title_run.removed_job_message())
         except FarmError as error:
             self._fail(title_run, error)
 

@@ -57,8 +57,8 @@ _VIDEO_OPTIONS = {
 """Output options that affect video only."""
 _VIDEO_OPTIONS_IF_SPECIFIED = {"c", "filter", "profile", "q", "qscale"}
 """Output options that affect video only if they have a `:v` specifier."""
-_WHOLE_FILM_OPTIONS = {"b", "maxrate", "minrate", "bufsize", "pass", "passlogfile", "rc_init_occupancy"}
-_WHOLE_FILM_PARAMETERS = re.compile(
+_WHOLE_VIDEO_OPTIONS = {"b", "maxrate", "minrate", "bufsize", "pass", "passlogfile", "rc_init_occupancy"}
+_WHOLE_VIDEO_PARAMETERS = re.compile(
     r"(?:^|:)\s*(bitrate|abr|tbr|mbr|vbv[\w-]*|pass|stats|rc|zones|zonefile|keyframes|qpfile|force-key[\w-]*|analysis[\w-]*"
     r"|threads|lookahead-threads|sliced-threads|stitchable)=", re.IGNORECASE
 )  # fmt: skip
@@ -117,15 +117,15 @@ def _obstacles(command: Command, split: SplitCommand, inputs: Sequence[InputInfo
         yield f"{name} may depend on other frames or on time"
     if _count_videos(output, inputs) > 1:
         yield "there are several video streams"
-    yield from _whole_film_options(output.options)
+    yield from _whole_video_options(output.options)
 
 
-def _whole_film_options(options: Iterable[Option]) -> Iterator[str]:
+def _whole_video_options(options: Iterable[Option]) -> Iterator[str]:
     for option in options:
-        if option.name in _WHOLE_FILM_OPTIONS and _kind(option) in {"", "v"}:
+        if option.name in _WHOLE_VIDEO_OPTIONS and _kind(option) in {"", "v"}:
             yield f"{option.token} {option.value} must see the whole video"
         elif option.name.endswith(("-params", "opts")) and (
-            parameter := _WHOLE_FILM_PARAMETERS.search(option.value or "")
+            parameter := _WHOLE_VIDEO_PARAMETERS.search(option.value or "")
         ):
             yield f"{parameter[1]} in {option.token} must see the whole video"
         elif not (is_video_option(option) or _is_container_option(option)):

@@ -53,7 +53,7 @@ def merge(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter)
     split = context.split
     paths = [context.job.chunk_folder / line.file for line in lines]
     try:
-        (_join_chunks if context.spec.mode == "direct" else _encode_film)(context, paths, reporter)
+        (_join_chunks if context.spec.mode == "direct" else _encode_video)(context, paths, reporter)
     except BaseException:
         output_files.discard(context.command)
         raise
@@ -68,7 +68,7 @@ def merge(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter)
         output_files.publish(file)
 
 
-def _encode_film(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:
+def _encode_video(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:
     """Encodes all lossless chunks as one video, in one or two passes."""
     log = context.job.folder / f"pass-{secrets.token_hex(8)}"
     try:
@@ -113,27 +113,27 @@ def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter)
     """Concatenates encoded chunks without re-encoding and muxes the other streams."""
     form = containers.muxer_of(context.split.output)
     ending = "mkv" if form in _MATROSKA else form
-    film = context.job.folder / f"film.{secrets.token_hex(8)}.{ending}"
-    times, start = _film_times(context, in_milliseconds=ending == "mkv")
+    video = context.job.folder / f"video.{secrets.token_hex(8)}.{ending}"
+    times, start = _video_times(context, in_milliseconds=ending == "mkv")
     try:
-        _write_film(
-            film,
+        _write_video(
+            video,
             [_inspect_chunk(path, chunk) for path, chunk in zip(paths, context.job.chunks, strict=True)],
             times,
             context,
         )
-        args = commands.muxing_command(context.encoder_args, str(film), start, _aspect(paths[0], film))
+        args = commands.muxing_command(context.encoder_args, str(video), start, _aspect(paths[0], video))
         _run_merge([context.binary.path, *output_files.with_overwrite(args)], reporter.notify)
     finally:
-        film.unlink(missing_ok=True)
+        video.unlink(missing_ok=True)
 
 
-def _aspect(chunk: Path, film: Path) -> Fraction | None:
+def _aspect(chunk: Path, video: Path) -> Fraction | None:
     """The display aspect ratio, if a chunk's container states one and that of the concatenated file does not."""
-    with av.open(str(chunk)) as before, av.open(str(film)) as after:
-        chunk_stream, film_stream = before.streams.video[0], after.streams.video[0]
-        ratio, film_ratio = to_fraction(chunk_stream.sample_aspect_ratio), to_fraction(film_stream.sample_aspect_ratio)
-        return ratio * Fraction(chunk_stream.width, chunk_stream.height) if ratio and ratio != film_ratio else None
+    with av.open(str(chunk)) as before, av.open(str(video)) as after:
+        stream = before.streams.video[0]
+        ratio, stated = (to_fraction(file.streams.video[0].sample_aspect_ratio) for file in (before, after))
+        return ratio * Fraction(stream.width, stream.height) if ratio and ratio != stated else None
 
 
 def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
@@ -154,7 +154,7 @@ def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
     child.log.flush(0)
 
 
-def _film_times(context: JobContext, *, in_milliseconds: bool) -> tuple[list[int], Fraction]:
+def _video_times(context: JobContext, *, in_milliseconds: bool) -> tuple[list[int], Fraction]:
     """Presentation times in the concatenated file (ticks), and its start in the output (seconds).
 
     In containers with millisecond timestamps the file keeps the final times, so that they are rounded only once.
@@ -181,7 +181,7 @@ def _inspect_chunk(path: Path, chunk: Chunk) -> _EncodedChunk:
     return _EncodedChunk(path, extradata, chunk.begin, ranks)
 
 
-def _write_film(film: Path, chunks: Sequence[_EncodedChunk], times: Sequence[int], context: JobContext) -> None:
+def _write_video(video: Path, chunks: Sequence[_EncodedChunk], times: Sequence[int], context: JobContext) -> None:
     """Writes the packets of all chunks into one file. Raises FarmError if their codec headers differ."""
     different = [chunk.path.name for chunk in chunks if chunk.extradata != chunks[0].extradata]
     if different:
@@ -191,7 +191,7 @@ def _write_film(film: Path, chunks: Sequence[_EncodedChunk], times: Sequence[int
         )
     index = context.encoder_index
     decoded_at = iter(dts.decoding_times(times, max(dts.reorder_delay(chunk.ranks) for chunk in chunks)))
-    with av.open(str(chunks[0].path)) as first, av.open(str(film), "w") as file:
+    with av.open(str(chunks[0].path)) as first, av.open(str(video), "w") as file:
         stream = _stream(file, first.streams.video[0], index.time_base)
         stream.disposition = Disposition(context.stream_info.disposition)
         for chunk in chunks:

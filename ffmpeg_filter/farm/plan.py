@@ -45,7 +45,7 @@ _TRIAL_SECONDS = "0.2"
 
 
 @dataclass(frozen=True)
-class _ScannedFilm:
+class _ScannedVideo:
     """Result of the first pass over the frames."""
 
     index: FrameIndex
@@ -80,12 +80,12 @@ def plan_job(folder: Path, prepared: PreparedCommand, seconds: Fraction, reporte
     check_folder(folder)
     sources = [fingerprint(file.path) for file in command.inputs]
     margin = _try_model_and_encoders(folder, prepared)
-    film = _scan_film(prepared, reporter)
-    spec = _with_seeking(prepared, film, _encode_spec(prepared, film))
-    text = film.index.to_text().encode()
+    video = _scan_video(prepared, reporter)
+    spec = _with_seeking(prepared, video, _encode_spec(prepared, video))
+    text = video.index.to_text().encode()
     write_once(folder / frame_index.file_name(spec.index_checksum), text)
-    chunks_of_film = chunks(film.index.seconds, film.index.cuts, seconds=seconds, margin=margin)
-    job = Job(folder=folder, request=request, recipe=spec.to_json(), sources=sources, chunks=chunks_of_film).write()
+    chunks_of_video = chunks(video.index.seconds, video.index.cuts, seconds=seconds, margin=margin)
+    job = Job(folder=folder, request=request, recipe=spec.to_json(), sources=sources, chunks=chunks_of_video).write()
     now = time.time()
     job.ledger.append(
         LedgerEntry(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - started, 3))
@@ -115,36 +115,36 @@ def _undecodable(running: Decoder, status: int) -> ProgramError:
     return ProgramError(f"the source cannot be decoded: {reason}", status or 1)
 
 
-def _scan_film(prepared: PreparedCommand, reporter: Reporter) -> _ScannedFilm:
+def _scan_video(prepared: PreparedCommand, reporter: Reporter) -> _ScannedVideo:
     """The first pass: decodes everything as a run on one machine would, and keeps only the index."""
     command, _, split, binary = prepared
     level = loglevel.level_of(command.args())
     argv = [binary.path, *split.decoder_args]
     with open_decoder(argv, lambda message: reporter.notify(f"decoder: {message}"), level) as decoder:
-        film = _scan_frames(split, decoder, reporter.frame)
+        video = _scan_frames(split, decoder, reporter.frame)
         status = decoder.child.wait()
-        if film is None or status:
+        if video is None or status:
             raise _undecodable(decoder, status)
         decoder.child.log.flush(0)
     _check_damage(command, decoder.damage)
     if level >= loglevel.WARNING:
-        for message in _warnings(film, split, decoder.damage):
+        for message in _warnings(video, split, decoder.damage):
             reporter.notify(f"warning: {message}")
-    return film
+    return video
 
 
-def _warnings(film: _ScannedFilm, split: SplitCommand, damage: Damage) -> Iterator[str]:
+def _warnings(video: _ScannedVideo, split: SplitCommand, damage: Damage) -> Iterator[str]:
     if damage:
         yield str(damage)
-    yield from color_tags.lost_metadata(film.first_info)
-    side_data = stream_side_data.from_first_frame(film.first_info, None)
+    yield from color_tags.lost_metadata(video.first_info)
+    side_data = stream_side_data.from_first_frame(video.first_info, None)
     yield from stream_side_data.lost_warnings(
-        side_data, film.first_info, split.codec, is_stated=_has_header(split, film), reaches_encoder=True
+        side_data, video.first_info, split.codec, is_stated=_has_header(split, video), reaches_encoder=True
     )
-    if lost := film.lost_side_data - stream_side_data.warned_kinds(side_data):
+    if lost := video.lost_side_data - stream_side_data.warned_kinds(side_data):
         yield lost_side_data_warning(lost)
     yield from split.warnings
-    if film.is_interlaced:
+    if video.is_interlaced:
         yield INTERLACED
 
 
@@ -152,7 +152,7 @@ def _scan_frames(
     split: SplitCommand,
     frames: Iterable[tuple[av.VideoFrame, FrameInfo]],
     on_frame: Callable[[float], None] = lambda _: None,
-) -> _ScannedFilm | None:
+) -> _ScannedVideo | None:
     """The facts of frames; None if there are none. `on_frame` is called with the time of each."""
     indexer = Indexer(split.filter_options.sc_threshold)
     first: tuple[FrameInfo, str, tuple[int, int]] | None = None
@@ -166,7 +166,7 @@ def _scan_frames(
             raise UsageError("the video changes its size or format in the middle; put scale or format before adcvsr")
         indexer.add(frame)
         on_frame(float((frame.pts or 0) * (to_fraction(frame.time_base) or 0)))
-    return None if first is None else _ScannedFilm(indexer.index(), *first, is_interlaced, frozenset(lost_side_data))
+    return None if first is None else _ScannedVideo(indexer.index(), *first, is_interlaced, frozenset(lost_side_data))
 
 
 def _check_passes(command: Command) -> None:
@@ -183,25 +183,25 @@ def _check_damage(command: Command, damage: Damage) -> None:
         raise MediaError(f"{damage}; no job is planned because of -adcvsr_on_corrupt fail")
 
 
-def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
+def _encode_spec(prepared: PreparedCommand, video: _ScannedVideo) -> EncodeSpec:
     command, inputs, split, binary = prepared
-    first, info = film.first_info, _info(split, film)
-    side_data = stream_side_data.from_first_frame(first, None) if _has_header(split, film) else NO_SIDE_DATA
+    first, info = video.first_info, _info(split, video)
+    side_data = stream_side_data.from_first_frame(first, None) if _has_header(split, video) else NO_SIDE_DATA
     encoding = choose_encoding(command, split, inputs, command.value("farm_intermediate"))
     if encoding.mode == "direct":
-        encoding = _checked_encoding(encoding, prepared, film, info)
+        encoding = _checked_encoding(encoding, prepared, video, info)
     return EncodeSpec(
         mode=encoding.mode,
         reason=encoding.reason,
-        pixel_format=film.pixel_format,
-        index_checksum=hashlib.sha256(film.index.to_text().encode()).hexdigest(),
+        pixel_format=video.pixel_format,
+        index_checksum=hashlib.sha256(video.index.to_text().encode()).hexdigest(),
         filters=[
-            *frame_writer.restoring_filters(film.pixel_format, info, binary.version),
+            *frame_writer.restoring_filters(video.pixel_format, info, binary.version),
             *color_tags.filters(first, binary.version),
         ],
         options=color_tags.encoder_options(first, split.codec, binary.version, is_graded=any(side_data)),
-        input_options=frame_writer.input_options(_blank_frames(split, film)[0], info),
-        start_time=str(film.index.seconds[0]),
+        input_options=frame_writer.input_options(_blank_frames(split, video)[0], info),
+        start_time=str(video.index.seconds[0]),
         time_base=str(first.time_base),
         rate=str(first.rate or ""),
         pts_shift=None,
@@ -210,19 +210,19 @@ def _encode_spec(prepared: PreparedCommand, film: _ScannedFilm) -> EncodeSpec:
     )
 
 
-def _with_seeking(prepared: PreparedCommand, film: _ScannedFilm, spec: EncodeSpec) -> EncodeSpec:
+def _with_seeking(prepared: PreparedCommand, video: _ScannedVideo, spec: EncodeSpec) -> EncodeSpec:
     """The spec plus what decoders need to start in the middle, if they can."""
-    preroll = preroll_frames(prepared.command, prepared.split) if film.index.is_increasing else None
-    pts_shift = None if preroll is None else _find_pts_shift(prepared, film.index)
+    preroll = preroll_frames(prepared.command, prepared.split) if video.index.is_increasing else None
+    pts_shift = None if preroll is None else _find_pts_shift(prepared, video.index)
     return spec if pts_shift is None else replace(spec, pts_shift=pts_shift, preroll=preroll)
 
 
 def _checked_encoding(
-    encoding: ChunkEncoding, prepared: PreparedCommand, film: _ScannedFilm, info: StreamInfo
+    encoding: ChunkEncoding, prepared: PreparedCommand, video: _ScannedVideo, info: StreamInfo
 ) -> ChunkEncoding:
     """The encoding, lossless if frames are too close together for separate encoding."""
     try:
-        index = frame_index.rounded_to_rate(film.index, info.pipe_rate)
+        index = frame_index.rounded_to_rate(video.index, info.pipe_rate)
         if prepared.split.fills_gaps and not vsync.is_steady(index.seconds, info.pipe_rate):
             raise ValueError("FFmpeg repeats frames across gaps in time")
     except ValueError as error:
@@ -243,7 +243,7 @@ def _find_pts_shift(prepared: PreparedCommand, index: FrameIndex) -> int | None:
     return None
 
 
-def _try_encoders(folder: Path, prepared: PreparedCommand, spec: EncodeSpec, film: _ScannedFilm) -> None:
+def _try_encoders(folder: Path, prepared: PreparedCommand, spec: EncodeSpec, video: _ScannedVideo) -> None:
     """Encodes a few blank frames with every command that will be needed. Raises ProgramError, UsageError or
     MediaError.
     """
@@ -252,14 +252,14 @@ def _try_encoders(folder: Path, prepared: PreparedCommand, spec: EncodeSpec, fil
     with tempfile.TemporaryDirectory(dir=folder, prefix="trial-") as trial_folder:
         if split.temporary_output is not None or _can_be_redirected(split.output):
             first, *_ = commands.encoder_passes(_redirected(args, Path(trial_folder)), f"{trial_folder}/pass")
-            _try_encoder(prepared, first, film, spec)
+            _try_encoder(prepared, first, video, spec)
         if spec.mode == "direct":
             chunk = commands.chunk_command(
                 args, split.codec, f"{trial_folder}/chunk.mkv", 1 / spec.stream_info(split).pipe_rate
             )
-            _try_encoder(prepared, chunk, film, spec)
+            _try_encoder(prepared, chunk, video, spec)
         else:
-            _try_lossless(Path(trial_folder), film)
+            _try_lossless(Path(trial_folder), video)
 
 
 def _can_be_redirected(output: File) -> bool:
@@ -281,9 +281,9 @@ def _redirected(args: Sequence[str], folder: Path) -> list[str]:
     return Command(tuple(files), command.trailing).args()
 
 
-def _try_encoder(prepared: PreparedCommand, args: Sequence[str], film: _ScannedFilm, spec: EncodeSpec) -> None:
+def _try_encoder(prepared: PreparedCommand, args: Sequence[str], video: _ScannedVideo, spec: EncodeSpec) -> None:
     messages: list[str] = []
-    frames = list(islice(_blank_frames(prepared.split, film), 2))
+    frames = list(islice(_blank_frames(prepared.split, video), 2))
     encoder = Encoder([prepared.binary.path, *args], frames[0], spec.stream_info(prepared.split), messages.append)
     try:
         for frame in frames:
@@ -294,24 +294,24 @@ def _try_encoder(prepared: PreparedCommand, args: Sequence[str], film: _ScannedF
         encoder.kill()
 
 
-def _info(plan: SplitCommand, film: _ScannedFilm) -> StreamInfo:
-    return plan.stream_info(film.first_info.time_base, film.first_info.rate, film.index.seconds[0])
+def _info(plan: SplitCommand, video: _ScannedVideo) -> StreamInfo:
+    return plan.stream_info(video.first_info.time_base, video.first_info.rate, video.index.seconds[0])
 
 
-def _has_header(split: SplitCommand, film: _ScannedFilm) -> bool:
+def _has_header(split: SplitCommand, video: _ScannedVideo) -> bool:
     """Whether the pipe is Matroska, whose header states side data."""
-    return frame_writer.is_matroska(_blank_frames(split, film)[0], _info(split, film))
+    return frame_writer.is_matroska(_blank_frames(split, video)[0], _info(split, video))
 
 
-def _blank_frames(split: SplitCommand, film: _ScannedFilm) -> list[av.VideoFrame]:
+def _blank_frames(split: SplitCommand, video: _ScannedVideo) -> list[av.VideoFrame]:
     """Blank frames of the output size, at the first timestamps."""
-    width, height = _output_size(split, film.size)
+    width, height = _output_size(split, video.size)
     frames = []
-    for pts in film.index.times[:2]:
-        frame = av.VideoFrame(width, height, film.pixel_format)
+    for pts in video.index.times[:2]:
+        frame = av.VideoFrame(width, height, video.pixel_format)
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        frame.pts, frame.time_base = pts, film.index.time_base
+        frame.pts, frame.time_base = pts, video.index.time_base
         frames.append(frame)
     return frames
 
@@ -320,14 +320,14 @@ def _output_size(split: SplitCommand, size: tuple[int, int]) -> tuple[int, int]:
     return split.filter_options.output_size(*size)
 
 
-def _try_lossless(folder: Path, film: _ScannedFilm) -> None:
-    frame = av.VideoFrame(64, 48, film.pixel_format)
-    path = folder / f"pictures{intermediate.suffix(film.pixel_format)}"
+def _try_lossless(folder: Path, video: _ScannedVideo) -> None:
+    frame = av.VideoFrame(64, 48, video.pixel_format)
+    path = folder / f"pictures{intermediate.suffix(video.pixel_format)}"
     try:
         intermediate.write(path, [frame])
-        frames = list(intermediate.read(path, film.pixel_format))
+        frames = list(intermediate.read(path, video.pixel_format))
     except (MediaError, av.FFmpegError, ValueError) as error:
         raise UsageError(
-            f"pixel format {film.pixel_format} has no lossless codec for chunks; put format=… before adcvsr"
+            f"pixel format {video.pixel_format} has no lossless codec for chunks; put format=… before adcvsr"
         ) from error
     assert len(frames) == 1, "one was written"

@@ -120,7 +120,7 @@ class _PreviewSource:
             except MisalignedError as error:
                 if at is None:
                     raise UnmatchedError(str(error)) from error
-        raise AssertionError("the last attempt begins with the film")
+        raise AssertionError("the last attempt begins with the video")
 
     def _result_frame(self, chunk: Chunk, number: int) -> av.VideoFrame:
         line = self._done.get(chunk.number)

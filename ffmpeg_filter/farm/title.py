@@ -104,9 +104,9 @@ class TitleRun:
                 if self.job.exists:
                     raise
             time.sleep(_POLL_SECONDS)
-        return self.made_elsewhere()
+        return self.removed_job_message()
 
-    def made_elsewhere(self) -> str:
+    def removed_job_message(self) -> str:
         """A message for a title whose job folder is gone. Raises FarmError if there is no output either."""
         if not self.title.path.exists():
             raise FarmError(
@@ -130,7 +130,7 @@ class TitleRun:
         if not self._options.keep:
             folder = self.job.folder
             index = folder / frame_index.file_name(context.spec.index_checksum)
-            self.job.remove(index, *folder.glob("film.*"), *folder.glob("pass-*.log*"))
+            self.job.remove(index, *folder.glob("video.*"), *folder.glob("pass-*.log*"))
         return message
 
     def _folder(self) -> Path:

@@ -144,13 +144,13 @@ def _with_side_data(
         for stream in streams
         if stream.kind == "video" and stream.codec in embedded_side_data.CODECS
     }
-    is_film = not embedded_side_data.VIDEO_CODECS.isdisjoint(codecs.values())
+    is_video = not embedded_side_data.VIDEO_CODECS.isdisjoint(codecs.values())
     kinds_of = {
         index: embedded_side_data.in_packet(codec, _extradata(container, index)) for index, codec in codecs.items()
     }
     common = NONE
     with suppress(av.FFmpegError, OSError):  # FFmpeg itself reports damage
-        count = _PROBED_IMAGES if not is_film else _PROBED_PACKETS_ONCE if reads_once else _PROBED_PACKETS
+        count = _PROBED_IMAGES if not is_video else _PROBED_PACKETS_ONCE if reads_once else _PROBED_PACKETS
         videos = [stream for stream in container.streams.video if stream.index in codecs]
         packets = (packet for packet in container.demux(videos) if packet.size)  # the last ones of streams are empty
         for packet in islice(packets, count) if videos else ():
@@ -158,7 +158,7 @@ def _with_side_data(
         if not reads_once and _MP4 in container.format.name:
             common = embedded_side_data.in_mp4(_paths(file))
         has_captions = any(CAPTIONS in kinds for kinds in kinds_of.values())
-        if not reads_once and is_film and not has_captions and embedded_side_data.has_later_captions(_paths(file)):
+        if not reads_once and is_video and not has_captions and embedded_side_data.has_later_captions(_paths(file)):
             kinds_of = {index: kinds | {CAPTIONS} for index, kinds in kinds_of.items()}
     return tuple(
         replace(stream, side_data=kinds_of.get(stream.index, NONE) | common) if stream.kind == "video" else stream

@@ -229,35 +229,35 @@ class EncodeCommand:
             return [replace(option, value=f"{self.input_map.index_of(int(match[1]), option.token)}{match[2]}")]
         return [option]
 
-    def _with_defaults(self, given_options: Sequence[Option], start_info: StartInfo) -> list[Option]:
+    def _with_defaults(self, user_options: Sequence[Option], start_info: StartInfo) -> list[Option]:
         """The options plus those that a single command would imply; the user's come last and win."""
         if self.main_stream is None:
-            return _merge_options(start_info.options, given_options)
+            return _merge_options(start_info.options, user_options)
         if start_info.companion:
-            return self._with_companion_defaults(self.main_stream, given_options, start_info)
+            return self._with_companion_defaults(self.main_stream, user_options, start_info)
         filter_option = Option(f"-filter:v:{self.main_stream.position}", str(self._graph(start_info)))
         if any(
-            option.name == "filter" and stream_map.applies_to(option, self.main_stream) for option in given_options
+            option.name == "filter" and stream_map.applies_to(option, self.main_stream) for option in user_options
         ):  # the last counts
             return [
-                *self._stream_metadata(self.main_stream, given_options),
-                *_merge_options(start_info.options, given_options),
+                *self._stream_metadata(self.main_stream, user_options),
+                *_merge_options(start_info.options, user_options),
                 filter_option,
             ]
         return [
             filter_option,
-            *self._stream_metadata(self.main_stream, given_options),
-            *_merge_options(start_info.options, given_options),
+            *self._stream_metadata(self.main_stream, user_options),
+            *_merge_options(start_info.options, user_options),
         ]
 
     def _with_companion_defaults(
-        self, main_stream: stream_map.MainStream, given_options: Sequence[Option], start_info: StartInfo
+        self, main_stream: stream_map.MainStream, user_options: Sequence[Option], start_info: StartInfo
     ) -> list[Option]:
         """The same for frames from a complex graph, whose outputs have no tags or dispositions."""
         video_map = Option("-map", stream_map.UPSCALED_STREAM)
         result = [
             option
-            for option in given_options
+            for option in user_options
             if option.name != "filter" or not stream_map.applies_to(option, main_stream)
         ]
         result = [
@@ -269,16 +269,16 @@ class EncodeCommand:
         )
         return [
             *disposition_options,
-            *self._stream_metadata(main_stream, given_options),
+            *self._stream_metadata(main_stream, user_options),
             *_merge_options(start_info.options, result),
         ]
 
-    def _stream_metadata(self, main_stream: stream_map.MainStream, given_options: Sequence[Option]) -> list[Option]:
+    def _stream_metadata(self, main_stream: stream_map.MainStream, user_options: Sequence[Option]) -> list[Option]:
         """The main stream's own metadata, unless the user selects metadata."""
         if main_stream.stream is None:
             return []
         mapped = any(
-            option.name == "map_metadata" and (option.value == "-1" or ":s" in option.key) for option in given_options
+            option.name == "map_metadata" and (option.value == "-1" or ":s" in option.key) for option in user_options
         )
         tags = {} if mapped else main_stream.stream.tags
         return [Option(f"-metadata:s:v:{main_stream.position}", f"{name}={value}") for name, value in tags.items()]
@@ -296,9 +296,9 @@ def _can_reopen(file: File) -> bool:
     )
 
 
-def _merge_options(extra: Sequence[str], given_options: Sequence[Option]) -> list[Option]:
+def _merge_options(extra: Sequence[str], user_options: Sequence[Option]) -> list[Option]:
     """The user's options after the extra ones; parameter lists are joined."""
-    merged = [*given_options]
+    merged = [*user_options]
     for token, value in zip(reversed(extra[::2]), reversed(extra[1::2]), strict=True):
         extra_option = Option(token, value)
         if extra_option.name not in _PARAMETER_LISTS or not any(option.name == extra_option.name for option in merged):

@@ -64,10 +64,10 @@ class LineReporter(MessageReporter):
         super().__init__(stream)
         self._total = total
         self._started = self._printed = time.monotonic()
-        self._count, self._film = 0, 0.0
+        self._count, self._time = 0, 0.0
 
     def frame(self, seconds: float) -> None:
-        self._count, self._film = self._count + 1, max(self._film, seconds)
+        self._count, self._time = self._count + 1, max(self._time, seconds)
         if time.monotonic() - self._printed >= _LINE_SECONDS:
             self._printed = time.monotonic()
             self.notify(self._line())
@@ -77,7 +77,7 @@ class LineReporter(MessageReporter):
         fps = self._count / spent
         of = f"/{self._total}" if self._total and self._count <= self._total else ""  # it may be less than there are
         left = f" eta={_clock((self._total - self._count) / fps)}" if self._total and self._count < self._total else ""
-        return f"frame={self._count}{of} fps={fps:.1f} time={_clock(self._film)} speed={self._film / spent:.3g}x{left}"
+        return f"frame={self._count}{of} fps={fps:.1f} time={_clock(self._time)} speed={self._time / spent:.3g}x{left}"
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         del kind, error, at

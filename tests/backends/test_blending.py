@@ -189,7 +189,7 @@ def test_a_model_without_restoring_weights_refuses_in_one_line(model: str) -> No
 
 def test_a_file_without_restoring_weights_next_to_it_says_how_they_would_be_called(pair: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copy(pair, tmp_path))
-    with pytest.raises(WeightsError, match=r"beside it \(own-restore\.safetensors\); leave denoise at 0$"):
+    with pytest.raises(WeightsError, match=r"next to it \(own-restore\.safetensors\); leave denoise at 0$"):
         Engine.open(alone, denoise=0.5)
 
 

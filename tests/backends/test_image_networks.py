@@ -125,11 +125,11 @@ def test_tiles_overlap_and_hardly_differ_from_whole_frames(backend: str, tmp_pat
 def test_threads_and_order_do_not_change_bits(backend: str, tmp_path: Path) -> None:
     path = write_image_network(tmp_path / "net.onnx", reach=2, scale=4)
     frames = clip_of(5, {2}, (33, 47))
-    one, two = (outputs(path, backend, frames, threads=threads) for threads in (1, 2))
-    np.testing.assert_array_equal(one, two)
+    single, double = (outputs(path, backend, frames, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(single, double)
     engine = Engine.open(path, backend=backend, capacity=1)
     for n in (4, 0, 3, 1, 2):
-        np.testing.assert_array_equal(engine.render(n, lambda i: InputFrame(frames[i])), one[n])
+        np.testing.assert_array_equal(engine.render(n, lambda i: InputFrame(frames[i])), single[n])
 
 
 def test_the_least_size_is_found_where_there_is_one(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_truncated_and_foreign_files_are_refused(backend: str, tmp_path: Path) -
 
 def test_other_arguments_are_answered_in_one_line(tmp_path: Path) -> None:
     path = write_image_network(tmp_path / "net.onnx")
-    with pytest.raises(WeightsError, match=r"no restoring weights beside it \(net-restore.safetensors\)"):
+    with pytest.raises(WeightsError, match=r"no restoring weights next to it \(net-restore.safetensors\)"):
         Engine.open(path, denoise=0.5)
     with pytest.raises(BackendError, match=r"precision 'int8' is not available to backend 'openvino' for net\.onnx"):
         Engine.open(path, backend="openvino", precision="int8")

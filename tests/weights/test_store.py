@@ -77,7 +77,7 @@ def test_the_restoring_weights_of_a_name_are_no_model_of_their_own(table: Path) 
 
 def test_the_restoring_weights_of_a_file_are_next_to_it(tmp_path: Path) -> None:
     (tmp_path / "own.onnx").write_bytes(b"something")
-    with pytest.raises(WeightsError, match=r"beside it \(own-restore\.safetensors\); leave denoise at 0"):
+    with pytest.raises(WeightsError, match=r"next to it \(own-restore\.safetensors\); leave denoise at 0"):
         store.restoring(tmp_path / "own.onnx")
     (tmp_path / "own-restore.safetensors").write_bytes(b"more")
     assert store.restoring(tmp_path / "own.onnx") == tmp_path / "own-restore.safetensors"

@@ -123,7 +123,7 @@ def test_what_is_no_model_leaves_nothing_behind(
     model = onnx.load(write_image_network(tmp_path / "apart.onnx"))
     onnx.save_model(model, tmp_path / "apart.onnx", save_as_external_data=True, location="apart.bin", size_threshold=0)
     assert run("add", str(tmp_path / "apart.onnx")) != 0
-    assert capsys.readouterr().err.strip().endswith("has weights in other files beside it; save the model as one file")
+    assert capsys.readouterr().err.strip().endswith("has weights in other files next to it; save the model as one file")
     assert not cache.exists() or not list((cache / "models").iterdir())
 
 

@@ -230,7 +230,7 @@ def _precision(path: Path, requested: str, supported: tuple[str, ...], has_range
     present = [*_floating(supported, supports_bf16()), *(["int8"] if has_ranges else [])]
     if requested == "int8" and not has_ranges:
         raise BackendError(
-            "precision 'int8' needs ranges of these weights, up to this denoise, beside the model in "
+            "precision 'int8' needs ranges of these weights, up to this denoise, next to the model in "
             f"{calibration.ranges_path(path).name}; run `python -m vsadcvsr.train.calibrate {path.name} --data CLIPS`"
         )
     if requested not in present:

@@ -51,16 +51,16 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
     const VSMap *properties = vsapi->getFramePropertiesRO(frame);
     int field = property(properties, "_FieldBased", VSC_FIELD_PROGRESSIVE, vsapi);
     if (field != VSC_FIELD_PROGRESSIVE) {
-        snprintf(why, sizeof why, "Upscale: frame %d is interlaced (_FieldBased is %d), allowed: progressive (0); deinterlace"
-                 " first, or std.SetFieldBased(0) where the flag is wrong", n, field);
+        snprintf(why, sizeof why, "Upscale: frame %d is interlaced (_FieldBased is %d); deinterlace first, or call"
+                 " std.SetFieldBased(0) where the flag is wrong", n, field);
         return refuse(frame, why, context, vsapi);
     }
     if (vsapi->getVideoFrameFormat(frame)->colorFamily == cfRGB)
         return frame;
     int matrix = matrix_of(properties, filter->matrix, vsapi);
     if (!is_known(matrix)) {
-        snprintf(why, sizeof why, "Upscale: frame %d has _Matrix %d, allowed: 1, 4 to 10, 12 to 14; std.SetFrameProps"
-                 "(_Matrix=1) where it is wrong", n, matrix);
+        snprintf(why, sizeof why, "Upscale: frame %d has _Matrix %d, allowed: 1, 4 to 10, 12 to 14; call"
+                 " std.SetFrameProps(_Matrix=1) where it is wrong", n, matrix);
         return refuse(frame, why, context, vsapi);
     }
     if (property(properties, "_Matrix", VSC_MATRIX_UNSPECIFIED, vsapi) == matrix)

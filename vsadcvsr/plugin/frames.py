@@ -63,7 +63,7 @@ def message(error: BaseException) -> str:
 
 
 def pixels_of(frame: vs.VideoFrame) -> Array:
-    """An RGBS frame in the house format; a copy."""
+    """An RGBS frame as the engine takes it; a copy."""
     pixels = np.empty((3, frame.height, frame.width), np.float32)
     for plane in range(3):
         np.copyto(pixels[plane], np.asarray(frame[plane]))

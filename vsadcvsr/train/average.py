@@ -45,7 +45,7 @@ def _parse_share(word: str) -> tuple[Path, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the mean of files as a file, and returns the exit status."""
     arguments = options.average_options().parse_args(argv)
-    return status("soup", lambda: _make(arguments.files, arguments.out))
+    return status("average", lambda: _make(arguments.files, arguments.out))
 
 
 def _make(texts: Sequence[str], out: Path) -> None:

@@ -116,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Calibrates a model, and returns the exit status."""
     about = (__doc__ or "").partition("\n\n")[0]
     parser = argparse.ArgumentParser(prog="python -m vsadcvsr.train.calibrate", description=about)
-    parser.add_argument("model", help="a name, or an .onnx file with its .safetensors beside it")
+    parser.add_argument("model", help="a name, or an .onnx file with its .safetensors next to it")
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of videos and pictures")
     parser.add_argument("--files", type=int, default=_FILES, help="how many of them are used")
     parser.add_argument("--denoise", type=float, default=1.0, help="the most for which int8 is good enough")

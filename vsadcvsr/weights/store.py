@@ -56,7 +56,7 @@ def restoring(
         path = blending.beside(_user_file(Path(model)))
         if path.is_file():
             return path
-        raise WeightsError(f"model {str(model)!r} has no restoring weights beside it ({path.name}); {_LEAVE}")
+        raise WeightsError(f"model {str(model)!r} has no restoring weights next to it ({path.name}); {_LEAVE}")
     entry = _network(entry_of(str(model), table), suffixes, scale, restores=True)
     if entry.restoring is None:
         raise WeightsError(f"model {str(model)!r} has no restoring weights; {_LEAVE}")

@@ -69,12 +69,12 @@ def test_of_several_who_find_a_claim_dead_at_once_one_takes_it_over(job: Job, mo
         return dead
 
     monkeypatch.setattr(claims, "_is_dead", dead_for_all)
-    taken: list[bool] = []
+    results: list[bool] = []
     leaving = threading.Barrier(4)
 
     def take() -> None:
         with Job.read(job.folder).claims.claim(0) as ours:
-            taken.append(ours)
+            results.append(ours)
             leaving.wait(20)
 
     takers = [threading.Thread(target=take) for _ in range(4)]
@@ -82,7 +82,7 @@ def test_of_several_who_find_a_claim_dead_at_once_one_takes_it_over(job: Job, mo
         taker.start()
     for taker in takers:
         taker.join()
-    assert sorted(taken) == [False, False, False, True]
+    assert sorted(results) == [False, False, False, True]
     assert not list(path.parent.iterdir())
 
 
@@ -93,11 +93,11 @@ def test_whoever_dies_while_it_takes_a_claim_over_is_no_obstacle_for_long(job: J
         path.with_name(name).write_text(
             json.dumps({"worker": f"{machine_name()}:{_process_that_has_ended()}", "token": "x"})
         )
-    taken = []
+    results = []
     for _ in range(2):
         with job.claims.claim(0) as ours:
-            taken.append(ours)
-    assert taken == [False, True]
+            results.append(ours)
+    assert results == [False, True]
 
 
 def test_a_claim_of_another_machine_holds_until_it_is_silent_for_long(job: Job) -> None:
@@ -123,6 +123,17 @@ def test_what_a_dead_worker_had_half_made_is_removed(job: Job) -> None:
         (job.chunk_folder / name).write_bytes(b"half")
     job.remove_unfinished()
     assert sorted(path.name for path in job.chunk_folder.iterdir()) == sorted(names[1:])
+
+
+@pytest.mark.parametrize("key", ["driver", "patron"])
+def test_a_claim_dies_with_its_driver_also_in_files_of_older_versions(key: str, job: Job) -> None:
+    (job.folder / "claims").mkdir()
+    claim = {"worker": "elsewhere:1", key: f"{machine_name()}:{_process_that_has_ended()}", "token": "x"}
+    (job.folder / "claims" / "00001.json").write_text(json.dumps(claim))
+    assert not job.claims.holder(1)
+    with job.claims.claim(1, driver="here:2") as has_claim:
+        assert has_claim
+        assert json.loads((job.folder / "claims" / "00001.json").read_text())["driver"] == "here:2"
 
 
 def test_processes_of_another_container_on_this_machine_are_not_taken_for_ours(

@@ -132,7 +132,7 @@ def test_outputs_that_cannot_be_written_are_refused_by_the_plan(
     films("locked.mkv")
     Path("folder").mkdir()
     Path("locked.mkv").chmod(0o444)
-    monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_film", lambda *_: pytest.fail("the film was decoded"))
+    monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_video", lambda *_: pytest.fail("the video was decoded"))
     assert plan_of(output) == status
     assert message in capfd.readouterr().err
 

@@ -184,7 +184,7 @@ def test_impossible_outputs_are_refused_before_decoding(
     arguments: str, status: int, message: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
-    monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_film", lambda *_: pytest.fail("the film was decoded"))
+    monkeypatch.setattr("ffmpeg_filter.farm.plan._scan_video", lambda *_: pytest.fail("the video was decoded"))
     assert farm("plan", JOB, "-- -i clip.mkv", arguments) == status
     assert message in capfd.readouterr().err
     assert not JOB.exists()
@@ -193,11 +193,11 @@ def test_impossible_outputs_are_refused_before_decoding(
 def test_the_state_of_a_job_can_be_read_by_programs() -> None:
     planned()
     assert farm("work", JOB, "--chunk 2") == 0
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", "from ffmpeg_filter.program import run; run()", "farm", "status", str(JOB), "--json"],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    status = json.loads(told)
+    status = json.loads(result)
     assert (status["chunks"], status["done"], status["frames"], status["frames_done"]) == (3, 1, 30, 10)
 
 

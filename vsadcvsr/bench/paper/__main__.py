@@ -153,8 +153,8 @@ class Bench:
         frame = costs.moving(1, (height, width))
         tiles = EngineOptions(tiles=TileOptions(width=128, height=128, pad=16))
         whole, tiled = (
-            np.stack(list(Engine(self._backend(TorchOptions()), manner).stream(frame)))
-            for manner in (EngineOptions(), tiles)
+            np.stack(list(Engine(self._backend(TorchOptions()), engine_options).stream(frame)))
+            for engine_options in (EngineOptions(), tiles)
         )
         self._note("tiled against whole, PSNR, dB", decibels(tiled, whole))
         self._note("tiled against whole, largest difference", float(np.abs(tiled - whole).max()))

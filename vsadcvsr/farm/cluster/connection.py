@@ -134,7 +134,7 @@ def _resolved(address: str) -> str:
     """
     if address.startswith("ray://"):
         return address
-    resolve = getattr(import_module("ray._private.services"), "canonicalize_bootstrap_address", lambda given: given)
+    resolve = getattr(import_module("ray._private.services"), "canonicalize_bootstrap_address", lambda name: name)
     try:
         return str(resolve(address))
     except ConnectionError as error:

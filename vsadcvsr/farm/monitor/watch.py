@@ -23,7 +23,7 @@ _MAX_FAILURES_SHOWN = 8
 
 class JobWatcher:
     """Shows the progress of jobs from a thread of its own, while it is entered; at the end it shows a summary of those
-    that are done. So leave it only when their films are merged.
+    that are done. So leave it only when their videos are merged.
 
     `style` is "rich" (a terminal display), "plain" (occasional lines) or "json" (an object per line); by default what
     suits `stream`, which is standard error. Every method may be called from any thread.
@@ -69,7 +69,7 @@ class JobWatcher:
             self.notify(message)
 
     def activity(self, message: str) -> None:
-        """Shows an activity apart from chunks, such as "merging film.mkv"; empty for none."""
+        """Shows an activity apart from chunks, such as "merging video.mkv"; empty for none."""
         if self._informs:
             with self._lock:
                 self._view.activity(message)

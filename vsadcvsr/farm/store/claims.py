@@ -19,6 +19,8 @@ from vsadcvsr.farm.store.ledger import machine_name, worker_name
 _HEARTBEAT_SECONDS = 30.0
 _DEAD_SECONDS = 600.0
 """Seconds between two heartbeats, and seconds without one after which a worker counts as dead."""
+_ROLES = ("worker", "driver", "patron")
+"""Keys of the processes that a claim depends on; `patron` is the driver in claims of versions before 0.1.0."""
 
 
 class Claims:
@@ -71,7 +73,7 @@ class Claims:
     def _acquire(self, path: Path, token: str, driver: str) -> bool:
         self._folder.mkdir(exist_ok=True)  # without parents, so that a removed job is not recreated
         own = path.with_name(f"{path.name}.{token}")
-        own.write_text(json.dumps({"worker": worker_name(), "patron": driver, "token": token}))
+        own.write_text(json.dumps({"worker": worker_name(), "driver": driver, "token": token}))
         try:
             if not _link(own, path) and not _replace_dead(own, path):
                 return False
@@ -133,7 +135,7 @@ def _is_dead(path: Path) -> bool:
     except FileNotFoundError:
         return True
     data = _read(path)
-    return age > _DEAD_SECONDS or any(_is_gone(str(data.get(role, ""))) for role in ("worker", "patron"))
+    return age > _DEAD_SECONDS or any(_is_gone(str(data.get(role, ""))) for role in _ROLES)
 
 
 def _is_gone(worker: str) -> bool:

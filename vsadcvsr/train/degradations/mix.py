@@ -58,9 +58,9 @@ class Mix:
     @classmethod
     def parse(cls, text: str) -> Self:
         """The mix of a text such as `clean=.25,light=.75`. Raises UsageError."""
-        shares_given = [_share(part, text) for part in text.split(",")]
-        shares = dict(shares_given)
-        if len(shares) < len(shares_given):
+        pairs = [_share(part, text) for part in text.split(",")]
+        shares = dict(pairs)
+        if len(shares) < len(pairs):
             raise UsageError(f"mix {text!r} has a name twice; give each name once")
         if not math.isclose(total := sum(shares.values()), 1, abs_tol=1e-3):
             raise UsageError(f"the shares of mix {text!r} sum to {total:g}; make them sum to 1")

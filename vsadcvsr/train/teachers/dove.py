@@ -56,7 +56,7 @@ class DoveModel:
     ) -> Self:
         """From a folder in the layout of diffusers; `precision` is bf16, fp32 or auto, which is bf16 on CUDA only.
 
-        The VAE works in slices and tiles of its own unless told to take images whole. Raises WeightsError for files
+        The VAE works in slices and tiles of its own unless `whole_vae` is set. Raises WeightsError for files
         that are missing or foreign, BackendError without diffusers or the device.
         """
         check_folder(folder)

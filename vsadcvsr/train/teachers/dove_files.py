@@ -42,7 +42,7 @@ def check_folder(folder: Path) -> None:
 
 
 def find_prompt(folder: Path, prompt_file: Path | None) -> Path:
-    """The file with the embedding of the empty prompt: the one given, or one found in the folder or beside it."""
+    """The file with the embedding of the empty prompt: the one given, or one found in the folder or next to it."""
     if prompt_file is not None:
         if not prompt_file.is_file():
             raise WeightsError(f"{prompt_file} is missing; name the file with the embedding of the empty prompt")
@@ -51,7 +51,7 @@ def find_prompt(folder: Path, prompt_file: Path | None) -> Path:
     named = [path for path in candidates if path.stem == EMPTY]
     if not candidates:
         raise WeightsError(
-            f"no safetensors file in or beside {folder} holds a {KEY}; name it with --prompt (DOVE's own is "
+            f"no safetensors file in {folder} or next to it holds a {KEY}; name it with --prompt (DOVE's own is "
             f"pretrained_models/prompt_embeddings/{EMPTY}.safetensors)"
         )
     if len(named or candidates) > 1:
