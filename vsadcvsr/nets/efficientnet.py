@@ -94,11 +94,11 @@ class Trunk(nn.Module):
         """Stays in evaluation mode, as a part of a network that trains too."""
         return super().train(False)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Features of RGB images (N, 3, H, W) in 0..1, by scale (`WIDTHS`); differentiable in `x`."""
+    def forward(self, x: Tensor, scales: int = len(WIDTHS)) -> tuple[Tensor, ...]:
+        """Features of RGB images (N, 3, H, W) in 0..1, at the first `scales` of `WIDTHS`; differentiable in `x`."""
         x = F.relu6(self._bn0(self._conv_stem((x * 255 - 127) / 128)))  # (N, 32, H / 2, W / 2)
         features = []
-        for index, block in enumerate(self._blocks):
+        for index, block in enumerate(self._blocks[: _TAPS[scales - 1] + 1]):
             x = block(x)
             if index in _TAPS:
                 features.append(x)

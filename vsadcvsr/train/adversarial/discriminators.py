@@ -94,7 +94,7 @@ class PretrainedTrunk(nn.Module):
         self.mix = nn.ModuleList(spectral_norm(nn.Conv2d(WIDTHS[scale], width, 1)) for scale in _SCALES)
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
-        features = self.trunk(pictures)
+        features = self.trunk(pictures, len(_SCALES) + 1)
         mixed = [layer(features[scale]) for layer, scale in zip(self.mix, _SCALES, strict=True)]
         maps = [F.interpolate(values, size=mixed[0].shape[2:]) for values in mixed]
         return F.leaky_relu(torch.stack(maps).sum(0), _LEAKY_SLOPE)
@@ -152,10 +152,12 @@ class Discriminator(nn.Module):
             [head for head in requested if head in FRAME_HEADS],
             [head for head in requested if head not in FRAME_HEADS],
         )
+        shared = None if isinstance(self.trunk, (CompactTrunk, PaperTrunk)) else self.trunk(clips, links)
         logits: dict[str, Tensor] = {}
         for head_names, head_links in ((frame_heads, torch.zeros_like(links)), (clip_heads, links)):
             if head_names:
-                logits |= self.tail(self.trunk(clips, head_links), head_links, head_names)
+                features = self.trunk(clips, head_links) if shared is None else shared
+                logits |= self.tail(features, head_links, head_names)
         return logits
 
     def trainable(self) -> list[nn.Parameter]:
