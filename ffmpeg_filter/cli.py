@@ -7,8 +7,8 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from ffmpeg_filter.command import filter_options, filter_scripts, loglevel, output_files
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, parse
@@ -24,6 +24,7 @@ from ffmpeg_filter.transcode.progress import print_line
 from ffmpeg_filter.transcode.run import transcode
 from ffmpeg_filter.transcode.split import SplitCommand, mentions_adcvsr, split_command
 from vsadcvsr.errors import AdcvsrError, UsageError, one_line
+from vsadcvsr.plugin import output_shape
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
        ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
@@ -43,13 +44,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(level=logging.WARNING, format="ffadcvsr: %(message)s", stream=sys.stderr)
     try:
-        return _run(args)
+        with _resizes_shown(is_on=_loglevel(args) >= loglevel.VERBOSE):
+            return _run(args)
     except KeyboardInterrupt:
         return INTERRUPTED
     except (AdcvsrError, OSError) as error:
         if _loglevel(args) >= loglevel.FATAL:
             print_line(f"ffadcvsr: {one_line(error)}")
         return _status(error)
+
+
+@contextmanager
+def _resizes_shown(*, is_on: bool) -> Iterator[None]:
+    """Shows that a resize follows the network, at the level at which FFmpeg shows the scalers that it inserts."""
+    logger = logging.getLogger(output_shape.__name__)
+    before = logger.level
+    logger.setLevel(logging.INFO if is_on else before)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _status(error: Exception) -> int:

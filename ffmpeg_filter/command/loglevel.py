@@ -12,7 +12,7 @@ LEVELS = {
     "quiet": -8, "panic": 0, "fatal": 8, "error": 16, "warning": 24, "info": 32, "verbose": 40, "debug": 48,
     "trace": 56,
 }  # fmt: skip
-FATAL, ERROR, WARNING, INFO = (LEVELS[name] for name in ("fatal", "error", "warning", "info"))
+FATAL, ERROR, WARNING, INFO, VERBOSE = (LEVELS[name] for name in ("fatal", "error", "warning", "info", "verbose"))
 ALL = LEVELS["trace"]
 _OPTIONS = {"-v", "-loglevel"}
 _VALUE = re.compile(r"(?:[+-]?[a-z]+[+-])*[+]?(-?\d+|[a-z]*)$")

@@ -26,6 +26,8 @@ type SizedOptions = Callable[[int, int], dict[str, object]]
 
 _MAX_HEADER_BYTES = 4096
 """Maximum length of the header line."""
+_DAMAGED = "the input is cut off or damaged"
+_ODD_AND_DEEP = "FFmpeg 5.1 writes odd widths of over 8 bits one byte short a line; use a newer one, or pad the width"
 _BLOCK_BYTES = 1 << 26
 """Bytes to request at once, since a damaged header may name larger frames than follow."""
 
@@ -52,7 +54,8 @@ def _frames(stream: BinaryIO, header: Header) -> Iterator[RawFrame]:
     n = 0
     while line := stream.readline(_MAX_HEADER_BYTES):
         if not line.startswith((b"FRAME\n", b"FRAME ")) or not line.endswith(b"\n"):
-            raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; the input is cut off or damaged")
+            cause = _ODD_AND_DEEP if n and form.bits > 8 and form.subsampling[0] and header.width % 2 else _DAMAGED
+            raise MediaError(f"frame {n} begins with {line[:20]!r}, expected: FRAME; {cause}")
         samples = np.frombuffer(_read_exactly(stream, int(ends[-1]) * dtype.itemsize, n), dtype)
         flat = np.split(samples, ends[:-1])
         planes = [part.reshape(height, width) for part, (width, height) in zip(flat, sizes, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
 from io import BytesIO
@@ -21,7 +22,7 @@ from ffmpeg_filter.upscale.stream import upscale
 from ffmpeg_filter.upscale.y4m import read, run, write
 from ffmpeg_filter.upscale.y4m_header import Header
 from tests.ffmpeg_filter.farms import farmed, hashes
-from tests.ffmpeg_filter.files import copied, decoded, ffadcvsr, ffmpeg, planes
+from tests.ffmpeg_filter.files import command, copied, decoded, ffadcvsr, ffmpeg, planes, surroundings
 
 MODEL = "nearest-temporal-scales"
 SIZE = (67, 51)  # three pixels from a multiple of four, as some outputs of FFV1 in slices must not be
@@ -65,9 +66,9 @@ def upscaled(frames: Iterable[av.VideoFrame], scale: int, tile: int = 0) -> Fram
 
 @pytest.mark.parametrize(("scale", "tile"), [(1, 0), (2, 24), (3, 24)])
 def test_one_machine_farm_and_pyav_give_the_same_frames(clip: Path, scale: int, tile: int) -> None:
-    command: list[str | Path] = ["-v error -i", clip, f"-vf {options(scale, tile)} -c:v ffv1 -c:a copy"]
-    assert ffadcvsr(*command, "single.mkv") == 0
-    farmed(Path("job"), *command, "many.mkv", seconds="0.3")
+    arguments: list[str | Path] = ["-v error -i", clip, f"-vf {options(scale, tile)} -c:v ffv1 -c:a copy"]
+    assert ffadcvsr(*arguments, "single.mkv") == 0
+    farmed(Path("job"), *arguments, "many.mkv", seconds="0.3")
     single, many = Path("single.mkv"), Path("many.mkv")
     assert hashes(many) == hashes(single)
     assert copied(many) == copied(single) == copied(clip)
@@ -77,16 +78,16 @@ def test_one_machine_farm_and_pyav_give_the_same_frames(clip: Path, scale: int, 
 
 
 def test_chunks_without_loss_are_those_of_one_machine_at_an_odd_size(clip: Path) -> None:
-    command: list[str | Path] = ["-v error -i", clip, f"-vf {options(1, 0)} -c:v ffv1 -c:a copy"]
-    assert ffadcvsr(*command, "single.mkv") == 0
-    farmed(Path("job"), *command, "-farm_intermediate ffv1 many.mkv", seconds="0.3")
+    arguments: list[str | Path] = ["-v error -i", clip, f"-vf {options(1, 0)} -c:v ffv1 -c:a copy"]
+    assert ffadcvsr(*arguments, "single.mkv") == 0
+    farmed(Path("job"), *arguments, "-farm_intermediate ffv1 many.mkv", seconds="0.3")
     assert hashes(Path("many.mkv")) == hashes(Path("single.mkv"))
 
 
 def test_after_a_seek_frames_are_those_of_the_part(clip: Path) -> None:
-    command: list[str | Path] = ["-v error -ss 0.2 -i", clip, f"-vf {options(3, 0)} -c:v ffv1 -c:a copy"]
-    assert ffadcvsr(*command, "single.mkv") == 0
-    farmed(Path("job"), *command, "many.mkv", seconds="0.3")
+    arguments: list[str | Path] = ["-v error -ss 0.2 -i", clip, f"-vf {options(3, 0)} -c:v ffv1 -c:a copy"]
+    assert ffadcvsr(*arguments, "single.mkv") == 0
+    farmed(Path("job"), *arguments, "many.mkv", seconds="0.3")
     assert hashes(Path("many.mkv")) == hashes(Path("single.mkv"))
     assert same(upscaled(decoded(clip)[5:], 3), planes(Path("single.mkv")))
 
@@ -110,6 +111,14 @@ def test_the_operator_of_ffmpeg_python_gives_the_frames_of_the_command(
     video = ffmpeg_python.input(str(clip)).video.adcvsr(model=MODEL, scale=3)
     assert main(["-v", "error", *video.output("graph.mkv", vcodec="ffv1").get_args()]) == 0
     assert same(upscaled(decoded(clip), 3), planes(Path("graph.mkv")))
+
+
+def test_a_resize_after_the_network_is_said_where_ffmpeg_names_its_scalers(clip: Path) -> None:
+    for level, is_said in (("verbose", True), ("info", False)):
+        arguments = ("-v", level, "-y -i", clip, "-frames:v 1 -vf adcvsr=nearest:scale=3 -c:v ffv1 -an", "out.mkv")
+        result = subprocess.run(command(*arguments), env=surroundings(), capture_output=True, text=True, check=True)
+        message = "ffadcvsr: model 'nearest' upscales by 4 here; its output is resized to 201x153"
+        assert (message in result.stderr.splitlines()) == is_said, result.stderr
 
 
 @pytest.mark.parametrize("size", [(100, 75), (151, 203), (40, 30), (130, 98), (134, 102), (263, 199)])

@@ -14,7 +14,6 @@ import threading
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vsadcvsr import output
 from vsadcvsr.backends import Backend
@@ -126,8 +125,8 @@ def _outputs(backend: Backend, images: Array, axis: int) -> list[Array]:
     return outputs
 
 
-def _difference(first: Array, second: Array) -> NDArray[np.float32]:
+def _difference(first: Array, second: Array) -> Array:
     """The largest difference in each line; infinity where there are NaN or infinity."""
     with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.abs(first - second).max(axis=(0, 2))
-    return np.nan_to_num(apart, nan=np.inf, posinf=np.inf)
+        apart: Array = np.abs(first - second).max(axis=(0, 2))
+    return np.where(np.isfinite(apart), apart, np.float32(np.inf))

@@ -164,6 +164,13 @@ def test_foreign_streams_are_refused_in_one_line(data: bytes, message: str) -> N
         upscaled(data)
 
 
+@pytest.mark.parametrize(("chroma", "size"), [("420p10", 7 * 4 * 2 + 2 * 2 * 7), ("422p12", 7 * 4 * 2 + 2 * 4 * 7)])
+def test_the_short_lines_of_ffmpeg_5_1_are_named(chroma: str, size: int) -> None:
+    data = f"YUV4MPEG2 W7 H4 C{chroma}\n".encode() + 3 * (b"FRAME\n" + bytes(size))
+    with pytest.raises(MediaError, match=r"expected: FRAME; FFmpeg 5\.1 writes odd widths of over 8 bits"):
+        upscaled(data)
+
+
 @pytest.mark.parametrize("line", ["RIFF", "YUV4MPEG2", "YUV4MPEG2 W8", "YUV4MPEG2 W0 H8", "YUV4MPEG2 Wx H8"])
 def test_headers_that_are_none_are_refused_in_one_line(line: str) -> None:
     with pytest.raises(FormatError, match="expected: YUV4MPEG2"):
