@@ -1,4 +1,4 @@
-"""Planning of GPU memory before it is allocated: tile layout, and how much of the state to offload to the host.
+"""Planning of memory before it is allocated: tile layout, and how much of the state to offload to the host.
 
 Tiles change the output of a network without a known reach (global attention) slightly, so there are as few as possible;
 offloading changes nothing, but costs transfers. A plan depends on the size of the device's memory, not on what is free
@@ -78,6 +78,17 @@ def plan_memory_for_tiles(
     """The plan for user-specified tiles: the least offloading that fits, or everything if nothing does."""
     plans = [_planned(spec, needs, height, width, tiles, offload) for offload in _OFFLOADS]
     return next((plan for plan in plans if plan.on_device <= limit), plans[-1])
+
+
+def plan_host_memory(spec: ModelSpec, needs: NeedsOf, height: int, width: int, limit: int) -> MemoryPlan:
+    """The plan for frames of (height, width) on a CPU, which offloads nothing: the smallest area of tiles that fits
+    into `limit` bytes, or the smallest tiles where none fits, since needs are estimates.
+    """
+    plans = [_planned(spec, needs, height, width, tiles, "none") for tiles in _tilings(spec, height, width)]
+    fitting = [plan for plan in plans if plan.on_device <= limit]
+    if fitting:
+        return min(fitting, key=lambda plan: (plan.area, plan.streams))
+    return min(plans, key=lambda plan: plan.on_device)
 
 
 def _plans(spec: ModelSpec, needs: NeedsOf, height: int, width: int) -> Iterator[MemoryPlan]:

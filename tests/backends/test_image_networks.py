@@ -232,6 +232,74 @@ def test_truncated_and_foreign_files_are_refused(backend: str, tmp_path: Path) -
             backends.load(path, backend=backend)
 
 
+@pytest.mark.parametrize("backend", KINDS)
+@pytest.mark.parametrize("fault", ["missing", "cut off"])
+def test_weights_in_another_file_must_be_there(backend: str, fault: str, tmp_path: Path) -> None:
+    path, weights = write_image_network(tmp_path / "net.onnx", reach=2), tmp_path / "net.weights"
+    inside = outputs(path, backend, clip_of(1, size=SIZE))
+    model = onnx.load(path)
+    onnx.save(model, str(path), save_as_external_data=True, location=weights.name, size_threshold=0)
+    np.testing.assert_array_equal(outputs(path, backend, clip_of(1, size=SIZE)), inside)
+    if fault == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:40])
+    path.touch()
+    broken = path.rename(tmp_path / "broken.onnx")
+    message = r"cannot be read as ONNX \(.*weights.*\); its weights are in another file, which must lie"
+    with pytest.raises(WeightsError, match=message) as caught:
+        backends.load(broken, backend=backend)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["opset", "ir"])
+def test_files_for_a_newer_onnx_say_so(field: str, tmp_path: Path) -> None:
+    path = write_image_network(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    if field == "opset":
+        model.opset_import[0].version = 99
+    else:
+        model.ir_version = 99
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(WeightsError, match=r"; it is for a newer ONNX than this ONNX Runtime; update that") as caught:
+        backends.load(path, backend="ort")
+    assert "/onnxruntime_src" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backend", KINDS)
+@pytest.mark.parametrize("content", [b"hello\n", b"<!DOCTYPE html>", b"version https://git-lfs.github.com/spec/v1\n"])
+def test_text_files_are_one_line_and_nothing_else(
+    backend: str, content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"cannot be read as ONNX \(.*\); it is truncated or no ONNX file$"):
+        backends.load(path, backend=backend)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("backend", KINDS)
+@pytest.mark.parametrize("scales", [(1.5, 1.5), (2, 3), (0.5, 0.5)])
+def test_scales_that_are_not_whole_are_refused(backend: str, scales: tuple[float, float], tmp_path: Path) -> None:
+    nodes = [helper.make_node("Resize", ["image", "", "scales"], ["upscaled"], mode="nearest")]
+    values = {"scales": np.array([1, 1, *scales], np.float32)}
+    path = write(tmp_path / "net.onnx", nodes, values, {"image": [1, 3, "H", "W"]}, {"upscaled": [None] * 4})
+    with pytest.raises(WeightsError, match=r"returns \d+x\d+ for 19x17, allowed: 1, 2, 3, 4 times the size$"):
+        backends.load(path, backend=backend)
+
+
+@pytest.mark.parametrize("backend", KINDS)
+def test_a_network_that_gives_nan_is_one_line(backend: str, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Sub", ["image", "image"], ["zero"]),
+        helper.make_node("Log", ["zero"], ["low"]),
+        helper.make_node("Sub", ["low", "low"], ["upscaled"]),
+    ]
+    path = write(tmp_path / "net.onnx", nodes, {}, {"image": [1, 3, "H", "W"]}, {"upscaled": [None] * 4})
+    with pytest.raises(BackendError, match="the network gave NaN"):
+        outputs(path, backend, clip_of(1, size=SIZE))
+
+
 def test_other_arguments_are_answered_in_one_line(tmp_path: Path) -> None:
     path = write_image_network(tmp_path / "net.onnx")
     with pytest.raises(WeightsError, match=r"no restoring weights next to it \(net-restore.safetensors\)"):

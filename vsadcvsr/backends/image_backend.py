@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.backends import closed_error, stop_sharing
+from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_facts import ImageFacts, Shape, ShapeOf, luma
 from vsadcvsr.errors import BackendError
 from vsadcvsr.output import BaseAndDetail, NetworkOutput, to_rgb
 from vsadcvsr.spec import Array, ModelSpec
+from vsadcvsr.tiling import TileOptions
 
 type Run = Callable[[NDArray[np.generic]], NDArray[np.generic]]
 """Computes the output for an input. Raises MemoryError or BackendError."""
@@ -42,7 +44,7 @@ class ImageBackend:
     """A network that takes one frame at a time.
 
     `prepare` returns the function for images of a (height, width); `type` is the element type that it takes. `streams`
-    images may be computed at once.
+    images may be computed at once. Tiles are planned where there is a `planner`.
     """
 
     def __init__(
@@ -54,14 +56,22 @@ class ImageBackend:
         prepare: Callable[[int, int], Run],
         type: str,
         streams: int = 1,
+        planner: TilePlanner | None = None,
     ) -> None:
         self.streams = streams
+        self._planner = planner
         self.spec = spec
         self.label = label
         self._facts = facts
         self._type = type
         self._prepare: Callable[[int, int], Run] | None = prepare
         self._lock = threading.Lock()
+
+    def plan(self, height: int, width: int, requested: TileOptions | None) -> TileOptions | None:
+        """See `backends.MemoryPlanner`; there is always a plan."""
+        if requested or self._planner is None or self.spec.fixed_size:
+            return requested
+        return self._planner.plan(self, height, width)
 
     def start(self, height: int, width: int) -> object:
         with self._lock:

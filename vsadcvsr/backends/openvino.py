@@ -21,6 +21,7 @@ from vsadcvsr.backends.openvino_runtime import (
     PrePostProcessor,
     core,
     device_name,
+    is_onnx,
     mapped_error,
     openvino,
     precision_on_gpu,
@@ -36,6 +37,11 @@ TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CPU_TYPES = ("fp32", "bf16")
 _VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8, as Linux calls them
 _MAP_CHANNELS = 8  # channels from which a state is a feature map
+_HINTS = {
+    "OpConversionFailure": "it has operators that OpenVINO lacks",
+    "externally stored": "its weights are in another file, which must lie beside it, whole",
+}
+"""What to do about an error of a file, by words in it."""
 _SPARE_FRAMES = 7  # steps until what is held moves to the front
 
 
@@ -178,12 +184,14 @@ def supports_bf16() -> bool:
 
 def read_graph(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no types
     """The graph of an ONNX file, or of its blend. Raises WeightsError."""
+    if not blend and not is_onnx(path):
+        raise WeightsError(f"{path} cannot be read as ONNX (no model begins like it); it is truncated or no ONNX file")
     try:
         return core().read_model(blend.graph(path) if blend else str(path))
     except RuntimeError as error:
         message = re.sub(r"^.*\.cpp:\d+: ", "", one_line(error))  # OpenVINO's own source lines
-        lacking = "OpConversionFailure" in message
-        hint = "it has operators that OpenVINO lacks" if lacking else "it is truncated or no ONNX file"
+        hints = (hint for words, hint in _HINTS.items() if words in message)
+        hint = next(hints, "it is truncated or no ONNX file")
         raise WeightsError(f"{path} cannot be read as ONNX ({message[:200]}); {hint}") from error
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr.backends import BackendOptions
 from vsadcvsr.backends.buffer_pool import BufferPool
+from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_backend import ImageBackend, Run
 from vsadcvsr.backends.image_facts import ImageFacts, Port, Shape, inspect
 from vsadcvsr.backends.openvino import TYPES, supports_bf16
@@ -55,7 +56,10 @@ def image_backend(path: Path, options: BackendOptions, model: Any) -> ImageBacke
     prepare = _Compiler(model, facts, device, settings(TYPES[precision], options, streams=streams))
     spec = facts.spec(path.stem, available)
     label = f"openvino/{'cpu' if device == 'CPU' else 'gpu'}/{precision}"
-    return ImageBackend(facts, spec, label, prepare=prepare.prepare, type="float32", streams=streams)
+    return ImageBackend(
+        facts, spec, label, prepare=prepare.prepare, type="float32", streams=streams,
+        planner=TilePlanner(streams) if device == "CPU" else None,
+    )  # fmt: skip
 
 
 def _available(device: str) -> tuple[str, ...]:

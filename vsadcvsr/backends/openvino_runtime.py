@@ -14,8 +14,8 @@ from vsadcvsr.errors import BackendError, MissingError, UsageError, near_misses,
 from vsadcvsr.spec import Array
 
 __all__ = [
-    "PrePostProcessor", "check_properties", "core", "device_name", "mapped_error", "openvino", "precision_on_gpu",
-    "settings", "zero_copy",
+    "PrePostProcessor", "check_properties", "core", "device_name", "is_onnx", "mapped_error", "openvino",
+    "precision_on_gpu", "settings", "zero_copy",
 ]  # fmt: skip
 
 _TELEMETRY = "openvino_telemetry"
@@ -47,6 +47,7 @@ def _loaded_runtime() -> str:
 try:
     with hidden(_TELEMETRY):
         import openvino
+        from openvino.frontend import FrontEndManager
         from openvino.preprocess import PrePostProcessor
 except ImportError as error:
     raise _import_error(error) from error
@@ -72,6 +73,16 @@ def core() -> Any:  # noqa: ANN401 - no types
         return openvino.Core()
     except RuntimeError as error:
         raise BackendError(f"OpenVINO does not start ({one_line(error, 200)})") from error
+
+
+@cache
+def _onnx_reader() -> Any:  # noqa: ANN401 - no types
+    return FrontEndManager().load_by_framework("onnx")
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether a file begins as ONNX does: others would be offered to readers of all formats that OpenVINO knows."""
+    return bool(_onnx_reader().supported(str(path)))
 
 
 def device_name(options: BackendOptions) -> str:

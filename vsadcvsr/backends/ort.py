@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr.backends import Backend, BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends import ort_tensorrt as engines
+from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_backend import ImageBackend, Run, shapes_of
 from vsadcvsr.backends.image_facts import PRECISIONS, Port, inspect
 from vsadcvsr.backends.onnx_metadata import KEY, ModelMetadata, StateSpec, network_output, read_metadata
@@ -174,7 +175,7 @@ def _image_backend(path: Path, options: BackendOptions, device: str, session: Se
         run = _one_at_a_time_each([_runner(each) for each in _stream_sessions(path, options)])
     return ImageBackend(
         facts, facts.spec(path.stem, (precision,)), f"ort/{device}/{precision}", prepare=lambda *_: run,
-        type=facts.type, streams=streams,
+        type=facts.type, streams=streams, planner=TilePlanner(streams) if device == "cpu" else None,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +59,20 @@ _FILE_ERRORS = (
 """Errors of a damaged or foreign file, and on a GPU of a provider that does not start."""
 
 _NO_MEMORY = ("allocate", "bad_alloc", "out of memory")
-_UNKNOWN_OPERATOR = ("not a registered", "Could not find an implementation")
+_LACKING = "it has operators that this ONNX Runtime lacks"
+_NEWER = "it is for a newer ONNX than this ONNX Runtime; update that, or export it with an older opset"
+_HINTS = {
+    "not a registered": _LACKING,
+    "Could not find an implementation": _LACKING,
+    "xternal": "its weights are in another file, which must lie beside it, whole",
+    "support for domain": _NEWER,
+    "IR version": _NEWER,
+}
+"""What to do about an error of a file, by words in it."""
+_SOURCE_LINES = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |/onnxruntime_src/\S+ .*?\) (?=[A-Z\[])|\w+\.cc:\d+ \w+ "
+)
+"""What ONNX Runtime's errors say of its own source."""
 
 _SESSION_ENTRIES = {
     "session.intra_op.allow_spinning": "0",  # hosts have work of their own for the cores that would spin
@@ -139,10 +153,7 @@ def new_session(
         return onnxruntime.InferenceSession(model, settings, providers=providers, enable_fallback=0)
     except (*_FILE_ERRORS, *RUN_ERRORS) as error:
         if device == "cpu" and isinstance(error, _FILE_ERRORS):
-            message = one_line(error, 300)
-            lacking = any(sign in message for sign in _UNKNOWN_OPERATOR)
-            hint = "it has operators that this ONNX Runtime lacks" if lacking else "it is truncated or no ONNX file"
-            raise WeightsError(f"{path} cannot be read as ONNX ({message}); {hint}") from error
+            raise _file_error(path, error) from error
         if device == "cpu" and options.settings:
             message = f"ONNX Runtime does not start with these backend_options ({one_line(error, 300)})"
             raise BackendError(message) from error
@@ -150,6 +161,13 @@ def new_session(
             new_session(path, "cpu", "fp32", replace(options, settings=()))  # raises where the file is at fault
         _log.warning("device %r did not start: %s", device, one_line(error, 300))
         return None
+
+
+def _file_error(path: Path, error: Exception) -> WeightsError:
+    message = _SOURCE_LINES.sub("", one_line(error))
+    hints = (hint for words, hint in _HINTS.items() if words in message)
+    hint = next(hints, "it is truncated or no ONNX file")
+    return WeightsError(f"{path} cannot be read as ONNX ({message[:300]}); {hint}")
 
 
 def _session_options(device: str, options: BackendOptions) -> Any:  # noqa: ANN401 - onnxruntime has no types
