@@ -112,7 +112,7 @@ def _tiles_of(spec: ModelSpec) -> str:
     """What tiles do to the output of a network, for people."""
     if spec.reach is not None:
         return f"tiles are exact (reach {spec.reach})"
-    wording = {"supported": "approximate", "discouraged": "will show", "refused": "are not possible"}
+    wording = {"supported": "approximate", "discouraged": "may show", "refused": "are not possible"}
     return f"tiles {wording[spec.tiling]}"
 
 

@@ -48,7 +48,7 @@ class TileOptions:
         if spec.tiling == "refused":
             raise UsageError.of("tile", tile, f"none for model {spec.name!r}, which looks at whole frames")
         if spec.tiling == "discouraged":
-            _log.warning("model %r looks at whole frames: tiles will show", spec.name)
+            _log.warning("model %r sees farther than tiles overlap: they change its output, and may show", spec.name)
         tile = argument_checks.pair("tile", tile, "[width, height] in source pixels")
         pad = _round_up(padding, spec.multiple)
         smallest = 2 * pad + spec.multiple

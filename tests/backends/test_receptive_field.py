@@ -98,7 +98,7 @@ def test_a_network_that_looks_at_the_whole_frame_has_no_reach_and_tiles_are_said
     assert (spec.reach, spec.tiling, spec.reach_unknown) == (None, "discouraged", False)
     with caplog.at_level(logging.WARNING):
         tiled = output(path, tile=(80, 80))
-    assert "model 'net' looks at whole frames: tiles will show" in caplog.text
+    assert "model 'net' sees farther than tiles overlap: they change its output, and may show" in caplog.text
     assert np.abs(tiled - output(path)).max() > 1 / 255
 
 

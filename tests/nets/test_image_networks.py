@@ -104,7 +104,7 @@ def test_tiles_of_a_network_that_discourages_them_are_warned_of(caplog: pytest.L
     spec = ModelSpec(name="window", lookahead=0, reach=None, tiling="discouraged")
     assert TileOptions.checked(spec, [128, 128], None)
     assert [record.getMessage() for record in caplog.records] == [
-        "model 'window' looks at whole frames: tiles will show"
+        "model 'window' sees farther than tiles overlap: they change its output, and may show"
     ]
 
 
