@@ -33,9 +33,15 @@ def test_it_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
         "plugin in vspipe",
         "video source",
         "ffadcvsr",
+        "OpenVINO",
         "a step on ort, cpu",
+        "a step on openvino, cpu, fp32",
+        "a step on openvino, cpu, int8",
     ):
         assert result[name].verdict == "ok", result[name]
+    assert "devices: " in result["OpenVINO"].detail
+    assert result["ONNX Runtime"].detail.endswith("devices: cpu")
+    assert result["a step on openvino, cpu, bf16"].verdict in {"ok", "absent"}
     assert all(finding.verdict != "failed" for finding in result.values())
 
 
@@ -58,6 +64,7 @@ def test_a_backend_that_is_installed_and_does_not_load_is_broken(monkeypatch: py
     monkeypatch.setattr(backends, "load", load)
     monkeypatch.setattr(doctor, "_distributions", lambda _: ["openvino 2026"])
     assert doctor._step("openvino", "cpu").verdict == "failed"
+    assert doctor._step("openvino", "cpu", "bf16").verdict == "absent"
     assert doctor._step("torch", "cuda").verdict == "absent"
     monkeypatch.setattr(doctor, "_distributions", lambda _: [])
     assert doctor._step("openvino", "cpu").verdict == "absent"
@@ -65,7 +72,7 @@ def test_a_backend_that_is_installed_and_does_not_load_is_broken(monkeypatch: py
 
 def test_where_nothing_runs_the_model_the_status_is_1(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = doctor.Finding("a step", "absent", "not installed")
-    for name in ("_runtimes", "_in_vspipe", "_ffadcvsr"):
+    for name in ("_runtimes", "_openvino", "_in_vspipe", "_ffadcvsr"):
         monkeypatch.setattr(doctor, name, lambda: absent)
     monkeypatch.setattr(doctor, "_in_python", lambda: iter([absent]))
     monkeypatch.setattr(doctor, "_step", lambda *_: absent)

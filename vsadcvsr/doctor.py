@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,8 +27,11 @@ type Verdict = Literal["ok", "absent", "failed"]
 _SIZE = (272, 480)  # height and width of the one real step
 _SOURCES = ("bs", "lsmas", "ffms2")
 """The namespaces of plugins that open videos, in the order of our advice."""
-_PLACES = (
+_PLACES: tuple[tuple[str, ...], ...] = (
     ("openvino", "cpu"),
+    ("openvino", "cpu", "int8"),
+    ("openvino", "cpu", "bf16"),
+    ("openvino", "cpu", "fp32"),
     ("openvino", "gpu"),
     ("ort", "cpu"),
     ("ort", "cuda"),
@@ -75,12 +78,13 @@ def examine() -> Iterator[Finding]:
     """Results of all checks, each as soon as it is available; a step on a backend may take seconds."""
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
     yield _runtimes()
+    yield _openvino()
     yield from _in_python()
     yield _in_vspipe()
     yield _ffadcvsr()
     works = False
-    for backend, device in _PLACES:
-        finding = _step(backend, device)
+    for place in _PLACES:
+        finding = _step(*place)
         works |= finding.verdict == "ok"
         yield finding
     yield _other_networks()
@@ -100,7 +104,23 @@ def _runtimes() -> Finding:
         return Finding(name, "failed", f"{', '.join(installed)} break each other: pip uninstall all, then install one")
     if not installed:
         return Finding(name, "absent", "not installed: pip install onnxruntime, or onnxruntime-gpu")
-    return Finding(name, "ok", installed[0])
+    return Finding(name, "ok", f"{installed[0]}{_present('ort_session')}")
+
+
+def _openvino() -> Finding:
+    name, installed = "OpenVINO", _distributions("openvino")
+    if not installed:
+        return Finding(name, "absent", f"not installed: {install('openvino')}")
+    return Finding(name, "ok", f"{installed[0]}{_present('openvino_runtime')}")
+
+
+def _present(module: str) -> str:
+    """The devices that a library finds on this machine, to follow its name; steps say why it cannot be loaded."""
+    try:
+        names = import_module(f"vsadcvsr.backends.{module}").present_devices()
+    except AdcvsrError:
+        return ""
+    return f"; devices: {', '.join(names)}"
 
 
 def _other_networks() -> Finding:
@@ -193,14 +213,15 @@ def _ffadcvsr() -> Finding:
     return Finding("ffadcvsr", "ok", where)
 
 
-def _step(backend: str, device: str) -> Finding:
-    name = f"a step on {backend}, {device}"
+def _step(backend: str, device: str, precision: str = "auto") -> Finding:
+    name = f"a step on {backend}, {device}" + (f", {precision}" if precision != "auto" else "")
     try:
         path = store.find("fast", backends.suffixes(backend))
-        model = backends.load(path, backend=backend, device=device)
+        model = backends.load(path, backend=backend, device=device, precision=precision)
         state = model.start(*_SIZE)
     except AdcvsrError as error:
-        is_absent = isinstance(error, BackendError) and (device != "cpu" or not _distributions(_PACKAGES[backend]))
+        is_optional = device != "cpu" or precision != "auto" or not _distributions(_PACKAGES[backend])
+        is_absent = isinstance(error, BackendError) and is_optional
         return Finding(name, "absent" if is_absent else "failed", str(error))
     frames, links = np.full((1, 3, *_SIZE), 0.5, np.float32), np.ones(1, np.float32)
     took = []

@@ -15,7 +15,7 @@ from vsadcvsr.spec import Array
 
 __all__ = [
     "PrePostProcessor", "check_properties", "core", "device_name", "is_onnx", "mapped_error", "openvino",
-    "precision_on_gpu", "settings", "zero_copy",
+    "precision_on_gpu", "present_devices", "settings", "zero_copy",
 ]  # fmt: skip
 
 _TELEMETRY = "openvino_telemetry"
@@ -73,6 +73,11 @@ def core() -> Any:  # noqa: ANN401 - no types
         return openvino.Core()
     except RuntimeError as error:
         raise BackendError(f"OpenVINO does not start ({one_line(error, 200)})") from error
+
+
+def present_devices() -> list[str]:
+    """The devices that OpenVINO finds on this machine, with their names. Raises BackendError."""
+    return [f"{name} ({core().get_property(name, 'FULL_DEVICE_NAME')})" for name in core().available_devices]
 
 
 @cache

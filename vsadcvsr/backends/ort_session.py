@@ -111,10 +111,15 @@ def has_gpu() -> bool:
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
+def present_devices() -> list[str]:
+    """The devices that this build of ONNX Runtime has providers for."""
+    provided = onnxruntime.get_available_providers()
+    return [device for device, (provider, *_) in _PROVIDERS.items() if provider in provided]
+
+
 def _devices(requested: str) -> list[str]:
     """The devices to try. Raises BackendError that names those of this build."""
-    provided = onnxruntime.get_available_providers()
-    present = [device for device, (provider, *_) in _PROVIDERS.items() if provider in provided]
+    present = present_devices()
     if requested == "auto":
         return [device for device in _AUTO_DEVICES if device in present]
     if requested not in present:
