@@ -88,6 +88,7 @@ def examine() -> Iterator[Finding]:
         works |= finding.verdict == "ok"
         yield finding
     yield _other_networks()
+    yield _steady()
     if not works:
         yield Finding("model fast", "failed", "no backend runs it: pip install onnxruntime")
 
@@ -129,6 +130,14 @@ def _other_networks() -> Finding:
     if not installed:
         return Finding(name, "absent", f".onnx; .pth and .safetensors need spandrel: {install('spandrel')}")
     return Finding(name, "ok", f".onnx; .pth and .safetensors by {installed[0]}")
+
+
+def _steady() -> Finding:
+    """Whether OpenCV is there, for `steady`."""
+    name, installed = "steady", _distributions("cv2")
+    if not installed:
+        return Finding(name, "absent", f"less flicker of image networks needs OpenCV: {install('steady')}")
+    return Finding(name, "ok", f"less flicker of image networks by {installed[0]}")
 
 
 def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401 - as subprocess.run

@@ -27,7 +27,7 @@ from ffmpeg_filter.transcode import stream_side_data
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.frame_writer import StreamInfo
 from ffmpeg_filter.transcode.split import SplitCommand, split_command
-from vsadcvsr import backends, calibration
+from vsadcvsr import backends, calibration, steady
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
@@ -98,6 +98,7 @@ def job_request(args: Sequence[str], binary: Binary, options: FilterOptions, sec
         "vapoursynth": version("vapoursynth"),
         "ffmpeg": ffmpeg_build(binary.path),
         "model": model_checksum(options),
+        **({"opencv": steady.opencv_version()} if options.steady else {}),
     }
 
 

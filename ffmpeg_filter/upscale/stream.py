@@ -60,6 +60,7 @@ class ModelOptions(TypedDict, total=False):
     tile_pad: int | None
     sc_threshold: float | None
     denoise: float
+    steady: float
     strength: float
     color_fix: str | None
 

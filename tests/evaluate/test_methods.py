@@ -40,6 +40,15 @@ def test_a_model_is_opened_once_and_warmed_up_for_each_size(monkeypatch: pytest.
     assert lengths == [1, 3, 2, 1, 2]
 
 
+def test_a_name_may_have_steady_behind_it() -> None:
+    clip = [np.random.default_rng(0).random((3, 16, 16), np.float32)] * 3
+    wanted = list(Engine.open("nearest", steady=0.5).stream(clip))
+    for picture, expected in zip(open_model("nearest#steady=.5")(clip), wanted, strict=True):
+        np.testing.assert_array_equal(picture, expected)
+    with pytest.raises(UsageError, match=r"steady is 'much', allowed: 0 .* to 1"):
+        open_model("nearest#steady=much")
+
+
 def test_a_name_may_have_a_denoise_behind_it(tmp_path: Path) -> None:
     model, clip = write_pair(tmp_path), moving(3, 12, 16)
     half = list(open_model(f"{model}#denoise=.5#no-temporal", backend="ort")(clip))

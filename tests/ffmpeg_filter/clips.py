@@ -23,7 +23,8 @@ def raws(clip: vs.VideoNode) -> Iterator[RawFrame]:
 def filtered(clip: vs.VideoNode, **options: object) -> list[RawFrame]:
     """What `core.adcvsr.Upscale` makes, without its notes on what made it."""
     upscaled = vs.core.adcvsr.Upscale(clip, **options)
-    return list(raws(upscaled.std.RemoveFrameProps(["AdcVSRModel", "AdcVSRScale", "AdcVSRBackend", "AdcVSRDenoise"])))
+    ours = ["AdcVSRModel", "AdcVSRScale", "AdcVSRBackend", "AdcVSRDenoise", "AdcVSRSteady"]
+    return list(raws(upscaled.std.RemoveFrameProps(ours)))
 
 
 def same(first: RawFrame, second: RawFrame) -> bool:

@@ -18,7 +18,10 @@ COLOURS = {
 }  # fmt: skip
 
 
-OURS = {"AdcVSRModel": "nearest", "AdcVSRScale": 4, "AdcVSRBackend": "nearest/cpu/fp32", "AdcVSRDenoise": 0.0}
+OURS = {
+    "AdcVSRModel": "nearest", "AdcVSRScale": 4, "AdcVSRBackend": "nearest/cpu/fp32", "AdcVSRDenoise": 0.0,
+    "AdcVSRSteady": 0.0,
+}  # fmt: skip
 
 
 def flat(matrix: int, full: int, length: int = 3) -> vs.VideoNode:
@@ -52,6 +55,11 @@ def test_a_frame_says_how_far_it_was_restored(tmp_path: Path) -> None:
     model = write_pair(tmp_path)
     output = vs.core.adcvsr.Upscale(moving(length=1), model=str(model), denoise=0.25, device="cpu").get_frame(0)
     assert (output.props["AdcVSRModel"], output.props["AdcVSRDenoise"]) == ("tiny", 0.25)
+
+
+def test_a_frame_says_how_steady_it_was_made() -> None:
+    output = vs.core.adcvsr.Upscale(moving(length=1), model="nearest", steady=0.5).get_frame(0)
+    assert output.props["AdcVSRSteady"] == 0.5
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])

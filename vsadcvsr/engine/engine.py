@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr import backends, blending, postprocess, scenes, tiling
+from vsadcvsr import steady as stabilization
 from vsadcvsr.backends import Backend, receptive_field
 from vsadcvsr.blending import Blend
 from vsadcvsr.color import ColorFormat
@@ -73,9 +74,8 @@ class Engine:
         self._lock = threading.Lock()
         self._runner: StreamRunner | None = None
         self._cache: FrameCache | None = None
-        self._independent = (
-            IndependentFrames(backend, self._options) if isinstance(backend, backends.IndependentBackend) else None
-        )
+        alone = isinstance(backend, backends.IndependentBackend) and not self._options.lookahead
+        self._independent = IndependentFrames(backend, self._options) if alone else None
 
     @classmethod
     def open(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by name
@@ -94,6 +94,7 @@ class Engine:
         tile: Sequence[int] | None = None,
         tile_pad: int | None = None,
         sc_threshold: float | None = None,
+        steady: float = 0.0,
         strength: float = 1.0,
         color_fix: str | None = None,
         capacity: int | None = None,
@@ -101,7 +102,8 @@ class Engine:
         """An engine on the model of that name or file, which is loaded unless another engine has it already.
 
         `scale` picks one of a model's networks, see `load`; what the engine makes has the scale of that network.
-        `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `strength` is 0 to 1.
+        `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `steady`, 0 to 1,
+        averages the outputs of image networks along motion, see `vsadcvsr.steady`. `strength` is 0 to 1.
         `num_streams` is how many frames an image network computes at once, `backend_options` the options of the
         backend's library, `key=value&key=value`. `capacity` is the number of finished frames that `render` keeps; by
         default what fits into 256 MiB, 4 to 32, and `num_streams` of an image network.
@@ -117,6 +119,7 @@ class Engine:
         options = EngineOptions(
             tiles=tiling.TileOptions.checked(loaded.spec, tile, tile_pad),
             threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,
+            steady=stabilization.checked(steady, loaded.spec),
             strength=strength,
             color_fix=loaded.spec.color_fix if color_fix is None else color_fix,
             capacity=capacity,
@@ -136,7 +139,7 @@ class Engine:
     @property
     def lookahead(self) -> int:
         """Frames after n, and before it, that output n depends on."""
-        return self.spec.lookahead
+        return self.spec.lookahead + self._options.lookahead
 
     def stream(self, frames: Iterable[InputFrame | Array]) -> Iterator[Array]:
         """The output of each frame, in order: (3, sH, sW) of scale s, clamped to 0..1. Independent of `render` and of

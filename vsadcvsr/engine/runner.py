@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vsadcvsr import argument_checks, output, postprocess, scenes, tiling
+from vsadcvsr import argument_checks, output, postprocess, scenes, steady, tiling
 from vsadcvsr.backends import Backend, MemoryPlanner, PlanarBackend
 from vsadcvsr.color import ColorFormat, OutputFormat
 from vsadcvsr.engine.schedule import StreamPosition
@@ -51,6 +51,8 @@ class EngineOptions:
     strength: float = 1.0
     """0 (bicubic interpolation) to 1 (the network)."""
     color_fix: str = "none"
+    steady: float = 0.0
+    """0 (each frame alone) to 1 (the mean of neighbouring outputs), see `vsadcvsr.steady`."""
     capacity: int | None = None
     """Output frames to cache; None for a default."""
 
@@ -65,7 +67,12 @@ class EngineOptions:
     @property
     def needs_source(self) -> bool:
         """Whether postprocessing needs the source frame."""
-        return self.strength != 1 or self.color_fix != "none"
+        return self.strength != 1 or self.color_fix != "none" or self.steady > 0
+
+    @property
+    def lookahead(self) -> int:
+        """Frames after frame n, and before it, that postprocessing of output n depends on."""
+        return steady.RADIUS if self.steady else 0
 
 
 class _LumaFrame:
@@ -111,11 +118,12 @@ def planar_output(backend: Backend, options: EngineOptions, size: tuple[int, int
 
     Raises BackendError if there is not enough memory.
     """
-    return _makes_planes(backend, color_format) and len(_tile_layout(backend, size, options.tiles)) == 1
+    return _makes_planes(backend, options, color_format) and len(_tile_layout(backend, size, options.tiles)) == 1
 
 
-def _makes_planes(backend: Backend, color_format: ColorFormat) -> bool:
-    return isinstance(backend, PlanarBackend) and backend.planar_output and color_format.has_linear_matrix
+def _makes_planes(backend: Backend, options: EngineOptions, color_format: ColorFormat) -> bool:
+    supported = isinstance(backend, PlanarBackend) and backend.planar_output and color_format.has_linear_matrix
+    return supported and not options.steady
 
 
 def _tile_layout(backend: Backend, size: tuple[int, int], tiles: tiling.TileOptions | None) -> tiling.TileLayout:
@@ -139,6 +147,7 @@ class StreamRunner:
         self._pending_sources: deque[Array] = deque()
         """Source frames of outputs that are still to come, if postprocessing needs them."""
         self._tiles: _TiledNetwork | None = None
+        self._stabilizer = steady.Stabilizer(options.steady) if options.steady else None
 
     def feed(self, frame: CheckedFrame) -> tuple[int, OutputFrame] | None:
         """Feeds frame `position.next_input`: the number and the frame of the output, None during warm-up."""
@@ -158,6 +167,8 @@ class StreamRunner:
             if self._tiles is None:
                 assert frame is not None, "a pass begins with a frame"
                 self._tiles = _TiledNetwork(self._backend, frame, self._options.tiles)
+            if self._stabilizer:
+                return self._stabilized_step(self._tiles, self._stabilizer, frame, linked=linked)
             result = self._tiles.step(
                 frame, linked=linked, output_format=self._output_format(self._tiles, color_format)
             )
@@ -166,10 +177,30 @@ class StreamRunner:
         except MemoryError as error:
             raise BackendError(self._out_of_memory()) from error
 
-    def _output_format(self, tiles: _TiledNetwork, color_format: ColorFormat | None) -> OutputFormat | None:
-        if color_format is None or len(tiles.layout) > 1 or not _makes_planes(self._backend, color_format):
+    def _stabilized_step(
+        self, tiles: _TiledNetwork, stabilizer: steady.Stabilizer, frame: Array | None, *, linked: bool
+    ) -> tuple[int, OutputFrame] | None:
+        """As `_step`, with whole frames of the network's output going through the stabilizer."""
+        if frame is not None:
+            stabilizer.add_source(frame, linked=linked)
+        is_late = self.position.next_input - self._backend.spec.lookahead < self.position.start
+        if frame is not None or stabilizer.is_waiting:
+            result = tiles.step(frame, linked=linked, output_format=None)
+            assert not isinstance(result, Planes), "no output format was given"
+            if not is_late:
+                stabilizer.add_output(output.to_rgb(result))
+        else:
+            stabilizer.end()
+        number = self.position.advance()
+        if number is None:
             return None
+        is_valid = number >= self.position.first_valid
+        return number, self._postprocess(number, stabilizer.result() if is_valid else stabilizer.middle)
+
+    def _output_format(self, tiles: _TiledNetwork, color_format: ColorFormat | None) -> OutputFormat | None:
         options = self._options
+        if color_format is None or len(tiles.layout) > 1 or not _makes_planes(self._backend, options, color_format):
+            return None
         return OutputFormat(
             color_format=color_format, height=tiles.height, width=tiles.width, scale=self._backend.spec.scale,
             strength=options.strength, color_fix=options.color_fix,

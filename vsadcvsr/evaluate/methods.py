@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.blending import ALLOWED
+from vsadcvsr import blending, steady
 from vsadcvsr.errors import UsageError
 from vsadcvsr.resample import BICUBIC, resized
 from vsadcvsr.spec import SCALES, Array, check_scale
@@ -20,8 +20,8 @@ from vsadcvsr.spec import SCALES, Array, check_scale
 NO_TEMPORAL = "#no-temporal"
 """Suffix of a model's name: every frame is treated as a scene, so that neighbouring frames are not used."""
 
-DENOISE = "#denoise="
-"""After a model's name, and before a number from 0 to 1: `denoise`."""
+SETTINGS = {"denoise": blending.ALLOWED, "steady": steady.ALLOWED}
+"""Options that may follow a model's name as #NAME=NUMBER, and the numbers that they take."""
 
 SCALE = "#scale="
 """After a model's name, and before a number from 1 to 4: `scale` of its network, whose output is resized to the truth's
@@ -75,7 +75,8 @@ class _ModelChoice:
     """A model and how it is run, from its name and the suffixes behind it, in any order."""
 
     model: str
-    denoise: float = 0.0
+    settings: Mapping[str, float]
+    """By the names of `SETTINGS`."""
     scale: int | None = None
     """Scale of the network, if it is named."""
     cut: bool | None = None
@@ -86,8 +87,11 @@ class _ModelChoice:
         """The choice that a name stands for. Raises UsageError."""
         cut = True if NO_TEMPORAL in name else None
         rest, scale = _without(name.replace(NO_TEMPORAL, ""), SCALE)
-        model, denoise = _without(rest, DENOISE)
-        return cls(model, _number(denoise) if denoise else 0.0, _scale(scale) if scale else None, cut)
+        settings = {}
+        for key in SETTINGS:
+            rest, word = _without(rest, f"#{key}=")
+            settings[key] = _number(key, word) if word else 0.0
+        return cls(rest, settings, _scale(scale) if scale else None, cut)
 
     def check(self, network_scale: int, scale: int) -> None:
         """Raises UsageError where the output of a network of that scale cannot be measured at `scale`."""
@@ -100,7 +104,7 @@ class _ModelChoice:
 
 
 def open_model(name: str, *, backend: str = "auto", threads: int = 0, scale: int = 4) -> Upscaler:
-    """A model by name or path, optionally followed by `DENOISE` and `SCALE` with their numbers, and by `NO_TEMPORAL`.
+    """A model by name or path, optionally followed by `SETTINGS` and `SCALE` with their numbers, and by `NO_TEMPORAL`.
 
     It is loaded at the first clip; the time of that, and of a first frame of each size, is not counted. Raises
     UsageError then for a model of another scale, unless `SCALE` names it: the output is resized in that case, as
@@ -111,7 +115,12 @@ def open_model(name: str, *, backend: str = "auto", threads: int = 0, scale: int
     choice = _ModelChoice.parse(name)
     open_once = functools.cache(
         lambda: Engine.open(
-            choice.model, scale=choice.scale or scale, backend=backend, threads=threads, denoise=choice.denoise
+            choice.model,
+            scale=choice.scale or scale,
+            backend=backend,
+            threads=threads,
+            denoise=choice.settings["denoise"],
+            steady=choice.settings["steady"],
         )
     )
     prepared: set[tuple[int, ...]] = set()
@@ -146,11 +155,11 @@ def _scale(word: str) -> int:
     return int(word)
 
 
-def _number(word: str) -> float:
+def _number(key: str, word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise UsageError.of("denoise", word, ALLOWED) from None
+        raise UsageError.of(key, word, SETTINGS[key]) from None
 
 
 def _with_times(frames: Iterator[Array]) -> Iterator[tuple[Array, float]]:

@@ -39,7 +39,7 @@ def evaluation() -> ArgumentParser:
     parser.add_argument("--set", metavar="SETS", help="names of sets, separated by commas; default: all")
     parser.add_argument(
         "--model", nargs="*", default=[],
-        help="names or files of models; NAME#denoise=.5 sets denoise, NAME#scale=4 takes the network of "
+        help="names or files of models; NAME#denoise=.5 and NAME#steady=1 set these, NAME#scale=4 takes the network of "
         "that scale and resizes what it makes to the truth's size, NAME#no-temporal runs each frame separately",
     )  # fmt: skip
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=_PEER)

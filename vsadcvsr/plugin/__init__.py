@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -50,6 +50,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     tile_pad: int | None = None,
     sc_threshold: float | None = None,
     denoise: float = 0.0,
+    steady: float = 0.0,
     strength: float = 1.0,
     color_fix: str | None = None,
     threads: int = 0,
@@ -62,7 +63,8 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     network of that scale runs, else that of the next larger one and a downscale; `width` and `height` are resized in
     the same way. The frame property `AdcVSRScale` is the network's. `denoise`, 0 (decent sources) to 1 (bad ones), is
     for models with restoring weights, at no cost per frame; `strength` is 0 (a plain bicubic upscale) to 1 (the
-    network).
+    network). `steady`, 0 to 1, takes flicker out of what image networks give, by two frames before and after; it needs
+    OpenCV.
 
     `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
     (width, height) in source pixels. `num_streams` frames of an image network are computed at once on a CPU; the bits
@@ -75,12 +77,13 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     fallback = None if matrix is None else matrix_number(matrix)
     engine = Engine.open(
         model, scale=request.least_scale(clip.width, clip.height), backend=backend, device=device,
-        device_index=device_index, precision=precision, threads=threads, denoise=denoise, tile=tile,
-        tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix, num_streams=num_streams,
-        backend_options=backend_options,
+        device_index=device_index, precision=precision, threads=threads, denoise=denoise, steady=steady,
+        tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
+        num_streams=num_streams, backend_options=backend_options,
     )  # fmt: skip
     shape = resolve_shape(clip, request, engine.spec, format=format)
-    return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, float(denoise))
+    settings = {"AdcVSRDenoise": float(denoise), "AdcVSRSteady": float(steady)}
+    return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, settings)
 
 
 def _build_graph(
@@ -89,7 +92,7 @@ def _build_graph(
     rgb: vs.VideoNode,
     shape: OutputShape,
     matrix: int | None,
-    denoise: float,
+    settings: Mapping[str, float],
 ) -> vs.VideoNode:
     """The clip's filter graph. If the backend can produce planar output, a second filter requests it, since formats do
     not change within a clip; frames with matrices that only VapourSynth can convert use the RGB path.
@@ -109,7 +112,7 @@ def _build_graph(
     planar_node = stream(planar.format) if planar else None
     properties = {
         "AdcVSRModel": engine.spec.name, "AdcVSRScale": engine.scale, "AdcVSRBackend": engine.label,
-        "AdcVSRDenoise": denoise,
+        **settings,
     }  # fmt: skip
     return from_rgb(stream(engine_format(engine)), source, shape, matrix, planar=planar_node, properties=properties)
 

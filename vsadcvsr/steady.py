@@ -1,0 +1,230 @@
+"""Stabilization of image networks: a mean of the outputs of neighbouring frames, aligned by the motion of the source.
+
+An image network sees one frame at a time, so it draws the same thing a little differently in each. Here the outputs of
+`RADIUS` frames before and after are warped onto the middle one and averaged with it. The motion is the optical flow
+between *source* frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse
+Search, 2016), and a neighbour's weight falls where its source frame, warped alike, differs from the middle one. The
+window is finite and ends at cuts, so the result for a frame is the same in whatever order frames are computed.
+
+Every step works on pixels or patches independently of each other: OpenCV's number of threads changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsadcvsr import argument_checks
+from vsadcvsr.color import LUMA_709
+from vsadcvsr.errors import BackendError, UsageError
+from vsadcvsr.extras import needs
+from vsadcvsr.spec import Array, ModelSpec
+
+RADIUS = 2
+"""Frames before and after a frame that its result depends on."""
+ALLOWED = "0 (each frame alone) to 1 (the mean along motion)"
+
+_TOLERANCE = 0.04
+"""Difference of source frames, 0 to 1, at which a neighbour counts exp(-1/2) times as much as the frame itself."""
+_CELL = 3
+"""Side of the neighbourhood, in source pixels, in which source frames are compared."""
+_SMALLEST = 32
+"""Least side of a picture that the optical flow takes; smaller ones are padded."""
+_NO_MEMORY = -4
+"""OpenCV's code of the error."""
+
+type Flow = NDArray[np.float32]
+"""(H, W, 2) in pixels (x, y), from each pixel of one frame to where it is in another."""
+
+
+def checked(steady: float, spec: ModelSpec) -> float:
+    """`steady`, if it is from 0 to 1 and the model can have it. Raises UsageError, or MissingError without OpenCV."""
+    argument_checks.in_range("steady", steady, (0, 1), ALLOWED)
+    if not steady:
+        return 0.0
+    if spec.is_temporal:
+        raise UsageError(f"model {spec.name!r} uses neighbouring frames already; leave steady at 0")
+    opencv_version()
+    return float(steady)
+
+
+def opencv_version() -> str:
+    """The version of OpenCV. Raises MissingError."""
+    with needs("steady", "steady"):
+        import cv2
+    return str(cv2.__version__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """A source frame and the network's output for it."""
+
+    source: Array
+    """(3, H, W), RGB, 0 to 1."""
+    output: Array
+    """(3, sH, sW) of scale s, 0 to 1."""
+    linked: bool
+    """Whether it continues the frame before it."""
+
+    @cached_property
+    def luma(self) -> NDArray[np.uint8]:
+        """The luma (H, W) of the source frame, in 8 bits."""
+        luma = np.zeros(self.source.shape[1:], np.float32)
+        for weight, plane in zip(LUMA_709, self.source, strict=True):
+            luma += np.float32(weight) * plane
+        rounded: NDArray[np.uint8] = np.rint(np.clip(luma, 0, 1) * np.float32(255)).astype(np.uint8)
+        return rounded
+
+
+class Stabilizer:
+    """The stage for one pass through a clip; `result` is `RADIUS` frames behind the network."""
+
+    def __init__(self, amount: float) -> None:
+        self._amount = amount
+        self._sources: deque[tuple[Array, bool]] = deque()
+        """Source frames whose output is still to come, and whether they are linked."""
+        self._window: deque[_Frame | None] = deque([None] * (2 * RADIUS + 1), maxlen=2 * RADIUS + 1)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the output of a source frame is still to come."""
+        return bool(self._sources)
+
+    def add_source(self, source: Array, *, linked: bool) -> None:
+        """Adds a source frame (3, H, W); `linked` says whether it continues the one before."""
+        self._sources.append((source, linked))
+
+    def add_output(self, output: Array) -> None:
+        """Adds the network's output (3, sH, sW) for the next source frame, and clamps it."""
+        source, linked = self._sources.popleft()
+        self._window.append(_Frame(source, np.clip(output, 0, 1, out=output), linked))
+
+    def end(self) -> None:
+        """Moves on by a frame after the last one."""
+        self._window.append(None)
+
+    @property
+    def middle(self) -> Array:
+        """The network's output for the frame that `result` is for."""
+        return self._middle().output
+
+    def result(self) -> Array:
+        """The stabilized output of the middle frame: (3, sH, sW). Raises MemoryError or BackendError."""
+        import cv2
+
+        middle = self._middle()
+        try:
+            mean = _mean(middle, self._neighbours())
+        except cv2.error as error:
+            if error.code == _NO_MEMORY:
+                raise MemoryError from error
+            raise BackendError(f"steady failed on frames of {middle.output.shape}: {error.err}") from error
+        return mean if self._amount == 1 else middle.output + np.float32(self._amount) * (mean - middle.output)
+
+    def _middle(self) -> _Frame:
+        middle = self._window[RADIUS]
+        assert middle is not None, "a result is for a frame of the clip"
+        return middle
+
+    def _neighbours(self) -> list[_Frame]:
+        """The other frames of the middle one's scene."""
+        frames, neighbours = self._window, list[_Frame]()
+        for index in range(RADIUS, 0, -1):
+            after, before = frames[index], frames[index - 1]
+            if after is None or before is None or not after.linked:
+                break
+            neighbours.append(before)
+        for index in range(RADIUS + 1, len(frames)):
+            after = frames[index]
+            if after is None or not after.linked:
+                break
+            neighbours.append(after)
+        return neighbours
+
+
+def _mean(middle: _Frame, neighbours: list[_Frame]) -> Array:
+    """The weighted mean of outputs, warped onto the middle one."""
+    import cv2
+
+    total, (height, width) = middle.output.copy(), middle.output.shape[1:]
+    weights = np.ones((height, width), np.float32)
+    for neighbour in neighbours:
+        flow = optical_flow(middle.luma, neighbour.luma)
+        weight = cv2.resize(_agreement(middle.source, neighbour.source, flow), (width, height))
+        weights += weight
+        maps = _maps(_enlarged(flow, height, width))
+        for channel, plane in enumerate(neighbour.output):
+            warped = _remapped(plane, maps, cv2.INTER_CUBIC)
+            warped *= weight
+            total[channel] += warped
+    total /= weights
+    return total
+
+
+def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
+    """The motion from one gray picture to another."""
+    import cv2
+
+    height, width = first.shape
+    margins = (0, max(0, _SMALLEST - height)), (0, max(0, _SMALLEST - width))
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    dis.setFinestScale(0)
+    dis.setVariationalRefinementIterations(0)
+    dis.setUseSpatialPropagation(False)  # it goes from patch to patch in stripes, one per thread
+    first, second = np.pad(first, margins, mode="edge"), np.pad(second, margins, mode="edge")
+    # None is OpenCV's "no flow to begin with"; its type stubs leave it out
+    flow = dis.calc(first, second, None)  # type: ignore[call-overload]
+    return np.asarray(flow[:height, :width], dtype=np.float32)
+
+
+def _agreement(middle: Array, neighbour: Array, flow: Flow) -> Array:
+    """The weight (H, W), 0 to 1, of each pixel of a neighbouring source frame that is warped along the flow."""
+    import cv2
+
+    maps = _maps(flow)
+    error = np.zeros(flow.shape[:2], np.float32)
+    for plane, other in zip(middle, neighbour, strict=True):
+        difference = _remapped(other, maps, cv2.INTER_LINEAR)
+        difference -= plane
+        difference *= difference
+        error += difference
+    weight: Array = np.exp(_box_mean(error) / np.float32(-2 * len(middle) * _TOLERANCE**2))
+    return weight
+
+
+def _box_mean(plane: Array) -> Array:
+    """The mean of each pixel's neighbourhood; edges are repeated."""
+    for axis in (0, 1):
+        length = plane.shape[axis]
+        padded = np.pad(plane, [(_CELL // 2, _CELL // 2) if axis == index else (0, 0) for index in (0, 1)], mode="edge")
+        plane = np.zeros_like(plane)
+        for step in range(_CELL):
+            plane += padded.take(range(step, step + length), axis)
+        plane /= _CELL
+    return plane
+
+
+def _enlarged(flow: Flow, height: int, width: int) -> Flow:
+    """The flow of larger frames."""
+    import cv2
+
+    scale = np.float32(height // flow.shape[0])
+    return flow if scale == 1 else np.asarray(cv2.resize(flow, (width, height)) * scale, dtype=np.float32)
+
+
+def _maps(flow: Flow) -> tuple[Array, Array]:
+    """The columns and rows from which `_remapped` takes each pixel."""
+    height, width = flow.shape[:2]
+    columns = flow[..., 0] + np.arange(width, dtype=np.float32)
+    rows = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return np.asarray(columns, dtype=np.float32), np.asarray(rows, dtype=np.float32)
+
+
+def _remapped(plane: Array, maps: tuple[Array, Array], interpolation: int) -> Array:
+    import cv2
+
+    return np.asarray(cv2.remap(plane, *maps, interpolation, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32)
