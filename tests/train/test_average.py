@@ -37,3 +37,18 @@ def test_what_is_of_another_shape_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert main([f"{other}:0", "--out", str(out)]) == 2
     assert "a share above 0" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_share_of_the_correction_is_a_share_of_the_difference_to_the_upscale(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    net, path, out = student(), tmp_path / "net.safetensors", tmp_path / "half.safetensors"
+    torch.nn.init.normal_(net.head.weight, std=0.1)
+    save_weights(net, path)
+    assert main([str(path), "--correction", "0.5", "--out", str(out)]) == 0
+    frames, links = torch.rand(2, 3, 8, 12), torch.tensor([0.0, 1.0])
+    upscaled = torch.nn.functional.interpolate(frames, scale_factor=4.0, mode="bilinear")
+    with torch.no_grad():
+        whole, half = (load_weights(file)(frames, links) - upscaled for file in (path, out))
+    assert whole.abs().max() > 0.01
+    assert torch.allclose(half, 0.5 * whole, atol=1e-5)
+    assert main([str(path), "--correction", "-1", "--out", str(out)]) == 2

@@ -131,3 +131,25 @@ def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
         ("fast", "pool2", 52, 3000, 4),
         ("x2/fast-x2.safetensors", "poor2", 3, 2000, 4),
     ]
+
+
+def test_the_x1_weights_come_of_five_runs(tmp_path: Path) -> None:
+    text = (ROOT / "examples" / "fast" / "x1.toml").read_text()
+    commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
+    runs = []
+    for file, *words in commands:
+        pairs = list(zip(words[::2], words[1::2], strict=True))
+        options = dict(pairs)
+        named: dict[str, object] = {"pool": tmp_path, "out": tmp_path / options["--out"]}
+        if "--steps" in options:
+            named["regression.steps"] = int(options["--steps"])
+        settings, _ = settings_of(ROOT / file, [], named, [value for name, value in pairs if name == "--set"])
+        stage = settings.regression
+        runs.append((options["--begin"], settings.seed, stage.steps, stage.optimizer, stage.learning_rate))
+    assert runs == [
+        ("fast", 51, 3000, "muon", 6e-4),
+        ("x1-1/fast-x1.safetensors", 3, 2000, "adam", 5e-4),
+        ("x1-2/fast-x1.safetensors", 6, 3000, "adam", 5e-4),
+        ("x1-3/fast-x1.safetensors", 8, 4000, "muon", 8e-4),
+        ("x1-4/fast-x1.safetensors", 9, 1000, "adam", 2e-4),
+    ]

@@ -15,6 +15,9 @@ from vsadcvsr.extras import needs
 from vsadcvsr.train import options
 
 with needs("train", "the mean of weights", __name__, options.average_options):
+    import torch
+
+    from vsadcvsr.nets.compact import CompactStudent
     from vsadcvsr.nets.weights_file import Student, load_weights, save_weights
 
 
@@ -32,6 +35,17 @@ def average_weights(students: Sequence[tuple[Student, float]]) -> Student:
     return first
 
 
+def attenuate(student: Student, correction: float) -> None:
+    """Multiplies the head of a compact student, and so its correction of the bilinear upscale. Raises UsageError."""
+    if not isinstance(student, CompactStudent):
+        raise UsageError(f"--correction is for compact students, not for {student.spec.name!r}")
+    if not correction >= 0:
+        raise UsageError.of("correction", correction, "0 or more")
+    with torch.no_grad():
+        for value in student.head.parameters():
+            value.mul_(correction)
+
+
 def _parse_share(word: str) -> tuple[Path, float]:
     """(a.safetensors, 0.5) of `a.safetensors:0.5`; without a number the share is 1. Raises UsageError."""
     path, sign, share = word.rpartition(":")
@@ -45,12 +59,15 @@ def _parse_share(word: str) -> tuple[Path, float]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the mean of files as a file, and returns the exit status."""
     arguments = options.average_options().parse_args(argv)
-    return status("average", lambda: _make(arguments.files, arguments.out))
+    return status("average", lambda: _make(arguments.files, arguments.correction, arguments.out))
 
 
-def _make(texts: Sequence[str], out: Path) -> None:
+def _make(texts: Sequence[str], correction: float, out: Path) -> None:
     shares = [_parse_share(word) for word in texts]
-    save_weights(average_weights([(load_weights(path), share) for path, share in shares]), out)
+    student = average_weights([(load_weights(path), share) for path, share in shares])
+    if correction != 1:
+        attenuate(student, correction)
+    save_weights(student, out)
 
 
 if __name__ == "__main__":

@@ -138,4 +138,10 @@ def average_options() -> ArgumentParser:
         "files", nargs="+", metavar="FILE[:SHARE]", help="weights files, each with its share; default share: 1"
     )
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    parser.add_argument(
+        "--correction",
+        type=float,
+        default=1.0,
+        help="how much of its correction of the bilinear upscale the result makes, from 0; default: %(default)s, all",
+    )
     return parser
