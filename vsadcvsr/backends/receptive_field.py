@@ -129,4 +129,5 @@ def _difference(first: Array, second: Array) -> Array:
     """The largest difference in each line; infinity where there are NaN or infinity."""
     with np.errstate(invalid="ignore", over="ignore"):
         apart: Array = np.abs(first - second).max(axis=(0, 2))
-    return np.where(np.isfinite(apart), apart, np.float32(np.inf))
+    apart[~np.isfinite(apart)] = np.inf
+    return apart
