@@ -64,3 +64,11 @@ def test_the_network_of_half_the_scale_is_nearer_to_the_truth_as_well(truth: lis
     assert gain == pytest.approx(1.63, abs=0.1)
     shares = {name: sharpness(frames) / sharpness(truth) for name, frames in upscaled.items()}
     assert 1.01 > shares["fast"] > shares["bicubic"] + 0.03
+
+
+@pytest.mark.parametrize(("denoise", "gain"), [(0, 1.77), (1, 1.88)])
+def test_the_network_of_scale_1_takes_noise_away(truth: list[Array], denoise: float, gain: float) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(frame + rng.normal(0, 0.04, frame.shape), 0, 1).astype(np.float32) for frame in truth]
+    restored = list(open_model(f"fast#denoise={denoise}", backend="ort", threads=1, scale=1)(noisy))
+    assert psnr(restored, truth) - psnr(noisy, truth) == pytest.approx(gain, abs=0.1)
