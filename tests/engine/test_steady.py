@@ -202,3 +202,17 @@ def test_a_failure_of_opencv_is_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(steady, "optical_flow", fail)
     with pytest.raises(BackendError, match=r"^steady failed on frames of"):
         list(Engine.open("nearest", steady=1).stream(pan(3, (16, 16), 1)))
+
+
+def test_texture_that_is_drawn_anew_in_each_frame_keeps_its_sharpness() -> None:
+    random = np.random.default_rng(4)
+    grain = [cv2.GaussianBlur(random.normal(0, 0.06, (96, 96)).astype(np.float32), (0, 0), 0.8) for _ in range(5)]
+    still, stage = texture(96, 96, 5), Stabilizer(1)
+    for drawn in grain:
+        stage.add_source(still, linked=True)
+        stage.add_output(np.clip(still + drawn, 0, 1))
+    own, result = stage.middle, stage.result()
+    mean = np.mean([np.clip(still + drawn, 0, 1) for drawn in grain], axis=0)
+    assert sharpness(mean, own) < 0.95
+    assert 0.97 < sharpness(result, own) < 1.03
+    assert np.square(result - still).mean() < 0.6 * np.square(own - still).mean()
