@@ -12,6 +12,7 @@ import av
 import imageio_ffmpeg
 import pytest
 
+from tests.backends.image_networks import write_image_network
 from tests.pages import ALL, ROOT, blocks, shell_lines
 from tests.requirements import requires
 
@@ -31,6 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run([ffmpeg, "-v", "error", *SOURCE.split(), *more.split(), str(place / name)], check=True)
     logo = ["-f", "lavfi", "-i", "color=red:s=8x8", "-frames:v", "1", str(place / "logo.png")]
     subprocess.run([ffmpeg, "-v", "error", *logo], check=True)
+    write_image_network(place / "net.onnx", scale=2)
     (place / "bin").mkdir()
     (place / "bin" / "ffmpeg").symlink_to(ffmpeg)
     stand_ins = {

@@ -82,7 +82,7 @@ def test_stubs_come_out_right(tmp_path: Path, plugin: Path) -> None:
     assert not any(name in text for name in ("def Bind", "def Door", "def Stream"))
     assert "tile: _IntLike | _SequenceLike[_IntLike] | None = None" in text
     assert "sc_threshold: _FloatLike | None = None" in text
-    assert text.count("threads: _IntLike | None = None) -> VideoNode") == 2  # of the core, and of clips
+    assert text.count("backend_options: _AnyStr | None = None) -> VideoNode") == 2  # of the core, and of clips
 
 
 def test_importing_the_package_loads_no_host_and_no_runtime() -> None:
