@@ -196,11 +196,9 @@ def export(
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights
 
-    kinds, restores = (".safetensors",), checked(denoise) > 0
-    blend = Blend(restoring(weights, kinds, scale=scale), denoise) if restores else None
-    path = find(weights, kinds, scale=scale, restores=restores)
-    with needs("train", "export"):
-        student = load_weights(path, blend)
+        kinds, restores = (".safetensors",), checked(denoise) > 0
+        blend = Blend(restoring(weights, kinds, scale=scale), denoise) if restores else None
+        student = load_weights(find(weights, kinds, scale=scale, restores=restores), blend)
         if scale not in {None, student.spec.scale}:
             raise UsageError.of("--scale", scale, f"{student.spec.scale} for {weights}")
         write(student, out)  # torch imports packages of its own for an export

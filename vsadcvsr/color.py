@@ -8,6 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
+from vsadcvsr.spec import Array
+
 MATRICES = {
     1: "709", 4: "fcc", 5: "470bg", 6: "170m", 7: "240m", 8: "ycgco", 9: "2020ncl", 10: "2020cl",
     12: "chromancl", 13: "chromacl", 14: "ictcp",
@@ -24,6 +28,15 @@ MATRIX_NAMES = {
 LUMA_709 = (0.2126, 0.7152, 0.0722)
 LUMA_601 = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma, by BT.709 and BT.601."""
+
+
+def luma(frame: Array) -> Array:
+    """BT.709 luma (H, W) of RGB (3, H, W), summed in a fixed order: the same bits with any number of threads."""
+    total = np.zeros(frame.shape[1:], np.float32)
+    for weight, plane in zip(LUMA_709, frame, strict=True):
+        total += np.float32(weight) * plane
+    return total
+
 
 KR_KB = {
     1: LUMA_709[::2], 4: (0.30, 0.11), 5: LUMA_601[::2], 6: LUMA_601[::2], 7: (0.212, 0.087), 9: (0.2627, 0.0593),

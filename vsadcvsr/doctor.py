@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -109,14 +109,19 @@ def _runtimes() -> Finding:
 
 
 def _openvino() -> Finding:
-    name, installed = "OpenVINO", _distributions("openvino")
-    if not installed:
-        return Finding(name, "absent", f"not installed: {install('openvino')}")
-    return Finding(name, "ok", f"{installed[0]}{_present('openvino_runtime')}")
+    finding = _package("OpenVINO", "openvino", "", f"not installed: {install('openvino')}")
+    return replace(finding, detail=finding.detail + _present("openvino_runtime"))
+
+
+def _package(name: str, package: str, use: str, absent: str) -> Finding:
+    """Whether an optional package is installed: `use` and its version, or else `absent`, which says what to do."""
+    installed = _distributions(package)
+    return Finding(name, "ok", f"{use}{installed[0]}") if installed else Finding(name, "absent", absent)
 
 
 def _present(module: str) -> str:
-    """The devices that a library finds on this machine, to follow its name; steps say why it cannot be loaded."""
+    """The devices that a library finds on this machine, to follow its name; nothing where it cannot be loaded, of which
+    steps say why."""
     try:
         names = import_module(f"vsadcvsr.backends.{module}").present_devices()
     except AdcvsrError:
@@ -126,18 +131,14 @@ def _present(module: str) -> str:
 
 def _other_networks() -> Finding:
     """Which files of other people's networks can be used."""
-    name, installed = "other networks", _distributions("spandrel")
-    if not installed:
-        return Finding(name, "absent", f".onnx; .pth and .safetensors need spandrel: {install('spandrel')}")
-    return Finding(name, "ok", f".onnx; .pth and .safetensors by {installed[0]}")
+    files = ".onnx; .pth and .safetensors"
+    return _package("other networks", "spandrel", f"{files} by ", f"{files} need spandrel: {install('spandrel')}")
 
 
 def _steady() -> Finding:
     """Whether OpenCV is there, for `steady`."""
-    name, installed = "steady", _distributions("cv2")
-    if not installed:
-        return Finding(name, "absent", f"less flicker of image networks needs OpenCV: {install('steady')}")
-    return Finding(name, "ok", f"less flicker of image networks by {installed[0]}")
+    what = "less flicker of image networks"
+    return _package("steady", "cv2", f"{what} by ", f"{what} needs OpenCV: {install('steady')}")
 
 
 def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:  # noqa: ANN401 - as subprocess.run

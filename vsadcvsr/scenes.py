@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from vsadcvsr.color import LUMA_709
+from vsadcvsr.color import luma
 from vsadcvsr.spec import Array
 
 DEFAULT_THRESHOLD = 0.22
@@ -44,11 +44,10 @@ def luma_thumbnail(frame: Array | NDArray[np.uint8]) -> Array:
     lines = frame[:, top : top + rows * down : down].astype(np.float32)
     for step in range(1, down):
         lines += frame[:, top + step : top + rows * down : down]
-    luma = sum(np.float32(weight) * line for weight, line in zip(LUMA_709, lines, strict=True))
-    luma = luma[:, left : left + columns * right]
-    small = luma[:, ::right].copy()
+    gray = luma(lines)[:, left : left + columns * right]
+    small = gray[:, ::right].copy()
     for step in range(1, right):
-        small += luma[:, step::right]
+        small += gray[:, step::right]
     return np.asarray(small / np.float32(down * right), dtype=np.float32)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr import argument_checks
-from vsadcvsr.color import LUMA_709
+from vsadcvsr.color import luma
 from vsadcvsr.errors import BackendError, UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.spec import Array, ModelSpec
@@ -32,7 +32,7 @@ ALLOWED = "0 (each frame alone) to 1 (the mean along motion)"
 _TOLERANCE = 0.04
 """Difference of source frames, 0 to 1, at which a neighbour counts exp(-1/2) times as much as the frame itself."""
 _CELL = 3
-"""Side of the neighbourhood, in source pixels, in which source frames are compared."""
+"""Side of the neighbourhood, in pixels, in which source frames are compared, and outputs sharpened."""
 _MOST_SHARPENING = 0.5
 """Most of the unsharp mask that is added: with all of it, x4plus loses .09 dB of PSNR, with half it gains .06."""
 _SMALLEST = 32
@@ -74,9 +74,9 @@ class _Frame:
     """Whether it continues the frame before it."""
 
     @cached_property
-    def luma(self) -> NDArray[np.uint8]:
+    def gray(self) -> NDArray[np.uint8]:
         """The luma (H, W) of the source frame, in 8 bits."""
-        rounded: NDArray[np.uint8] = np.rint(np.clip(_luma(self.source), 0, 1) * np.float32(255)).astype(np.uint8)
+        rounded: NDArray[np.uint8] = np.rint(np.clip(luma(self.source), 0, 1) * np.float32(255)).astype(np.uint8)
         return rounded
 
 
@@ -153,7 +153,7 @@ def _mean(middle: _Frame, neighbours: list[_Frame]) -> Array:
     total, (height, width) = middle.output.copy(), middle.output.shape[1:]
     weights = np.ones((height, width), np.float32)
     for neighbour in neighbours:
-        flow = optical_flow(middle.luma, neighbour.luma)
+        flow = optical_flow(middle.gray, neighbour.gray)
         weight = cv2.resize(_agreement(middle.source, neighbour.source, flow), (width, height))
         weights += weight
         maps = _maps(_enlarged(flow, height, width))
@@ -171,23 +171,12 @@ def _sharpened(mean: Array, own: Array) -> Array:
     Texture that a network draws anew in each frame cancels out in a mean. An unsharp mask on luma makes up for it: as
     much of it as brings the mean gradient back to the output's, up to `_MOST_SHARPENING`.
     """
-    import cv2
-
-    luma = _luma(mean)
-    box = np.full(_CELL, 1 / _CELL, np.float32)
-    detail = luma - cv2.sepFilter2D(luma, cv2.CV_32F, box, box, borderType=cv2.BORDER_REPLICATE)
-    soft, sharp, wanted = (_mean_gradient(plane) for plane in (luma, luma + detail, _luma(own)))
+    gray = luma(mean)
+    detail = gray - _box_mean(gray)
+    soft, sharp, wanted = (_mean_gradient(plane) for plane in (gray, gray + detail, luma(own)))
     share = min(max((wanted - soft) / (sharp - soft), 0.0), _MOST_SHARPENING) if sharp > soft else 0.0
     mean += np.float32(share) * detail
     return np.clip(mean, 0, 1, out=mean)
-
-
-def _luma(picture: Array) -> Array:
-    """The luma (H, W) of RGB (3, H, W)."""
-    luma = np.zeros(picture.shape[1:], np.float32)
-    for weight, plane in zip(LUMA_709, picture, strict=True):
-        luma += np.float32(weight) * plane
-    return luma
 
 
 def _mean_gradient(plane: Array) -> float:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vsadcvsr.backends import closed_error, stop_sharing
 from vsadcvsr.backends.host_memory import TilePlanner
-from vsadcvsr.backends.image_facts import ImageFacts, Shape, ShapeOf, luma
+from vsadcvsr.backends.image_facts import ImageFacts, Shape, ShapeOf
+from vsadcvsr.color import luma
 from vsadcvsr.errors import BackendError
 from vsadcvsr.output import BaseAndDetail, NetworkOutput, to_rgb
 from vsadcvsr.spec import Array, ModelSpec

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.color import LUMA_709
+from vsadcvsr.color import luma
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.spec import SCALES, Array, ModelSpec
 
@@ -81,11 +81,6 @@ class ImageFacts:
         """The output as an image (C, H, W) in fp32."""
         image = np.moveaxis(array[0], -1, 0) if self.channels_last else array[0]
         return np.ascontiguousarray(image, np.float32)
-
-
-def luma(frame: Array) -> Array:
-    """BT.709 luma (H, W) of an RGB frame."""
-    return np.asarray(np.tensordot(np.array(LUMA_709, np.float32), frame, 1), np.float32)
 
 
 def inspect(path: Path, inputs: Sequence[Port], outputs: Sequence[Port], shape_of: ShapeOf) -> ImageFacts:

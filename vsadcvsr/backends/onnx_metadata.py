@@ -18,6 +18,9 @@ FORMAT = 2
 _DEFAULT_SCALE = 4
 """Scale of files without the entry, which is newer than `FORMAT`."""
 
+WEIGHTS_ELSEWHERE = "its weights are in another file, which must lie beside it, whole"
+"""What to do about an ONNX file with external data that cannot be read."""
+
 _IMAGE_OUTPUTS = (("upscaled",), ("base", "detail"))
 """Allowed outputs of an image: RGB, or base and detail."""
 

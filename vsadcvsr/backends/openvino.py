@@ -16,7 +16,7 @@ import numpy as np
 
 from vsadcvsr import calibration
 from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
-from vsadcvsr.backends.onnx_metadata import KEY, network_output, read_metadata
+from vsadcvsr.backends.onnx_metadata import KEY, WEIGHTS_ELSEWHERE, network_output, read_metadata
 from vsadcvsr.backends.openvino_runtime import (
     PrePostProcessor,
     core,
@@ -39,7 +39,7 @@ _VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8
 _MAP_CHANNELS = 8  # channels from which a state is a feature map
 _HINTS = {
     "OpConversionFailure": "it has operators that OpenVINO lacks",
-    "externally stored": "its weights are in another file, which must lie beside it, whole",
+    "externally stored": WEIGHTS_ELSEWHERE,
 }
 """What to do about an error of a file, by words in it."""
 _SPARE_FRAMES = 7  # steps until what is held moves to the front

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vsadcvsr.backends import BackendOptions, ort_options
+from vsadcvsr.backends.onnx_metadata import WEIGHTS_ELSEWHERE
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.spec import Array
@@ -64,7 +65,7 @@ _NEWER = "it is for a newer ONNX than this ONNX Runtime; update that, or export 
 _HINTS = {
     "not a registered": _LACKING,
     "Could not find an implementation": _LACKING,
-    "xternal": "its weights are in another file, which must lie beside it, whole",
+    "xternal": WEIGHTS_ELSEWHERE,
     "support for domain": _NEWER,
     "IR version": _NEWER,
 }
