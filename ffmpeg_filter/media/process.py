@@ -18,8 +18,8 @@ from ffmpeg_filter.media.stderr_log import StderrLog
 from vsadcvsr.errors import MediaError
 
 _LAUNCHER = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: the import of `signal` would take longer than the rest
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """

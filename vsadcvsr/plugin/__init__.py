@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 
 import vapoursynth as vs
@@ -127,6 +126,8 @@ def library() -> Path:
     """The plugin's file: `ADCVSR_PLUGIN`, else inside the installed package, else next to VapourSynth itself."""
     if configured := os.environ.get("ADCVSR_PLUGIN"):
         return Path(configured)
+    from importlib import metadata  # a fifth of the start of a filter, and seldom needed
+
     roots = [Path(__file__).parents[2], Path(vs.__file__).parents[1]]
     with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
         roots.append(Path(str(metadata.distribution("vsadcvsr").locate_file(""))))
@@ -142,6 +143,8 @@ def version() -> dict[str, str]:
     """Versions of installed packages by name, the plugin's file, and as `backend` the choice of "auto" for the model
     `fast`.
     """
+    from importlib import metadata
+
     versions = {"python": platform.python_version()}
     for name in _REPORTED_PACKAGES:
         try:
