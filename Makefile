@@ -48,7 +48,7 @@ demo: $(VENV)/demo.stamp
 	@$(PY) examples/demo.py
 
 test: venv
-	@$(PY) -m pytest $(TEST)
+	@$(PY) -m pytest -n auto --dist worksteal $(TEST)
 
 retest: venv
 	@$(PY) -m pytest --last-failed --last-failed-no-failures none $(TEST)

@@ -39,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HOME"] = str(_HOME)
     os.environ["XDG_CONFIG_HOME"] = str(_FOLDER / "config")  # where VapourSynth notes its Python
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that import it themselves: it writes there
+    _keep_bytecode()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     set_hypothesis_home_dir(_FOLDER / "hypothesis")  # else it keeps a folder in the tree
     settings.register_profile("adcvsr", database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("adcvsr")
@@ -46,6 +49,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_FOLDER, ignore_errors=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Workers of `-n auto`: one per core, up to four since each may take a gigabyte; none for one core or one file."""
+    if wanted := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return int(wanted)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    paths = {argument.partition("::")[0] for argument in config.args}
+    is_one_file = len(paths) == 1 and paths.pop().endswith(".py")
+    return 0 if cores == 1 or is_one_file else min(cores, 4)
+
+
+def _keep_bytecode() -> None:
+    """Against PYTHONDONTWRITEBYTECODE, with which each of the many commands would compile the packages again."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def _hear_signals() -> None:
@@ -151,6 +171,16 @@ def random_state() -> Iterator[None]:
         numpy.random.set_state(of_numpy)
     if torch and of_torch is not None:
         torch.set_rng_state(of_torch)
+
+
+@pytest.fixture(autouse=True)
+def torch_threads() -> Iterator[None]:
+    """As many afterwards as before: several on tiny pictures mostly wait for each other."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    if torch and torch.get_num_threads() != before:
+        torch.set_num_threads(before)
 
 
 class _Errors(logging.Handler):
