@@ -92,14 +92,22 @@ def test_a_frozen_trunk_learns_in_its_first_layers_alone() -> None:
     assert all(value.requires_grad for value in student.parameters())
 
 
-def test_a_pretrained_trunk_passes_gradients_and_learns_in_its_mix_alone() -> None:
+def test_a_pretrained_trunk_passes_gradients_and_its_frozen_part_learns_nothing() -> None:
     network, frames = judge(PretrainedTrunk(EfficientNetTrunk(), 8)), torch.rand(2, 3, 37, 50, requires_grad=True)
     torch.stack([part.mean() for part in network(frames, links(1, 2)).values()]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert frames.grad is not None
     assert frames.grad.abs().max() > 0
     named = {name for name, value in network.named_parameters() if value.requires_grad and "trunk" in name}
-    assert named
-    assert all(name.startswith("trunk.mix.") for name in named)
+    assert {name.split(".")[1] for name in named} == {"mix", "enter", "inner"}
+
+
+def test_a_pretrained_trunk_sees_a_weave_of_pixels_and_no_brightness() -> None:
+    torch.manual_seed(1)
+    trunk, grey = PretrainedTrunk(EfficientNetTrunk(), 8).eval(), torch.full((1, 3, 32, 32), 0.5)
+    weave = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).tile(16, 16) * 4 / 255
+    flat, brighter, woven = (trunk.judge_pixels(frames) for frames in (grey, grey + 0.2, grey + weave))
+    assert torch.allclose(flat, brighter, atol=1e-5)
+    assert (woven - flat).abs().max() > 0.05
 
 
 def test_counts_and_shapes_at_paper_size() -> None:

@@ -33,6 +33,7 @@ FRAME_HEADS = {"detail"}
 _LEAKY_SLOPE = 0.2
 _DETAIL_GAIN = 8
 _SCALES = (1, 2, 3)  # the features of EfficientNet-Lite1 that are judged
+_FINE_WIDTH, _FINE_AREA, _FINE_GAIN = 32, 5, 24  # channels, pixels, and a factor that makes detail as large as features
 _PIXEL_STRIDE = 4  # the compact family's pixels are judged by areas of 4x4, at x4 the grid of its input
 
 
@@ -85,6 +86,9 @@ class PixelTrunk(nn.Module):
 class PretrainedTrunk(nn.Module):
     """Images (T, 3, h, w) to (T, width, h/4, w/4) by EfficientNet-Lite1, frozen, after Projected GANs (Sauer et al.
     2021): features at 1/4, 1/8 and 1/16 are mixed by trainable 1x1 convolutions.
+
+    Beside them two trainable layers see the luma itself, without its local mean: classification needs no dots of single
+    pixels, so the frozen features hardly tell them, and a student may fill its frames with a weave of them.
     """
 
     def __init__(self, trunk: EfficientNetTrunk, width: int) -> None:
@@ -92,12 +96,22 @@ class PretrainedTrunk(nn.Module):
         self.channels = width
         self.trunk = trunk
         self.mix = nn.ModuleList(spectral_norm(nn.Conv2d(WIDTHS[scale], width, 1)) for scale in _SCALES)
+        self.enter = spectral_norm(nn.Conv2d(1, _FINE_WIDTH, 3, padding=1))
+        self.inner = spectral_norm(nn.Conv2d(_FINE_WIDTH, width, _PIXEL_STRIDE, stride=_PIXEL_STRIDE))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
         features = self.trunk(pictures, len(_SCALES) + 1)
         mixed = [layer(features[scale]) for layer, scale in zip(self.mix, _SCALES, strict=True)]
-        maps = [F.interpolate(values, size=mixed[0].shape[2:]) for values in mixed]
+        maps = [F.interpolate(values, size=mixed[0].shape[2:]) for values in [*mixed, self.judge_pixels(pictures)]]
         return F.leaky_relu(torch.stack(maps).sum(0), _LEAKY_SLOPE)
+
+    def judge_pixels(self, pictures: Tensor) -> Tensor:
+        """The part of the result that comes of the luma itself, without its local mean: (T, width, h/4, w/4)."""
+        plane = luma(pictures.unsqueeze(0)).transpose(0, 1)
+        detail = plane - F.avg_pool2d(plane, _FINE_AREA, 1, _FINE_AREA // 2, count_include_pad=False)
+        x = F.leaky_relu(self.enter(detail * _FINE_GAIN), _LEAKY_SLOPE)
+        result: Tensor = self.inner(x)
+        return result
 
 
 class CompactTrunk(nn.Module):
