@@ -62,6 +62,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if cores == 1 or is_one_file else min(cores, 4)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those of clusters first: workers begin with equal parts of the list, so that one of them starts all of Ray."""
+    items.sort(key=lambda item: not item.path.is_relative_to(ROOT / "tests" / "farm" / "cluster"))
+
+
 def _keep_bytecode() -> None:
     """Against PYTHONDONTWRITEBYTECODE, with which each of the many commands would compile the packages again."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _KEPT = {-3: 1 << 30, -1: (1 << 31) - 1, -2: 64 << 20}  # mallopt's M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD
 _PLAIN = {-3: 128 << 10, -1: 128 << 10, -2: 128 << 10}  # their defaults
@@ -82,4 +83,6 @@ def precision_of(precision: str, device: torch.device) -> str:
         return precision
     if device.type == "cuda":
         return "bf16"
+    import torch  # takes seconds, and a process that only pins itself can do without
+
     return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"

@@ -156,7 +156,7 @@ def test_without_its_source_a_job_has_a_page_without_pictures() -> None:
 
 
 def test_of_a_large_picture_the_middle_is_shown_as_it_is() -> None:
-    clip = source(Path("clip.mkv"), "-c:v ffv1 -an", pictures=f"testsrc2=s=640x400:r=25:d=0.2,{TAGGED}")
+    clip = source(Path("clip.mkv"), "-c:v ffv1 -an", pictures=f"testsrc2=s=640x400:r=25:d=0.08,{TAGGED}")
     job = farmed(JOB, "-i", clip, "-vf adcvsr=nearest:scale=4 -c:v ffv1 many.mkv")
     (sample,), _ = samples(job, 1)
     assert (sample.width, sample.height, sample.note) == (1280, 720, "the middle 1280x720 of 2560x1600")
