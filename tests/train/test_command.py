@@ -14,6 +14,7 @@ import vsadcvsr
 from vsadcvsr.cli import app
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, WeightsError
 from vsadcvsr.train.command import settings_of
+from vsadcvsr.train.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,21 @@ def pictures(tmp_path: Path) -> Path:
     noise = np.random.default_rng(0).integers(0, 255, (280, 300, 3)).astype(np.uint8)
     cv2.imwrite(str(folder / "one.png"), cv2.GaussianBlur(noise, (0, 0), 2))
     return folder
+
+
+def runs_in(example: str, folder: Path) -> list[tuple[dict[str, str], TrainSettings]]:
+    """The training commands in the comments of an example: their options, and the settings they make."""
+    lines = [line[1:] for line in (ROOT / "examples" / example).read_text().splitlines()]
+    runs = []
+    for file, *words in (shlex.split(line)[2:] for line in lines if line.startswith("     adcvsr train ")):
+        pairs = list(zip(words[::2], words[1::2], strict=True))
+        options = dict(pairs)
+        named: dict[str, object] = {"pool": folder, "out": folder / options["--out"]}
+        if "--steps" in options:
+            named["regression.steps"] = int(options["--steps"])
+        settings, _ = settings_of(ROOT / file, [], named, [value for name, value in pairs if name == "--set"])
+        runs.append((options, settings))
+    return runs
 
 
 def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
@@ -91,13 +107,8 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "ablation.toml").read_text()
-    commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
     seen = set()
-    for file, *words in commands:
-        options = dict(zip(words[::2], words[1::2], strict=True))
-        named = {"pool": tmp_path, "out": tmp_path / options["--out"]}
-        settings, _ = settings_of(ROOT / file, [], named, [options["--set"]] if "--set" in options else [])
+    for options, settings in runs_in("ablation.toml", tmp_path):
         assert settings.adversarial is not None
         seen.add((options["--out"], settings.adversarial.heads, settings.adversarial.domains))
         assert (settings.regression.steps, settings.adversarial.steps, settings.seed) == (0, 500, 0)
@@ -109,18 +120,12 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
     }
 
 
-SHIPPED = ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml")
-
-
 def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
-    texts = [(ROOT / "examples" / "fast" / name).read_text() for name in SHIPPED]
-    lines = [line[1:] for text in texts for line in text.splitlines()]
     runs = []
-    for file, *words in (shlex.split(line)[2:] for line in lines if line.startswith("     adcvsr train ")):
-        options = dict(zip(words[::2], words[1::2], strict=True))
-        settings, _ = settings_of(ROOT / file, [], {"pool": tmp_path, "out": tmp_path / options["--out"]}, [])
-        stage = settings.regression
-        runs.append((options["--begin"], options["--pool"], settings.seed, stage.steps, stage.pyramid))
+    for example in ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
+        for options, settings in runs_in(f"fast/{example}", tmp_path):
+            stage = settings.regression
+            runs.append((options["--begin"], options["--pool"], settings.seed, stage.steps, stage.pyramid))
     assert runs == [
         ("before.safetensors", "pool", 0, 3000, 0),
         ("first/fast.safetensors", "pool", 1, 2500, 4),
@@ -133,17 +138,23 @@ def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_the_x1_weights_come_of_five_runs(tmp_path: Path) -> None:
-    text = (ROOT / "examples" / "fast" / "x1.toml").read_text()
-    commands = [shlex.split(line[1:])[2:] for line in text.splitlines() if line.startswith("#     adcvsr train ")]
+def test_base_comes_of_three_runs_of_regression_and_one_with_discriminators(tmp_path: Path) -> None:
     runs = []
-    for file, *words in commands:
-        pairs = list(zip(words[::2], words[1::2], strict=True))
-        options = dict(pairs)
-        named: dict[str, object] = {"pool": tmp_path, "out": tmp_path / options["--out"]}
-        if "--steps" in options:
-            named["regression.steps"] = int(options["--steps"])
-        settings, _ = settings_of(ROOT / file, [], named, [value for name, value in pairs if name == "--set"])
+    for options, settings in runs_in("base/first.toml", tmp_path):
+        assert settings.model == "base"
+        second = settings.adversarial.steps if settings.adversarial else 0
+        runs.append((options["--begin"], settings.seed, settings.regression.steps, second, settings.half_weights))
+    assert runs == [
+        ("grown.safetensors", 41, 3000, 0, False),
+        ("base-1/base.safetensors", 43, 3000, 0, False),
+        ("base-2/base.safetensors", 45, 2000, 0, False),
+        ("base-3/base.safetensors", 49, 0, 1200, True),
+    ]
+
+
+def test_the_x1_weights_come_of_five_runs(tmp_path: Path) -> None:
+    runs = []
+    for options, settings in runs_in("fast/x1.toml", tmp_path):
         stage = settings.regression
         runs.append((options["--begin"], settings.seed, stage.steps, stage.optimizer, stage.learning_rate))
     assert runs == [
