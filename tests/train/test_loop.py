@@ -21,7 +21,8 @@ from vsadcvsr.nets.efficientnet import Trunk
 from vsadcvsr.nets.export import load_weights, save_weights
 from vsadcvsr.train import stage_base, students
 from vsadcvsr.train.adversarial import setup
-from vsadcvsr.train.data.dataset import Batch, Dataset, write_shard
+from vsadcvsr.train.data.dataset import Batch, Dataset
+from vsadcvsr.train.data.shards import write_shard
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, TrainSettings
@@ -151,6 +152,7 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSetti
     run = TrainingRun(settings)
     before = {name: value.clone() for name, value in run.student.state_dict().items()}
     (drawn,) = run.stage.draw_samples(Dataset(settings.pool), 0)["student"]
+    assert isinstance(drawn, Batch)
     with pytest.raises(WeightsError, match="the last checkpoint is kept"):
         run.stage.train_step(0, {"student": [replace(drawn, target=drawn.target * np.float32("nan"))]})
     assert equal(before, run.student.state_dict())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr.nets.compact import CompactDims
-from vsadcvsr.train.data.dataset import write_shard
+from vsadcvsr.train.data.shards import write_shard
 
 TINY = CompactDims(name="tiny", width=4, quarter_width=4, blocks=1, refine=1, sites=(0,), settle=True)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from vsadcvsr.errors import UsageError
 from vsadcvsr.train import cpu
-from vsadcvsr.train.data import build
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import TrainSettings
@@ -93,7 +92,9 @@ def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]
 
 
 def _build_dataset(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]) -> None:
-    stages = [stage for stage in (settings.regression, settings.adversarial) if stage]
+    from vsadcvsr.train.data import build  # decoders and OpenCV, which a run with a pool does without
+
+    stages = settings.stages
     fewest, most = _SAMPLES
     count = min(max(sum(stage.steps * stage.batch for stage in stages) // 4, fewest), most)
     frames = max(stage.frames for stage in stages)

@@ -44,6 +44,14 @@ class World:
         if self.size > 1:
             distributed.barrier()
 
+    def from_main(self, number: float) -> float:
+        """The main process's number, in every process."""
+        if self.size == 1:
+            return number
+        shared = torch.tensor(number, dtype=torch.float64, device=self.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
+
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Averages gradients over all processes."""
         if self.size == 1:

@@ -7,8 +7,6 @@ equals an uninterrupted one.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +19,18 @@ from vsadcvsr.files import replacing
 from vsadcvsr.train import cpu
 from vsadcvsr.train.adversarial.training import AdversarialTraining
 from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.device_dataset import Pool, on_device
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.monitor import TrainingMonitor
+from vsadcvsr.train.prefetch import StageTraining, prefetched
 from vsadcvsr.train.regression import RegressionTraining
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stage_base import Samples, Scalars
+from vsadcvsr.train.stage_base import Scalars
 from vsadcvsr.train.students import initial_student
-
-type StageTraining = RegressionTraining | AdversarialTraining
+from vsadcvsr.train.time_limit import TimeLimit, with_steps
 
 # Settings that may differ in a resumed run.
-_CHANGEABLE = {"threads", "save_every", "sample_every", "device", "half_weights"}
+_CHANGEABLE = {"threads", "save_every", "sample_every", "device", "half_weights", "minutes"}
 
 
 class TrainingRun:
@@ -44,17 +43,24 @@ class TrainingRun:
         torch.set_num_threads(settings.threads)
         self.world = World.join(settings.device)
         settings = replace(settings, precision=cpu.precision_of(settings.precision, self.world.device))
-        self.settings = settings
+        self.settings = self._given = settings
+        self.limit = TimeLimit.of(self.world, settings.minutes)
         self.student = initial_student(settings).to(self.world.device)
         self._weights = dict(self.student.state_dict())
         self.ema = {name: value.detach().clone() for name, value in self._weights.items()}
         self.stage_number, self.steps_done = 0, 0
+        self._is_resumed = False
         self.stage: StageTraining = RegressionTraining(settings, self.student, self.world)
 
     @property
     def stages(self) -> int:
         """Number of stages in the settings."""
-        return 1 if self.settings.adversarial is None else 2
+        return len(self.settings.stages)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the last step of the last stage is done."""
+        return self.stage_number + 1 == self.stages and self.steps_done >= self.stage.stage.steps
 
     @property
     def checkpoint(self) -> Path:
@@ -64,7 +70,8 @@ class TrainingRun:
     def save(self) -> None:
         """Writes the checkpoint atomically. Raises WeightsError on failure, and keeps the last one."""
         checkpoint: dict[str, Any] = {  # Any: torch's own state dictionaries
-            "settings": self.settings.as_metadata(),
+            "settings": self._given.as_metadata(),
+            "steps": [stage.steps for stage in self.settings.stages],
             "stage": self.stage_number,
             "done": self.steps_done,
             "student": self.student.state_dict(),
@@ -90,7 +97,10 @@ class TrainingRun:
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             hint = "delete it to start over"
             raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error
-        _check_same_settings(checkpoint["settings"], self.settings.as_metadata(), self.settings.out)
+        _check_same_settings(checkpoint["settings"], self._given.as_metadata(), self.settings.out)
+        steps = checkpoint.get("steps")  # checkpoints of earlier versions do not have it
+        self._set_steps(with_steps(self._given, steps) if steps else self._given)
+        self._is_resumed = True
         if checkpoint["stage"] != self.stage_number:
             self._start_stage(checkpoint["stage"], checkpoint["student"])
         self.steps_done = checkpoint["done"]
@@ -101,49 +111,51 @@ class TrainingRun:
 
     # --- the loop ----------------------------------------------------------------------------------------------------
     def run(self) -> None:
-        """Trains to the last step of the last stage, writing checkpoints."""
-        dataset = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
+        """Trains to the last step of the last stage or to the time limit, but for a step at least, and saves."""
+        pool = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
+        dataset = on_device(pool, self.world.device)
+        if not self._is_resumed:
+            self._set_steps(self.limit.fitted(self._given, self.student, dataset))
+        start = self.stage_number, self.steps_done
         with TrainingMonitor(self.settings, active=self.world.is_main) as monitor:
             while True:
                 self._finish_stage(dataset, monitor)
-                if self.stage_number + 1 == self.stages:
+                is_over = self.limit.is_over and (self.stage_number, self.steps_done) != start
+                if self.stage_number + 1 == self.stages or is_over:
                     return
                 self._next_stage(dataset)
 
-    def _finish_stage(self, dataset: Dataset, monitor: TrainingMonitor) -> None:
+    def _finish_stage(self, dataset: Pool, monitor: TrainingMonitor) -> None:
         steps = self.stage.stage.steps
         monitor.stage(self.stage_number, self.steps_done, steps)
-        for step, samples in self._samples(dataset):
+        for step, samples in prefetched(self.stage, dataset, range(self.steps_done, steps)):
             scalars = self.stage.train_step(step, samples)
             self._update_ema(step)
             self.steps_done = step + 1
             monitor.step(self.steps_done, scalars)
             if self.steps_done % self.settings.sample_every == 0:
                 monitor.add_sample(self.steps_done, self.student, samples)
-            if self.world.is_main and (self.steps_done % self.settings.save_every == 0 or self.steps_done == steps):
+            is_over = self.limit.is_over
+            if self.world.is_main and (
+                self.steps_done % self.settings.save_every == 0 or self.steps_done == steps or is_over
+            ):
                 self.save()
+            if is_over:
+                return
 
-    def _samples(self, dataset: Dataset) -> Iterator[tuple[int, Samples]]:
-        """Steps and their samples; the next step's samples are loaded while the current step trains."""
-        steps = self.stage.stage.steps
-        with ThreadPoolExecutor(1) as executor:
-            pending = (
-                executor.submit(self.stage.draw_samples, dataset, self.steps_done) if self.steps_done < steps else None
-            )
-            for step in range(self.steps_done, steps):
-                assert pending is not None
-                samples = pending.result()
-                if step + 1 < steps:
-                    pending = executor.submit(self.stage.draw_samples, dataset, step + 1)
-                yield step, samples
-
-    def _next_stage(self, dataset: Dataset) -> None:
+    def _next_stage(self, dataset: Pool) -> None:
         """Starts the next stage from the moving average of the last one."""
         self._start_stage(self.stage_number + 1, self.ema)
         assert isinstance(self.stage, AdversarialTraining)
         self.stage.prepare(dataset)
         if self.world.is_main:
             self.save()
+
+    def _set_steps(self, settings: TrainSettings) -> None:
+        """Takes settings that differ in their steps alone, before the first stage has begun."""
+        if settings != self.settings:
+            self.settings = settings
+            self.stage = RegressionTraining(settings, self.student, self.world)
 
     def _start_stage(self, number: int, weights: dict[str, Tensor]) -> None:
         if number != 1 or self.settings.adversarial is None:

@@ -6,6 +6,8 @@ A convolution's weights (C out, C in, K, K) are one matrix (C out, C in * K * K)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
@@ -33,8 +35,21 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     return result.T if tall else result
 
 
+def all_orthogonalised(matrices: Tensor) -> Tensor:
+    """`orthogonalised` of matrices of one shape (N, R, C), in a few large products."""
+    tall = matrices.shape[1] > matrices.shape[2]
+    result: Tensor = (matrices.mT if tall else matrices) / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for linear, cubic, quintic in _COEFFICIENTS:
+        square = result @ result.mT
+        result = linear * result + torch.baddbmm(square, square, square, beta=cubic, alpha=quintic) @ result
+    return result.mT if tall else result
+
+
 class Muon(torch.optim.Optimizer):
-    """Muon for weights of four dimensions, Adam for all others, in one parameter group with one learning rate."""
+    """Muon for weights of four dimensions, Adam for all others, in one parameter group with one learning rate.
+
+    On a GPU, which needs longer to start a small product than to compute it, layers of one shape are updated together.
+    """
 
     def __init__(self, parameters: ParamsT, lr: float) -> None:
         super().__init__(parameters, {"lr": lr})
@@ -43,22 +58,37 @@ class Muon(torch.optim.Optimizer):
     def step(self) -> None:  # type: ignore[override]  # losses are computed before, so no closure is taken
         """Updates each parameter that has a gradient."""
         for group in self.param_groups:
+            alike: dict[torch.Size, list[Tensor]] = {}
             for value in group["params"]:
                 if value.grad is None:
                     continue
-                if value.ndim == 4:
-                    self._step_matrix(value, value.grad, group["lr"])
+                if value.ndim == 4 and value.is_cuda:
+                    alike.setdefault(value.shape, []).append(value)
+                elif value.ndim == 4:
+                    update = self._update(value, value.grad)
+                    self._step_matrix(value, orthogonalised(update), group["lr"])
                 else:
                     self._step_adam(value, value.grad, group["lr"])
+            for values in alike.values():
+                self._step_alike(values, group["lr"])
 
-    def _step_matrix(self, value: Tensor, gradient: Tensor, lr: float) -> None:
+    def _step_alike(self, values: Sequence[Tensor], lr: float) -> None:
+        """A step of weights of one shape."""
+        updates = torch.stack([self._update(value, value.grad) for value in values if value.grad is not None])
+        for value, update in zip(values, all_orthogonalised(updates), strict=True):
+            self._step_matrix(value, update, lr)
+
+    def _update(self, value: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient with momentum, as a matrix."""
         state = self.state[value]
         if not state:
             state["momentum"] = torch.zeros_like(value)
         momentum = state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
-        update = gradient.lerp(momentum, _MOMENTUM).reshape(value.shape[0], -1)
+        return gradient.lerp(momentum, _MOMENTUM).reshape(value.shape[0], -1)
+
+    def _step_matrix(self, value: Tensor, update: Tensor, lr: float) -> None:
         length = max(update.shape) ** 0.5
-        value.add_(orthogonalised(update).reshape(value.shape), alpha=-lr * _SCALE * length)
+        value.add_(update.reshape(value.shape), alpha=-lr * _SCALE * length)
 
     def _step_adam(self, value: Tensor, gradient: Tensor, lr: float) -> None:
         state = self.state[value]

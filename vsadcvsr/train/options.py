@@ -27,6 +27,13 @@ def build_options() -> ArgumentParser:
     parser.add_argument(
         "--count", type=int, default=1600, help=f"samples in all, in files of {SHARD_CLIPS}; default: %(default)s"
     )
+    parser.add_argument(
+        "--mib", type=int, default=0, help="most MiB of the pool: as many of the samples as fit; default: no limit"
+    )
+    parser.add_argument(
+        "--compress", action="store_true",
+        help="an eighth of the size: the truth as WebP of high quality, its degraded version lossless",
+    )  # fmt: skip
     parser.add_argument("--frames", type=int, default=7, help="frames of a sample; default: %(default)s")
     parser.add_argument("--scale", type=int, choices=SCALES, default=4, help="of the networks; default: %(default)s")
     parser.add_argument(

@@ -26,17 +26,19 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
         files.append(folder / f"{name}.onnx")
         export(student.cpu(), files[1], half=half)
     card = folder / f"{name}.md"
-    card.write_text(_card(run.settings, student, files), encoding="utf-8")
+    card.write_text(_card(run, student, files), encoding="utf-8")
     return [*files, card]
 
 
-def _card(settings: TrainSettings, student: Student, files: list[Path]) -> str:
+def _card(run: TrainingRun, student: Student, files: list[Path]) -> str:
+    settings = run.settings
     count = sum(parameter.numel() for parameter in student.parameters())
     lines = [
         f"# {settings.model}",
         "",
         f"A x{student.spec.scale} student of {count:,} parameters and {student.spec.lookahead} frames of lookahead,",
         f"after {_history(settings)}.",
+        *([] if run.is_finished else [_stop(run)]),
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",
@@ -59,3 +61,10 @@ def _history(settings: TrainSettings) -> str:
         domains = " and ".join(second.domains) or "no"
         done.append(f"{second.steps:,} steps with {second.heads}-head discriminators in the {domains} domain")
     return ", ".join(done)
+
+
+def _stop(run: TrainingRun) -> str:
+    return (
+        f"It is not finished: {run.steps_done:,} of the {run.stage.stage.steps:,} steps of stage "
+        f"{run.stage_number + 1} are done."
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vsadcvsr.train.adversarial.samples import STUDENT
-from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.device_dataset import Pool
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.settings import RegressionSettings, TrainSettings
 from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_finite, flattened
@@ -19,7 +19,7 @@ class RegressionTraining(StageBase[RegressionSettings]):
     def __init__(self, settings: TrainSettings, student: Student, world: World) -> None:
         super().__init__(settings, settings.regression, student, world)
 
-    def draw_samples(self, pool: Dataset, step: int) -> Samples:
+    def draw_samples(self, pool: Pool, step: int) -> Samples:
         return {STUDENT.name: self.student_samples(pool, step)}
 
     def train_step(self, step: int, draws: Samples) -> Scalars:

@@ -162,6 +162,11 @@ class TrainSettings:
     """Decay per step of the exponential moving average of the weights, which is published."""
     precision: str = "auto"
     """Precision of convolutions: bf16, fp32, or auto for the faster one."""
+    minutes: float = 0.0
+    """Time limit, into which the stages' steps are fitted in proportion, more or fewer than given; 0: none. Steps are
+    counted by a trial before the first one: the results are those of a run of so many steps, which the model card and
+    the checkpoint name. Should the time end before them, the run stops, and the same command goes on, with a new limit.
+    """
     half_weights: bool = False
     """Publish the weights in 16 bits: files of half the size."""
     device: str = "auto"
@@ -177,6 +182,8 @@ class TrainSettings:
             if getattr(self, name) < 1:
                 raise UsageError.of(name, getattr(self, name), "1 or more")
         check_scale(self.scale)
+        if self.minutes < 0:
+            raise UsageError.of("minutes", self.minutes, "0 or more")
         if not 0 <= self.teacher_share <= 1:
             raise UsageError.of("teacher_share", self.teacher_share, "from 0 to 1")
         if not 0 <= self.ema < 1:
@@ -185,6 +192,11 @@ class TrainSettings:
             raise UsageError.of("precision", self.precision, "auto, bf16, fp32")
         if self.device not in {"auto", "cpu", "cuda"}:
             raise UsageError.of("device", self.device, "auto, cpu, cuda")
+
+    @property
+    def stages(self) -> list[StageSettings]:
+        """The settings of the stages, in order."""
+        return [stage for stage in (self.regression, self.adversarial) if stage is not None]
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -16,7 +16,7 @@ from torch import Tensor
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.efficientnet import GRID, Trunk, trunk
 from vsadcvsr.train.clip_batch import ClipBatch
-from vsadcvsr.train.data.dataset import Batch, Dataset
+from vsadcvsr.train.data.device_dataset import AnyBatch, Pool
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.losses import perceptual
 from vsadcvsr.train.muon import Muon
@@ -25,7 +25,7 @@ from vsadcvsr.train.settings import StageSettings, TrainSettings
 from vsadcvsr.train.students import Student
 
 type Scalars = dict[str, float]
-type Samples = Mapping[str, list[Batch]]
+type Samples = Mapping[str, list[AnyBatch]]
 
 _STUDENT_SEED, _CORNER_SEED = 1, 9
 
@@ -78,14 +78,14 @@ class StageBase[S: StageSettings]:
         first = self.world.rank * stage.accumulate
         return list(range(first, first + stage.accumulate))
 
-    def student_samples(self, pool: Dataset, step: int) -> list[Batch]:
+    def student_samples(self, pool: Pool, step: int) -> list[AnyBatch]:
         """The clips that the student learns from in a step, part by part."""
         stage = self.stage
         clips = stage.batch // (stage.accumulate * self.world.size)
         generators = (self.rng(step, part, _STUDENT_SEED) for part in self.parts())
         return [pool.batch(rng, clips, frames=stage.frames, lr_size=stage.crop) for rng in generators]
 
-    def clips(self, batch: Batch) -> ClipBatch:
+    def clips(self, batch: AnyBatch) -> ClipBatch:
         """A batch on the device, with its target."""
         return ClipBatch.from_batch(batch, self.device, self.settings.teacher_share)
 

@@ -18,7 +18,9 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def made(pool: Dataset, name: str, clips: int = 2, frames: int = 4) -> Batch:
     kind = next(kind for kind in REFERENCE_KINDS if kind.name == name)
     assert kind.draw is not None
-    return kind.draw(pool, np.random.default_rng(4), clips, frames, 8)
+    batch = kind.draw(pool, np.random.default_rng(4), clips, frames, 8)
+    assert isinstance(batch, Batch)
+    return batch
 
 
 def steps(batch: Batch) -> list[float]:

@@ -18,8 +18,9 @@ from tests.waiting import wait_until
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.train.data import build
 from vsadcvsr.train.data.build import DatasetPlan, build_shards, make_sample, make_shard
-from vsadcvsr.train.data.dataset import Batch, Dataset, shard_numbers, write_shard
+from vsadcvsr.train.data.dataset import Batch, Dataset
 from vsadcvsr.train.data.library import ClipLibrary, SourceFiles
+from vsadcvsr.train.data.shards import shard_numbers, write_shard
 from vsadcvsr.train.degradations.mix import Mix
 
 
@@ -167,7 +168,7 @@ def test_unusable_files_are_reported_once_and_skipped(
 
 
 def test_a_full_disk_is_reported_in_one_line(pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(build, "write_shard", full)

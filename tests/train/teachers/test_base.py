@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
-from vsadcvsr.train.data.dataset import Pixels
+from vsadcvsr.train.data.shards import Pixels
 from vsadcvsr.train.teachers.base import (
     ClipOrigin,
     FolderTeacher,

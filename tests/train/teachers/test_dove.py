@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from tests.requirements import requires
 from tests.train.tiny import fill_pool
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
-from vsadcvsr.train.data.dataset import Dataset, Pixels
+from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.shards import Pixels
 from vsadcvsr.train.teachers import label
 from vsadcvsr.train.teachers.base import TeacherInput, checked_target
 from vsadcvsr.train.teachers.dove import TIME_STEP, DoveModel, DoveTeacher, enlarge

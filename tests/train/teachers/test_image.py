@@ -14,7 +14,8 @@ from tests.train.tiny import fill_pool
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import UsageError
 from vsadcvsr.train.clip_batch import ClipBatch
-from vsadcvsr.train.data.dataset import Dataset, shard_path
+from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.shards import shard_path
 from vsadcvsr.train.teachers import label
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.train.tiny import fill_pool
 from vsadcvsr.errors import BackendError, FormatError, UsageError
-from vsadcvsr.train.data.dataset import Dataset, Pixels, shard_path
+from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.shards import Pixels, shard_path
 from vsadcvsr.train.teachers import label
 from vsadcvsr.train.teachers.base import TeacherInput
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.train.teachers.test_base import film, write_pictures, write_video
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.train.data.dataset import Dataset, Pixels
+from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.shards import Pixels
 from vsadcvsr.train.teachers import pairs
 
 

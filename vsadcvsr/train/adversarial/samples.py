@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsadcvsr.train.data.dataset import Batch, Dataset, Values
+from vsadcvsr.train.data.device_dataset import AnyBatch, Pool
 
-type Sampler = Callable[[Dataset, np.random.Generator, int, int, int], Batch]
+type Sampler = Callable[[Pool, np.random.Generator, int, int, int], AnyBatch]
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,13 @@ class SampleKind:
         return int(np.sign(self.detail + self.consistency))
 
 
-def _video(dataset: Dataset, rng: np.random.Generator, clips: int, frames: int, crop: int) -> Batch:
+def _video(dataset: Pool, rng: np.random.Generator, clips: int, frames: int, crop: int) -> AnyBatch:
     return dataset.batch(rng, clips, frames=frames, lr_size=crop)
 
 
-def _shuffled(dataset: Dataset, rng: np.random.Generator, clips: int, frames: int, crop: int) -> Batch:
-    orders = [_order(rng, frames) for _ in range(clips)]
-
-    def reordered(values: Values) -> Values:
-        return np.stack([clip[order] for clip, order in zip(values, orders, strict=True)])
-
-    return _mapped(_video(dataset, rng, clips, frames, crop), reordered)
+def _shuffled(dataset: Pool, rng: np.random.Generator, clips: int, frames: int, crop: int) -> AnyBatch:
+    orders = np.stack([_order(rng, frames) for _ in range(clips)])
+    return _video(dataset, rng, clips, frames, crop).take(np.arange(clips)[:, None], orders)
 
 
 def _order(rng: np.random.Generator, frames: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -56,17 +52,14 @@ def _order(rng: np.random.Generator, frames: int) -> np.ndarray[tuple[int], np.d
             return order
 
 
-def _static(dataset: Dataset, rng: np.random.Generator, clips: int, frames: int, crop: int) -> Batch:
-    return _mapped(_video(dataset, rng, clips, 1, crop), lambda values: np.repeat(values, frames, axis=1))
+def _static(dataset: Pool, rng: np.random.Generator, clips: int, frames: int, crop: int) -> AnyBatch:
+    still = np.zeros((1, frames), np.int64)
+    return _video(dataset, rng, clips, 1, crop).take(np.arange(clips)[:, None], still)
 
 
-def _unrelated(dataset: Dataset, rng: np.random.Generator, clips: int, frames: int, crop: int) -> Batch:
-    batch = _video(dataset, rng, clips * frames, 1, crop)
-    return _mapped(batch, lambda values: values.reshape(clips, frames, *values.shape[2:]))
-
-
-def _mapped(batch: Batch, change: Callable[[Values], Values]) -> Batch:
-    return Batch(change(batch.truth), change(batch.low), change(batch.target))
+def _unrelated(dataset: Pool, rng: np.random.Generator, clips: int, frames: int, crop: int) -> AnyBatch:
+    numbers = np.arange(clips * frames).reshape(clips, frames)
+    return _video(dataset, rng, clips * frames, 1, crop).take(numbers, np.zeros_like(numbers))
 
 
 STUDENT = SampleKind("student", -1, -1, None)

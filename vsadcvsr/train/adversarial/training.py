@@ -14,7 +14,7 @@ from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
 from vsadcvsr.train.adversarial.samples import KINDS, REFERENCE_KINDS, STUDENT, SampleKind
 from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_targets
 from vsadcvsr.train.clip_batch import ClipBatch
-from vsadcvsr.train.data.dataset import Dataset
+from vsadcvsr.train.data.device_dataset import Pool
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.losses import adversarial_loss
 from vsadcvsr.train.settings import AdversarialSettings, TrainSettings
@@ -42,11 +42,11 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
             torch.optim.Adam(trainable, lr=self.stage.discriminator_rate, betas=(0.5, 0.99)) if trainable else None
         )
         self._freeze_discriminators(frozen=True)
-        self._noise = torch.Generator()
+        self._noise = torch.Generator(self.device)
         self._trunk_corner = (0, 0)
 
     # --- before the first step ---------------------------------------------------------------------------------------
-    def prepare(self, pool: Dataset) -> None:
+    def prepare(self, pool: Pool) -> None:
         """Pretrains the encoder of feature targets as the inverse of the stage-1 head."""
         encoder, student = self.encoder, self.student
         if not isinstance(encoder, FeatureEncoder) or not isinstance(student, CompactStudent):
@@ -71,7 +71,7 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         student.zero_grad(set_to_none=True)
 
     # --- a step ------------------------------------------------------------------------------------------------------
-    def draw_samples(self, pool: Dataset, step: int) -> Samples:
+    def draw_samples(self, pool: Pool, step: int) -> Samples:
         draws = {STUDENT.name: self.student_samples(pool, step)}
         for kind in REFERENCE_KINDS if self.discriminators else ():
             rng = self.rng(step, self.world.rank, _DISCRIMINATOR_SEED + len(draws))
@@ -121,7 +121,7 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         """
         if domain == "feature":
             return clips / self.encoder.scale
-        noise = torch.randn(clips.shape, generator=self._noise)
+        noise = torch.randn(clips.shape, generator=self._noise, device=self.device)
         noisy = clips + self.stage.noise * noise.to(clips)
         if self.stage.trunk == "small":
             return noisy

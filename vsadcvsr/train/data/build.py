@@ -11,12 +11,12 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -33,9 +33,19 @@ from vsadcvsr.train.options import SHARD_CLIPS
 with needs("train", "a pool", __name__, options.build_options):
     import cv2
 
-    from vsadcvsr.train.data.dataset import TRUTH, Pixels, check_pool_scale, shard_path, write_shard
     from vsadcvsr.train.data.exclusion import Exclusion
     from vsadcvsr.train.data.library import CACHE_BYTES, ClipLibrary, SourceFiles, prefer_detailed
+    from vsadcvsr.train.data.shards import (
+        LOW,
+        MAX_SIDE,
+        TRUTH,
+        Pixels,
+        check_pool_scale,
+        shard_bytes,
+        shard_numbers,
+        shard_path,
+        write_shard,
+    )
     from vsadcvsr.train.degradations.mix import MIX, Mix
 
 _log = logging.getLogger(__name__)
@@ -50,11 +60,30 @@ class DatasetPlan:
     seed: int = 0
     mix: Mix = MIX
     scale: int = 4
+    compressed: bool = False
+    limit: int = 0
+    """Most bytes of the pool; 0: no limit."""
 
     def missing(self, shards: range) -> list[int]:
         """Shards that are missing or incomplete."""
-        kinds = (TRUTH, "low")
+        kinds = (TRUTH, LOW)
         return [number for number in shards if not all(shard_path(self.out, number, kind).exists() for kind in kinds)]
+
+    def size(self) -> int:
+        """Bytes of the pool's shards."""
+        return shard_bytes(self.out, shard_numbers(self.out))
+
+    def until_full(self, numbers: Iterable[int]) -> Iterator[int]:
+        """The numbers, as long as the pool is within its limit."""
+        return takewhile(lambda _: not self.limit or self.size() <= self.limit, numbers)
+
+    def trim(self, numbers: Iterable[int]) -> None:
+        """Deletes the last of these shards until the pool is within its limit."""
+        present = sorted(set(numbers) & set(shard_numbers(self.out))) if self.limit else []
+        while present and self.size() > self.limit:
+            number = present.pop()
+            for kind in (TRUTH, LOW):
+                shard_path(self.out, number, kind).unlink(missing_ok=True)
 
 
 def make_sample(library: ClipLibrary, mix: Mix, rng: np.random.Generator, scale: int) -> tuple[Pixels, Pixels]:
@@ -71,8 +100,8 @@ def make_shard(library: ClipLibrary, plan: DatasetPlan, number: int) -> None:
     rng = np.random.default_rng((plan.seed, number))
     truths, degraded = zip(*(make_sample(library, plan.mix, rng, plan.scale) for _ in range(SHARD_CLIPS)), strict=True)
     try:
-        write_shard(plan.out, number, "low", np.stack(degraded))
-        write_shard(plan.out, number, TRUTH, np.stack(truths))
+        write_shard(plan.out, number, LOW, np.stack(degraded), compressed=plan.compressed)
+        write_shard(plan.out, number, TRUTH, np.stack(truths), compressed=plan.compressed)
     except OSError as error:
         raise MediaError(f"shard {number} cannot be written to {plan.out} ({error}); make room and go on") from error
 
@@ -81,22 +110,35 @@ def build_shards(plan: DatasetPlan, shards: range, *, jobs: int, cache_bytes: in
     """Makes the missing shards with `jobs` processes, shows progress, and returns how many it made.
 
     `cache_bytes` is for all processes together. Unusable files are logged, once each. An interrupt waits for the shards
-    in progress.
+    in progress. A pool with a limit has the first shards that are within it together, whatever the number of processes.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
     check_pool_scale(plan.out, plan.scale)
     missing = plan.missing(shards)
     unusable: set[Path] = set()
-    with _progress() as bars:
+    with _progress() as bars, _trimmed(plan, missing):
         bar = bars.add_task("shards", total=len(missing))
-        for unusable_files in _make_shards(plan, missing, min(jobs, len(missing)), cache_bytes):
+        for unusable_files in _make_shards(plan, plan.until_full(missing), min(jobs, len(missing)), cache_bytes):
             for path in sorted(unusable_files.keys() - unusable):
                 _log.warning("left out: %s", unusable_files[path])
             unusable |= unusable_files.keys()
             bars.advance(bar)
     if unusable:
         _log.warning("%d files were left out", len(unusable))
-    return len(missing)
+    return len(missing) - len(plan.missing(shards))
+
+
+@contextmanager
+def _trimmed(plan: DatasetPlan, missing: Sequence[int]) -> Iterator[None]:
+    """Trims the pool at the end, also at that of an interrupt. UsageError if nothing is left."""
+    if plan.limit and plan.size() > plan.limit:
+        raise UsageError(f"the pool {plan.out} is larger than --mib {plan.limit >> 20} already; name another folder")
+    try:
+        yield
+    finally:
+        plan.trim(missing)
+    if not shard_numbers(plan.out):
+        raise UsageError(f"{SHARD_CLIPS} samples take more than --mib {plan.limit >> 20}; allow more, or --compress")
 
 
 def _progress() -> Progress:
@@ -105,7 +147,7 @@ def _progress() -> Progress:
     return Progress(*parts, console=console, disable=not console.is_terminal)
 
 
-def _make_shards(plan: DatasetPlan, numbers: Sequence[int], jobs: int, cache_bytes: int) -> Iterator[dict[Path, str]]:
+def _make_shards(plan: DatasetPlan, numbers: Iterator[int], jobs: int, cache_bytes: int) -> Iterator[dict[Path, str]]:
     """Makes the shards; yields the unusable files after each."""
     if jobs < 2:
         cv2.setNumThreads(1)
@@ -117,7 +159,7 @@ def _make_shards(plan: DatasetPlan, numbers: Sequence[int], jobs: int, cache_byt
     arguments = (plan, cache_bytes // jobs)
     with ProcessPoolExecutor(jobs, get_context("spawn"), _BuildProcess.start, arguments) as workers:
         try:
-            yield from _completed(workers, iter(numbers), 2 * jobs)
+            yield from _completed(workers, numbers, 2 * jobs)
         except BrokenProcessPool as error:
             message = "a process of the pool was killed, perhaps for memory; lower --jobs or --cache-mib"
             raise MediaError(message) from error
@@ -170,11 +212,15 @@ class _BuildProcess:
 
 def _shard_range(arguments: argparse.Namespace) -> range:
     """The shards that are asked for; UsageError where a number is out of bounds."""
-    minimums = {"count": 1, "frames": 1, "jobs": 1, "cache_mib": 1, "seed": 0, "size": 8 * arguments.scale}
+    minimums = {"count": 1, "mib": 0, "frames": 1, "jobs": 1, "cache_mib": 1, "seed": 0, "size": 8 * arguments.scale}
     check_minimums(arguments, minimums)
     if arguments.size % arguments.scale:
         raise UsageError.of("--size", arguments.size, f"a multiple of the scale, {arguments.scale}")
+    if arguments.compress and arguments.frames * arguments.size > MAX_SIDE:
+        raise UsageError.of("frames x size", arguments.frames * arguments.size, f"up to {MAX_SIDE} with --compress")
     part, parts = parse_share(arguments.part)
+    if arguments.mib and parts > 1:
+        raise UsageError("--mib is a limit of a whole pool, which a --part cannot know; leave one of them out")
     return range(part, -(-arguments.count // SHARD_CLIPS), parts)
 
 
@@ -186,7 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unmatched := exclude.unmatched(values.folders):
         _log.warning("%d names of --exclude match no file, %s first", len(unmatched), unmatched[0])
     sources = SourceFiles.scan(values.folders, frames=values.frames, size=values.size, exclude=exclude)
-    plan = DatasetPlan(sources, values.out, values.seed, mix, values.scale)
+    plan = DatasetPlan(
+        sources, values.out, values.seed, mix, values.scale, compressed=values.compress, limit=values.mib << 20
+    )
     build_shards(plan, shards, jobs=values.jobs, cache_bytes=values.cache_mib << 20)
     return 0
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from vsadcvsr.errors import FormatError, MediaError, UsageError
-from vsadcvsr.train.data.dataset import TRUTH, Pixels
+from vsadcvsr.train.data.shards import TRUTH, Pixels
 from vsadcvsr.video_io import FrameReader
 
 _RESERVED = {"hr", "lr", "low", TRUTH}

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, UsageError, WeightsError
 from vsadcvsr.extras import needs
-from vsadcvsr.train.data.dataset import Pixels
+from vsadcvsr.train.data.shards import Pixels
 from vsadcvsr.train.teachers import dove_tiles
 from vsadcvsr.train.teachers.base import TeacherInput
 from vsadcvsr.train.teachers.dove_files import check_folder, find_prompt, read_prompt

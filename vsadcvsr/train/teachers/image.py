@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr.engine import Engine
-from vsadcvsr.train.data.dataset import Pixels
+from vsadcvsr.train.data.shards import Pixels
 from vsadcvsr.train.teachers.base import TeacherInput
 
 

@@ -21,7 +21,7 @@ from vsadcvsr.extras import needs
 from vsadcvsr.train import options
 
 with needs("train", "a teacher", __name__, options.label_options):
-    from vsadcvsr.train.data.dataset import TRUTH, shard_numbers, shard_path, write_shard
+    from vsadcvsr.train.data.shards import LOW, TRUTH, read_shard, shard_numbers, shard_path, write_shard
     from vsadcvsr.train.teachers.base import Teacher, TeacherInput, checked_target, teacher_name
 
 _LINE_SECONDS = 10.0  # seconds between lines off a terminal
@@ -37,15 +37,15 @@ def unlabelled(folder: Path, name: str, part: int, parts: int) -> list[int]:
 
 
 def teacher_inputs(folder: Path, number: int) -> list[TeacherInput]:
-    """The clips of a shard, memory-mapped."""
-    low, truth = (np.load(shard_path(folder, number, kind), mmap_mode="r") for kind in ("low", TRUTH))
+    """The clips of a shard."""
+    low, truth = (read_shard(shard_path(folder, number, kind)) for kind in (LOW, TRUTH))
     scale = truth.shape[2] // low.shape[2]
     return [TeacherInput(*clips, scale=scale) for clips in zip(low, truth, strict=True)]
 
 
 def label_shards(teacher: Teacher, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Labels these shards; yields the number of finished clips and of all clips after each."""
-    count = {number: len(np.load(shard_path(folder, number, "low"), mmap_mode="r")) for number in numbers}
+    count = {number: len(read_shard(shard_path(folder, number, LOW))) for number in numbers}
     done, total = 0, sum(count.values())
     for number in numbers:
         targets = []

@@ -27,7 +27,7 @@ with needs("train", "a pool", __name__, options.pairs_options):
     import cv2
 
     from vsadcvsr.train.data import clips
-    from vsadcvsr.train.data.dataset import TRUTH, check_pool_scale, shard_path, write_shard
+    from vsadcvsr.train.data.shards import LOW, TRUTH, check_pool_scale, read_shard, shard_path, write_shard
     from vsadcvsr.train.teachers.base import ClipOrigin, FolderTeacher, TeacherInput, checked_target, teacher_name
     from vsadcvsr.video_io import FrameReader, readers_in
 
@@ -122,13 +122,13 @@ def make_shard(pairs: VideoPairs, folder: Path, number: int, *, seed: int) -> bo
     """Writes what shard `number` lacks; whether it lacked anything. Without truth, the teacher's target is used as
     truth.
     """
-    low, target_path, truth = (shard_path(folder, number, kind) for kind in ("low", pairs.teacher.name, TRUTH))
+    low, target_path, truth = (shard_path(folder, number, kind) for kind in (LOW, pairs.teacher.name, TRUTH))
     if low.exists() and target_path.exists() and truth.exists():
         return False
     rng = np.random.default_rng((seed, number))
     samples = [pairs.draw(rng) for _ in range(SHARD_CLIPS)]
     low_clips = np.stack([sample.low for sample in samples])
-    if low.exists() and not np.array_equal(np.load(low, mmap_mode="r"), low_clips):
+    if low.exists() and not np.array_equal(read_shard(low), low_clips):
         raise UsageError(
             f"{low.name} in {folder} has other clips: the folder was filled from other videos, or with another --seed, "
             "--frames or --size; give an empty folder, or the same again"
@@ -136,7 +136,7 @@ def make_shard(pairs: VideoPairs, folder: Path, number: int, *, seed: int) -> bo
     targets = np.stack([checked_target(pairs.teacher, sample) for sample in samples])
     write_shard(folder, number, pairs.teacher.name, targets)
     if not low.exists():
-        write_shard(folder, number, "low", low_clips)
+        write_shard(folder, number, LOW, low_clips)
     if not truth.exists():
         truths = [sample.truth for sample in samples if sample.truth is not None]
         write_shard(folder, number, TRUTH, np.stack(truths) if truths else targets)
