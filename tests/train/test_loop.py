@@ -285,6 +285,21 @@ def test_features_are_learned_from_where_they_have_a_weight(
     assert all(value.grad is None for value in network.parameters())
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_each_stage_learns_to_move_with_its_input(settings: TrainSettings, tmp_path: Path, number: int) -> None:
+    pool, weights = fill_pool(tmp_path / "larger", side=24), []
+    for weight in (0.0, 0.5):
+        assert settings.adversarial
+        changed = {
+            "regression": replace(settings.regression, shift=weight, crop=24, steps=2 - 2 * number),
+            "adversarial": replace(settings.adversarial, shift=weight, crop=24, steps=2) if number else None,
+        }
+        run = TrainingRun(replace(settings, pool=pool, out=settings.out / str(weight), **changed))
+        run.run()
+        weights.append(run.student.state_dict())
+    assert not equal(*weights)
+
+
 def test_a_pretrained_trunk_judges_and_stays_as_it_is(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = Trunk()

@@ -33,6 +33,7 @@ class RegressionTraining(StageBase[RegressionSettings]):
             loss = self.regression(clips, output, self.trunk_corner(step, part))
             check_finite(step, {"regression": loss})
             backward(loss / self.stage.accumulate)
+            self.backward_shift(clips, output, step, part)
             total += float(loss.detach()) / self.stage.accumulate
         self.update(step)
         return {"regression": total}

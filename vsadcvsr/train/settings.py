@@ -15,6 +15,8 @@ from vsadcvsr.spec import check_scale
 DOMAINS = ("pixel", "feature")
 _PATHS = {"pool", "out", "begin", "vae", "half_decoder", "convnext_weights"}
 
+_LEAST_MOVED = 24  # a moved clip is smaller by a student's grid, and its border is not compared
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageSettings:
@@ -49,6 +51,8 @@ class StageSettings:
     """Weight of the loss on means of overlapping 8x8 areas of luma."""
     perceptual: float = 0.0
     """Weight of the distance in EfficientNet-Lite1's features; the loss on RGB has 1."""
+    shift: float = 0.0
+    """Weight of the distance of a clip's images from those of the clip moved by a few pixels."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "frames"):
@@ -62,6 +66,8 @@ class StageSettings:
             raise UsageError.of("optimizer", self.optimizer, "adam, muon")
         if self.crop < 8 or self.crop % 4:
             raise UsageError.of("crop", self.crop, "a multiple of 4, from 8")
+        if self.shift and self.crop < _LEAST_MOVED:
+            raise UsageError.of("crop", self.crop, f"{_LEAST_MOVED} or more with shift")
         if not 0 < self.decay <= 1:
             raise UsageError.of("decay", self.decay, "above 0, up to 1")
         if self.learning_rate <= 0:

@@ -22,12 +22,13 @@ from vsadcvsr.train.losses import perceptual
 from vsadcvsr.train.muon import Muon
 from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import StageSettings, TrainSettings
+from vsadcvsr.train.shift import shift_loss
 from vsadcvsr.train.students import Student
 
 type Scalars = dict[str, float]
 type Samples = Mapping[str, list[AnyBatch]]
 
-_STUDENT_SEED, _CORNER_SEED = 1, 9
+_STUDENT_SEED, _CORNER_SEED, _SHIFT_SEED = 1, 9, 10
 
 
 def flattened(clips: Tensor) -> Tensor:
@@ -113,3 +114,13 @@ class StageBase[S: StageSettings]:
             result = images.float().view(clips.target.shape)
             loss = loss + self.stage.perceptual * perceptual(result, clips.target, self.trunk, corner)
         return loss
+
+    def backward_shift(self, clips: ClipBatch, images: Tensor, step: int, part: int) -> None:
+        """Accumulates the gradients of the shift loss of images (B * T, 3, sH, sW), where it has a weight."""
+        if not self.stage.shift:
+            return
+        rng = self.rng(step, part, _SHIFT_SEED)
+        with self.cast():
+            loss = shift_loss(self.student, clips.low, images.view(clips.target.shape), rng)
+        check_finite(step, {"shift": loss})
+        backward(loss * (self.stage.shift / self.stage.accumulate))

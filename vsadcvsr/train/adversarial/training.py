@@ -85,11 +85,12 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         self._trunk_corner = self.trunk_corner(step, self.world.rank)
         self.optimiser.zero_grad(set_to_none=True)
         outputs: dict[str, Tensor] = {}
-        for batch in draws[STUDENT.name]:
+        for part, batch in zip(self.parts(), draws[STUDENT.name], strict=True):
             clips = self.clips(batch)
             features, outputs, losses = self._forward(clips)
             check_finite(step, losses)
             self._backward_student(features, outputs["pixel"], losses)
+            self.backward_shift(clips, outputs["pixel"], step, part)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
         if self.discriminator_optimiser is not None:
