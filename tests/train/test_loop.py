@@ -290,11 +290,10 @@ def test_each_stage_learns_to_move_with_its_input(settings: TrainSettings, tmp_p
     pool, weights = fill_pool(tmp_path / "larger", side=24), []
     for weight in (0.0, 0.5):
         assert settings.adversarial
-        changed = {
-            "regression": replace(settings.regression, shift=weight, crop=24, steps=2 - 2 * number),
-            "adversarial": replace(settings.adversarial, shift=weight, crop=24, steps=2) if number else None,
-        }
-        run = TrainingRun(replace(settings, pool=pool, out=settings.out / str(weight), **changed))
+        first = replace(settings.regression, shift=weight, crop=24, steps=2 - 2 * number)
+        second = replace(settings.adversarial, shift=weight, crop=24, steps=2) if number else None
+        out = settings.out / str(weight)
+        run = TrainingRun(replace(settings, pool=pool, out=out, regression=first, adversarial=second))
         run.run()
         weights.append(run.student.state_dict())
     assert not equal(*weights)
