@@ -45,6 +45,24 @@ def test_it_finds_this_machine_well(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(finding.verdict != "failed" for finding in result.values())
 
 
+def test_an_installed_package_is_found_by_its_own_account_or_by_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, file, text in (
+        ("first", "top_level.txt", "adcvsr_trial\n"),
+        ("second", "RECORD", "second.py,,\nadcvsr_trial/__init__.py,,\n"),
+        ("third", "RECORD", "other/adcvsr_trial/__init__.py,,\nadcvsr_trial_too/__init__.py,,\n"),
+        ("fourth", "top_level.txt", "adcvsr_trial_too\n"),
+    ):
+        folder = tmp_path / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (folder / file).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert doctor._distributions("adcvsr_trial") == ["first 1.0", "second 1.0"]
+    assert doctor._distributions("adcvsr_trial_of_nobody") == []
+
+
 def test_both_runtimes_at_once_are_found_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_distributions", lambda _: ["onnxruntime 1.32", "onnxruntime-gpu 1.32"])
     finding = doctor._runtimes()

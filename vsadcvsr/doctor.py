@@ -95,8 +95,16 @@ def examine() -> Iterator[Finding]:
 
 def _distributions(package: str) -> list[str]:
     """What is installed of the distributions that bring an import package, with versions."""
-    names = sorted(set(metadata.packages_distributions().get(package, [])))
+    names = sorted({item.name for item in metadata.distributions() if _brings(item, package)})
     return [f"{name} {metadata.version(name)}" for name in names]
+
+
+def _brings(distribution: metadata.Distribution, package: str) -> bool:
+    """Whether a distribution names the package, or has files in it. `metadata.packages_distributions` also looks for
+    each of its files, which takes seconds where torch is installed.
+    """
+    declared = distribution.read_text("top_level.txt") or ""
+    return package in declared.split() or f"\n{package}/" in f"\n{distribution.read_text('RECORD')}"
 
 
 def _runtimes() -> Finding:
