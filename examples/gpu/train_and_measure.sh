@@ -8,6 +8,7 @@
 # exit statuses. In the environment:
 #   BEGIN=b.safetensors    weights that base begins with; without it, base grows out of the shipped fast
 #   BASE_MINUTES=5  SHARP_MINUTES=3  FAST_MINUTES=1.5
+#   PARTS="base bench"     these parts alone, of those below
 #   RUNS=runs/gpu          folder of the checkpoints; the same command again resumes
 #   PYTHON=python3         the interpreter; INSTALL=0 installs nothing
 #   DRY_RUN=1              the same parts on the CPU, with two small steps a stage
@@ -27,6 +28,7 @@ mkdir -p "$OUT" "$runs"
 # part NAME SECONDS COMMAND...
 part() {
     local name=$1 limit=$2 start=$SECONDS status
+    [[ " ${PARTS:-$name} " == *" $name "* ]] || return 0
     echo "== $name: ${*:3}" | tee -a "$OUT/log.txt"
     timeout --kill-after=20 "$limit" "${@:3}" 2>&1 | tee -a "$OUT/log.txt"
     status=${PIPESTATUS[0]}

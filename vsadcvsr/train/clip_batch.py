@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vsadcvsr.train.data.dataset import Batch, Values
-from vsadcvsr.train.data.device_dataset import DeviceBatch
+from vsadcvsr.train.data.dataset import Batch
+from vsadcvsr.train.data.device_dataset import DeviceBatch, to_device
 from vsadcvsr.train.losses import regression
 from vsadcvsr.train.settings import StageSettings
 from vsadcvsr.train.students import links
@@ -26,21 +26,13 @@ class ClipBatch:
     @classmethod
     def from_batch(cls, batch: Batch | DeviceBatch, device: torch.device, teacher_share: float = 1.0) -> ClipBatch:
         """The batch, with a target of which `teacher_share` is the teacher's and the rest the truth."""
-        truth, low = (_moved(values, device) for values in (batch.truth, batch.low))
+        truth, low = (to_device(values, device) for values in (batch.truth, batch.low))
         target = truth
         if batch.target is not batch.truth:
-            target = torch.lerp(truth, _moved(batch.target, device), teacher_share)
+            target = torch.lerp(truth, to_device(batch.target, device), teacher_share)
         return cls(truth, low, target, links(*batch.low.shape[:2]).to(device))
 
     def regression(self, result: Tensor, stage: StageSettings) -> Tensor:
         """The regression loss of a result (B * T, 3, 4s, 4s)."""
         images = result.float().view(self.target.shape)
         return regression(images, self.target, stage, None if self.target is self.truth else self.truth)
-
-
-def _moved(values: Values | Tensor, device: torch.device) -> Tensor:
-    """Values on a device; a GPU copies them while the host goes on."""
-    tensor = values if isinstance(values, Tensor) else torch.from_numpy(values)
-    if device.type == "cuda" and tensor.device.type == "cpu":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)

@@ -27,8 +27,16 @@ class DeviceBatch:
 
     def take(self, clips: NDArray[np.int64], frames: NDArray[np.int64]) -> Self:
         """Clips of these frames of these clips, both (B', T')."""
-        index = tuple(torch.from_numpy(values).to(self.low.device) for values in (clips, frames))
+        index = tuple(to_device(values, self.low.device) for values in (clips, frames))
         return type(self)(*(values[index] for values in (self.truth, self.low, self.target)))
+
+
+def to_device(values: Tensor | NDArray[np.generic], device: torch.device) -> Tensor:
+    """Values on a device; a GPU copies them while the host goes on."""
+    tensor = values if isinstance(values, Tensor) else torch.from_numpy(values)
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class DeviceDataset:
@@ -48,7 +56,7 @@ class DeviceDataset:
     def batch(self, rng: np.random.Generator, batch: int, *, frames: int, lr_size: int) -> DeviceBatch:
         """Random crops, flipped and transposed. UsageError if the pool's clips are smaller."""
         crops = [self._pool.draw(rng, frames, lr_size) for _ in range(batch)]
-        table = torch.tensor([self._row(crop) for crop in crops]).to(self._device)
+        table = to_device(torch.tensor([self._row(crop) for crop in crops]), self._device)
         clip, first, flips, transposed = table[:, 0], table[:, 1], table[:, 2:5].bool(), table[:, 5].bool()
         corner = self._most_detailed(clip, first, table[:, 6:].view(-1, 3, 2), lr_size)
         scale = self._pool.scale
