@@ -77,7 +77,7 @@ def test_a_run_that_its_limit_ends_goes_on_with_the_same_bits(
 ) -> None:
     whole = TrainingRun(replace(settings, out=tmp_path / "whole"))
     whole.run()
-    monkeypatch.setattr(TimeLimit, "fitted", lambda _, given, *__: given)
+    monkeypatch.setattr(TimeLimit, "fitted", lambda _, settings, *__: settings)
     for _ in range(20):
         run = TrainingRun(replace(settings, minutes=1e-9))  # which allows a step
         run.resume()

@@ -43,7 +43,7 @@ class TrainingRun:
         torch.set_num_threads(settings.threads)
         self.world = World.join(settings.device)
         settings = replace(settings, precision=cpu.precision_of(settings.precision, self.world.device))
-        self.settings = self._given = settings
+        self.settings = self._configured = settings
         self.limit = TimeLimit.of(self.world, settings.minutes)
         self.student = initial_student(settings).to(self.world.device)
         self._weights = dict(self.student.state_dict())
@@ -70,7 +70,7 @@ class TrainingRun:
     def save(self) -> None:
         """Writes the checkpoint atomically. Raises WeightsError on failure, and keeps the last one."""
         checkpoint: dict[str, Any] = {  # Any: torch's own state dictionaries
-            "settings": self._given.as_metadata(),
+            "settings": self._configured.as_metadata(),
             "steps": [stage.steps for stage in self.settings.stages],
             "stage": self.stage_number,
             "done": self.steps_done,
@@ -97,9 +97,9 @@ class TrainingRun:
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             hint = "delete it to start over"
             raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error
-        _check_same_settings(checkpoint["settings"], self._given.as_metadata(), self.settings.out)
+        _check_same_settings(checkpoint["settings"], self._configured.as_metadata(), self.settings.out)
         steps = checkpoint.get("steps")  # checkpoints of earlier versions do not have it
-        self._set_steps(with_steps(self._given, steps) if steps else self._given)
+        self._set_steps(with_steps(self._configured, steps) if steps else self._configured)
         self._is_resumed = True
         if checkpoint["stage"] != self.stage_number:
             self._start_stage(checkpoint["stage"], checkpoint["student"])
@@ -115,7 +115,7 @@ class TrainingRun:
         pool = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
         dataset = on_device(pool, self.world.device)
         if not self._is_resumed:
-            self._set_steps(self.limit.fitted(self._given, self.student, dataset))
+            self._set_steps(self.limit.fitted(self._configured, self.student, dataset))
         start = self.stage_number, self.steps_done
         with TrainingMonitor(self.settings, active=self.world.is_main) as monitor:
             while True:
