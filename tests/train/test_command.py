@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -120,6 +121,13 @@ def test_the_ablation_is_four_settings_of_one_file(tmp_path: Path) -> None:
     }
 
 
+def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Path) -> None:
+    stages = [settings.adversarial for _, settings in runs_in("ablation_pretrained.toml", tmp_path)]
+    dual, single = (stage for stage in stages if stage is not None)
+    assert (dual.heads, single.heads) == ("dual", "single")
+    assert replace(dual, heads="single") == single
+
+
 def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
     runs = []
     for example in ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
@@ -148,7 +156,7 @@ def test_base_comes_of_three_runs_of_regression_and_one_with_discriminators(tmp_
         ("grown.safetensors", 41, 3000, 0, False),
         ("base-1/base.safetensors", 43, 3000, 0, False),
         ("base-2/base.safetensors", 45, 2000, 0, False),
-        ("base-3/base.safetensors", 49, 0, 1200, True),
+        ("base-3/base.safetensors", 50, 0, 750, True),
     ]
 
 
