@@ -35,4 +35,5 @@ class ClipBatch:
     def regression(self, result: Tensor, stage: StageSettings) -> Tensor:
         """The regression loss of a result (B * T, 3, 4s, 4s)."""
         images = result.float().view(self.target.shape)
-        return regression(images, self.target, stage, None if self.target is self.truth else self.truth)
+        truth = None if self.target is self.truth else self.truth
+        return regression(images, self.target, stage, truth, scale=images.shape[-1] // self.low.shape[-1])

@@ -14,6 +14,7 @@ from vsadcvsr.nets.efficientnet import Trunk, feature_distance
 
 _BETA = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
 _WINDOW, _AREA = 7, 8  # pixels
+_PLACES = 8  # of the source, in each direction, over which a pattern of the grid is averaged
 _LEVELS = 3  # of the pyramid: areas of 2x2, 4x4 and 8x8 pixels
 _SSIM_LUMINANCE, _SSIM_CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
 
@@ -31,6 +32,8 @@ class LossWeights(Protocol):
     def structure(self) -> float: ...  # 1 - SSIM
     @property
     def tone(self) -> float: ...  # contrast at large, which structure alone lets drift
+    @property
+    def grid(self) -> float: ...  # patterns that repeat with the source's pixels
 
 
 def smooth_l1(result: Tensor, target: Tensor) -> Tensor:
@@ -66,6 +69,18 @@ def structure(result: Tensor, target: Tensor) -> Tensor:
 def tone(result: Tensor, target: Tensor) -> Tensor:
     """Distance of planes (B, T, H, W) in the means of 8x8 areas, which overlap by half."""
     return smooth_l1(*(F.avg_pool2d(plane, _AREA, stride=_AREA // 2) for plane in (result, target)))
+
+
+def grid(error: Tensor, scale: int) -> Tensor:
+    """How far an error (B, T, H, W) repeats with every pixel of the source, `scale` pixels apart.
+
+    Windows of 8x8 source pixels are averaged for each of the scale x scale places in a source pixel: 0 where all places
+    have one mean. Scenes know nothing of the grid, so what is left there is the network's.
+    """
+    places = F.pixel_unshuffle(error.flatten(0, 1).unsqueeze(1), scale)
+    means = F.avg_pool2d(places, _PLACES, stride=_PLACES // 2)
+    means = means - means.mean(1, keepdim=True)
+    return smooth_l1(means, torch.zeros_like(means))
 
 
 class _RegressionLoss(torch.autograd.Function):
@@ -125,8 +140,10 @@ def _pyramid(error: Tensor, gradient: Tensor, weight: float, levels: int) -> Ten
     return value
 
 
-def regression(result: Tensor, target: Tensor, weights: LossWeights, truth: Tensor | None = None) -> Tensor:
-    """Distance in RGB, and in whatever else has a weight.
+def regression(
+    result: Tensor, target: Tensor, weights: LossWeights, truth: Tensor | None = None, *, scale: int = 4
+) -> Tensor:
+    """Distance in RGB, and in whatever else has a weight, of a student of that scale.
 
     With a truth beside the target, frame-to-frame differences follow the truth: what makes targets frame by frame
     flickers.
@@ -136,6 +153,8 @@ def regression(result: Tensor, target: Tensor, weights: LossWeights, truth: Tens
     if truth is not None and weights.difference and result.shape[1] > 1:
         changes = (temporal_difference(clip) for clip in (result, truth))
         total = total + weights.difference * smooth_l1(*changes)
+    if weights.grid:
+        total = total + weights.grid * grid(luma(result - target), scale)
     rest = [(weight, loss) for weight, loss in ((weights.structure, structure), (weights.tone, tone)) if weight]
     if rest:
         result_luma, target_luma = luma(result), luma(target)

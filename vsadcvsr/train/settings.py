@@ -49,6 +49,8 @@ class StageSettings:
     """Weight of the loss on local structure, 1 - SSIM."""
     tone: float = 0.0
     """Weight of the loss on means of overlapping 8x8 areas of luma."""
+    grid: float = 0.0
+    """Weight of the loss on patterns that repeat with the source's pixels."""
     perceptual: float = 0.0
     """Weight of the distance in EfficientNet-Lite1's features; the loss on RGB has 1."""
     shift: float = 0.0
