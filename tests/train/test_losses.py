@@ -121,21 +121,18 @@ def test_the_enlargement_of_training_is_the_bilinear_one(scale: int) -> None:
     assert torch.allclose(upsample_bilinear(small, scale), plain, atol=1e-6)
 
 
-def test_the_grid_loss_sees_what_repeats_with_the_sources_pixels_and_nothing_else() -> None:
-    dots = torch.zeros(1, 2, 64, 64)
-    dots[..., 1::4, 2::4] = 0.1
-    other = torch.zeros(1, 2, 64, 64)
-    other[..., 1::5, 2::5] = 0.1
-    assert grid(torch.full_like(dots, 0.3), 4) == 0
-    assert grid(dots, 4) > 20 * grid(other, 4)
-    assert grid(dots, 2) > 0.5 * grid(dots, 4)
-    assert grid(dots, 1) == 0
+@pytest.mark.parametrize("period", [4, 8, 16])
+def test_the_grid_loss_sees_what_repeats_on_the_grids_of_a_student_and_no_brightness(period: int) -> None:
+    dots, other = torch.zeros(2, 1, 1, 256, 256)
+    dots[..., 1::period, 2::period] = 0.1
+    other[..., 1 :: period + 1, 2 :: period + 1] = 0.1
+    assert grid(torch.full((1, 2, 64, 64), 0.3), 4) == pytest.approx(0, abs=1e-7)
+    assert grid(dots, 4) > 2 * grid(other, 4)
 
 
 def test_the_grid_loss_follows_the_scale_of_the_student() -> None:
     result, target = torch.zeros(1, 2, 3, 64, 64), torch.zeros(1, 2, 3, 64, 64)
     result[..., ::2, ::2] = 0.1
     plain = regression(result, target, RegressionSettings())
-    losses = [float(regression(result, target, RegressionSettings(grid=1.0), scale=s) - plain) for s in (1, 2, 4)]
-    assert losses[0] == pytest.approx(0, abs=1e-6)
-    assert min(losses[1:]) > 0.01
+    losses = [float(regression(result, target, RegressionSettings(grid=1.0), scale=s) - plain) for s in (2, 4)]
+    assert min(losses) > 0.01

@@ -14,7 +14,7 @@ from vsadcvsr.nets.efficientnet import Trunk, feature_distance
 
 _BETA = 0.005  # in pixel values: below this the loss is quadratic, so that it settles
 _WINDOW, _AREA = 7, 8  # pixels
-_PLACES = 8  # of the source, in each direction, over which a pattern of the grid is averaged
+_GRIDS = ((1, 8), (2, 4), (4, 4))  # of the base, the head and the body: pixels of the source, and areas of a window
 _LEVELS = 3  # of the pyramid: areas of 2x2, 4x4 and 8x8 pixels
 _SSIM_LUMINANCE, _SSIM_CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for a range of 1
 
@@ -33,7 +33,7 @@ class LossWeights(Protocol):
     @property
     def tone(self) -> float: ...  # contrast at large, which structure alone lets drift
     @property
-    def grid(self) -> float: ...  # patterns that repeat with the source's pixels
+    def grid(self) -> float: ...  # patterns that repeat on the student's grids
 
 
 def smooth_l1(result: Tensor, target: Tensor) -> Tensor:
@@ -72,13 +72,20 @@ def tone(result: Tensor, target: Tensor) -> Tensor:
 
 
 def grid(error: Tensor, scale: int) -> Tensor:
-    """How far an error (B, T, H, W) repeats with every pixel of the source, `scale` pixels apart.
+    """How far an error (B, T, H, W) repeats on the grids of a student of that scale, which are of 1, 2 and 4 pixels of
+    the source.
 
-    Windows of 8x8 source pixels are averaged for each of the scale x scale places in a source pixel: 0 where all places
-    have one mean. Scenes know nothing of the grid, so what is left there is the network's.
+    For each place in a grid's area, windows of several areas are averaged: 0 where all places have one mean. Scenes
+    know nothing of the grids, so what is left there is the network's.
     """
-    places = F.pixel_unshuffle(error.flatten(0, 1).unsqueeze(1), scale)
-    means = F.avg_pool2d(places, _PLACES, stride=_PLACES // 2)
+    plane = error.flatten(0, 1).unsqueeze(1)
+    return torch.stack([_repetition(plane, scale * side, window) for side, window in _GRIDS]).sum()
+
+
+def _repetition(plane: Tensor, period: int, window: int) -> Tensor:
+    """How far a plane (N, 1, H, W) repeats after `period` pixels, over windows of so many periods."""
+    places = F.pixel_unshuffle(plane, period)
+    means = F.avg_pool2d(places, window, stride=window // 2)
     means = means - means.mean(1, keepdim=True)
     return smooth_l1(means, torch.zeros_like(means))
 

@@ -15,7 +15,7 @@ from vsadcvsr.spec import check_scale
 DOMAINS = ("pixel", "feature")
 _PATHS = {"pool", "out", "begin", "vae", "half_decoder", "convnext_weights"}
 
-_LEAST_MOVED = 24  # a moved clip is smaller by a student's grid, and its border is not compared
+_LEAST_CROP = 24  # for losses on a student's grid: a moved clip is smaller, and its border is not compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class StageSettings:
     tone: float = 0.0
     """Weight of the loss on means of overlapping 8x8 areas of luma."""
     grid: float = 0.0
-    """Weight of the loss on patterns that repeat with the source's pixels."""
+    """Weight of the loss on patterns that repeat on the student's grids."""
     perceptual: float = 0.0
     """Weight of the distance in EfficientNet-Lite1's features; the loss on RGB has 1."""
     shift: float = 0.0
@@ -68,8 +68,8 @@ class StageSettings:
             raise UsageError.of("optimizer", self.optimizer, "adam, muon")
         if self.crop < 8 or self.crop % 4:
             raise UsageError.of("crop", self.crop, "a multiple of 4, from 8")
-        if self.shift and self.crop < _LEAST_MOVED:
-            raise UsageError.of("crop", self.crop, f"{_LEAST_MOVED} or more with shift")
+        if (self.shift or self.grid) and self.crop < _LEAST_CROP:
+            raise UsageError.of("crop", self.crop, f"{_LEAST_CROP} or more with shift or grid")
         if not 0 < self.decay <= 1:
             raise UsageError.of("decay", self.decay, "above 0, up to 1")
         if self.learning_rate <= 0:
