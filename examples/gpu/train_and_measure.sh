@@ -20,7 +20,7 @@ if [[ -n ${DRY_RUN:-} ]]; then
     device=(--set device=cpu) paper=(--dry-run) bench=(--device cpu --size 64x64 --count 2 --rounds 1)
     stage1=(--set minutes=0 --set regression.steps=2 --set regression.batch=1 --set regression.crop=8)
     stage2=(--set minutes=0 --set adversarial.steps=2 --set adversarial.batch=1 --set adversarial.crop=8
-        --set adversarial.trunk=small --set adversarial.perceptual=0 --set adversarial.shift=0)
+        --set adversarial.trunk=small --set adversarial.perceptual=0 --set adversarial.shift=0 --set adversarial.grid=0)
 fi
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 mkdir -p "$OUT" "$runs"
