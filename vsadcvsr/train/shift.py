@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from vsadcvsr.train.losses import smooth_l1
-from vsadcvsr.train.students import Student, reconstruct
+from vsadcvsr.train.students import Student, links, reconstruct
 
 _MARGIN = 4  # pixels of the source at the border, where the moved clip lacks what the whole one sees
 
@@ -27,9 +27,8 @@ def shift_loss(student: Student, low: Tensor, images: Tensor, rng: np.random.Gen
     top, left = divmod(int(rng.integers(1, multiple**2)), multiple)
     height, width = (side - multiple for side in low.shape[3:])
     moved = low[index, :, :, top : top + height, left : left + width].contiguous(memory_format=torch.channels_last)
-    links = torch.ones(len(moved), device=low.device)
-    links[0] = 0
-    result = reconstruct(student, student.features(moved, links), moved).float()
+    features = student.features(moved, links(1, len(moved)).to(low.device))
+    result = reconstruct(student, features, moved).float()
     target = images[index, ..., scale * top :, scale * left :].detach()
     inner = slice(scale * _MARGIN, scale * (height - _MARGIN)), slice(scale * _MARGIN, scale * (width - _MARGIN))
     return smooth_l1(result[..., *inner], target[..., *inner].float())
