@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HOME"] = str(_HOME)
     os.environ["XDG_CONFIG_HOME"] = str(_FOLDER / "config")  # where VapourSynth notes its Python
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # for tests that import it themselves: it writes there
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - else 15, and tests beside them would hold up those of Ray
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - with 15, other tests hold up those of Ray
     _keep_bytecode()
     if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
         os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -19,7 +19,7 @@ pinned = pytest.mark.requires("cores to choose from")
 
 @pytest.fixture(autouse=True)
 def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks of cores that no training beside these tests holds."""
+    """Locks of cores in a folder of their own: a training on this machine may hold the usual ones."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 

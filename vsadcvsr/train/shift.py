@@ -1,8 +1,8 @@
 """Shift consistency: a clip that begins a few pixels later gives the same images there.
 
 Students work on a grid of several pixels, and each place of it fills a block of the output by weights of its own for
-each pixel. Whatever a discriminator asks for comes cheapest as a pattern that is locked to that grid: a weave, which
-stands still while the scene moves. It is another pattern when the clip is moved against the grid.
+each pixel. Whatever a discriminator asks for comes cheapest as a pattern that is locked to that grid, a checkerboard
+artefact, which stands still while the scene moves. It is another pattern when the clip is moved against the grid.
 """
 
 from __future__ import annotations

@@ -101,13 +101,13 @@ def test_a_pretrained_trunk_passes_gradients_and_its_frozen_part_learns_nothing(
     assert {name.split(".")[1] for name in named} == {"mix", "enter", "inner"}
 
 
-def test_a_pretrained_trunk_sees_a_weave_of_pixels_and_no_brightness() -> None:
+def test_a_pretrained_trunk_sees_a_checkerboard_of_pixels_and_no_brightness() -> None:
     torch.manual_seed(1)
     trunk, grey = PretrainedTrunk(EfficientNetTrunk(), 8).eval(), torch.full((1, 3, 32, 32), 0.5)
-    weave = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).tile(16, 16) * 4 / 255
-    flat, brighter, woven = (trunk.judge_pixels(frames) for frames in (grey, grey + 0.2, grey + weave))
+    checkerboard = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).tile(16, 16) * 4 / 255
+    flat, brighter, marked = (trunk.judge_pixels(frames) for frames in (grey, grey + 0.2, grey + checkerboard))
     assert torch.allclose(flat, brighter, atol=1e-5)
-    assert (woven - flat).abs().max() > 0.05
+    assert (marked - flat).abs().max() > 0.05
 
 
 def test_counts_and_shapes_at_paper_size() -> None:

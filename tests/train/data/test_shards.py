@@ -17,7 +17,7 @@ from vsadcvsr.train.data.build import DatasetPlan, build_shards
 from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.data.device_dataset import DeviceDataset, on_device
 from vsadcvsr.train.data.library import SourceFiles
-from vsadcvsr.train.data.shards import read_shard, shard_numbers, shard_path, write_shard
+from vsadcvsr.train.data.shards import clip_count, read_shard, shard_numbers, shard_path, write_shard
 from vsadcvsr.train.degradations.mix import Mix
 from vsadcvsr.train.teachers.label import teacher_inputs
 
@@ -85,6 +85,14 @@ def test_a_limit_below_one_shard_is_refused(pictures: Path, tmp_path: Path) -> N
         build.main([*arguments, "--mib", "1", "--part", "0/2"])
     with pytest.raises(UsageError, match="frames x size is 16512, allowed: up to 16383 with --compress"):
         build.main([*arguments[:3], "--frames", "129", "--size", "128", "--compress"])
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_clips_of_a_shard_are_counted(tmp_path: Path, *, compressed: bool) -> None:
+    clips = np.zeros((3, 2, 8, 8, 3), np.uint8)
+    write_shard(tmp_path, 0, "low", clips, compressed=compressed)
+    path = shard_path(tmp_path, 0, "low")
+    assert clip_count(path) == len(read_shard(path)) == 3
 
 
 def test_a_damaged_shard_is_named(tmp_path: Path) -> None:

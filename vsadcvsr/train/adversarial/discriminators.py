@@ -62,6 +62,11 @@ class Tail(nn.Module):
         return {name: self.heads[name](x) for name in heads}
 
 
+def _luma_maps(pictures: Tensor) -> Tensor:
+    """The luma (T, 1, h, w) of images (T, 3, h, w)."""
+    return luma(pictures.unsqueeze(0)).transpose(0, 1)
+
+
 class PixelTrunk(nn.Module):
     """The compact family's: images (T, 3, h, w) to (T, width, h/4, w/4), all of it trainable.
 
@@ -76,7 +81,7 @@ class PixelTrunk(nn.Module):
         self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
-        luma_maps = luma(pictures.unsqueeze(0)).squeeze(0).unsqueeze(1)
+        luma_maps = _luma_maps(pictures)
         mean = F.avg_pool2d(luma_maps, _PIXEL_STRIDE)
         rest = F.pixel_unshuffle(luma_maps - F.interpolate(mean, scale_factor=float(_PIXEL_STRIDE)), _PIXEL_STRIDE)
         x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _DETAIL_GAIN], 1)), _LEAKY_SLOPE)
@@ -87,8 +92,8 @@ class PretrainedTrunk(nn.Module):
     """Images (T, 3, h, w) to (T, width, h/4, w/4) by EfficientNet-Lite1, frozen, after Projected GANs (Sauer et al.
     2021): features at 1/4, 1/8 and 1/16 are mixed by trainable 1x1 convolutions.
 
-    Beside them two trainable layers see the luma itself, without its local mean: classification needs no dots of single
-    pixels, so the frozen features hardly tell them, and a student may fill its frames with a weave of them.
+    Two more trainable layers see the luma itself, without its local mean: classification does not depend on single
+    pixels, so the frozen features hardly respond to checkerboard artefacts, which a student then adds to its frames.
     """
 
     def __init__(self, trunk: EfficientNetTrunk, width: int) -> None:
@@ -107,7 +112,7 @@ class PretrainedTrunk(nn.Module):
 
     def judge_pixels(self, pictures: Tensor) -> Tensor:
         """The part of the result that comes of the luma itself, without its local mean: (T, width, h/4, w/4)."""
-        plane = luma(pictures.unsqueeze(0)).transpose(0, 1)
+        plane = _luma_maps(pictures)
         detail = plane - F.avg_pool2d(plane, _FINE_AREA, 1, _FINE_AREA // 2, count_include_pad=False)
         x = F.leaky_relu(self.enter(detail * _FINE_GAIN), _LEAKY_SLOPE)
         result: Tensor = self.inner(x)

@@ -74,6 +74,14 @@ def read_shard(path: Path) -> Pixels:
             return np.stack([_decoded(archive.read(name)) for name in sorted(archive.namelist())])
 
 
+def clip_count(path: Path) -> int:
+    """The number of clips in one file of a shard. Raises MediaError for a damaged file."""
+    if path.suffix == ".npy":
+        return len(read_shard(path))
+    with _named(path), zipfile.ZipFile(path) as archive:
+        return len(archive.namelist())
+
+
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Raises MediaError with the path for an error while a shard is read."""

@@ -21,7 +21,7 @@ from vsadcvsr.extras import needs
 from vsadcvsr.train import options
 
 with needs("train", "a teacher", __name__, options.label_options):
-    from vsadcvsr.train.data.shards import LOW, TRUTH, read_shard, shard_numbers, shard_path, write_shard
+    from vsadcvsr.train.data.shards import LOW, TRUTH, clip_count, read_shard, shard_numbers, shard_path, write_shard
     from vsadcvsr.train.teachers.base import Teacher, TeacherInput, checked_target, teacher_name
 
 _LINE_SECONDS = 10.0  # seconds between lines off a terminal
@@ -45,7 +45,7 @@ def teacher_inputs(folder: Path, number: int) -> list[TeacherInput]:
 
 def label_shards(teacher: Teacher, folder: Path, numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Labels these shards; yields the number of finished clips and of all clips after each."""
-    count = {number: len(read_shard(shard_path(folder, number, LOW))) for number in numbers}
+    count = {number: clip_count(shard_path(folder, number, LOW)) for number in numbers}
     done, total = 0, sum(count.values())
     for number in numbers:
         targets = []
