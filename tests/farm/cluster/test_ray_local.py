@@ -28,6 +28,7 @@ HOME = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RAY_worker_niceness", raising=False)
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
 
 
@@ -87,6 +88,7 @@ def test_nobody_else_can_talk_to_it_it_talks_to_nobody_and_after_ctrl_c_nothing_
         variables = raylet.environ()
         assert variables["RAY_USAGE_STATS_ENABLED"] == "0"
         assert (variables["RAY_AUTH_MODE"], len(variables["RAY_AUTH_TOKEN"])) == ("token", 64)
+        assert {child.nice() for child in raylet.children()} == {psutil.Process(process.pid).nice()}
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 130, Path("said.txt").read_text()
         assert all_end(processes)

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 _NO_USAGE_STATS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+_AS_NICE_AS_WE_ARE = {"RAY_worker_niceness": "0"}
+"""For workers of this machine: they do what was asked for. With Ray's 15 they nearly stand still beside other work."""
 _LOCAL_ONLY = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_prestart_worker_first_driver": "0",
@@ -171,10 +173,8 @@ def _check_reachable(address: str) -> None:
 @contextmanager
 def _environment(local: bool) -> Iterator[None]:
     """The environment that Ray reads when it is imported."""
-    variables: dict[str, str] = {
-        **{name: value for name, value in _QUIET.items() if name not in os.environ},
-        **_NO_USAGE_STATS,
-    }
+    defaults = {**_QUIET, **_AS_NICE_AS_WE_ARE} if local else _QUIET
+    variables = {**_NO_USAGE_STATS, **{name: value for name, value in defaults.items() if name not in os.environ}}
     if local:
         variables |= {**_LOCAL_ONLY, "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     before = {name: os.environ.get(name) for name in variables}
