@@ -25,18 +25,8 @@ _BETAS = (0.9, 0.99)
 _EPSILON = 1e-8
 
 
-def orthogonalised(matrix: Tensor) -> Tensor:
-    """The matrix with all singular values near 1 (within .3), by five matrix polynomials of degree 5."""
-    tall = matrix.shape[0] > matrix.shape[1]
-    result: Tensor = (matrix.T if tall else matrix) / (matrix.norm() + 1e-7)
-    for linear, cubic, quintic in _COEFFICIENTS:
-        square = result @ result.T
-        result = linear * result + torch.addmm(square, square, square, beta=cubic, alpha=quintic) @ result
-    return result.T if tall else result
-
-
-def all_orthogonalised(matrices: Tensor) -> Tensor:
-    """`orthogonalised` of matrices of one shape (N, R, C), in a few large products."""
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """Matrices (N, R, C) with all singular values near 1 (within .3), by five matrix polynomials of degree 5."""
     tall = matrices.shape[1] > matrices.shape[2]
     result: Tensor = (matrices.mT if tall else matrices) / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for linear, cubic, quintic in _COEFFICIENTS:
@@ -48,7 +38,7 @@ def all_orthogonalised(matrices: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon for weights of four dimensions, Adam for all others, in one parameter group with one learning rate.
 
-    On a GPU, which needs longer to start a small product than to compute it, layers of one shape are updated together.
+    Layers of one shape are updated together: a GPU needs longer to start a small product than to compute it.
     """
 
     def __init__(self, parameters: ParamsT, lr: float) -> None:
@@ -62,21 +52,19 @@ class Muon(torch.optim.Optimizer):
             for value in group["params"]:
                 if value.grad is None:
                     continue
-                if value.ndim == 4 and value.is_cuda:
+                if value.ndim == 4:
                     alike.setdefault(value.shape, []).append(value)
-                elif value.ndim == 4:
-                    update = self._update(value, value.grad)
-                    self._step_matrix(value, orthogonalised(update), group["lr"])
                 else:
                     self._step_adam(value, value.grad, group["lr"])
             for values in alike.values():
-                self._step_alike(values, group["lr"])
+                self._step_matrices(values, group["lr"])
 
-    def _step_alike(self, values: Sequence[Tensor], lr: float) -> None:
+    def _step_matrices(self, values: Sequence[Tensor], lr: float) -> None:
         """A step of weights of one shape."""
         updates = torch.stack([self._update(value, value.grad) for value in values if value.grad is not None])
-        for value, update in zip(values, all_orthogonalised(updates), strict=True):
-            self._step_matrix(value, update, lr)
+        length = max(updates.shape[1:]) ** 0.5
+        for value, update in zip(values, orthogonalised(updates), strict=True):
+            value.add_(update.reshape(value.shape), alpha=-lr * _SCALE * length)
 
     def _update(self, value: Tensor, gradient: Tensor) -> Tensor:
         """The gradient with momentum, as a matrix."""
@@ -85,10 +73,6 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(value)
         momentum = state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
         return gradient.lerp(momentum, _MOMENTUM).reshape(value.shape[0], -1)
-
-    def _step_matrix(self, value: Tensor, update: Tensor, lr: float) -> None:
-        length = max(update.shape) ** 0.5
-        value.add_(update.reshape(value.shape), alpha=-lr * _SCALE * length)
 
     def _step_adam(self, value: Tensor, gradient: Tensor, lr: float) -> None:
         state = self.state[value]
