@@ -10,8 +10,7 @@ import pytest
 
 from vsadcvsr.evaluate.methods import downscale, open_model, resizers
 from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma
-from vsadcvsr.evaluate.metrics.temporal import warping_errors
-from vsadcvsr.optical_flow import paths_of
+from vsadcvsr.evaluate.metrics.temporal import paths_of, warping_errors
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import read_frames
 

@@ -68,7 +68,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     "wrong",
     [
         {"steps": -1}, {"crop": 10}, {"shift": 1.0, "crop": 20}, {"grid": 1.0, "crop": 8}, {"decay": 0},
-        {"warp": 1.0, "crop": 24}, {"accumulate": 3}, {"batch": 0}, {"learning_rate": 0}, {"optimizer": "sgd"},
+        {"accumulate": 3}, {"batch": 0}, {"learning_rate": 0}, {"optimizer": "sgd"},
     ],
 )  # fmt: skip
 def test_stages_that_contradict_are_refused(wrong: dict[str, Any]) -> None:

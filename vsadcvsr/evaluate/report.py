@@ -14,8 +14,7 @@ from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.datasets import Protocol
 from vsadcvsr.evaluate.metrics.fidelity import CROP
 from vsadcvsr.evaluate.metrics.registry import COLUMNS, RAFT_VARIANTS, MetricSet
-from vsadcvsr.evaluate.metrics.temporal import VARIANTS, ClipWithFlow, Variant
-from vsadcvsr.optical_flow import FlowNet
+from vsadcvsr.evaluate.metrics.temporal import VARIANTS, ClipWithFlow, FlowNet, Variant
 from vsadcvsr.spec import Array
 
 TRUTH = "ground truth"

@@ -8,8 +8,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from vsadcvsr.errors import UsageError
 from vsadcvsr.train import cpu
 from vsadcvsr.train.loop import TrainingRun
@@ -88,14 +86,13 @@ def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]
     if data and run.world.is_main:
         _build_dataset(settings, data, exclude)
     run.world.barrier()
-    cv2.setNumThreads(1)  # the flow of the warping loss depends on their number
     with cpu.alone(settings.threads) if run.world.device.type == "cpu" else nullcontext():
         run.run()
     return publish(run, settings.out) if run.world.is_main else []
 
 
 def _build_dataset(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]) -> None:
-    from vsadcvsr.train.data import build  # decoders, which a run with a pool does without
+    from vsadcvsr.train.data import build  # decoders and OpenCV, which a run with a pool does without
 
     stages = settings.stages
     fewest, most = _SAMPLES

@@ -15,9 +15,7 @@ from vsadcvsr.spec import check_scale
 DOMAINS = ("pixel", "feature")
 _PATHS = {"pool", "out", "begin", "vae", "half_decoder", "convnext_weights"}
 
-_LEAST_CROPS = {"shift": 24, "grid": 24, "warp": 32}
-"""Pixels. A moved clip is smaller, and its border is not compared; windows of the grids' areas must fit; OpenCV's flow
-takes no smaller pictures, and at x1 a crop is a picture."""
+_LEAST_CROP = 24  # for losses on a student's grid: a moved clip is smaller, and its border is not compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +55,6 @@ class StageSettings:
     """Weight of the distance in EfficientNet-Lite1's features; the loss on RGB has 1."""
     shift: float = 0.0
     """Weight of the distance of a clip's images from those of the clip moved by a few pixels."""
-    warp: float = 0.0
-    """Weight of the loss on how the error changes along the motion of the truth."""
 
     def __post_init__(self) -> None:
         for name in ("batch", "accumulate", "frames"):
@@ -70,18 +66,14 @@ class StageSettings:
             raise UsageError.of("accumulate", self.accumulate, f"a divisor of the batch, {self.batch}")
         if self.optimizer not in {"adam", "muon"}:
             raise UsageError.of("optimizer", self.optimizer, "adam, muon")
+        if self.crop < 8 or self.crop % 4:
+            raise UsageError.of("crop", self.crop, "a multiple of 4, from 8")
+        if (self.shift or self.grid) and self.crop < _LEAST_CROP:
+            raise UsageError.of("crop", self.crop, f"{_LEAST_CROP} or more with shift or grid")
         if not 0 < self.decay <= 1:
             raise UsageError.of("decay", self.decay, "above 0, up to 1")
         if self.learning_rate <= 0:
             raise UsageError.of("learning_rate", self.learning_rate, "above 0")
-        self._check_crop()
-
-    def _check_crop(self) -> None:
-        if self.crop < 8 or self.crop % 4:
-            raise UsageError.of("crop", self.crop, "a multiple of 4, from 8")
-        for name, least in _LEAST_CROPS.items():
-            if getattr(self, name) and self.crop < least:
-                raise UsageError.of("crop", self.crop, f"{least} or more with {name}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,6 @@ from vsadcvsr.train.schedule import rate
 from vsadcvsr.train.settings import StageSettings, TrainSettings
 from vsadcvsr.train.shift import shift_loss
 from vsadcvsr.train.students import Student
-from vsadcvsr.train.warping import warping_loss
 
 type Scalars = dict[str, float]
 type Samples = Mapping[str, list[AnyBatch]]
@@ -110,10 +109,9 @@ class StageBase[S: StageSettings]:
 
     def regression(self, clips: ClipBatch, images: Tensor, corner: tuple[int, int]) -> Tensor:
         """The regression loss of images (B * T, 3, sH, sW); features are compared from `corner` on."""
-        loss, result = clips.regression(images, self.stage), images.float().view(clips.target.shape)
-        if self.stage.warp:
-            loss = loss + self.stage.warp * warping_loss(result, clips.truth)
+        loss = clips.regression(images, self.stage)
         if self.trunk is not None:
+            result = images.float().view(clips.target.shape)
             loss = loss + self.stage.perceptual * perceptual(result, clips.target, self.trunk, corner)
         return loss
 

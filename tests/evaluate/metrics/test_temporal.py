@@ -7,18 +7,34 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.sliding import HEIGHT, WIDTH, sliding
 from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.metrics.temporal import (
+    DIS,
     VARIANTS,
     ClipWithFlow,
+    Flow,
+    FlowNet,
+    Path,
     downscale_bilinear,
     flicker,
+    paths_of,
+    visible,
+    warp,
     warping_by_variant,
     warping_errors,
 )
-from vsadcvsr.optical_flow import DIS, Flow, FlowNet, Path, paths_of
 from vsadcvsr.spec import Array
+
+HEIGHT, WIDTH = 72, 96
+
+
+def sliding(count: int, step: int) -> list[Array]:
+    """A soft texture that moves `step` pixels to the left from frame to frame."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:HEIGHT, : WIDTH + count * step].astype(np.float64)
+    texture = sum(np.sin(rows * rng.uniform(-0.5, 0.5) + columns * rng.uniform(-0.5, 0.5)) for _ in range(12))
+    plane = 0.5 + 0.04 * np.asarray(texture, dtype=np.float32)
+    return [np.repeat(plane[None, :, index * step : index * step + WIDTH], 3, axis=0) for index in range(count)]
 
 
 def still(count: int) -> list[Path]:
@@ -33,6 +49,13 @@ def warping_error(frames: list[Array], paths: Sequence[Path]) -> float:
 def test_a_still_clip_has_no_error() -> None:
     frames = sliding(1, 0) * 3
     assert warping_error(frames, paths_of(frames)) == pytest.approx(0, abs=1e-6)
+
+
+def test_the_flow_of_a_slide_is_the_slide() -> None:
+    path = paths_of(sliding(2, 3))[0]
+    assert np.median(path.flow[..., 0]) == pytest.approx(-3, abs=0.1)
+    assert np.median(path.flow[..., 1]) == pytest.approx(0, abs=0.1)
+    assert path.visible[20:-20, 20:-20].mean() > 0.9
 
 
 def test_a_slide_along_its_own_path_is_nearly_free_and_along_none_is_not() -> None:
@@ -52,6 +75,28 @@ def test_hidden_pixels_do_not_count() -> None:
     shown[:10] = False
     assert warping_error(frames, [Path(still(1)[0].flow, shown)]) == 0
     assert warping_error(frames, still(1)) > 0
+
+
+def test_flows_that_disagree_are_occlusions() -> None:
+    forward = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    forward[..., 0] = 2
+    assert visible(forward, -forward)[5:-5, 5:-5].all()
+    assert not visible(forward, forward)[5:-5, 5:-5].any()
+
+
+def test_an_edge_of_the_flow_is_not_trusted() -> None:
+    forward = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    forward[:, WIDTH // 2 :, 0] = 0.5
+    seen = visible(forward, -forward)
+    assert not seen[10, WIDTH // 2]
+    assert seen[10, 10]
+
+
+def test_warping_fetches_from_where_the_flow_points() -> None:
+    picture = np.arange(HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH, 1)
+    flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    flow[..., 0], flow[..., 1] = 2, 1
+    assert warp(picture, flow).reshape(HEIGHT, WIDTH)[5, 7] == picture[6, 9, 0]
 
 
 def test_a_single_frame_is_steady() -> None:

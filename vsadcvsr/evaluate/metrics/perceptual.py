@@ -25,8 +25,8 @@ import torch
 
 from vsadcvsr.environment import NO_TELEMETRY, variables
 from vsadcvsr.errors import BackendError, WeightsError
+from vsadcvsr.evaluate.metrics.temporal import Flow, FlowNet
 from vsadcvsr.nets.efficientnet import feature_distance, trunk
-from vsadcvsr.optical_flow import Flow, FlowNet
 from vsadcvsr.spec import Array
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

@@ -14,9 +14,8 @@ from vsadcvsr.evaluate.metrics import ssimulacra2_xpsnr, vmaf
 from vsadcvsr.evaluate.metrics.detail import detail, sharpness
 from vsadcvsr.evaluate.metrics.fidelity import fidelity, luma_fidelity, ms_ssim, scales_of
 from vsadcvsr.evaluate.metrics.ssimulacra2_xpsnr import Scores
-from vsadcvsr.evaluate.metrics.temporal import VARIANTS, ClipWithFlow, flicker, warping_by_variant
+from vsadcvsr.evaluate.metrics.temporal import DIS, VARIANTS, ClipWithFlow, FlowNet, flicker, warping_by_variant
 from vsadcvsr.extras import needs
-from vsadcvsr.optical_flow import DIS, FlowNet
 from vsadcvsr.spec import Array
 
 if TYPE_CHECKING:

@@ -17,18 +17,38 @@ dark. Compare only within one implementation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vsadcvsr.errors import FormatError
-from vsadcvsr.optical_flow import FlowNet, Path, gray, paths_of, warp
 from vsadcvsr.spec import Array
 
 UNIT = 1e3
+
+type Flow = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FlowNet:
+    """An optical flow estimator: `between(first, second)` is (H, W, 2) in pixels (x, y), from the first frame to the
+    second.
+    """
+
+    name: str
+    between: Callable[[Array, Array], Flow]
+
+
+@dataclass(frozen=True)
+class Path:
+    """From one frame to the next: `flow` (H, W, 2) in pixels (x, y), and where it can be trusted, `visible` (H, W)."""
+
+    flow: Flow
+    visible: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -65,6 +85,44 @@ class ClipWithFlow:
         return self._paths[key]
 
 
+def dis(first: Array, second: Array) -> Flow:
+    """OpenCV's DIS flow with the medium preset, on 8-bit gray."""
+    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    # None is what OpenCV wants for "no flow to begin with"; its type stubs leave it out
+    return np.asarray(finder.calc(_gray(first), _gray(second), None), dtype=np.float32)  # type: ignore[call-overload]
+
+
+DIS = FlowNet("OpenCV DIS (medium)", dis)
+
+
+def paths_of(frames: Sequence[Array], net: FlowNet = DIS) -> tuple[Path, ...]:
+    """The paths between the neighbours of a clip: one fewer than frames."""
+    paths = []
+    for first, second in pairwise(frames):
+        forward, backward = net.between(first, second), net.between(second, first)
+        paths.append(Path(forward, visible(forward, backward)))
+    return tuple(paths)
+
+
+def visible(forward: Flow, backward: Flow) -> NDArray[np.bool_]:
+    """Where a pixel of the first frame is seen in the second, (H, W): Lai et al.'s two conditions."""
+    back = warp(backward, forward)
+    disagreement = _square(forward + back)
+    occluded = disagreement > 0.01 * (_square(forward) + _square(back)) + 0.5
+    across = np.gradient(forward, axis=1)
+    down = np.gradient(forward, axis=0)
+    edge = _square(across) + _square(down) > 0.01 * _square(forward) + 0.002
+    return np.asarray(~(occluded | edge), dtype=np.bool_)
+
+
+def warp(picture: NDArray[np.float32], flow: Flow) -> NDArray[np.float32]:
+    """`picture` (H, W, C) fetched along `flow`, bilinear; beyond the border the nearest pixel."""
+    height, width = flow.shape[:2]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    columns, rows = columns + flow[..., 0], rows + flow[..., 1]
+    return np.asarray(cv2.remap(picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
 def warping_errors(frames: Sequence[Array], paths: Sequence[Path], *, channels: int = 1) -> list[float]:
     """E*warp x 1e3 of every pair along `paths`. Raises FormatError where counts or sizes differ."""
     if len(paths) != max(0, len(frames) - 1):
@@ -89,8 +147,8 @@ def flicker(frames: Iterable[Array]) -> list[float]:
     over pixels. Noise and crawling texture reverse like this, smooth motion seldom does: compare with the value of the
     truth.
     """
-    planes = [gray(frame).astype(np.int16) for frame in frames]
-    steps = [second - first for first, second in pairwise(planes)]
+    gray = [_gray(frame).astype(np.int16) for frame in frames]
+    steps = [second - first for first, second in pairwise(gray)]
     return [
         float(np.mean(np.where((before > 0) != (after > 0), np.minimum(abs(before), abs(after)), 0)))
         for before, after in pairwise(steps)
@@ -113,3 +171,12 @@ def _error(first: Array, second: Array, path: Path) -> float:
     squared_error = ((moved - first.transpose(1, 2, 0)) ** 2).mean(axis=-1)
     seen = int(path.visible.sum())
     return float(squared_error[path.visible].sum(dtype=np.float64)) / seen if seen else 0.0
+
+
+def _square(field: Flow) -> NDArray[np.float32]:
+    return np.asarray((field * field).sum(axis=-1), dtype=np.float32)
+
+
+def _gray(frame: Array) -> NDArray[np.uint8]:
+    pixels = np.ascontiguousarray(frame.transpose(1, 2, 0))
+    return np.asarray(np.rint(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).clip(0, 1) * 255), dtype=np.uint8)
