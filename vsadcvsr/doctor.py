@@ -145,7 +145,7 @@ def _other_networks() -> Finding:
 
 def _steady() -> Finding:
     """Whether OpenCV is there, for `steady`."""
-    what = "less flicker of image networks"
+    what = "less flicker of what moves"
     return _package("steady", "cv2", f"{what} by ", f"{what} needs OpenCV: {install('steady')}")
 
 

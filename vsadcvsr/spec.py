@@ -34,8 +34,6 @@ class ModelSpec:
     name: str
     lookahead: int
     """Frames after frame n that output n depends on, and as many before it: one per temporal convolution."""
-    pipelined: int = 0
-    """Frames of the lookahead by which a device is late: no output depends on them."""
     scale: int = 4
     """Height and width of the output in those of the input, one of `SCALES`."""
     multiple: int = 2
@@ -65,11 +63,6 @@ class ModelSpec:
             raise UsageError.of("minimum", self.minimum, "1 or more")
         if self.reach is not None and self.reach < 0:
             raise UsageError.of("reach", self.reach, "0 or more, or None")
-
-    @property
-    def is_temporal(self) -> bool:
-        """Whether outputs depend on other frames than their own."""
-        return self.lookahead > self.pipelined
 
     def padded(self, height: int, width: int) -> tuple[int, int]:
         """The smallest (height, width) that hold the given one, are not under the least, and divide by `multiple`."""

@@ -1,11 +1,12 @@
-"""Stabilization of image networks: a mean of the outputs of neighbouring frames, aligned by the motion of the source.
+"""Stabilization: a mean of the outputs of neighbouring frames, aligned by the motion of the source.
 
-An image network sees one frame at a time, so it draws the same thing a little differently in each. Here the outputs of
-`RADIUS` frames before and after are warped onto the middle one and averaged with it. The motion is the optical flow
-between *source* frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse
-Search, 2016), and a neighbour's weight falls where its source frame, warped alike, differs from the middle one. The
-mean then gets back the sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame
-is the same in whatever order frames are computed.
+An image network sees one frame at a time, so it draws the same thing a little differently in each; so does a video
+network whose convolutions along time stay in one place, where the scene moves. Here the outputs of `RADIUS` frames
+before and after are warped onto the middle one and averaged with it. The motion is the optical flow between *source*
+frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse Search, 2016), and a
+neighbour's weight falls where its source frame, warped alike, differs from the middle one. The mean then gets back the
+sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame is the same in whatever
+order frames are computed.
 
 Every step works on pixels or patches independently of each other: OpenCV's number of threads changes nothing.
 """
@@ -21,9 +22,9 @@ from numpy.typing import NDArray
 
 from vsadcvsr import argument_checks
 from vsadcvsr.color import luma
-from vsadcvsr.errors import BackendError, UsageError
+from vsadcvsr.errors import BackendError
 from vsadcvsr.extras import needs
-from vsadcvsr.spec import Array, ModelSpec
+from vsadcvsr.spec import Array
 
 RADIUS = 2
 """Frames before and after a frame that its result depends on."""
@@ -44,14 +45,11 @@ type Flow = NDArray[np.float32]
 """(H, W, 2) in pixels (x, y), from each pixel of one frame to where it is in another."""
 
 
-def checked(steady: float, spec: ModelSpec) -> float:
-    """`steady`, if it is from 0 to 1 and the model can have it. Raises UsageError, or MissingError without OpenCV."""
+def checked(steady: float) -> float:
+    """`steady`, if it is from 0 to 1. Raises UsageError, or MissingError if it is above 0 and OpenCV is not there."""
     argument_checks.in_range("steady", steady, (0, 1), ALLOWED)
-    if not steady:
-        return 0.0
-    if spec.is_temporal:
-        raise UsageError(f"model {spec.name!r} uses neighbouring frames already; leave steady at 0")
-    opencv_version()
+    if steady:
+        opencv_version()
     return float(steady)
 
 

@@ -20,7 +20,7 @@ from vsadcvsr.output import NetworkOutput
 from vsadcvsr.spec import SCALES, Array, ModelSpec
 from vsadcvsr.steady import RADIUS, Stabilizer
 
-SCALED = "nearest-scales"
+SCALED, TEMPORAL = "nearest-scales", "nearest-temporal"
 
 
 def texture(height: int, width: int, seed: int = 0) -> Array:
@@ -54,14 +54,15 @@ def sources(pictures: list[Array], cuts: set[int]) -> list[InputFrame]:
     st.sets(st.integers(0, 8)),
     st.lists(st.integers(0, 8), max_size=12),
     st.tuples(st.integers(1, 20), st.integers(1, 20)),
-    st.sampled_from(SCALES),
+    st.sampled_from([*((SCALED, scale) for scale in SCALES), (TEMPORAL, 4)]),
 )
 def test_any_order_gives_the_pictures_of_each_scene_alone(
-    count: int, cuts: set[int], order: list[int], size: tuple[int, int], scale: int
+    count: int, cuts: set[int], order: list[int], size: tuple[int, int], model: tuple[str, int]
 ) -> None:
     frames = sources(pan(count, size, 1), cuts)
     borders = [0, *(n for n in sorted(cuts) if 0 < n < count), count]
-    engine = Engine.open(SCALED, scale=scale, steady=1)
+    name, scale = model
+    engine = Engine.open(name, scale=scale, steady=1)
     expected = [picture for first, end in pairwise(borders) for picture in engine.stream(frames[first:end])]
     for picture, wanted in zip(engine.stream(frames), expected, strict=True):
         np.testing.assert_array_equal(picture, wanted)
@@ -70,13 +71,15 @@ def test_any_order_gives_the_pictures_of_each_scene_alone(
             np.testing.assert_array_equal(engine.render(n, lambda i: fetch_from(frames, i)), expected[n])
 
 
-def test_a_part_with_its_context_gives_the_pictures_of_the_whole() -> None:
-    frames = sources(pan(10, (24, 32), 2), set())
-    engine = Engine.open("nearest", steady=0.7)
-    assert engine.lookahead == RADIUS
+@pytest.mark.parametrize("model", ["nearest", TEMPORAL])
+def test_a_part_with_its_context_gives_the_pictures_of_the_whole(model: str) -> None:
+    frames = sources(pan(14, (24, 32), 2), set())
+    engine = Engine.open(model, steady=0.7)
+    context = engine.lookahead
+    assert context == engine.spec.lookahead + RADIUS
     whole = list(engine.stream(frames))
-    part = list(engine.stream(frames[4 - RADIUS : 6 + RADIUS]))
-    for picture, wanted in zip(part[RADIUS:-RADIUS], whole[4:6], strict=True):
+    part = list(engine.stream(frames[6 - context : 8 + context]))
+    for picture, wanted in zip(part[context:-context], whole[6:8], strict=True):
         np.testing.assert_array_equal(picture, wanted)
 
 
@@ -147,7 +150,7 @@ def test_half_of_it_is_half_way() -> None:
 class Late:
     """`nearest`, whose output comes a frame late, as that of a GPU does."""
 
-    spec = ModelSpec(name="late", lookahead=1, pipelined=1, multiple=1)
+    spec = ModelSpec(name="late", lookahead=1, multiple=1)
     label = "late"
 
     def __init__(self) -> None:
@@ -174,12 +177,6 @@ def test_a_device_that_is_late_gives_the_same_pictures() -> None:
     for late, plain in zip(engine.stream(frames), Engine.open("nearest", steady=1).stream(frames), strict=True):
         np.testing.assert_array_equal(late, plain)
     assert backend.steps == len(frames) + 1, "the network does not run on the blanks after the end"
-
-
-def test_a_model_with_neighbouring_frames_of_its_own_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^model 'nearest-temporal' uses neighbouring frames already; leave steady"):
-        Engine.open("nearest-temporal", steady=0.5)
-    Engine.open("nearest-temporal", steady=0)
 
 
 @pytest.mark.parametrize("amount", [-0.1, 1.5, float("nan")])

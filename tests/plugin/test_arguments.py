@@ -36,7 +36,6 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
         "model 'nearest' has no restoring weights; leave denoise at 0",
     ),
     "steady": ({"steady": 1.5}, r"steady is 1.5, allowed: 0 \(each frame alone\) to 1"),
-    "steady of a temporal model": ({"steady": 0.5, "model": "fast"}, "model 'fast' uses neighbouring frames already"),
     "strength": ({"strength": 1.5}, "strength is 1.5, allowed"),
     "precision": ({"precision": "fp8"}, "precision is 'fp8', allowed"),
     "backend": ({"backend": "tensorflow"}, "backend is 'tensorflow', allowed"),

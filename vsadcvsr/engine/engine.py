@@ -103,7 +103,7 @@ class Engine:
 
         `scale` picks one of a model's networks, see `load`; what the engine makes has the scale of that network.
         `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `steady`, 0 to 1,
-        averages the outputs of image networks along motion, see `vsadcvsr.steady`. `strength` is 0 to 1.
+        averages outputs along motion, see `vsadcvsr.steady`. `strength` is 0 to 1.
         `num_streams` is how many frames an image network computes at once, `backend_options` the options of the
         backend's library, `key=value&key=value`. `capacity` is the number of finished frames that `render` keeps; by
         default what fits into 256 MiB, 4 to 32, and `num_streams` of an image network.
@@ -119,7 +119,7 @@ class Engine:
         options = EngineOptions(
             tiles=tiling.TileOptions.checked(loaded.spec, tile, tile_pad),
             threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,
-            steady=stabilization.checked(steady, loaded.spec),
+            steady=stabilization.checked(steady),
             strength=strength,
             color_fix=loaded.spec.color_fix if color_fix is None else color_fix,
             capacity=capacity,

@@ -50,6 +50,7 @@ CASES = {
     "denoise": Case({"model": "own.onnx", "device": "cpu"}, {"denoise": 0.5}),
     "steady": Case({"model": "nearest"}, {"steady": 1}),
     "half steady": Case({"model": "nearest"}, {"steady": 0.5}),
+    "steady video network": Case({"model": "own.onnx", "device": "cpu"}, {"steady": 0.5}),
 }
 
 
@@ -159,7 +160,6 @@ def test_a_worker_with_another_opencv_is_refused(
         ("nearest:denoise=.5", "model 'nearest' has no restoring weights; leave denoise at 0"),
         ("own.onnx:denoise=7", "denoise is 7.0, allowed: 0 (faithful) to 1 (restoring)"),
         ("own.onnx:denoise=much", "denoise is 'much', allowed: <float>"),
-        ("nearest-temporal:steady=.5", "model 'nearest-temporal' uses neighbouring frames already; leave steady at 0"),
         ("nearest:steady=7", "steady is 7.0, allowed: 0 (each frame alone) to 1 (the mean along motion)"),
         ("nearest:steady=much", "steady is 'much', allowed: <float>"),
     ],

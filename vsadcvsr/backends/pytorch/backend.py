@@ -100,11 +100,7 @@ class TorchBackend:
         return backend
 
     def _setup(self, net: Network, device: torch.device, precision: str, options: TorchOptions) -> None:
-        self.spec = replace(
-            net.spec,
-            lookahead=net.spec.lookahead + options.pipelined_output,
-            pipelined=int(options.pipelined_output),
-        )
+        self.spec = replace(net.spec, lookahead=net.spec.lookahead + options.pipelined_output)
         self.label = f"torch/{device.type}/{precision}"
         self._device, self._dtype, self._options = device, _DTYPES[precision], options
         self.planar_output = options.planar_output
