@@ -299,6 +299,20 @@ def test_each_stage_learns_to_move_with_its_input(settings: TrainSettings, tmp_p
     assert not equal(*weights)
 
 
+def test_what_discriminators_do_not_see_changes_what_is_learned(settings: TrainSettings) -> None:
+    weights = []
+    for comb in (False, True):
+        assert settings.adversarial
+        stage = replace(settings.adversarial, comb=comb, domains=("pixel",), steps=2)
+        out = settings.out / str(comb)
+        run = TrainingRun(
+            replace(settings, out=out, regression=replace(settings.regression, steps=0), adversarial=stage)
+        )
+        run.run()
+        weights.append(run.student.state_dict())
+    assert not equal(*weights)
+
+
 def test_a_pretrained_trunk_judges_and_stays_as_it_is(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = Trunk()

@@ -123,6 +123,8 @@ class AdversarialSettings(StageSettings):
     """Learning rate of the discriminators."""
     noise: float = 0.016
     """Standard deviation of the instance noise on images."""
+    comb: bool = False
+    """Hide from discriminators what repeats on the grid of the student's head."""
     encoder_steps: int = 500
     """Steps of pretraining of the encoder of feature targets."""
     vae: Path | None = None

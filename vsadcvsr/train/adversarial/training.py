@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.train.adversarial.comb import without_repetition
 from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, inversion_loss
 from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
 from vsadcvsr.train.adversarial.samples import KINDS, REFERENCE_KINDS, STUDENT, SampleKind
@@ -84,37 +85,43 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         self._noise.manual_seed(hash((self.settings.seed, step, self.world.rank)))
         self._trunk_corner = self.trunk_corner(step, self.world.rank)
         self.optimiser.zero_grad(set_to_none=True)
-        outputs: dict[str, Tensor] = {}
+        judged: dict[str, Tensor] = {}
         for part, batch in zip(self.parts(), draws[STUDENT.name], strict=True):
             clips = self.clips(batch)
-            features, outputs, losses = self._forward(clips)
+            features, images, judged, losses = self._forward(clips)
             check_finite(step, losses)
-            self._backward_student(features, outputs["pixel"], losses)
-            self.backward_shift(clips, outputs["pixel"], step, part)
+            self._backward_student(features, images, losses)
+            self.backward_shift(clips, images, step, part)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
         if self.discriminator_optimiser is not None:
-            scalars |= self._train_discriminators(
-                step, draws, {name: value.detach() for name, value in outputs.items()}
-            )
+            scalars |= self._train_discriminators(step, draws, {name: value.detach() for name, value in judged.items()})
         self.update(step)
         return scalars
 
-    def _forward(self, clips: ClipBatch) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-        """The student's features, the discriminators' inputs in both domains, and the losses: `regression`,
-        `feature_loss`, and those of the domains.
+    def _forward(self, clips: ClipBatch) -> tuple[Tensor, Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """The student's features and images, what discriminators see of them in both domains, and the losses:
+        `regression`, `feature_loss`, and those of the domains.
         """
         low, target = flattened(clips.low), clips.target.flatten(0, 1)
         with self.cast():
             features = self.student.features(low, clips.links)
             images = reconstruct(self.student, features, low)
-            outputs = {"pixel": images, "feature": self.encoder.discriminator_features(features, images, low)}
+            judged = {
+                "pixel": self._judged_images(images, clips),
+                "feature": self.encoder.discriminator_features(features, images, low),
+            }
             losses = {"feature_loss": self.encoder.distance(features, self.encoder(target, low))}
             for name, discriminator in self.discriminators.items():
-                logits_by_head = discriminator(self._discriminator_input(name, outputs[name]), clips.links).values()
+                logits_by_head = discriminator(self._discriminator_input(name, judged[name]), clips.links).values()
                 losses[name] = torch.stack([adversarial_loss(logits, +1) for logits in logits_by_head]).sum()
         losses["regression"] = self.regression(clips, images, self._trunk_corner)
-        return features, outputs, losses
+        return features, images, judged, losses
+
+    def _judged_images(self, images: Tensor, clips: ClipBatch) -> Tensor:
+        if not self.stage.comb:
+            return images
+        return without_repetition(images.float(), clips.truth.flatten(0, 1), 2 * self.student.spec.scale)
 
     def _discriminator_input(self, domain: str, clips: Tensor) -> Tensor:
         """Clips as a discriminator sees them: features divided by their scale, images with instance noise (Sonderby et
@@ -156,14 +163,14 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
             for value in group["params"]:
                 value.requires_grad_(not frozen)
 
-    def _train_discriminators(self, step: int, draws: Samples, outputs: Mapping[str, Tensor]) -> Scalars:
+    def _train_discriminators(self, step: int, draws: Samples, judged: Mapping[str, Tensor]) -> Scalars:
         assert self.discriminator_optimiser is not None
         self._freeze_discriminators(frozen=False)
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         scalars: Scalars = {}
         frames = self.stage.frames
         for kind in KINDS:
-            clips, clip_links = self._discriminator_clips(kind, draws, outputs)
+            clips, clip_links = self._discriminator_clips(kind, draws, judged)
             count = min(len(clip_links) // frames, self.stage.clips) * frames
             for domain, discriminator in self.discriminators.items():
                 labels = {head: _label(kind, head) for head in discriminator.tail.heads if _label(kind, head)}
@@ -189,13 +196,13 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         return scalars
 
     def _discriminator_clips(
-        self, kind: SampleKind, draws: Samples, outputs: Mapping[str, Tensor]
+        self, kind: SampleKind, draws: Samples, judged: Mapping[str, Tensor]
     ) -> tuple[Mapping[str, Tensor], Tensor]:
         """Clips of a kind in each domain, end to end, and their links."""
         if kind is STUDENT:
             frames = self.stage.frames
-            count = len(outputs["pixel"]) // frames
-            return outputs, links(count, frames).to(self.device)
+            count = len(judged["pixel"]) // frames
+            return judged, links(count, frames).to(self.device)
         clips = ClipBatch.from_batch(draws[kind.name][0], self.device)
         truth = clips.truth.flatten(0, 1)
         with torch.no_grad(), self.cast():
