@@ -2,7 +2,8 @@
 
 An image network sees one frame at a time, so it draws the same thing a little differently in each; so does a video
 network whose convolutions along time stay in one place, where the scene moves. Here the outputs of `RADIUS` frames
-before and after are warped onto the middle one and averaged with it. The motion is the optical flow between *source*
+before and after are warped onto the middle one and averaged with it: their luma, which has the detail, and their colour
+at the size of the source. The motion is the optical flow between *source*
 frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse Search, 2016), and a
 neighbour's weight falls where its source frame, warped alike, differs from the middle one. The mean then gets back the
 sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame is the same in whatever
@@ -14,7 +15,8 @@ Every step works on pixels or patches independently of each other: OpenCV's numb
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -70,12 +72,33 @@ class _Frame:
     """(3, sH, sW) of scale s, 0 to 1."""
     linked: bool
     """Whether it continues the frame before it."""
+    _flows: dict[int, Flow] = field(default_factory=dict)
 
     @cached_property
     def gray(self) -> NDArray[np.uint8]:
         """The luma (H, W) of the source frame, in 8 bits."""
         rounded: NDArray[np.uint8] = np.rint(np.clip(luma(self.source), 0, 1) * np.float32(255)).astype(np.uint8)
         return rounded
+
+    @cached_property
+    def luma(self) -> Array:
+        """The luma (sH, sW) of the output."""
+        return luma(self.output)
+
+    @cached_property
+    def color(self) -> Array:
+        """What the output's channels have beyond its luma, averaged down to the source's size: (3, H, W)."""
+        import cv2
+
+        size = self.source.shape[2], self.source.shape[1]
+        planes = [cv2.resize(plane - self.luma, size, interpolation=cv2.INTER_AREA) for plane in self.output]
+        return np.asarray(planes, dtype=np.float32)
+
+    def flow(self, neighbour: _Frame, step: int) -> Flow:
+        """The motion to the next frame (step 1) or the one before (-1), computed once."""
+        if step not in self._flows:
+            self._flows[step] = optical_flow(self.gray, neighbour.gray)
+        return self._flows[step]
 
 
 class Stabilizer:
@@ -114,67 +137,75 @@ class Stabilizer:
         """The stabilized output of the middle frame: (3, sH, sW). Raises MemoryError or BackendError."""
         import cv2
 
-        middle = self._middle()
+        middle, amount = self._middle(), np.float32(self._amount)
         try:
-            mean = _sharpened(_mean(middle, self._neighbours()), middle.output)
+            mean, color = _mean(middle, self._neighbours())
+            change = amount * (_sharpened(mean, middle.luma) - middle.luma)
+            color_change = amount * (color - middle.color)
+            result = np.stack([
+                plane + change + cv2.resize(small, change.shape[::-1])
+                for plane, small in zip(middle.output, color_change, strict=True)
+            ])  # fmt: skip
         except cv2.error as error:
             if error.code == _NO_MEMORY:
                 raise MemoryError from error
             raise BackendError(f"steady failed on frames of {middle.output.shape}: {error.err}") from error
-        return mean if self._amount == 1 else middle.output + np.float32(self._amount) * (mean - middle.output)
+        return np.clip(result, 0, 1, out=result)
 
     def _middle(self) -> _Frame:
         middle = self._window[RADIUS]
         assert middle is not None, "a result is for a frame of the clip"
         return middle
 
-    def _neighbours(self) -> list[_Frame]:
-        """The other frames of the middle one's scene."""
-        frames, neighbours = self._window, list[_Frame]()
-        for index in range(RADIUS, 0, -1):
-            after, before = frames[index], frames[index - 1]
-            if after is None or before is None or not after.linked:
-                break
-            neighbours.append(before)
-        for index in range(RADIUS + 1, len(frames)):
-            after = frames[index]
-            if after is None or not after.linked:
-                break
-            neighbours.append(after)
-        return neighbours
+    def _neighbours(self) -> Iterator[tuple[_Frame, Flow]]:
+        """The other frames of the middle one's scene, with the motion to them."""
+        frames, middle = self._window, self._middle()
+        for step in (-1, 1):
+            last, flow = middle, None
+            for index in range(1, RADIUS + 1):
+                frame = frames[RADIUS + step * index]
+                if frame is None or not (frame if step == 1 else last).linked:
+                    break
+                own = last.flow(frame, step)
+                flow = own if flow is None else _chained(flow, own)
+                last = frame
+                yield frame, flow
 
 
-def _mean(middle: _Frame, neighbours: list[_Frame]) -> Array:
-    """The weighted mean of outputs, warped onto the middle one."""
+def _mean(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Array, Array]:
+    """The weighted means of luma (sH, sW), and of color (3, H, W), warped onto the middle frame."""
     import cv2
 
-    total, (height, width) = middle.output.copy(), middle.output.shape[1:]
-    weights = np.ones((height, width), np.float32)
-    for neighbour in neighbours:
-        flow = optical_flow(middle.gray, neighbour.gray)
-        weight = cv2.resize(_agreement(middle.source, neighbour.source, flow), (width, height))
+    mean, color = middle.luma.copy(), middle.color.copy()
+    height, width = mean.shape
+    weights, small_weights = np.ones_like(mean), np.ones_like(color[0])
+    for neighbour, flow in neighbours:
+        small_maps = _maps(flow)
+        small_weight = _agreement(middle.source, neighbour.source, small_maps)
+        small_weights += small_weight
+        color += [_remapped(plane, small_maps, cv2.INTER_LINEAR) * small_weight for plane in neighbour.color]
+        weight = cv2.resize(small_weight, (width, height))
         weights += weight
-        maps = _maps(_enlarged(flow, height, width))
-        for channel, plane in enumerate(neighbour.output):
-            warped = _remapped(plane, maps, cv2.INTER_CUBIC)
-            warped *= weight
-            total[channel] += warped
-    total /= weights
-    return total
+        warped = _remapped(neighbour.luma, _maps(_enlarged(flow, height, width)), cv2.INTER_CUBIC)
+        warped *= weight
+        mean += warped
+    mean /= weights
+    color /= small_weights
+    return mean, color
 
 
 def _sharpened(mean: Array, own: Array) -> Array:
-    """The mean with about the sharpness of the network's own output for the frame, clamped.
+    """The mean luma with about the sharpness of the network's own for the frame.
 
-    Texture that a network draws anew in each frame cancels out in a mean. An unsharp mask on luma makes up for it: as
-    much of it as brings the mean gradient back to the output's, up to `_MOST_SHARPENING`.
+    Texture that a network draws anew in each frame cancels out in a mean. An unsharp mask makes up for it: as much of
+    it as brings the mean gradient back to the own, up to `_MOST_SHARPENING`.
     """
-    gray = luma(mean)
-    detail = gray - _box_mean(gray)
-    soft, sharp, wanted = (_mean_gradient(plane) for plane in (gray, gray + detail, luma(own)))
+    detail = mean - _box_mean(mean)
+    soft, sharp, wanted = (_mean_gradient(plane) for plane in (mean, mean + detail, own))
     share = min(max((wanted - soft) / (sharp - soft), 0.0), _MOST_SHARPENING) if sharp > soft else 0.0
-    mean += np.float32(share) * detail
-    return np.clip(mean, 0, 1, out=mean)
+    detail *= np.float32(share)
+    mean += detail
+    return mean
 
 
 def _mean_gradient(plane: Array) -> float:
@@ -199,12 +230,20 @@ def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
     return np.asarray(flow[:height, :width], dtype=np.float32)
 
 
-def _agreement(middle: Array, neighbour: Array, flow: Flow) -> Array:
-    """The weight (H, W), 0 to 1, of each pixel of a neighbouring source frame that is warped along the flow."""
+def _chained(first: Flow, second: Flow) -> Flow:
+    """The motion along one flow and then along another: three frames need no more flows than their neighbours do."""
     import cv2
 
-    maps = _maps(flow)
-    error = np.zeros(flow.shape[:2], np.float32)
+    maps = _maps(first)
+    rest = [_remapped(np.ascontiguousarray(second[..., axis]), maps, cv2.INTER_LINEAR) for axis in (0, 1)]
+    return first + np.stack(rest, axis=-1)
+
+
+def _agreement(middle: Array, neighbour: Array, maps: tuple[Array, Array]) -> Array:
+    """The weight (H, W), 0 to 1, of each pixel of a neighbouring source frame that is warped along the maps."""
+    import cv2
+
+    error = np.zeros(middle.shape[1:], np.float32)
     for plane, other in zip(middle, neighbour, strict=True):
         difference = _remapped(other, maps, cv2.INTER_LINEAR)
         difference -= plane
