@@ -2,8 +2,8 @@
 
 An image network sees one frame at a time, so it draws the same thing a little differently in each; so does a video
 network whose convolutions along time stay in one place, where the scene moves. Here the outputs of `RADIUS` frames
-before and after are warped onto the middle one and averaged with it: their luma, which has the detail, and their colour
-at the size of the source. The motion is the optical flow between *source*
+before and after are warped onto the middle one and averaged with it: their luma, and their colour, at the size of the
+source where the network adds no detail to it. The motion is the optical flow between *source*
 frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse Search, 2016), and a
 neighbour's weight falls where its source frame, warped alike, differs from the middle one. The mean then gets back the
 sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame is the same in whatever
@@ -72,6 +72,8 @@ class _Frame:
     """(3, sH, sW) of scale s, 0 to 1."""
     linked: bool
     """Whether it continues the frame before it."""
+    fine_color: bool
+    """Whether the output's colour may have detail that the source has not."""
     _flows: dict[int, Flow] = field(default_factory=dict)
 
     @cached_property
@@ -87,12 +89,14 @@ class _Frame:
 
     @cached_property
     def color(self) -> Array:
-        """What the output's channels have beyond its luma, averaged down to the source's size: (3, H, W)."""
+        """What the output's channels have beyond its luma: (3, sH, sW), or (3, H, W) if none of it is fine."""
         import cv2
 
-        size = self.source.shape[2], self.source.shape[1]
-        planes = [cv2.resize(plane - self.luma, size, interpolation=cv2.INTER_AREA) for plane in self.output]
-        return np.asarray(planes, dtype=np.float32)
+        planes = self.output - self.luma
+        if not self.fine_color:
+            size = self.source.shape[2], self.source.shape[1]
+            planes = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes])
+        return planes
 
     def flow(self, neighbour: _Frame, step: int) -> Flow:
         """The motion to the next frame (step 1) or the one before (-1), computed once."""
@@ -104,8 +108,8 @@ class _Frame:
 class Stabilizer:
     """The stage for one pass through a clip; `result` is `RADIUS` frames behind the network."""
 
-    def __init__(self, amount: float) -> None:
-        self._amount = amount
+    def __init__(self, amount: float, *, fine_color: bool = True) -> None:
+        self._amount, self._fine_color = amount, fine_color
         self._sources: deque[tuple[Array, bool]] = deque()
         """Source frames whose output is still to come, and whether they are linked."""
         self._window: deque[_Frame | None] = deque([None] * (2 * RADIUS + 1), maxlen=2 * RADIUS + 1)
@@ -122,7 +126,7 @@ class Stabilizer:
     def add_output(self, output: Array) -> None:
         """Adds the network's output (3, sH, sW) for the next source frame, and clamps it."""
         source, linked = self._sources.popleft()
-        self._window.append(_Frame(source, np.clip(output, 0, 1, out=output), linked))
+        self._window.append(_Frame(source, np.clip(output, 0, 1, out=output), linked, self._fine_color))
 
     def end(self) -> None:
         """Moves on by a frame after the last one."""
@@ -173,24 +177,23 @@ class Stabilizer:
 
 
 def _mean(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Array, Array]:
-    """The weighted means of luma (sH, sW), and of color (3, H, W), warped onto the middle frame."""
+    """The weighted means of luma and of colour, warped onto the middle frame."""
     import cv2
 
     mean, color = middle.luma.copy(), middle.color.copy()
     height, width = mean.shape
-    weights, small_weights = np.ones_like(mean), np.ones_like(color[0])
+    weights, color_weights = np.ones_like(mean), np.ones_like(color[0])
     for neighbour, flow in neighbours:
         small_maps = _maps(flow)
         small_weight = _agreement(middle.source, neighbour.source, small_maps)
-        small_weights += small_weight
-        color += [_remapped(plane, small_maps, cv2.INTER_LINEAR) * small_weight for plane in neighbour.color]
-        weight = cv2.resize(small_weight, (width, height))
+        maps, weight = _maps(_enlarged(flow, height, width)), cv2.resize(small_weight, (width, height))
+        color_maps, color_weight = (maps, weight) if middle.fine_color else (small_maps, small_weight)
         weights += weight
-        warped = _remapped(neighbour.luma, _maps(_enlarged(flow, height, width)), cv2.INTER_CUBIC)
-        warped *= weight
-        mean += warped
+        color_weights += color_weight
+        mean += _remapped(neighbour.luma, maps, cv2.INTER_CUBIC) * weight
+        color += [_remapped(plane, color_maps, cv2.INTER_CUBIC) * color_weight for plane in neighbour.color]
     mean /= weights
-    color /= small_weights
+    color /= color_weights
     return mean, color
 
 

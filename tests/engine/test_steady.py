@@ -128,12 +128,13 @@ def test_flicker_goes_and_sharpness_stays(scale: int) -> None:
     assert sharpness(result, true) == pytest.approx(1, abs=0.04)
 
 
+@pytest.mark.parametrize("fine_color", [True, False])
 @pytest.mark.parametrize("scale", SCALES)
-def test_color_that_flickers_is_averaged_as_well(scale: int) -> None:
+def test_color_that_flickers_is_averaged_as_well(scale: int, fine_color: bool) -> None:
     """Each frame has a cast of its own, without a change of luma."""
     frames = pan(5, (32, 40), 2)
     cast = np.float32(0.1) * np.array([LUMA_709[1], -LUMA_709[0], 0], np.float32)[:, None, None]
-    stage = Stabilizer(1)
+    stage = Stabilizer(1, fine_color=fine_color)
     for n, frame in enumerate(frames):
         stage.add_source(frame, linked=n > 0)
         stage.add_output(frame.repeat(scale, 1).repeat(scale, 2) + cast * (-1) ** n)

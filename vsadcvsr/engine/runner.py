@@ -147,7 +147,8 @@ class StreamRunner:
         self._pending_sources: deque[Array] = deque()
         """Source frames of outputs that are still to come, if postprocessing needs them."""
         self._tiles: _TiledNetwork | None = None
-        self._stabilizer = steady.Stabilizer(options.steady) if options.steady else None
+        fine_color = not backend.spec.split_output  # detail is of luma where it comes apart from the base
+        self._stabilizer = steady.Stabilizer(options.steady, fine_color=fine_color) if options.steady else None
 
     def feed(self, frame: CheckedFrame) -> tuple[int, OutputFrame] | None:
         """Feeds frame `position.next_input`: the number and the frame of the output, None during warm-up."""
