@@ -74,9 +74,14 @@ def to_rgb(output: NetworkOutput) -> Array:
     """The frame as RGB (…, 3, sH, sW), not clamped."""
     if not isinstance(output, BaseAndDetail):
         return output
-    upsampled = _upsample(_upsample(output.base, -1, output.scale), -2, output.scale)
+    upsampled = upsample(output.base, output.scale)
     upsampled += output.detail[..., None, :, :]
     return upsampled
+
+
+def upsample(planes: Array, scale: int) -> Array:
+    """Planes (…, H, W) enlarged bilinearly to (…, sH, sW); a copy."""
+    return _upsample(_upsample(planes, -1, scale), -2, scale)
 
 
 def _upsample(array: Array, axis: int, scale: int) -> Array:

@@ -3,7 +3,7 @@
 An image network sees one frame at a time, so it draws the same thing a little differently in each; so does a video
 network whose convolutions along time stay in one place, where the scene moves. Here the outputs of `RADIUS` frames
 before and after are warped onto the middle one and averaged with it: their luma, and their colour, at the size of the
-source where the network adds no detail to it. The motion is the optical flow between *source*
+source where the network's detail has none. The motion is the optical flow between *source*
 frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse Search, 2016), and a
 neighbour's weight falls where its source frame, warped alike, differs from the middle one. The mean then gets back the
 sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame is the same in whatever
@@ -26,6 +26,7 @@ from vsadcvsr import argument_checks
 from vsadcvsr.color import luma
 from vsadcvsr.errors import BackendError
 from vsadcvsr.extras import needs
+from vsadcvsr.output import BaseAndDetail, NetworkOutput, upsample
 from vsadcvsr.spec import Array
 
 RADIUS = 2
@@ -68,12 +69,9 @@ class _Frame:
 
     source: Array
     """(3, H, W), RGB, 0 to 1."""
-    output: Array
-    """(3, sH, sW) of scale s, 0 to 1."""
     linked: bool
     """Whether it continues the frame before it."""
-    fine_color: bool
-    """Whether the output's colour may have detail that the source has not."""
+    output: NetworkOutput
     _flows: dict[int, Flow] = field(default_factory=dict)
 
     @cached_property
@@ -84,19 +82,27 @@ class _Frame:
 
     @cached_property
     def luma(self) -> Array:
-        """The luma (sH, sW) of the output."""
-        return luma(self.output)
+        """The luma (sH, sW) of the output, clamped."""
+        if not isinstance(self.output, BaseAndDetail):
+            return luma(self.output)
+        plane = upsample(luma(self.output.base), self.output.scale)
+        plane += self.output.detail
+        return np.clip(plane, 0, 1, out=plane)
 
-    @cached_property
+    @property
     def color(self) -> Array:
-        """What the output's channels have beyond its luma: (3, sH, sW), or (3, H, W) if none of it is fine."""
-        import cv2
+        """What the output's channels have beyond luma: (3, sH, sW), or the base's (3, H, W), since detail has none."""
+        if isinstance(self.output, BaseAndDetail):
+            return self.output.base - luma(self.output.base)
+        return self.output - self.luma
 
-        planes = self.output - self.luma
-        if not self.fine_color:
-            size = self.source.shape[2], self.source.shape[1]
-            planes = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes])
-        return planes
+    def changed(self, by: Array, color: Array) -> NetworkOutput:
+        """The output with changes of its luma and of its colour, clamped if it is RGB."""
+        if isinstance(self.output, BaseAndDetail):
+            return BaseAndDetail(self.output.base + color, self.output.detail + by)
+        color += by
+        color += self.output
+        return np.clip(color, 0, 1, out=color)
 
     def flow(self, neighbour: _Frame, step: int) -> Flow:
         """The motion to the next frame (step 1) or the one before (-1), computed once."""
@@ -108,8 +114,8 @@ class _Frame:
 class Stabilizer:
     """The stage for one pass through a clip; `result` is `RADIUS` frames behind the network."""
 
-    def __init__(self, amount: float, *, fine_color: bool = True) -> None:
-        self._amount, self._fine_color = amount, fine_color
+    def __init__(self, amount: float) -> None:
+        self._amount = amount
         self._sources: deque[tuple[Array, bool]] = deque()
         """Source frames whose output is still to come, and whether they are linked."""
         self._window: deque[_Frame | None] = deque([None] * (2 * RADIUS + 1), maxlen=2 * RADIUS + 1)
@@ -123,38 +129,35 @@ class Stabilizer:
         """Adds a source frame (3, H, W); `linked` says whether it continues the one before."""
         self._sources.append((source, linked))
 
-    def add_output(self, output: Array) -> None:
-        """Adds the network's output (3, sH, sW) for the next source frame, and clamps it."""
+    def add_output(self, output: NetworkOutput) -> None:
+        """Adds the network's output for the next source frame; RGB is clamped."""
         source, linked = self._sources.popleft()
-        self._window.append(_Frame(source, np.clip(output, 0, 1, out=output), linked, self._fine_color))
+        if not isinstance(output, BaseAndDetail):
+            output = np.clip(output, 0, 1, out=output)
+        self._window.append(_Frame(source, linked, output))
 
     def end(self) -> None:
         """Moves on by a frame after the last one."""
         self._window.append(None)
 
     @property
-    def middle(self) -> Array:
+    def middle(self) -> NetworkOutput:
         """The network's output for the frame that `result` is for."""
         return self._middle().output
 
-    def result(self) -> Array:
-        """The stabilized output of the middle frame: (3, sH, sW). Raises MemoryError or BackendError."""
+    def result(self) -> NetworkOutput:
+        """The stabilized output of the middle frame. Raises MemoryError or BackendError."""
         import cv2
 
         middle, amount = self._middle(), np.float32(self._amount)
         try:
             mean, color = _mean(middle, self._neighbours())
-            change = amount * (_sharpened(mean, middle.luma) - middle.luma)
-            color_change = amount * (color - middle.color)
-            result = np.stack([
-                plane + change + cv2.resize(small, change.shape[::-1])
-                for plane, small in zip(middle.output, color_change, strict=True)
-            ])  # fmt: skip
+            mean = _sharpened(mean, middle.luma)
         except cv2.error as error:
             if error.code == _NO_MEMORY:
                 raise MemoryError from error
-            raise BackendError(f"steady failed on frames of {middle.output.shape}: {error.err}") from error
-        return np.clip(result, 0, 1, out=result)
+            raise BackendError(f"steady failed on frames of {middle.luma.shape}: {error.err}") from error
+        return middle.changed(amount * (mean - middle.luma), amount * (color - middle.color))
 
     def _middle(self) -> _Frame:
         middle = self._window[RADIUS]
@@ -180,14 +183,14 @@ def _mean(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Ar
     """The weighted means of luma and of colour, warped onto the middle frame."""
     import cv2
 
-    mean, color = middle.luma.copy(), middle.color.copy()
+    mean, color = middle.luma.copy(), middle.color
     height, width = mean.shape
     weights, color_weights = np.ones_like(mean), np.ones_like(color[0])
     for neighbour, flow in neighbours:
         small_maps = _maps(flow)
         small_weight = _agreement(middle.source, neighbour.source, small_maps)
         maps, weight = _maps(_enlarged(flow, height, width)), cv2.resize(small_weight, (width, height))
-        color_maps, color_weight = (maps, weight) if middle.fine_color else (small_maps, small_weight)
+        color_maps, color_weight = (maps, weight) if color.shape[1:] == mean.shape else (small_maps, small_weight)
         weights += weight
         color_weights += color_weight
         mean += _remapped(neighbour.luma, maps, cv2.INTER_CUBIC) * weight

@@ -18,7 +18,7 @@ from vsadcvsr.color import LUMA_709, luma
 from vsadcvsr.engine import EndOfClip, Engine, EngineOptions, InputFrame
 from vsadcvsr.errors import BackendError, UsageError
 from vsadcvsr.evaluate.metrics.detail import sharpness
-from vsadcvsr.output import NetworkOutput
+from vsadcvsr.output import BaseAndDetail, NetworkOutput, arrays, to_rgb
 from vsadcvsr.spec import SCALES, Array, ModelSpec
 from vsadcvsr.steady import RADIUS, Stabilizer
 
@@ -123,24 +123,41 @@ def test_flicker_goes_and_sharpness_stays(scale: int) -> None:
     for source, output in zip(low, outputs, strict=True):
         stage.add_source(np.ascontiguousarray(source.transpose(2, 0, 1)), linked=True)
         stage.add_output(output.copy())
-    result, true, flickering = stage.result(), truth[4], outputs[4]
+    result, true, flickering = to_rgb(stage.result()), truth[4], outputs[4]
     assert ((result - true) ** 2).mean() < 0.45 * ((flickering - true) ** 2).mean()
     assert sharpness(result, true) == pytest.approx(1, abs=0.04)
 
 
-@pytest.mark.parametrize("fine_color", [True, False])
+@pytest.mark.parametrize("split", [True, False])
 @pytest.mark.parametrize("scale", SCALES)
-def test_color_that_flickers_is_averaged_as_well(scale: int, fine_color: bool) -> None:
+def test_color_that_flickers_is_averaged_as_well(scale: int, split: bool) -> None:
     """Each frame has a cast of its own, without a change of luma."""
     frames = pan(5, (32, 40), 2)
     cast = np.float32(0.1) * np.array([LUMA_709[1], -LUMA_709[0], 0], np.float32)[:, None, None]
-    stage = Stabilizer(1, fine_color=fine_color)
-    for n, frame in enumerate(frames):
-        stage.add_source(frame, linked=n > 0)
-        stage.add_output(frame.repeat(scale, 1).repeat(scale, 2) + cast * (-1) ** n)
-    result = stage.result() - stage.middle + cast
     assert np.abs(luma(cast)).max() < 1e-6
+    stage = Stabilizer(1)
+    for n, frame in enumerate(frames):
+        base = frame + cast * (-1) ** n
+        detail = np.zeros((32 * scale, 40 * scale), np.float32)
+        stage.add_source(frame, linked=n > 0)
+        stage.add_output(BaseAndDetail(base, detail) if split else base.repeat(scale, 1).repeat(scale, 2))
+    result = to_rgb(stage.result()) - to_rgb(stage.middle) + cast
     assert np.abs(result.mean((1, 2))).max() < 0.35 * np.abs(cast).max()  # three casts less two: a fifth
+
+
+def test_base_and_detail_give_the_luma_of_their_rgb() -> None:
+    """And leave base and detail as they were, which the engine may keep."""
+    frames, details = pan(5, (24, 32), 2), [texture(96, 128, n)[0] * np.float32(0.05) for n in range(5)]
+    split, whole = Stabilizer(1), Stabilizer(1)
+    for n, (frame, detail) in enumerate(zip(frames, details, strict=True)):
+        pair = BaseAndDetail(frame * np.float32(0.8) + np.float32(0.05), detail)
+        for stage, output in ((whole, to_rgb(pair)), (split, pair)):
+            stage.add_source(frame, linked=n > 0)
+            stage.add_output(output)
+    before = [array.copy() for array in arrays(split.middle)]
+    result, wanted = (luma(to_rgb(stage.result())) for stage in (split, whole))
+    np.testing.assert_allclose(result, wanted, atol=2e-6)
+    assert all(map(np.array_equal, before, arrays(split.middle)))
 
 
 def test_flows_in_a_chain_lead_as_far_as_all_together() -> None:
@@ -248,7 +265,7 @@ def test_texture_that_is_drawn_anew_in_each_frame_keeps_its_sharpness() -> None:
     for drawn in grain:
         stage.add_source(still, linked=True)
         stage.add_output(np.clip(still + drawn, 0, 1))
-    own, result = stage.middle, stage.result()
+    own, result = to_rgb(stage.middle), to_rgb(stage.result())
     mean = np.mean([np.clip(still + drawn, 0, 1) for drawn in grain], axis=0)
     assert sharpness(mean, own) < 0.95
     assert 0.97 < sharpness(result, own) < 1.03

@@ -67,7 +67,7 @@ class EngineOptions:
     @property
     def needs_source(self) -> bool:
         """Whether postprocessing needs the source frame."""
-        return self.strength != 1 or self.color_fix != "none" or self.steady > 0
+        return self.strength != 1 or self.color_fix != "none"
 
     @property
     def lookahead(self) -> int:
@@ -147,8 +147,7 @@ class StreamRunner:
         self._pending_sources: deque[Array] = deque()
         """Source frames of outputs that are still to come, if postprocessing needs them."""
         self._tiles: _TiledNetwork | None = None
-        fine_color = not backend.spec.split_output  # detail is of luma where it comes apart from the base
-        self._stabilizer = steady.Stabilizer(options.steady, fine_color=fine_color) if options.steady else None
+        self._stabilizer = steady.Stabilizer(options.steady) if options.steady else None
 
     def feed(self, frame: CheckedFrame) -> tuple[int, OutputFrame] | None:
         """Feeds frame `position.next_input`: the number and the frame of the output, None during warm-up."""
@@ -189,7 +188,7 @@ class StreamRunner:
             result = tiles.step(frame, linked=linked, output_format=None)
             assert not isinstance(result, Planes), "no output format was given"
             if not is_late:
-                stabilizer.add_output(output.to_rgb(result))
+                stabilizer.add_output(result)
         else:
             stabilizer.end()
         number = self.position.advance()
