@@ -2,12 +2,12 @@
 
 An image network sees one frame at a time, so it draws the same thing a little differently in each; so does a video
 network whose convolutions along time stay in one place, where the scene moves. Here the outputs of `RADIUS` frames
-before and after are warped onto the middle one and averaged with it: their luma, and their colour, at the size of the
-source where the network's detail has none. The motion is the optical flow between *source*
-frames, which do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse Search, 2016), and a
-neighbour's weight falls where its source frame, warped alike, differs from the middle one. The mean then gets back the
-sharpness of the middle output. The window is finite and ends at cuts, so the result for a frame is the same in whatever
-order frames are computed.
+before and after are warped onto the middle one and averaged with it: their luma and their colour, the latter at the
+size of the source if the network's detail is luma alone. The motion is the optical flow between *source* frames, which
+do not flicker (DIS of OpenCV; Kroeger et al., Fast Optical Flow using Dense Inverse Search, 2016), and a neighbour's
+weight falls where its source frame, warped alike, differs from the middle one. The mean then gets back the sharpness of
+the middle output. The window is finite and ends at cuts, so the result for a frame is the same in whatever order frames
+are computed.
 
 Every step works on pixels or patches independently of each other: OpenCV's number of threads changes nothing.
 """
@@ -96,13 +96,13 @@ class _Frame:
             return self.output.base - luma(self.output.base)
         return self.output - self.luma
 
-    def changed(self, by: Array, color: Array) -> NetworkOutput:
+    def changed(self, luma_change: Array, color_change: Array) -> NetworkOutput:
         """The output with changes of its luma and of its colour, clamped if it is RGB."""
         if isinstance(self.output, BaseAndDetail):
-            return BaseAndDetail(self.output.base + color, self.output.detail + by)
-        color += by
-        color += self.output
-        return np.clip(color, 0, 1, out=color)
+            return BaseAndDetail(self.output.base + color_change, self.output.detail + luma_change)
+        result = self.output + luma_change
+        result += color_change
+        return np.clip(result, 0, 1, out=result)
 
     def flow(self, neighbour: _Frame, step: int) -> Flow:
         """The motion to the next frame (step 1) or the one before (-1), computed once."""
