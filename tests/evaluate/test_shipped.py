@@ -76,7 +76,7 @@ def test_the_network_of_scale_1_takes_noise_away(truth: list[Array], denoise: fl
 
 def test_a_mean_along_motion_takes_noise_and_flicker_away(truth: list[Array]) -> None:
     rng, low = np.random.default_rng(1), [downscale(frame) for frame in truth]
-    noisy = [np.clip(frame + rng.normal(0, 0.03, frame.shape[1:]), 0, 1).astype(np.float32) for frame in low]
+    noisy = [np.clip(frame + rng.normal(0, 0.03, frame.shape), 0, 1).astype(np.float32) for frame in low]
     plain, steady = (list(open_model(name, backend="ort", threads=1)(noisy)) for name in ("fast", "fast#steady=.5"))
     assert psnr(steady, truth) - psnr(plain, truth) == pytest.approx(0.43, abs=0.1)
     paths = paths_of(truth)
