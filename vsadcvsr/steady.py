@@ -189,7 +189,7 @@ def _mean(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Ar
     for neighbour, flow in neighbours:
         small_maps = _maps(flow)
         small_weight = _agreement(middle.source, neighbour.source, small_maps)
-        maps, weight = _maps(_enlarged(flow, height, width)), cv2.resize(small_weight, (width, height))
+        maps, weight = _maps(flow, height // flow.shape[0]), cv2.resize(small_weight, (width, height))
         color_maps, color_weight = (maps, weight) if color.shape[1:] == mean.shape else (small_maps, small_weight)
         weights += weight
         color_weights += color_weight
@@ -216,8 +216,8 @@ def _sharpened(mean: Array, own: Array) -> Array:
 
 def _mean_gradient(plane: Array) -> float:
     """The mean step from pixel to pixel, down and across."""
-    steps = (np.abs(np.diff(plane, axis=axis)) for axis in (0, 1) if plane.shape[axis] > 1)
-    return sum(float(step.mean(dtype=np.float64)) for step in steps)
+    steps = (np.diff(plane, axis=axis) for axis in (0, 1) if plane.shape[axis] > 1)
+    return sum(float(np.abs(step, out=step).mean(dtype=np.float64)) for step in steps)
 
 
 def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
@@ -266,25 +266,24 @@ def _box_mean(plane: Array) -> Array:
         padded = np.pad(plane, [(_CELL // 2, _CELL // 2) if axis == index else (0, 0) for index in (0, 1)], mode="edge")
         plane = np.zeros_like(plane)
         for step in range(_CELL):
-            plane += padded.take(range(step, step + length), axis)
+            plane += padded[step : step + length] if axis == 0 else padded[:, step : step + length]
         plane /= _CELL
     return plane
 
 
-def _enlarged(flow: Flow, height: int, width: int) -> Flow:
-    """The flow of larger frames."""
+def _maps(flow: Flow, scale: int = 1) -> tuple[Array, Array]:
+    """The columns and rows from which `_remapped` takes each pixel of frames `scale` times as large as the flow."""
     import cv2
 
-    scale = np.float32(height // flow.shape[0])
-    return flow if scale == 1 else np.asarray(cv2.resize(flow, (width, height)) * scale, dtype=np.float32)
-
-
-def _maps(flow: Flow) -> tuple[Array, Array]:
-    """The columns and rows from which `_remapped` takes each pixel."""
-    height, width = flow.shape[:2]
-    columns = flow[..., 0] + np.arange(width, dtype=np.float32)
-    rows = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return np.asarray(columns, dtype=np.float32), np.asarray(rows, dtype=np.float32)
+    columns, rows = (flow[..., axis].copy() for axis in (0, 1))
+    if scale > 1:
+        size = flow.shape[1] * scale, flow.shape[0] * scale
+        columns, rows = (np.asarray(cv2.resize(plane, size), np.float32) for plane in (columns, rows))
+        columns *= np.float32(scale)
+        rows *= np.float32(scale)
+    columns += np.arange(columns.shape[1], dtype=np.float32)
+    rows += np.arange(rows.shape[0], dtype=np.float32)[:, None]
+    return columns, rows
 
 
 def _remapped(plane: Array, maps: tuple[Array, Array], interpolation: int) -> Array:
