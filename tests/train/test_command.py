@@ -146,7 +146,7 @@ def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_base_comes_of_three_runs_of_regression_and_two_with_discriminators(tmp_path: Path) -> None:
+def test_base_comes_of_three_runs_of_regression_and_three_with_discriminators(tmp_path: Path) -> None:
     runs = []
     for options, settings in runs_in("base/first.toml", tmp_path):
         assert settings.model == "base"
@@ -158,6 +158,7 @@ def test_base_comes_of_three_runs_of_regression_and_two_with_discriminators(tmp_
         ("base-2/base.safetensors", 45, 2000, 0, False),
         ("base-3/base.safetensors", 50, 0, 750, True),
         ("base-4/base.safetensors", 51, 0, 400, True),
+        ("base-3/base.safetensors", 58, 0, 1000, True),
     ]
 
 
