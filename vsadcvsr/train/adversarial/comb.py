@@ -31,6 +31,6 @@ def _without_repetition(planes: Tensor, period: int) -> Tensor:
     """Planes (N, H, W) without what repeats along each row: the means, over the neighbouring cells of `period` pixels,
     of each place in a cell, as far as they differ from each other.
     """
-    cells = planes.unflatten(2, (-1, period))
+    cells = planes.reshape(*planes.shape[:2], -1, period)
     means = F.avg_pool2d(cells, (_CELLS, 1), 1, (_CELLS // 2, 0), count_include_pad=False)
     return planes - (means - means.mean(-1, keepdim=True)).flatten(2)
