@@ -91,7 +91,10 @@ class _Frame:
 
     @property
     def color(self) -> Array:
-        """What the output's channels have beyond luma: (3, sH, sW), or the base's (3, H, W), since detail has none."""
+        """What the output's channels have beyond luma: (3, sH, sW), or the base's (3, H, W), since detail has none.
+
+        It is not kept: of RGB it takes as much memory as the output.
+        """
         if isinstance(self.output, BaseAndDetail):
             return self.output.base - luma(self.output.base)
         return self.output - self.luma
@@ -151,13 +154,12 @@ class Stabilizer:
 
         middle, amount = self._middle(), np.float32(self._amount)
         try:
-            mean, color = _mean(middle, self._neighbours())
-            mean = _sharpened(mean, middle.luma)
+            luma_change, color_change = _changes(middle, self._neighbours())
         except cv2.error as error:
             if error.code == _NO_MEMORY:
                 raise MemoryError from error
             raise BackendError(f"steady failed on frames of {middle.luma.shape}: {error.err}") from error
-        return middle.changed(amount * (mean - middle.luma), amount * (color - middle.color))
+        return middle.changed(amount * luma_change, amount * color_change)
 
     def _middle(self) -> _Frame:
         middle = self._window[RADIUS]
@@ -179,11 +181,12 @@ class Stabilizer:
                 yield frame, flow
 
 
-def _mean(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Array, Array]:
-    """The weighted means of luma and of colour, warped onto the middle frame."""
+def _changes(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Array, Array]:
+    """What the weighted means of luma, sharpened, and of colour along motion change in the middle frame."""
     import cv2
 
-    mean, color = middle.luma.copy(), middle.color
+    mean, own_color = middle.luma.copy(), middle.color
+    color = own_color.copy()
     height, width = mean.shape
     weights, color_weights = np.ones_like(mean), np.ones_like(color[0])
     for neighbour, flow in neighbours:
@@ -197,14 +200,14 @@ def _mean(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple[Ar
         color += [_remapped(plane, color_maps, cv2.INTER_CUBIC) * color_weight for plane in neighbour.color]
     mean /= weights
     color /= color_weights
-    return mean, color
+    return _sharpened(mean, middle.luma) - middle.luma, color - own_color
 
 
 def _sharpened(mean: Array, own: Array) -> Array:
     """The mean luma with about the sharpness of the network's own for the frame.
 
-    Texture that a network draws anew in each frame cancels out in a mean. An unsharp mask makes up for it: as much of
-    it as brings the mean gradient back to the own, up to `_MOST_SHARPENING`.
+    Texture that a network draws anew in each frame cancels out in a mean. An unsharp mask restores the mean gradient
+    of the network's own output; its strength is `_MOST_SHARPENING` at most.
     """
     detail = mean - _box_mean(mean)
     soft, sharp, wanted = (_mean_gradient(plane) for plane in (mean, mean + detail, own))

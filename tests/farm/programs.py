@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "farm"
-BESIDE = Path(sys.executable).parent
+BIN = Path(sys.executable).parent
 
 
 class Programs:
@@ -44,5 +44,5 @@ class Programs:
         )  # fmt: skip
 
     def _surroundings(self, environment: Mapping[str, str]) -> dict[str, str]:
-        path = os.pathsep.join([str(self.folder / "bin"), str(BESIDE), os.environ["PATH"]])
+        path = os.pathsep.join([str(self.folder / "bin"), str(BIN), os.environ["PATH"]])
         return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}

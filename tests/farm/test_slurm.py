@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.farm.jobs import planned
-from tests.farm.programs import BESIDE, EXAMPLES, Programs
+from tests.farm.programs import BIN, EXAMPLES, Programs
 from vsadcvsr.farm.monitor.status import status_of
 
 SCRIPT = EXAMPLES / "slurm.sh"
@@ -48,7 +48,7 @@ def worked(programs: Programs, status: int, *arguments: str, **environment: str)
 
 def test_the_script_has_no_faults_that_shellcheck_knows() -> None:
     for script in sorted(EXAMPLES.glob("*.sh")):
-        subprocess.run([BESIDE / "shellcheck", script], check=True)
+        subprocess.run([BIN / "shellcheck", script], check=True)
 
 
 def test_a_task_for_each_chunk_and_a_merge_behind_all_of_them(programs: Programs) -> None:

@@ -15,7 +15,7 @@ import yaml
 import vsadcvsr
 from ffmpeg_filter.farm import cli, exit_status
 from tests.farm.jobs import planned
-from tests.farm.programs import BESIDE, EXAMPLES, ROOT, Programs
+from tests.farm.programs import BIN, EXAMPLES, ROOT, Programs
 from tests.ffmpeg_filter.farms import pictures
 from tests.ffmpeg_filter.files import ffadcvsr, ffmpeg
 from vsadcvsr.farm.monitor.status import status_of
@@ -136,7 +136,7 @@ def test_a_step_that_fails_is_the_last(cluster: Programs) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.stem)
 def test_openjd_passes_its_check(template: Path) -> None:
-    done = subprocess.run([BESIDE / "openjd", "check", template], capture_output=True, text=True, check=False)
+    done = subprocess.run([BIN / "openjd", "check", template], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -181,7 +181,7 @@ def test_openjd_makes_each_chunk_by_itself(tmp_path: Path) -> None:
 
 
 def test_the_dockerfile_has_no_faults_that_hadolint_knows() -> None:
-    done = subprocess.run([BESIDE / "hadolint", EXAMPLES / "Dockerfile"], capture_output=True, text=True, check=False)
+    done = subprocess.run([BIN / "hadolint", EXAMPLES / "Dockerfile"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.farm.programs import BESIDE, ROOT
+from tests.farm.programs import BIN, ROOT
 from tests.train.tiny import fill_pool
 from vsadcvsr.train.command import settings_of
 from vsadcvsr.train.data.dataset import Dataset
@@ -55,7 +55,7 @@ PARTS = ["doctor", "grow", "base", "sharp", "fast", "paper", "bench"]
 
 
 def test_the_script_has_no_faults_that_shellcheck_knows() -> None:
-    subprocess.run([BESIDE / "shellcheck", SCRIPT], check=True)
+    subprocess.run([BIN / "shellcheck", SCRIPT], check=True)
 
 
 def test_weights_cards_and_a_log_come_back(tmp_path: Path) -> None:

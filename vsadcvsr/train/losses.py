@@ -41,9 +41,9 @@ def smooth_l1(result: Tensor, target: Tensor) -> Tensor:
     return F.smooth_l1_loss(result, target, beta=_BETA)
 
 
-def luma(clip: Tensor) -> Tensor:
-    """BT.601 luma of full-range RGB, (B, T, H, W)."""
-    red, green, blue = clip.unbind(2)
+def luma(images: Tensor) -> Tensor:
+    """BT.601 luma (…, H, W) of full-range RGB (…, 3, H, W)."""
+    red, green, blue = images.unbind(-3)
     return LUMA_601[0] * red + LUMA_601[1] * green + LUMA_601[2] * blue
 
 

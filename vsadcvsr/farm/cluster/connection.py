@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 _NO_USAGE_STATS = {"RAY_USAGE_STATS_ENABLED": "0"}
 _QUIET = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
-_AS_NICE_AS_WE_ARE = {"RAY_worker_niceness": "0"}
-"""For workers of this machine: they do what was asked for. With Ray's 15 they nearly stand still beside other work."""
+_WORKER_NICENESS = {"RAY_worker_niceness": "0"}
+"""Priority of the workers of a cluster of one machine: ours. With Ray's default of 15 other processes starve them."""
 _LOCAL_ONLY = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_prestart_worker_first_driver": "0",
@@ -173,7 +173,7 @@ def _check_reachable(address: str) -> None:
 @contextmanager
 def _environment(local: bool) -> Iterator[None]:
     """The environment that Ray reads when it is imported."""
-    defaults = {**_QUIET, **_AS_NICE_AS_WE_ARE} if local else _QUIET
+    defaults = {**_QUIET, **_WORKER_NICENESS} if local else _QUIET
     variables = {**_NO_USAGE_STATS, **{name: value for name, value in defaults.items() if name not in os.environ}}
     if local:
         variables |= {**_LOCAL_ONLY, "RAY_AUTH_TOKEN": secrets.token_hex(32)}

@@ -22,7 +22,7 @@ def without_repetition(images: Tensor, truth: Tensor, period: int) -> Tensor:
 
     H and W are multiples of the period. Only the error is filtered: regular texture of the truth stays.
     """
-    error = luma((images - truth).unsqueeze(0))[0]
+    error = luma(images - truth)
     rest = _without_repetition(_without_repetition(error, period).mT, period).mT
     return images - (error - rest).unsqueeze(1)
 

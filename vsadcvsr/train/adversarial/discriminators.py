@@ -62,11 +62,6 @@ class Tail(nn.Module):
         return {name: self.heads[name](x) for name in heads}
 
 
-def _luma_maps(pictures: Tensor) -> Tensor:
-    """The luma (T, 1, h, w) of images (T, 3, h, w)."""
-    return luma(pictures.unsqueeze(0)).transpose(0, 1)
-
-
 class PixelTrunk(nn.Module):
     """The compact family's: images (T, 3, h, w) to (T, width, h/4, w/4), all of it trainable.
 
@@ -81,7 +76,7 @@ class PixelTrunk(nn.Module):
         self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
-        luma_maps = _luma_maps(pictures)
+        luma_maps = luma(pictures).unsqueeze(1)
         mean = F.avg_pool2d(luma_maps, _PIXEL_STRIDE)
         rest = F.pixel_unshuffle(luma_maps - F.interpolate(mean, scale_factor=float(_PIXEL_STRIDE)), _PIXEL_STRIDE)
         x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _DETAIL_GAIN], 1)), _LEAKY_SLOPE)
@@ -112,7 +107,7 @@ class PretrainedTrunk(nn.Module):
 
     def judge_pixels(self, pictures: Tensor) -> Tensor:
         """The part of the result that comes of the luma itself, without its local mean: (T, width, h/4, w/4)."""
-        plane = _luma_maps(pictures)
+        plane = luma(pictures).unsqueeze(1)
         detail = plane - F.avg_pool2d(plane, _FINE_AREA, 1, _FINE_AREA // 2, count_include_pad=False)
         x = F.leaky_relu(self.enter(detail * _FINE_GAIN), _LEAKY_SLOPE)
         result: Tensor = self.inner(x)
