@@ -68,6 +68,17 @@ def test_after_training_all_cores_are_free_again() -> None:
     assert os.sched_getaffinity(0) == before
 
 
+def test_numbers_that_slow_a_processor_down_are_zero_while_it_trains() -> None:
+    is_supported = torch.set_flush_denormal(True)
+    torch.set_flush_denormal(False)
+    if not is_supported:
+        pytest.skip("this processor has no such mode")
+    smallest = torch.tensor(2.0**-140)
+    with cpu.alone(2):
+        assert (smallest * 1).item() == 0
+    assert (smallest * 1).item() > 0
+
+
 def test_the_faster_precision_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = torch.device("cpu")
     for matrices, precision in ((True, "bf16"), (False, "fp32")):
