@@ -23,7 +23,7 @@ FORMAT = 1
 _log = logging.getLogger(__name__)
 
 type Range = tuple[float, float]
-"""The smallest and the largest input of a layer."""
+"""The smallest and the largest input of a layer that 8 bits stand for; others are clipped."""
 
 
 def ranges_path(path: Path) -> Path:

@@ -7,11 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from tests.restoring import write_pair
 from vsadcvsr import calibration
 from vsadcvsr.engine import Engine
-from vsadcvsr.train.calibrate import main
+from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.train.calibrate import main, ranges_of
 
 
 def pictures(folder: Path) -> Path:
@@ -40,3 +42,29 @@ def test_data_without_pictures_are_refused_in_one_line(tmp_path: Path, capsys: p
     assert main([str(write_pair(tmp_path)), "--data", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no videos or pictures in" in line
+
+
+def test_the_farthest_inputs_of_a_layer_are_left_out_but_for_those_of_the_frame() -> None:
+    torch.manual_seed(0)
+    student = CompactStudent()
+    torch.nn.init.normal_(student.head.weight)
+    farthest: dict[str, float] = {}
+    for name, layer in student.named_modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_pre_hook(lambda _, x, name=name: farthest.update({name: x[0].max().item()}))
+    clip = torch.rand(3, 3, 64, 64) * 0.5
+    ranges = ranges_of(student, [clip])
+    assert set(ranges) == set(farthest)
+    assert ranges.pop("enter") == ranges.pop("meet") == (0, 1)
+    assert all(least <= 0 < most < farthest[name] for name, (least, most) in ranges.items())
+    widest = ranges_of(student, [clip], clipped=0)
+    assert {name: widest[name][1] for name in ranges} == {name: farthest[name] for name in ranges}
+    both = ranges_of(student, [clip, clip * 2])
+    assert all(both[name][1] > most for name, (_, most) in ranges.items())
+
+
+def test_a_share_that_would_clip_the_picture_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = str(pictures(tmp_path / "data"))
+    assert main([str(write_pair(tmp_path)), "--data", data, "--clipped", "0.5"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "clipped is 0.5, allowed: 0 to 0.1" in line
