@@ -11,13 +11,14 @@ from vsadcvsr import blending
 from vsadcvsr.nets.export import export, load_weights, save_weights
 
 
-def write_pair(folder: Path) -> Path:
-    """`own.onnx`, with `own.safetensors` and `own-restore.safetensors` beside it."""
+def write_pair(folder: Path, *, half: bool = False) -> Path:
+    """`own.onnx`, with `own.safetensors` and `own-restore.safetensors` beside it, in 16 bits if `half`."""
     weights = write_student(folder / "own.safetensors")
     student = load_weights(weights)
-    export(student, folder / "own.onnx")
+    save_weights(student, weights, half=half)
+    export(student, folder / "own.onnx", half=half)
     torch.manual_seed(11)
     for parameter in student.parameters():
         parameter.data += torch.randn_like(parameter) * 0.05
-    save_weights(student, blending.beside(weights))
+    save_weights(student, blending.beside(weights), half=half)
     return folder / "own.onnx"

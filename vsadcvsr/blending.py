@@ -4,7 +4,8 @@ Faithful weights are trained on decent sources. Restoring weights are the same n
 noise, blur, old codecs. `denoise` is the share of the restoring ones, from 0 to 1.
 
 A blend is made while a model is loaded, so that it costs no time per frame. Each weight is computed in float64 and
-rounded once: the same bits on every machine, for every backend. Files are read without any package but NumPy.
+rounded once, to 16 bits where the files have 16: the same bits on every machine, for every backend. Files are read
+without any package but NumPy.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vsadcvsr import argument_checks
 from vsadcvsr.errors import WeightsError
@@ -29,9 +31,15 @@ ALLOWED = "0 (faithful) to 1 (restoring)"
 PREFIX = "student."
 """Prefix of the names of weights in our ONNX files."""
 
+HALF_SUFFIX = ".half"
+"""Suffix of the names of those that are stored in 16 bits."""
+
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9  # fields of onnx.proto
 _FIXED = {1: 8, 5: 4}  # bytes of the values of protobuf's wire types
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+
+type Stored = NDArray[np.floating[Any]]
+"""A tensor in the precision of its file."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +54,35 @@ class Blend:
 
     def weights(self, faithful: Mapping[str, Array]) -> dict[str, Array]:
         """The blend with weights by their names. Raises WeightsError where the file does not have all of these."""
-        restoring = read(self.path)
+        restoring = _stored(self.path)
         if faithful.keys() != restoring.keys():
             self._refuse(next(iter(faithful.keys() ^ restoring.keys())))
-        return {name: self._mean(name, own, restoring[name]) for name, own in faithful.items()}
+        return {name: self._mean(name, own, restoring[name]).astype(np.float32) for name, own in faithful.items()}
 
     def graph(self, path: Path) -> bytes:
         """The content of an ONNX file of our export, with the blend for its weights. Raises WeightsError."""
         content = bytearray(_content(path))
         try:
-            places = {name: place for name, *place in _initializers(content) if name.startswith(PREFIX)}
+            places = {weight_name(name): place for name, *place in _initializers(content) if name.startswith(PREFIX)}
         except (IndexError, ValueError) as error:
             raise WeightsError(f"{path} cannot be read as ONNX; it is truncated or no ONNX file") from error
-        restoring = read(self.path)
-        if {name.removeprefix(PREFIX) for name in places} != restoring.keys():
+        restoring = _stored(self.path)
+        if places.keys() != restoring.keys():
             self._refuse(f"that of {path}")
         for name, (begin, end) in places.items():
-            other = restoring[name.removeprefix(PREFIX)]
-            if end - begin != other.size * 4:
+            other = restoring[name]
+            if end - begin != other.nbytes:
                 self._refuse(name)
-            own = np.frombuffer(content, "<f4", other.size, begin).reshape(other.shape)
+            own = np.frombuffer(content, other.dtype, other.size, begin).reshape(other.shape)
             content[begin:end] = self._mean(name, own, other).tobytes()
         return bytes(content)
 
-    def _mean(self, name: str, own: Array, other: Array) -> Array:
+    def _mean(self, name: str, own: Stored, other: Stored) -> Stored:
+        """The mean of a weight, in the precision of the restoring file."""
         if own.shape != other.shape:
             self._refuse(name)
         mean = (1 - self.denoise) * own.astype(np.float64) + self.denoise * other.astype(np.float64)
-        return mean.astype(np.float32)
+        return mean.astype(other.dtype)
 
     def _refuse(self, what: str) -> NoReturn:
         raise WeightsError(
@@ -93,6 +102,16 @@ def beside(path: Path) -> Path:
 
 def read(path: Path) -> dict[str, Array]:
     """The tensors of a safetensors file, in float32. Raises WeightsError."""
+    return {name: tensor.astype(np.float32) for name, tensor in _stored(path).items()}
+
+
+def weight_name(name: str) -> str:
+    """The name of a weight, from that of its tensor in our ONNX files."""
+    return name.removeprefix(PREFIX).removesuffix(HALF_SUFFIX)
+
+
+def _stored(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file, in the precision that they have there, float32 for bfloat16."""
     content = _content(path)
     try:
         size = int.from_bytes(content[:8], "little")
@@ -105,12 +124,12 @@ def read(path: Path) -> dict[str, Array]:
         ) from error
 
 
-def _tensor(data: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> Array:
+def _tensor(data: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> Stored:
     begin, end = data_offsets
     values = np.frombuffer(data[begin:end], _DTYPES[dtype]).reshape(shape)
     if dtype == "BF16":  # the upper half of a float32
         return (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.float32)
+    return values
 
 
 def _content(path: Path) -> bytes:

@@ -31,9 +31,9 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_pair(tmp_path_factory.mktemp("pair"))
+@pytest.fixture(scope="session", params=[False, True], ids=["32 bits", "16 bits"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pair(tmp_path_factory.mktemp("pair"), half=request.param)
 
 
 @pytest.fixture(params=KINDS)
@@ -129,7 +129,7 @@ def test_a_graph_gets_the_weights_that_the_blend_has(pair: Path, denoise: float)
     graph = onnx.load_from_string(blend.graph(pair)).graph
     own = safetensors.numpy.load_file(pair.with_suffix(".safetensors"))
     for name, wanted in blend.weights(own).items():
-        (initializer,) = (item for item in graph.initializer if item.name == f"student.{name}")
+        (initializer,) = (item for item in graph.initializer if blending.weight_name(item.name) == name)
         np.testing.assert_array_equal(numpy_helper.to_array(initializer), wanted)
         low, high = (np.minimum, np.maximum)
         other = blending.read(blend.path)[name]

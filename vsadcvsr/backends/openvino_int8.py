@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from openvino import opset13 as ops
 
+from vsadcvsr.blending import weight_name
 from vsadcvsr.calibration import Range
 from vsadcvsr.spec import Array
 
@@ -33,7 +34,7 @@ def quantise(model: Any, ranges: Mapping[str, Range]) -> None:  # noqa: ANN401 -
 def _layer(node: Any) -> str:  # noqa: ANN401 - no types
     """The name of a convolution in the network, from that of its weights in the file."""
     name: str = _weights(node).get_friendly_name()
-    return name.removeprefix("student.").removesuffix(".half").removesuffix(".weight")
+    return weight_name(name).removesuffix(".weight")
 
 
 def _weights(node: Any) -> Any:  # noqa: ANN401 - no types

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vsadcvsr.blending import PREFIX, Blend
+from vsadcvsr.blending import HALF_SUFFIX, PREFIX, Blend
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.files import replacing
 from vsadcvsr.nets import weights_file
@@ -28,13 +28,10 @@ from vsadcvsr.nets.weights_file import KEY, save_weights
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["GRAPH_FORMAT", "HALF_SUFFIX", "KEY", "export", "load_weights", "metadata", "save_weights"]
+__all__ = ["GRAPH_FORMAT", "KEY", "export", "load_weights", "metadata", "save_weights"]
 
 GRAPH_FORMAT = 2
 """The version of the convention above; a reader refuses any other."""
-
-HALF_SUFFIX = ".half"
-"""Suffix of the names of weights that are stored in 16 bits."""
 
 _OPSET = 17
 _OUTPUTS = ("base", "detail")
