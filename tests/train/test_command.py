@@ -146,19 +146,16 @@ def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_base_comes_of_three_runs_of_regression_and_three_with_discriminators(tmp_path: Path) -> None:
+def test_base_comes_of_one_run_and_another_for_poor_sources(tmp_path: Path) -> None:
     runs = []
-    for options, settings in runs_in("base/first.toml", tmp_path):
-        assert settings.model == "base"
-        second = settings.adversarial.steps if settings.adversarial else 0
-        runs.append((options["--begin"], settings.seed, settings.regression.steps, second, settings.half_weights))
+    for example in ("first.toml", "restore.toml"):
+        for options, settings in runs_in(f"base/{example}", tmp_path):
+            assert (settings.model, settings.half_weights) == ("base", True)
+            stage = settings.regression
+            runs.append((options["--begin"], options["--pool"], settings.seed, stage.steps, stage.optimizer))
     assert runs == [
-        ("grown.safetensors", 41, 3000, 0, False),
-        ("base-1/base.safetensors", 43, 3000, 0, False),
-        ("base-2/base.safetensors", 45, 2000, 0, False),
-        ("base-3/base.safetensors", 50, 0, 750, True),
-        ("base-4/base.safetensors", 51, 0, 400, True),
-        ("base-3/base.safetensors", 58, 0, 1000, True),
+        ("grown.safetensors", "pool", 61, 16000, "muon"),
+        ("base-1/base.safetensors", "poor", 3, 2000, "adam"),
     ]
 
 

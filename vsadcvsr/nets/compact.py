@@ -82,7 +82,7 @@ class CompactDims:
 
 
 FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=6, refine=2, sites=(1,), settle=True)
-BASE = CompactDims(name="base", width=64, quarter_width=160, blocks=12, refine=4, sites=(1, 4, 7, 10), settle=True)
+BASE = CompactDims(name="base", width=48, quarter_width=96, blocks=10, refine=3, sites=(1, 5), settle=True)
 
 
 class ResidualBlock(nn.Module):
