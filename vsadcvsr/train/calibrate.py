@@ -54,7 +54,7 @@ def ranges_of(
     ranges: dict[str, calibration.Range] = dict.fromkeys(_PIXELS, (0.0, 1.0))
 
     def noting(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
-        return layer.register_forward_pre_hook(lambda _, inputs: _widen(ranges, name, _range(inputs[0], clipped)))
+        return layer.register_forward_pre_hook(lambda _, inputs: _widen(ranges, name, _bounds(inputs[0], clipped)))
 
     layers = [(name, layer) for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)]
     hooks = [noting(name, layer) for name, layer in layers]
@@ -68,7 +68,7 @@ def ranges_of(
     return ranges
 
 
-def _range(values: Tensor, clipped: float) -> calibration.Range:
+def _bounds(values: Tensor, clipped: float) -> calibration.Range:
     """Where all values are but for the farthest; of many, evenly chosen ones stand for all."""
     if not clipped:
         return values.min().item(), values.max().item()
