@@ -12,7 +12,7 @@ from vsadcvsr.nets.export import export, load_weights, save_weights
 
 
 def write_pair(folder: Path, *, half: bool = False) -> Path:
-    """`own.onnx`, with `own.safetensors` and `own-restore.safetensors` beside it, in 16 bits if `half`."""
+    """`own.onnx`, with `own.safetensors` and `own-restore.safetensors` beside it, in fp16 if `half`."""
     weights = write_student(folder / "own.safetensors")
     student = load_weights(weights)
     save_weights(student, weights, half=half)

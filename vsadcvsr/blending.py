@@ -4,7 +4,7 @@ Faithful weights are trained on decent sources. Restoring weights are the same n
 noise, blur, old codecs. `denoise` is the share of the restoring ones, from 0 to 1.
 
 A blend is made while a model is loaded, so that it costs no time per frame. Each weight is computed in float64 and
-rounded once, to 16 bits where the files have 16: the same bits on every machine, for every backend. Files are read
+rounded once, to fp16 where the files have fp16: the same bits on every machine, for every backend. Files are read
 without any package but NumPy.
 """
 
@@ -32,7 +32,7 @@ PREFIX = "student."
 """Prefix of the names of weights in our ONNX files."""
 
 HALF_SUFFIX = ".half"
-"""Suffix of the names of those that are stored in 16 bits."""
+"""Suffix of the names of those that are stored in fp16."""
 
 _GRAPH, _INITIALIZER, _NAME, _RAW_DATA = 7, 5, 8, 9  # fields of onnx.proto
 _FIXED = {1: 8, 5: 4}  # bytes of the values of protobuf's wire types
@@ -54,7 +54,7 @@ class Blend:
 
     def weights(self, faithful: Mapping[str, Array]) -> dict[str, Array]:
         """The blend with weights by their names. Raises WeightsError where the file does not have all of these."""
-        restoring = _stored(self.path)
+        restoring = read(self.path)
         if faithful.keys() != restoring.keys():
             self._refuse(next(iter(faithful.keys() ^ restoring.keys())))
         return {name: self._mean(name, own, restoring[name]).astype(np.float32) for name, own in faithful.items()}
@@ -66,7 +66,7 @@ class Blend:
             places = {weight_name(name): place for name, *place in _initializers(content) if name.startswith(PREFIX)}
         except (IndexError, ValueError) as error:
             raise WeightsError(f"{path} cannot be read as ONNX; it is truncated or no ONNX file") from error
-        restoring = _stored(self.path)
+        restoring = read(self.path)
         if places.keys() != restoring.keys():
             self._refuse(f"that of {path}")
         for name, (begin, end) in places.items():
@@ -100,18 +100,13 @@ def beside(path: Path) -> Path:
     return path.with_name(path.stem + SUFFIX)
 
 
-def read(path: Path) -> dict[str, Array]:
-    """The tensors of a safetensors file, in float32. Raises WeightsError."""
-    return {name: tensor.astype(np.float32) for name, tensor in _stored(path).items()}
-
-
 def weight_name(name: str) -> str:
     """The name of a weight, from that of its tensor in our ONNX files."""
     return name.removeprefix(PREFIX).removesuffix(HALF_SUFFIX)
 
 
-def _stored(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file, in the precision that they have there, float32 for bfloat16."""
+def read(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file, in the precision of the file; bfloat16 as float32. Raises WeightsError."""
     content = _content(path)
     try:
         size = int.from_bytes(content[:8], "little")

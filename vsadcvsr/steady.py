@@ -196,16 +196,16 @@ def _changes(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple
     height, width = mean.shape
     weights, color_weights = np.ones_like(mean), np.ones_like(color[0])
     for neighbour, flow in neighbours:
-        small_places = _places(flow)
-        small_weight = _agreement(middle.source, neighbour.source, small_places)
-        places, weight = _places(flow, height // flow.shape[0]), cv2.resize(small_weight, (width, height))
+        small_grid = _sampling_grid(flow)
+        small_weight = _agreement(middle.source, neighbour.source, small_grid)
+        grid, weight = _sampling_grid(flow, height // flow.shape[0]), cv2.resize(small_weight, (width, height))
         weights += weight
-        cv2.accumulateProduct(_warped(neighbour.luma, places), weight, mean)
+        cv2.accumulateProduct(_warped(neighbour.luma, grid), weight, mean)
         if color.shape[1:] != mean.shape:
-            places, weight = small_places, small_weight
+            grid, weight = small_grid, small_weight
         color_weights += weight
         for total, plane in zip(color, neighbour.color, strict=True):
-            cv2.accumulateProduct(_warped(plane, places), weight, total)
+            cv2.accumulateProduct(_warped(plane, grid), weight, total)
     mean /= weights
     color /= color_weights
     return _sharpened(mean, middle.luma) - middle.luma, color - own_color
@@ -214,8 +214,8 @@ def _changes(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple
 def _sharpened(mean: Array, own: Array) -> Array:
     """The mean luma with about the sharpness of the network's own for the frame.
 
-    Texture that a network draws anew in each frame cancels out in a mean, and interpolation softens it. An unsharp mask
-    restores the mean gradient of the network's own output; its strength is `_MOST_SHARPENING` at most.
+    Texture that a network generates independently in each frame cancels out in the mean, and interpolation blurs it. An
+    unsharp mask restores the mean gradient of the network's own output; its strength is `_MOST_SHARPENING` at most.
     """
     detail = mean - _box_mean(mean)
     soft, sharp, wanted = (_mean_gradient(plane) for plane in (mean, mean + detail, own))
@@ -252,14 +252,14 @@ def optical_flow(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Flow:
 
 def _chained(first: Flow, second: Flow) -> Flow:
     """The motion along one flow and then along another: three frames need no more flows than their neighbours do."""
-    return first + _warped(second, _places(first))
+    return first + _warped(second, _sampling_grid(first))
 
 
-def _agreement(middle: Array, neighbour: Array, places: Array) -> Array:
-    """The weight (H, W), 0 to 1, of each pixel of a neighbouring source frame that is warped to those places."""
+def _agreement(middle: Array, neighbour: Array, grid: Array) -> Array:
+    """The weight (H, W), 0 to 1, of each pixel of a neighbouring source frame that is warped by a sampling grid."""
     error = np.zeros(middle.shape[1:], np.float32)
     for plane, other in zip(middle, neighbour, strict=True):
-        difference = _warped(other, places)
+        difference = _warped(other, grid)
         difference -= plane
         difference *= difference
         error += difference
@@ -275,27 +275,27 @@ def _box_mean(plane: Array) -> Array:
     return np.asarray(cv2.sepFilter2D(plane, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _places(flow: Flow, scale: int = 1) -> Array:
+def _sampling_grid(flow: Flow, scale: int = 1) -> Array:
     """Where each pixel of frames `scale` times as large as the flow is in the other frame: (sH, sW, 2), (x, y)."""
     import cv2
 
-    places = np.pad(flow, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    places[..., 0] += np.arange(-1, places.shape[1] - 1, dtype=np.float32)
-    places[..., 1] += np.arange(-1, places.shape[0] - 1, dtype=np.float32)[:, None]
+    grid = np.pad(flow, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    grid[..., 0] += np.arange(-1, grid.shape[1] - 1, dtype=np.float32)
+    grid[..., 1] += np.arange(-1, grid.shape[0] - 1, dtype=np.float32)[:, None]
     if scale == 1:
-        return places[1:-1, 1:-1]
-    places *= np.float32(scale)
-    places += np.float32((scale - 1) / 2)  # the centre of a pixel of the source, on the grid of the larger frame
-    larger = cv2.resize(places, None, fx=scale, fy=scale)  # of places, not of motion: large pictures are passed once
+        return grid[1:-1, 1:-1]
+    grid *= np.float32(scale)
+    grid += np.float32((scale - 1) / 2)  # the centre of a pixel of the source, on the grid of the larger frame
+    larger = cv2.resize(grid, None, fx=scale, fy=scale)  # so that no full-size pass adds coordinates
     return np.asarray(larger[scale:-scale, scale:-scale], np.float32)
 
 
-def _warped(picture: Array, places: Array) -> Array:
-    """A picture (H, W) or (H, W, C), taken from other places of it, interpolated linearly.
+def _warped(picture: Array, grid: Array) -> Array:
+    """A picture (H, W) or (H, W, C), sampled on a grid, interpolated linearly.
 
     Cubic interpolation takes thrice as long; after the unsharp mask `fast` gains .1 to .2 of SSIMULACRA2 from it.
     """
     import cv2
 
-    warped = cv2.remap(picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    warped = cv2.remap(picture, grid, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     return np.asarray(warped, dtype=np.float32)

@@ -31,7 +31,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="session", params=[False, True], ids=["32 bits", "16 bits"])
+@pytest.fixture(scope="session", params=[False, True], ids=["fp32", "fp16"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pair(tmp_path_factory.mktemp("pair"), half=request.param)
 

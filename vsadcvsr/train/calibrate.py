@@ -1,7 +1,7 @@
 """Calibration of a compact student for 8-bit integers: the range of each layer's inputs on sources made from your data,
 with several shares of its restoring weights.
 
-The farthest inputs, one in a thousand on each side, are clipped when the network runs: steps of 8 bits that reach them
+Outliers, one input in a thousand on each side, are clipped when the network runs: quantisation steps that reach them
 are twice as coarse, and cost two to ten times as much of the picture. At x1 one noisy scene of 22 lost more by that.
 
 python -m vsadcvsr.train.calibrate run/fast.onnx --data CLIPS
@@ -69,7 +69,7 @@ def ranges_of(
 
 
 def _bounds(values: Tensor, clipped: float) -> calibration.Range:
-    """Where all values are but for the farthest; of many, evenly chosen ones stand for all."""
+    """The percentiles between which the values are not clipped, of a regular subsample."""
     if not clipped:
         return values.min().item(), values.max().item()
     chosen = values.flatten()[:: -(-values.numel() // _MOST_VALUES)]
@@ -88,10 +88,10 @@ def clips_in(folders: Sequence[Path], most: int, scale: int) -> Iterator[Tensor]
     decent one and a poor one.
     """
     rng = np.random.default_rng(0)
-    ranges = files_below(folders, (*VIDEOS, *IMAGES))
-    if not ranges:
+    files = files_below(folders, (*VIDEOS, *IMAGES))
+    if not files:
         raise UsageError(f"no videos or pictures in {', '.join(map(str, folders))}; name other folders with --data")
-    for path in ranges[:: -(-len(ranges) // most)]:
+    for path in files[:: -(-len(files) // most)]:
         with suppress(MediaError):  # unreadable files are skipped
             frames = _frames(path, _MULTIPLE * scale)
             large = np.asarray(frames, np.float32) / np.float32(255)
@@ -143,7 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of videos and pictures")
     parser.add_argument("--files", type=int, default=_FILES, help="how many of them are used")
     parser.add_argument("--denoise", type=float, default=1.0, help="the most for which int8 is good enough")
-    parser.add_argument("--clipped", type=float, default=_CLIPPED, help="share of inputs that are clipped at each end")
+    parser.add_argument("--clipped", type=float, default=_CLIPPED, help="share of outliers, clipped at each end")
     arguments = parser.parse_args(argv)
     return status("calibrate", lambda: _say(arguments))
 
