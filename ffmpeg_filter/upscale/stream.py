@@ -61,6 +61,7 @@ class ModelOptions(TypedDict, total=False):
     sc_threshold: float | None
     denoise: float
     steady: float
+    sharpen: float
     strength: float
     color_fix: str | None
 

@@ -40,6 +40,13 @@ def test_a_model_is_opened_once_and_warmed_up_for_each_size(monkeypatch: pytest.
     assert lengths == [1, 3, 2, 1, 2]
 
 
+def test_a_name_may_have_sharpen_behind_it() -> None:
+    clip = [np.random.default_rng(1).random((3, 8, 12), np.float32)]
+    (wanted,) = Engine.open("nearest", sharpen=0.5).stream(clip)
+    (picture,) = open_model("nearest#sharpen=.5")(clip)
+    np.testing.assert_array_equal(picture, wanted)
+
+
 def test_a_name_may_have_steady_behind_it() -> None:
     clip = [np.random.default_rng(0).random((3, 16, 16), np.float32)] * 3
     wanted = list(Engine.open("nearest", steady=0.5).stream(clip))

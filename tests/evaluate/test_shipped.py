@@ -85,3 +85,9 @@ def test_a_mean_along_motion_takes_noise_and_flicker_away(truth: list[Array]) ->
     assert psnr(steady, truth) - psnr(plain, truth) == pytest.approx(0.43, abs=0.1)
     paths = paths_of(truth)
     assert np.mean(warping_errors(steady, paths)) < 0.6 * np.mean(warping_errors(plain, paths))
+
+
+def test_sharpen_comes_near_the_sharpness_of_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
+    sharper = list(open_model("base#sharpen=.5", backend="ort", threads=1)([downscale(frame) for frame in truth]))
+    assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.886, abs=0.02)
+    assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(2.87, abs=0.1)

@@ -23,7 +23,7 @@ def raws(clip: vs.VideoNode) -> Iterator[RawFrame]:
 def filtered(clip: vs.VideoNode, **options: object) -> list[RawFrame]:
     """What `core.adcvsr.Upscale` makes, without its notes on what made it."""
     upscaled = vs.core.adcvsr.Upscale(clip, **options)
-    ours = ["AdcVSRModel", "AdcVSRScale", "AdcVSRBackend", "AdcVSRDenoise", "AdcVSRSteady"]
+    ours = ["AdcVSRModel", "AdcVSRScale", "AdcVSRBackend", "AdcVSRDenoise", "AdcVSRSteady", "AdcVSRSharpen"]
     return list(raws(upscaled.std.RemoveFrameProps(ours)))
 
 

@@ -35,6 +35,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
         {"denoise": 0.5},
         "model 'nearest' has no restoring weights; leave denoise at 0",
     ),
+    "sharpen": ({"sharpen": -1.0}, r"sharpen is -1.0, allowed: 0 \(the network's own sharpness\) to 1"),
     "steady": ({"steady": 1.5}, r"steady is 1.5, allowed: 0 \(each frame alone\) to 1"),
     "strength": ({"strength": 1.5}, "strength is 1.5, allowed"),
     "precision": ({"precision": "fp8"}, "precision is 'fp8', allowed"),
@@ -179,13 +180,13 @@ def test_the_python_face_makes_the_same_pictures_and_raises_our_own_errors() -> 
 def test_arguments_reach_the_engine_as_they_were_given(mean_engine: type[MeanEngine]) -> None:
     vs.core.adcvsr.Upscale(
         moving(), model="base", backend="ort", device="cpu", device_index=1, precision="fp32", tile=[64, 32],
-        tile_pad=8, sc_threshold=0.25, denoise=0.75, steady=0.25, strength=0.5, color_fix="frame", threads=3,
-        num_streams=2, backend_options="a=1&b=2",
+        tile_pad=8, sc_threshold=0.25, denoise=0.75, steady=0.25, sharpen=0.125, strength=0.5, color_fix="frame",
+        threads=3, num_streams=2, backend_options="a=1&b=2",
     )  # fmt: skip
     assert mean_engine.opened[-1] == {
         "model": "base", "scale": None, "backend": "ort", "device": "cpu", "device_index": 1, "precision": "fp32",
-        "tile": [64, 32], "tile_pad": 8, "sc_threshold": 0.25, "denoise": 0.75, "steady": 0.25, "strength": 0.5,
-        "color_fix": "frame", "threads": 3, "num_streams": 2, "backend_options": "a=1&b=2",
+        "tile": [64, 32], "tile_pad": 8, "sc_threshold": 0.25, "denoise": 0.75, "steady": 0.25, "sharpen": 0.125,
+        "strength": 0.5, "color_fix": "frame", "threads": 3, "num_streams": 2, "backend_options": "a=1&b=2",
     }  # fmt: skip
 
 
@@ -193,8 +194,8 @@ def test_all_arguments_may_be_left_out(mean_engine: type[MeanEngine]) -> None:
     vs.core.adcvsr.Upscale(moving())
     assert mean_engine.opened[-1] == {
         "model": "fast", "scale": None, "backend": "auto", "device": "auto", "device_index": 0, "precision": "auto",
-        "tile": None, "tile_pad": None, "sc_threshold": None, "denoise": 0.0, "steady": 0.0, "strength": 1.0,
-        "color_fix": None, "threads": 0, "num_streams": 1, "backend_options": "",
+        "tile": None, "tile_pad": None, "sc_threshold": None, "denoise": 0.0, "steady": 0.0, "sharpen": 0.0,
+        "strength": 1.0, "color_fix": None, "threads": 0, "num_streams": 1, "backend_options": "",
     }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ COLOURS = {
 
 OURS = {
     "AdcVSRModel": "nearest", "AdcVSRScale": 4, "AdcVSRBackend": "nearest/cpu/fp32", "AdcVSRDenoise": 0.0,
-    "AdcVSRSteady": 0.0,
+    "AdcVSRSteady": 0.0, "AdcVSRSharpen": 0.0,
 }  # fmt: skip
 
 
@@ -60,6 +60,11 @@ def test_a_frame_says_how_far_it_was_restored(tmp_path: Path) -> None:
 def test_a_frame_says_how_steady_it_was_made() -> None:
     output = vs.core.adcvsr.Upscale(moving(length=1), model="nearest", steady=0.5).get_frame(0)
     assert output.props["AdcVSRSteady"] == 0.5
+
+
+def test_a_frame_says_how_far_it_was_sharpened() -> None:
+    output = vs.core.adcvsr.Upscale(moving(length=1), model="nearest", sharpen=0.5).get_frame(0)
+    assert output.props["AdcVSRSharpen"] == 0.5
 
 
 @pytest.mark.parametrize("matrix", [1, 4, 5, 6, 7, 8, 9])

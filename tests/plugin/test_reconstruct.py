@@ -78,7 +78,7 @@ def test_frames_keep_their_properties_and_get_none_of_ours(model: str) -> None:
     clip = moving(length=4).std.SetFrameProps(_Matrix=1, _Range=0, _ChromaLocation=1, _SARNum=4, _SARDen=3, Mine=5)
     ours = {
         "AdcVSRModel": "tiny", "AdcVSRScale": 4, "AdcVSRBackend": "ort/cpu/fp32", "AdcVSRDenoise": 0.0,
-        "AdcVSRSteady": 0.0,
+        "AdcVSRSteady": 0.0, "AdcVSRSharpen": 0.0,
     }  # fmt: skip
     assert dict(made(clip, model).get_frame(0).props) == {**clip.get_frame(2).props, **ours}
 

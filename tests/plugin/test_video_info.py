@@ -19,7 +19,7 @@ from vsadcvsr.nets.export import export, load_weights
 
 __all__ = ["vspipe"]
 
-OURS = {"AdcVSRBackend", "AdcVSRDenoise", "AdcVSRModel", "AdcVSRScale", "AdcVSRSteady"}
+OURS = {"AdcVSRBackend", "AdcVSRDenoise", "AdcVSRModel", "AdcVSRScale", "AdcVSRSharpen", "AdcVSRSteady"}
 MODELS = ("nearest", "nearest-temporal", "parts", "torch")
 FORMATS = (vs.YUV420P8, vs.YUV422P10, vs.YUV444PS, vs.RGB24, vs.GRAY16)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vsadcvsr import backends, blending, postprocess, scenes, tiling
+from vsadcvsr import sharpen as sharpening
 from vsadcvsr import steady as stabilization
 from vsadcvsr.backends import Backend, receptive_field
 from vsadcvsr.blending import Blend
@@ -95,6 +96,7 @@ class Engine:
         tile_pad: int | None = None,
         sc_threshold: float | None = None,
         steady: float = 0.0,
+        sharpen: float = 0.0,
         strength: float = 1.0,
         color_fix: str | None = None,
         capacity: int | None = None,
@@ -103,7 +105,8 @@ class Engine:
 
         `scale` picks one of a model's networks, see `load`; what the engine makes has the scale of that network.
         `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `steady`, 0 to 1,
-        averages outputs along motion, see `vsadcvsr.steady`. `strength` is 0 to 1.
+        averages outputs along motion, see `vsadcvsr.steady`. `sharpen`, 0 to 1, amplifies weak texture, see
+        `vsadcvsr.sharpen`. `strength` is 0 to 1.
         `num_streams` is how many frames an image network computes at once, `backend_options` the options of the
         backend's library, `key=value&key=value`. `capacity` is the number of finished frames that `render` keeps; by
         default what fits into 256 MiB, 4 to 32, and `num_streams` of an image network.
@@ -120,6 +123,7 @@ class Engine:
             tiles=tiling.TileOptions.checked(loaded.spec, tile, tile_pad),
             threshold=scenes.DEFAULT_THRESHOLD if sc_threshold is None else sc_threshold,
             steady=stabilization.checked(steady),
+            sharpen=sharpening.checked(sharpen),
             strength=strength,
             color_fix=loaded.spec.color_fix if color_fix is None else color_fix,
             capacity=capacity,

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vsadcvsr import argument_checks, output, postprocess, scenes, steady, tiling
+from vsadcvsr import argument_checks, output, postprocess, scenes, sharpen, steady, tiling
 from vsadcvsr.backends import Backend, MemoryPlanner, PlanarBackend
 from vsadcvsr.color import ColorFormat, OutputFormat
 from vsadcvsr.engine.schedule import StreamPosition
@@ -53,6 +53,8 @@ class EngineOptions:
     color_fix: str = "none"
     steady: float = 0.0
     """0 (each frame alone) to 1 (the mean of neighbouring outputs), see `vsadcvsr.steady`."""
+    sharpen: float = 0.0
+    """0 (the network's own sharpness) to 1, see `vsadcvsr.sharpen`."""
     capacity: int | None = None
     """Output frames to cache; None for a default."""
 
@@ -123,7 +125,7 @@ def planar_output(backend: Backend, options: EngineOptions, size: tuple[int, int
 
 def _makes_planes(backend: Backend, options: EngineOptions, color_format: ColorFormat) -> bool:
     supported = isinstance(backend, PlanarBackend) and backend.planar_output and color_format.has_linear_matrix
-    return supported and not options.steady
+    return supported and not options.steady and not options.sharpen
 
 
 def _tile_layout(backend: Backend, size: tuple[int, int], tiles: tiling.TileOptions | None) -> tiling.TileLayout:
@@ -212,6 +214,9 @@ class StreamRunner:
             return result
         if isinstance(result, (Planes, BaseAndDetail)):
             postprocess.check(result)
+        if self._options.sharpen:
+            assert not isinstance(result, Planes), "no output format was given"
+            result = sharpen.sharpened(result, self._options.sharpen)
         if source is None or isinstance(result, Planes):
             return result
         frame = output.to_rgb(result)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr import blending, steady
+from vsadcvsr import blending, sharpen, steady
 from vsadcvsr.errors import UsageError
 from vsadcvsr.resample import BICUBIC, resized
 from vsadcvsr.spec import SCALES, Array, check_scale
@@ -20,7 +20,7 @@ from vsadcvsr.spec import SCALES, Array, check_scale
 NO_TEMPORAL = "#no-temporal"
 """Suffix of a model's name: every frame is treated as a scene, so that neighbouring frames are not used."""
 
-SETTINGS = {"denoise": blending.ALLOWED, "steady": steady.ALLOWED}
+SETTINGS = {"denoise": blending.ALLOWED, "steady": steady.ALLOWED, "sharpen": sharpen.ALLOWED}
 """Options that may follow a model's name as #NAME=NUMBER, and the numbers that they take."""
 
 SCALE = "#scale="
@@ -121,6 +121,7 @@ def open_model(name: str, *, backend: str = "auto", threads: int = 0, scale: int
             threads=threads,
             denoise=choice.settings["denoise"],
             steady=choice.settings["steady"],
+            sharpen=choice.settings["sharpen"],
         )
     )
     prepared: set[tuple[int, ...]] = set()

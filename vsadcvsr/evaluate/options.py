@@ -39,8 +39,9 @@ def evaluation() -> ArgumentParser:
     parser.add_argument("--set", metavar="SETS", help="names of sets, separated by commas; default: all")
     parser.add_argument(
         "--model", nargs="*", default=[],
-        help="names or files of models; NAME#denoise=.5 and NAME#steady=1 set these, NAME#scale=4 takes the network of "
-        "that scale and resizes what it makes to the truth's size, NAME#no-temporal runs each frame separately",
+        help="names or files of models; NAME#denoise=.5, NAME#steady=1 and NAME#sharpen=.5 set these, NAME#scale=4 "
+        "takes the network of that scale and resizes what it makes to the truth's size, NAME#no-temporal runs each "
+        "frame separately",
     )  # fmt: skip
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=_PEER)
     parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=_VIDEOS)

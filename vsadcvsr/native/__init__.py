@@ -1,1 +1,3 @@
-"""Native code: the VapourSynth plugin in C, and the build hooks that put it into a wheel."""
+"""Native code: one library in C, the VapourSynth plugin and the kernel of `vsadcvsr.sharpen`, and the build hooks that
+put it into a wheel.
+"""

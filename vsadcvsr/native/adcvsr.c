@@ -18,7 +18,7 @@
 #define UPSCALE_ARGUMENTS                                                                                                   \
     "clip:vnode;model:data:opt;scale:float:opt;width:int:opt;height:int:opt;format:int:opt;matrix:data:opt;"                \
     "backend:data:opt;device:data:opt;device_index:int:opt;precision:data:opt;tile:int[]:opt;tile_pad:int:opt;sc_threshold:float:opt;"       \
-    "denoise:float:opt;steady:float:opt;strength:float:opt;color_fix:data:opt;threads:int:opt;num_streams:int:opt;backend_options:data:opt;"
+    "denoise:float:opt;steady:float:opt;sharpen:float:opt;strength:float:opt;color_fix:data:opt;threads:int:opt;num_streams:int:opt;backend_options:data:opt;"
 
 typedef struct {
     const char *name;

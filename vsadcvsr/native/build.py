@@ -23,8 +23,10 @@ from typing import Any, NamedTuple
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("adcvsr.c", "set_matrix.c", "stream.c", "python.c")
-FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared")
+SOURCES = ("adcvsr.c", "set_matrix.c", "stream.c", "sharpen.c", "python.c")
+FLAGS = (
+    "-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared",
+)  # fmt: skip
 PAYLOAD = "vapoursynth/plugins/adcvsr"
 ZIG = "ziglang>=0.14"
 _GLIBC_LIBRARIES = re.compile(r"lib(c|m|dl|rt|pthread|gcc_s)\.so\.\d|ld-linux[\w-]*\.so\.\d")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 
 import vapoursynth as vs
 
 from vsadcvsr import backends
 from vsadcvsr.engine import Engine
-from vsadcvsr.errors import AdcvsrError, BackendError, one_line
+from vsadcvsr.errors import AdcvsrError, one_line
+from vsadcvsr.paths import compiled_library
 from vsadcvsr.plugin.formats import (
     PlanarRequest,
     filters,
@@ -27,8 +24,6 @@ from vsadcvsr.plugin.frames import FrameRenderer, PlanarOutput, engine_format, m
 from vsadcvsr.plugin.output_shape import OutputShape, SizeRequest, check_clip, resolve_shape
 from vsadcvsr.weights import store
 
-_LIBRARY_SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-_PLUGIN_PATH = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_LIBRARY_SUFFIX}")
 _REPORTED_PACKAGES = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 
 
@@ -50,6 +45,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     sc_threshold: float | None = None,
     denoise: float = 0.0,
     steady: float = 0.0,
+    sharpen: float = 0.0,
     strength: float = 1.0,
     color_fix: str | None = None,
     threads: int = 0,
@@ -63,6 +59,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     the same way. The frame property `AdcVSRScale` is the network's. `denoise`, 0 (decent sources) to 1 (bad ones), is
     for models with restoring weights, at no cost per frame; `strength` is 0 (a plain bicubic upscale) to 1 (the
     network). `steady`, 0 to 1, takes flicker out of what moves, by two more frames before and after; it needs OpenCV.
+    `sharpen`, 0 to 1, brings out weak texture.
 
     `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
     (width, height) in source pixels. `num_streams` frames of an image network are computed at once on a CPU; the bits
@@ -76,11 +73,11 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     engine = Engine.open(
         model, scale=request.least_scale(clip.width, clip.height), backend=backend, device=device,
         device_index=device_index, precision=precision, threads=threads, denoise=denoise, steady=steady,
-        tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength, color_fix=color_fix,
-        num_streams=num_streams, backend_options=backend_options,
+        sharpen=sharpen, tile=tile, tile_pad=tile_pad, sc_threshold=sc_threshold, strength=strength,
+        color_fix=color_fix, num_streams=num_streams, backend_options=backend_options,
     )  # fmt: skip
     shape = resolve_shape(clip, request, engine.spec, format=format)
-    settings = {"AdcVSRDenoise": float(denoise), "AdcVSRSteady": float(steady)}
+    settings = {"AdcVSRDenoise": float(denoise), "AdcVSRSteady": float(steady), "AdcVSRSharpen": float(sharpen)}
     return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, settings)
 
 
@@ -118,24 +115,7 @@ def _build_graph(
 def load() -> None:
     """Loads the plugin into the current core, if it is not loaded: for installs that VapourSynth does not search."""
     if not hasattr(vs.core, "adcvsr"):
-        vs.core.std.LoadPlugin(str(library()))
-
-
-def library() -> Path:
-    """The plugin's file: `ADCVSR_PLUGIN`, else inside the installed package, else next to VapourSynth itself."""
-    if configured := os.environ.get("ADCVSR_PLUGIN"):
-        return Path(configured)
-    from importlib import metadata  # a fifth of the start of a filter, and seldom needed
-
-    roots = [Path(__file__).parents[2], Path(vs.__file__).parents[1]]
-    with suppress(metadata.PackageNotFoundError):  # a checkout that is not installed
-        roots.append(Path(str(metadata.distribution("vsadcvsr").locate_file(""))))
-    for root in roots:
-        if (root / _PLUGIN_PATH).is_file():
-            return root / _PLUGIN_PATH
-    raise BackendError(
-        f"the VapourSynth plugin {_PLUGIN_PATH.name} is missing; install vsadcvsr again, or set ADCVSR_PLUGIN"
-    )
+        vs.core.std.LoadPlugin(str(compiled_library()))
 
 
 def version() -> dict[str, str]:
@@ -155,7 +135,7 @@ def version() -> dict[str, str]:
         backend = backends.automatic_backend(store.find("fast"))
     except AdcvsrError as error:
         backend = one_line(error)
-    return {**versions, "backend": backend, "plugin": str(loaded.plugin_path if loaded else library())}
+    return {**versions, "backend": backend, "plugin": str(loaded.plugin_path if loaded else compiled_library())}
 
 
 def bind_upscale() -> None:

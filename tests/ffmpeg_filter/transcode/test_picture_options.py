@@ -1,4 +1,4 @@
-"""`denoise` and `steady` at every entry: the same pictures, on farms too, and a part of a farm's recipe."""
+"""`denoise`, `steady` and `sharpen` at every entry: the same pictures, on farms too, and a part of a farm's recipe."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ CASES = {
     "steady": Case({"model": "nearest"}, {"steady": 1}),
     "half steady": Case({"model": "nearest"}, {"steady": 0.5}),
     "steady video network": Case({"model": "own.onnx", "device": "cpu"}, {"steady": 0.5}),
+    "sharpen": Case({"model": "nearest"}, {"sharpen": 1}),
+    "sharpen video network": Case({"model": "own.onnx", "device": "cpu"}, {"sharpen": 0.5}),
+    "all": Case({"model": "own.onnx", "device": "cpu"}, {"denoise": 0.5, "steady": 0.5, "sharpen": 0.5}),
 }
 
 
@@ -161,6 +164,7 @@ def test_a_worker_with_another_opencv_is_refused(
         ("own.onnx:denoise=7", "denoise is 7.0, allowed: 0 (faithful) to 1 (restoring)"),
         ("own.onnx:denoise=much", "denoise is 'much', allowed: <float>"),
         ("nearest:steady=7", "steady is 7.0, allowed: 0 (each frame alone) to 1 (the mean along motion)"),
+        ("nearest:sharpen=2", "sharpen is 2.0, allowed: 0 (the network's own sharpness) to 1 (most)"),
         ("nearest:steady=much", "steady is 'much', allowed: <float>"),
     ],
 )
