@@ -141,21 +141,24 @@ def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
         ("third/fast.safetensors", "pool", 9, 2500, 4),
         ("grown.safetensors", "pool", 13, 5000, 4),
         ("fifth/fast.safetensors", "poor", 3, 2000, 4),
-        ("fast", "pool2", 52, 3000, 4),
+        ("fast", "pool2", 66, 9000, 4),
         ("x2/fast-x2.safetensors", "poor2", 3, 2000, 4),
     ]
 
 
-def test_base_comes_of_one_run_and_another_for_poor_sources(tmp_path: Path) -> None:
+def test_base_comes_of_a_run_for_each_scale_and_others_for_poor_sources(tmp_path: Path) -> None:
     runs = []
-    for example in ("first.toml", "restore.toml"):
+    for example in ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
         for options, settings in runs_in(f"base/{example}", tmp_path):
             assert (settings.model, settings.half_weights) == ("base", True)
             stage = settings.regression
-            runs.append((options["--begin"], options["--pool"], settings.seed, stage.steps, stage.optimizer))
+            begin, pool = options["--begin"], options["--pool"]
+            runs.append((settings.scale, begin, pool, settings.seed, stage.steps, stage.optimizer))
     assert runs == [
-        ("grown.safetensors", "pool", 61, 16000, "muon"),
-        ("base-1/base.safetensors", "poor", 3, 2000, "adam"),
+        (4, "grown.safetensors", "pool", 61, 16000, "muon"),
+        (4, "base-1/base.safetensors", "poor", 3, 2000, "adam"),
+        (2, "base", "pool2", 63, 9000, "muon"),
+        (2, "base-x2/base-x2.safetensors", "poor2", 3, 2000, "adam"),
     ]
 
 
