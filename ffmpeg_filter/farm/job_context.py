@@ -113,10 +113,10 @@ def ffmpeg_build(path: str) -> str:
 
 @cache
 def code_checksum() -> str:
-    """Checksum of the modules that affect output frames; it tells apart commits of one version."""
+    """Checksum of the modules, in Python and C, that affect output frames; it tells apart commits of one version."""
     digest = hashlib.sha256()
     for folder in (Path(vsadcvsr.__file__).parent, Path(__file__).parents[1]):
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.c")]):
             name = path.relative_to(folder.parent)
             if name.parts[1] not in _NOT_IN_FRAMES:
                 content = path.read_bytes().replace(b"\r\n", b"\n")

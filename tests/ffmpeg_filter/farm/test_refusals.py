@@ -87,6 +87,8 @@ def test_the_sum_of_the_code_is_that_of_every_module_with_a_part_in_pictures(
     assert changed("scenes.py", windows) == before
     assert changed("bench/machine.py", b"") == before
     assert changed("scenes.py", windows + b"\n") != before
+    assert changed("scenes.py", windows) == before
+    assert changed("native/sharpen.c", b"") != before
 
 
 def test_pictures_of_engines_of_two_kinds_are_not_joined(capfd: pytest.CaptureFixture[str]) -> None:
