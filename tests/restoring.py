@@ -1,4 +1,4 @@
-"""A tiny model with restoring weights beside it, as training leaves a pair."""
+"""A tiny model with its restoring weights, as training leaves a pair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vsadcvsr.nets.export import export, load_weights, save_weights
 
 
 def write_pair(folder: Path, *, half: bool = False) -> Path:
-    """`own.onnx`, with `own.safetensors` and `own-restore.safetensors` beside it, in fp16 if `half`."""
+    """The path of `own.onnx`; its folder also has `own.safetensors` and `own-restore.safetensors`. `half`: in fp16."""
     weights = write_student(folder / "own.safetensors")
     student = load_weights(weights)
     save_weights(student, weights, half=half)
@@ -20,5 +20,5 @@ def write_pair(folder: Path, *, half: bool = False) -> Path:
     torch.manual_seed(11)
     for parameter in student.parameters():
         parameter.data += torch.randn_like(parameter) * 0.05
-    save_weights(student, blending.beside(weights), half=half)
+    save_weights(student, blending.restoring_path(weights), half=half)
     return folder / "own.onnx"

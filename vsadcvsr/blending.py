@@ -95,7 +95,7 @@ def checked(denoise: object) -> float:
     return argument_checks.in_range("denoise", denoise, (0, 1), ALLOWED)
 
 
-def beside(path: Path) -> Path:
+def restoring_path(path: Path) -> Path:
     """Where the restoring weights of a model's file are, if it has any."""
     return path.with_name(path.stem + SUFFIX)
 

@@ -69,7 +69,7 @@ def test_at_full_denoise_the_bits_are_those_of_the_restoring_weights_alone(
     pair: Path, kind: str, tmp_path: Path
 ) -> None:
     suffix, precision = KINDS[kind]
-    path = Path(shutil.copy(blending.beside(pair), tmp_path / "alone.safetensors"))
+    path = Path(shutil.copy(blending.restoring_path(pair), tmp_path / "alone.safetensors"))
     export(load_weights(path), path.with_suffix(".onnx"))
     backend = backends.load(
         path.with_suffix(suffix), backend=kind.split(maxsplit=1)[0], device="cpu", precision=precision
@@ -106,7 +106,7 @@ def test_blends_are_shared_and_kept_apart_by_their_denoise(pair: Path, kind: str
 
 
 def test_restoring_weights_that_were_written_again_are_loaded_again(pair: Path, tmp_path: Path) -> None:
-    mine = [Path(shutil.copy(path, tmp_path)) for path in (pair, blending.beside(pair))]
+    mine = [Path(shutil.copy(path, tmp_path)) for path in (pair, blending.restoring_path(pair))]
     first = loaded(mine[0], "ort", 0.5)
     shutil.copy(pair.with_suffix(".safetensors"), mine[1])
     assert loaded(mine[0], "ort", 0.5) is not first
@@ -115,7 +115,7 @@ def test_restoring_weights_that_were_written_again_are_loaded_again(pair: Path, 
 def test_engines_that_are_built_ahead_are_those_of_one_blend(pair: Path) -> None:
     sums = [
         ort._model_sum(pair, backends.BackendOptions(blend=blend))
-        for blend in (None, Blend(blending.beside(pair), 0.5), Blend(blending.beside(pair), 0.25))
+        for blend in (None, Blend(blending.restoring_path(pair), 0.5), Blend(blending.restoring_path(pair), 0.25))
     ]
     assert len(set(sums)) == 3
 
@@ -125,7 +125,7 @@ def test_a_graph_gets_the_weights_that_the_blend_has(pair: Path, denoise: float)
     import onnx
     from onnx import numpy_helper
 
-    blend = Blend(blending.beside(pair), denoise)
+    blend = Blend(blending.restoring_path(pair), denoise)
     graph = onnx.load_from_string(blend.graph(pair)).graph
     own = safetensors.numpy.load_file(pair.with_suffix(".safetensors"))
     for name, wanted in blend.weights(own).items():
@@ -159,7 +159,7 @@ def test_damaged_restoring_weights_are_refused(content: bytes, pair: Path, tmp_p
 @pytest.mark.parametrize("change", ["missing", "more", "shape"])
 @pytest.mark.parametrize("suffix", [".onnx", ".safetensors"])
 def test_restoring_weights_of_another_network_are_refused(change: str, suffix: str, pair: Path, tmp_path: Path) -> None:
-    tensors = safetensors.numpy.load_file(blending.beside(pair))
+    tensors = safetensors.numpy.load_file(blending.restoring_path(pair))
     first = next(iter(tensors))
     changed = {
         "missing": {name: value for name, value in tensors.items() if name != first},
@@ -175,7 +175,7 @@ def test_restoring_weights_of_another_network_are_refused(change: str, suffix: s
 def test_a_damaged_graph_is_refused(content: bytes, pair: Path, tmp_path: Path) -> None:
     graph = tmp_path / "own.onnx"
     graph.write_bytes(content or pair.read_bytes()[:-40])
-    shutil.copy(blending.beside(pair), tmp_path)
+    shutil.copy(blending.restoring_path(pair), tmp_path)
     with pytest.raises(WeightsError, match=r"own\.onnx cannot be read as ONNX"):
         Engine.open(graph, denoise=0.5)
 

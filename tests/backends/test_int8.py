@@ -30,7 +30,7 @@ FRAMES = clip_of(5, {3}, SIZE)
 def pair(tmp_path: Path) -> Path:
     """A tiny model with restoring weights and the ranges of both."""
     path = write_pair(tmp_path)
-    calibrated(path, blending.beside(path))
+    calibrated(path, blending.restoring_path(path))
     return path
 
 
@@ -41,7 +41,7 @@ def calibrated(path: Path, restoring: Path | None) -> None:
 
 
 def pictures(path: Path, precision: str, threads: int = 0, denoise: float = 0) -> Array:
-    blend = Blend(blending.beside(path), denoise) if denoise else None
+    blend = Blend(blending.restoring_path(path), denoise) if denoise else None
     backend = backends.load(path, backend="openvino", precision=precision, threads=threads, blend=blend)
     assert backend.label == f"openvino/cpu/{precision}"
     return run(backend, FRAMES, {3})
@@ -69,9 +69,9 @@ def test_by_itself_a_cpu_with_vnni_takes_it_where_there_are_ranges(pair: Path, m
 def test_ranges_of_other_weights_are_left_alone(pair: Path, denoise: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: True)
     if denoise:
-        shutil.copy(pair.with_suffix(".safetensors"), blending.beside(pair))
+        shutil.copy(pair.with_suffix(".safetensors"), blending.restoring_path(pair))
     else:
-        export(load_weights(blending.beside(pair)), pair)
+        export(load_weights(blending.restoring_path(pair)), pair)
     assert not Engine.open(pair, denoise=denoise, device="cpu").label.endswith("int8")
     with pytest.raises(BackendError, match=r"needs ranges of these weights, .* own-int8\.json; run"):
         Engine.open(pair, denoise=denoise, device="cpu", precision="int8")
@@ -87,7 +87,7 @@ def test_ranges_without_restoring_weights_are_not_for_blends(pair: Path) -> None
 def test_ranges_are_good_up_to_the_denoise_that_they_were_made_with(pair: Path) -> None:
     student = load_weights(pair.with_suffix(".safetensors"))
     ranges = ranges_of(student, [torch.from_numpy(FRAMES)])
-    calibration.write(pair, blending.beside(pair), ranges, denoise=0.5)
+    calibration.write(pair, blending.restoring_path(pair), ranges, denoise=0.5)
     assert Engine.open(pair, precision="int8", denoise=0.5).label == "openvino/cpu/int8"
     with pytest.raises(BackendError, match="up to this denoise"):
         Engine.open(pair, precision="int8", denoise=0.6)

@@ -13,14 +13,15 @@ static ptrdiff_t clamped(ptrdiff_t index, ptrdiff_t count)
     return index < 0 ? 0 : index < count ? index : count - 1;
 }
 
-/* The enlargement of a base, of which the last rows are kept, enlarged across. */
+/* Bilinear upsampling of a base, row by row, as vsadcvsr.output.upsample does it for whole planes, which takes longer than all of the
+   sharpening. The last rows that were upsampled across are kept. */
 typedef struct {
     const float *base;
     ptrdiff_t height, width;
     int scale;
-    float *rows;             /* NEAR rows of scale * width */
-    ptrdiff_t kept[NEAR];    /* their numbers in the base, -1 for none */
-} Enlargement;
+    float *rows; /* NEAR rows of scale * width */
+    ptrdiff_t kept[NEAR]; /* their numbers in the base, -1 for none */
+} Upsampling;
 
 /* The offset of a new pixel's centre from the old one's, in old pixels. */
 static float offset_of(ptrdiff_t phase, int scale)
@@ -28,7 +29,7 @@ static float offset_of(ptrdiff_t phase, int scale)
     return ((float)phase + 0.5f) / (float)scale - 0.5f;
 }
 
-static const float *enlarged_across(Enlargement *image, ptrdiff_t row)
+static const float *upsampled_across(Upsampling *image, ptrdiff_t row)
 {
     float *restrict out = image->rows + row % NEAR * image->width * image->scale;
     if (image->kept[row % NEAR] == row)
@@ -45,13 +46,13 @@ static const float *enlarged_across(Enlargement *image, ptrdiff_t row)
     return out;
 }
 
-/* A row of the luma: the enlarged base, and the detail if there is any, clamped to 0..1. */
-static void luma_row(Enlargement *image, const float *detail, ptrdiff_t row, float *restrict out)
+/* A row of the luma: the upsampled base, and the detail if there is any, clamped to 0..1. */
+static void luma_row(Upsampling *image, const float *detail, ptrdiff_t row, float *restrict out)
 {
     const ptrdiff_t own = row / image->scale, width = image->width * image->scale;
     const float offset = offset_of(row % image->scale, image->scale), share = fabsf(offset);
-    const float *a = enlarged_across(image, own);
-    const float *b = enlarged_across(image, clamped(own + (offset > 0 ? 1 : -1), image->height));
+    const float *a = upsampled_across(image, own);
+    const float *b = upsampled_across(image, clamped(own + (offset > 0 ? 1 : -1), image->height));
     for (ptrdiff_t x = 0; x < width; x++) {
         const float value = a[x] + (b[x] - a[x]) * share + (detail ? detail[row * width + x] : 0.0f);
         out[x] = value < 0 ? 0 : value > 1 ? 1 : value;
@@ -82,8 +83,8 @@ static void repeat_edges(float *row, ptrdiff_t width)
     }
 }
 
-/* sharpen(base, detail, out, height, width, scale, gain, contrast): luma is the base, enlarged bilinearly to (height, width), plus the
-   detail, clamped. Each pixel changes by its difference from the mean of its 5x5 pixels, times gain * contrast / (contrast + their
+/* sharpen(base, detail, out, height, width, scale, gain, contrast): luma is the base, upsampled to (height, width), plus the detail,
+   clamped. Each pixel changes by its difference from the mean of its 5x5 pixels, times gain * contrast / (contrast + their
    standard deviation). `out` is the detail plus the change, or the change where detail is null. Returns 0 where there is no memory,
    else 1. */
 VS_EXTERNAL_API(int)
@@ -96,7 +97,7 @@ adcvsr_sharpen(
         return 0;
     float *lumas = memory, *sums = lumas + CELL * padded, *means = sums + padded;
     float *differences = means + padded, *squares = differences + CELL * inner;
-    Enlargement image = {base, height / scale, width / scale, scale, squares + CELL * inner, {-1, -1, -1}};
+    Upsampling image = {base, height / scale, width / scale, scale, squares + CELL * inner, {-1, -1, -1}};
     gain *= contrast;
     for (ptrdiff_t row = -EDGE, ready = 0; row < height + EDGE; row++) {
         for (; ready <= clamped(row + EDGE, height); ready++) {

@@ -53,7 +53,7 @@ def restoring(
 ) -> Path:
     """The file with the restoring weights of the network that `find` takes with `restores`. Raises WeightsError."""
     if _is_own(model, table):
-        path = blending.beside(_user_file(Path(model)))
+        path = blending.restoring_path(_user_file(Path(model)))
         if path.is_file():
             return path
         raise WeightsError(f"model {str(model)!r} has no restoring weights next to it ({path.name}); {_LEAVE}")

@@ -222,7 +222,7 @@ ROWS = [
     f"-i @base.mkv -vf N {X} -force_key_frames expr:gte(t,n_forced*0.3) OUT.mkv",
     f"-i @base.mkv -vf N {X} -force_key_frames 0.2,0.55 OUT.mkv",
     f"-i @key.mkv -i @base.mkv -map 0:v -map 1:a -vf N {X} -shortest OUT.mkv",
-    "-i @base.mkv -vf N -c:v mjpeg -threads 1 -q 2 -an -fs 9k OUT.mkv",  # with threads it ends anywhere
+    "-i @base.mkv -vf N -c:v mjpeg -threads 1 -q 2 -an -fs 9k OUT.mkv",  # threads: varying length
     f"-i @base.mkv -vf N {X} -g 3 -f hls -hls_time 0.3 OUT.m3u8",
     f"-i @base.mkv -vf N {X} -g 3 -f segment -segment_time 0.3 OUT%02d.mkv",
     f"-i @base.mkv -map 0 -vf N {X} -c:a aac -flags +global_header -f tee OUT.mkv|OUT2.mp4",
