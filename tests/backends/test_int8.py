@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,11 @@ from tests.backends.test_contract import run
 from tests.engine.reference import clip_of
 from tests.restoring import write_pair
 from vsadcvsr import backends, blending, calibration
-from vsadcvsr.backends import openvino
-from vsadcvsr.blending import Blend
+from vsadcvsr.backends import openvino, openvino_int8
+from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
+from vsadcvsr.backends.openvino_runtime import core
+from vsadcvsr.backends.openvino_runtime import openvino as runtime
+from vsadcvsr.blending import PREFIX, Blend
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import BackendError, WeightsError
 from vsadcvsr.nets.export import export, load_weights
@@ -113,28 +117,78 @@ def test_other_backends_refuse_it_in_one_line(pair: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "int8", "bf16"),
+    ("features", "int8", "bf16"),
     [
-        ("vendor_id : GenuineIntel\nflags : avx2 avx512_vnni avx512_bf16", True, False),
-        ("vendor_id : GenuineIntel\nflags : avx2 avx_vnni", True, False),
-        ("vendor_id : GenuineIntel\nflags : avx512_vnni amx_bf16 amx_int8", False, True),
-        ("vendor_id : AuthenticAMD\nflags : avx512_vnni avx512_bf16", True, True),
-        ("flags : avx2", False, True),
-        (None, False, True),
+        (CpuFeatures.AVX2 | CpuFeatures.VNNI | CpuFeatures.INTEL, True, False),
+        (~CpuFeatures(0), False, True),
+        (CpuFeatures.AVX2 | CpuFeatures.VNNI, True, True),
+        (CpuFeatures.AVX2, True, True),
+        (CpuFeatures(0), False, True),
     ],
 )
 def test_which_cpus_are_faster_in_less(
-    flags: str | None, int8: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
+    features: CpuFeatures, int8: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_text(_: Path, **__: object) -> str:
-        if flags is None:
-            raise FileNotFoundError
-        return f"processor : 0\n{flags}\n\nprocessor : 1\n"
-
-    monkeypatch.setattr(openvino, "_cpu_flags", openvino._cpu_flags.__wrapped__)
+    monkeypatch.setattr(openvino, "cpu_features", lambda: features)
     monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
-    monkeypatch.setattr(Path, "read_text", read_text)
     assert (openvino.is_fastest_in_int8(), openvino.is_faster_in_bf16()) == (int8, bf16)
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux tells the flags of a CPU")
+def test_the_features_are_those_that_the_system_names() -> None:
+    words = set(Path("/proc/cpuinfo").read_text("utf-8").partition("\n\n")[0].split())
+    named = {
+        CpuFeatures.AVX2: {"avx2"},
+        CpuFeatures.VNNI: {"avx512_vnni", "avx_vnni"},
+        CpuFeatures.AMX_BF16: {"amx_bf16"},
+        CpuFeatures.AMX_INT8: {"amx_int8"},
+        CpuFeatures.INTEL: {"GenuineIntel"},
+    }
+    assert {feature for feature in CpuFeatures if feature in cpu_features()} == {
+        feature for feature, flags in named.items() if flags & words
+    }
+
+
+def test_without_the_library_a_cpu_has_no_features(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ADCVSR_PLUGIN", str(tmp_path / "absent.so"))
+    assert cpu_features.__wrapped__() == CpuFeatures(0)
+
+
+@pytest.mark.parametrize("low", [0.0, -1.0])
+@pytest.mark.parametrize("saturates", sorted({True, CpuFeatures.VNNI not in cpu_features()}))
+def test_sums_of_the_largest_products_are_right_on_this_cpu(low: float, saturates: bool) -> None:
+    frames = np.ones((1, 6, 8, 8), np.float32)
+    model = convolution(np.ones((4, 6, 3, 3), np.float32))
+    openvino_int8.quantise(model, {"layer": (low, 1.0)}, saturates=saturates)
+    (output,) = core().compile_model(model, "CPU")(frames).values()
+    np.testing.assert_allclose(output[..., 1:-1, 1:-1], 6 * 9, rtol=0.01)
+
+
+def test_without_vnni_weights_that_cannot_saturate_keep_their_levels() -> None:
+    lonely = np.zeros((1, 4, 1, 1), np.float32)
+    lonely[0, ::2, 0, 0] = 1, -0.5  # the second of each pair is 0
+    paired = np.ones_like(lonely)
+    assert [largest(weights, saturates=True) for weights in (lonely, paired)] == [1, 2]
+    assert [largest(weights, saturates=False) for weights in (lonely, paired)] == [1, 1]
+
+
+def convolution(weights: Array) -> Any:
+    """A graph of one convolution, "layer", with its borders padded by zero."""
+    from openvino import opset13 as ops  # not at the top: an import before ours reports itself to the maker
+
+    parameter = ops.parameter([1, weights.shape[1], 8, 8], np.float32)
+    constant = ops.constant(weights)
+    constant.set_friendly_name(f"{PREFIX}layer.weight")
+    border = [weights.shape[2] // 2] * 2
+    return runtime.Model([ops.convolution(parameter, constant, [1, 1], border, border, [1, 1])], [parameter])
+
+
+def largest(weights: Array, *, saturates: bool) -> float:
+    """The value of the highest level of a convolution's weights."""
+    model = convolution(weights)
+    openvino_int8.quantise(model, {"layer": (0.0, 1.0)}, saturates=saturates)
+    (layer,) = (node for node in model.get_ordered_ops() if node.get_type_name() == "Convolution")
+    return float(layer.input_value(1).get_node().input_value(2).get_node().data.max())
 
 
 def test_bf16_that_is_asked_for_runs_where_it_would_not_by_itself(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import threading
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from vsadcvsr import calibration
 from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
+from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
 from vsadcvsr.backends.onnx_metadata import KEY, WEIGHTS_ELSEWHERE, network_output, read_metadata
 from vsadcvsr.backends.openvino_runtime import (
     PrePostProcessor,
@@ -35,7 +35,6 @@ from vsadcvsr.spec import Array
 
 TYPES = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
 _CPU_TYPES = ("fp32", "bf16")
-_VNNI = {"avx512_vnni", "avx_vnni"}  # instructions for sums of products in int8, as Linux calls them
 _MAP_CHANNELS = 8  # channels from which a state is a feature map
 _HINTS = {
     "OpConversionFailure": "it has operators that OpenVINO lacks",
@@ -101,7 +100,7 @@ class OpenVino:
         if precision == "int8":
             from vsadcvsr.backends.openvino_int8 import quantise
 
-            quantise(self._model, ranges)
+            quantise(self._model, ranges, saturates=CpuFeatures.VNNI not in cpu_features())
         self._settings = settings(self._type, options)
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock = threading.Lock()
@@ -208,24 +207,14 @@ def is_faster_in_bf16() -> bool:
     """Whether this CPU is faster in bf16 than in fp32. Intel's without AMX have the instructions and are not: `fast`
     took 1.2 times as long on a Xeon of that kind. Raises BackendError.
     """
-    flags = _cpu_flags()
-    return supports_bf16() and not ("GenuineIntel" in flags and "amx_bf16" not in flags)
+    features = cpu_features()
+    return supports_bf16() and (CpuFeatures.INTEL not in features or CpuFeatures.AMX_BF16 in features)
 
 
 def is_fastest_in_int8() -> bool:
-    """Whether this CPU is fastest in int8: it has VNNI, and no AMX. False where the system does not say: Linux does."""
-    flags = _cpu_flags()
-    return not _VNNI.isdisjoint(flags) and "amx_int8" not in flags
-
-
-@cache
-def _cpu_flags() -> frozenset[str]:
-    """The words that Linux has for the first CPU, none on other systems."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return frozenset()
-    return frozenset(text.partition("\n\n")[0].split())
+    """Whether this CPU is fastest in int8: it has AVX2, and no AMX."""
+    features = cpu_features()
+    return CpuFeatures.AVX2 in features and CpuFeatures.AMX_INT8 not in features
 
 
 def _floating(supported: tuple[str, ...], is_bf16_wanted: bool) -> list[str]:

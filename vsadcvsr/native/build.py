@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCES = ("adcvsr.c", "set_matrix.c", "stream.c", "sharpen.c", "python.c")
+SOURCES = ("adcvsr.c", "set_matrix.c", "stream.c", "sharpen.c", "cpu_features.c", "python.c")
 FLAGS = (
     "-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-fvisibility=hidden", "-shared",
 )  # fmt: skip
