@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -343,7 +344,18 @@ def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_pa
     assert load_weights(weights).dims == TINY
     assert graph.stat().st_size > 1000
     assert "5 steps with dual-head discriminators in the pixel and feature domain" in card.read_text()
+    assert re.search(r"On 32 clips of the pool \d of 8 units .* act \(blocks\.0 \d, temporal\.0 \d\)", card.read_text())
     assert str(tmp_path) not in card.read_text()
+
+
+def test_a_run_whose_units_are_dead_says_so(
+    settings: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = TrainingRun(settings)
+    run.ema["blocks.0.first.bias"].fill_(-100)
+    run.ema["temporal.0.first.taps.bias"].fill_(-100)
+    publish(run, tmp_path / "out")
+    assert "0 of 8 units between the layers of blocks act; `python -m vsadcvsr.train.prune`" in caplog.text
 
 
 @pytest.mark.requires("tensorboard")

@@ -43,8 +43,12 @@ class CompactDims:
     """
     scale: int = 4
     """s: only the head depends on it."""
+    inner: tuple[int, ...] = ()
+    """Channels between the two layers of each block; Q if empty."""
 
     def __post_init__(self) -> None:
+        if self.inner and (len(self.inner) != self.blocks or min(self.inner) < 1):
+            raise UsageError.of("inner", self.inner, f"a number from 1 for each of {self.blocks} blocks, or none")
         if any(not 0 <= site < self.blocks for site in self.sites):
             raise UsageError.of("sites", self.sites, f"block numbers from 0 to {self.blocks - 1}")
         if sorted(set(self.sites)) != list(self.sites):
@@ -65,6 +69,11 @@ class CompactDims:
         )
 
     @property
+    def inner_widths(self) -> tuple[int, ...]:
+        """Channels between the two layers of each block."""
+        return self.inner or (self.quarter_width,) * self.blocks
+
+    @property
     def body_delay(self) -> int:
         """Delay of the body in frames."""
         return TemporalBlock.delay * len(self.sites)
@@ -81,17 +90,21 @@ class CompactDims:
         return 4 * 2 * self.blocks + 2 * (self.refine + 2) + 4 + 3
 
 
-FAST = CompactDims(name="fast", width=32, quarter_width=64, blocks=6, refine=2, sites=(1,), settle=True)
-BASE = CompactDims(name="base", width=48, quarter_width=96, blocks=10, refine=3, sites=(1, 5), settle=True)
+FAST = CompactDims(
+    name="fast", width=32, quarter_width=64, blocks=6, inner=(64, 16, 16, 32, 32, 32), refine=2, sites=(1,), settle=True
+)
+BASE = CompactDims(
+    name="base", width=48, quarter_width=96, blocks=2, inner=(80, 16), refine=3, sites=(0,), settle=True
+)
 
 
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with ReLU between, added to the input."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.first = nn.Conv2d(channels, inner, 3, padding=1)
+        self.second = nn.Conv2d(inner, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         inner: Tensor = self.second(torch.relu(self.first(x)))
@@ -117,7 +130,7 @@ class CompactStudent(nn.Module):
         self.dims = dims
         self.spec = dims.spec
         self.enter = nn.Conv2d(_TONE, dims.quarter_width, 3, stride=2, padding=1)
-        self.blocks = nn.ModuleList(ResidualBlock(dims.quarter_width) for _ in range(dims.blocks))
+        self.blocks = nn.ModuleList(ResidualBlock(dims.quarter_width, inner) for inner in dims.inner_widths)
         self.temporal = nn.ModuleDict({str(site): TemporalBlock(dims.quarter_width) for site in dims.sites})
         self.rise = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1)
         self.meet = nn.Conv2d(_TONE, dims.width, 3, padding=1)

@@ -88,7 +88,7 @@ def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]
     run.world.barrier()
     with cpu.alone(settings.threads) if run.world.device.type == "cpu" else nullcontext():
         run.run()
-    return publish(run, settings.out) if run.world.is_main else []
+        return publish(run, settings.out) if run.world.is_main else []
 
 
 def _build_dataset(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path]) -> None:

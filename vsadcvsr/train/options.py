@@ -135,6 +135,24 @@ def grow_options() -> ArgumentParser:
     return parser
 
 
+def prune_options() -> ArgumentParser:
+    """The options of `python -m vsadcvsr.train.prune`."""
+    parser = ArgumentParser(
+        prog="python -m vsadcvsr.train.prune",
+        description="Writes a smaller student that computes the same as a larger one, without what never acts in it.",
+    )
+    parser.add_argument("file", type=Path, help="the weights of the larger student, a .safetensors file")
+    parser.add_argument("--restoring", type=Path, help="its restoring weights, which must keep the same parts")
+    parser.add_argument("--model", required=True, help="the smaller student, such as base")
+    parser.add_argument(
+        "--pool", type=Path, action="append", required=True,
+        help="samples to measure on, filled by `python -m vsadcvsr.train.data.build`; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, help="the folder for the weights")
+    parser.add_argument("--half", action="store_true", help="store the weights in 16 bits")
+    return parser
+
+
 def average_options() -> ArgumentParser:
     """The options of `python -m vsadcvsr.train.average`."""
     parser = ArgumentParser(

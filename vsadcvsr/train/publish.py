@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from vsadcvsr.files import sha256
@@ -11,6 +12,11 @@ from vsadcvsr.nets.weights_file import empty_student, save_weights
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.settings import TrainSettings
 from vsadcvsr.train.students import Student
+from vsadcvsr.train.units import contributions, sources
+
+_CLIPS = 32  # of the pool, on which units are looked at
+
+_log = logging.getLogger(__name__)
 
 
 def publish(run: TrainingRun, folder: Path) -> list[Path]:
@@ -26,11 +32,23 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
         files.append(folder / f"{name}.onnx")
         export(student.cpu(), files[1], half=half)
     card = folder / f"{name}.md"
-    card.write_text(_card(run, student, files), encoding="utf-8")
+    units = _units(student, run.settings.pool) if isinstance(student, CompactStudent) else ""
+    card.write_text(_card(run, student, files, units), encoding="utf-8")
     return [*files, card]
 
 
-def _card(run: TrainingRun, student: Student, files: list[Path]) -> str:
+def _units(student: CompactStudent, pool: Path) -> str:
+    """What is said of the units that act, which the log says as well where it is less than half of them."""
+    clips = sources(pool, student.dims.scale, _CLIPS)
+    acting = {name: int(units.count_nonzero()) for name, units in contributions(student, clips).items()}
+    count = sum(student.dims.inner_widths) + student.dims.quarter_width * len(student.dims.sites)
+    line = f"{sum(acting.values())} of {count} units between the layers of blocks act"
+    if 2 * sum(acting.values()) < count:
+        _log.warning("%s; `python -m vsadcvsr.train.prune` removes the others, a lower rate keeps them", line)
+    return f"On {_CLIPS} clips of the pool {line} ({', '.join(f'{name} {number}' for name, number in acting.items())})."
+
+
+def _card(run: TrainingRun, student: Student, files: list[Path], units: str) -> str:
     settings = run.settings
     count = sum(parameter.numel() for parameter in student.parameters())
     lines = [
@@ -39,6 +57,7 @@ def _card(run: TrainingRun, student: Student, files: list[Path]) -> str:
         f"A x{student.spec.scale} student of {count:,} parameters and {student.spec.lookahead} frames of lookahead,",
         f"after {_history(settings)}.",
         *([] if run.is_finished else [_stop(run)]),
+        *(["", units] if units else []),
         "",
         "| file | bytes | sha256 |",
         "|---|---|---|",
