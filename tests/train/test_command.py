@@ -146,9 +146,9 @@ def test_the_shipped_weights_come_of_eight_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_base_comes_of_a_run_for_each_scale_and_others_for_poor_sources(tmp_path: Path) -> None:
+def test_base_comes_of_two_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
     runs = []
-    for example in ("first.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
+    for example in ("first.toml", "second.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
         for options, settings in runs_in(f"base/{example}", tmp_path):
             assert (settings.model, settings.half_weights) == ("base", True)
             stage = settings.regression
@@ -156,7 +156,8 @@ def test_base_comes_of_a_run_for_each_scale_and_others_for_poor_sources(tmp_path
             runs.append((settings.scale, begin, pool, settings.seed, stage.steps, stage.optimizer))
     assert runs == [
         (4, "grown.safetensors", "pool", 61, 16000, "muon"),
-        (4, "base-1/base.safetensors", "poor", 3, 2000, "adam"),
+        (4, "grown.safetensors", "pool", 5, 11000, "muon"),
+        (4, "base-2/base.safetensors", "poor", 3, 2000, "adam"),
         (2, "base", "pool2", 63, 9000, "muon"),
         (2, "base-x2/base-x2.safetensors", "poor2", 3, 2000, "adam"),
     ]

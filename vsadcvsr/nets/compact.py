@@ -94,7 +94,7 @@ FAST = CompactDims(
     name="fast", width=32, quarter_width=64, blocks=6, inner=(64, 16, 16, 32, 32, 32), refine=2, sites=(1,), settle=True
 )
 BASE = CompactDims(
-    name="base", width=48, quarter_width=96, blocks=2, inner=(80, 16), refine=3, sites=(0,), settle=True
+    name="base", width=48, quarter_width=96, blocks=2, inner=(80, 16), refine=7, sites=(0,), settle=True
 )
 
 
