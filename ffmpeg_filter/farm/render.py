@@ -21,6 +21,7 @@ from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.transcode.decoder import open_decoder
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.upscale.stream import open_engine, upscale_frames
+from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
 from vsadcvsr.errors import MediaError
 from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
@@ -133,9 +134,9 @@ class ChunkRenderer:
     @property
     def engine(self) -> str:
         """Backend, device, precision and library version, such as "ort/cuda/fp16 1.27.0": another release may round
-        differently.
+        differently. In int8 also whether this CPU lacks VNNI, without which weights are quantised otherwise.
         """
-        return " ".join([self._engine.label, *_library_version(self._engine.label.partition("/")[0])])
+        return engine_kind(self._engine.label)
 
     def render(self, chunk: Chunk) -> Path:
         """Renders a chunk into a new file in the job's chunk folder and returns its path.
@@ -215,6 +216,12 @@ class ChunkRenderer:
         finally:
             if encoder is not None:
                 encoder.kill()
+
+
+def engine_kind(label: str) -> str:
+    """What engines of one label must have in common, for their frames to have the same bits."""
+    lacks_vnni = label.endswith("/int8") and CpuFeatures.VNNI not in cpu_features()
+    return " ".join([label, *_library_version(label.partition("/")[0]), *(["without VNNI"] if lacks_vnni else [])])
 
 
 def _library_version(backend: str) -> Iterator[str]:

@@ -88,6 +88,7 @@ def test_the_contribution_is_that_to_the_features() -> None:
     [
         (replace(SMALL, width=3), "may differ in blocks, inner and sites alone"),
         (replace(SMALL, blocks=5, inner=()), "may differ in blocks, inner and sites alone"),
+        (replace(SMALL, inner=(7, 2)), "more than the blocks 0, 2 of large"),
         (replace(SMALL, sites=(0,)), "sites must be these among the blocks 0, 2"),
     ],
 )

@@ -51,6 +51,9 @@ def choose(measured: Mapping[str, Tensor], old: CompactDims, dims: CompactDims) 
     if tuple(sum(block <= site for block in blocks) - 1 for site in sites) != dims.sites:
         raise UsageError(f"the temporal blocks after {_words(sites)} of {old.name}, which act, follow other blocks of "
                          f"{dims.name}; sites must be these among the blocks {_words(blocks)}")  # fmt: skip
+    if any(dims.inner_widths[index] > old.inner_widths[block] for index, block in enumerate(blocks)):
+        raise UsageError(f"{dims.name} has {_words(dims.inner_widths)} units between the layers of blocks, more than "
+                         f"the blocks {_words(blocks)} of {old.name}")  # fmt: skip
     units = [measured[f"blocks.{block}"].argsort(descending=True, stable=True) for block in blocks]
     chosen = [order[:count].sort().values for order, count in zip(units, dims.inner_widths, strict=True)]
     return Kept(blocks, tuple(chosen), sites)

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 import vsadcvsr
+from ffmpeg_filter.farm import render
 from ffmpeg_filter.farm.job_context import code_checksum
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, source
 from tests.ffmpeg_filter.files import ROOT, ffadcvsr, skip_if_it_crashes
+from vsadcvsr.backends.cpu_features import CpuFeatures
 
 JOB = Path("job")
 
@@ -98,6 +100,16 @@ def test_pictures_of_engines_of_two_kinds_are_not_joined(capfd: pytest.CaptureFi
         path.write_text(path.read_text().replace("nearest/cpu/fp32", "nearest/gpu/fp16", 2))
     assert farm("merge", JOB) == 65
     assert "different engines" in capfd.readouterr().err
+
+
+def test_int8_with_and_without_vnni_are_two_kinds_of_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kind(label: str, features: CpuFeatures) -> str:
+        monkeypatch.setattr(render, "cpu_features", lambda: features)
+        return render.engine_kind(label)
+
+    vnni, none = CpuFeatures.AVX2 | CpuFeatures.VNNI, CpuFeatures.AVX2
+    assert kind("openvino/cpu/int8", none) == f"{kind('openvino/cpu/int8', vnni)} without VNNI"
+    assert kind("openvino/cpu/fp32", none) == kind("openvino/cpu/fp32", vnni)
 
 
 def test_what_encoders_do_not_know_is_found_out_before_anything_is_made(capfd: pytest.CaptureFixture[str]) -> None:
