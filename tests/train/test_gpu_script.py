@@ -51,7 +51,7 @@ def table(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {words[0]: int(words[3]) for words in lines}
 
 
-PARTS = ["doctor", "grow", "base", "sharp", "fast", "paper", "bench"]
+PARTS = ["doctor", "base", "sharp", "fast", "paper", "bench"]
 
 
 def test_the_script_has_no_faults_that_shellcheck_knows() -> None:
@@ -68,7 +68,7 @@ def test_weights_cards_and_a_log_come_back(tmp_path: Path) -> None:
     assert calls[0].startswith("-c import torch")
     assert not any("pip install" in call for call in calls)
     base, sharp = (next(call for call in calls if f"{name}.toml" in call) for name in ("base", "sharp"))
-    assert base.endswith(f"--set minutes=5 --set device=cuda --begin {tmp_path}/runs/grown.safetensors")
+    assert base.endswith("--set minutes=5 --set device=cuda --begin base")
     assert sharp.endswith(f"--set minutes=3 --set device=cuda --begin {tmp_path}/runs/base/base.safetensors")
     assert calls[-1].endswith(f"--model {tmp_path}/runs/base/base.onnx --backend ort --device tensorrt")
 
@@ -78,7 +78,7 @@ def test_a_part_that_fails_leaves_the_others(tmp_path: Path, failing: str) -> No
     done, calls, out = run(tmp_path, FAILING=failing, BEGIN="begin.safetensors", BASE_MINUTES="0.5")
     assert done.returncode == 1
     part = failing.split(".", maxsplit=1)[0].replace("bench", "paper")
-    assert table(done) == {name: 3 * (name == part) for name in PARTS if name != "grow"}
+    assert table(done) == {name: 3 * (name == part) for name in PARTS}
     assert (out / "base.safetensors").exists() is (part != "base")
     assert (out / "fast.safetensors").exists()
     assert ("--model fast " in calls[-1]) is (part == "base")

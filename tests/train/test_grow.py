@@ -56,6 +56,7 @@ def test_every_new_weight_can_learn() -> None:
     [
         replace(LARGE, width=TINY.width - 1),
         replace(LARGE, blocks=TINY.blocks - 1, sites=()),
+        replace(LARGE, inner=(LARGE.quarter_width, TINY.quarter_width - 1, 1, 1)),
         replace(LARGE, sites=(0,)),
         replace(LARGE, settle=False),
     ],

@@ -1,7 +1,7 @@
 """Growth of a compact student into a larger one that computes the same: a start for its training which keeps what the
 smaller one has learned (Chen et al. 2016, Net2Net, with new parts that begin without effect).
 
-    python -m vsadcvsr.train.grow fast.safetensors --model base --out begin.safetensors
+    python -m vsadcvsr.train.grow small.safetensors --model base --out begin.safetensors
 
 New channels begin with random inputs and zero outputs, new blocks and temporal blocks with a zero last layer, new
 layers before the head as the identity of the old channels.
@@ -59,6 +59,11 @@ def _check_dims(small: CompactDims, large: CompactDims) -> None:
         if getattr(large, name) < getattr(small, name):
             raise UsageError(f"{small.name} has a {name} of {getattr(small, name)} and {large.name} one of "
                              f"{getattr(large, name)}; a student can only grow")  # fmt: skip
+    widths = small.inner_widths, large.inner_widths
+    if any(new < old for old, new in zip(*widths, strict=False)):
+        old, new = (", ".join(map(str, part)) for part in widths)
+        raise UsageError(f"{small.name} has {old} units between the layers of its blocks and {large.name} {new}; "
+                         "a student can only grow")  # fmt: skip
     if missing := set(small.sites) - set(large.sites):
         raise UsageError(f"{large.name} has no temporal block after block {min(missing)}, as {small.name} has; "
                          "a student can only grow")  # fmt: skip
