@@ -61,7 +61,7 @@ def test_any_number_of_threads_gives_the_same_bits(pair: Path) -> None:
     np.testing.assert_array_equal(pictures(pair, "int8", threads=1), pictures(pair, "int8", threads=2))
 
 
-def test_by_itself_a_cpu_with_vnni_takes_it_where_there_are_ranges(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_itself_a_cpu_that_is_fastest_in_it_takes_it(pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: True)
     assert backends.automatic_backend(pair) == "openvino"
     assert backends.load(pair, device="cpu").label == "openvino/cpu/int8"

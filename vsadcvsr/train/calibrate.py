@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vsadcvsr import argument_checks, calibration
-from vsadcvsr.blending import Blend, checked
+from vsadcvsr.blending import checked
 from vsadcvsr.commands import check_minimums, status
 from vsadcvsr.errors import MediaError, UsageError, WeightsError
 from vsadcvsr.extras import needs
@@ -32,13 +32,13 @@ with needs("train", "calibration", __name__):
     from vsadcvsr.nets.export import load_weights
     from vsadcvsr.train.data.segments import VideoSegments
     from vsadcvsr.train.degradations.mild import clean, light, poor
+    from vsadcvsr.train.students import blended, links
     from vsadcvsr.video_io import read_pixels
 
 _FILES = 60
 _FRAMES = 3  # of each video
 _SIDE = 768  # pixels of a frame's middle that are used, at most
 _MULTIPLE = 4  # what the sides of a student's frames must divide by
-_SHARES = (0.0, 0.5, 1.0)  # of the most denoise
 _CLIPPED = 0.001  # of a layer's inputs, on each side
 _MOST_CLIPPED = 0.1
 _MOST_VALUES = 1 << 17  # of a layer's inputs that are sorted
@@ -60,9 +60,7 @@ def ranges_of(
     hooks = [noting(name, layer) for name, layer in layers]
     with torch.inference_mode():
         for clip in clips:
-            links = torch.ones(len(clip))
-            links[0] = 0
-            student(clip, links)
+            student(clip, links(1, len(clip)))
     for hook in hooks:
         hook.remove()
     return ranges
@@ -122,8 +120,7 @@ def calibrate(
         restoring = None
     clips = list(clips_in(folders, most, load_weights(weights).spec.scale))
     ranges: dict[str, calibration.Range] = {}
-    for share in _SHARES if restoring else _SHARES[:1]:
-        student = load_weights(weights, Blend(restoring, share * denoise) if restoring else None)
+    for student in blended(weights, restoring, denoise):
         for name, range_of_share in ranges_of(student, clips, clipped=clipped).items():
             _widen(ranges, name, range_of_share)
     return calibration.write(graph, restoring, ranges, denoise=denoise)

@@ -10,7 +10,6 @@ layers before the head as the identity of the old channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from vsadcvsr.commands import status
@@ -23,8 +22,8 @@ with needs("train", "a larger student", __name__, options.grow_options):
     from torch import Tensor, nn
 
     from vsadcvsr.nets.compact import CompactDims, CompactStudent
-    from vsadcvsr.nets.weights_file import load_weights, save_weights
-    from vsadcvsr.train.students import STUDENTS
+    from vsadcvsr.nets.export import load_weights, save_weights
+    from vsadcvsr.train.students import compact_dims
 
 
 def grow(small: CompactStudent, dims: CompactDims, seed: int = 0) -> CompactStudent:
@@ -101,12 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(file: Path, model: str, out: Path) -> None:
-    small, dims = load_weights(file), STUDENTS.get(model)
-    if not isinstance(small, CompactStudent) or not isinstance(dims, CompactDims):
-        compact = (name for name, dims in STUDENTS.items() if isinstance(dims, CompactDims))
-        raise UsageError(f"{file} and {model!r} are not both compact students; give weights of one and one of "
-                         f"{', '.join(compact)}")  # fmt: skip
-    save_weights(grow(small, replace(dims, scale=small.dims.scale)), out)
+    small = load_weights(file)
+    save_weights(grow(small, compact_dims(model, small.dims.scale)), out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError
@@ -22,14 +22,12 @@ with needs("train", "a smaller student", __name__, options.prune_options):
     import torch
     from torch import Tensor
 
-    from vsadcvsr.blending import Blend
     from vsadcvsr.nets.compact import CompactDims, CompactStudent
     from vsadcvsr.nets.export import load_weights, save_weights
-    from vsadcvsr.train.students import STUDENTS, links
+    from vsadcvsr.train.students import blended, compact_dims, links
     from vsadcvsr.train.units import contributions, sources
 
 _CLIPS = 96  # of each pool
-_SHARES = (0.0, 0.5, 1.0)  # of the restoring weights, as `vsadcvsr.train.calibrate` measures them
 
 
 @dataclass(frozen=True)
@@ -121,15 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(arguments: argparse.Namespace) -> None:
     files = [arguments.file, *([arguments.restoring] if arguments.restoring else [])]
     students = [load_weights(file) for file in files]
-    dims = STUDENTS.get(arguments.model)
-    if not isinstance(dims, CompactDims):
-        compact = (name for name, dims in STUDENTS.items() if isinstance(dims, CompactDims))
-        raise UsageError.of("--model", arguments.model, ", ".join(compact))
-    dims = replace(dims, scale=students[0].dims.scale)
+    dims = compact_dims(arguments.model, students[0].dims.scale)
     clips = [clip for pool in arguments.pool for clip in sources(pool, dims.scale, _CLIPS)]
-    shares = _SHARES if arguments.restoring else _SHARES[:1]
-    blends = [Blend(arguments.restoring, share) if share else None for share in shares]
-    measured = [contributions(load_weights(arguments.file, blend), clips) for blend in blends]
+    measured = [contributions(student, clips) for student in blended(arguments.file, arguments.restoring)]
     most = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
     kept = choose(most, students[0].dims, dims)
     arguments.out.mkdir(parents=True, exist_ok=True)

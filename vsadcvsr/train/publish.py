@@ -40,8 +40,9 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
 def _units(student: CompactStudent, pool: Path) -> str:
     """What is said of the units that act, which the log says as well where it is less than half of them."""
     clips = sources(pool, student.dims.scale, _CLIPS)
-    acting = {name: int(units.count_nonzero()) for name, units in contributions(student, clips).items()}
-    count = sum(student.dims.inner_widths) + student.dims.quarter_width * len(student.dims.sites)
+    measured = contributions(student, clips)
+    acting = {name: int(units.count_nonzero()) for name, units in measured.items()}
+    count = sum(map(len, measured.values()))
     line = f"{sum(acting.values())} of {count} units between the layers of blocks act"
     if 2 * sum(acting.values()) < count:
         _log.warning("%s; `python -m vsadcvsr.train.prune` removes the others, a lower rate keeps them", line)

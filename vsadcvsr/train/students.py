@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from vsadcvsr.blending import Blend
 from vsadcvsr.errors import UsageError
+from vsadcvsr.nets import export
 from vsadcvsr.nets.compact import BASE, FAST, CompactDims, CompactStudent
 from vsadcvsr.nets.paper.config import PAPER, PaperDims
 from vsadcvsr.nets.paper.model import PaperStudent
@@ -18,6 +22,8 @@ from vsadcvsr.train.settings import TrainSettings
 
 type Dims = CompactDims | PaperDims
 type Student = CompactStudent | PaperStudent
+
+_SHARES = (0.0, 0.5, 1.0)  # of the most restoring weights
 
 STUDENTS: dict[str, Dims] = {dims.name: dims for dims in (FAST, BASE, PAPER)}
 
@@ -32,6 +38,23 @@ def dims_of(model: str, scale: int) -> Dims:
     if scale != dims.spec.scale:
         raise UsageError.of("scale", scale, f"{dims.spec.scale} for {model!r}")
     return dims
+
+
+def compact_dims(model: str, scale: int) -> CompactDims:
+    """The dimensions of a compact student of that name at a scale. Raises UsageError."""
+    dims = STUDENTS.get(model)
+    if not isinstance(dims, CompactDims):
+        names = (name for name, dims in STUDENTS.items() if isinstance(dims, CompactDims))
+        raise UsageError.of("--model", model, f"{', '.join(names)} (compact students)")
+    return replace(dims, scale=scale)
+
+
+def blended(weights: Path, restoring: Path | None, most: float = 1.0) -> Iterator[CompactStudent]:
+    """The compact student of a file, and if it has restoring weights, with half and all of `most` of them: what is
+    measured of these holds in between. Raises WeightsError.
+    """
+    for share in _SHARES if restoring else _SHARES[:1]:
+        yield export.load_weights(weights, Blend(restoring, share * most) if restoring else None)
 
 
 def rescaled(student: CompactStudent, scale: int) -> CompactStudent:
