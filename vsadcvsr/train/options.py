@@ -143,7 +143,10 @@ def prune_options() -> ArgumentParser:
     )
     parser.add_argument("file", type=Path, help="the weights of the larger student, a .safetensors file")
     parser.add_argument("--restoring", type=Path, help="its restoring weights, which must keep the same parts")
-    parser.add_argument("--model", required=True, help="the smaller student, such as base")
+    parser.add_argument(
+        "--model", required=True,
+        help="the smaller student, such as base; layers before the head stay as many as they are",
+    )  # fmt: skip
     parser.add_argument(
         "--pool", type=Path, action="append", required=True,
         help="samples to measure on, filled by `python -m vsadcvsr.train.data.build`; may be repeated",

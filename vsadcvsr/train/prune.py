@@ -1,5 +1,6 @@
 """Removal of what never acts in a compact student: units between the two layers of a block whose ReLU is zero for every
-input, and blocks without any other (Hu et al. 2016, network trimming). The smaller student computes the same.
+input, and blocks without any other (Hu et al. 2016, network trimming). The smaller student computes the same, with as
+many layers before its head as the larger one.
 
 Training at a high rate leaves them behind: a unit that is below zero everywhere has no gradient, and never returns.
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vsadcvsr.commands import status
 from vsadcvsr.errors import UsageError
@@ -119,11 +120,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make(arguments: argparse.Namespace) -> None:
     files = [arguments.file, *([arguments.restoring] if arguments.restoring else [])]
     students = [load_weights(file) for file in files]
-    dims = compact_dims(arguments.model, students[0].dims.scale)
+    old = students[0].dims
+    dims = replace(compact_dims(arguments.model, old.scale), refine=old.refine)
     clips = [clip for pool in arguments.pool for clip in sources(pool, dims.scale, _CLIPS)]
     measured = [contributions(student, clips) for student in blended(arguments.file, arguments.restoring)]
     most = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
-    kept = choose(most, students[0].dims, dims)
+    kept = choose(most, old, dims)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for student, file in zip(students, files, strict=True):
         part = prune(student, kept, dims)
