@@ -23,7 +23,7 @@ from vsadcvsr.output import BaseAndDetail, NetworkOutput
 from vsadcvsr.paths import compiled_library
 from vsadcvsr.spec import Array
 
-ALLOWED = "0 (the network's own sharpness) to 1 (most)"
+ALLOWED = "0 (the network's own sharpness) to 2 (most)"
 
 _GAIN = 2.5
 """Amplification of the weakest texture at 1."""
@@ -32,16 +32,16 @@ _CONTRAST = 0.01
 
 
 def checked(sharpen: float) -> float:
-    """`sharpen`, if it is from 0 to 1. Raises UsageError, or BackendError if it is above 0 and the library is missing.
+    """`sharpen`, if it is from 0 to 2. Raises UsageError, or BackendError if it is above 0 and the library is missing.
     """
-    argument_checks.in_range("sharpen", sharpen, (0, 1), ALLOWED)
+    argument_checks.in_range("sharpen", sharpen, (0, 2), ALLOWED)
     if sharpen:
         _kernel()
     return float(sharpen)
 
 
 def sharpened(output: NetworkOutput, amount: float) -> NetworkOutput:
-    """The output of one frame, sharpened by `amount`, above 0 to 1; not clamped. Raises MemoryError."""
+    """The output of one frame, sharpened by `amount`, above 0 to 2; not clamped. Raises MemoryError."""
     if isinstance(output, BaseAndDetail):
         return BaseAndDetail(output.base, _run(luma(output.base), output.detail, amount))
     return output + luma_change(luma(output), amount)

@@ -125,7 +125,7 @@ def test_a_library_without_it_is_refused_in_one_line(monkeypatch: pytest.MonkeyP
     sharpen._kernel.cache_clear()
 
 
-@pytest.mark.parametrize("amount", [-0.1, 1.1, float("nan"), float("inf")])
-def test_what_is_not_from_0_to_1_is_refused(amount: float) -> None:
-    with pytest.raises(UsageError, match=r"sharpen is .*, allowed: 0 \(the network's own sharpness\) to 1 \(most\)"):
+@pytest.mark.parametrize("amount", [-0.1, 2.1, float("nan"), float("inf")])
+def test_what_is_not_from_0_to_2_is_refused(amount: float) -> None:
+    with pytest.raises(UsageError, match=r"sharpen is .*, allowed: 0 \(the network's own sharpness\) to 2 \(most\)"):
         Engine.open("nearest", sharpen=amount)

@@ -35,7 +35,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
         {"denoise": 0.5},
         "model 'nearest' has no restoring weights; leave denoise at 0",
     ),
-    "sharpen": ({"sharpen": -1.0}, r"sharpen is -1.0, allowed: 0 \(the network's own sharpness\) to 1"),
+    "sharpen": ({"sharpen": -1.0}, r"sharpen is -1.0, allowed: 0 \(the network's own sharpness\) to 2"),
     "steady": ({"steady": 1.5}, r"steady is 1.5, allowed: 0 \(each frame alone\) to 1"),
     "strength": ({"strength": 1.5}, "strength is 1.5, allowed"),
     "precision": ({"precision": "fp8"}, "precision is 'fp8', allowed"),

@@ -105,7 +105,7 @@ class Engine:
 
         `scale` picks one of a model's networks, see `load`; what the engine makes has the scale of that network.
         `denoise`, 0 to 1, blends the weights with the model's second set, trained on bad sources. `steady`, 0 to 1,
-        averages outputs along motion, see `vsadcvsr.steady`. `sharpen`, 0 to 1, amplifies weak texture, see
+        averages outputs along motion, see `vsadcvsr.steady`. `sharpen`, 0 to 2, amplifies weak texture, see
         `vsadcvsr.sharpen`. `strength` is 0 to 1.
         `num_streams` is how many frames an image network computes at once, `backend_options` the options of the
         backend's library, `key=value&key=value`. `capacity` is the number of finished frames that `render` keeps; by

@@ -54,7 +54,7 @@ class EngineOptions:
     steady: float = 0.0
     """0 (each frame alone) to 1 (the mean of neighbouring outputs), see `vsadcvsr.steady`."""
     sharpen: float = 0.0
-    """0 (the network's own sharpness) to 1, see `vsadcvsr.sharpen`."""
+    """0 (the network's own sharpness) to 2, see `vsadcvsr.sharpen`."""
     capacity: int | None = None
     """Output frames to cache; None for a default."""
 

@@ -59,7 +59,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     the same way. The frame property `AdcVSRScale` is the network's. `denoise`, 0 (decent sources) to 1 (bad ones), is
     for models with restoring weights, at no cost per frame; `strength` is 0 (a plain bicubic upscale) to 1 (the
     network). `steady`, 0 to 1, takes flicker out of what moves, by two more frames before and after; it needs OpenCV.
-    `sharpen`, 0 to 1, brings out weak texture.
+    `sharpen`, 0 to 2, brings out weak texture.
 
     `matrix`, a number or a name, is for frames without `_Matrix`, else their height decides. `tile` is
     (width, height) in source pixels. `num_streams` frames of an image network are computed at once on a CPU; the bits

@@ -25,7 +25,7 @@ _ANY = st.builds(
     sc_threshold=st.none() | st.floats(0, 1, allow_subnormal=False),  # runtimes turn those off
     denoise=st.floats(0, 1, allow_subnormal=False),
     steady=st.floats(0, 1, allow_subnormal=False),
-    sharpen=st.floats(0, 1, allow_subnormal=False),
+    sharpen=st.floats(0, 2, allow_subnormal=False),
     strength=st.floats(0, 1, allow_subnormal=False),
     color_fix=st.none() | st.text(max_size=5),
     num_streams=_COUNTS,

@@ -164,7 +164,7 @@ def test_a_worker_with_another_opencv_is_refused(
         ("own.onnx:denoise=7", "denoise is 7.0, allowed: 0 (faithful) to 1 (restoring)"),
         ("own.onnx:denoise=much", "denoise is 'much', allowed: <float>"),
         ("nearest:steady=7", "steady is 7.0, allowed: 0 (each frame alone) to 1 (the mean along motion)"),
-        ("nearest:sharpen=2", "sharpen is 2.0, allowed: 0 (the network's own sharpness) to 1 (most)"),
+        ("nearest:sharpen=3", "sharpen is 3.0, allowed: 0 (the network's own sharpness) to 2 (most)"),
         ("nearest:steady=much", "steady is 'much', allowed: <float>"),
     ],
 )
