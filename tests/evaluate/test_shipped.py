@@ -42,7 +42,7 @@ def sharpness(frames: list[Array]) -> float:
 
 def test_they_are_nearer_to_the_truth_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
     gains = {model: psnr(results[model], truth) - psnr(results["bicubic"], truth) for model in ("fast", "base")}
-    assert gains == pytest.approx({"fast": 2.28, "base": 3.00}, abs=0.1)
+    assert gains == pytest.approx({"fast": 3.01, "base": 3.32}, abs=0.1)
 
 
 def test_they_are_sharper_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
@@ -58,7 +58,7 @@ def test_they_are_nearly_as_steady_as_the_truth(
     assert np.mean(warping_errors(results[model], paths)) < 1.2 * np.mean(warping_errors(truth, paths))
 
 
-@pytest.mark.parametrize(("model", "gain"), [("fast", 1.41), ("base", 1.44)])
+@pytest.mark.parametrize(("model", "gain"), [("fast", 1.61), ("base", 1.44)])
 def test_the_networks_of_half_the_scale_are_nearer_to_the_truth_as_well(
     model: str, gain: float, truth: list[Array]
 ) -> None:
@@ -92,4 +92,4 @@ def test_a_mean_along_motion_takes_noise_and_flicker_away(truth: list[Array]) ->
 def test_sharpen_comes_near_the_sharpness_of_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
     sharper = list(open_model("base#sharpen=.5", backend="ort", threads=1)([downscale(frame) for frame in truth]))
     assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.886, abs=0.02)
-    assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(2.87, abs=0.1)
+    assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(3.19, abs=0.1)

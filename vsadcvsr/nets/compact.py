@@ -1,9 +1,10 @@
 """The compact student: `fast` and `base` are two sets of its dimensions.
 
-Most of the work is done at a quarter of the input's size, where a 3x3 layer of 64 channels costs what one of 32 costs
-at half, sees twice as far, and where neighbouring frames are nearly aligned for the convolutions along time. The frame
-itself meets the result at half size, and a pixel head makes luma detail at 2s of that; colour is corrected at the
-input's size and follows the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video.
+A few blocks work at a quarter of the input's size, where a layer sees twice as far as at half, and neighbouring frames
+are nearly aligned for the convolutions along time. The frame itself meets their result at half size, where most of the
+work is done: of more blocks at a quarter training leaves nothing, of layers at half all (`vsadcvsr/weights/base.md`). A
+pixel head makes luma detail at 2s of that; colour is corrected at the input's size and follows the bilinear base,
+because chroma detail is neither seen nor kept in 4:2:0 video.
 
 Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size; s the scale, 1 to 4.
 """
@@ -91,10 +92,10 @@ class CompactDims:
 
 
 FAST = CompactDims(
-    name="fast", width=32, quarter_width=64, blocks=6, inner=(64, 16, 16, 32, 32, 32), refine=2, sites=(1,), settle=True
+    name="fast", width=32, quarter_width=64, blocks=2, inner=(56, 8), refine=8, sites=(0,), settle=True
 )
 BASE = CompactDims(
-    name="base", width=48, quarter_width=96, blocks=2, inner=(80, 16), refine=7, sites=(0,), settle=True
+    name="base", width=48, quarter_width=96, blocks=2, inner=(48, 8), refine=13, sites=(0,), settle=True
 )
 
 
