@@ -3,7 +3,7 @@
 A network that is trained by regression makes the mean of all that could be there, so the fine texture of skin, cloth or
 asphalt comes out too weak, while edges keep most of their contrast. Here the difference of luma from its local mean is
 amplified by `_GAIN`, times `_CONTRAST` over that plus its local standard deviation: weak texture gets nearly all of
-it, and an edge gets a change of the size of `_CONTRAST`, which leaves no halo.
+it, and an edge gets a change of some times `_CONTRAST`, which leaves no halo up to 1 and a faint line beyond.
 
 The neighbourhoods have 5x5 pixels of the output. The sums have a fixed order: the same bits on every machine.
 """
