@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vsadcvsr.blending import Blend
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.files import sha256
+from vsadcvsr.files import replacing, sha256
 
 SUFFIX = "-int8.json"
 """Suffix of the file with ranges: those of `NAME.onnx` are in `NAME-int8.json`."""
@@ -63,5 +63,6 @@ def write(path: Path, restoring: Path | None, ranges: Mapping[str, Range], *, de
         "ranges": {layer: [round(bound, 4) for bound in bounds] for layer, bounds in ranges.items()},
     }
     ranges_file = ranges_path(path)
-    ranges_file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    with replacing(ranges_file) as unfinished:
+        unfinished.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     return ranges_file

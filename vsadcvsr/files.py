@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,8 @@ def replacing(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
         yield unfinished
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())  # else a loss of power can leave the new name with no content
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)

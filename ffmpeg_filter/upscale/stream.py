@@ -191,7 +191,7 @@ class FrameUpscaler:
         output_format = layout.format if layout else None
         request = SizeRequest.checked(scale, width, height)
         shape, self.size = output_shape(clip, first, request, engine.spec, format=output_format)
-        matrix_for(first.height, matrix)
+        matrix = matrix_for(first.height, matrix)  # by the source's own height, which padding changes
         self._source_clip, self._rgb_clip = to_rgb(clip, matrix)
         self._source_clip.std.SetVideoCache(0)
         upscaled_size = self._padded.width * engine.scale, self._padded.height * engine.scale

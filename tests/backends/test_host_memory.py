@@ -80,11 +80,34 @@ def test_wide_networks_take_more(backend: str, tmp_path: Path) -> None:
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, text in (("_MEMINFO", "MemTotal:  8388608 kB\nMemFree: 1 kB\n"), ("_CGROUP_LIMIT", "max\n")):
+    for name, text in (("_MEMINFO", "MemTotal:  8388608 kB\nMemFree: 1 kB\n"), ("_OWN_CGROUP", "0::/\n")):
         (tmp_path / name).write_text(text)
         monkeypatch.setattr(host_memory, name, tmp_path / name)
+    monkeypatch.setattr(host_memory, "_CGROUPS", tmp_path)
     assert host_memory.memory_size() == 8 * GIB
-    (tmp_path / "_CGROUP_LIMIT").write_text(f"{2 * GIB}\n")
+    limit = tmp_path / "memory.max"
+    limit.write_text("max\n")
+    assert host_memory.memory_size() == 8 * GIB
+    limit.write_text(f"{2 * GIB}\n")
     assert host_memory.memory_size() == 2 * GIB
     (tmp_path / "_MEMINFO").unlink()
     assert host_memory.memory_size() is None
+
+
+@pytest.mark.parametrize(
+    ("own", "limit"),
+    [
+        ("0::/slurm/job_1/step_0\n", "slurm/job_1/step_0/memory.max"),
+        ("0::/slurm/job_1/step_0\n", "slurm/job_1/memory.max"),
+        ("1:name=systemd:/a\n4:cpu,memory:/slurm/job_1\n", "memory/slurm/job_1/memory.limit_in_bytes"),
+    ],
+)
+def test_the_limit_of_a_job_counts(own: str, limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in (("_MEMINFO", "MemTotal:  8388608 kB\n"), ("_OWN_CGROUP", own)):
+        (tmp_path / name).write_text(text)
+        monkeypatch.setattr(host_memory, name, tmp_path / name)
+    monkeypatch.setattr(host_memory, "_CGROUPS", tmp_path)
+    assert host_memory.memory_size() == 8 * GIB
+    (tmp_path / limit).parent.mkdir(parents=True)
+    (tmp_path / limit).write_text(f"{2 * GIB}\n")
+    assert host_memory.memory_size() == 2 * GIB

@@ -143,6 +143,7 @@ def test_the_features_are_those_that_the_system_names() -> None:
         CpuFeatures.AMX_BF16: {"amx_bf16"},
         CpuFeatures.AMX_INT8: {"amx_int8"},
         CpuFeatures.INTEL: {"GenuineIntel"},
+        CpuFeatures.AVX512: {"avx512f"},
     }
     assert {feature for feature in CpuFeatures if feature in cpu_features()} == {
         feature for feature, flags in named.items() if flags & words

@@ -220,6 +220,23 @@ def test_a_gpu_that_does_not_start_is_an_error_unless_any_device_will_do(
     assert {record.getMessage() for record in caplog.records if record.levelname == "WARNING"} == {message}
 
 
+def test_what_onnx_runtime_prints_about_cuda_does_not_reach_standard_output(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: providers)
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: sys.stdout.write("Failed to load\nlibcublasLt.so.12\n"))
+    monkeypatch.setattr("onnxruntime.InferenceSession", _Claiming)
+    with pytest.raises(BackendError):
+        Engine.open(write_onnx(tmp_path / "own.onnx"), device="cuda")
+    assert not capsys.readouterr().out
+    assert "ONNX Runtime: Failed to load libcublasLt.so.12" in caplog.text
+
+
 def test_a_damaged_file_is_not_taken_for_a_gpu_that_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import helper
 
@@ -15,7 +18,9 @@ from tests.backends.image_networks import write, write_image_network
 from tests.engine.reference import clip_of
 from vsadcvsr import backends
 from vsadcvsr.backends import receptive_field
+from vsadcvsr.backends.pytorch.backend import TorchBackend, TorchOptions
 from vsadcvsr.engine import Engine
+from vsadcvsr.nets.image_networks import ImageNetwork
 from vsadcvsr.spec import Array, ModelSpec
 
 FRAME = clip_of(1, size=(70, 101))
@@ -88,6 +93,31 @@ def test_every_form_of_network_is_measured(backend: str, facts: dict[str, Any], 
     margin = np.s_[:, :-20, :-20]  # what padding to a fixed size changes
     tiled, whole = (output(file, backend, **options) for file, options in ((path, tiles), (free, {})))
     np.testing.assert_allclose(tiled[margin], whole[margin], atol=1e-3 if facts.get("type") else 1e-5)
+
+
+class _Convolutions:
+    """What `ImageNetwork` takes: an x4 network of 3x3 convolutions, as spandrel describes it."""
+
+    scale, supports_half, supports_bfloat16, input_channels, output_channels = 4, False, False, 3, 3
+    size_requirements, tiling = SimpleNamespace(multiple_of=1, minimum=1), SimpleNamespace(name="SUPPORTED")
+
+    def __init__(self, depth: int) -> None:
+        torch.manual_seed(0)
+        widths = [3, *[8] * (depth - 1), 48]
+        layers = [torch.nn.Conv2d(taken, given, 3, padding=1) for taken, given in pairwise(widths)]
+        self.model = torch.nn.Sequential(*layers, torch.nn.PixelShuffle(4))
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        return self.model(images)  # type: ignore[no-any-return]  # Sequential has no types
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_output_that_comes_a_frame_later_is_measured_as_well(is_late: bool) -> None:
+    network = ImageNetwork(_Convolutions(5), "net")
+    options = TorchOptions(pipelined_output=is_late)
+    backend = TorchBackend.from_network(network, torch.device("cpu"), "fp32", options)
+    assert backend.spec.lookahead == is_late
+    assert receptive_field.measure(backend).reach == 5
 
 
 def test_a_network_that_looks_at_the_whole_frame_has_no_reach_and_tiles_are_said_to_show(

@@ -94,6 +94,12 @@ def test_frames_that_name_no_matrix_come_with_the_one_that_was_used() -> None:
     assert (output.colorspace, output.color_range, output.color_primaries, output.color_trc) == (6, 0, 2, 2)
 
 
+@pytest.mark.parametrize(("height", "matrix"), [(574, 6), (575, 6), (576, 5), (577, 1), (287, 6), (288, 5)])
+def test_the_matrix_is_chosen_by_the_height_before_padding(height: int, matrix: int) -> None:
+    (output,) = upscale_frames([av.VideoFrame(16, height, "yuv420p")], model="nearest")
+    assert output.colorspace == matrix
+
+
 def through_a_file(frame: av.VideoFrame) -> av.VideoFrame:
     """The frame as an encoder and a decoder leave it: x264 attaches its settings."""
     file = BytesIO()

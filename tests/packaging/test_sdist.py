@@ -70,3 +70,16 @@ def test_make_names_the_python_that_it_needs(unpacked: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith("no Python 3.12 or later found")
+
+
+def test_make_prefers_the_python_that_is_pinned(unpacked: Path, tmp_path: Path) -> None:
+    pinned = f"python{(unpacked / '.python-version').read_text().strip()}"
+    for name in ("python3.13", "python3", pinned):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 0\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "bash").symlink_to("/bin/bash")
+    found = subprocess.run(
+        [unpacked / ".ci" / "find-python"], env={"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path)}, check=True,
+        capture_output=True, text=True,
+    )
+    assert found.stdout.strip() == str(tmp_path / pinned)

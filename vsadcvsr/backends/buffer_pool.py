@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import weakref
+from collections import deque
 
 import numpy as np
 
@@ -19,19 +19,16 @@ class BufferPool:
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape = shape
-        self._idle: list[bytearray] = []
-        self._lock = threading.Lock()
+        self._idle: deque[bytearray] = deque(maxlen=_IDLE)
+        """Without a lock: arrays may be collected, and their memory returned, at any point of `take` too."""
 
     def take(self) -> Array:
         """An array with any content, owned by the caller."""
-        with self._lock:
-            memory = self._idle.pop() if self._idle else bytearray(4 * math.prod(self._shape))
+        try:
+            memory = self._idle.pop()
+        except IndexError:
+            memory = bytearray(4 * math.prod(self._shape))
         # Views of an array on memory that is no array hold that array; others would hold the owner of the memory alone.
         array: Array = np.ndarray(self._shape, np.float32, memory)
-        weakref.finalize(array, self._put_back, memory).atexit = False
+        weakref.finalize(array, self._idle.append, memory).atexit = False
         return array
-
-    def _put_back(self, memory: bytearray) -> None:
-        with self._lock:
-            if len(self._idle) < _IDLE:
-                self._idle.append(memory)

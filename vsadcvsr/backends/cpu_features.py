@@ -19,6 +19,7 @@ class CpuFeatures(Flag):
     AMX_BF16 = auto()
     AMX_INT8 = auto()
     INTEL = auto()
+    AVX512 = auto()
 
 
 @cache

@@ -8,8 +8,10 @@ GPUs, a plan depends on the size of the memory, not on what is free at the momen
 from __future__ import annotations
 
 import logging
+import os
 import re
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,9 +30,9 @@ _MOST_A_PIXEL = 20 << 10
 _MARGIN = 1.25
 _FRAMES = 3
 """Output frames in memory besides those of the streams: on the way to the host, and there."""
-_PAGE = 4096
 _MEMINFO = Path("/proc/meminfo")
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_OWN_CGROUP = Path("/proc/self/cgroup")
+_CGROUPS = Path("/sys/fs/cgroup")
 
 _log = logging.getLogger(__name__)
 
@@ -102,18 +104,38 @@ def _resident_after(backend: Backend, height: int, width: int) -> int:
     frame = np.full((1, 3, height, width), 0.5, np.float32)
     state = backend.start(height, width)
     kept = backend.step(frame, np.zeros(1, np.float32), state)
-    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     del kept
     return taken
 
 
 def memory_size() -> int | None:
-    """Bytes of memory of this machine or container; None where the system does not say."""
+    """Bytes of memory of this machine, or of what its container or job may take; None where the system does not say."""
     try:
         text = _MEMINFO.read_text(encoding="ascii")
         total = int(re.findall(r"MemTotal:\s+(\d+) kB", text)[0]) << 10
     except (OSError, IndexError):
         return None
-    with suppress(OSError, ValueError):  # no limit is "max"
-        total = min(total, int(_CGROUP_LIMIT.read_text(encoding="ascii")))
-    return total
+    return min([total, *_cgroup_limits()])
+
+
+def _cgroup_limits() -> Iterator[int]:
+    """The limits of this process's control group and of those that it is in: containers, jobs of Slurm, services."""
+    try:
+        lines = _OWN_CGROUP.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:  # version 2
+            root, name = _CGROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = _CGROUPS / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        folder = root / group.lstrip("/")
+        for parent in (folder, *folder.parents):
+            with suppress(OSError, ValueError):  # no limit is "max"
+                yield int((parent / name).read_text(encoding="ascii"))
+            if parent == root:
+                break

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,8 +153,8 @@ def new_session(
     """
     ort_options.check(options.settings, device, _PROVIDERS[device])
     settings = _session_options(device, options)
-    if device != "cpu" and hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()  # CUDA from pip's packages, where those are
+    if device in {"cuda", "tensorrt"}:
+        _preload_cuda()
     providers = [(name, _provider_options(name, precision, options, tensorrt or {})) for name in _PROVIDERS[device]]
     try:
         model = options.blend.graph(path) if options.blend else str(path)
@@ -167,6 +169,18 @@ def new_session(
             new_session(path, "cpu", "fp32", replace(options, settings=()))  # raises where the file is at fault
         _log.warning("device %r did not start: %s", device, one_line(error, 300))
         return None
+
+
+def _preload_cuda() -> None:
+    """Loads CUDA from pip's packages, where those are. What is missing is printed by ONNX Runtime, and logged here:
+    standard output may be the video.
+    """
+    if not hasattr(onnxruntime, "preload_dlls"):
+        return
+    with redirect_stdout(io.StringIO()) as printed:
+        onnxruntime.preload_dlls()
+    if message := " ".join(printed.getvalue().split()):
+        _log.info("ONNX Runtime: %s", message)
 
 
 def _file_error(path: Path, error: Exception) -> WeightsError:

@@ -118,7 +118,9 @@ def _outputs(backend: Backend, images: Array, axis: int) -> list[Array]:
     outputs = []
     for image in images:
         frame = np.ascontiguousarray(image.swapaxes(1, 2) if axis else image)
-        result, _ = backend.step(frame[None], np.zeros(1, np.float32), backend.start(*frame.shape[1:]))
+        state = backend.start(*frame.shape[1:])
+        for _ in range(backend.spec.lookahead + 1):  # a backend may return its output a frame later
+            result, state = backend.step(frame[None], np.zeros(1, np.float32), state)
         array = output.arrays(output.select(result, 0))[-1]  # RGB, or the detail of a grey network
         array = array if array.ndim == 3 else array[None]
         outputs.append(array.swapaxes(1, 2) if axis else array)

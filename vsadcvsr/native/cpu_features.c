@@ -1,7 +1,7 @@
 /* What vsadcvsr.backends.cpu_features asks of the processor, through ctypes. */
 #include <VapourSynth4.h>
 
-enum { AVX2 = 1, VNNI = 2, AMX_BF16 = 4, AMX_INT8 = 8, INTEL = 16 };
+enum { AVX2 = 1, VNNI = 2, AMX_BF16 = 4, AMX_INT8 = 8, INTEL = 16, AVX512 = 32 };
 
 #if defined(__x86_64__)
 
@@ -36,8 +36,8 @@ adcvsr_cpu_features(void)
         return features;
     if ((saved & YMM) == YMM && has(b, 5))
         features |= AVX2;
-    if ((saved & ZMM) == ZMM && has(c, 11))
-        features |= VNNI;
+    if ((saved & ZMM) == ZMM)
+        features |= (has(b, 16) ? AVX512 : 0) | (has(c, 11) ? VNNI : 0);
     if ((saved & TILES) == TILES)
         features |= (has(d, 22) ? AMX_BF16 : 0) | (has(d, 25) ? AMX_INT8 : 0);
     if (last && (features & AVX2) && __get_cpuid_count(7, 1, &more, &b, &c, &d) && has(more, 4))

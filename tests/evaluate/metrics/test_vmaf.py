@@ -31,6 +31,9 @@ def test_the_named_binary_comes_before_the_one_on_path(tmp_path: Path, monkeypat
     monkeypatch.setenv("ADCVSR_FFMPEG", named)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert list(vmaf.binaries())[:2] == [named, other]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ADCVSR_FFMPEG", "~/mine")
+    assert next(vmaf.binaries()) == named
 
 
 def test_a_binary_without_the_filter_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

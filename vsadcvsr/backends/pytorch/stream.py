@@ -57,7 +57,7 @@ class TorchStream:
         self._on_nonfinite = on_nonfinite
         self._pending_outputs: deque[_PendingOutput | None] = deque([None] * delay)
         self._pending_step: PendingDownload | None = None  # the last frame, if its download is pending
-        self._pending_planar_step: Callable[[], list[Array] | Planes] | None = None  # the same, for `feed_one`
+        self._pending_planar_step: Callable[[], list[Array] | Planes] | None = None  # the same, for `planar_step`
 
     def step(self, frames: Array, links: Array) -> list[Array]:
         """Feeds frames (T, 3, H, W) with links (T,); returns the output, RGB or base and detail."""

@@ -48,7 +48,7 @@ def open_vmaf(threads: int = 0) -> Callable[[Sequence[Array], Sequence[Array]], 
 def binaries() -> Iterator[str]:
     """The ffmpeg of ADCVSR_FFMPEG, of PATH, and of the wheel imageio-ffmpeg, as far as they exist."""
     for named in (os.environ.get("ADCVSR_FFMPEG"), "ffmpeg"):
-        found = shutil.which(named) if named else None
+        found = shutil.which(str(Path(named).expanduser())) if named else None
         if found:
             yield found
     try:
