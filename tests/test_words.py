@@ -24,8 +24,6 @@ FILLERS = {
 """Not as names, where they say nothing of what the thing is."""
 _HISTORY = {"docs/renames.md", "CHANGELOG.md"}
 """Pages that list old names."""
-_FORMER_KEYS = {"patron"}
-"""Keys of files that older versions wrote, which are read."""
 
 
 def words(text: str) -> set[str]:
@@ -51,7 +49,7 @@ def names(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def texts(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """The strings of a module, docstrings among them, with their lines."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in _FORMER_KEYS:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
 
 
@@ -71,7 +69,7 @@ def test_messages_and_docstrings_have_no_metaphors_of_old() -> None:
     faults = []
     for path in modules():
         for line, text in texts(ast.parse(path.read_text(encoding="utf-8"))):
-            if unwanted := words(text) & (METAPHORS - _FORMER_KEYS):
+            if unwanted := words(text) & METAPHORS:
                 faults.append(f"{path.relative_to(ROOT)}:{line} {', '.join(sorted(unwanted))}")
     assert faults == []
 

@@ -100,7 +100,7 @@ def _intermediate_frames(context: JobContext, paths: Sequence[Path]) -> Iterator
     index = context.index
     for chunk, path in zip(context.job.chunks, paths, strict=True):
         frames = intermediate.read(path, context.spec.pixel_format)
-        number = chunk.begin
+        number = chunk.begin - 1
         for number, frame in enumerate(frames, chunk.begin):
             frame.pts, frame.dts, frame.time_base = index.times[number], None, index.time_base
             frame.duration = index.durations[number]

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from itertools import dropwhile, islice
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 
 import av
@@ -188,7 +188,7 @@ class ChunkRenderer:
         options = self._options.upscale_arguments(first.width, first.height)
         self._engine = open_engine(options, (first.width, first.height))
         active = self._active(chunk.first)
-        upscaled = upscale_frames(_chained(first, frames), active=active, side_data=False, **options)  # type: ignore[arg-type]
+        upscaled = upscale_frames(chain([first], frames), active=active, side_data=False, **options)  # type: ignore[arg-type]
         with closing(upscaled):
             for frame in islice(upscaled, chunk.begin - chunk.first, chunk.end - chunk.first):
                 yield frame
@@ -220,8 +220,18 @@ class ChunkRenderer:
 
 def engine_kind(label: str) -> str:
     """What engines of one label must have in common, for their frames to have the same bits."""
-    lacks_vnni = label.endswith("/int8") and CpuFeatures.VNNI not in cpu_features()
-    return " ".join([label, *_library_version(label.partition("/")[0]), *(["without VNNI"] if lacks_vnni else [])])
+    backend, _, device = label.partition("/")
+    computes = backend in _LIBRARIES and device.startswith("cpu/")
+    return " ".join([label, *_library_version(backend), *(_instructions(label) if computes else [])])
+
+
+def _instructions(label: str) -> Iterator[str]:
+    """What a CPU computes with: longer vectors sum in another order."""
+    features = cpu_features()
+    if vectors := next((feature for feature in (CpuFeatures.AVX512, CpuFeatures.AVX2) if feature in features), None):
+        yield f"with {vectors.name}"
+    if label.endswith("/int8") and CpuFeatures.VNNI not in features:
+        yield "without VNNI"
 
 
 def _library_version(backend: str) -> Iterator[str]:
@@ -230,8 +240,3 @@ def _library_version(backend: str) -> Iterator[str]:
         with suppress(PackageNotFoundError):
             yield version(name)
             return
-
-
-def _chained(first: av.VideoFrame, frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    yield first
-    yield from frames

@@ -112,6 +112,20 @@ def test_int8_with_and_without_vnni_are_two_kinds_of_engine(monkeypatch: pytest.
     assert kind("openvino/cpu/fp32", none) == kind("openvino/cpu/fp32", vnni)
 
 
+def test_cpus_with_other_vectors_are_two_kinds_of_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def kinds(label: str) -> set[str]:
+        sets = CpuFeatures(0), CpuFeatures.AVX2, CpuFeatures.AVX2 | CpuFeatures.AVX512
+        found = set()
+        for features in sets:
+            monkeypatch.setattr(render, "cpu_features", lambda features=features: features)
+            found.add(render.engine_kind(label))
+        return found
+
+    assert len(kinds("openvino/cpu/fp32")) == len(kinds("torch/cpu/fp32")) == len(kinds("ort/cpu/fp32")) == 3
+    assert kinds("nearest/cpu/fp32") == {"nearest/cpu/fp32"}
+    assert len(kinds("ort/cuda/fp32")) == 1
+
+
 def test_what_encoders_do_not_know_is_found_out_before_anything_is_made(capfd: pytest.CaptureFixture[str]) -> None:
     source(Path("clip.mkv"), "-c:v ffv1")
     assert farm("plan", JOB, "-- -i clip.mkv -vf adcvsr=nearest -c:v libx264 -preset hasty many.mkv") == 65

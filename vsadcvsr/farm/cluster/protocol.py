@@ -11,6 +11,7 @@ from vsadcvsr.errors import (
     FarmError,
     FormatError,
     MediaError,
+    MissingError,
     UsageError,
     WeightsError,
     one_line,
@@ -19,7 +20,7 @@ from vsadcvsr.farm.store.fingerprints import ChangedError
 
 _ERROR_TYPES = {
     kind.__name__: kind
-    for kind in (BackendError, ChangedError, FarmError, FormatError, MediaError, UsageError, WeightsError)
+    for kind in (BackendError, ChangedError, FarmError, FormatError, MediaError, MissingError, UsageError, WeightsError)
 }
 
 

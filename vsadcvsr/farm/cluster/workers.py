@@ -175,7 +175,7 @@ class WorkerPool:
         reply, task, worker.reply, worker.task = worker.reply, worker.task, None, None
         try:
             result = self.cluster.ray.get(reply)
-        except exceptions.RayTaskError as error:  # a fault of ours: sites raise nothing
+        except exceptions.RayTaskError as error:  # a fault of ours: a `ChunkWorker` raises nothing
             return worker, task, WorkerReply.from_error(FarmError(f"{type(error.cause).__name__}: {error.cause}"))
         except exceptions.RayError as error:
             self.workers.remove(worker)

@@ -102,13 +102,13 @@ class PlainView:
 
 
 class JsonView(PlainView):
-    """One object per line: `event` is progress, failed, doing, said or summary."""
+    """One object per line: `event` is progress, failed, activity, message or summary."""
 
     def notify(self, message: str) -> None:
-        self._put(event="said", message=message)
+        self._put(event="message", message=message)
 
     def activity(self, message: str) -> None:
-        self._put(event="doing", message=message)
+        self._put(event="activity", message=message)
 
     def failed(self, job: Job, item: Attempt) -> None:
         self._put(event="failed", job=str(job.folder), **asdict(item))

@@ -19,8 +19,8 @@ from vsadcvsr.farm.store.ledger import machine_name, worker_name
 _HEARTBEAT_SECONDS = 30.0
 _DEAD_SECONDS = 600.0
 """Seconds between two heartbeats, and seconds without one after which a worker counts as dead."""
-_ROLES = ("worker", "driver", "patron")
-"""Keys of the processes that a claim depends on; `patron` is the driver in claims of versions before 0.1.0."""
+_ROLES = ("worker", "driver")
+"""Keys of the processes that a claim depends on."""
 
 
 class Claims:
