@@ -32,8 +32,8 @@ def prepare_command(args: list[str]) -> PreparedCommand:
         raise UsageError("the command has no adcvsr; add it to -vf or -filter_complex")
     if command.has("adcvsr_metadata"):
         command = with_metadata_note(command, split)
-    split = split_command(command, inputs, version=binary.version, alone=True)
-    assert split is not None, "a note takes no filter away"
+        split = split_command(command, inputs, version=binary.version, alone=True)
+        assert split is not None, "a note takes no filter away"
     return PreparedCommand(command, inputs, split, binary)
 
 

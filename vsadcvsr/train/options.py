@@ -68,7 +68,7 @@ def pairs_options() -> ArgumentParser:
         description="Fills a pool from low-resolution videos and their upscales by another system.",
     )
     parser.add_argument("low", type=Path, help="a folder of low-resolution videos, or of folders of pictures")
-    parser.add_argument("taught", type=Path, help="a folder of their upscales, with the same names")
+    parser.add_argument("targets", type=Path, help="a folder of their upscales, with the same names")
     parser.add_argument("--teacher", required=True, help="name of the system that upscaled them, such as seedvr2")
     parser.add_argument("--truth", type=Path, help="a folder of the ground truth, if available, with the same names")
     parser.add_argument(

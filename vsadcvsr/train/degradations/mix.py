@@ -91,6 +91,6 @@ def _share(part: str, text: str) -> tuple[str, float]:
 
 
 MIX = Mix.parse("clean=.4,light=.6")
-"""The mix that the shipped network was trained with last. A small network cannot tell how bad its source is, and with
+"""The mix that the shipped networks were trained with. A small network cannot tell how bad its source is, and with
 heavy degradations in the mix it ruins decent ones.
 """

@@ -2,9 +2,9 @@
 
 A preset for clips compresses them as video, one for images does not. `REALBASICVSR` (Chan et al., CVPR 2022; AdcVSR
 trains with it) and `DOVE` are for clips; `REALESRGAN` (x4plus) and the weaker `ADCSR` are for images. `HEAVY` and
-`SOFT` are what the shipped networks were trained with: RealBasicVSR's pipeline with its own ranges, or with those of
-`ADCSR` and enough bits for a decent stream; the second resize is relative to the final size, as Real-ESRGAN's is, which
-is harsher than RealBasicVSR's, and nothing is sharpened.
+`SOFT` are what the first networks were trained with, before there was `mild`: RealBasicVSR's pipeline with its own
+ranges, or with those of `ADCSR` and enough bits for a decent stream; the second resize is relative to the final size,
+as Real-ESRGAN's is, which is harsher than RealBasicVSR's, and nothing is sharpened.
 """
 
 from __future__ import annotations

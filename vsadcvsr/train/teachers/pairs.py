@@ -149,7 +149,7 @@ def open_pairs(arguments: argparse.Namespace) -> VideoPairs:
         raise UsageError.of("size", arguments.size, f"a multiple of the scale, {arguments.scale}")
     if arguments.skip < 0:
         raise UsageError.of("skip", arguments.skip, "0 or more")
-    teacher = FolderTeacher(teacher_name(arguments.teacher), readers_in(arguments.taught), arguments.skip)
+    teacher = FolderTeacher(teacher_name(arguments.teacher), readers_in(arguments.targets), arguments.skip)
     truth = FolderTeacher(TRUTH, readers_in(arguments.truth)) if arguments.truth else None
     side = arguments.size // arguments.scale
     pairs = VideoPairs(readers_in(arguments.low), teacher, truth, arguments.frames, side, arguments.scale)
