@@ -15,10 +15,9 @@ from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, parse
 from ffmpeg_filter.farm import options
 from ffmpeg_filter.media.binary import Binary, find_binary
 from ffmpeg_filter.media.probe import probe
-from ffmpeg_filter.media.process import ProgramError, exec_program
+from ffmpeg_filter.media.process import INTERRUPTED, ProgramError, exec_program
 from ffmpeg_filter.media.relay import InputRelays
 from ffmpeg_filter.transcode.encode_command import StartInfo
-from ffmpeg_filter.transcode.pipeline import INTERRUPTED
 from ffmpeg_filter.transcode.prepare import with_metadata_note
 from ffmpeg_filter.transcode.progress import print_line
 from ffmpeg_filter.transcode.run import transcode

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ffmpeg_filter.media.binary import find_binary
-from ffmpeg_filter.media.process import exec_program
+from ffmpeg_filter.media.process import INTERRUPTED, exec_program
 from ffmpeg_filter.upscale.memory import limit_memory
 from vsadcvsr.errors import AdcvsrError, one_line
 
@@ -24,7 +24,10 @@ def run() -> None:
     if is_plain(args):
         raise SystemExit(_exec_ffmpeg(args))
     limit_memory()
-    from ffmpeg_filter.cli import main
+    try:
+        from ffmpeg_filter.cli import main
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
 
     raise SystemExit(main(args))
 

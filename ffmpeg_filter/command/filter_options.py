@@ -9,6 +9,7 @@ from fractions import Fraction
 from ffmpeg_filter.command import filtergraph, timeline
 from vsadcvsr.engine import load
 from vsadcvsr.errors import UsageError, near_misses
+from vsadcvsr.plugin.formats import matrix_number
 from vsadcvsr.plugin.output_shape import MAX_SIDE
 
 _ALIASES = {"w": "width", "h": "height"}
@@ -17,7 +18,7 @@ _HELP = {
     "scale": ("<int>", "1 to the model's largest, the default; where it has no such network, a downscale of the next"),
     "width": ("<int>", "output width in pixels; -1 keeps the aspect ratio, -2 makes it even too, 0: by scale; also w"),
     "height": ("<int>", "output height in pixels, like width; also h"),
-    "matrix": ("<int>", "matrix coefficients (number of H.273) of untagged frames; default by height"),
+    "matrix": ("<string>", "matrix of untagged frames, a number of H.273 or a name such as bt709; default by height"),
     "backend": ("<string>", "auto, ort, openvino or torch"),
     "device": ("<string>", "auto, cpu, cuda, tensorrt, directml, coreml, or gpu (OpenVINO)"),
     "device_index": ("<int>", "number of the GPU, from 0"),
@@ -152,14 +153,14 @@ def _convert(name: str, value: str) -> object:
             width, _, height = value.partition("x")
             return int(width), int(height)
     except ValueError:
-        raise UsageError.of(name, value, kind, "see -h filter=adcvsr") from None
+        raise UsageError.of(name, value, f"{kind}, {_HELP[name][1]}", "see -h filter=adcvsr") from None
     return value
 
 
 def _check_value(name: str, value: object) -> object:
     if name in {"width", "height"} and value not in range(-2, MAX_SIDE + 1):
         raise UsageError.of(name, value, f"-2 to {MAX_SIDE}")
-    return value
+    return matrix_number(str(value)) if name == "matrix" else value
 
 
 def _rounded_length(request: int, length: Fraction | int) -> int:

@@ -28,6 +28,8 @@ thread.
 """
 _PREFIXES = re.compile(r"(\[[^]]*\] ?)*")
 """Incomplete line of a killed process: FFmpeg writes the parts of a line separately."""
+INTERRUPTED = 255
+"""Exit status after Ctrl-C or another signal, of FFmpeg and of `ffadcvsr`."""
 _CRASHES = {4, 6, 7, 8, 11}
 """SIGILL, SIGABRT, SIGBUS, SIGFPE and SIGSEGV, as Linux numbers them."""
 

@@ -11,15 +11,13 @@ from queue import Full, Queue
 import av
 
 from ffmpeg_filter.command import loglevel
-from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed, pipe
+from ffmpeg_filter.media.process import INTERRUPTED, ChildProcess, ProgramError, killed, pipe
 from ffmpeg_filter.transcode.companion import CompanionPackets
 from ffmpeg_filter.transcode.frame_writer import FrameWriter, StreamInfo
 from vsadcvsr.errors import MediaError
 
 _POLL_SECONDS = 0.1
 """Seconds between two checks whether the encoder still reads."""
-_INTERRUPTED = 255
-"""FFmpeg's exit status after a signal."""
 _EOF_SECONDS = 0.5
 """Seconds in which an encoder that has all frames may read its other inputs."""
 _MAX_SIGNALS = 3
@@ -79,7 +77,7 @@ class Encoder:
             return
         if not self._interrupt():
             return
-        if self._process.wait() not in {0, _INTERRUPTED} or self._process.log.write_error:
+        if self._process.wait() not in {0, INTERRUPTED} or self._process.log.write_error:
             self._check()
 
     def _interrupt(self) -> bool:

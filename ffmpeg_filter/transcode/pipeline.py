@@ -20,7 +20,7 @@ from ffmpeg_filter.media.binary import Binary
 from ffmpeg_filter.media.damage import Damage
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.pipe_formats import pipe_format_of
-from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed
+from ffmpeg_filter.media.process import INTERRUPTED, ChildProcess, ProgramError, killed
 from ffmpeg_filter.media.relay import InputRelays
 from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import companion, frame_writer, quit_key, stream_side_data
@@ -35,8 +35,6 @@ from ffmpeg_filter.upscale.prefetch import prefetch
 from ffmpeg_filter.upscale.stream import upscale_frames
 from vsadcvsr.errors import MediaError
 
-INTERRUPTED = 255
-"""Exit status after Ctrl-C, as FFmpeg's."""
 _ROTATION_OPTION = (58, 2)
 """libavutil from which FFmpeg accepts an input's rotation as an option (FFmpeg 6)."""
 INTERLACED = "the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)"

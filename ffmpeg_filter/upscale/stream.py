@@ -32,10 +32,10 @@ from ffmpeg_filter.upscale.vs_bridge import (
 )
 from vsadcvsr.color import ColorFormat
 from vsadcvsr.engine import Engine, InputFrame
-from vsadcvsr.errors import FormatError
+from vsadcvsr.errors import FormatError, near_misses
 from vsadcvsr.output import OutputFrame
 from vsadcvsr.plugin import load
-from vsadcvsr.plugin.formats import PlanarRequest, from_rgb, matrix_for, to_rgb
+from vsadcvsr.plugin.formats import PlanarRequest, from_rgb, matrix_for, matrix_number, to_rgb
 from vsadcvsr.plugin.frames import engine_format, input_frame, output_frame
 from vsadcvsr.plugin.output_shape import SizeRequest
 
@@ -72,7 +72,8 @@ class ResizeOptions(TypedDict, total=False):
     scale: int | None
     width: int | None
     height: int | None
-    matrix: int | None
+    matrix: int | str | None
+    """A number of H.273, or its name."""
 
 
 class OutputOptions(ResizeOptions, total=False):
@@ -107,7 +108,10 @@ def upscale(frames: Iterable[RawFrame], **options: Unpack[UpscaleOptions]) -> Ge
     `frames` is read on another thread. Raises UsageError, WeightsError or BackendError at once; FormatError for
     unsupported or changing frames, and whatever `frames` raises, after all frames before.
     """
+    _check_names(options, UpscaleOptions)
     target = {name: value for name, value in options.items() if name in OutputOptions.__annotations__}
+    if (matrix := options.get("matrix")) is not None:
+        matrix_number(matrix)  # at once too
     output_layout(options.get("format"))
     engine = open_engine(options)  # at once, whatever the frames are
     return _upscale(iter(frames), engine, lambda *size: open_engine(options, size), cast(OutputOptions, target))
@@ -141,15 +145,26 @@ def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[FrameOptio
     is read on another thread. Raises UsageError, WeightsError or BackendError at once; FormatError for unsupported or
     changing frames, and whatever `frames` raises, after all frames before.
     """
+    _check_names(options, FrameOptions)
     active = options.get("active")
     raw_options = {**options, "active": active and (lambda raw: active(source_of(raw)))}
     convert = ToAvFrame(options.get("format"), side_data=bool(raw_options.pop("side_data", True)))
     return _to_av_frames(upscale(_to_raw_frames(frames), **cast(UpscaleOptions, raw_options)), convert)
 
 
+def _check_names(options: Mapping[str, object], known: type) -> None:
+    """Raises TypeError, as Python does, for an argument that is not among those of a TypedDict."""
+    unknown = next((name for name in options if name not in known.__annotations__), None)
+    if unknown is not None:
+        hint = near_misses(unknown, known.__annotations__) or f"allowed: {', '.join(known.__annotations__)}"
+        raise TypeError(f"there is no argument {unknown!r}; {hint}")
+
+
 def _to_raw_frames(frames: Iterable[av.VideoFrame]) -> Iterator[RawFrame]:
     warned = False
     for n, frame in enumerate(frames):
+        if not isinstance(frame, av.VideoFrame):
+            raise FormatError(f"frame {n} is a {type(frame).__name__}, allowed: av.VideoFrame")
         if frame.interlaced_frame and not warned:
             _log.warning("frame %d is interlaced and is upscaled as if it were not; deinterlace first (bwdif)", n)
             warned = True
@@ -173,7 +188,7 @@ class FrameUpscaler:
         width: int | None = None,
         height: int | None = None,
         format: str | None = None,
-        matrix: int | None = None,
+        matrix: int | str | None = None,
         active: Callable[[RawFrame], bool] | None = None,
     ) -> None:
         """For frames like `first`, which is not consumed. Raises UsageError or FormatError."""
@@ -191,7 +206,8 @@ class FrameUpscaler:
         output_format = layout.format if layout else None
         request = SizeRequest.checked(scale, width, height)
         shape, self.size = output_shape(clip, first, request, engine.spec, format=output_format)
-        matrix = matrix_for(first.height, matrix)  # by the source's own height, which padding changes
+        number = None if matrix is None else matrix_number(matrix)
+        matrix = matrix_for(first.height, number)  # by the source's own height, which padding changes
         self._source_clip, self._rgb_clip = to_rgb(clip, matrix)
         self._source_clip.std.SetVideoCache(0)
         upscaled_size = self._padded.width * engine.scale, self._padded.height * engine.scale

@@ -16,7 +16,7 @@ from ffmpeg_filter.media.frame import Plane
 from ffmpeg_filter.media.pixel_formats import LAYOUTS, layout_of
 from tests.ffmpeg_filter.clips import filtered, video_frames
 from tests.plugin.clips import moving
-from vsadcvsr.errors import FormatError
+from vsadcvsr.errors import FormatError, UsageError
 
 ALIKE = {
     "nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "p010le": "yuv420p10le", "p016le": "yuv420p16le",
@@ -92,6 +92,26 @@ def test_times_colours_and_what_the_user_attached_are_kept() -> None:
 def test_frames_that_name_no_matrix_come_with_the_one_that_was_used() -> None:
     (output,) = upscale_frames([av.VideoFrame(16, 16, "yuv420p")], model="nearest")
     assert (output.colorspace, output.color_range, output.color_primaries, output.color_trc) == (6, 0, 2, 2)
+
+
+@pytest.mark.parametrize("matrix", ["bt709", "709", 1])
+def test_the_matrix_of_untagged_frames_has_a_number_or_a_name(matrix: int | str) -> None:
+    (output,) = upscale_frames([av.VideoFrame(16, 16, "yuv420p")], model="nearest", matrix=matrix)
+    assert output.colorspace == 1
+
+
+def test_what_cannot_be_taken_is_an_error_at_once() -> None:
+    for unknown, hint in (("denoize", "did you mean 'denoise'"), ("foo", "allowed: model, ")):
+        with pytest.raises(TypeError, match=f"no argument '{unknown}'; {hint}"):
+            upscale_frames([], **{unknown: 0.5})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="matrix is 3"):
+        upscale_frames([], model="nearest", matrix=3)
+
+
+@pytest.mark.parametrize("frame", [av.AudioFrame(), np.zeros((16, 16, 3), np.uint8), "clip.mkv"])
+def test_what_is_no_video_frame_is_named(frame: object) -> None:
+    with pytest.raises(FormatError, match=r"frame 0 is a \w+, allowed: av.VideoFrame"):
+        next(upscale_frames([frame], model="nearest"))  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(("height", "matrix"), [(574, 6), (575, 6), (576, 5), (577, 1), (287, 6), (288, 5)])

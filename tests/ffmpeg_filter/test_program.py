@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import sys
 
 import pytest
 
+from ffmpeg_filter import program
 from ffmpeg_filter.program import is_plain
 
 
@@ -33,3 +35,17 @@ def test_commands_of_ffmpeg_alone(line: str) -> None:
 )
 def test_commands_that_may_be_for_us(line: str) -> None:
     assert not is_plain(shlex.split(line))
+
+
+class _InterruptedImport:
+    def __getattr__(self, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_the_program_starts_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ffmpeg_filter.cli", _InterruptedImport())
+    monkeypatch.setattr(sys, "argv", ["ffadcvsr", "-i", "in.mkv", "-vf", "adcvsr", "out.mkv"])
+    monkeypatch.setattr(program, "limit_memory", lambda: None)
+    with pytest.raises(SystemExit) as exit_info:
+        program.run()
+    assert exit_info.value.code == 255

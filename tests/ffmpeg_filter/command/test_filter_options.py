@@ -80,7 +80,9 @@ def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
     [
         ("scael=2", "did you mean 'scale'"),
         ("fast:2", "key=value"),
-        ("scale=two", "scale is 'two', allowed: <int>"),
+        ("scale=two", "scale is 'two', allowed: <int>, 1 to the model's largest"),
+        ("matrix=3", r"matrix is 3, allowed: .*1 \(709\)"),
+        ("matrix=bt7", "matrix is 'bt7', allowed: "),
         ("strength=much", "strength is 'much', allowed: <float>"),
         ("tile=256", "tile is '256', allowed: <width>x<height>"),
         ("w=-3", "width is -3, allowed: -2 to"),
@@ -136,3 +138,8 @@ def test_the_help_has_every_option(name: str) -> None:
 def test_the_help_has_no_option_that_there_is_not() -> None:
     listed = [line.split()[0] for line in help_text().splitlines() if "..FV" in line]
     assert listed == [field.name for field in fields(FilterOptions)]
+
+
+@pytest.mark.parametrize("text", ["matrix=bt709", "matrix=709", "matrix=1"])
+def test_a_matrix_has_a_number_or_a_name(text: str) -> None:
+    assert parse(text).matrix == 1
