@@ -12,12 +12,12 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from ffmpeg_filter.command import input_files
-from ffmpeg_filter.command.argv import File
+from ffmpeg_filter.command import input_files, urls
+from ffmpeg_filter.command.argv import GLOBALS, File
 from ffmpeg_filter.media import embedded_side_data
 from ffmpeg_filter.media.embedded_side_data import NONE
 from ffmpeg_filter.media.nut import to_fraction
-from ffmpeg_filter.media.relay import is_read_once
+from ffmpeg_filter.media.relay import DEVICES, is_read_once
 from ffmpeg_filter.media.showinfo import CAPTIONS
 from ffmpeg_filter.media.spool import ProbeReader, SpoolReader
 
@@ -40,6 +40,8 @@ _VIDEO_ONLY_FORMATS = {
 _PROBED_PACKETS, _PROBED_PACKETS_ONCE, _PROBED_IMAGES = 24, 8, 4
 """Video packets searched for side data: of a file, of an input that is read only once, of images."""
 _MP4 = "mp4"
+_DEMUXER_OPTIONS = {"pix_fmt": "pixel_format", "r": "framerate", "s": "video_size"}
+"""Options of the program that FFmpeg hands to demuxers by other names."""
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -89,6 +91,8 @@ class InputInfo:
     """Whether timestamps may jump, as in MPEG-TS: FFmpeg then sets the clock to zero at the first stream that it
     reads.
     """
+    fault: str = ""
+    """Why it could not be probed; empty if it was, or if FFmpeg cannot open it either."""
 
     def of_kind(self, kind: str) -> list[InputStream]:
         return [stream for stream in self.streams if stream.kind == kind]
@@ -117,22 +121,40 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
     source = ProbeReader(reader) if reader else None
     if source is None and is_read_once(file):
         return InputInfo((InputStream(index=0, kind="video"),) if _holds_only_video(file.last("f") or "") else ())
-    values = {option.name: option.value for option in file.options if option.value is not None}
-    format_name = values.pop("f", None)
-    options = {name: value for name, value in values.items() if name in {"framerate", "video_size", "pixel_format"}}
     try:
-        with av.open(source or file.url, "r", format=format_name, options=options) as container:
+        with av.open(
+            source or file.url, "r", format=file.last("f"), container_options=_demuxer_options(file)
+        ) as container:
             seconds = container.duration / av.time_base if container.duration else None
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
             streams = tuple(_stream_info(stream) for stream in container.streams)
             return InputInfo(
                 _with_side_data(container, streams, file, reads_once=source is not None), seconds, has_discontinuities
             )
-    except (av.FFmpegError, OSError, ValueError):
-        return InputInfo()
+    except (av.FFmpegError, OSError, ValueError) as error:
+        return InputInfo(fault=_fault(file, error))
     finally:
         if source is not None:
             source.close()
+
+
+def _demuxer_options(file: File) -> dict[str, str]:
+    """The options that FFmpeg hands to the demuxer and the protocol of an input, with its own default for MPEG-TS. They
+    ignore options of decoders and of the program, none of which has the name of one of theirs.
+    """
+    return {"scan_all_pmts": "1"} | {
+        _DEMUXER_OPTIONS.get(option.key, option.key): option.value
+        for option in file.options
+        if option.value is not None and not option.specifier and option.key not in {*GLOBALS, "f"}
+    }
+
+
+def _fault(file: File, error: Exception) -> str:
+    """Why an input could not be opened; empty for a missing file, a device, or a live session."""
+    is_live = file.last("f") in {*DEVICES, "lavfi"} or urls.protocol(file.url) in urls.SESSIONS
+    if is_live or isinstance(error, FileNotFoundError):
+        return ""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _with_side_data(

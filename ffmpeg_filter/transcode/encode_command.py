@@ -14,8 +14,6 @@ from ffmpeg_filter.media.probe import InputInfo, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
 
 _SINGLE_USE_DEVICES = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
-_SESSIONS = {"rtp", "rtsp", "rtsps", "sap", "srtp"}
-"""Live protocols, whose sessions start at different times."""
 _SAME_TIMES = {
     "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
     "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar",
@@ -292,7 +290,9 @@ def _may_be_endless(file: File) -> bool:
 def _can_reopen(file: File) -> bool:
     """Whether an input can be opened a second time, for its other streams."""
     return (
-        not is_pipe(file.url) and file.last("f") not in _SINGLE_USE_DEVICES and urls.protocol(file.url) not in _SESSIONS
+        not is_pipe(file.url)
+        and file.last("f") not in _SINGLE_USE_DEVICES
+        and urls.protocol(file.url) not in urls.SESSIONS
     )
 
 

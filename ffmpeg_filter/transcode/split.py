@@ -138,11 +138,23 @@ def split_command(
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(is_pipe(file.url) for file in command.inputs),
         warnings=(
+            *(
+                _guess_warning(file.url, info.fault)
+                for file, info in zip(command.inputs, inputs, strict=True)
+                if info.fault
+            ),
             *([LOST_KEYFRAMES_WARNING] if not companion_track and _wants_source_keyframes(output) else []),
             *([lost_side_data_warning([PROFILE])] if _loses_profile(main_stream, output, version) else []),
         ),
         format_filter=format_filter,
         companion_track=companion_track,
+    )
+
+
+def _guess_warning(url: str, fault: str) -> str:
+    return (
+        f"{url} could not be probed ({fault}): its streams are chosen by guess, and tags and disposition of its video "
+        "are lost; name streams with -map"
     )
 
 
