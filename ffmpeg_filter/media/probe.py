@@ -14,7 +14,7 @@ from av.container import InputContainer
 
 from ffmpeg_filter.command import input_files, urls
 from ffmpeg_filter.command.argv import GLOBALS, File
-from ffmpeg_filter.media import embedded_side_data
+from ffmpeg_filter.media import embedded_side_data, stream_specifiers
 from ffmpeg_filter.media.embedded_side_data import NONE
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.relay import DEVICES, is_read_once
@@ -58,6 +58,8 @@ class InputStream:
     """FFmpeg's disposition bits."""
     is_default: bool = False
     is_cover: bool = False
+    is_disabled: bool = False
+    """Whether the options of the input disable it (`-an`, `-discard all`)."""
     pixels: int = 0
     """Width times height."""
     channels: int = 0
@@ -95,7 +97,8 @@ class InputInfo:
     """Why it could not be probed; empty if it was, or if FFmpeg cannot open it either."""
 
     def of_kind(self, kind: str) -> list[InputStream]:
-        return [stream for stream in self.streams if stream.kind == kind]
+        """Its streams of a kind without disabled ones."""
+        return [stream for stream in self.streams if stream.kind == kind and not stream.is_disabled]
 
     def best_video(self) -> InputStream | None:
         """The stream that FFmpeg selects by default: the largest, cover images last."""
@@ -127,7 +130,7 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
         ) as container:
             seconds = container.duration / av.time_base if container.duration else None
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
-            streams = tuple(_stream_info(stream) for stream in container.streams)
+            streams = stream_specifiers.with_disabled([_stream_info(one) for one in container.streams], file.options)
             return InputInfo(
                 _with_side_data(container, streams, file, reads_once=source is not None), seconds, has_discontinuities
             )

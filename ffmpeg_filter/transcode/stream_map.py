@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from ffmpeg_filter.command import containers
 from ffmpeg_filter.command.argv import File, Option
+from ffmpeg_filter.media import stream_specifiers
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream
 from vsadcvsr.errors import UsageError
 
 UPSCALED_STREAM = "0:v:0"
 """Map of the upscaled stream in the encode command."""
 _MAP = re.compile(r"(-?)(\d+)(?::(.*?))?(\??)$")
-_KINDS = {"v": "video", "V": "video", "a": "audio", "s": "subtitle", "d": "data", "t": "attachment"}
 _FIRST_VIDEO = {"v", "V", "0", "v:0", "V:0", ""}
 """Specifiers that may mean the video stream of an input without facts."""
 
@@ -71,6 +71,8 @@ def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) ->
     videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
     if not videos:
         mapped = f"-map {' '.join(maps)}" if maps else "inputs without video"
+        if any(stream.is_disabled and stream.kind == "video" for info in inputs for stream in info.streams):
+            raise UsageError(f"adcvsr gets no video stream from {mapped}: -vn or -discard disables it; remove that")
         raise UsageError(f"adcvsr gets no video stream from {mapped}; map one")
     position = _position(option, videos)
     number, stream = videos[position]
@@ -149,7 +151,7 @@ class MapTranslator:
         """Raises UsageError if the specifier may match the main stream but is not understood."""
         assert self._main_stream is not None
         streams = self._inputs[self._main_stream.input_number].streams
-        if streams and _by_specifier(specifier, streams) is None:
+        if streams and stream_specifiers.select(specifier, streams) is None:
             raise UsageError(
                 f"-map {value} is not understood; name streams by number, kind or metadata: 0:v, 0:a:1, "
                 "0:m:language:eng"
@@ -217,32 +219,12 @@ def _subtitle(output: File, inputs: Sequence[InputInfo]) -> tuple[int, InputStre
 
 
 def matching_streams(value: str, inputs: Sequence[InputInfo]) -> list[StreamRef]:
-    """The streams that a `-map` value selects, as far as known."""
+    """The streams that a `-map` value selects, as far as known, without disabled ones."""
     match = _MAP.match(value)
     if not match or int(match[2]) >= len(inputs):
         return []
     number, specifier = int(match[2]), match[3] or ""
     if not inputs[number].streams:
         return [(number, None)] if specifier in _FIRST_VIDEO else []
-    return [(number, stream) for stream in _by_specifier(specifier, inputs[number].streams) or ()]
-
-
-def _by_specifier(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStream] | None:
-    """The streams that a specifier selects; None if it is not understood."""
-    kind, _, rest = specifier.partition(":")
-    if not specifier:
-        return streams
-    if specifier.isdecimal():
-        return streams[int(specifier) : int(specifier) + 1]
-    if kind in _KINDS:
-        return _by_specifier(
-            rest, [stream for stream in streams if stream.kind == _KINDS[kind] and not _is_skipped_cover(kind, stream)]
-        )
-    if kind == "m":
-        key, colon, tag_value = rest.partition(":")
-        return [stream for stream in streams if key in stream.tags and (not colon or stream.tags[key] == tag_value)]
-    return None
-
-
-def _is_skipped_cover(kind: str, stream: InputStream) -> bool:
-    return kind == "V" and stream.is_cover
+    selected = stream_specifiers.select(specifier, inputs[number].streams) or ()
+    return [(number, stream) for stream in selected if not stream.is_disabled]

@@ -204,6 +204,8 @@ ROWS = [
     f"-i @base.mkv -filter_complex [0:v]N,split[a][b] -map [a] {X} OUT.mkv -map [b] {X} -r 5 OUT2.mkv",
     # options of inputs
     f"-r 20 -i @base.mkv -vf N {X} OUT.mkv",
+    f"-an -i @base.mkv -vf N {X} OUT.mkv",
+    f"-vn -i @base.mkv -discard:a all -i @audio.mkv -vf N {X} OUT.mkv",
     f"-stream_loop 2 -i @base.mkv -vf N {X} -an OUT.mkv",
     *[
         f"-stream_loop 2 -i @{name}.mkv -vf N {X} -c:a {codec} OUT.mkv"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -91,6 +92,16 @@ def test_a_negative_map_takes_the_others_out() -> None:
 def test_an_output_without_that_video_is_refused(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         found(arguments, FILM)
+
+
+def test_disabled_streams_are_passed_by() -> None:
+    silent = InputInfo(tuple(replace(stream, is_disabled=stream.kind == "audio") for stream in FILM.streams))
+    blind = InputInfo((replace(VIDEO, is_disabled=True), *FILM.streams[1:]))
+    assert maps("-vf adcvsr -map 0 -map 0:a? out.mkv", silent) == ["0:v:0", "1:3", "1:4", "1:5", "1:a?"]
+    assert list(default_maps(output("out.mkv"), MainStream(0, VIDEO), [silent], InputMap((1,)))) == ["0:v:0", "1:3"]
+    assert found("-vf adcvsr out.mkv", blind, ANGLES) == MainStream(1, ANGLES.streams[1])
+    with pytest.raises(UsageError, match=r"no video stream from -map 0:v: -vn or -discard disables it; remove that"):
+        found("-vf adcvsr -map 0:v out.mkv", blind)
 
 
 def test_inputs_without_video_are_refused() -> None:
