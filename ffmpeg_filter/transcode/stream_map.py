@@ -25,6 +25,13 @@ type StreamRef = tuple[int, InputStream | None]
 """Input number and stream; None for the video stream of an input without facts."""
 
 
+def check_number(number: int, count: int, option: str) -> None:
+    """Raises UsageError if `option` refers to an input that is not one of `count`."""
+    if number >= count:
+        inputs = f"the inputs are 0 to {count - 1}" if count > 1 else "the only input is 0"
+        raise UsageError(f"{option} refers to input {number}, but {inputs}; change the number, or add an input with -i")
+
+
 @dataclass(frozen=True)
 class InputMap:
     """Input numbers of the encode command."""
@@ -34,8 +41,7 @@ class InputMap:
 
     def index_of(self, number: int, option: str) -> int:
         """The number of an input. Raises UsageError if it cannot be read twice."""
-        if number >= len(self.indices):
-            raise UsageError(f"{option} refers to input {number}, but the inputs are 0 to {len(self.indices) - 1}")
+        check_number(number, len(self.indices), option)
         index = self.indices[number]
         if index is None:
             raise UsageError(
@@ -113,6 +119,8 @@ def _mapped_videos(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[Str
     """Video streams of an output, in order."""
     videos: list[StreamRef] = []
     for value in maps:
+        if match := _MAP.match(value):
+            check_number(int(match[2]), len(inputs), f"-map {value}")
         streams = matching_streams(value, inputs)
         if value.startswith("-"):
             videos = [video for video in videos if video not in streams]

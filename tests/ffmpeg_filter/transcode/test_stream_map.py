@@ -138,7 +138,7 @@ def test_maps_of_other_inputs_are_renumbered() -> None:
     ("arguments", "message"),
     [
         ("-vf adcvsr -map 0:v -map -0:v:0 -map 0:v out.mkv", "removes the stream of adcvsr"),
-        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map refers to input 3, but the inputs are 0 to 0"),
+        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map 3:a refers to input 3, but the only input is 0; change the"),
     ],
 )
 def test_maps_that_cannot_be_are_refused(arguments: str, message: str) -> None:
