@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -10,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+from av import logging
 from av.container import InputContainer
 
 from ffmpeg_filter.command import input_files, urls
@@ -42,6 +44,8 @@ _PROBED_PACKETS, _PROBED_PACKETS_ONCE, _PROBED_IMAGES = 24, 8, 4
 _MP4 = "mp4"
 _DEMUXER_OPTIONS = {"pix_fmt": "pixel_format", "r": "framerate", "s": "video_size"}
 """Options of the program that FFmpeg hands to demuxers by other names."""
+_PROGRAM = re.compile(r"\s*(?:Program (-?\d+)|No Program)\b")
+_STREAM = re.compile(r"\s*Stream #0:(\d+)")
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -54,6 +58,10 @@ class InputStream:
     kind: str
     """video, audio, subtitle, data or attachment."""
     codec: str = ""
+    id: int = 0
+    """Number by which the container knows it."""
+    programs: frozenset[int] = frozenset()
+    """Numbers of the programs that have it, as in MPEG-TS."""
     disposition: int = 0
     """FFmpeg's disposition bits."""
     is_default: bool = False
@@ -130,7 +138,9 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
         ) as container:
             seconds = container.duration / av.time_base if container.duration else None
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
-            streams = stream_specifiers.with_disabled([_stream_info(one) for one in container.streams], file.options)
+            programs = _programs(container) if has_discontinuities else []
+            infos = [_stream_info(stream, programs) for stream in container.streams]
+            streams = stream_specifiers.with_disabled(infos, file.options)
             return InputInfo(
                 _with_side_data(container, streams, file, reads_once=source is not None), seconds, has_discontinuities
             )
@@ -211,11 +221,31 @@ def is_pipe(url: str) -> bool:
     return url == "-" or url.startswith(("pipe:", "fd:"))
 
 
-def _stream_info(stream: av.stream.Stream) -> InputStream:
+def _programs(container: InputContainer) -> list[tuple[int, int]]:
+    """Pairs of the number of a program and the index of a stream in it, from FFmpeg's own description."""
+    level = logging.get_level()
+    logging.set_level(logging.INFO)
+    try:
+        text = container.dumps_format()
+    finally:
+        logging.set_level(level)
+    pairs: list[tuple[int, int]] = []
+    program: int | None = None
+    for line in text.splitlines():
+        if match := _PROGRAM.match(line):
+            program = int(match[1]) if match[1] else None
+        elif (match := _STREAM.match(line)) and program is not None:
+            pairs.append((program, int(match[1])))
+    return pairs
+
+
+def _stream_info(stream: av.stream.Stream, programs: Sequence[tuple[int, int]]) -> InputStream:
     disposition = int(stream.disposition)
     info = InputStream(
         index=stream.index,
         kind=str(stream.type),
+        id=stream.id,
+        programs=frozenset(program for program, index in programs if index == stream.index),
         disposition=disposition,
         is_default=bool(disposition & _DEFAULT),
         is_cover=bool(disposition & _ATTACHED),

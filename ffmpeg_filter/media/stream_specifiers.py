@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from av.stream import Disposition
 
 from ffmpeg_filter.command.argv import Option
 
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from ffmpeg_filter.media.probe import InputStream
 
 _KINDS = {"v": "video", "V": "video", "a": "audio", "s": "subtitle", "d": "data", "t": "attachment"}
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0|[1-9]\d*")
+_TAG = re.compile(r"((?:\\.|[^:])*+)(:?)(.*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)")
 _DISABLING = {"vn": "video", "an": "audio", "sn": "subtitle", "dn": "data"}
 """Input options that disable a kind of streams."""
 _DISCARD_ALL = {"all", "48"}
@@ -20,23 +26,53 @@ _DISCARD_ALL = {"all", "48"}
 
 def select(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStream] | None:
     """The streams that a specifier selects; None if it is not understood."""
-    kind, _, rest = specifier.partition(":")
+    head, _, rest = specifier.partition(":")
     if not specifier:
         return streams
-    if specifier.isdecimal():
-        return streams[int(specifier) : int(specifier) + 1]
-    if kind in _KINDS:
-        return select(
-            rest, [stream for stream in streams if stream.kind == _KINDS[kind] and not _is_skipped_cover(kind, stream)]
-        )
-    if kind == "m":
-        key, colon, tag_value = rest.partition(":")
-        return [stream for stream in streams if key in stream.tags and (not colon or stream.tags[key] == tag_value)]
-    return None
+    if head in _KINDS:
+        return select(rest, [one for one in streams if one.kind == _KINDS[head] and not (head == "V" and one.is_cover)])
+    if head == "m":
+        return _with_tag(rest, streams)
+    if head in {"p", "disp"}:
+        value, _, rest = rest.partition(":")
+        streams_or_none = _in_program(value, streams) if head == "p" else _with_disposition(value, streams)
+        return None if streams_or_none is None else select(rest, streams_or_none)
+    number = _number(rest if head == "i" else head.removeprefix("#"))
+    if number is None or (rest and head != "i"):
+        return None
+    return [one for one in streams if one.id == number] if head[0] in "#i" else streams[number : number + 1]
 
 
-def _is_skipped_cover(kind: str, stream: InputStream) -> bool:
-    return kind == "V" and stream.is_cover
+def _number(text: str) -> int | None:
+    """A number as C reads it: decimal, or hexadecimal after `0x`."""
+    return int(text, 0) if _NUMBER.fullmatch(text) else None
+
+
+def _with_tag(text: str, streams: Sequence[InputStream]) -> list[InputStream]:
+    """The streams with a tag, written `key` or `key:value`; a colon in the key has a backslash before it."""
+    key, colon, value = (_ESCAPED.sub(r"\1", part) for part in _TAG.findall(text)[0])
+    return [one for one in streams if key in one.tags and (not colon or one.tags[key] == value)]
+
+
+def _in_program(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
+    number = _number(text)
+    return None if number is None else [one for one in streams if number in one.programs]
+
+
+def _with_disposition(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
+    """The streams with all dispositions of a list such as `default+forced`."""
+    names = text.split("+")
+    if not set(names) <= set(Disposition.__members__):
+        return None
+    return [one for one in streams if all(one.disposition & Disposition[name].value for name in names)]
+
+
+def excludes_video(specifier: str) -> bool:
+    """Whether a specifier, even if it is not understood, names a kind of streams other than video."""
+    head, _, rest = specifier.partition(":")
+    if head in {"p", "disp", "g"}:
+        rest = rest.removeprefix("i:").partition(":")[2]
+    return head in _KINDS.keys() - {"v", "V"} or (head in {"p", "disp", "g", "u"} and excludes_video(rest))
 
 
 def with_disabled(streams: Sequence[InputStream], options: Sequence[Option]) -> tuple[InputStream, ...]:

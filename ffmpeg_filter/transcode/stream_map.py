@@ -76,10 +76,12 @@ def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) ->
     maps = [option.value or "" for option in output.options if option.name == "map"]
     videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
     if not videos:
+        for value in maps:
+            _check_understood(value, inputs)
         mapped = f"-map {' '.join(maps)}" if maps else "inputs without video"
         if any(stream.is_disabled and stream.kind == "video" for info in inputs for stream in info.streams):
             raise UsageError(f"adcvsr gets no video stream from {mapped}: -vn or -discard disables it; remove that")
-        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one")
+        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one, such as 0:v:0")
     position = _position(option, videos)
     number, stream = videos[position]
     return MainStream(number, stream, position, sum(video == videos[position] for video in videos[:position]))
@@ -129,6 +131,20 @@ def _mapped_videos(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[Str
     return videos
 
 
+def _check_understood(value: str, inputs: Sequence[InputInfo]) -> None:
+    """Raises UsageError if a `-map` value may select video of a probed input but is not understood."""
+    match = _MAP.match(value)
+    streams = inputs[int(match[2])].streams if match and int(match[2]) < len(inputs) else ()
+    specifier = (match and match[3]) or ""
+    if not streams or stream_specifiers.excludes_video(specifier):
+        return
+    if stream_specifiers.select(specifier, streams) is None:
+        raise UsageError(
+            f"-map {value} is not understood; name streams by number, kind, id, program, disposition or metadata: "
+            "0:1, 0:v:0, 0:i:0x101, 0:p:2:v, 0:v:disp:default, 0:m:language:eng"
+        )
+
+
 class MapTranslator:
     """Translates the `-map` values of one output, in order."""
 
@@ -145,7 +161,7 @@ class MapTranslator:
         main_stream = self._main_stream
         streams = matching_streams(value, self._inputs)
         if main_stream and main_stream.input_number == int(number):
-            self._check(value, specifier or "")
+            _check_understood(value, self._inputs)
         if not main_stream or (main_stream.input_number, main_stream.stream) not in streams:
             colon = "" if specifier is None else f":{specifier}"
             return [f"{minus}{self._input_map.index_of(int(number), '-map')}{colon}{doubt}"]
@@ -154,16 +170,6 @@ class MapTranslator:
         if main_stream.stream is None:
             return self._maps_of_unknown(int(number), specifier or "")
         return [self._map_of(number, stream) for number, stream in streams]
-
-    def _check(self, value: str, specifier: str) -> None:
-        """Raises UsageError if the specifier may match the main stream but is not understood."""
-        assert self._main_stream is not None
-        streams = self._inputs[self._main_stream.input_number].streams
-        if streams and stream_specifiers.select(specifier, streams) is None:
-            raise UsageError(
-                f"-map {value} is not understood; name streams by number, kind or metadata: 0:v, 0:a:1, "
-                "0:m:language:eng"
-            )
 
     def _maps_of_unknown(self, number: int, specifier: str) -> list[str]:
         if specifier:

@@ -9,6 +9,7 @@ import pytest
 
 from ffmpeg_filter.command.argv import parse
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream, is_pipe, probe
+from tests.ffmpeg_filter.files import ffmpeg
 
 
 def probed(*arguments: str) -> InputInfo:
@@ -57,6 +58,18 @@ def test_raw_video_has_the_size_and_rate_of_the_options_of_the_program(tmp_path:
 def test_a_video_is_known() -> None:
     [stream] = probed("-f", "lavfi", "-i", "testsrc2=s=32x16:r=30000/1001:d=1").streams
     assert (stream.kind, stream.pixels, str(stream.rate)) == ("video", 32 * 16, "30000/1001")
+
+
+def test_streams_of_a_transport_stream_have_ids_and_programs(tmp_path: Path) -> None:
+    path = tmp_path / "programs.ts"
+    source = "-f lavfi -i testsrc2=s=32x32:r=5:d=0.4 -f lavfi -i testsrc2=s=16x16:r=5:d=0.4 -f lavfi -i sine=d=0.4"
+    programs = "-program program_num=4:st=0 -program title=Two:program_num=7:st=1:st=2"
+    ffmpeg(source, "-map 0 -map 1 -map 2 -c:v mpeg2video", programs, path)
+    streams = {stream.kind + str(stream.pixels): stream for stream in probed("-i", str(path)).streams}
+    assert {name: stream.id for name, stream in streams.items()} == {"video1024": 256, "video256": 257, "audio0": 258}
+    assert {name: [*stream.programs] for name, stream in streams.items()} == {
+        "video1024": [4], "video256": [7], "audio0": [7],
+    }  # fmt: skip
 
 
 def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:
