@@ -42,6 +42,7 @@ _VIDEO_ONLY_FORMATS = {
 _PROBED_PACKETS, _PROBED_PACKETS_ONCE, _PROBED_IMAGES = 24, 8, 4
 """Video packets searched for side data: of a file, of an input that is read only once, of images."""
 _MP4 = "mp4"
+_UNCOPIED_TAGS = {"creation_time", "company_name", "product_name", "product_version"}
 _DEMUXER_OPTIONS = {"pix_fmt": "pixel_format", "r": "framerate", "s": "video_size"}
 """Options of the program that FFmpeg hands to demuxers by other names."""
 _PROGRAM = re.compile(r"\s*(?:Program (-?\d+)|No Program)\b")
@@ -103,6 +104,8 @@ class InputInfo:
     """
     fault: str = ""
     """Why it could not be probed; empty if it was, or if FFmpeg cannot open it either."""
+    uncopied_tags: tuple[str, ...] = ()
+    """Names of those of its tags that FFmpeg does not copy by default."""
 
     def of_kind(self, kind: str) -> list[InputStream]:
         """Its streams of a kind without disabled ones."""
@@ -142,7 +145,10 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
             infos = [_stream_info(stream, programs) for stream in container.streams]
             streams = stream_specifiers.with_disabled(infos, file.options)
             return InputInfo(
-                _with_side_data(container, streams, file, reads_once=source is not None), seconds, has_discontinuities
+                _with_side_data(container, streams, file, reads_once=source is not None),
+                seconds,
+                has_discontinuities,
+                uncopied_tags=tuple(name for name in container.metadata if name.lower() in _UNCOPIED_TAGS),
             )
     except (av.FFmpegError, OSError, ValueError) as error:
         return InputInfo(fault=_fault(file, error))

@@ -230,7 +230,8 @@ class EncodeCommand:
             result = [*self._default_maps(file, main_stream, is_target), *result]
         first = self.input_map.indices[0]
         if first is not None and not any(option.key in {"map_metadata", "map_metadata:g"} for option in result):
-            result = [Option("-map_metadata", str(first)), *result]
+            uncopied = [Option("-metadata", f"{name}=") for name in self.inputs[0].uncopied_tags]
+            result = [Option("-map_metadata", str(first)), *uncopied, *result]
         temporary = output_files.temporary_path(file)
         url = urls.from_path(temporary) if temporary else file.url
         return replace(file, options=tuple(self._with_defaults(result, start_info) if is_target else result), url=url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,16 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
 def test_impossible_commands_are_refused_in_one_line(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         planned(arguments, FILM)
+
+
+def test_tags_that_ffmpeg_does_not_copy_are_removed_unless_the_user_copies_or_sets_them() -> None:
+    film = replace(FILM, uncopied_tags=("creation_time",))
+    assert encoder("-i in.mkv -vf adcvsr -an -sn -metadata title=T out.mkv", film) == (
+        "-i in.mkv -filter:v:0 null # -map_metadata 1 -metadata creation_time= -map 0:v:0 -an -sn -metadata title=T "
+        "out.adcvsr-part.mkv"
+    )
+    assert "creation_time" not in encoder("-i in.mkv -vf adcvsr -map_metadata 0 out.mkv", film)
+    assert encoder("-i in.mkv -vf adcvsr -metadata creation_time=1 out.mkv", film).endswith("=1 out.adcvsr-part.mkv")
 
 
 def test_a_number_may_be_the_label_of_a_filter() -> None:
