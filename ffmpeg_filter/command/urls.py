@@ -9,6 +9,8 @@ from pathlib import Path
 _SCHEME = re.compile(r"([A-Za-z0-9+.\-]+):")
 _WRAPPERS = {"async", "cache", "crypto"}
 """Protocols that wrap another URL; `crypto` may use a plus sign."""
+SESSIONS = {"rtp", "rtsp", "rtsps", "sap", "srtp"}
+"""Live protocols, whose sessions start at different times."""
 
 
 def protocol(url: str) -> str:

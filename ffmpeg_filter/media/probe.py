@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -10,14 +11,15 @@ from itertools import islice
 from pathlib import Path
 
 import av
+from av import logging
 from av.container import InputContainer
 
-from ffmpeg_filter.command import input_files
-from ffmpeg_filter.command.argv import File
-from ffmpeg_filter.media import embedded_side_data
+from ffmpeg_filter.command import input_files, urls
+from ffmpeg_filter.command.argv import GLOBALS, File
+from ffmpeg_filter.media import embedded_side_data, stream_specifiers
 from ffmpeg_filter.media.embedded_side_data import NONE
 from ffmpeg_filter.media.nut import to_fraction
-from ffmpeg_filter.media.relay import is_read_once
+from ffmpeg_filter.media.relay import DEVICES, is_read_once
 from ffmpeg_filter.media.showinfo import CAPTIONS
 from ffmpeg_filter.media.spool import ProbeReader, SpoolReader
 
@@ -40,6 +42,11 @@ _VIDEO_ONLY_FORMATS = {
 _PROBED_PACKETS, _PROBED_PACKETS_ONCE, _PROBED_IMAGES = 24, 8, 4
 """Video packets searched for side data: of a file, of an input that is read only once, of images."""
 _MP4 = "mp4"
+_UNCOPIED_TAGS = {"creation_time", "company_name", "product_name", "product_version"}
+_DEMUXER_OPTIONS = {"pix_fmt": "pixel_format", "r": "framerate", "s": "video_size"}
+"""Options of the program that FFmpeg hands to demuxers by other names."""
+_PROGRAM = re.compile(r"\s*(?:Program (-?\d+)|No Program)\b")
+_STREAM = re.compile(r"\s*Stream #0:(\d+)")
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -52,10 +59,16 @@ class InputStream:
     kind: str
     """video, audio, subtitle, data or attachment."""
     codec: str = ""
+    id: int = 0
+    """Number by which the container knows it."""
+    programs: frozenset[int] = frozenset()
+    """Numbers of the programs that have it, as in MPEG-TS."""
     disposition: int = 0
     """FFmpeg's disposition bits."""
     is_default: bool = False
     is_cover: bool = False
+    is_disabled: bool = False
+    """Whether the options of the input disable it (`-an`, `-discard all`)."""
     pixels: int = 0
     """Width times height."""
     channels: int = 0
@@ -89,9 +102,14 @@ class InputInfo:
     """Whether timestamps may jump, as in MPEG-TS: FFmpeg then sets the clock to zero at the first stream that it
     reads.
     """
+    fault: str = ""
+    """Why it could not be probed; empty if it was, or if FFmpeg cannot open it either."""
+    uncopied_tags: tuple[str, ...] = ()
+    """Names of those of its tags that FFmpeg does not copy by default."""
 
     def of_kind(self, kind: str) -> list[InputStream]:
-        return [stream for stream in self.streams if stream.kind == kind]
+        """Its streams of a kind without disabled ones."""
+        return [stream for stream in self.streams if stream.kind == kind and not stream.is_disabled]
 
     def best_video(self) -> InputStream | None:
         """The stream that FFmpeg selects by default: the largest, cover images last."""
@@ -117,22 +135,45 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
     source = ProbeReader(reader) if reader else None
     if source is None and is_read_once(file):
         return InputInfo((InputStream(index=0, kind="video"),) if _holds_only_video(file.last("f") or "") else ())
-    values = {option.name: option.value for option in file.options if option.value is not None}
-    format_name = values.pop("f", None)
-    options = {name: value for name, value in values.items() if name in {"framerate", "video_size", "pixel_format"}}
     try:
-        with av.open(source or file.url, "r", format=format_name, options=options) as container:
+        with av.open(
+            source or file.url, "r", format=file.last("f"), container_options=_demuxer_options(file)
+        ) as container:
             seconds = container.duration / av.time_base if container.duration else None
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
-            streams = tuple(_stream_info(stream) for stream in container.streams)
+            programs = _programs(container) if has_discontinuities else []
+            infos = [_stream_info(stream, programs) for stream in container.streams]
+            streams = stream_specifiers.with_disabled(infos, file.options)
             return InputInfo(
-                _with_side_data(container, streams, file, reads_once=source is not None), seconds, has_discontinuities
+                _with_side_data(container, streams, file, reads_once=source is not None),
+                seconds,
+                has_discontinuities,
+                uncopied_tags=tuple(name for name in container.metadata if name.lower() in _UNCOPIED_TAGS),
             )
-    except (av.FFmpegError, OSError, ValueError):
-        return InputInfo()
+    except (av.FFmpegError, OSError, ValueError) as error:
+        return InputInfo(fault=_fault(file, error))
     finally:
         if source is not None:
             source.close()
+
+
+def _demuxer_options(file: File) -> dict[str, str]:
+    """The options that FFmpeg hands to the demuxer and the protocol of an input, with its own default for MPEG-TS. They
+    ignore options of decoders and of the program, none of which has the name of one of theirs.
+    """
+    return {"scan_all_pmts": "1"} | {
+        _DEMUXER_OPTIONS.get(option.key, option.key): option.value
+        for option in file.options
+        if option.value is not None and not option.specifier and option.key not in {*GLOBALS, "f"}
+    }
+
+
+def _fault(file: File, error: Exception) -> str:
+    """Why an input could not be opened; empty for a missing file, a device, or a live session."""
+    is_live = file.last("f") in {*DEVICES, "lavfi"} or urls.protocol(file.url) in urls.SESSIONS
+    if is_live or isinstance(error, FileNotFoundError):
+        return ""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _with_side_data(
@@ -186,11 +227,31 @@ def is_pipe(url: str) -> bool:
     return url == "-" or url.startswith(("pipe:", "fd:"))
 
 
-def _stream_info(stream: av.stream.Stream) -> InputStream:
+def _programs(container: InputContainer) -> list[tuple[int, int]]:
+    """Pairs of the number of a program and the index of a stream in it, from FFmpeg's own description."""
+    level = logging.get_level()
+    logging.set_level(logging.INFO)
+    try:
+        text = container.dumps_format()
+    finally:
+        logging.set_level(level)
+    pairs: list[tuple[int, int]] = []
+    program: int | None = None
+    for line in text.splitlines():
+        if match := _PROGRAM.match(line):
+            program = int(match[1]) if match[1] else None
+        elif (match := _STREAM.match(line)) and program is not None:
+            pairs.append((program, int(match[1])))
+    return pairs
+
+
+def _stream_info(stream: av.stream.Stream, programs: Sequence[tuple[int, int]]) -> InputStream:
     disposition = int(stream.disposition)
     info = InputStream(
         index=stream.index,
         kind=str(stream.type),
+        id=stream.id,
+        programs=frozenset(program for program, index in programs if index == stream.index),
         disposition=disposition,
         is_default=bool(disposition & _DEFAULT),
         is_cover=bool(disposition & _ATTACHED),

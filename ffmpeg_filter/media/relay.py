@@ -27,9 +27,9 @@ _CONNECTIONS = {
 }  # fmt: skip
 """Protocols of streams that cannot be requested again."""
 _SERVERS = {"http", "https", *_CONNECTIONS}
-_DEVICES = {
-    "alsa", "bktr", "dv1394", "fbdev", "iec61883", "jack", "kmsgrab", "oss", "pulse", "sndio", "v4l2", "video4linux2",
-    "x11grab", "xcbgrab",
+DEVICES = {
+    "alsa", "avfoundation", "bktr", "decklink", "dshow", "dv1394", "fbdev", "gdigrab", "iec61883", "jack", "kmsgrab",
+    "openal", "oss", "pulse", "sndio", "v4l2", "video4linux2", "x11grab", "xcbgrab",
 }  # fmt: skip
 """Input formats that are devices, so that the bytes of a file are not enough."""
 _PROTOCOL_OPTIONS = {
@@ -54,7 +54,7 @@ def is_read_once(file: File) -> bool:
     if name in _SERVERS and (file.last("listen") not in {None, "0"} or re.search(r"[?&]listen\b", file.url)):
         return True
     path = urls.path(file.url)
-    if path is None or file.last("f") in _DEVICES:
+    if path is None or file.last("f") in DEVICES:
         return False
     if _OWN_DESCRIPTOR.match(str(path)):
         return True

@@ -14,8 +14,6 @@ from ffmpeg_filter.media.probe import InputInfo, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
 
 _SINGLE_USE_DEVICES = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
-_SESSIONS = {"rtp", "rtsp", "rtsps", "sap", "srtp"}
-"""Live protocols, whose sessions start at different times."""
 _SAME_TIMES = {
     "adcvsr", "ass", "colorspace", "crop", "deband", "drawbox", "drawtext", "eq", "format", "gradfun", "hflip",
     "hqdn3d", "hwupload", "libplacebo", "lut", "lut3d", "noise", "null", "overlay", "pad", "scale", "setdar",
@@ -28,7 +26,7 @@ _PARAMETER_LISTS = {"x265-params", "x264-params", "svtav1-params"}
 
 _DEMUXERS = {"-1", "demux"}
 """Values of `-enc_time_base` that mean the source's time base, which the pipe lacks."""
-_LIMITS = {"t", "to", "frames"}
+_LIMITS = {"ss", "t", "to", "frames"}
 _INPUT_NUMBER_OPTIONS = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with an input number."""
 
@@ -100,26 +98,55 @@ class EncodeCommand:
         return ["-itsoffset", time_syntax.format_seconds(offset)] if offset else []
 
     def null_output_for_same_seek(self, *, for_decoder: bool) -> list[str]:
-        """A null output that reads the streams the other command reads, so that both seek to the same point and agree
-        on the start time.
+        """A null output that reads the streams the other command reads, so that both seek to the same point, and agree
+        on the start time and on the length of a loop.
 
         `for_decoder` is True for the decode command.
         """
         args: list[str] = []
+        decodes_audio = False
         for number, (info, at) in enumerate(zip(self.inputs, self.input_map.indices, strict=True)):
             file = self.command.inputs[number]
-            if (
-                at is None
-                or not (info.has_discontinuities or (file.has("ss") and not for_decoder))
-                or _may_be_endless(file)
-            ):
+            loops = _loops(file)
+            must_agree = bool(loops) or info.has_discontinuities or (file.has("ss") and not for_decoder)
+            if at is None or not must_agree or not self._ends(file, loops):
                 continue
             encoder_maps = self._maps_of_encoder(at, 0 if self.main_stream else number)
-            maps = encoder_maps if for_decoder else self._maps_of_decoder(number, at)
-            if encoder_maps and (not self.main_stream or number == self.main_stream.input_number):
+            decoder_maps = self._maps_of_decoder(number, at)
+            if encoder_maps and decoder_maps:
+                maps = encoder_maps if for_decoder else decoder_maps
+                if not for_decoder and loops < 0 and not _has_end(file, self.output):
+                    args += ["-shortest"]
+                    maps = [*self._maps_of_output(), *maps]
                 args += [arg for value in maps for arg in ("-map", value)]
+                decodes_audio |= bool(loops) and for_decoder and self._decodes_audio()
         limits = [arg for option in self.output.options if option.name in _LIMITS for arg in option.args()]
-        return [*args, *limits, "-c", "copy", "-f", "null", "-"] if args else []
+        codecs = ["-c:v", "copy", "-c:s", "copy"] if decodes_audio else ["-c", "copy"]
+        return [*args, *limits, *codecs, "-f", "null", "-"] if args else []
+
+    def _ends(self, file: File, loops: int) -> bool:
+        """Whether a null output that reads an input ends with what is needed of it."""
+        return not file.has("loop") and (loops >= 0 or _has_end(file, self.output) or self._ends_with_shortest())
+
+    def _ends_with_shortest(self) -> bool:
+        """Whether the output ends with the shortest of its streams, none of which a filter or limit makes shorter."""
+        filters = [option for option in self.output.options if option.name == "filter" and option is not self.option]
+        is_steady = self.is_steady and {node.name for _, _, node in self.cut.before.nodes()} <= _SAME_TIMES
+        is_alone = self.main_stream is not None and len(self.command.outputs) == 1
+        return is_alone and is_steady and not filters and self.output.has("shortest") and not self.output.has("fs")
+
+    def _maps_of_output(self) -> list[str]:
+        """The streams of the output in the encode command."""
+        options = self._file(self.output, StartInfo()).options
+        return [option.value or "" for option in options if option.name == "map"]
+
+    def _decodes_audio(self) -> bool:
+        """Whether the encode command may decode audio. FFmpeg then ignores how long the last frame of a video is where
+        it measures the length of a loop.
+        """
+        is_filtered = any(option.name == "filter_complex" for option in self.command.options())
+        codecs = [file.last("c:a") or file.last("c") for file in self.command.outputs]
+        return is_filtered or any(codec != "copy" for codec in codecs)
 
     def _maps_of_encoder(self, at: int, number: int) -> list[str]:
         """Streams that the encode command reads of its input `at`, for input `number` of the decode command."""
@@ -203,7 +230,8 @@ class EncodeCommand:
             result = [*self._default_maps(file, main_stream, is_target), *result]
         first = self.input_map.indices[0]
         if first is not None and not any(option.key in {"map_metadata", "map_metadata:g"} for option in result):
-            result = [Option("-map_metadata", str(first)), *result]
+            uncopied = [Option("-metadata", f"{name}=") for name in self.inputs[0].uncopied_tags]
+            result = [Option("-map_metadata", str(first)), *uncopied, *result]
         temporary = output_files.temporary_path(file)
         url = urls.from_path(temporary) if temporary else file.url
         return replace(file, options=tuple(self._with_defaults(result, start_info) if is_target else result), url=url)
@@ -284,15 +312,22 @@ class EncodeCommand:
         return [Option(f"-metadata:s:v:{main_stream.position}", f"{name}={value}") for name, value in tags.items()]
 
 
-def _may_be_endless(file: File) -> bool:
-    """Whether an input may continue after everything needed is written."""
-    return file.has("stream_loop") or file.has("loop")
+def _has_end(*files: File) -> bool:
+    return any(file.has(name) for file in files for name in ("t", "to"))
+
+
+def _loops(file: File) -> int:
+    """How often an input is repeated; negative without end."""
+    count = file.last("stream_loop") or ""
+    return int(count) if count.removeprefix("-").isdecimal() else 0
 
 
 def _can_reopen(file: File) -> bool:
     """Whether an input can be opened a second time, for its other streams."""
     return (
-        not is_pipe(file.url) and file.last("f") not in _SINGLE_USE_DEVICES and urls.protocol(file.url) not in _SESSIONS
+        not is_pipe(file.url)
+        and file.last("f") not in _SINGLE_USE_DEVICES
+        and urls.protocol(file.url) not in urls.SESSIONS
     )
 
 

@@ -36,8 +36,8 @@ class Encoder:
     ) -> None:  # fmt: skip
         readable, writable = pipe()
         self._process = ChildProcess(
-            "encoder", loglevel.with_level_prefix(argv), on_line=lambda _: False, on_message=on_message, stdin=readable,
-            stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs,
+            "encoder", loglevel.with_level_prefix(argv), on_line=_is_of_null_output, on_message=on_message,
+            stdin=readable, stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs,
         )  # fmt: skip
         os.close(readable)
         self._has_one_input = list(argv).count("-i") == 1
@@ -131,3 +131,8 @@ class Encoder:
         write_error = self._process.log.write_error
         if write_error and not (self._may_lose_branches and write_error.startswith("[tee]")):
             raise MediaError(f"the encoder failed: {write_error}")
+
+
+def _is_of_null_output(line: str) -> bool:
+    """Whether a line is a timestamp warning of the null output that reads what the decode command reads."""
+    return "[null @" in line and "non monotonically increasing dts" in line

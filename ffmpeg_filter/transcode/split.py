@@ -115,7 +115,7 @@ def split_command(
     files = command.inputs if main_stream is None else [command.inputs[main_stream.input_number]]
     encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
     trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []
-    source = main_stream.input_number if main_stream else _source(cut)
+    source = main_stream.input_number if main_stream else _source(cut, len(inputs))
     kinds = () if alone else _side_data(inputs, main_stream, source)
     companion_codec = companion.codec_for(kinds, version, wants_keyframes=_wants_source_keyframes(output) and not alone)
     format_filter = f"format={'|'.join(supported_formats(version))}"
@@ -138,11 +138,23 @@ def split_command(
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(is_pipe(file.url) for file in command.inputs),
         warnings=(
+            *(
+                _guess_warning(file.url, info.fault)
+                for file, info in zip(command.inputs, inputs, strict=True)
+                if info.fault
+            ),
             *([LOST_KEYFRAMES_WARNING] if not companion_track and _wants_source_keyframes(output) else []),
             *([lost_side_data_warning([PROFILE])] if _loses_profile(main_stream, output, version) else []),
         ),
         format_filter=format_filter,
         companion_track=companion_track,
+    )
+
+
+def _guess_warning(url: str, fault: str) -> str:
+    return (
+        f"{url} could not be probed ({fault}): its streams are chosen by guess, and tags and disposition of its video "
+        "are lost; name streams with -map"
     )
 
 
@@ -228,10 +240,15 @@ def _codec(output: File, position: int) -> str:
     return next((option.value or "" for option in reversed(output.options) if option.key in fitting), "")
 
 
-def _source(cut: GraphCut) -> int:
-    """The first input that a graph uses before `adcvsr`."""
-    labels = (label for _, _, node in cut.before.nodes() for label in node.inputs)
-    return next((int(number[0]) for label in labels if (number := re.match(r"\d+", label))), 0)
+def _source(cut: GraphCut, count: int) -> int:
+    """The first input that a graph uses before `adcvsr`. Raises UsageError for an input that is not one of `count`."""
+    nodes = [node for _, _, node in cut.before.nodes()]
+    internal = {label for node in nodes for label in node.outputs}
+    labels = [label for node in nodes for label in node.inputs if label not in internal]
+    numbers = {label: int(match[1]) for label in labels if (match := re.match(r"(\d+)(:|$)", label))}
+    for label, number in numbers.items():
+        stream_map.check_number(number, count, f"[{label}]")
+    return next(iter(numbers.values()), 0)
 
 
 def _start_trim(command: Command, output: File) -> list[str]:

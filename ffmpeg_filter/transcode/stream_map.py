@@ -11,18 +11,25 @@ from dataclasses import dataclass
 
 from ffmpeg_filter.command import containers
 from ffmpeg_filter.command.argv import File, Option
+from ffmpeg_filter.media import stream_specifiers
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream
 from vsadcvsr.errors import UsageError
 
 UPSCALED_STREAM = "0:v:0"
 """Map of the upscaled stream in the encode command."""
 _MAP = re.compile(r"(-?)(\d+)(?::(.*?))?(\??)$")
-_KINDS = {"v": "video", "V": "video", "a": "audio", "s": "subtitle", "d": "data", "t": "attachment"}
 _FIRST_VIDEO = {"v", "V", "0", "v:0", "V:0", ""}
 """Specifiers that may mean the video stream of an input without facts."""
 
 type StreamRef = tuple[int, InputStream | None]
 """Input number and stream; None for the video stream of an input without facts."""
+
+
+def check_number(number: int, count: int, option: str) -> None:
+    """Raises UsageError if `option` refers to an input that is not one of `count`."""
+    if number >= count:
+        inputs = f"the inputs are 0 to {count - 1}" if count > 1 else "the only input is 0"
+        raise UsageError(f"{option} refers to input {number}, but {inputs}; change the number, or add an input with -i")
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,7 @@ class InputMap:
 
     def index_of(self, number: int, option: str) -> int:
         """The number of an input. Raises UsageError if it cannot be read twice."""
-        if number >= len(self.indices):
-            raise UsageError(f"{option} refers to input {number}, but the inputs are 0 to {len(self.indices) - 1}")
+        check_number(number, len(self.indices), option)
         index = self.indices[number]
         if index is None:
             raise UsageError(
@@ -70,8 +76,12 @@ def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) ->
     maps = [option.value or "" for option in output.options if option.name == "map"]
     videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
     if not videos:
+        for value in maps:
+            _check_understood(value, inputs)
         mapped = f"-map {' '.join(maps)}" if maps else "inputs without video"
-        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one")
+        if any(stream.is_disabled and stream.kind == "video" for info in inputs for stream in info.streams):
+            raise UsageError(f"adcvsr gets no video stream from {mapped}: -vn or -discard disables it; remove that")
+        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one, such as 0:v:0")
     position = _position(option, videos)
     number, stream = videos[position]
     return MainStream(number, stream, position, sum(video == videos[position] for video in videos[:position]))
@@ -111,12 +121,28 @@ def _mapped_videos(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[Str
     """Video streams of an output, in order."""
     videos: list[StreamRef] = []
     for value in maps:
+        if match := _MAP.match(value):
+            check_number(int(match[2]), len(inputs), f"-map {value}")
         streams = matching_streams(value, inputs)
         if value.startswith("-"):
             videos = [video for video in videos if video not in streams]
         else:
             videos += [stream for stream in streams if stream[1] is None or stream[1].kind == "video"]
     return videos
+
+
+def _check_understood(value: str, inputs: Sequence[InputInfo]) -> None:
+    """Raises UsageError if a `-map` value may select video of a probed input but is not understood."""
+    match = _MAP.match(value)
+    streams = inputs[int(match[2])].streams if match and int(match[2]) < len(inputs) else ()
+    specifier = (match and match[3]) or ""
+    if not streams or stream_specifiers.excludes_video(specifier):
+        return
+    if stream_specifiers.select(specifier, streams) is None:
+        raise UsageError(
+            f"-map {value} is not understood; name streams by number, kind, id, program, disposition or metadata: "
+            "0:1, 0:v:0, 0:i:0x101, 0:p:2:v, 0:v:disp:default, 0:m:language:eng"
+        )
 
 
 class MapTranslator:
@@ -135,7 +161,7 @@ class MapTranslator:
         main_stream = self._main_stream
         streams = matching_streams(value, self._inputs)
         if main_stream and main_stream.input_number == int(number):
-            self._check(value, specifier or "")
+            _check_understood(value, self._inputs)
         if not main_stream or (main_stream.input_number, main_stream.stream) not in streams:
             colon = "" if specifier is None else f":{specifier}"
             return [f"{minus}{self._input_map.index_of(int(number), '-map')}{colon}{doubt}"]
@@ -144,16 +170,6 @@ class MapTranslator:
         if main_stream.stream is None:
             return self._maps_of_unknown(int(number), specifier or "")
         return [self._map_of(number, stream) for number, stream in streams]
-
-    def _check(self, value: str, specifier: str) -> None:
-        """Raises UsageError if the specifier may match the main stream but is not understood."""
-        assert self._main_stream is not None
-        streams = self._inputs[self._main_stream.input_number].streams
-        if streams and _by_specifier(specifier, streams) is None:
-            raise UsageError(
-                f"-map {value} is not understood; name streams by number, kind or metadata: 0:v, 0:a:1, "
-                "0:m:language:eng"
-            )
 
     def _maps_of_unknown(self, number: int, specifier: str) -> list[str]:
         if specifier:
@@ -217,32 +233,12 @@ def _subtitle(output: File, inputs: Sequence[InputInfo]) -> tuple[int, InputStre
 
 
 def matching_streams(value: str, inputs: Sequence[InputInfo]) -> list[StreamRef]:
-    """The streams that a `-map` value selects, as far as known."""
+    """The streams that a `-map` value selects, as far as known, without disabled ones."""
     match = _MAP.match(value)
     if not match or int(match[2]) >= len(inputs):
         return []
     number, specifier = int(match[2]), match[3] or ""
     if not inputs[number].streams:
         return [(number, None)] if specifier in _FIRST_VIDEO else []
-    return [(number, stream) for stream in _by_specifier(specifier, inputs[number].streams) or ()]
-
-
-def _by_specifier(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStream] | None:
-    """The streams that a specifier selects; None if it is not understood."""
-    kind, _, rest = specifier.partition(":")
-    if not specifier:
-        return streams
-    if specifier.isdecimal():
-        return streams[int(specifier) : int(specifier) + 1]
-    if kind in _KINDS:
-        return _by_specifier(
-            rest, [stream for stream in streams if stream.kind == _KINDS[kind] and not _is_skipped_cover(kind, stream)]
-        )
-    if kind == "m":
-        key, colon, tag_value = rest.partition(":")
-        return [stream for stream in streams if key in stream.tags and (not colon or stream.tags[key] == tag_value)]
-    return None
-
-
-def _is_skipped_cover(kind: str, stream: InputStream) -> bool:
-    return kind == "V" and stream.is_cover
+    selected = stream_specifiers.select(specifier, inputs[number].streams) or ()
+    return [(number, stream) for stream in selected if not stream.is_disabled]

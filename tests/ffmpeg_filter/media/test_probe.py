@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from ffmpeg_filter.command.argv import parse
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream, is_pipe, probe
+from tests.ffmpeg_filter.files import ffmpeg
 
 
 def probed(*arguments: str) -> InputInfo:
@@ -28,12 +30,46 @@ def test_a_pipe_of_a_format_that_is_video_alone_is_known(form: str) -> None:
 def test_what_cannot_be_opened_is_not_known(tmp_path: Path) -> None:
     assert probed("-i", str(tmp_path / "none.mkv")) == InputInfo()
     (tmp_path / "bad.mkv").write_bytes(b"nothing")
-    assert probed("-i", str(tmp_path / "bad.mkv")) == InputInfo()
+    assert probed("-i", str(tmp_path / "bad.mkv")) == InputInfo(fault="Invalid data found when processing input")
+
+
+def test_a_device_or_graph_that_cannot_be_opened_is_no_fault() -> None:
+    assert probed("-f", "lavfi", "-i", "nothing_of_that_name") == InputInfo()
+    assert probed("-f", "dshow", "-i", "video=camera") == InputInfo()
+
+
+def test_options_of_demuxers_are_heeded_and_other_ones_ignored(clip: Path, tmp_path: Path) -> None:
+    script = tmp_path / "list.txt"
+    script.write_text(f"file '{clip}'\n")
+    form = ("-f", "concat", "-i", str(script))
+    assert probed(*form).fault == "Operation not permitted"
+    others = ("-safe", "0", "-threads", "2", "-c:v", "ffv1", "-t", "1", "-itsoffset", "2", "-no_option", "x")
+    assert [stream.kind for stream in probed(*others, *form).streams] == ["video", "audio"]
+
+
+def test_raw_video_has_the_size_and_rate_of_the_options_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "raw.yuv").write_bytes(bytes(8 * 6 * 3))
+    [stream] = probed(
+        "-f", "rawvideo", "-s", "8x6", "-pix_fmt", "rgb24", "-r", "10", "-i", str(tmp_path / "raw.yuv")
+    ).streams
+    assert (stream.pixels, stream.base_rate) == (48, Fraction(10))
 
 
 def test_a_video_is_known() -> None:
     [stream] = probed("-f", "lavfi", "-i", "testsrc2=s=32x16:r=30000/1001:d=1").streams
     assert (stream.kind, stream.pixels, str(stream.rate)) == ("video", 32 * 16, "30000/1001")
+
+
+def test_streams_of_a_transport_stream_have_ids_and_programs(tmp_path: Path) -> None:
+    path = tmp_path / "programs.ts"
+    source = "-f lavfi -i testsrc2=s=32x32:r=5:d=0.4 -f lavfi -i testsrc2=s=16x16:r=5:d=0.4 -f lavfi -i sine=d=0.4"
+    programs = "-program program_num=4:st=0 -program title=Two:program_num=7:st=1:st=2"
+    ffmpeg(source, "-map 0 -map 1 -map 2 -c:v mpeg2video", programs, path)
+    streams = {stream.kind + str(stream.pixels): stream for stream in probed("-i", str(path)).streams}
+    assert {name: stream.id for name, stream in streams.items()} == {"video1024": 256, "video256": 257, "audio0": 258}
+    assert {name: [*stream.programs] for name, stream in streams.items()} == {
+        "video1024": [4], "video256": [7], "audio0": [7],
+    }  # fmt: skip
 
 
 def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:

@@ -35,6 +35,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg("-f lavfi -i testsrc2=s=64x48:r=50:d=0.24 -vf interlace,setfield=tff -c:v mpeg2video -flags +ildct+ilme",
            at / "il.ts")  # fmt: skip
     ffmpeg("-i", at / "base.mkv", "-c copy -disposition:v original+default+hearing_impaired", at / "disp.mkv")
+    ffmpeg(f"{V}:d=0.5 -f lavfi -i sine=d=0.7 {X264} -c:a flac", at / "audio.mkv")
+    ffmpeg(f"{V}:d=0.7 -f lavfi -i sine=d=0.5 {X264} -c:a flac", at / "video.mkv")
     ffmpeg(f"{V}:d=1 -pix_fmt yuv420p", at / "clip.y4m")
     ffmpeg(f"{V}:d=1 -c:v mpeg4 -bf 2", at / "b.avi")
     ffmpeg("-f lavfi -i testsrc2=s=32x24:r=5:d=1.2", at / "g%02d.png")
@@ -202,7 +204,16 @@ ROWS = [
     f"-i @base.mkv -filter_complex [0:v]N,split[a][b] -map [a] {X} OUT.mkv -map [b] {X} -r 5 OUT2.mkv",
     # options of inputs
     f"-r 20 -i @base.mkv -vf N {X} OUT.mkv",
+    f"-an -i @base.mkv -vf N {X} OUT.mkv",
+    f"-vn -i @base.mkv -discard:a all -i @audio.mkv -vf N {X} OUT.mkv",
     f"-stream_loop 2 -i @base.mkv -vf N {X} -an OUT.mkv",
+    *[
+        f"-stream_loop 2 -i @{name}.mkv -vf N {X} -c:a {codec} OUT.mkv"
+        for name in ("audio", "video")
+        for codec in ("copy", "flac")
+    ],
+    f"-stream_loop -1 -i @audio.mkv -vf N {X} -c:a copy -t 1.8 OUT.mkv",
+    f"-stream_loop -1 -i @audio.mkv -i @base.mkv -map 0 -map 1:a -vf N {X} -c:a copy -shortest OUT.mkv",
     f"-copyts -ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-copyts -start_at_zero -ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",

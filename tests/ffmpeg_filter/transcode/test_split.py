@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ffmpeg_filter.command.filter_options import FilterOptions
+from ffmpeg_filter.media.probe import InputInfo
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from tests.ffmpeg_filter.planning import FILM, PICTURE, SHOWN, START, decoder, decoding, encoder, planned
 
@@ -23,6 +24,12 @@ def test_the_first_example() -> None:
         "-crf 18 -c:a copy -c:s copy out.adcvsr-part.mkv"
     )
     assert planned(arguments, FILM).filter_options == FilterOptions(model="fast", scale=2)
+
+
+def test_an_input_that_could_not_be_probed_is_warned_of() -> None:
+    [words] = planned("-i in.mkv -i list.txt -vf adcvsr out.mkv", FILM, InputInfo(fault="Not permitted")).warnings
+    assert words.startswith("list.txt could not be probed (Not permitted): its streams are chosen by guess")
+    assert not planned("-i in.mkv -i - -vf adcvsr -map 0 out.mkv", FILM, InputInfo()).warnings
 
 
 def test_the_second_example() -> None:

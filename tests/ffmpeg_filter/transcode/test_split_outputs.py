@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,14 +164,30 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-vf adcvsr out.mkv", "has no input"),
         ("-i in.mkv -filter_complex adcvsr", "has no output"),
         ("-i in.mkv -vf adcvsr=scael=2 out.mkv", "did you mean 'scale'"),
-        ("-i in.mkv -vf adcvsr -map 1:v out.mkv", "no video stream"),
-        ("-i in.mkv -vf adcvsr -map 0:v -map_metadata 4 out.mkv", "-map_metadata refers to input 4, but the"),
-        ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "refers to input 7, but the inputs are"),
+        ("-i in.mkv -vf adcvsr -map 1:v out.mkv", "-map 1:v refers to input 1, but the only input is 0; change the"),
+        ("-i in.mkv -filter_complex [9:v]adcvsr out.mkv", r"\[9:v\] refers to input 9, but the only input is 0"),
+        ("-i in.mkv -filter_complex [1]adcvsr out.mkv", r"\[1\] refers to input 1, but the only input is 0"),
+        ("-i in.mkv -vf adcvsr -map 0:v -map_metadata 4 out.mkv", "-map_metadata refers to input 4, but the only"),
+        ("-i in.mkv -filter_complex '[0:v]adcvsr[u];[u][7:v]overlay' out.mkv", "refers to input 7, but the only input"),
     ],
 )  # fmt: skip
 def test_impossible_commands_are_refused_in_one_line(arguments: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         planned(arguments, FILM)
+
+
+def test_tags_that_ffmpeg_does_not_copy_are_removed_unless_the_user_copies_or_sets_them() -> None:
+    film = replace(FILM, uncopied_tags=("creation_time",))
+    assert encoder("-i in.mkv -vf adcvsr -an -sn -metadata title=T out.mkv", film) == (
+        "-i in.mkv -filter:v:0 null # -map_metadata 1 -metadata creation_time= -map 0:v:0 -an -sn -metadata title=T "
+        "out.adcvsr-part.mkv"
+    )
+    assert "creation_time" not in encoder("-i in.mkv -vf adcvsr -map_metadata 0 out.mkv", film)
+    assert encoder("-i in.mkv -vf adcvsr -metadata creation_time=1 out.mkv", film).endswith("=1 out.adcvsr-part.mkv")
+
+
+def test_a_number_may_be_the_label_of_a_filter() -> None:
+    assert planned("-i in.mkv -filter_complex [0:v]hflip[7];[7]adcvsr out.mkv", FILM).source == 0
 
 
 @pytest.mark.parametrize(

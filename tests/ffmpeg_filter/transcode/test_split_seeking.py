@@ -42,14 +42,37 @@ def test_sound_that_goes_through_a_graph_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "first", "second"),
+    [
+        ("-stream_loop 1 -i in.mkv -vf adcvsr -sn -c:a copy out.mkv", "-map 0:1 -c copy", "-map 1:0 -c copy"),
+        ("-stream_loop 1 -i in.mkv -vf adcvsr -sn out.mkv", "-map 0:1 -c:v copy -c:s copy", "-map 1:0 -c copy"),
+        ("-stream_loop -1 -i in.mkv -vf adcvsr -sn -c copy -c:v ffv1 -t 9 out.mkv", "-map 0:1 -t 9 -c copy",
+         "-map 1:0 -t 9 -c copy"),
+        ("-stream_loop -1 -t 9 -i in.mkv -vf adcvsr -map 0:v -map 0:a -c:a copy out.mkv", "-map 0:a -c copy",
+         "-map 1:0 -c copy"),
+        ("-stream_loop -1 -i in.mkv -vf adcvsr -map 0:v -map 0:a -c:a copy -shortest out.mkv", "-map 0:a -c copy",
+         "-shortest -map 0:v:0 -map 1:a -map 1:0 -c copy"),
+    ],
+)  # fmt: skip
+def test_a_loop_is_as_long_as_all_streams_that_are_read(arguments: str, first: str, second: str) -> None:
+    assert beside(arguments, FILM) == (f"{first} -f null -", f"{second} -f null -")
+
+
+@pytest.mark.parametrize(
     ("arguments", "inputs"),
     [
         ("-i in.mkv -vf adcvsr out.mkv", [FILM]),
         ("-i in.ts -vf adcvsr -map 0:v out.mkv", [TRANSPORT]),
         ("-ss 5 -i in.mkv -vf adcvsr -an -sn out.mkv", [FILM]),
-        ("-stream_loop -1 -i in.ts -vf adcvsr -shortest out.mkv", [TRANSPORT]),
+        ("-stream_loop -1 -i in.ts -vf adcvsr out.mkv", [TRANSPORT]),
+        ("-stream_loop -1 -i in.mkv -vf trim=end=3,adcvsr -shortest out.mkv", [FILM]),
+        ("-stream_loop -1 -i in.mkv -vf adcvsr -af atrim=end=3 -shortest out.mkv", [FILM]),
+        ("-stream_loop 1 -i in.mkv -vf adcvsr -an -sn out.mkv", [FILM]),
+        ("-stream_loop 0 -i in.mkv -vf adcvsr out.mkv", [FILM]),
+        ("-i in.mkv -stream_loop -1 -i a.mkv -filter_complex [0:v]adcvsr[u] -map [u] -map 1:a -shortest out.mkv",
+         [FILM, FILM]),
         ("-i in.mkv -i b.ts -vf adcvsr -map 0:v -map 1:a out.mkv", [FILM, TRANSPORT]),
     ],
-)
+)  # fmt: skip
 def test_nothing_is_read_in_vain(arguments: str, inputs: list[InputInfo]) -> None:
     assert beside(arguments, *inputs) == ("", "")

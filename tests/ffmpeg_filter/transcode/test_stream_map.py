@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,16 @@ def test_an_output_without_that_video_is_refused(arguments: str, message: str) -
         found(arguments, FILM)
 
 
+def test_disabled_streams_are_passed_by() -> None:
+    silent = InputInfo(tuple(replace(stream, is_disabled=stream.kind == "audio") for stream in FILM.streams))
+    blind = InputInfo((replace(VIDEO, is_disabled=True), *FILM.streams[1:]))
+    assert maps("-vf adcvsr -map 0 -map 0:a? out.mkv", silent) == ["0:v:0", "1:3", "1:4", "1:5", "1:a?"]
+    assert list(default_maps(output("out.mkv"), MainStream(0, VIDEO), [silent], InputMap((1,)))) == ["0:v:0", "1:3"]
+    assert found("-vf adcvsr out.mkv", blind, ANGLES) == MainStream(1, ANGLES.streams[1])
+    with pytest.raises(UsageError, match=r"no video stream from -map 0:v: -vn or -discard disables it; remove that"):
+        found("-vf adcvsr -map 0:v out.mkv", blind)
+
+
 def test_inputs_without_video_are_refused() -> None:
     with pytest.raises(UsageError, match="inputs without video"):
         found("-vf adcvsr out.mkv", InputInfo((InputStream(index=0, kind="audio"),)))
@@ -127,7 +138,7 @@ def test_maps_of_other_inputs_are_renumbered() -> None:
     ("arguments", "message"),
     [
         ("-vf adcvsr -map 0:v -map -0:v:0 -map 0:v out.mkv", "removes the stream of adcvsr"),
-        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map refers to input 3, but the inputs are 0 to 0"),
+        ("-vf adcvsr -map 0:v -map 3:a out.mkv", "-map 3:a refers to input 3, but the only input is 0; change the"),
     ],
 )
 def test_maps_that_cannot_be_are_refused(arguments: str, message: str) -> None:

@@ -1,0 +1,91 @@
+"""Stream specifiers: the streams of an input that `v:0`, `m:language:ger` and their like select. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from av.stream import Disposition
+
+from ffmpeg_filter.command.argv import Option
+
+if TYPE_CHECKING:
+    from ffmpeg_filter.media.probe import InputStream
+
+_KINDS = {"v": "video", "V": "video", "a": "audio", "s": "subtitle", "d": "data", "t": "attachment"}
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|0|[1-9]\d*")
+_TAG = re.compile(r"((?:\\.|[^:])*+)(:?)(.*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)")
+_DISABLING = {"vn": "video", "an": "audio", "sn": "subtitle", "dn": "data"}
+"""Input options that disable a kind of streams."""
+_DISCARD_ALL = {"all", "48"}
+"""Values of `-discard` that disable streams."""
+
+
+def select(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStream] | None:
+    """The streams that a specifier selects; None if it is not understood."""
+    head, _, rest = specifier.partition(":")
+    if not specifier:
+        return streams
+    if head in _KINDS:
+        return select(rest, [one for one in streams if one.kind == _KINDS[head] and not (head == "V" and one.is_cover)])
+    if head == "m":
+        return _with_tag(rest, streams)
+    if head in {"p", "disp"}:
+        value, _, rest = rest.partition(":")
+        streams_or_none = _in_program(value, streams) if head == "p" else _with_disposition(value, streams)
+        return None if streams_or_none is None else select(rest, streams_or_none)
+    number = _number(rest if head == "i" else head.removeprefix("#"))
+    if number is None or (rest and head != "i"):
+        return None
+    return [one for one in streams if one.id == number] if head[0] in "#i" else streams[number : number + 1]
+
+
+def _number(text: str) -> int | None:
+    """A number as C reads it: decimal, or hexadecimal after `0x`."""
+    return int(text, 0) if _NUMBER.fullmatch(text) else None
+
+
+def _with_tag(text: str, streams: Sequence[InputStream]) -> list[InputStream]:
+    """The streams with a tag, written `key` or `key:value`; a colon in the key has a backslash before it."""
+    key, colon, value = (_ESCAPED.sub(r"\1", part) for part in _TAG.findall(text)[0])
+    return [one for one in streams if key in one.tags and (not colon or one.tags[key] == value)]
+
+
+def _in_program(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
+    number = _number(text)
+    return None if number is None else [one for one in streams if number in one.programs]
+
+
+def _with_disposition(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
+    """The streams with all dispositions of a list such as `default+forced`."""
+    names = text.split("+")
+    if not set(names) <= set(Disposition.__members__):
+        return None
+    return [one for one in streams if all(one.disposition & Disposition[name].value for name in names)]
+
+
+def excludes_video(specifier: str) -> bool:
+    """Whether a specifier, even if it is not understood, names a kind of streams other than video."""
+    head, _, rest = specifier.partition(":")
+    if head in {"p", "disp", "g"}:
+        rest = rest.removeprefix("i:").partition(":")[2]
+    return head in _KINDS.keys() - {"v", "V"} or (head in {"p", "disp", "g", "u"} and excludes_video(rest))
+
+
+def with_disabled(streams: Sequence[InputStream], options: Sequence[Option]) -> tuple[InputStream, ...]:
+    """The streams of an input, with those marked that its options disable: `-an` and its like, `-discard all`."""
+    kinds = {_DISABLING[option.name] for option in options if option.name in _DISABLING}
+    disabled = {stream.index for stream in streams if stream.kind in kinds}
+    discarded = {
+        stream.index: option.value in _DISCARD_ALL
+        for option in options
+        if option.name == "discard"
+        for stream in select(option.specifier, streams) or ()
+    }
+    return tuple(
+        replace(stream, is_disabled=stream.index in disabled or discarded.get(stream.index, False))
+        for stream in streams
+    )
