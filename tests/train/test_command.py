@@ -128,30 +128,32 @@ def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Pat
     assert replace(dual, heads="single") == single
 
 
-def test_the_shipped_weights_come_of_ten_runs(tmp_path: Path) -> None:
+def test_the_shipped_weights_come_of_eleven_runs(tmp_path: Path) -> None:
     runs = []
-    for example in ("first.toml", "sixth.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
+    for example in ("first.toml", "sixth.toml", "seventh.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
         for options, settings in runs_in(f"fast/{example}", tmp_path):
             stage = settings.regression
-            runs.append((options["--begin"], options["--pool"], settings.seed, stage.steps, stage.pyramid))
+            begin, pool = options["--begin"], options["--pool"]
+            runs.append((begin, pool, stage.frames, settings.seed, stage.steps, stage.pyramid))
     assert runs == [
-        ("before.safetensors", "pool", 0, 3000, 0),
-        ("first/fast.safetensors", "pool", 1, 2500, 4),
-        ("second/fast.safetensors", "pool", 2, 2400, 4),
-        ("third/fast.safetensors", "pool", 9, 2500, 4),
-        ("grown.safetensors", "pool", 13, 5000, 4),
-        ("grown.safetensors", "pool", 8, 30000, 4),
-        ("sixth/fast.safetensors", "pool", 8, 30000, 8),
-        ("seventh/fast.safetensors", "poor", 3, 2000, 4),
-        ("fast", "pool2", 66, 9000, 4),
-        ("x2/fast-x2.safetensors", "poor2", 3, 2000, 4),
+        ("before.safetensors", "pool", 3, 0, 3000, 0),
+        ("first/fast.safetensors", "pool", 3, 1, 2500, 4),
+        ("second/fast.safetensors", "pool", 3, 2, 2400, 4),
+        ("third/fast.safetensors", "pool", 7, 9, 2500, 4),
+        ("grown.safetensors", "pool", 3, 13, 5000, 4),
+        ("grown.safetensors", "pool", 3, 8, 30000, 4),
+        ("sixth/fast.safetensors", "pool", 3, 8, 30000, 8),
+        ("before.safetensors", "pool", 5, 7, 9000, 8),
+        ("eighth/fast.safetensors", "poor", 5, 3, 2000, 8),
+        ("before.safetensors", "pool2", 3, 66, 9000, 4),
+        ("x2/fast-x2.safetensors", "poor2", 3, 3, 2000, 4),
     ]
 
 
-def test_base_comes_of_four_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
+def test_base_comes_of_five_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
     runs = []
-    for example in ("first.toml", "second.toml", "third.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
-        for options, settings in runs_in(f"base/{example}", tmp_path):
+    for example in ("first", "second", "third", "fourth", "restore", "x2", "x2-restore"):
+        for options, settings in runs_in(f"base/{example}.toml", tmp_path):
             assert (settings.model, settings.half_weights) == ("base", True)
             stage = settings.regression
             begin, pool = options["--begin"], options["--pool"]
@@ -161,7 +163,8 @@ def test_base_comes_of_four_runs_one_at_x2_and_others_for_poor_sources(tmp_path:
         (4, "grown.safetensors", "pool", 5, 11000, "muon"),
         (4, "grown.safetensors", "pool", 7, 22000, "muon"),
         (4, "base-3/base.safetensors", "pool", 7, 22000, "muon"),
-        (4, "base-4/base.safetensors", "poor", 3, 2000, "adam"),
+        (4, "before.safetensors", "pool", 7, 6000, "muon"),
+        (4, "base-5/base.safetensors", "poor", 3, 2000, "adam"),
         (2, "base", "pool2", 63, 9000, "muon"),
         (2, "base-x2/base-x2.safetensors", "poor2", 3, 2000, "adam"),
     ]

@@ -46,7 +46,7 @@ class StageSettings:
     pyramid: float = 0.0
     """Weight of the losses on means of 2x2, 4x4 and 8x8 areas."""
     structure: float = 0.0
-    """Weight of the loss on local structure, 1 - SSIM."""
+    """Weight of the loss on local structure, 1 - SSIM: keeps fine texture that moves, which other losses let go."""
     tone: float = 0.0
     """Weight of the loss on means of overlapping 8x8 areas of luma."""
     grid: float = 0.0
