@@ -69,6 +69,8 @@ class TranscodeJob:
     """Inputs that can be read only once."""
     loglevel: int = loglevel.INFO
     """Highest FFmpeg log level that is shown."""
+    warnings: Sequence[str] = ()
+    """Warnings to be shown with the first frame, without which FFmpeg's own error is enough."""
 
 
 @dataclass
@@ -241,9 +243,10 @@ class Transcode:
         side_data = stream_side_data.from_first_frame(frame_info, self._companion_codec)
         is_stated = frame_writer.is_matroska(first, stream_info)
         reaches_encoder = job.binary.version >= color_tags.FRAME_METADATA or self._companion_codec is None
-        for message in stream_side_data.lost_warnings(
+        lost_warnings = stream_side_data.lost_warnings(
             side_data, frame_info, job.codec, is_stated=is_stated, reaches_encoder=reaches_encoder
-        ):
+        )
+        for message in (*job.warnings, *lost_warnings):
             self._warn(message)
         stream_info = replace(stream_info, side_data=side_data) if is_stated else stream_info
         start = start_info(first, frame_info, stream_info, job.codec, job.binary.version, self._companion_codec)

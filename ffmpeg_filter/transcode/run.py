@@ -51,11 +51,10 @@ def transcode(
         reads_keys=not command.has("nostdin") and not relays.uses_stdin,
         loglevel=level,
         relays=relays,
+        warnings=split.warnings,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with output_files.claim_outputs(command), make_reporter(total, enabled=False if quiet else None) as reporter:
-        for words in split.warnings if level >= loglevel.WARNING else ():
-            reporter.notify(f"warning: {words}")
         try:
             outcome = Transcode(job, reporter).run()
             relays.check()
