@@ -128,7 +128,7 @@ def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Pat
     assert replace(dual, heads="single") == single
 
 
-def test_the_shipped_weights_come_of_eleven_runs(tmp_path: Path) -> None:
+def test_the_shipped_weights_come_of_twelve_runs(tmp_path: Path) -> None:
     runs = []
     for example in ("first.toml", "sixth.toml", "seventh.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
         for options, settings in runs_in(f"fast/{example}", tmp_path):
@@ -146,7 +146,8 @@ def test_the_shipped_weights_come_of_eleven_runs(tmp_path: Path) -> None:
         ("before.safetensors", "pool", 5, 7, 9000, 8),
         ("eighth/fast.safetensors", "poor", 5, 3, 2000, 8),
         ("before.safetensors", "pool2", 3, 66, 9000, 4),
-        ("x2/fast-x2.safetensors", "poor2", 3, 3, 2000, 4),
+        ("x2-1/fast-x2.safetensors", "pool2", 5, 67, 2500, 8),
+        ("x2-2/fast-x2.safetensors", "poor2", 5, 3, 1000, 8),
     ]
 
 
