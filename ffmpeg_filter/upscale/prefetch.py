@@ -37,6 +37,7 @@ class _Prefetcher[T]:
     def __init__(self, items: Iterator[T], depth: int, patience: float) -> None:
         self.patience = patience
         self.closed = threading.Event()
+        self.abandoned = threading.Event()
         self._queue: Queue[T | _End] = Queue(depth)
         self._thread = threading.Thread(target=self._work, args=(items,), name="adcvsr", daemon=True)
 
@@ -65,8 +66,8 @@ class _Prefetcher[T]:
             self._queue.get(timeout=_DRAIN_SECONDS)
 
     def end(self) -> None:
-        """Waits for the thread after closing."""
-        while self.is_alive:
+        """Waits for the thread after closing, unless shutdown has given it up."""
+        while self.is_alive and not self.abandoned.is_set():
             self.drain()
 
     def _work(self, items: Iterator[T]) -> None:
@@ -118,6 +119,8 @@ def _stop_all() -> None:
     for stage in stages:
         stage.closed.set()
     started = time.monotonic()
-    while running := [stage for stage in stages if stage.is_alive and time.monotonic() - started < stage.patience]:
+    while running := [stage for stage in stages if stage.is_alive and not stage.abandoned.is_set()]:
         for stage in running:
             stage.drain()
+            if time.monotonic() - started >= stage.patience:
+                stage.abandoned.set()  # another thread may wait for its end

