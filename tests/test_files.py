@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vsadcvsr.files import IMAGES, VIDEOS, files_below
+from vsadcvsr.files import IMAGES, VIDEOS, files_below, replacing
 from vsadcvsr.train.data.library import SourceFiles
 from vsadcvsr.video_io import clips_in
 
@@ -30,3 +32,23 @@ def test_files_are_found_at_any_depth_and_once(tmp_path: Path) -> None:
     result = files_below([tmp_path, tmp_path / "deep"], (".png",))
     assert result == [tmp_path / "b.PNG", tmp_path / "deep" / "a.png"]
     assert files_below([tmp_path / "deep" / "a.png"], (".png",)) == [tmp_path / "deep" / "a.png"]
+
+
+def test_a_file_system_that_cannot_flush_is_no_failure_but_a_full_disk_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(number: int) -> Callable[[int], None]:
+        def fsync(_: int) -> None:
+            raise OSError(number, "fsync")
+
+        return fsync
+
+    path = tmp_path / "a.json"
+    monkeypatch.setattr("os.fsync", failing(errno.ENOTSUP))
+    with replacing(path) as unfinished:
+        unfinished.write_text("new")
+    assert path.read_text() == "new"
+    monkeypatch.setattr("os.fsync", failing(errno.ENOSPC))
+    with pytest.raises(OSError, match="fsync"), replacing(path) as unfinished:
+        unfinished.write_text("newer")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])

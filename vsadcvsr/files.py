@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -42,9 +43,20 @@ def replacing(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
         yield unfinished
-        with unfinished.open("rb+") as file:
-            os.fsync(file.fileno())  # else a loss of power can leave the new name with no content
+        flush_to_disk(unfinished)  # else a loss of power can leave the new name with no content
         unfinished.replace(path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def flush_to_disk(path: Path) -> None:
+    """Flushes a file to disk, where its file system can. Raises OSError if the disk is full or fails."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)

@@ -143,6 +143,8 @@ def help_text() -> str:
 
 
 def _convert(name: str, value: str) -> object:
+    if name == "matrix":
+        return matrix_number(value)
     kind = _HELP[name][0]
     try:
         if kind == "<int>":
@@ -160,7 +162,7 @@ def _convert(name: str, value: str) -> object:
 def _check_value(name: str, value: object) -> object:
     if name in {"width", "height"} and value not in range(-2, MAX_SIDE + 1):
         raise UsageError.of(name, value, f"-2 to {MAX_SIDE}")
-    return matrix_number(str(value)) if name == "matrix" else value
+    return value
 
 
 def _rounded_length(request: int, length: Fraction | int) -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ffmpeg_filter.command import containers, file_lock, input_files, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from vsadcvsr.errors import UsageError
+from vsadcvsr.files import flush_to_disk
 
 TEMPORARY_SUFFIX = ".adcvsr-part"
 _MAX_NAME = 255  # bytes
@@ -232,7 +233,7 @@ def publish(file: File) -> None:
     temporary = temporary_path(file)
     if temporary is None or not Path(temporary).exists():
         return
-    _fsync(temporary)
+    flush_to_disk(Path(temporary))
     final = Path(os.path.realpath(file.path))
     replaced = final.stat() if final.exists() else None
     if replaced is not None and (replaced.st_nlink > 1 or not _copy_mode_and_owner(Path(temporary), replaced)):
@@ -269,15 +270,3 @@ def _copy_mode_and_owner(temporary: Path, wanted_status: os.stat_result) -> bool
     except OSError:
         return False
     return True
-
-
-def _fsync(path: str) -> None:
-    """Flushes a file to disk. Raises OSError if the disk is full or fails."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
-            raise
-    finally:
-        os.close(descriptor)
