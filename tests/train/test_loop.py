@@ -63,6 +63,7 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
 def test_a_resumed_run_equals_an_uninterrupted_one(
     settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
+    settings = replace(settings, regression=replace(settings.regression, int8=True))
     whole = TrainingRun(settings)
     whole.run()
     apart = replace(settings, out=settings.out.with_name("apart"))

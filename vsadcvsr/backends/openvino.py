@@ -100,7 +100,7 @@ class OpenVino:
         if precision == "int8":
             from vsadcvsr.backends.openvino_int8 import quantise
 
-            quantise(self._model, ranges, saturates=CpuFeatures.VNNI not in cpu_features())
+            quantise(self._model, ranges)
         self._settings = settings(self._type, options)
         self._compiled: dict[tuple[int, int], Any] = {}
         self._lock = threading.Lock()

@@ -32,7 +32,7 @@ with needs("train", "calibration", __name__):
     from vsadcvsr.nets.export import load_weights
     from vsadcvsr.train.data.segments import VideoSegments
     from vsadcvsr.train.degradations.mild import clean, light, poor
-    from vsadcvsr.train.students import blended, links
+    from vsadcvsr.train.students import PIXEL_LAYERS, blended, links
     from vsadcvsr.video_io import read_pixels
 
 _FILES = 60
@@ -42,16 +42,15 @@ _MULTIPLE = 4  # what the sides of a student's frames must divide by
 _CLIPPED = 0.001  # of a layer's inputs, on each side
 _MOST_CLIPPED = 0.1
 _MOST_VALUES = 1 << 17  # of a layer's inputs that are sorted
-_PIXELS = ("enter", "meet")  # layers that take the frame itself, of which every value counts
 
 
 def ranges_of(
     student: CompactStudent, clips: Sequence[Tensor], *, clipped: float = _CLIPPED
 ) -> dict[str, calibration.Range]:
     """The range of each convolution's inputs over clips (T, 3, H, W), by its name: the widest of a clip's, without a
-    share of `clipped` on each side.
+    share of `clipped` on each side. Every value of the frame itself counts.
     """
-    ranges: dict[str, calibration.Range] = dict.fromkeys(_PIXELS, (0.0, 1.0))
+    ranges: dict[str, calibration.Range] = dict.fromkeys(PIXEL_LAYERS, (0.0, 1.0))
 
     def noting(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         return layer.register_forward_pre_hook(lambda _, inputs: _widen(ranges, name, _bounds(inputs[0], clipped)))

@@ -83,6 +83,8 @@ class RegressionSettings(StageSettings):
     steps: int = 20_000
     learning_rate: float = 8e-4
     final_rate: float = 1e-6
+    int8: bool = False
+    """Round inputs and weights of a compact student's layers to the levels of int8, which then loses less."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,9 @@ from vsadcvsr.train.settings import TrainSettings
 type Dims = CompactDims | PaperDims
 type Student = CompactStudent | PaperStudent
 
+PIXEL_LAYERS = ("enter", "meet")
+"""The layers of a compact student that take the frame itself."""
+
 _SHARES = (0.0, 0.5, 1.0)  # of the most restoring weights
 
 STUDENTS: dict[str, Dims] = {dims.name: dims for dims in (FAST, BASE, PAPER)}
