@@ -97,7 +97,7 @@ def test_ranges_are_good_up_to_the_denoise_that_they_were_made_with(pair: Path) 
         Engine.open(pair, precision="int8", denoise=0.6)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"enter": 3}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"stem": 3}}'])
 def test_damaged_ranges_are_refused(pair: Path, content: str) -> None:
     calibration.ranges_path(pair).write_text(content)
     with pytest.raises(WeightsError, match=r"own-int8\.json holds no ranges"):

@@ -42,7 +42,7 @@ _MULTIPLE = 4  # what the sides of a student's frames must divide by
 _CLIPPED = 0.001  # of a layer's inputs, on each side
 _MOST_CLIPPED = 0.1
 _MOST_VALUES = 1 << 17  # of a layer's inputs that are sorted
-_PIXELS = ("enter", "meet")  # layers that take the frame itself, of which every value counts
+_PIXELS = ("stem", "skip")  # layers that take the frame itself, of which every value counts
 
 
 def ranges_of(

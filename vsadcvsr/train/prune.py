@@ -42,7 +42,7 @@ class Kept:
 
 def choose(measured: Mapping[str, Tensor], old: CompactDims, dims: CompactDims) -> Kept:
     """What contributes most, as much of it as `dims` have. Raises UsageError if these are no part of the old ones."""
-    same = ("width", "quarter_width", "refine", "settle", "scale")
+    same = ("width", "quarter_width", "refine", "late_temporal", "scale")
     if any(getattr(old, name) != getattr(dims, name) for name in same) or dims.blocks > old.blocks:
         raise UsageError(f"{dims.name} is no part of {old.name}: they may differ in blocks, inner and sites alone")
     blocks = _largest({index: _total(measured[f"blocks.{index}"]) for index in range(old.blocks)}, dims.blocks)

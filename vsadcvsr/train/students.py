@@ -103,7 +103,7 @@ def initial_student(settings: TrainSettings) -> Student:
 
 
 def _is_temporal(name: str) -> bool:
-    return name.startswith(("temporal.", "settle.")) or "_time." in name
+    return name.startswith(("temporal.", "late_temporal.")) or "_time." in name
 
 
 def reconstruct(student: Student, features: Tensor, frames: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.former_names import current_name
 from vsadcvsr.spec import SCALES, Array
 from vsadcvsr.weights import adcsr_keys
 from vsadcvsr.weights.safe_unpickle import StoredTensor, TorchFile
@@ -135,7 +136,7 @@ def _own(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     tensors = weights_in(file)
     if adcsr_keys.is_net(tensors) or adcsr_keys.is_decoder(tensors):
         raise WeightsError(f"{file.path.name} is one of two; give both {_OFFICIAL}")
-    return _renamed(file, tensors, lambda name: name.removeprefix("module."))
+    return _renamed(file, tensors, lambda name: current_name(name.removeprefix("module.")))
 
 
 def weights_in(file: TorchFile) -> dict[str, StoredTensor]:
