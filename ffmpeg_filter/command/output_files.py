@@ -260,13 +260,13 @@ def discard(command: Command) -> None:
                 Path(temporary).unlink(missing_ok=True)
 
 
-def _copy_mode_and_owner(temporary: Path, wanted_status: os.stat_result) -> bool:
+def _copy_mode_and_owner(temporary: Path, original: os.stat_result) -> bool:
     """Whether mode and owner could be copied."""
     try:
         status = temporary.stat()
-        if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (wanted_status.st_uid, wanted_status.st_gid):
-            os.chown(temporary, wanted_status.st_uid, wanted_status.st_gid)
-        temporary.chmod(stat.S_IMODE(wanted_status.st_mode))
+        if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (original.st_uid, original.st_gid):
+            os.chown(temporary, original.st_uid, original.st_gid)
+        temporary.chmod(stat.S_IMODE(original.st_mode))
     except OSError:
         return False
     return True

@@ -81,9 +81,9 @@ def _is_video(path: Path) -> bool:
     return any(not stream.is_cover and stream.codec not in _TEXT_DECODERS for stream in streams)
 
 
-def _log_skipped(where: str, names: Sequence[str]) -> None:
+def _log_skipped(folder: str, names: Sequence[str]) -> None:
     if names:
-        _log.warning("%s: skipped, since they are no videos: %s", where, shortened_list(names))
+        _log.warning("%s: skipped, since they are no videos: %s", folder, shortened_list(names))
 
 
 def shortened_list(names: Sequence[str]) -> str:

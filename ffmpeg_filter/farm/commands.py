@@ -58,7 +58,7 @@ def chunk_command(args: Sequence[str], codec: str, path: str, time_base: Fractio
     ]
     options = [*_ONLY_VIDEO, *timing, *video_options, Option("-c:v", codec), *_REPEATABLE]
     reading_options = (
-        *source.without(lambda one: one.name == "loglevel").options,
+        *source.without(lambda option: option.name == "loglevel").options,
         Option("-loglevel", _loglevel(command)),
     )
     return Command((replace(source, options=reading_options), File(tuple(options), path, is_input=False))).args()

@@ -71,7 +71,7 @@ class TitleRun:
 
         Raises FormatError if a program fails, and else as `plan_job` does.
         """
-        prepared, folder, has_said_so = self.prepared(), self._folder(), False
+        prepared, folder, is_reported = self.prepared(), self._folder(), False
         while self._job is None:
             make_folder(folder)
             try:
@@ -84,9 +84,9 @@ class TitleRun:
                 if self._job is None:
                     _remove_if_empty(folder)
             if self._job is None:
-                if not has_said_so and self._options.min_level <= logging.INFO:
+                if not is_reported and self._options.min_level <= logging.INFO:
                     reporter.notify(f"{folder.name} is planned by another run; waiting for it")
-                has_said_so = True
+                is_reported = True
                 time.sleep(_POLL_SECONDS)
         return self._job
 

@@ -197,7 +197,7 @@ def test_bf16_that_is_asked_for_runs_where_it_would_not_by_itself(pair: Path, mo
     monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: False)
     monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
     assert backends.automatic_backend(pair) == "ort"
-    assert openvino.suits(pair, backends.BackendOptions(device="cpu", precision="bf16"))
+    assert openvino.is_preferred(pair, backends.BackendOptions(device="cpu", precision="bf16"))
 
 
 def test_the_ranges_that_ship_are_of_every_convolution() -> None:

@@ -150,7 +150,7 @@ def test_a_missing_tensor_of_the_decoder_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("wrap", [lambda held: held, lambda held: {"done": 3, "mean": held, "student": {}}])
+@pytest.mark.parametrize("wrap", [lambda tensors: tensors, lambda tensors: {"done": 3, "mean": tensors, "student": {}}])
 def test_a_checkpoint_of_our_own_becomes_a_file(
     wrap: Callable[[dict[str, torch.Tensor]], object], prefix: str, tmp_path: Path
 ) -> None:

@@ -194,7 +194,7 @@ def read_graph(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no typ
         raise WeightsError(f"{path} cannot be read as ONNX ({message[:200]}); {hint}") from error
 
 
-def suits(path: Path, options: BackendOptions) -> bool:
+def is_preferred(path: Path, options: BackendOptions) -> bool:
     """Whether OpenVINO is faster than ONNX Runtime with a file on this CPU, or alone has the precision that was asked
     for. Raises BackendError.
     """
@@ -217,8 +217,8 @@ def is_fastest_in_int8() -> bool:
     return CpuFeatures.AVX2 in features and CpuFeatures.AMX_INT8 not in features
 
 
-def _floating(supported: tuple[str, ...], is_bf16_wanted: bool) -> list[str]:
-    return [name for name in _CPU_TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
+def _floating(supported: tuple[str, ...], allows_bf16: bool) -> list[str]:
+    return [name for name in _CPU_TYPES if name in supported and (name == "fp32" or allows_bf16)]
 
 
 def _precision(path: Path, requested: str, supported: tuple[str, ...], has_ranges: bool) -> str:

@@ -27,11 +27,11 @@ def quantise(model: Any, ranges: Mapping[str, Range], *, saturates: bool) -> Non
             low, high = _bounds(*ranges[layer])
             _before(node, 0, np.array(low, np.float32), np.array(high, np.float32), _LEVELS)
             weights = _weights(node).data.astype(np.float32)
-            most = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
+            bounds = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
             if saturates:
-                most = np.maximum(most, _largest_sum(weights))  # 255 * (127 + 1) < 2**15, with both rounded up
-            most = np.where(most > 0, most, np.float32(1))
-            _before(node, 1, -most, most, _WEIGHT_LEVELS)
+                bounds = np.maximum(bounds, _largest_sum(weights))  # 255 * (127 + 1) < 2**15, with both rounded up
+            bounds = np.where(bounds > 0, bounds, np.float32(1))
+            _before(node, 1, -bounds, bounds, _WEIGHT_LEVELS)
 
 
 def _layer(node: Any) -> str:  # noqa: ANN401 - no types

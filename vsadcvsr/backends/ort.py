@@ -172,7 +172,7 @@ def _image_backend(path: Path, options: BackendOptions, device: str, session: Se
         raise BackendError(f"precision {options.precision!r} is not that of {path.name}, available: {precision}")
     streams = options.num_streams if device == "cpu" else 1
     if streams > 1:
-        run = _one_at_a_time_each([_runner(each) for each in _stream_sessions(path, options)])
+        run = _first_idle([_runner(each) for each in _stream_sessions(path, options)])
     return ImageBackend(
         facts, facts.spec(path.stem, (precision,)), f"ort/{device}/{precision}", prepare=lambda *_: run,
         type=facts.type, streams=streams, planner=TilePlanner(streams) if device == "cpu" else None,
@@ -200,7 +200,7 @@ def _stream_sessions(path: Path, options: BackendOptions) -> list[Session]:
     return [open_session(path, share)[1] for _ in range(options.num_streams)]
 
 
-def _one_at_a_time_each(runs: Sequence[Run]) -> Run:
+def _first_idle(runs: Sequence[Run]) -> Run:
     """A function that passes each image to one of `runs` that is idle, and waits for one."""
     idle: SimpleQueue[Run] = SimpleQueue()
     for run in runs:

@@ -124,8 +124,8 @@ def _make(arguments: argparse.Namespace) -> None:
     dims = replace(compact_dims(arguments.model, old.scale), refine=old.refine)
     clips = [clip for pool in arguments.pool for clip in sources(pool, dims.scale, _CLIPS)]
     measured = [contributions(student, clips) for student in blended(arguments.file, arguments.restoring)]
-    most = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
-    kept = choose(most, old, dims)
+    largest = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
+    kept = choose(largest, old, dims)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for student, file in zip(students, files, strict=True):
         part = prune(student, kept, dims)

@@ -49,12 +49,12 @@ def compact_dims(model: str, scale: int) -> CompactDims:
     return replace(dims, scale=scale)
 
 
-def blended(weights: Path, restoring: Path | None, most: float = 1.0) -> Iterator[CompactStudent]:
-    """The compact student of a file, and if it has restoring weights, with half and all of `most` of them: what is
-    measured of these holds in between. Raises WeightsError.
+def blended(weights: Path, restoring: Path | None, max_denoise: float = 1.0) -> Iterator[CompactStudent]:
+    """The compact student of a file, and if it has restoring weights, with half and all of `max_denoise` of them: what
+    is measured of these holds in between. Raises WeightsError.
     """
     for share in _SHARES if restoring else _SHARES[:1]:
-        yield export.load_weights(weights, Blend(restoring, share * most) if restoring else None)
+        yield export.load_weights(weights, Blend(restoring, share * max_denoise) if restoring else None)
 
 
 def rescaled(student: CompactStudent, scale: int) -> CompactStudent:

@@ -47,9 +47,9 @@ def poor(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     of these more than the others.
     """
     soft, noisy, coded = rng.random(3) ** (0.6 if rng.random() < 0.3 else 1.4)
-    across = 0.4 + 2.8 * soft
-    along = across if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
-    small = downscale(_blur(clip, across, along, scale), rng, scale)
+    sigma_x = 0.4 + 2.8 * soft
+    sigma_y = sigma_x if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
+    small = downscale(_blur(clip, sigma_x, sigma_y, scale), rng, scale)
     if rng.random() < 0.85:
         small = small + _sensor_noise(small, 15 * noisy / 255, rng)
     pixels, kind = to_uint8(small), rng.random()
