@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vsadcvsr import backends
+from vsadcvsr.environment import program
 from vsadcvsr.errors import AdcvsrError, BackendError
 from vsadcvsr.extras import install
 from vsadcvsr.weights import store
@@ -185,12 +185,8 @@ def _in_python() -> Iterator[Finding]:
         yield Finding("video source", "absent", words)
 
 
-def _vspipe() -> str | None:
-    return shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
-
-
 def _in_vspipe() -> Finding:
-    name, vspipe = "plugin in vspipe", _vspipe()
+    name, vspipe = "plugin in vspipe", program("vspipe")
     if vspipe is None:
         return Finding(name, "absent", "no vspipe next to this Python or on PATH")
     with tempfile.TemporaryDirectory() as folder:
@@ -224,11 +220,11 @@ def _ffadcvsr() -> Finding:
         words = ["-v", "error", "-i", str(clip), "-vf", "adcvsr=model=nearest:scale=2", "-f", "null", "-"]
         done = _run([sys.executable, "-c", _FFADCVSR, *words])
     release, _, path = done.stdout.decode(errors="replace").partition("\n")[0].partition(" ")
-    program = f"FFmpeg {release} at {path}"
+    ffmpeg = f"FFmpeg {release} at {path}"
     if done.returncode:
         message = _last_words(done).rpartition("Error: ")[2].removeprefix("ffadcvsr: ")
-        return Finding("ffadcvsr", "failed", f"{program}: {message}" if path else message)
-    return Finding("ffadcvsr", "ok", program)
+        return Finding("ffadcvsr", "failed", f"{ffmpeg}: {message}" if path else message)
+    return Finding("ffadcvsr", "ok", ffmpeg)
 
 
 def _step(backend: str, device: str, precision: str = "auto") -> Finding:

@@ -28,13 +28,13 @@ from vsadcvsr.backends.ort_session import (
     VERSION,
     Session,
     Value,
-    cores,
     mapped_error,
     new_session,
     open_session,
     precision_for,
     value_of,
 )
+from vsadcvsr.environment import usable_cores
 from vsadcvsr.errors import BackendError
 from vsadcvsr.output import NetworkOutput
 from vsadcvsr.paths import cache
@@ -195,7 +195,7 @@ def _runner(session: Session) -> Run:
 
 def _stream_sessions(path: Path, options: BackendOptions) -> list[Session]:
     """A session for each stream, with its share of the threads."""
-    threads = max(1, (options.threads or cores()) // options.num_streams)
+    threads = max(1, (options.threads or usable_cores()) // options.num_streams)
     share = replace(options, device="cpu", threads=threads)
     return [open_session(path, share)[1] for _ in range(options.num_streams)]
 
