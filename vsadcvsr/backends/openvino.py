@@ -16,7 +16,7 @@ import numpy as np
 from vsadcvsr import calibration
 from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
-from vsadcvsr.backends.onnx_metadata import KEY, WEIGHTS_ELSEWHERE, network_output, read_metadata
+from vsadcvsr.backends.onnx_metadata import KEY, SPARE_FRAMES, WEIGHTS_ELSEWHERE, network_output, read_metadata
 from vsadcvsr.backends.openvino_runtime import (
     PrePostProcessor,
     core,
@@ -41,7 +41,6 @@ _HINTS = {
     "externally stored": WEIGHTS_ELSEWHERE,
 }
 """What to do about an error of a file, by words in it."""
-_SPARE_FRAMES = 7  # steps until what is held moves to the front
 
 
 class _StateBuffer:
@@ -52,14 +51,14 @@ class _StateBuffer:
     def __init__(self, frames: int, port: Any) -> None:  # noqa: ANN401 - no types
         frame_shape = [*port.shape][1:]
         self._frames = frames
-        self._memory = openvino.Tensor(port.element_type, openvino.Shape([frames + _SPARE_FRAMES, *frame_shape]))
+        self._memory = openvino.Tensor(port.element_type, openvino.Shape([frames + SPARE_FRAMES, *frame_shape]))
         self._memory.data[:] = 0
         self._frame_shape = frame_shape
         self._offset = 0
 
     def next_views(self) -> tuple[Any, Any]:
         """The tensors to read and to write in the next step, which must follow."""
-        if self._offset == _SPARE_FRAMES:
+        if self._offset == SPARE_FRAMES:
             self._view(self._offset, self._frames).copy_to(self._view(0, self._frames))
             self._offset = 0
         read, write = self._view(self._offset, self._frames), self._view(self._offset + self._frames, 1)

@@ -22,7 +22,14 @@ from vsadcvsr.backends import ort_tensorrt as engines
 from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_backend import ImageBackend, Run, shapes_of
 from vsadcvsr.backends.image_facts import PRECISIONS, Port, inspect
-from vsadcvsr.backends.onnx_metadata import KEY, ModelMetadata, StateSpec, network_output, read_metadata
+from vsadcvsr.backends.onnx_metadata import (
+    KEY,
+    SPARE_FRAMES,
+    ModelMetadata,
+    StateSpec,
+    network_output,
+    read_metadata,
+)
 from vsadcvsr.backends.ort_session import (
     RUN_ERRORS,
     VERSION,
@@ -41,8 +48,6 @@ from vsadcvsr.paths import cache
 from vsadcvsr.spec import Array
 
 _ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
-
-_SPARE_FRAMES = 7  # steps until what is held moves to the front
 
 
 class _StateBuffer:
@@ -71,7 +76,7 @@ class _StateBuffer:
 
     def _reallocate(self, frames: Array, count: int) -> None:
         """Moves to new memory, with room for some steps of `count` frames."""
-        self._memory = np.zeros((len(frames) + _SPARE_FRAMES * count, *frames.shape[1:]), np.float32)
+        self._memory = np.zeros((len(frames) + SPARE_FRAMES * count, *frames.shape[1:]), np.float32)
         self._memory[: len(frames)] = frames
         self._value = value_of(self._memory, self.device)
         self._frame_bytes = self._memory[0].nbytes
