@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
+from vsadcvsr.resample import BICUBIC, BILINEAR
 from vsadcvsr.train.degradations.kernels import Kernel
 from vsadcvsr.train.degradations.operators import to_uint8
 
@@ -79,13 +80,9 @@ def downscale(clip: Clip, rng: np.random.Generator, scale: int) -> Clip:
 def _antialias(name: str, scale: int) -> Kernel:
     # Taps lie around the centre of each group of `scale` pixels; cv2 wants an odd kernel with its centre on the first
     # pixel of the group, so the taps sit half a group to the right.
-    reach = {"linear": 1, "cubic": 2}[name] * scale
-    at = np.abs(np.arange(-reach - 2, reach + 3) - (scale - 1) / 2) / scale
-    if name == "linear":
-        taps = np.clip(1 - at, 0, None)
-    else:
-        near, far = (1.5 * at - 2.5) * at * at + 1, ((-0.5 * at + 2.5) * at - 4) * at + 2
-        taps = np.where(at < 1, near, np.where(at < 2, far, 0))
+    kernel = {"linear": BILINEAR, "cubic": BICUBIC}[name]
+    reach = kernel.support * scale
+    taps = kernel.weight(np.abs(np.arange(-reach - 2, reach + 3) - (scale - 1) / 2) / scale)
     return np.asarray(taps / taps.sum(), np.float32)
 
 
