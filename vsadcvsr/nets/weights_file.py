@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from vsadcvsr.blending import Blend
-from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.errors import UsageError, WeightsError, shortened_list
 from vsadcvsr.files import replacing
 from vsadcvsr.former_names import current_name, with_current_names
 from vsadcvsr.spec import Array
@@ -67,8 +67,7 @@ def mismatches(actual: Mapping[str, tuple[int, ...]], expected: Mapping[str, tup
 
 def summary(problems: list[str]) -> str:
     """Problems as part of one line: the first few, and how many more there are."""
-    more = len(problems) - _MAX_NAMED
-    return ", ".join(problems[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return shortened_list(problems, _MAX_NAMED)
 
 
 def save_weights(student: Student, path: Path, *, half: bool = False) -> None:
