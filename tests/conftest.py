@@ -57,7 +57,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Workers of `-n auto`: one per core, up to four since each may take a gigabyte; none for one core or one file."""
     if wanted := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return int(wanted)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from vsadcvsr.environment import usable_cores
+
+    cores = usable_cores()
     paths = {argument.partition("::")[0] for argument in config.args}
     is_one_file = len(paths) == 1 and paths.pop().endswith(".py")
     return 0 if cores == 1 or is_one_file else min(cores, 4)

@@ -130,7 +130,7 @@ def test_an_ffmpeg_that_is_too_old_is_broken(tmp_path: Path, monkeypatch: pytest
 @posix
 def test_what_does_not_end_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_WATCHED", 0.2)
-    monkeypatch.setattr(doctor, "_vspipe", lambda: str(stand_in(tmp_path, "vspipe", "exec sleep 60")))
+    monkeypatch.setattr(doctor, "program", lambda _: str(stand_in(tmp_path, "vspipe", "exec sleep 60")))
     finding = doctor._in_vspipe()
     assert finding.verdict == "failed"
     assert "vspipe has not ended" in finding.detail

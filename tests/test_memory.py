@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 IMAGE = replace(WHOLE, name="image", temporal=False)
 
 
-class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
+class TensorBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
     """Counts the bytes of tensors that were made within, and the most that there were at once."""
 
     def __init__(self) -> None:
@@ -64,12 +64,12 @@ class Held(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no 
             self.now -= count
 
 
-def held(net: Student, size: tuple[int, int], type: torch.dtype, device: str) -> tuple[MemoryNeeds, int, int]:
+def measured_bytes(net: Student, size: tuple[int, int], type: torch.dtype, device: str) -> tuple[MemoryNeeds, int, int]:
     """What is planned for a step, what it really holds at most, and the bytes of its state."""
     net = prepare(net, type, torch.device(device))
     stream = step_runner(net, size, 1, type, StateOptions())
     frames = torch.zeros(1, 3, *size, device=device).contiguous(memory_format=torch.channels_last)
-    with torch.inference_mode(), Held() as counter:
+    with torch.inference_mode(), TensorBytes() as counter:
         stream.run(frames, torch.zeros(1, device=device))
     planned = network_memory(net, size, type)
     assert planned is not None
@@ -79,13 +79,13 @@ def held(net: Student, size: tuple[int, int], type: torch.dtype, device: str) ->
 @pytest.mark.parametrize("type", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("dims", [WHOLE, SHALLOW, replace(WHOLE, widths=(32, 32, 32, 32))], ids=["whole", "", "wide"])
 def test_a_step_holds_what_was_planned(dims: PaperDims, type: torch.dtype) -> None:
-    planned, most, state = held(student(dims), (32, 64), type, "cpu")
+    planned, most, state = measured_bytes(student(dims), (32, 64), type, "cpu")
     assert planned.activations == pytest.approx(most, rel=0.08)
     assert planned.temporal_states + planned.skip_delays == pytest.approx(state, rel=0.01)
 
 
 def test_the_papers_own_step_holds_what_was_planned() -> None:
-    planned, most, state = held(empty_student(PAPER), (128, 128), torch.bfloat16, "meta")
+    planned, most, state = measured_bytes(empty_student(PAPER), (128, 128), torch.bfloat16, "meta")
     assert planned.activations == pytest.approx(most, rel=0.02)
     assert planned.temporal_states + planned.skip_delays == pytest.approx(state, rel=0.001)
     assert planned.weights == pytest.approx(2 * PARAMETERS, rel=0.001)

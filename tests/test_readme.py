@@ -111,8 +111,8 @@ def test_a_benchmark_runs_as_shown(arguments: list[str], tmp_path: Path) -> None
 
 
 def test_measuring_as_shown(tmp_path: Path) -> None:
-    (judge,) = lines_with("adcvsr evaluate")
-    assert judge[2:4] == ["--data", "EVAL_DIR"]
+    (evaluation,) = lines_with("adcvsr evaluate")
+    assert evaluation[2:4] == ["--data", "EVAL_DIR"]
     for folder, size in (("gt", "64:48"), ("lr", "16:12")):
         (tmp_path / "EVAL_DIR" / "clips" / folder).mkdir(parents=True)
         path = tmp_path / "EVAL_DIR" / "clips" / folder / "one.mkv"
@@ -125,7 +125,7 @@ def test_measuring_as_shown(tmp_path: Path) -> None:
                 black = np.zeros((stream.height, stream.width, 3), np.uint8)
                 file.mux(stream.encode(av.VideoFrame.from_ndarray(black, format="rgb24")))
             file.mux(stream.encode(None))
-    run(judge, tmp_path)
+    run(evaluation, tmp_path)
     (look,) = lines_with("adcvsr compare")
     for name in (word for word in look if word.endswith(".mkv")):
         shutil.copy(

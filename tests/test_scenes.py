@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vsadcvsr.scenes import DEFAULT_THRESHOLD, is_cut, luma_thumbnail, scene_distance
+from tests.cuts import is_cut
+from vsadcvsr.scenes import DEFAULT_THRESHOLD, luma_thumbnail, scene_distance
 from vsadcvsr.spec import Array
 
 HEIGHT, WIDTH = 108, 192

@@ -18,8 +18,9 @@ METAPHORS = {
 }  # fmt: skip
 """Nowhere: the field's words are filter, frame callback, job context, background task, sample, driver, check, queue."""
 FILLERS = {
-    "course", "film", "films", "given", "helper", "helpers", "made", "manager", "manner", "stuff", "told", "util",
-    "utils",
+    "course", "film", "films", "given", "helper", "helpers", "judge", "judged", "judges", "lit", "made", "manager",
+    "manner", "mine", "patience", "rival", "rivals", "settle", "stuff", "tally", "told", "util", "utils", "wanted",
+    "yardstick",
 }  # fmt: skip
 """Not as names, where they say nothing of what the thing is."""
 _HISTORY = {"docs/renames.md", "CHANGELOG.md"}

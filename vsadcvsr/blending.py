@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from vsadcvsr import argument_checks
 from vsadcvsr.errors import WeightsError
+from vsadcvsr.former_names import current_name
 from vsadcvsr.spec import Array
 
 SUFFIX = "-restore.safetensors"
@@ -101,8 +102,8 @@ def restoring_path(path: Path) -> Path:
 
 
 def weight_name(name: str) -> str:
-    """The name of a weight, from that of its tensor in our ONNX files."""
-    return name.removeprefix(PREFIX).removesuffix(HALF_SUFFIX)
+    """The present name of a weight, from that of its tensor in our ONNX files."""
+    return current_name(name.removeprefix(PREFIX).removesuffix(HALF_SUFFIX))
 
 
 def read(path: Path) -> dict[str, Stored]:
@@ -112,7 +113,9 @@ def read(path: Path) -> dict[str, Stored]:
         size = int.from_bytes(content[:8], "little")
         header = json.loads(content[8 : 8 + size])
         tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
-        return {name: _tensor(memoryview(content)[8 + size :], **tensor) for name, tensor in tensors.items()}
+        return {
+            current_name(name): _tensor(memoryview(content)[8 + size :], **tensor) for name, tensor in tensors.items()
+        }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path} cannot be read as safetensors of {', '.join(_DTYPES)}; copy or export it again"

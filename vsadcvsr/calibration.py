@@ -14,6 +14,7 @@ from pathlib import Path
 from vsadcvsr.blending import Blend
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.files import replacing, sha256
+from vsadcvsr.former_names import with_current_names
 
 SUFFIX = "-int8.json"
 """Suffix of the file with ranges: those of `NAME.onnx` are in `NAME-int8.json`."""
@@ -42,12 +43,13 @@ def read(path: Path, blend: Blend | None = None) -> dict[str, Range]:
     try:
         data = json.loads(ranges.read_text("utf-8"))
         sums = [data["format"], data["model"], *([data["restoring"]] if blend else [])]
-        most = float(data["denoise"])
-        ranges_by_layer = {str(layer): (float(least), float(most)) for layer, (least, most) in data["ranges"].items()}
+        max_denoise = float(data["denoise"])
+        bounds = with_current_names(data["ranges"])
+        ranges_by_layer = {layer: (float(least), float(most)) for layer, (least, most) in bounds.items()}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{ranges} holds no ranges; remove it, or calibrate the model again") from error
     fits = sums == [FORMAT, sha256(path), *([sha256(blend.path)] if blend else [])]
-    if fits and (blend is None or blend.denoise <= most):
+    if fits and (blend is None or blend.denoise <= max_denoise):
         return ranges_by_layer
     _log.info("%s is of other weights, or of a lower denoise than requested: int8 is not used", ranges.name)
     return {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from vsadcvsr import backends
+from vsadcvsr.environment import program
 from vsadcvsr.errors import AdcvsrError, BackendError
 from vsadcvsr.extras import install
 from vsadcvsr.weights import store
@@ -175,8 +175,8 @@ def _in_python() -> Iterator[Finding]:
         return
     (release, backend, plugin), sources = (line.split(maxsplit=2) for line in done.stdout.decode().splitlines())
     runs = f"VapourSynth R{release}, {Path(plugin).name}, backend 'auto' is {backend}"
-    lost = "cannot be used" in _last_words(done)  # together with other plugins; `_step` tries without them
-    yield Finding(name, "failed" if lost else "ok", f"{runs}: {_last_words(done)}" if lost else runs)
+    is_unusable = "cannot be used" in _last_words(done)  # together with other plugins; `_step` tries without them
+    yield Finding(name, "failed" if is_unusable else "ok", f"{runs}: {_last_words(done)}" if is_unusable else runs)
     if sources:
         yield Finding("video source", "ok", ", ".join(f"core.{source}" for source in " ".join(sources).split()))
     else:
@@ -185,12 +185,8 @@ def _in_python() -> Iterator[Finding]:
         yield Finding("video source", "absent", words)
 
 
-def _vspipe() -> str | None:
-    return shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
-
-
 def _in_vspipe() -> Finding:
-    name, vspipe = "plugin in vspipe", _vspipe()
+    name, vspipe = "plugin in vspipe", program("vspipe")
     if vspipe is None:
         return Finding(name, "absent", "no vspipe next to this Python or on PATH")
     with tempfile.TemporaryDirectory() as folder:
@@ -212,8 +208,8 @@ def _with_config(folder: str) -> dict[str, str]:
     if sys.platform != "linux":
         return dict(os.environ)
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    is_there = Path(home, "vapoursynth", "vapoursynth.toml").expanduser().exists()
-    return dict(os.environ) if is_there else {**os.environ, "XDG_CONFIG_HOME": folder}
+    exists = Path(home, "vapoursynth", "vapoursynth.toml").expanduser().exists()
+    return dict(os.environ) if exists else {**os.environ, "XDG_CONFIG_HOME": folder}
 
 
 def _ffadcvsr() -> Finding:
@@ -224,11 +220,11 @@ def _ffadcvsr() -> Finding:
         words = ["-v", "error", "-i", str(clip), "-vf", "adcvsr=model=nearest:scale=2", "-f", "null", "-"]
         done = _run([sys.executable, "-c", _FFADCVSR, *words])
     release, _, path = done.stdout.decode(errors="replace").partition("\n")[0].partition(" ")
-    where = f"FFmpeg {release} at {path}"
+    ffmpeg = f"FFmpeg {release} at {path}"
     if done.returncode:
-        said = _last_words(done).rpartition("Error: ")[2].removeprefix("ffadcvsr: ")
-        return Finding("ffadcvsr", "failed", f"{where}: {said}" if path else said)
-    return Finding("ffadcvsr", "ok", where)
+        message = _last_words(done).rpartition("Error: ")[2].removeprefix("ffadcvsr: ")
+        return Finding("ffadcvsr", "failed", f"{ffmpeg}: {message}" if path else message)
+    return Finding("ffadcvsr", "ok", ffmpeg)
 
 
 def _step(backend: str, device: str, precision: str = "auto") -> Finding:
@@ -242,12 +238,12 @@ def _step(backend: str, device: str, precision: str = "auto") -> Finding:
         is_absent = isinstance(error, BackendError) and is_optional
         return Finding(name, "absent" if is_absent else "failed", str(error))
     frames, links = np.full((1, 3, *_SIZE), 0.5, np.float32), np.ones(1, np.float32)
-    took = []
+    times = []
     try:
         for _ in range(3):
             began = time.perf_counter()
             _, state = model.step(frames, links, state)
-            took.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - began)
     except AdcvsrError as error:
         return Finding(name, "failed", str(error))
-    return Finding(name, "ok", f"{model.label}: {min(took) * 1e3:.0f} ms a frame at {_SIZE[1]}x{_SIZE[0]}")
+    return Finding(name, "ok", f"{model.label}: {min(times) * 1e3:.0f} ms a frame at {_SIZE[1]}x{_SIZE[0]}")

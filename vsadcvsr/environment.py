@@ -1,11 +1,15 @@
-"""Environment variables and modules that are set only while a library is imported."""
+"""The environment of this process: variables and modules that are set only while a library is imported, the cores that
+it may use, and programs.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
@@ -37,3 +41,13 @@ def _added[T](mapping: MutableMapping[str, T], values: Mapping[str, T]) -> Itera
     finally:
         for name in absent:
             mapping.pop(name, None)
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def program(name: str) -> str | None:
+    """The path of a program of this Python's environment, even if that is not activated, else of one on PATH."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)

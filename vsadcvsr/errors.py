@@ -15,7 +15,7 @@ Each message is one line that can be shown to users unchanged.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class AdcvsrError(Exception):
@@ -58,6 +58,12 @@ class FarmError(AdcvsrError):
 def one_line(error: BaseException, limit: int | None = None) -> str:
     """The message of an error, ours or a library's, on one line of at most `limit` characters."""
     return " ".join(str(error).split())[:limit]
+
+
+def shortened_list(names: Sequence[str], limit: int) -> str:
+    """Names, comma-separated, as part of one line: the first ones, and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:

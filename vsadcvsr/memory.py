@@ -45,8 +45,8 @@ class MemoryPlan:
     def __str__(self) -> str:
         height, width = self.size
         what = "whole" if self.tiles is None else f"{self.streams} tiles of {width}x{height}"
-        where = {"none": "", "lines": ", delay lines in host memory", "all": ", state in host memory"}[self.offload]
-        return f"{what}{where}: {self.on_device / GIB:.1f} GiB, host {self.on_host / GIB:.1f} GiB"
+        offloaded = {"none": "", "lines": ", delay lines in host memory", "all": ", state in host memory"}[self.offload]
+        return f"{what}{offloaded}: {self.on_device / GIB:.1f} GiB, host {self.on_host / GIB:.1f} GiB"
 
 
 def usable_memory(total: int) -> int:
@@ -119,10 +119,10 @@ def _tilings(spec: ModelSpec, height: int, width: int) -> Iterator[TileOptions |
     """Whole frames, and every number of rows and columns of tiles that are not too small."""
     yield None
     pad, (height, width) = default_pad(spec), spec.padded(height, width)
-    for tall in _sides(height, pad, spec.multiple):
-        for wide in _sides(width, pad, spec.multiple):
-            if (tall, wide) != (height, width):
-                yield TileOptions(width=wide, height=tall, pad=pad)
+    for tile_height in _sides(height, pad, spec.multiple):
+        for tile_width in _sides(width, pad, spec.multiple):
+            if (tile_height, tile_width) != (height, width):
+                yield TileOptions(width=tile_width, height=tile_height, pad=pad)
 
 
 def _sides(length: int, pad: int, multiple: int) -> Iterator[int]:

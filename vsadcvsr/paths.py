@@ -16,8 +16,8 @@ _LIBRARY = Path("vapoursynth", "plugins", "adcvsr", f"libadcvsr{_SUFFIX}")
 
 def cache() -> Path:
     """The folder for such things: `ADCVSR_CACHE`, else where the platform has them. Raises UsageError."""
-    if own := os.environ.get("ADCVSR_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("ADCVSR_CACHE"):
+        return Path(folder)
     try:
         return _default_cache()
     except RuntimeError as error:  # a user without a home, such as one that only a container knows

@@ -12,6 +12,7 @@ Calibrated by `python -m vsadcvsr.evaluate.cuts`.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -35,12 +36,29 @@ _FLAT, _BUSY = 0.01, 0.1
 type _Luma = NDArray[np.float64]
 
 
+class ThumbnailGrid(NamedTuple):
+    """The blocks of a frame that become the pixels of its thumbnail: `rows` x `columns` of (down, right) pixels each,
+    from (top, left).
+    """
+
+    rows: int
+    columns: int
+    down: int
+    right: int
+    top: int
+    left: int
+
+    @classmethod
+    def of(cls, height: int, width: int) -> ThumbnailGrid:
+        """About 32x18 blocks in the middle of a frame of that size."""
+        down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
+        rows, columns = height // down, width // right
+        return cls(rows, columns, down, right, (height - rows * down) // 2, (width - columns * right) // 2)
+
+
 def luma_thumbnail(frame: Array | NDArray[np.uint8]) -> Array:
     """The luma of a frame (3, H, W), area averaged to about 32x18 (never enlarged): float32 (h, w), on its scale."""
-    _, height, width = frame.shape
-    down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
-    rows, columns = height // down, width // right
-    top, left = (height - rows * down) // 2, (width - columns * right) // 2
+    rows, columns, down, right, top, left = ThumbnailGrid.of(*frame.shape[1:])
     lines = frame[:, top : top + rows * down : down].astype(np.float32)
     for step in range(1, down):
         lines += frame[:, top + step : top + rows * down : down]
@@ -63,11 +81,6 @@ def scene_distance(previous_small: Array, current_small: Array) -> float:
         if unexplained < _NEGLIGIBLE:
             return unexplained
     return min(unexplained, _block_motion(current, previous))
-
-
-def is_cut(previous: Array, current: Array, threshold: float = DEFAULT_THRESHOLD) -> bool:
-    """Whether frame `current` begins a new scene after frame `previous`. A threshold of 0 or less finds no cuts."""
-    return threshold > 0 and scene_distance(luma_thumbnail(previous), luma_thumbnail(current)) > threshold
 
 
 def _static(first: _Luma, second: _Luma) -> float:

@@ -37,7 +37,7 @@ _TOLERANCE = 0.04
 """Difference of source frames, 0 to 1, at which a neighbour counts exp(-1/2) times as much as the frame itself."""
 _CELL = 3
 """Side of the neighbourhood, in pixels, in which source frames are compared, and outputs sharpened."""
-_MOST_SHARPENING = 0.75
+_MAX_SHARPENING = 0.75
 """Most of the unsharp mask that is added: with .5, x4plus keeps .957 of its sharpness and gains .18 dB of PSNR, with
 .75 .983 and .05 dB, with all of it .994 and loses .02 dB.
 """
@@ -181,8 +181,8 @@ class Stabilizer:
                 frame = frames[RADIUS + step * index]
                 if frame is None or not (frame if step == 1 else last).linked:
                     break
-                own = last.flow(frame, step)
-                flow = own if flow is None else _chained(flow, own)
+                step_flow = last.flow(frame, step)
+                flow = step_flow if flow is None else _chained(flow, step_flow)
                 last = frame
                 yield frame, flow
 
@@ -211,15 +211,15 @@ def _changes(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple
     return _sharpened(mean, middle.luma) - middle.luma, color - own_color
 
 
-def _sharpened(mean: Array, own: Array) -> Array:
+def _sharpened(mean: Array, output: Array) -> Array:
     """The mean luma with about the sharpness of the network's own for the frame.
 
     Texture that a network generates independently in each frame cancels out in the mean, and interpolation blurs it. An
-    unsharp mask restores the mean gradient of the network's own output; its strength is `_MOST_SHARPENING` at most.
+    unsharp mask restores the mean gradient of the network's own output; its strength is `_MAX_SHARPENING` at most.
     """
     detail = mean - _box_mean(mean)
-    soft, sharp, wanted = (_mean_gradient(plane) for plane in (mean, mean + detail, own))
-    share = min(max((wanted - soft) / (sharp - soft), 0.0), _MOST_SHARPENING) if sharp > soft else 0.0
+    soft, sharp, target = (_mean_gradient(plane) for plane in (mean, mean + detail, output))
+    share = min(max((target - soft) / (sharp - soft), 0.0), _MAX_SHARPENING) if sharp > soft else 0.0
     detail *= np.float32(share)
     mean += detail
     return mean

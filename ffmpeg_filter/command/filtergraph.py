@@ -226,9 +226,9 @@ def cut(graph: Graph) -> GraphCut | None:
         for index, chain in enumerate(graph.chains)
         if index != number
     ]
-    own = graph.chains[number][:position] or (Node("null", node.labels_in),)
+    same_chain = graph.chains[number][:position] or (Node("null", node.labels_in),)
     after, after_chain = _after(graph, number, position, node, upstream)
-    return GraphCut(node, Graph((*filter(None, before), own), graph.head), after, after_chain)
+    return GraphCut(node, Graph((*filter(None, before), same_chain), graph.head), after, after_chain)
 
 
 def _after(graph: Graph, number: int, position: int, node: Node, upstream: set[tuple[int, int]]) -> tuple[Graph, int]:

@@ -61,11 +61,16 @@ def _temporary_name(path: Path, suffix: str) -> str:
     stem = path.name.removesuffix(suffix)
     if len(os.fsencode(suffix)) > _MAX_SUFFIX:
         stem, suffix = path.name, ""
-    name = f"{stem}{TEMPORARY_SUFFIX}{suffix}"
-    if len(os.fsencode(name)) <= _max_name(path.parent):
-        return name
-    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    return f"{digest}{TEMPORARY_SUFFIX}{suffix}"
+    return fitting_name(stem, TEMPORARY_SUFFIX + suffix, whole=path.name, max_bytes=_max_name(path.parent))
+
+
+def fitting_name(stem: str, ending: str, *, whole: str, max_bytes: int = _MAX_NAME) -> str:
+    """A file name of a stem and an ending; a hash of the `whole` name takes the place of the stem where a file system
+    allows no name of that length.
+    """
+    if len(os.fsencode(stem + ending)) <= max_bytes:
+        return stem + ending
+    return hashlib.sha256(os.fsencode(whole)).hexdigest()[:16] + ending
 
 
 def _max_name(folder: Path) -> int:
@@ -260,13 +265,13 @@ def discard(command: Command) -> None:
                 Path(temporary).unlink(missing_ok=True)
 
 
-def _copy_mode_and_owner(temporary: Path, wanted_status: os.stat_result) -> bool:
+def _copy_mode_and_owner(temporary: Path, original: os.stat_result) -> bool:
     """Whether mode and owner could be copied."""
     try:
         status = temporary.stat()
-        if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (wanted_status.st_uid, wanted_status.st_gid):
-            os.chown(temporary, wanted_status.st_uid, wanted_status.st_gid)
-        temporary.chmod(stat.S_IMODE(wanted_status.st_mode))
+        if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (original.st_uid, original.st_gid):
+            os.chown(temporary, original.st_uid, original.st_gid)
+        temporary.chmod(stat.S_IMODE(original.st_mode))
     except OSError:
         return False
     return True

@@ -95,7 +95,7 @@ class BatchRunner:
         title_run = next(title_run for title_run in self._rendering if title_run.job is ended.job)
         self._rendering.remove(title_run)
         if isinstance(ended.error, JobRemovedError):
-            self._on_gone(title_run)
+            self._on_removed(title_run)
         elif ended.error is not None:
             self._fail(title_run, ended.error)
         else:
@@ -136,7 +136,7 @@ class BatchRunner:
         if self._is_batch:
             self._watch.notify(f"{title_run.title.output} is not made: {one_line(error)}")
 
-    def _on_gone(self, title_run: TitleRun) -> None:
+    def _on_removed(self, title_run: TitleRun) -> None:
         """Handles a title whose job folder another run has removed."""
         try:
             self._watch.inform(title_run.removed_job_message())

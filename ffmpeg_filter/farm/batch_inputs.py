@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ffmpeg_filter.command.argv import File, path_of
 from ffmpeg_filter.media.probe import probe
-from vsadcvsr.errors import UsageError
+from vsadcvsr.errors import UsageError, shortened_list
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _IMAGE_SUFFIXES = {
 }  # fmt: skip
 _TEXT_DECODERS = {"ansi", "bintext", "idf", "xbin"}
 """Decoders that render text files, such as `.nfo`, as video."""
-_MAX_NAMES = 5
+MAX_NAMES = 5
 """File names in one log line."""
 
 
@@ -81,14 +81,9 @@ def _is_video(path: Path) -> bool:
     return any(not stream.is_cover and stream.codec not in _TEXT_DECODERS for stream in streams)
 
 
-def _log_skipped(where: str, names: Sequence[str]) -> None:
+def _log_skipped(folder: str, names: Sequence[str]) -> None:
     if names:
-        _log.warning("%s: skipped, since they are no videos: %s", where, shortened_list(names))
-
-
-def shortened_list(names: Sequence[str]) -> str:
-    """The first names, comma-separated, and how many more there are."""
-    return ", ".join(names[:_MAX_NAMES]) + (f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else "")
+        _log.warning("%s: skipped, since they are no videos: %s", folder, shortened_list(names, MAX_NAMES))
 
 
 def _in_list(path: Path) -> Iterator[str]:

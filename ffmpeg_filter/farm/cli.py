@@ -132,7 +132,7 @@ def _plan(arguments: argparse.Namespace, command: list[str]) -> int:
     prepared = prepare.prepare_command(command)
     if not (arguments.job / "job.json").exists():
         output_files.check(prepared.command, overwrite=prepared.command.has("y"))
-    was_there = arguments.job.exists()
+    existed = arguments.job.exists()
     try:
         with make_reporter(None, enabled=None) as reporter:
             summary = plan_summary(plan.plan_job(arguments.job, prepared, arguments.chunk_seconds, reporter))
@@ -140,7 +140,7 @@ def _plan(arguments: argparse.Namespace, command: list[str]) -> int:
         print_message(one_line(error))
         return GIVE_UP
     finally:
-        if not was_there:
+        if not existed:
             with suppress(OSError):
                 arguments.job.rmdir()  # if nothing was planned
     print_message(summary)

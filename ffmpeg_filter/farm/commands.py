@@ -12,10 +12,10 @@ from fractions import Fraction
 from ffmpeg_filter.command import time_syntax
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from ffmpeg_filter.farm.chunk_encoding import is_video_option, pinned_options
+from ffmpeg_filter.transcode.parameter_lists import PARAMETER_LISTS
 
 _INPUT_LIMITS = {"ss", "t", "to", "sseof", "itsoffset", "seek_timestamp", "accurate_seek", "noaccurate_seek"}
 _PIPE_OPTIONS = {"itsoffset", "seek_timestamp", "c", "f", "loglevel"}
-_PARAMETER_LISTS = {"x265-params"}
 _ONLY_VIDEO = (Option("-map", "0:v:0"), Option("-map_metadata", "-1"), Option("-map_chapters", "-1"))
 _REPEATABLE = (Option("-fflags", "+bitexact"), Option("-f", "matroska"), Option("-y"))
 """Output options that make the file's bytes reproducible."""
@@ -58,7 +58,7 @@ def chunk_command(args: Sequence[str], codec: str, path: str, time_base: Fractio
     ]
     options = [*_ONLY_VIDEO, *timing, *video_options, Option("-c:v", codec), *_REPEATABLE]
     reading_options = (
-        *source.without(lambda one: one.name == "loglevel").options,
+        *source.without(lambda option: option.name == "loglevel").options,
         Option("-loglevel", _loglevel(command)),
     )
     return Command((replace(source, options=reading_options), File(tuple(options), path, is_input=False))).args()
@@ -71,7 +71,7 @@ def _with_pinned(options: Sequence[Option], pinned: Sequence[str]) -> list[Optio
         same = [at for at, option in enumerate(result) if option.name == pin.name]
         if not same:
             result.append(pin)
-        elif pin.name in _PARAMETER_LISTS:
+        elif pin.name in PARAMETER_LISTS:
             at = same[-1]
             result[at] = replace(result[at], value=f"{pin.value}:{result[at].value}")
     return result

@@ -24,7 +24,6 @@ from vsadcvsr.errors import FarmError, FormatError
 from vsadcvsr.spec import Array
 
 _HEAD = "adcvsr frames 1"
-_COLUMNS, _ROWS = 32, 18
 
 
 @dataclass(frozen=True)
@@ -167,11 +166,8 @@ def _small_luma(frame: av.VideoFrame) -> Array:
 
 
 def _block_means(plane: Plane) -> Array:
-    """Means of about 32x18 blocks in integer arithmetic, much faster than converting all samples."""
-    height, width = plane.shape
-    down, right = max(1, height // _ROWS), max(1, width // _COLUMNS)
-    rows, columns = height // down, width // right
-    top, left = (height - rows * down) // 2, (width - columns * right) // 2
+    """Means of the blocks of a thumbnail in integer arithmetic, much faster than converting all samples."""
+    rows, columns, down, right, top, left = scenes.ThumbnailGrid.of(*plane.shape)
     blocks = plane[top : top + rows * down, left : left + columns * right].reshape(rows, down, columns * right)
     lines: Array = np.add.reduce(blocks, axis=1, dtype=np.float32 if plane.dtype.kind == "f" else np.uint32)
     return np.asarray(lines.reshape(rows, columns, right).sum(axis=2) / (down * right), np.float32)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from ffmpeg_filter.command import loglevel, output_files, urls
 from ffmpeg_filter.command.argv import FARM_OPTIONS, Command, File, Option, parse, path_of
-from ffmpeg_filter.farm.batch_inputs import files_of, shortened_list
-from vsadcvsr.errors import UsageError, near_misses
+from ffmpeg_filter.farm.batch_inputs import MAX_NAMES, files_of
+from vsadcvsr.errors import UsageError, near_misses, shortened_list
 from vsadcvsr.farm.monitor.views import Style
 
 _log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ def _without_results(titles_by_path: dict[str, Title]) -> dict[str, Title]:
     results.pop(None, None)
     skipped = [path for path in titles_by_path if results.get(output_files.identity(Path(path)), path) != path]
     if skipped:
-        _log.warning("left out, as made by this batch before: %s", shortened_list(skipped))
+        _log.warning("left out, as made by this batch before: %s", shortened_list(skipped, MAX_NAMES))
     return {path: title for path, title in titles_by_path.items() if path not in skipped}
 
 

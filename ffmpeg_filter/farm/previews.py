@@ -189,8 +189,8 @@ def _steps(pixels: Pixels) -> float:
 
 
 def _center_crop(pixels: Pixels) -> Pixels:
-    tall, wide = pixels.shape[:2]
-    top, left = max(0, tall - _HEIGHT) // 2, max(0, wide - _WIDTH) // 2
+    height, width = pixels.shape[:2]
+    top, left = max(0, height - _HEIGHT) // 2, max(0, width - _WIDTH) // 2
     return np.ascontiguousarray(pixels[top : top + _HEIGHT, left : left + _WIDTH])
 
 

@@ -6,9 +6,7 @@ of the same command may share a job: one of them plans, one merges, all render.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,7 +25,6 @@ from vsadcvsr.farm.store.claims import Claims
 from vsadcvsr.farm.store.job import Job, make_folder
 from vsadcvsr.farm.worker import verified_entries
 
-_MAX_NAME = 255  # bytes
 _POLL_SECONDS = 0.5
 """Seconds between two looks at another run's progress."""
 
@@ -71,7 +68,7 @@ class TitleRun:
 
         Raises FormatError if a program fails, and else as `plan_job` does.
         """
-        prepared, folder, has_said_so = self.prepared(), self._folder(), False
+        prepared, folder, is_reported = self.prepared(), self._folder(), False
         while self._job is None:
             make_folder(folder)
             try:
@@ -84,9 +81,9 @@ class TitleRun:
                 if self._job is None:
                     _remove_if_empty(folder)
             if self._job is None:
-                if not has_said_so and self._options.min_level <= logging.INFO:
+                if not is_reported and self._options.min_level <= logging.INFO:
                     reporter.notify(f"{folder.name} is planned by another run; waiting for it")
-                has_said_so = True
+                is_reported = True
                 time.sleep(_POLL_SECONDS)
         return self._job
 
@@ -125,7 +122,8 @@ class TitleRun:
             message = f"{output} is done"
         if self._options.report:
             path = self.title.path
-            _write_report(self.job, path.with_name(_shortened(path.name, ".html")), reporter, self._options.min_level)
+            page = output_files.fitting_name(path.name, ".html", whole=path.name)
+            _write_report(self.job, path.with_name(page), reporter, self._options.min_level)
         before_removal()
         if not self._options.keep:
             folder = self.job.folder
@@ -137,17 +135,10 @@ class TitleRun:
         if self._options.folder is None and urls.path(self.title.output) is None:
             raise UsageError("the output is not a file; name a folder for the chunks with -farm_folder")
         path = self.title.path
-        name = _shortened(path.name, ".farm")
+        name = output_files.fitting_name(path.name, ".farm", whole=path.name)
         if self._options.folder is None:
             return path.with_name(name).resolve()
         return self._options.folder / name if self.title.is_in_batch else self._options.folder
-
-
-def _shortened(name: str, suffix: str) -> str:
-    """The name with a suffix; a hash of the name if that is too long for a file system."""
-    if len(os.fsencode(name + suffix)) <= _MAX_NAME:
-        return name + suffix
-    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16] + suffix
 
 
 def _write_report(job: Job, path: Path, reporter: Reporter, min_level: int) -> None:

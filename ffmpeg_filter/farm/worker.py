@@ -49,12 +49,12 @@ class ChunkWorker:
 
     def make(self, folder: str, number: int) -> WorkerReply:
         """Renders a chunk: no error if it is done, or the name of another worker that holds it."""
-        answer = self.open(folder, self._keys[folder]) if folder not in self._workers else WorkerReply()
-        if not answer.cause:
-            answer = self._render(self._workers[folder], number)
+        reply = self.open(folder, self._keys[folder]) if folder not in self._workers else WorkerReply()
+        if not reply.cause:
+            reply = self._render(self._workers[folder], number)
         messages = tuple(dict.fromkeys(self._messages))
         self._messages.clear()
-        return replace(answer, messages=messages[:_MAX_MESSAGES])
+        return replace(reply, messages=messages[:_MAX_MESSAGES])
 
     def _render(self, worker: Worker, number: int) -> WorkerReply:
         job = worker.job

@@ -113,7 +113,7 @@ class InputInfo:
 
     def best_video(self) -> InputStream | None:
         """The stream that FFmpeg selects by default: the largest, cover images last."""
-        return max(self.of_kind("video"), key=lambda one: (_video_rank(one), -one.index), default=None)
+        return max(self.of_kind("video"), key=lambda stream: (_video_rank(stream), -stream.index), default=None)
 
 
 def _video_rank(stream: InputStream) -> int:

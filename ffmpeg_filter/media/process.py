@@ -85,10 +85,10 @@ class ChildProcess:
         self._reader.join()
         return status
 
-    def poll(self, patience: float = 0.2) -> int | None:
-        """The exit status, or None if it still runs after `patience` seconds."""
+    def poll(self, seconds: float = 0.2) -> int | None:
+        """The exit status, or None if it still runs after `seconds` seconds."""
         with suppress(subprocess.TimeoutExpired):
-            return self._process.wait(patience)
+            return self._process.wait(seconds)
         return None
 
     def send_kill(self) -> None:

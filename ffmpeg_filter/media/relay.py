@@ -185,7 +185,7 @@ class InputRelays:
     def _replaced(self, number: int, file: File) -> File:
         if number not in self._relays:
             return file
-        file_options = file.without(lambda one: one.name in _PROTOCOL_OPTIONS or one.name == "fd")
+        file_options = file.without(lambda option: option.name in _PROTOCOL_OPTIONS or option.name == "fd")
         return replace(file_options, url=self._relays[number].path)
 
     def with_original_names(self, text: str) -> str:

@@ -104,13 +104,13 @@ class Spool:
         if not self._segments or self._end % _SEGMENT == 0:
             is_many = len(self._segments) >= _IN_MEMORY
             self._segments.append(tempfile.TemporaryFile() if is_many else io.BytesIO())  # noqa: SIM115
-        room = _SEGMENT - self._end % _SEGMENT
+        free = _SEGMENT - self._end % _SEGMENT
         last = self._segments[-1]
         last.seek(0, io.SEEK_END)
-        last.write(data[:room])
-        self._end += len(data[:room])
-        if data[room:]:
-            self._append(data[room:])
+        last.write(data[:free])
+        self._end += len(data[:free])
+        if data[free:]:
+            self._append(data[free:])
 
     def _bytes(self, at: int, size: int) -> bytes:
         segment = self._segments[at // _SEGMENT - self._begin // _SEGMENT] if at < self._end else io.BytesIO()

@@ -30,7 +30,8 @@ def select(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStre
     if not specifier:
         return streams
     if head in _KINDS:
-        return select(rest, [one for one in streams if one.kind == _KINDS[head] and not (head == "V" and one.is_cover)])
+        of_kind = [stream for stream in streams if stream.kind == _KINDS[head]]
+        return select(rest, [stream for stream in of_kind if not (head == "V" and stream.is_cover)])
     if head == "m":
         return _with_tag(rest, streams)
     if head in {"p", "disp"}:
@@ -40,7 +41,7 @@ def select(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStre
     number = _number(rest if head == "i" else head.removeprefix("#"))
     if number is None or (rest and head != "i"):
         return None
-    return [one for one in streams if one.id == number] if head[0] in "#i" else streams[number : number + 1]
+    return [stream for stream in streams if stream.id == number] if head[0] in "#i" else streams[number : number + 1]
 
 
 def _number(text: str) -> int | None:
@@ -51,12 +52,12 @@ def _number(text: str) -> int | None:
 def _with_tag(text: str, streams: Sequence[InputStream]) -> list[InputStream]:
     """The streams with a tag, written `key` or `key:value`; a colon in the key has a backslash before it."""
     key, colon, value = (_ESCAPED.sub(r"\1", part) for part in _TAG.findall(text)[0])
-    return [one for one in streams if key in one.tags and (not colon or one.tags[key] == value)]
+    return [stream for stream in streams if key in stream.tags and (not colon or stream.tags[key] == value)]
 
 
 def _in_program(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
     number = _number(text)
-    return None if number is None else [one for one in streams if number in one.programs]
+    return None if number is None else [stream for stream in streams if number in stream.programs]
 
 
 def _with_disposition(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
@@ -64,7 +65,7 @@ def _with_disposition(text: str, streams: Sequence[InputStream]) -> list[InputSt
     names = text.split("+")
     if not set(names) <= set(Disposition.__members__):
         return None
-    return [one for one in streams if all(one.disposition & Disposition[name].value for name in names)]
+    return [stream for stream in streams if all(stream.disposition & Disposition[name].value for name in names)]
 
 
 def excludes_video(specifier: str) -> bool:

@@ -55,8 +55,8 @@ class CompanionCodec:
     """Input options of the encode command."""
 
     def __str__(self) -> str:
-        *most, last = [*sorted(self.carries), *(["key frames"] if self.carries_keyframes else [])]
-        return f"{', '.join(most)} and {last}"
+        *leading, last = [*sorted(self.carries), *(["key frames"] if self.carries_keyframes else [])]
+        return f"{', '.join(leading)} and {last}"
 
 
 MPEG2 = CompanionCodec(
@@ -132,8 +132,8 @@ def from_simple_graph(codec: CompanionCodec, graph: Graph, specifier: str) -> Co
 def with_companion(codec: CompanionCodec, graph: Graph, label: str) -> tuple[Graph, CompanionTrack]:
     """A complex graph with a companion branch, and its track; the main output gets `label`."""
     graph = append(graph, "split", [label, _INPUT_LABEL])
-    *most, last = _shrinking_filters(codec)
-    shrinking = (Node.labelled(most[0], [_INPUT_LABEL]), *map(Node, most[1:]), Node.labelled(last, (), [_LABEL]))
+    *leading, last = _shrinking_filters(codec)
+    shrinking = (Node.labelled(leading[0], [_INPUT_LABEL]), *map(Node, leading[1:]), Node.labelled(last, (), [_LABEL]))
     output_args = ["-map", f"[{_LABEL}]", *codec.encoder_options, *_ENCODING]
     return replace(graph, chains=(*graph.chains, shrinking)), CompanionTrack(output_args, codec)
 

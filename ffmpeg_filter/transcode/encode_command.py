@@ -12,6 +12,8 @@ from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import GraphCut, Node
 from ffmpeg_filter.media.probe import InputInfo, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
+from ffmpeg_filter.transcode.null_output import null_output_args
+from ffmpeg_filter.transcode.parameter_lists import merge_options
 
 _SINGLE_USE_DEVICES = {"v4l2", "x11grab", "gdigrab", "avfoundation", "dshow", "kmsgrab"}
 _SAME_TIMES = {
@@ -20,13 +22,8 @@ _SAME_TIMES = {
     "setparams", "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
 }  # fmt: skip
 _RETIMED = {"r", "fpsmax", "fps_mode", "vsync", "enc_time_base", "force_fps"}
-_PARAMETER_LISTS = {"x265-params", "x264-params", "svtav1-params"}
-"""Options with colon-separated parameters, in which the last one wins."""
-
-
 _DEMUXERS = {"-1", "demux"}
 """Values of `-enc_time_base` that mean the source's time base, which the pipe lacks."""
-_LIMITS = {"ss", "t", "to", "frames"}
 _INPUT_NUMBER_OPTIONS = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with an input number."""
 
@@ -61,7 +58,8 @@ class EncodeCommand:
         reopenable = [_can_reopen(file) for file in command.inputs]
         count = iter(range(1, len(reopenable) + 1))
         self.input_map = stream_map.InputMap(tuple(next(count) if can_reopen else None for can_reopen in reopenable))
-        self.is_steady = {node.name for _, _, node in cut.after.nodes()} <= _SAME_TIMES
+        self.is_steady = _is_steady(cut.after)
+        self.is_steady_before = _is_steady(cut.before)
         retimed = any(option.name in _RETIMED for option in (*output.options, *command.globals()))
         self.keeps_times = self.is_steady and not retimed and not containers.has_fixed_rate(output, codec)
         self.args(StartInfo())  # so that what cannot be is refused at once
@@ -88,85 +86,22 @@ class EncodeCommand:
             args += ["-filter_complex", str(self._graph(start_info))]
         for file in self.command.outputs:
             args += self._file(file, start_info).args()
-        args += self.null_output_for_same_seek(for_decoder=False)
+        args += null_output_args(self, for_decoder=False)
         return args + [arg for option in self._without_own_options(self.command.trailing) for arg in option.args()]
+
+    def options_of(self, file: File) -> tuple[Option, ...]:
+        """The options of an output, as far as they are known before the first frame."""
+        return self._file(file, StartInfo()).options
+
+    def planned_graph(self) -> filtergraph.Graph:
+        """The filters after `adcvsr`, as far as they are known before the first frame."""
+        return self._graph(StartInfo())
 
     def _offset(self, start_info: StartInfo) -> list[str]:
         """An -itsoffset that removes the origin, so that both commands agree on timestamps."""
         is_from_zero = self.command.has("copyts") and self.command.has("start_at_zero")
         offset = start_info.start_time if is_from_zero and start_info.start_time else Fraction(-start_info.origin)
         return ["-itsoffset", time_syntax.format_seconds(offset)] if offset else []
-
-    def null_output_for_same_seek(self, *, for_decoder: bool) -> list[str]:
-        """A null output that reads the streams the other command reads, so that both seek to the same point, and agree
-        on the start time and on the length of a loop.
-
-        `for_decoder` is True for the decode command.
-        """
-        args: list[str] = []
-        decodes_audio = False
-        for number, (info, at) in enumerate(zip(self.inputs, self.input_map.indices, strict=True)):
-            file = self.command.inputs[number]
-            loops = _loops(file)
-            must_agree = bool(loops) or info.has_discontinuities or (file.has("ss") and not for_decoder)
-            if at is None or not must_agree or not self._ends(file, loops):
-                continue
-            encoder_maps = self._maps_of_encoder(at, 0 if self.main_stream else number)
-            decoder_maps = self._maps_of_decoder(number, at)
-            if encoder_maps and decoder_maps:
-                maps = encoder_maps if for_decoder else decoder_maps
-                if not for_decoder and loops < 0 and not _has_end(file, self.output):
-                    args += ["-shortest"]
-                    maps = [*self._maps_of_output(), *maps]
-                args += [arg for value in maps for arg in ("-map", value)]
-                decodes_audio |= bool(loops) and for_decoder and self._decodes_audio()
-        limits = [arg for option in self.output.options if option.name in _LIMITS for arg in option.args()]
-        codecs = ["-c:v", "copy", "-c:s", "copy"] if decodes_audio else ["-c", "copy"]
-        return [*args, *limits, *codecs, "-f", "null", "-"] if args else []
-
-    def _ends(self, file: File, loops: int) -> bool:
-        """Whether a null output that reads an input ends with what is needed of it."""
-        return not file.has("loop") and (loops >= 0 or _has_end(file, self.output) or self._ends_with_shortest())
-
-    def _ends_with_shortest(self) -> bool:
-        """Whether the output ends with the shortest of its streams, none of which a filter or limit makes shorter."""
-        filters = [option for option in self.output.options if option.name == "filter" and option is not self.option]
-        is_steady = self.is_steady and {node.name for _, _, node in self.cut.before.nodes()} <= _SAME_TIMES
-        is_alone = self.main_stream is not None and len(self.command.outputs) == 1
-        return is_alone and is_steady and not filters and self.output.has("shortest") and not self.output.has("fs")
-
-    def _maps_of_output(self) -> list[str]:
-        """The streams of the output in the encode command."""
-        options = self._file(self.output, StartInfo()).options
-        return [option.value or "" for option in options if option.name == "map"]
-
-    def _decodes_audio(self) -> bool:
-        """Whether the encode command may decode audio. FFmpeg then ignores how long the last frame of a video is where
-        it measures the length of a loop.
-        """
-        is_filtered = any(option.name == "filter_complex" for option in self.command.options())
-        codecs = [file.last("c:a") or file.last("c") for file in self.command.outputs]
-        return is_filtered or any(codec != "copy" for codec in codecs)
-
-    def _maps_of_encoder(self, at: int, number: int) -> list[str]:
-        """Streams that the encode command reads of its input `at`, for input `number` of the decode command."""
-        start_info = StartInfo()
-        options = [option for file in self.command.outputs for option in self._file(file, start_info).options]
-        graphs = [filtergraph.parse(option.value or "") for option in options if option.name == "filter_complex"]
-        values = [option.value or "" for option in options if option.name == "map"]
-        values += [
-            name for graph in (self._graph(start_info), *graphs) for _, _, node in graph.nodes() for name in node.inputs
-        ]
-        maps = dict.fromkeys(value for value in values if value.partition(":")[0] == str(at))
-        return [f"{number}{value.removeprefix(str(at))}" for value in maps]
-
-    def _maps_of_decoder(self, number: int, at: int) -> list[str]:
-        """Streams that the decode command reads of input `number`, for input `at` of the encode command."""
-        if self.main_stream:
-            which = self.main_stream.specifier.partition(":")[2]
-            return [f"{at}:{which}"] if number == self.main_stream.input_number else []
-        labels = {label for _, _, node in self.cut.before.nodes() for label in node.inputs}
-        return sorted(f"{at}{label.removeprefix(str(number))}" for label in labels if label.startswith(f"{number}:"))
 
     def _without_own_options(self, options: Iterable[Option]) -> tuple[Option, ...]:
         """Options without those that only ffadcvsr knows; inputs in other graphs are renumbered."""
@@ -260,7 +195,7 @@ class EncodeCommand:
     def _with_defaults(self, user_options: Sequence[Option], start_info: StartInfo) -> list[Option]:
         """The options plus those that a single command would imply; the user's come last and win."""
         if self.main_stream is None:
-            return _merge_options(start_info.options, user_options)
+            return merge_options(start_info.options, user_options)
         if start_info.companion:
             return self._with_companion_defaults(self.main_stream, user_options, start_info)
         filter_option = Option(f"-filter:v:{self.main_stream.position}", str(self._graph(start_info)))
@@ -269,13 +204,13 @@ class EncodeCommand:
         ):  # the last counts
             return [
                 *self._stream_metadata(self.main_stream, user_options),
-                *_merge_options(start_info.options, user_options),
+                *merge_options(start_info.options, user_options),
                 filter_option,
             ]
         return [
             filter_option,
             *self._stream_metadata(self.main_stream, user_options),
-            *_merge_options(start_info.options, user_options),
+            *merge_options(start_info.options, user_options),
         ]
 
     def _with_companion_defaults(
@@ -298,7 +233,7 @@ class EncodeCommand:
         return [
             *disposition_options,
             *self._stream_metadata(main_stream, user_options),
-            *_merge_options(start_info.options, result),
+            *merge_options(start_info.options, result),
         ]
 
     def _stream_metadata(self, main_stream: stream_map.MainStream, user_options: Sequence[Option]) -> list[Option]:
@@ -312,14 +247,9 @@ class EncodeCommand:
         return [Option(f"-metadata:s:v:{main_stream.position}", f"{name}={value}") for name, value in tags.items()]
 
 
-def _has_end(*files: File) -> bool:
-    return any(file.has(name) for file in files for name in ("t", "to"))
-
-
-def _loops(file: File) -> int:
-    """How often an input is repeated; negative without end."""
-    count = file.last("stream_loop") or ""
-    return int(count) if count.removeprefix("-").isdecimal() else 0
+def _is_steady(graph: filtergraph.Graph) -> bool:
+    """Whether no filter of a graph changes the number or the times of frames."""
+    return {node.name for _, _, node in graph.nodes()} <= _SAME_TIMES
 
 
 def _can_reopen(file: File) -> bool:
@@ -329,18 +259,3 @@ def _can_reopen(file: File) -> bool:
         and file.last("f") not in _SINGLE_USE_DEVICES
         and urls.protocol(file.url) not in urls.SESSIONS
     )
-
-
-def _merge_options(extra: Sequence[str], user_options: Sequence[Option]) -> list[Option]:
-    """The user's options after the extra ones; parameter lists are joined."""
-    merged = [*user_options]
-    for token, value in zip(reversed(extra[::2]), reversed(extra[1::2]), strict=True):
-        extra_option = Option(token, value)
-        if extra_option.name not in _PARAMETER_LISTS or not any(option.name == extra_option.name for option in merged):
-            merged = [extra_option, *merged]
-        else:
-            merged = [
-                replace(option, value=f"{value}:{option.value}") if option.name == extra_option.name else option
-                for option in merged
-            ]
-    return merged

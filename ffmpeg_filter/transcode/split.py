@@ -22,6 +22,7 @@ from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING, PROFILE, lost_s
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.encode_command import EncodeCommand, StartInfo
 from ffmpeg_filter.transcode.frame_writer import TIME_ORIGIN, StreamInfo
+from ffmpeg_filter.transcode.null_output import null_output_args
 from vsadcvsr.errors import UsageError
 
 _LABEL = "adcvsr"
@@ -123,7 +124,7 @@ def split_command(
         command, files, output, cut, main_stream, [*trim, format_filter], companion_codec
     )
     return SplitCommand(
-        decoder_args=[*decoder_args, *encode.null_output_for_same_seek(for_decoder=True)],
+        decoder_args=[*decoder_args, *null_output_args(encode, for_decoder=True)],
         encoder_args=encode.args,
         filter_options=parsed_options,
         output=output,

@@ -221,7 +221,7 @@ def _default_map(kind: str, inputs: Sequence[InputInfo], input_map: InputMap) ->
 
 def _best_stream(inputs: Sequence[InputInfo], kind: str) -> tuple[int, InputStream] | None:
     streams = [(number, stream) for number, info in enumerate(inputs) for stream in info.of_kind(kind)]
-    return max(streams, key=lambda one: (STREAM_RANKS[kind](one[1]), -one[0], -one[1].index), default=None)
+    return max(streams, key=lambda item: (STREAM_RANKS[kind](item[1]), -item[0], -item[1].index), default=None)
 
 
 def _subtitle(output: File, inputs: Sequence[InputInfo]) -> tuple[int, InputStream] | None:

@@ -16,9 +16,9 @@ _DRAIN_SECONDS = 0.05
 """Seconds between two checks whether a thread has ended."""
 _POLL_SECONDS = 0.5
 """Seconds between two checks for shutdown while the queue is empty."""
-_NATIVE_PATIENCE = 60.0
+_NATIVE_TIMEOUT = 60.0
 """Seconds to wait at interpreter shutdown for a step in native code."""
-_SOURCE_PATIENCE = 1.0
+_SOURCE_TIMEOUT = 1.0
 """Seconds to wait at shutdown for a source that may block forever."""
 
 
@@ -34,8 +34,8 @@ class _Stopped(Exception):  # noqa: N818 - no error: the interpreter shuts down
 class _Prefetcher[T]:
     """The producing thread and its queue."""
 
-    def __init__(self, items: Iterator[T], depth: int, patience: float) -> None:
-        self.patience = patience
+    def __init__(self, items: Iterator[T], depth: int, timeout: float) -> None:
+        self.timeout = timeout
         self.closed = threading.Event()
         self.abandoned = threading.Event()
         self._queue: Queue[T | _End] = Queue(depth)
@@ -94,7 +94,7 @@ def prefetch[T](items: Iterator[T], depth: int, *, may_block: bool = False) -> G
     thread is stopped as well, since threads in native code would abort the process; `may_block` means that the items
     may never come, and are waited for only briefly.
     """
-    stage = _Prefetcher(items, depth, _SOURCE_PATIENCE if may_block else _NATIVE_PATIENCE)
+    stage = _Prefetcher(items, depth, _SOURCE_TIMEOUT if may_block else _NATIVE_TIMEOUT)
     stage.start()
     end: Callable[[], object] = stage.end
     try:
@@ -122,5 +122,5 @@ def _stop_all() -> None:
     while running := [stage for stage in stages if stage.is_alive and not stage.abandoned.is_set()]:
         for stage in running:
             stage.drain()
-            if time.monotonic() - started >= stage.patience:
+            if time.monotonic() - started >= stage.timeout:
                 stage.abandoned.set()  # another thread may wait for its end

@@ -17,7 +17,7 @@ from vsadcvsr.nets.export import export, load_weights, save_weights
 from vsadcvsr.spec import Array
 from vsadcvsr.train.calibrate import ranges_of
 
-DIMS = CompactDims(name="tiny", width=16, quarter_width=32, blocks=3, refine=1, sites=(0,), settle=True)
+DIMS = CompactDims(name="tiny", width=16, quarter_width=32, blocks=3, refine=1, sites=(0,), late_temporal=True)
 FRAMES = clip_of(4, set(), (16, 24))
 
 

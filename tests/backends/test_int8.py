@@ -97,7 +97,7 @@ def test_ranges_are_good_up_to_the_denoise_that_they_were_made_with(pair: Path) 
         Engine.open(pair, precision="int8", denoise=0.6)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"enter": 3}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1, "model": "", "ranges": {"stem": 3}}'])
 def test_damaged_ranges_are_refused(pair: Path, content: str) -> None:
     calibration.ranges_path(pair).write_text(content)
     with pytest.raises(WeightsError, match=r"own-int8\.json holds no ranges"):
@@ -180,7 +180,7 @@ def test_bf16_that_is_asked_for_runs_where_it_would_not_by_itself(pair: Path, mo
     monkeypatch.setattr(openvino, "is_fastest_in_int8", lambda: False)
     monkeypatch.setattr(openvino, "supports_bf16", lambda: True)
     assert backends.automatic_backend(pair) == "ort"
-    assert openvino.suits(pair, backends.BackendOptions(device="cpu", precision="bf16"))
+    assert openvino.is_preferred(pair, backends.BackendOptions(device="cpu", precision="bf16"))
 
 
 def test_the_ranges_that_ship_are_of_every_convolution() -> None:

@@ -1,4 +1,4 @@
-"""The yardstick is a model like any other, and the command prints its ratio."""
+"""The baseline is a model like any other, and the command prints its ratio."""
 
 from __future__ import annotations
 

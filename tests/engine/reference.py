@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from tests.cuts import is_cut
 from vsadcvsr import scenes
 from vsadcvsr.backends.nearest import TAPS
 from vsadcvsr.engine import EndOfClip, InputFrame
@@ -27,7 +28,7 @@ def clip_of(count: int, cuts: Iterable[int] = (), size: tuple[int, int] = (5, 6)
 
 def detected(frames: Array, threshold: float = scenes.DEFAULT_THRESHOLD) -> set[int]:
     """Where the detector sees cuts."""
-    return {n for n in range(1, len(frames)) if scenes.is_cut(frames[n - 1], frames[n], threshold)}
+    return {n for n in range(1, len(frames)) if is_cut(frames[n - 1], frames[n], threshold)}
 
 
 def scene_of(n: int, count: int, cuts: Collection[int]) -> range:

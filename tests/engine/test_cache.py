@@ -31,16 +31,16 @@ def test_the_usual_capacity_is_what_fits_but_never_too_few() -> None:
 
 @given(st.integers(0, 5), st.integers(0, 9), st.integers(1, 20))
 def test_a_course_gives_one_picture_for_each_frame_after_warming_up(lookahead: int, begin: int, feeds: int) -> None:
-    course = StreamPosition(lookahead, begin, begin)
-    came = [course.advance() for _ in range(feeds)]
+    position = StreamPosition(lookahead, begin, begin)
+    came = [position.advance() for _ in range(feeds)]
     warm = min(lookahead, feeds)
     assert came == [None] * warm + list(range(begin, begin + feeds - warm))
-    assert course.next_output == begin + feeds - warm
+    assert position.next_output == begin + feeds - warm
 
 
 def test_a_course_that_begins_inside_a_scene_leads_to_no_picture_before_the_one_it_was_begun_for() -> None:
-    course = StreamPosition(2, 8, 10)
-    assert not course.is_ahead(9, slack=4)
-    assert course.is_ahead(10, slack=0)
-    course.end = 12
-    assert not course.is_ahead(12, slack=9)
+    position = StreamPosition(2, 8, 10)
+    assert not position.is_ahead(9, slack=4)
+    assert position.is_ahead(10, slack=0)
+    position.end = 12
+    assert not position.is_ahead(12, slack=9)

@@ -145,7 +145,7 @@ def test_inputs_that_do_not_fit_are_one_line_errors(tmp_path: Path, monkeypatch:
             compare(inputs, tmp_path / "page.html")
     with pytest.raises(MediaError, match="no frame 7"):
         compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html", look=View(start=7))
-    monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
     with pytest.raises(FormatError, match="fewer --frames"):
         compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()

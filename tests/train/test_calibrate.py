@@ -55,7 +55,7 @@ def test_the_farthest_inputs_of_a_layer_are_left_out_but_for_those_of_the_frame(
     clip = torch.rand(3, 3, 64, 64) * 0.5
     ranges = ranges_of(student, [clip])
     assert set(ranges) == set(farthest)
-    assert ranges.pop("enter") == ranges.pop("meet") == (0, 1)
+    assert ranges.pop("stem") == ranges.pop("skip") == (0, 1)
     assert all(least <= 0 < most < farthest[name] for name, (least, most) in ranges.items())
     widest = ranges_of(student, [clip], clipped=0)
     assert {name: widest[name][1] for name in ranges} == {name: farthest[name] for name in ranges}

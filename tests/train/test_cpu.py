@@ -82,7 +82,7 @@ def test_numbers_that_slow_a_processor_down_are_zero_while_it_trains() -> None:
 def test_the_faster_precision_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = torch.device("cpu")
     for matrices, precision in ((True, "bf16"), (False, "fp32")):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda held=matrices: held)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda supported=matrices: supported)
         assert cpu.precision_of("auto", processor) == precision
     assert cpu.precision_of("auto", torch.device("cuda")) == "bf16"
     assert cpu.precision_of("bf16", processor) == "bf16"

@@ -58,7 +58,7 @@ def test_every_new_weight_can_learn() -> None:
         replace(LARGE, blocks=TINY.blocks - 1, sites=()),
         replace(LARGE, inner=(LARGE.quarter_width, TINY.quarter_width - 1, 1, 1)),
         replace(LARGE, sites=(0,)),
-        replace(LARGE, settle=False),
+        replace(LARGE, late_temporal=False),
     ],
 )
 def test_what_would_shrink_is_refused(dims: CompactDims) -> None:

@@ -74,8 +74,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert (again.stage_number, again.steps_done) == (1, 5)
     assert equal(whole.ema, again.ema)
     assert equal(whole.student.state_dict(), again.student.state_dict())
-    judges = [run.stage.state()["judges"]["feature"] for run in (whole, again)]
-    assert equal(*judges)
+    discriminators = [run.stage.state()["discriminators"]["feature"] for run in (whole, again)]
+    assert equal(*discriminators)
 
 
 def test_both_stages_change_the_student(settings: TrainSettings) -> None:
@@ -199,7 +199,7 @@ def test_both_stages_train_students_of_any_scale(settings: TrainSettings, scale:
     save_weights(random_student(dims=TINY), begin)
     scaled = replace(settings, scale=scale, begin=begin, pool=fill_pool(tmp_path / f"x{scale}", scale=scale))
     run = TrainingRun(scaled)
-    assert equal({"rise.bias": run.ema["rise.bias"]}, load_weights(begin).state_dict())
+    assert equal({"upsample.bias": run.ema["upsample.bias"]}, load_weights(begin).state_dict())
     run.run()
     assert all(torch.isfinite(value).all() for value in run.ema.values())
     weights, graph, card = publish(run, tmp_path / "out")
@@ -258,7 +258,7 @@ def test_temporal_blocks_can_learn_alone(settings: TrainSettings) -> None:
     run = TrainingRun(replace(settings, temporal_only=True, adversarial=None))
     run.run()
     learning = {name.split(".")[0] for name, value in run.student.named_parameters() if value.requires_grad}
-    assert learning == {"temporal", "settle"}
+    assert learning == {"temporal", "late_temporal"}
     assert len(run.stage.optimiser.param_groups[0]["params"]) == 8
 
 
@@ -315,7 +315,9 @@ def test_what_discriminators_do_not_see_changes_what_is_learned(settings: TrainS
     assert not equal(*weights)
 
 
-def test_a_pretrained_trunk_judges_and_stays_as_it_is(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pretrained_trunk_discriminates_and_stays_as_it_is(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     network = Trunk()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -364,5 +366,6 @@ def test_curves_and_sample_frames_are_written(settings: TrainSettings) -> None:
     TrainingRun(settings).run()
     (events,) = (settings.out / "tensorboard").iterdir()
     content = events.read_bytes()
-    for name in (b"regression/regression", b"adversarial/judge pixel detail unrelated", b"plain, student, target"):
+    tags = (b"regression/regression", b"adversarial/discriminator pixel detail unrelated", b"plain, student, target")
+    for name in tags:
         assert name in content

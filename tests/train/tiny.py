@@ -9,7 +9,7 @@ import numpy as np
 from vsadcvsr.nets.compact import CompactDims
 from vsadcvsr.train.data.shards import write_shard
 
-TINY = CompactDims(name="tiny", width=4, quarter_width=4, blocks=1, refine=1, sites=(0,), settle=True)
+TINY = CompactDims(name="tiny", width=4, quarter_width=4, blocks=1, refine=1, sites=(0,), late_temporal=True)
 
 
 def fill_pool(folder: Path, *, clips: int = 4, frames: int = 4, side: int = 16, scale: int = 4) -> Path:

@@ -66,7 +66,7 @@ def test_the_two_official_files_become_one_that_runs(tmp_path: Path) -> None:
     [
         ("conv_in.weight", "unet.stem.weight"),
         ("down_blocks.1.resnets.0.conv_shortcut.bias", "unet.down.1.layers.0.resnet.shortcut.bias"),
-        ("down_blocks.0.attentions.1.proj_in.weight", "unet.down.0.layers.1.transformer.enter.weight"),
+        ("down_blocks.0.attentions.1.proj_in.weight", "unet.down.0.layers.1.transformer.proj_in.weight"),
         ("up_blocks.1.attentions.2.transformer_blocks.0.attn1.to_q.weight",
          "unet.up.1.layers.2.transformer.attention.query.weight"),
         ("up_blocks.1.attentions.2.transformer_blocks.0.attn1.to_out.0.bias",
@@ -150,7 +150,7 @@ def test_a_missing_tensor_of_the_decoder_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("wrap", [lambda held: held, lambda held: {"done": 3, "mean": held, "student": {}}])
+@pytest.mark.parametrize("wrap", [lambda tensors: tensors, lambda tensors: {"done": 3, "mean": tensors, "student": {}}])
 def test_a_checkpoint_of_our_own_becomes_a_file(
     wrap: Callable[[dict[str, torch.Tensor]], object], prefix: str, tmp_path: Path
 ) -> None:

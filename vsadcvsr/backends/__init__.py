@@ -220,15 +220,15 @@ def _backend_for(path: Path, backend: str, options: BackendOptions) -> str:
     if backend != "auto":
         return backend
     first, *others = BACKENDS_BY_SUFFIX[path.suffix]
-    return "openvino" if "openvino" in others and _suits_openvino(path, options) else first
+    return "openvino" if "openvino" in others and _prefers_openvino(path, options) else first
 
 
-def _suits_openvino(path: Path, options: BackendOptions) -> bool:
+def _prefers_openvino(path: Path, options: BackendOptions) -> bool:
     if options.device not in {"auto", "cpu"} or options.precision not in {"auto", "bf16", "int8"}:
         return False
     try:
         openvino, ort = (import_module(f"vsadcvsr.backends.{name}") for name in ("openvino", "ort_session"))
-        return bool(openvino.suits(path, options)) and (options.device == "cpu" or not ort.has_gpu())
+        return bool(openvino.is_preferred(path, options)) and (options.device == "cpu" or not ort.has_gpu())
     except BackendError as error:
         if find_spec("openvino"):  # installed, and yet unusable
             _warn_openvino_unusable(error)

@@ -25,7 +25,7 @@ from vsadcvsr.tiling import TileOptions
 
 _SIDES = (64, 128)
 """Sides of the images that are run to measure."""
-_MOST_A_PIXEL = 20 << 10
+_MAX_BYTES_A_PIXEL = 20 << 10
 """Bytes a source pixel that no known network exceeds (x4plus takes 17,000): frames that fit with them stay whole."""
 _MARGIN = 1.25
 _FRAMES = 3
@@ -59,7 +59,7 @@ class TilePlanner:
         pixels = spec.padded(height, width)[0] * spec.padded(height, width)[1]
         frames = (_FRAMES + self._streams) * 12 * spec.scale**2 * pixels
         limit = 0 if total is None else usable_memory(total) - frames
-        if total is None or _MOST_A_PIXEL * pixels * self._streams <= limit:
+        if total is None or _MAX_BYTES_A_PIXEL * pixels * self._streams <= limit:
             return None
         spec = receptive_field.measure(backend)
         try:
@@ -93,20 +93,20 @@ def _bytes_a_pixel(backend: Backend) -> float:
     sizes = [backend.spec.padded(side, side) for side in _SIDES]
     if sizes[0] == sizes[1]:
         sizes[1] = backend.spec.padded(2 * sizes[0][0], 2 * sizes[0][1])
-    taken = [_resident_after(backend, *size) for size in sizes]
+    resident = [_resident_after(backend, *size) for size in sizes]
     pixels = [height * width for height, width in sizes]
-    least = 4 * (3 + 3 * backend.spec.scale**2)  # an image and its output
-    return max(least, (taken[1] - taken[0]) / (pixels[1] - pixels[0]))
+    minimum = 4 * (3 + 3 * backend.spec.scale**2)  # an image and its output
+    return max(minimum, (resident[1] - resident[0]) / (pixels[1] - pixels[0]))
 
 
 def _resident_after(backend: Backend, height: int, width: int) -> int:
     """Bytes that this process holds after an image, with what the library keeps of it."""
     frame = np.full((1, 3, height, width), 0.5, np.float32)
     state = backend.start(height, width)
-    kept = backend.step(frame, np.zeros(1, np.float32), state)
-    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    del kept
-    return taken
+    output = backend.step(frame, np.zeros(1, np.float32), state)
+    resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    del output
+    return resident
 
 
 def memory_size() -> int | None:

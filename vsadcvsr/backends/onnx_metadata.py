@@ -21,6 +21,9 @@ _DEFAULT_SCALE = 4
 WEIGHTS_ELSEWHERE = "its weights are in another file, which must lie beside it, whole"
 """What to do about an ONNX file with external data that cannot be read."""
 
+SPARE_FRAMES = 7
+"""Steps whose new state fits behind the old one in a state's buffer, until what is held moves to the front."""
+
 _IMAGE_OUTPUTS = (("upscaled",), ("base", "detail"))
 """Allowed outputs of an image: RGB, or base and detail."""
 

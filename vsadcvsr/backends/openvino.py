@@ -16,7 +16,7 @@ import numpy as np
 from vsadcvsr import calibration
 from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
 from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
-from vsadcvsr.backends.onnx_metadata import KEY, WEIGHTS_ELSEWHERE, network_output, read_metadata
+from vsadcvsr.backends.onnx_metadata import KEY, SPARE_FRAMES, WEIGHTS_ELSEWHERE, network_output, read_metadata
 from vsadcvsr.backends.openvino_runtime import (
     PrePostProcessor,
     core,
@@ -41,7 +41,6 @@ _HINTS = {
     "externally stored": WEIGHTS_ELSEWHERE,
 }
 """What to do about an error of a file, by words in it."""
-_SPARE_FRAMES = 7  # steps until what is held moves to the front
 
 
 class _StateBuffer:
@@ -52,14 +51,14 @@ class _StateBuffer:
     def __init__(self, frames: int, port: Any) -> None:  # noqa: ANN401 - no types
         frame_shape = [*port.shape][1:]
         self._frames = frames
-        self._memory = openvino.Tensor(port.element_type, openvino.Shape([frames + _SPARE_FRAMES, *frame_shape]))
+        self._memory = openvino.Tensor(port.element_type, openvino.Shape([frames + SPARE_FRAMES, *frame_shape]))
         self._memory.data[:] = 0
         self._frame_shape = frame_shape
         self._offset = 0
 
     def next_views(self) -> tuple[Any, Any]:
         """The tensors to read and to write in the next step, which must follow."""
-        if self._offset == _SPARE_FRAMES:
+        if self._offset == SPARE_FRAMES:
             self._view(self._offset, self._frames).copy_to(self._view(0, self._frames))
             self._offset = 0
         read, write = self._view(self._offset, self._frames), self._view(self._offset + self._frames, 1)
@@ -194,7 +193,7 @@ def read_graph(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no typ
         raise WeightsError(f"{path} cannot be read as ONNX ({message[:200]}); {hint}") from error
 
 
-def suits(path: Path, options: BackendOptions) -> bool:
+def is_preferred(path: Path, options: BackendOptions) -> bool:
     """Whether OpenVINO is faster than ONNX Runtime with a file on this CPU, or alone has the precision that was asked
     for. Raises BackendError.
     """
@@ -217,8 +216,8 @@ def is_fastest_in_int8() -> bool:
     return CpuFeatures.AVX2 in features and CpuFeatures.AMX_INT8 not in features
 
 
-def _floating(supported: tuple[str, ...], is_bf16_wanted: bool) -> list[str]:
-    return [name for name in _CPU_TYPES if name in supported and (name == "fp32" or is_bf16_wanted)]
+def _floating(supported: tuple[str, ...], allows_bf16: bool) -> list[str]:
+    return [name for name in _CPU_TYPES if name in supported and (name == "fp32" or allows_bf16)]
 
 
 def _precision(path: Path, requested: str, supported: tuple[str, ...], has_ranges: bool) -> str:

@@ -20,8 +20,8 @@ def quantise(model: Any, ranges: Mapping[str, Range]) -> None:  # noqa: ANN401 -
         if node.get_type_name() == "Convolution" and (layer := _layer(node)) in ranges:
             low, high = input_bounds(*ranges[layer])
             _before(node, 0, np.array(low, np.float32), np.array(high, np.float32), INPUT_LEVELS)
-            most = weight_bounds(_weights(node).data.astype(np.float32))
-            _before(node, 1, -most, most, WEIGHT_LEVELS)
+            bounds = weight_bounds(_weights(node).data.astype(np.float32))
+            _before(node, 1, -bounds, bounds, WEIGHT_LEVELS)
 
 
 def _layer(node: Any) -> str:  # noqa: ANN401 - no types

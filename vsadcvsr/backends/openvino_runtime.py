@@ -55,7 +55,7 @@ except ImportError as error:
 _GPU_TYPES = ("fp16", "fp32")
 _NO_MEMORY = ("alloc", "out of memory")
 
-_OWN_PROPERTIES = {
+_SET_BY_OPTIONS = {
     "INFERENCE_PRECISION_HINT": "precision",
     "INFERENCE_NUM_THREADS": "threads",
     "NUM_STREAMS": "num_streams",
@@ -117,19 +117,19 @@ def check_properties(options: BackendOptions, device: str) -> None:
     if not options.settings:
         return
     listed = core().get_property(device, "SUPPORTED_PROPERTIES").items()
-    known = {str(name) for name, access in listed if str(access) != "RO"} - _OWN_PROPERTIES.keys()
+    known = {str(name) for name, access in listed if str(access) != "RO"} - _SET_BY_OPTIONS.keys()
     known |= {*_CACHE_PROPERTIES}
-    asked = openvino.Core()  # settings of a core stay
+    trial = openvino.Core()  # settings of a core stay
     for name, value in options.settings:
-        if own := _OWN_PROPERTIES.get(name):
-            raise UsageError(f"backend_options: {name} is set by the option {own}; use that")
+        if option := _SET_BY_OPTIONS.get(name):
+            raise UsageError(f"backend_options: {name} is set by the option {option}; use that")
         if name not in known:
             words = f"backend_options: {name!r} is no property of OpenVINO's {device} that can be set"
             parts = (words, near_misses(name, known), f"those are {', '.join(sorted(known))}")
             raise UsageError("; ".join(filter(None, parts)))
         try:
-            asked.set_property(device, {name: value})
-            asked.get_property(device, "FULL_DEVICE_NAME")  # starts the device, with its properties
+            trial.set_property(device, {name: value})
+            trial.get_property(device, "FULL_DEVICE_NAME")  # starts the device, with its properties
         except RuntimeError as error:
             words = f"backend_options: {name} is {value!r}, which OpenVINO refuses ({_reason(error)})"
             raise UsageError(words) from error
@@ -142,10 +142,10 @@ def _reason(error: RuntimeError) -> str:
 
 def settings(element_type: str, options: BackendOptions, *, streams: int = 1) -> dict[str, str]:
     """Properties of a compiled graph whose convolutions run in `element_type`."""
-    own = {"PERFORMANCE_HINT": "LATENCY", "EXECUTION_MODE_HINT": "PERFORMANCE"}
+    defaults = {"PERFORMANCE_HINT": "LATENCY", "EXECUTION_MODE_HINT": "PERFORMANCE"}
     threads = {"INFERENCE_NUM_THREADS": str(options.threads)} if options.threads else {}
     several = {"NUM_STREAMS": str(streams)} if streams > 1 else {}
-    return {**own, **dict(options.settings), "INFERENCE_PRECISION_HINT": element_type, **threads, **several}
+    return {**defaults, **dict(options.settings), "INFERENCE_PRECISION_HINT": element_type, **threads, **several}
 
 
 def zero_copy(array: Array) -> Any:  # noqa: ANN401 - no types

@@ -22,27 +22,32 @@ from vsadcvsr.backends import ort_tensorrt as engines
 from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_backend import ImageBackend, Run, shapes_of
 from vsadcvsr.backends.image_facts import PRECISIONS, Port, inspect
-from vsadcvsr.backends.onnx_metadata import KEY, ModelMetadata, StateSpec, network_output, read_metadata
+from vsadcvsr.backends.onnx_metadata import (
+    KEY,
+    SPARE_FRAMES,
+    ModelMetadata,
+    StateSpec,
+    network_output,
+    read_metadata,
+)
 from vsadcvsr.backends.ort_session import (
     RUN_ERRORS,
     VERSION,
     Session,
     Value,
-    cores,
     mapped_error,
     new_session,
     open_session,
     precision_for,
     value_of,
 )
+from vsadcvsr.environment import usable_cores
 from vsadcvsr.errors import BackendError
 from vsadcvsr.output import NetworkOutput
 from vsadcvsr.paths import cache
 from vsadcvsr.spec import Array
 
 _ELEMENT_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
-
-_SPARE_FRAMES = 7  # steps until what is held moves to the front
 
 
 class _StateBuffer:
@@ -71,7 +76,7 @@ class _StateBuffer:
 
     def _reallocate(self, frames: Array, count: int) -> None:
         """Moves to new memory, with room for some steps of `count` frames."""
-        self._memory = np.zeros((len(frames) + _SPARE_FRAMES * count, *frames.shape[1:]), np.float32)
+        self._memory = np.zeros((len(frames) + SPARE_FRAMES * count, *frames.shape[1:]), np.float32)
         self._memory[: len(frames)] = frames
         self._value = value_of(self._memory, self.device)
         self._frame_bytes = self._memory[0].nbytes
@@ -172,7 +177,7 @@ def _image_backend(path: Path, options: BackendOptions, device: str, session: Se
         raise BackendError(f"precision {options.precision!r} is not that of {path.name}, available: {precision}")
     streams = options.num_streams if device == "cpu" else 1
     if streams > 1:
-        run = _one_at_a_time_each([_runner(each) for each in _stream_sessions(path, options)])
+        run = _first_idle([_runner(each) for each in _stream_sessions(path, options)])
     return ImageBackend(
         facts, facts.spec(path.stem, (precision,)), f"ort/{device}/{precision}", prepare=lambda *_: run,
         type=facts.type, streams=streams, planner=TilePlanner(streams) if device == "cpu" else None,
@@ -195,12 +200,12 @@ def _runner(session: Session) -> Run:
 
 def _stream_sessions(path: Path, options: BackendOptions) -> list[Session]:
     """A session for each stream, with its share of the threads."""
-    threads = max(1, (options.threads or cores()) // options.num_streams)
+    threads = max(1, (options.threads or usable_cores()) // options.num_streams)
     share = replace(options, device="cpu", threads=threads)
     return [open_session(path, share)[1] for _ in range(options.num_streams)]
 
 
-def _one_at_a_time_each(runs: Sequence[Run]) -> Run:
+def _first_idle(runs: Sequence[Run]) -> Run:
     """A function that passes each image to one of `runs` that is idle, and waits for one."""
     idle: SimpleQueue[Run] = SimpleQueue()
     for run in runs:

@@ -96,7 +96,7 @@ PROVIDERS: Mapping[str, Mapping[str, Values]] = {
 }
 """Options of execution providers."""
 
-_OWN = {
+_SET_BY_OPTIONS = {
     "intra_op_num_threads": "threads",
     "device_id": "device_index",
     "use_tf32": "precision",
@@ -113,8 +113,8 @@ def check(settings: Settings, device: str, providers: tuple[str, ...]) -> None:
     for provider in providers:
         known |= PROVIDERS[provider]
     for name, value in settings:
-        if own := _OWN.get(name):
-            raise UsageError(f"backend_options: {name} is set by the option {own}; use that")
+        if option := _SET_BY_OPTIONS.get(name):
+            raise UsageError(f"backend_options: {name} is set by the option {option}; use that")
         if name not in known:
             hint = near_misses(name, known)
             words = f"backend_options: {name!r} is no option of ONNX Runtime on {device} that AdcVSR passes on"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -14,7 +13,7 @@ from typing import Any
 
 from vsadcvsr.backends import BackendOptions, ort_options
 from vsadcvsr.backends.onnx_metadata import WEIGHTS_ELSEWHERE
-from vsadcvsr.environment import NO_TELEMETRY, variables
+from vsadcvsr.environment import NO_TELEMETRY, usable_cores, variables
 from vsadcvsr.errors import BackendError, MissingError, WeightsError, one_line
 from vsadcvsr.spec import Array
 
@@ -192,7 +191,7 @@ def _file_error(path: Path, error: Exception) -> WeightsError:
 
 def _session_options(device: str, options: BackendOptions) -> Any:  # noqa: ANN401 - onnxruntime has no types
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options.threads or cores()
+    settings.intra_op_num_threads = options.threads or usable_cores()
     settings.inter_op_num_threads = 1
     settings.enable_mem_pattern = device != "directml"  # which does not support it
     settings.log_severity_level = 4  # what fails is raised as well
@@ -216,11 +215,6 @@ def _provider_options(
     if provider == "TensorrtExecutionProvider":
         return {**device, "trt_fp16_enable": str(int(precision == "fp16")), **tensorrt, **chosen}
     return {**device, **chosen} if provider == "DmlExecutionProvider" else chosen
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def mapped_error(error: Exception) -> Exception:

@@ -31,9 +31,9 @@ class ShapeRange:
     """Shapes of one input: minimum, optimum, maximum."""
 
     name: str
-    least: tuple[int, ...]
-    usual: tuple[int, ...]
-    most: tuple[int, ...]
+    minimum: tuple[int, ...]
+    optimum: tuple[int, ...]
+    maximum: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def shape_ranges(metadata: ModelMetadata, height: int, width: int) -> tuple[Shap
 
 def engine_options(key: EngineKey, root: Path) -> dict[str, str]:
     """Options of the provider for such an engine: its cache folder, and the shapes that it is built for."""
-    profiles = {"min": "least", "opt": "usual", "max": "most"}
+    profiles = {"min": "minimum", "opt": "optimum", "max": "maximum"}
     return {
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(engine_folder(key, root)),

@@ -45,13 +45,13 @@ def engine_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
     """The step, the engine around it, and the cut detector. Raises UsageError, WeightsError or BackendError."""
     backend, engine = open_engine(choice)
     frames = noise(choice, count)
-    around, step, ratio = compare(
+    in_engine, step, ratio = compare(
         stream_action(engine, frames), step_action(backend, frames), rounds=rounds, frames=count
     )
     small = [luma_thumbnail(frame) for frame in frames[:2]]
     detector = measure(lambda: (luma_thumbnail(frames[0]), scene_distance(small[0], small[-1])), rounds=rounds * count)
     engine.close()
-    parts = {"model step": step, "engine around it": around, "cut detector": detector}
+    parts = {"model step": step, "engine around it": in_engine, "cut detector": detector}
     return Report(backend.label, parts, {"engine / step": ratio}, {})
 
 
@@ -63,10 +63,10 @@ def baseline_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
             write_baseline(path)
         except AdcvsrError as error:
             return Report("", {}, {}, {"reference network": str(error)})
-        yardstick = backends.load(path, backend="ort", device="cpu", threads=choice.threads)
+        baseline = backends.load(path, backend="ort", device="cpu", threads=choice.threads)
         frames = noise(choice, count)
         _, reference, ratio = compare(
-            step_action(open_engine(choice)[0], frames), step_action(yardstick, frames), rounds=rounds, frames=count
+            step_action(open_engine(choice)[0], frames), step_action(baseline, frames), rounds=rounds, frames=count
         )
     return Report("", {"reference step": reference}, {"step / reference step": ratio}, {})
 
@@ -79,8 +79,8 @@ def realesrgan_report(choice: BenchOptions, *, rounds: int) -> Report:
             other = run_action(Path(folder), frames[0], choice.threads)
     except AdcvsrError as error:
         return Report("", {}, {}, {"Real-ESRGAN": str(error)})
-    rival, _, ratio = compare(other, step_action(backend, frames), rounds=rounds)
-    return Report("", {"Real-ESRGAN general v3": rival}, {"Real-ESRGAN / step": ratio}, {})
+    realesrgan, _, ratio = compare(other, step_action(backend, frames), rounds=rounds)
+    return Report("", {"Real-ESRGAN general v3": realesrgan}, {"Real-ESRGAN / step": ratio}, {})
 
 
 def mlrt_report(choice: BenchOptions, python: str, *, frames: int) -> Report:
@@ -110,11 +110,11 @@ def file_report(choice: BenchOptions, python: str, *, frames: int, rounds: int) 
     parts = {name: Timing.of(times) for name, times in comparison.times.items()}
     ratios: dict[str, float] = {}
     for plugin in mlrt.PLUGINS:
-        rival, own = mlrt.rival_name(plugin), mlrt.own_name(plugin)
-        if {rival, own} <= parts.keys():
-            ratios[f"{rival} / {own}"] = parts[rival].median / parts[own].median
-            most, share = comparison.difference(rival, own)
-            ratios[f"{own}: largest difference from {rival} in 255"] = most
+        other, own = mlrt.plugin_label(plugin), mlrt.backend_label(plugin)
+        if {other, own} <= parts.keys():
+            ratios[f"{other} / {own}"] = parts[other].median / parts[own].median
+            largest, share = comparison.difference(other, own)
+            ratios[f"{own}: largest difference from {other} in 255"] = largest
             ratios[f"{own}: share of samples that differ"] = share
     return Report("the CPU", parts, ratios, comparison.left_out)
 

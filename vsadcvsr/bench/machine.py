@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from vsadcvsr.environment import usable_cores
+
 _REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "torch")
 
 
@@ -32,7 +34,7 @@ def this_machine() -> Machine:
             packages[name] = metadata.version(name)
     return Machine(
         processor=_processor(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=usable_cores(),
         system=platform.platform(terse=True),
         python=platform.python_version(),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,

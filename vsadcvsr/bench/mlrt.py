@@ -1,4 +1,4 @@
-"""The rivals that people have: vs-mlrt's plugins `ov` and `ort` on Real-ESRGAN's network for video, animevideov3.
+"""Benchmark of vs-mlrt's plugins `ov` and `ort` on Real-ESRGAN's network for video, animevideov3.
 
 They come in wheels (`vapoursynth-mlrt-ov`, `vapoursynth-mlrt-ort`), best in an environment of their own, whose Python
 is run here. Time depends on the shape alone, so the weights are random: an SRVGGNetCompact with 64 channels, 16
@@ -125,8 +125,8 @@ def compare_file(
 ) -> FileComparison:
     """The file through every program, on noise, in turns of `frames` frames."""
     comparison = FileComparison()
-    programs = [(rival_name(plugin), python, plugin, "") for plugin in PLUGINS]
-    programs += [(own_name(plugin), sys.executable, "adcvsr", backend) for plugin, backend in PLUGINS.items()]
+    programs = [(plugin_label(plugin), python, plugin, "") for plugin in PLUGINS]
+    programs += [(backend_label(plugin), sys.executable, "adcvsr", backend) for plugin, backend in PLUGINS.items()]
     with tempfile.TemporaryDirectory() as folder:
         source, output = Path(folder, "source.yuv"), Path(folder, "output.yuv")
         source.write_bytes(_noise(size).tobytes())
@@ -147,12 +147,12 @@ def compare_file(
     return comparison
 
 
-def rival_name(plugin: str) -> str:
+def plugin_label(plugin: str) -> str:
     """The name of a plugin of vs-mlrt in reports."""
     return f"vs-mlrt {plugin}"
 
 
-def own_name(plugin: str) -> str:
+def backend_label(plugin: str) -> str:
     """The name in reports of what is compared with a plugin."""
     return f"AdcVSR {PLUGINS[plugin]}"
 

@@ -1,4 +1,4 @@
-"""A yardstick of another kind: the network of Real-ESRGAN general x4 v3 under ncnn, which is how many people upscale.
+"""Benchmark of the network of Real-ESRGAN general x4 v3 under ncnn, which is how many people upscale.
 
 Time depends on the shape alone, so the weights are random: an SRVGGNetCompact with 64 channels, 32 convolutions in its
 body and PReLU between (xinntao/Real-ESRGAN). Needs the `ncnn` package.
@@ -23,7 +23,7 @@ _MAGIC = 7767517
 
 def write_network(folder: Path) -> tuple[Path, Path]:
     """Writes the network, and gives the files of its layers and of its weights."""
-    layers, weights = folder / "rival.param", folder / "rival.bin"
+    layers, weights = folder / "network.param", folder / "network.bin"
     lines = ["Input data 0 1 data", "Split split 1 2 data now base", *_convolutions()]
     lines += ["PixelShuffle shuffle 1 1 last shuffled 0=4", "Interp enlarge 1 1 base large 0=1 1=4.0 2=4.0"]
     lines.append("BinaryOp add 2 1 shuffled large out 0=0")

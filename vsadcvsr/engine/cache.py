@@ -37,5 +37,5 @@ class FrameCache:
 
 def default_capacity(frame: OutputFrame) -> int:
     """How many frames of this size to cache: as many as fit into 256 MiB, but 4 to 32."""
-    least, most = _DEFAULT_LENGTHS
-    return min(most, max(least, _DEFAULT_BYTES // max(1, sum(buffer.nbytes for buffer in buffers(frame)))))
+    minimum, maximum = _DEFAULT_LENGTHS
+    return min(maximum, max(minimum, _DEFAULT_BYTES // max(1, sum(buffer.nbytes for buffer in buffers(frame)))))

@@ -23,9 +23,9 @@ from vsadcvsr.html_page import data_uri, render, write
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import read_frames
 
-MOST_BYTES = 96 << 20
+MAX_BYTES = 96 << 20
 _TRUTH = "ground truth"
-_LEAST_SIDE = 20  # pixels that fidelity's windows and borders need
+_MIN_SIDE = 20  # pixels that fidelity's windows and borders need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +77,9 @@ def compare(
     read = {name: _frames(path, look) for name, path in named}
     shown, notes = _fitted(read, look)
     page = _page(shown, notes, look, has_truth=truth is not None)
-    if len(page) > MOST_BYTES:
+    if len(page) > MAX_BYTES:
         hint = "show fewer --frames, a smaller --crop, or a lower --quality"
-        raise FormatError(f"the page would have {len(page) >> 20} MiB, more than {MOST_BYTES >> 20} MiB; {hint}")
+        raise FormatError(f"the page would have {len(page) >> 20} MiB, more than {MAX_BYTES >> 20} MiB; {hint}")
     write(out, page)
     return notes
 
@@ -100,14 +100,14 @@ def _fitted(read: dict[str, list[Array]], look: View) -> tuple[list[Entry], list
     height, width = max((frames[0].shape[1:] for frames in read.values()), key=math.prod)
     shown = []
     for name, frames in read.items():
-        own = frames[0].shape[1:]
-        if own != (height, width):
-            if (height * own[1], height % own[0]) != (width * own[0], 0):
+        size = frames[0].shape[1:]
+        if size != (height, width):
+            if (height * size[1], height % size[0]) != (width * size[0], 0):
                 raise FormatError(
-                    f"{name} is {own[1]}x{own[0]}, which no whole number scales to {width}x{height}, the largest size; "
-                    "scale it first"
+                    f"{name} is {size[1]}x{size[0]}, which no whole number scales to {width}x{height}, the largest "
+                    "size; scale it first"
                 )
-            notes.append(f"{name}: {own[1]}x{own[0]}, enlarged by bicubic")
+            notes.append(f"{name}: {size[1]}x{size[0]}, enlarged by bicubic")
         shown.append(Entry(name, tuple(_sized(frame, height, width, look.crop) for frame in frames[:count])))
     return shown, notes
 
@@ -118,9 +118,9 @@ def _sized(frame: Array, height: int, width: int, crop: int) -> Array:
         frame = np.asarray(np.clip(large, 0, 1).transpose(2, 0, 1), np.float32)
     if not crop:
         return frame
-    tall, wide = min(crop, height), min(crop, width)
-    top, left = (height - tall) // 2, (width - wide) // 2
-    return frame[:, top : top + tall, left : left + wide]
+    rows, columns = min(crop, height), min(crop, width)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return frame[:, top : top + rows, left : left + columns]
 
 
 # --- measures --------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def _curves(shown: Sequence[Entry], *, has_truth: bool) -> list[_Curve]:
         _curve("flicker: mean change of luma to the frame before", 0, shown, _changes),
         _curve("sharpness: mean step between neighbouring pixels", 0, shown, _steps),
     ]
-    if has_truth and min(shown[0].frames[0].shape[1:]) >= _LEAST_SIDE:
+    if has_truth and min(shown[0].frames[0].shape[1:]) >= _MIN_SIDE:
         curves.append(_curve("PSNR-Y, dB", 1, shown, partial(_fidelities, truth=shown[-1], part="psnr_y")))
         curves.append(_curve("SSIM-Y", 1, shown, partial(_fidelities, truth=shown[-1], part="ssim_y")))
     return curves

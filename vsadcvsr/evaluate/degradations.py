@@ -84,8 +84,8 @@ def _blur(length: int, sigma: float) -> NDArray[np.float64]:
 def _add_noise(low: NDArray[np.float64], sigma: float, rng: np.random.Generator) -> NDArray[np.float64]:
     if not sigma:
         return low
-    own, shared = rng.standard_normal(low.shape), rng.standard_normal((*low.shape[:3], 1))
-    return np.asarray(low + sigma / 255 * (np.sqrt(2 / 3) * own + np.sqrt(1 / 3) * shared))
+    independent, shared = rng.standard_normal(low.shape), rng.standard_normal((*low.shape[:3], 1))
+    return np.asarray(low + sigma / 255 * (np.sqrt(2 / 3) * independent + np.sqrt(1 / 3) * shared))
 
 
 def _encode(pixels: Pixels, drawn: dict[str, float]) -> Pixels:

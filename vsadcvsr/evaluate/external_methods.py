@@ -9,15 +9,14 @@ from __future__ import annotations
 import math
 import os
 import shlex
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from vsadcvsr.environment import program
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.evaluate.datasets import Case, crop_centre
 from vsadcvsr.evaluate.methods import TimedFrames, Upscaler
@@ -117,7 +116,7 @@ def _substitute(word: str, paths: dict[str, Path]) -> str:
 
 def _vspipe(arguments: Sequence[str]) -> str:
     """Runs the vspipe of this Python's environment, else the one on PATH."""
-    vspipe = shutil.which("vspipe", path=str(Path(sys.executable).parent)) or shutil.which("vspipe")
+    vspipe = program("vspipe")
     if not vspipe:
         raise MediaError(
             "scripts need vspipe, which comes with VapourSynth; it is neither next to this Python nor on PATH"

@@ -96,7 +96,7 @@ def score_of(
         if len(clip.frames) != len(truth.frames):
             counts = f"a clip of {len(clip.frames)} frames cannot be compared with a truth of {len(truth.frames)}"
             raise FormatError(counts)
-        wrong = next((one.shape for one in clip.frames if one.shape != truth.frames[0].shape), None)
+        wrong = next((frame.shape for frame in clip.frames if frame.shape != truth.frames[0].shape), None)
         if wrong:
             raise FormatError(f"a frame of {wrong} cannot be compared with a truth of {truth.frames[0].shape}")
     numbers = measures.measure(clip, truth)
@@ -214,13 +214,13 @@ def _size(variant: Variant) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def laid_out(lines: Sequence[Sequence[str]]) -> str:

@@ -76,8 +76,8 @@ def compiler_for(target: Target, environment: Mapping[str, str]) -> list[str]:
         return [*zig, "-target", target.triple, "-s"]
     if environment.get("CC"):
         return shlex.split(environment["CC"])
-    if found := compiler_here():
-        return [found]
+    if compiler := compiler_here():
+        return [compiler]
     if find_spec("ziglang"):
         return zig
     raise SystemExit("no C compiler found: install gcc or clang, or `pip install ziglang`, or set CC")

@@ -1,8 +1,9 @@
 """The compact student: `fast` and `base` are two sets of its dimensions.
 
-A few blocks work at a quarter of the input's size, where a layer sees twice as far as at half, and neighbouring frames
-are nearly aligned for the convolutions along time. The frame itself meets their result at half size, where most of the
-work is done: of more blocks at a quarter training leaves nothing, of layers at half all (`vsadcvsr/weights/base.md`). A
+A few blocks after the `stem` work at a quarter of the input's size, where a layer sees twice as far as at half, and
+neighbouring frames are nearly aligned for the convolutions along time (`temporal`). `upsample` takes their result to
+half size, where features of the frame itself (`skip`) are added and most of the work is done (`late_temporal`,
+`refine`): of more blocks at a quarter training leaves nothing, of layers at half all (`vsadcvsr/weights/base.md`). A
 pixel head makes luma detail at 2s of that; colour is corrected at the input's size and follows the bilinear base,
 because chroma detail is neither seen nor kept in 4:2:0 video.
 
@@ -38,7 +39,7 @@ class CompactDims:
     """3x3 layers at half size before the head."""
     sites: tuple[int, ...]
     """Blocks (0 is the first) that a temporal block follows."""
-    settle: bool = False
+    late_temporal: bool = False
     """One more temporal block at half size, after the frame itself was merged in: without it the noise of a frame
     reaches the output with no correction by other frames.
     """
@@ -61,7 +62,7 @@ class CompactDims:
         """The facts of a network of these dimensions."""
         return ModelSpec(
             name=self.name,
-            lookahead=self.body_delay + TemporalBlock.delay * self.settle,
+            lookahead=self.body_delay + TemporalBlock.delay * self.late_temporal,
             scale=self.scale,
             multiple=4,
             reach=self._reach,
@@ -92,10 +93,10 @@ class CompactDims:
 
 
 FAST = CompactDims(
-    name="fast", width=32, quarter_width=64, blocks=2, inner=(56, 8), refine=8, sites=(0,), settle=True
+    name="fast", width=32, quarter_width=64, blocks=2, inner=(56, 8), refine=8, sites=(0,), late_temporal=True
 )
 BASE = CompactDims(
-    name="base", width=48, quarter_width=96, blocks=2, inner=(48, 8), refine=13, sites=(0,), settle=True
+    name="base", width=48, quarter_width=96, blocks=2, inner=(48, 8), refine=13, sites=(0,), late_temporal=True
 )
 
 
@@ -130,12 +131,12 @@ class CompactStudent(nn.Module):
         super().__init__()
         self.dims = dims
         self.spec = dims.spec
-        self.enter = nn.Conv2d(_TONE, dims.quarter_width, 3, stride=2, padding=1)
+        self.stem = nn.Conv2d(_TONE, dims.quarter_width, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(ResidualBlock(dims.quarter_width, inner) for inner in dims.inner_widths)
         self.temporal = nn.ModuleDict({str(site): TemporalBlock(dims.quarter_width) for site in dims.sites})
-        self.rise = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1)
-        self.meet = nn.Conv2d(_TONE, dims.width, 3, padding=1)
-        self.settle = TemporalBlock(dims.width) if dims.settle else None
+        self.upsample = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1)
+        self.skip = nn.Conv2d(_TONE, dims.width, 3, padding=1)
+        self.late_temporal = TemporalBlock(dims.width) if dims.late_temporal else None
         self.refine = nn.ModuleList(nn.Conv2d(dims.width, dims.width, 3, padding=1) for _ in range(dims.refine))
         self.head = nn.Conv2d(dims.width, dims.detail_channels + _TONE, 3, padding=1)
         nn.init.zeros_(self.head.weight)
@@ -150,15 +151,15 @@ class CompactStudent(nn.Module):
         return self.body(F.pixel_unshuffle(frames, 2), links)
 
     def body(self, grid: Tensor, links: Tensor) -> Tensor:
-        """Features of pixel-unshuffled frames (T, 12, H/2, W/2), or of whatever `enter` and `meet` take."""
-        y = torch.relu(self.enter(grid))
+        """Features of pixel-unshuffled frames (T, 12, H/2, W/2), or of whatever `stem` and `skip` take."""
+        y = torch.relu(self.stem(grid))
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
                 y = self.temporal[str(index)](y, links)
         y = self._merge(y, grid)
-        if self.settle is not None:
-            y = self.settle(y, links)
+        if self.late_temporal is not None:
+            y = self.late_temporal(y, links)
         return self._refine(y)
 
     def reconstruct(self, features: Tensor, frames: Tensor) -> Tensor:
@@ -169,7 +170,7 @@ class CompactStudent(nn.Module):
         """The initial state of a stream of (height, width) frames: the delay line, then each temporal block's."""
         line = self.head.weight.new_zeros(self.spec.lookahead, 3, height, width)
         sites = (self._site(site).initial_state(height // 4, width // 4) for site in self.dims.sites)
-        last = self.settle.initial_state(height // 2, width // 2) if self.settle is not None else ()
+        last = self.late_temporal.initial_state(height // 2, width // 2) if self.late_temporal is not None else ()
         return (line, *(part for state in sites for part in state), *last)
 
     def step(self, frames: Tensor, links: Tensor, state: State) -> tuple[tuple[Tensor, Tensor], State]:
@@ -179,7 +180,7 @@ class CompactStudent(nn.Module):
         delayed, line = delay(frames, state[0])
         aligned, _ = delay(frames, state[0][self.spec.lookahead - self.dims.body_delay :])
         next_state, parts = [line], list(state[1:])
-        y = torch.relu(self.enter(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
+        y = torch.relu(self.stem(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
@@ -187,8 +188,8 @@ class CompactStudent(nn.Module):
                 next_state += block_state
                 parts = parts[4:]
         y = self._merge(y, F.pixel_unshuffle(aligned, 2))
-        if self.settle is not None:
-            y, _, block_state = self.settle.step(y, links, tuple(parts))
+        if self.late_temporal is not None:
+            y, _, block_state = self.late_temporal.step(y, links, tuple(parts))
             next_state += block_state
         return self.base_and_detail(self._refine(y), delayed), tuple(next_state)
 
@@ -198,7 +199,7 @@ class CompactStudent(nn.Module):
         return block
 
     def _merge(self, y: Tensor, grid: Tensor) -> Tensor:
-        return torch.relu(F.pixel_shuffle(self.rise(y), 2) + self.meet(grid))  # (T, C, H/2, W/2)
+        return torch.relu(F.pixel_shuffle(self.upsample(y), 2) + self.skip(grid))  # (T, C, H/2, W/2)
 
     def _refine(self, y: Tensor) -> Tensor:
         for layer in self.refine:

@@ -40,10 +40,10 @@ class _Conv(nn.Conv2d):
         super().__init__(before, after, kernel, stride=stride, groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        (top, bottom), (left, right) = (self._around(side) for side in x.shape[2:])
+        (top, bottom), (left, right) = (self._same_padding(side) for side in x.shape[2:])
         return super().forward(F.pad(x, (left, right, top, bottom)))
 
-    def _around(self, side: int) -> tuple[int, int]:
+    def _same_padding(self, side: int) -> tuple[int, int]:
         """Rows or columns to add before and after; the odd one comes after."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         total = max(0, (-(-side // stride) - 1) * stride + kernel - side)

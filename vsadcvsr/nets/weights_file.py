@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from vsadcvsr.blending import Blend
-from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.errors import UsageError, WeightsError, shortened_list
 from vsadcvsr.files import replacing
+from vsadcvsr.former_names import current_name, with_current_names
 from vsadcvsr.spec import Array
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ def mismatches(actual: Mapping[str, tuple[int, ...]], expected: Mapping[str, tup
 
 def summary(problems: list[str]) -> str:
     """Problems as part of one line: the first few, and how many more there are."""
-    more = len(problems) - _MAX_NAMED
-    return ", ".join(problems[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return shortened_list(problems, _MAX_NAMED)
 
 
 def save_weights(student: Student, path: Path, *, half: bool = False) -> None:
@@ -124,7 +124,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(KEY, "{}"))
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a dict
+            tensors = {current_name(name): file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118  # not a dict
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         hint = "give a file that AdcVSR's training or `adcvsr convert` made"
         raise WeightsError(f"{path} cannot be read as safetensors ({error}); {hint}") from error
@@ -140,8 +140,10 @@ def _dims_from(path: Path, metadata: Mapping[str, Any]) -> Dims:
         )
     module, dims_class, _ = _FAMILIES[family]
     try:
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in metadata["dims"].items()}
-        dims: Dims = getattr(import_module(module), dims_class)(**values)
+        values = with_current_names(metadata["dims"]).items()
+        dims: Dims = getattr(import_module(module), dims_class)(
+            **{name: tuple(value) if isinstance(value, list) else value for name, value in values}
+        )
     except (KeyError, AttributeError, TypeError, UsageError) as error:
         raise WeightsError(
             f"{path} has dimensions that make no network ({error}); download or copy it again"

@@ -21,8 +21,8 @@ _ADD_CLAMPED = "x y + 0 max 1 min"
 def base_clip(detail: vs.VideoNode, width: int, height: int) -> vs.VideoNode:
     """The bases of a clip of detail, RGBS of (width, height), at the same rate."""
     blank = detail.std.BlankClip(format=vs.RGBS, width=width, height=height, keep=True)
-    taken: Callable[[int, vs.VideoFrame], vs.VideoFrame] = _base_frame
-    return blank.std.ModifyFrame([detail], taken)
+    select: Callable[[int, vs.VideoFrame], vs.VideoFrame] = _base_frame
+    return blank.std.ModifyFrame([detail], select)
 
 
 def _base_frame(n: int, f: vs.VideoFrame) -> vs.VideoFrame:

@@ -40,8 +40,8 @@ _FRAMES = 3  # of each video
 _SIDE = 768  # pixels of a frame's middle that are used, at most
 _MULTIPLE = 4  # what the sides of a student's frames must divide by
 _CLIPPED = 0.001  # of a layer's inputs, on each side
-_MOST_CLIPPED = 0.1
-_MOST_VALUES = 1 << 17  # of a layer's inputs that are sorted
+_MAX_CLIPPED = 0.1
+_MAX_VALUES = 1 << 17  # of a layer's inputs that are sorted
 
 
 def ranges_of(
@@ -69,7 +69,7 @@ def _bounds(values: Tensor, clipped: float) -> calibration.Range:
     """The percentiles between which the values are not clipped, of a regular subsample."""
     if not clipped:
         return values.min().item(), values.max().item()
-    chosen = values.flatten()[:: -(-values.numel() // _MOST_VALUES)]
+    chosen = values.flatten()[:: -(-values.numel() // _MAX_VALUES)]
     least, most = torch.quantile(chosen, torch.tensor([clipped, 1 - clipped])).tolist()
     return least, most
 
@@ -80,15 +80,15 @@ def _widen(ranges: dict[str, calibration.Range], name: str, other: calibration.R
     ranges[name] = min(least, other[0]), max(most, other[1])
 
 
-def clips_in(folders: Sequence[Path], most: int, scale: int) -> Iterator[Tensor]:
-    """Sources (T, 3, H, W) of a model of that scale, made from up to `most` files, evenly chosen: each a clean one, a
-    decent one and a poor one.
+def calibration_clips(folders: Sequence[Path], max_files: int, scale: int) -> Iterator[Tensor]:
+    """Sources (T, 3, H, W) of a model of that scale, made from up to `max_files` files, evenly chosen: each a clean
+    one, a decent one and a poor one.
     """
     rng = np.random.default_rng(0)
     files = files_below(folders, (*VIDEOS, *IMAGES))
     if not files:
         raise UsageError(f"no videos or pictures in {', '.join(map(str, folders))}; name other folders with --data")
-    for path in files[:: -(-len(files) // most)]:
+    for path in files[:: -(-len(files) // max_files)]:
         with suppress(MediaError):  # unreadable files are skipped
             frames = _frames(path, _MULTIPLE * scale)
             large = np.asarray(frames, np.float32) / np.float32(255)
@@ -109,7 +109,12 @@ def _frames(path: Path, multiple: int) -> list[np.ndarray[tuple[int, ...], np.dt
 
 
 def calibrate(
-    model: str | Path, folders: Sequence[Path], *, most: int = _FILES, denoise: float = 1.0, clipped: float = _CLIPPED
+    model: str | Path,
+    folders: Sequence[Path],
+    *,
+    max_files: int = _FILES,
+    denoise: float = 1.0,
+    clipped: float = _CLIPPED,
 ) -> Path:
     """Writes the ranges of a model, up to that `denoise`, next to its ONNX file; returns their path."""
     graph, weights = (store.find(_alike(model, suffix), (suffix,)) for suffix in (".onnx", ".safetensors"))
@@ -117,7 +122,7 @@ def calibrate(
         restoring = store.restoring(model)
     except WeightsError:
         restoring = None
-    clips = list(clips_in(folders, most, load_weights(weights).spec.scale))
+    clips = list(calibration_clips(folders, max_files, load_weights(weights).spec.scale))
     ranges: dict[str, calibration.Range] = {}
     for student in blended(weights, restoring, denoise):
         for name, range_of_share in ranges_of(student, clips, clipped=clipped).items():
@@ -147,8 +152,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say(arguments: argparse.Namespace) -> None:
     check_minimums(arguments, {"files": 1})
     denoise, clipped = checked(arguments.denoise), arguments.clipped
-    argument_checks.in_range("clipped", clipped, (0, _MOST_CLIPPED), f"0 to {_MOST_CLIPPED}")
-    path = calibrate(arguments.model, arguments.data, most=arguments.files, denoise=denoise, clipped=clipped)
+    argument_checks.in_range("clipped", clipped, (0, _MAX_CLIPPED), f"0 to {_MAX_CLIPPED}")
+    path = calibrate(arguments.model, arguments.data, max_files=arguments.files, denoise=denoise, clipped=clipped)
     sys.stdout.write(f"{path}\n")
 
 

@@ -95,8 +95,8 @@ def _build_dataset(settings: TrainSettings, data: Sequence[Path], exclude: Seque
     from vsadcvsr.train.data import build  # decoders and OpenCV, which a run with a pool does without
 
     stages = settings.stages
-    fewest, most = _SAMPLES
-    count = min(max(sum(stage.steps * stage.batch for stage in stages) // 4, fewest), most)
+    minimum, maximum = _SAMPLES
+    count = min(max(sum(stage.steps * stage.batch for stage in stages) // 4, minimum), maximum)
     frames = max(stage.frames for stage in stages)
     side = settings.scale * (max(stage.crop for stage in stages) + _SAMPLE_MARGIN)
     arguments = [*map(str, data), "--out", str(settings.pool), "--seed", str(settings.seed)]

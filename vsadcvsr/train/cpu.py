@@ -21,8 +21,9 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-_KEPT = {-3: 1 << 30, -1: (1 << 31) - 1, -2: 64 << 20}  # mallopt's M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD
-_PLAIN = {-3: 128 << 10, -1: 128 << 10, -2: 128 << 10}  # their defaults
+_RETAINING = {-3: 1 << 30, -1: (1 << 31) - 1, -2: 64 << 20}
+"""Values of mallopt\'s M_MMAP_THRESHOLD, M_TRIM_THRESHOLD and M_TOP_PAD that keep freed memory mapped."""
+_DEFAULTS = {-3: 128 << 10, -1: 128 << 10, -2: 128 << 10}
 
 
 @contextmanager
@@ -32,14 +33,14 @@ def alone(threads: int) -> Iterator[None]:
     """
     import torch
 
-    _allocate(_KEPT)
+    _allocate(_RETAINING)
     torch.set_flush_denormal(True)
     try:
         with pinned() if threads == 1 else nullcontext():
             yield
     finally:
         torch.set_flush_denormal(False)
-        _allocate(_PLAIN)
+        _allocate(_DEFAULTS)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def _check_dims(small: CompactDims, large: CompactDims) -> None:
     if small.scale != large.scale:
         raise UsageError(f"{small.name} is x{small.scale} and {large.name} x{large.scale}; "
                          "a student only grows at its own scale")  # fmt: skip
-    for name in ("width", "quarter_width", "blocks", "refine", "settle"):
+    for name in ("width", "quarter_width", "blocks", "refine", "late_temporal"):
         if getattr(large, name) < getattr(small, name):
             raise UsageError(f"{small.name} has a {name} of {getattr(small, name)} and {large.name} one of "
                              f"{getattr(large, name)}; a student can only grow")  # fmt: skip

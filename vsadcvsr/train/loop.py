@@ -16,6 +16,7 @@ from torch import Tensor
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.files import replacing
+from vsadcvsr.former_names import with_current_names
 from vsadcvsr.train import cpu
 from vsadcvsr.train.adversarial.training import AdversarialTraining
 from vsadcvsr.train.data.dataset import Dataset
@@ -93,7 +94,9 @@ class TrainingRun:
         if not self.checkpoint.exists():
             return False
         try:
-            checkpoint = torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
+            checkpoint = with_current_names(
+                torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
+            )
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             hint = "delete it to start over"
             raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error

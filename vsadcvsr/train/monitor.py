@@ -69,7 +69,7 @@ class TrainingMonitor:
         if self._writer is not None:
             for name, value in means.items():
                 self._writer.add_scalar(f"{self._name}/{name}", value, done)
-        text = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if not name.startswith("judge"))
+        text = "  ".join(f"{name} {value:.4f}" for name, value in means.items() if not name.startswith("discriminator"))
         assert self._bar is not None
         self._bars.update(self._bar, completed=done, losses=text)
         if not self._terminal and (time.monotonic() - self._since > _LINE_SECONDS or done == self._steps):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from pathlib import Path
 
+from vsadcvsr.environment import usable_cores
 from vsadcvsr.spec import SCALES
 
 SHARD_CLIPS = 16
@@ -48,8 +48,9 @@ def build_options() -> ArgumentParser:
         help="text file with names of files to leave out, one per line, such as a validation set's; may be repeated",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of all random choices; default: %(default)s")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    parser.add_argument("--jobs", type=int, default=cores, help="number of processes; default: one per CPU core")
+    parser.add_argument(
+        "--jobs", type=int, default=usable_cores(), help="number of processes; default: one per CPU core"
+    )
     parser.add_argument(
         "--cache-mib", type=int, default=CACHE_MIB, help="memory for decoded files, in MiB; default: %(default)s"
     )

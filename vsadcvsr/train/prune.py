@@ -42,7 +42,7 @@ class Kept:
 
 def choose(measured: Mapping[str, Tensor], old: CompactDims, dims: CompactDims) -> Kept:
     """What contributes most, as much of it as `dims` have. Raises UsageError if these are no part of the old ones."""
-    same = ("width", "quarter_width", "refine", "settle", "scale")
+    same = ("width", "quarter_width", "refine", "late_temporal", "scale")
     if any(getattr(old, name) != getattr(dims, name) for name in same) or dims.blocks > old.blocks:
         raise UsageError(f"{dims.name} is no part of {old.name}: they may differ in blocks, inner and sites alone")
     blocks = _largest({index: _total(measured[f"blocks.{index}"]) for index in range(old.blocks)}, dims.blocks)
@@ -124,8 +124,8 @@ def _make(arguments: argparse.Namespace) -> None:
     dims = replace(compact_dims(arguments.model, old.scale), refine=old.refine)
     clips = [clip for pool in arguments.pool for clip in sources(pool, dims.scale, _CLIPS)]
     measured = [contributions(student, clips) for student in blended(arguments.file, arguments.restoring)]
-    most = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
-    kept = choose(most, old, dims)
+    largest = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
+    kept = choose(largest, old, dims)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for student, file in zip(students, files, strict=True):
         part = prune(student, kept, dims)

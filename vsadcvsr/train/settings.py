@@ -114,7 +114,7 @@ class AdversarialSettings(StageSettings):
     share of the regression's.
     """
     trunk: str = "small"
-    """What a compact student's pixels are judged by: `small`, two layers that learn, or `efficientnet`, frozen."""
+    """Trunk of the discriminator of a compact student's pixels: `small`, two layers, or `efficientnet`, frozen."""
     width: int = 64
     """Channels of a discriminator's tail."""
     detail_share: float = 0.75
@@ -149,7 +149,7 @@ class AdversarialSettings(StageSettings):
         if self.clips < 1:
             raise UsageError.of("clips", self.clips, "1 or more")
         if self.domains and self.frames < 2:
-            raise UsageError.of("frames", self.frames, "2 or more, since order is judged")
+            raise UsageError.of("frames", self.frames, "2 or more, since discriminators see their order")
 
 
 @dataclass(frozen=True, kw_only=True)

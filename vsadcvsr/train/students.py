@@ -23,7 +23,7 @@ from vsadcvsr.train.settings import TrainSettings
 type Dims = CompactDims | PaperDims
 type Student = CompactStudent | PaperStudent
 
-PIXEL_LAYERS = ("enter", "meet")
+PIXEL_LAYERS = ("stem", "skip")
 """The layers of a compact student that take the frame itself."""
 
 _SHARES = (0.0, 0.5, 1.0)  # of the most restoring weights
@@ -52,12 +52,12 @@ def compact_dims(model: str, scale: int) -> CompactDims:
     return replace(dims, scale=scale)
 
 
-def blended(weights: Path, restoring: Path | None, most: float = 1.0) -> Iterator[CompactStudent]:
-    """The compact student of a file, and if it has restoring weights, with half and all of `most` of them: what is
-    measured of these holds in between. Raises WeightsError.
+def blended(weights: Path, restoring: Path | None, max_denoise: float = 1.0) -> Iterator[CompactStudent]:
+    """The compact student of a file, and if it has restoring weights, with half and all of `max_denoise` of them: what
+    is measured of these holds in between. Raises WeightsError.
     """
     for share in _SHARES if restoring else _SHARES[:1]:
-        yield export.load_weights(weights, Blend(restoring, share * most) if restoring else None)
+        yield export.load_weights(weights, Blend(restoring, share * max_denoise) if restoring else None)
 
 
 def rescaled(student: CompactStudent, scale: int) -> CompactStudent:
@@ -106,7 +106,7 @@ def initial_student(settings: TrainSettings) -> Student:
 
 
 def _is_temporal(name: str) -> bool:
-    return name.startswith(("temporal.", "settle.")) or "_time." in name
+    return name.startswith(("temporal.", "late_temporal.")) or "_time." in name
 
 
 def reconstruct(student: Student, features: Tensor, frames: Tensor) -> Tensor:

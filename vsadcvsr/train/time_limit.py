@@ -28,7 +28,7 @@ _USED = 0.93
 """Share of the time that steps are planned for: checkpoints, curves and slower hours take the rest."""
 _TRIED = 0.02
 """Share of the time that a trial of a stage takes, at most."""
-_FIRST, _FEWEST, _MOST = 3, 5, 200
+_BURN_IN, _MIN_TIMED, _MAX_TIMED = 3, 5, 200
 """Steps before the clock starts; fewest and most steps that are timed."""
 
 
@@ -81,14 +81,14 @@ class TimeLimit:
         stage: StageTraining = (RegressionTraining, AdversarialTraining)[number](
             settings, copy.deepcopy(student), self.world
         )
-        began, most = 0.0, _TRIED * 60 * self.minutes
-        for step, samples in prefetched(stage, pool, range(_FIRST + _MOST)):
+        began, limit = 0.0, _TRIED * 60 * self.minutes
+        for step, samples in prefetched(stage, pool, range(_BURN_IN + _MAX_TIMED)):
             stage.train_step(step, samples)
-            if step + 1 == _FIRST:
+            if step + 1 == _BURN_IN:
                 _wait_for(self.world)
                 began = time.monotonic()
-            timed = step + 1 - _FIRST
-            if timed >= _FEWEST and self.world.from_main(time.monotonic() - began) > most:
+            timed = step + 1 - _BURN_IN
+            if timed >= _MIN_TIMED and self.world.from_main(time.monotonic() - began) > limit:
                 break
         _wait_for(self.world)
         return self.world.from_main((time.monotonic() - began) / timed)

@@ -26,8 +26,6 @@ _STAGES = (
 
 _RESNET = (("conv_shortcut", "shortcut"),)
 _TRANSFORMER = (
-    ("proj_in", "enter"),
-    ("proj_out", "leave"),
     ("transformer_blocks.0.norm1", "attention_norm"),
     ("transformer_blocks.0.norm3", "gate_norm"),
     ("transformer_blocks.0.ff.net.0.proj", "gate"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.former_names import current_name
 from vsadcvsr.spec import SCALES, Array
 from vsadcvsr.weights import adcsr_keys
 from vsadcvsr.weights.safe_unpickle import StoredTensor, TorchFile
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from vsadcvsr.nets.weights_file import Dims
 
 _OFFICIAL = "net_params_200.pkl and halfDecoder.ckpt of AdcSR"
-_OWN = ("mean", "student", "state_dict", "model")
+_CHECKPOINT_KEYS = ("mean", "student", "state_dict", "model")
 """Keys of the weights in a checkpoint, best first."""
 
 
@@ -59,7 +60,7 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
         raise UsageError(f"output {out} does not end in .safetensors; give it a name that does")
     with ExitStack() as stack:
         opened = [stack.enter_context(TorchFile(path)) for path in sources]
-        tensors = _official(opened) if len(opened) == 2 else _own(opened)
+        tensors = _official(opened) if len(opened) == 2 else _from_checkpoint(opened)
         dims = candidates[0] if len(opened) == 2 else _fitting(tensors, candidates)
         names = " and ".join(path.name for path in sources)
         names = names if len(opened) == 2 else f"{names}, read as {dims.name} x{dims.spec.scale}"
@@ -127,7 +128,7 @@ def _same(file: TorchFile, tensor: StoredTensor, other: StoredTensor) -> bool:
     return tensor.shape == other.shape and np.array_equal(file.array(tensor), file.array(other), equal_nan=True)
 
 
-def _own(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
+def _from_checkpoint(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     """The tensors of a checkpoint of our own; a distributed run's names lose their prefix."""
     if len(opened) != 1:
         raise UsageError(f"{len(opened)} files are given; give {_OFFICIAL}, or one checkpoint of our own")
@@ -135,14 +136,14 @@ def _own(opened: Sequence[TorchFile]) -> dict[str, _TensorSource]:
     tensors = weights_in(file)
     if adcsr_keys.is_net(tensors) or adcsr_keys.is_decoder(tensors):
         raise WeightsError(f"{file.path.name} is one of two; give both {_OFFICIAL}")
-    return _renamed(file, tensors, lambda name: name.removeprefix("module."))
+    return _renamed(file, tensors, lambda name: current_name(name.removeprefix("module.")))
 
 
 def weights_in(file: TorchFile) -> dict[str, StoredTensor]:
     """The tensors by name, wherever a checkpoint has them."""
     content = file.content
     if isinstance(content, dict):
-        content = next((content[key] for key in _OWN if isinstance(content.get(key), dict)), content)
+        content = next((content[key] for key in _CHECKPOINT_KEYS if isinstance(content.get(key), dict)), content)
     tensors = content if isinstance(content, dict) else {}
     stored = {
         name: value for name, value in tensors.items() if isinstance(name, str) and isinstance(value, StoredTensor)

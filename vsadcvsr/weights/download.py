@@ -26,8 +26,8 @@ def download(model: str, *, table: Path = catalog.TABLE, progress: Progress = la
     """
     entry = store.entry_of(model, table)
     if not entry.url:
-        where = "it is built in" if entry.builtin else "its files came with vsadcvsr"
-        raise WeightsError(f"model {model!r} has no download address; {where}")
+        origin = "it is built in" if entry.builtin else "its files came with vsadcvsr"
+        raise WeightsError(f"model {model!r} has no download address; {origin}")
     folder = store.cache()
     paths = []
     for name, expected in (pair for network in entry.by_scale for pair in network.files):

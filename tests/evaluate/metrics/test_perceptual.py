@@ -84,9 +84,9 @@ def everything(caches: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("everything")
 def test_a_metric_against_the_truth_gets_both_frames() -> None:
-    judge = perceptual.open_metric("lpips")
-    assert judge(picture(16, 20), picture(16, 20)) == 0
-    assert judge(picture(16, 20), picture(16, 20, 1)) == pytest.approx(
+    metric = perceptual.open_metric("lpips")
+    assert metric(picture(16, 20), picture(16, 20)) == 0
+    assert metric(picture(16, 20), picture(16, 20, 1)) == pytest.approx(
         float(np.mean((picture(16, 20) - picture(16, 20, 1)) ** 2)), rel=1e-5
     )
 

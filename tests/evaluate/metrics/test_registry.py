@@ -89,9 +89,9 @@ def test_a_perceptual_metric_fills_its_column(monkeypatch: pytest.MonkeyPatch) -
 def test_a_metric_that_fails_on_a_frame_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     from vsadcvsr.evaluate.metrics import perceptual
 
-    def judge(frame: object, truth: object) -> float:
+    def metric(frame: object, truth: object) -> float:
         raise BackendError("musiq failed on a frame")
 
-    monkeypatch.setattr(perceptual, "open_metric", lambda _: judge)
+    monkeypatch.setattr(perceptual, "open_metric", lambda _: metric)
     with pytest.raises(BackendError, match="failed on a frame"):
         metrics_for(("musiq",)).measure(CLIP, TRUTH)

@@ -50,10 +50,10 @@ def test_it_is_given_again_where_the_others_have_failed_too_or_there_are_none() 
 def test_after_three_failures_there_is_no_hope_and_the_last_cause_is_reported() -> None:
     queue = ChunkQueue([7])
     for worker in ("a", "b", "c"):
-        assert queue.hopeless == ""
+        assert queue.fatal_failure == ""
         queue.take(worker, (), 0)
         queue.mark_failed(7, Failure(worker, f"cause {worker}"))
-    assert queue.hopeless == "chunk 7 failed 3 times, on a, b, c: cause c"
+    assert queue.fatal_failure == "chunk 7 failed 3 times, on a, b, c: cause c"
 
 
 def test_what_somebody_else_makes_is_asked_for_again_only_later() -> None:

@@ -38,8 +38,8 @@ def test_through_the_door_for_clients_cuts_odd_times_and_ten_bits_come_through(c
     late = r"-vf setpts='PTS+mod(N\,7)*0.004/TB',format=yuv420p10le -fps_mode passthrough -c:v ffv1 -c:a flac"
     command = [f"-i {source(Path('odd.mkv'), late, pictures=cuts)} -vf {TEMPORAL} -c:v ffv1 -c:a copy"]
     assert ffadcvsr(*command, "one.mkv") == 0
-    door = f"ray://127.0.0.1:{cluster.head_node._ray_params.ray_client_server_port}"
-    assert ffadcvsr("-farm", door, "-farm_chunk 0.4", *command, "many.mkv") == 0
+    address = f"ray://127.0.0.1:{cluster.head_node._ray_params.ray_client_server_port}"
+    assert ffadcvsr("-farm", address, "-farm_chunk 0.4", *command, "many.mkv") == 0
     assert hashes(Path("many.mkv")) == hashes(Path("one.mkv"))
     assert copied(Path("many.mkv")) == copied(Path("one.mkv"))
 

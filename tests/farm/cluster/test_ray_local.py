@@ -130,12 +130,12 @@ def test_the_address_of_a_cluster_that_is_no_more_is_told_at_once(
 
 
 @needs_ray
-@pytest.mark.parametrize("door", ["", "ray://"])
+@pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_where_nothing_answers_ray_is_not_asked_which_would_wait_for_minutes(
-    door: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    scheme: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was asked"))
-    assert ffadcvsr(words(f"{door}127.0.0.1:{free_port()}")) == 75
+    assert ffadcvsr(words(f"{scheme}127.0.0.1:{free_port()}")) == 75
     assert "no Ray answers at 127.0.0.1:" in capfd.readouterr().err
     assert not Path("many.mkv.farm").exists()
 

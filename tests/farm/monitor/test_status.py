@@ -25,8 +25,8 @@ def job(tmp_path: Path) -> Job:
 
 def test_a_second_reading_opens_only_what_has_grown(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     note(job, *made(1, 2, 0), file="old.jsonl")
-    tally = JobTracker(job)
-    tally.read()
+    tracker = JobTracker(job)
+    tracker.read()
     opened: list[str] = []
     real = Path.open
 
@@ -35,11 +35,11 @@ def test_a_second_reading_opens_only_what_has_grown(job: Job, monkeypatch: pytes
         return real(path, *rest, **more)
 
     monkeypatch.setattr(Path, "open", noted)
-    tally.read()
+    tracker.read()
     assert opened == []
     note(job, *made(3, 4, 1), file="new.jsonl")
     opened.clear()
-    assert tally.read().done == 2
+    assert tracker.read().done == 2
     assert opened == ["new.jsonl"]
 
 
@@ -47,23 +47,23 @@ def test_half_a_line_is_read_when_it_is_whole(job: Job) -> None:
     path = note(job, line("begun", 1, 0))
     text = path.read_bytes()
     path.write_bytes(text[:40])
-    tally = JobTracker(job)
-    assert tally.read().retries == 0
-    assert tally.lines == []
+    tracker = JobTracker(job)
+    assert tracker.read().retries == 0
+    assert tracker.lines == []
     path.write_bytes(text)
-    tally.read()
-    assert [entry.event for entry in tally.lines] == ["begun"]
+    tracker.read()
+    assert [entry.event for entry in tracker.lines] == ["begun"]
 
 
 def test_a_growing_ledger_ends_as_if_it_were_read_at_once(job: Job) -> None:
-    tally = JobTracker(job)
+    tracker = JobTracker(job)
     late, early = made(3, 6, 0, "far:1"), made(1, 4, 1, "far:2")
     for item in (late, early, [line("begun", 7, 2)], [line("failed", 8, 2, cause="x")], made(9, 10, 2)):
         note(job, *item)
-        tally.read()
+        tracker.read()
     whole = JobTracker(job)
-    assert tally.read() == whole.read()
-    assert tally.attempts == whole.attempts
+    assert tracker.read() == whole.read()
+    assert tracker.attempts == whole.attempts
 
 
 def test_who_works_is_told_with_speed_and_time_left(job: Job) -> None:
@@ -115,21 +115,21 @@ def test_a_claim_without_a_sign_of_life_is_no_work(job: Job) -> None:
 
 
 def test_a_file_that_is_lost_makes_its_chunk_open_again(job: Job) -> None:
-    tally = JobTracker(job)
+    tracker = JobTracker(job)
     note(job, *made(1, 2, 0), *made(2, 3, 1), *made(3, 4, 2))
-    assert tally.read().done == 3
+    assert tracker.read().done == 3
     (job.chunk_folder / "1.bin").unlink()
     note(job, *made(4, 5, 3))
-    assert (tally.read().done, tally.read().ended) == (3, False)
+    assert (tracker.read().done, tracker.read().ended) == (3, False)
 
 
 def test_a_chunk_that_is_started_again_is_read_again(job: Job) -> None:
-    tally = JobTracker(job)
+    tracker = JobTracker(job)
     note(job, *made(1, 2, 0))
-    assert tally.read().done == 1
+    assert tracker.read().done == 1
     (job.chunk_folder / "0.bin").unlink()
     note(job, line("begun", 5, 0))
-    assert tally.read().done == 0
+    assert tracker.read().done == 0
 
 
 def test_a_merged_job_has_ended(job: Job) -> None:

@@ -137,7 +137,7 @@ def test_a_recipe_names_the_restoring_weights_where_they_count() -> None:
     assert len(half.split()) == 2
     blending.restoring_path(Path("own.onnx")).unlink()
     assert model_checksum(FilterOptions(model="own.onnx")) == plain
-    calibration.write(Path("own.onnx"), None, {"enter": (0, 1)})
+    calibration.write(Path("own.onnx"), None, {"stem": (0, 1)})
     assert (
         model_checksum(FilterOptions(model="own.onnx")).split()[0]
         == plain

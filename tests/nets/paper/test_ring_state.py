@@ -138,8 +138,8 @@ def test_what_is_aside_is_not_on_the_device() -> None:
 
 
 def test_streams_that_take_turns_share_a_desk() -> None:
-    net, desk = student(SHALLOW), dict[int, Tensor]()
-    both = [StateRings(SHALLOW, (4, 8), 1, torch.float32, CPU, offload="all", staging=desk) for _ in range(2)]
+    net, staging = student(SHALLOW), dict[int, Tensor]()
+    both = [StateRings(SHALLOW, (4, 8), 1, torch.float32, CPU, offload="all", staging=staging) for _ in range(2)]
     alone = [rings_of(SHALLOW, (4, 8)) for _ in range(2)]
     clips = [clip(30, {7}, (4, 8), seed) for seed in (1, 2)]
     with torch.inference_mode():

@@ -93,14 +93,14 @@ def test_what_the_papers_student_lacks_is_named(tmp_path: Path) -> None:
 def test_a_half_decoder_without_its_first_layer_is_refused(tmp_path: Path) -> None:
     less = {name: value for name, value in small_decoder().items() if "conv_in" not in name}
     file = save_decoder(tmp_path / "halfDecoder.ckpt", less)
-    with pytest.raises(WeightsError, match=r"enter\.weight is missing"):
+    with pytest.raises(WeightsError, match=r"stem\.weight is missing"):
         PaperFeatureTargets.load(vae(tmp_path / "vae"), file, PaperStudent(SMALL))
 
 
 def test_the_papers_features_are_discriminated_by_its_own_unet() -> None:
     student = PaperStudent(SMALL)
-    (judge,) = make_discriminators(AdversarialSettings(domains=("feature",), width=8), student).values()
-    logits = judge(torch.rand(2, SMALL.decoder[0], 8, 8), torch.tensor([0.0, 1]))
+    (discriminator,) = make_discriminators(AdversarialSettings(domains=("feature",), width=8), student).values()
+    logits = discriminator(torch.rand(2, SMALL.decoder[0], 8, 8), torch.tensor([0.0, 1]))
     assert {name: tuple(value.shape) for name, value in logits.items()} == {
         "detail": (2, 6, 8, 8), "consistency": (2, 2, 8, 8),
     }  # fmt: skip

@@ -9,8 +9,8 @@ from vsadcvsr.train.adversarial.gradient_balance import balance, gradient
 
 
 def test_a_gradient_is_brought_to_its_share() -> None:
-    wanted, opinion = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 1e-6])
-    pulled = balance(wanted, [(0.2, opinion)], wanted)
+    wanted, other = torch.tensor([3.0, 4.0]), torch.tensor([0.0, 1e-6])
+    pulled = balance(wanted, [(0.2, other)], wanted)
     assert pulled.tolist() == pytest.approx([3.0, 5.0])
 
 

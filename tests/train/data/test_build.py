@@ -114,19 +114,19 @@ def words(folder: Path, out: Path, **given: object) -> list[str]:
     ]
 
 
-def held(folder: Path) -> dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_the_command_makes_what_is_missing(pictures: Path, tmp_path: Path) -> None:
     assert build.main(words(pictures, tmp_path)) == 0
     assert shard_numbers(tmp_path) == [0, 1, 2]
-    before = held(tmp_path)
+    before = contents(tmp_path)
     for name in ("0001.hr.npy", "0002.lr.npy"):
         (tmp_path / name).unlink()
     times = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("0000.*")}
     assert build.main(words(pictures, tmp_path)) == 0
-    assert held(tmp_path) == before
+    assert contents(tmp_path) == before
     assert times == {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("0000.*")}
 
 
@@ -138,7 +138,7 @@ def test_processes_and_parts_make_the_same_pool(pictures: Path, tmp_path: Path) 
     for out, options in ways:
         mixed = options | {"mix": "realbasicvsr=.3,adcsr=.3,light=.4"}
         build.main([str(tmp_path / "film.mp4"), *words(pictures, tmp_path / out, **mixed)])
-    assert held(tmp_path / "one") == held(tmp_path / "two") == held(tmp_path / "parts")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two") == contents(tmp_path / "parts")
 
 
 def test_a_kind_for_pictures_makes_static_clips(pictures: Path) -> None:

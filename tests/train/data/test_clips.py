@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cuts import is_cut
 from tests.train.media import blobs, shades, write_film
 from vsadcvsr.errors import MediaError
-from vsadcvsr.scenes import is_cut
 from vsadcvsr.train.data import clips
 from vsadcvsr.train.data.segments import VideoSegments
 from vsadcvsr.video_io import to_float

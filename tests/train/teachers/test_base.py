@@ -87,10 +87,10 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FrameReader]:
 
 @pytest.mark.parametrize("name", ["moving", "still"])
 def test_a_folder_answers_with_the_same_frames_and_place(videos: dict[str, FrameReader], name: str) -> None:
-    lesson = TeacherInput(film(2, 3, 4), origin=ClipOrigin(name, (2, 4), top=5, left=7))
-    target = checked_target(FolderTeacher("other", videos), lesson)
+    sample = TeacherInput(film(2, 3, 4), origin=ClipOrigin(name, (2, 4), top=5, left=7))
+    target = checked_target(FolderTeacher("other", videos), sample)
     assert np.array_equal(target, film(12, 32, 48)[[2, 4], 20:32, 28:44])
-    late = checked_target(FolderTeacher("late", videos, skip=1), lesson)
+    late = checked_target(FolderTeacher("late", videos, skip=1), sample)
     assert np.array_equal(late, film(12, 32, 48)[[1, 3], 20:32, 28:44])
 
 

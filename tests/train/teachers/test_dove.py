@@ -203,8 +203,8 @@ def test_bf16_is_close_to_fp32(folder: Path, model: DoveModel) -> None:
     half = DoveModel.load(folder, device="cpu", precision="bf16", whole_vae=True)
     assert half.transformer.dtype == half.vae.dtype == half.prompt.dtype == torch.bfloat16
     assert not half.vae.use_tiling
-    lesson = TeacherInput(clip(9, 8, 8))
-    far = np.abs(DoveTeacher(half).target(lesson).astype(int) - DoveTeacher(model).target(lesson))
+    sample = TeacherInput(clip(9, 8, 8))
+    far = np.abs(DoveTeacher(half).target(sample).astype(int) - DoveTeacher(model).target(sample))
     assert 0 < far.mean() < 12  # the noise of the latent is drawn in bf16, which is another draw
 
 

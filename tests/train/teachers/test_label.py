@@ -19,18 +19,18 @@ from vsadcvsr.train.teachers.base import TeacherInput
 
 @dataclass
 class Inverse:
-    """Gives the negative of the truth, until it has given `patience` answers."""
+    """Gives the negative of the truth, until it has given `limit` answers."""
 
     name: str = "inverse"
-    patience: int = 100
+    limit: int = 100
     asked: list[tuple[int, ...]] = field(default_factory=list)
 
-    def target(self, lesson: TeacherInput) -> Pixels:
-        if len(self.asked) == self.patience:
+    def target(self, sample: TeacherInput) -> Pixels:
+        if len(self.asked) == self.limit:
             raise BackendError("out of patience")
-        self.asked.append(lesson.low.shape)
-        assert lesson.truth is not None
-        return 255 - lesson.truth
+        self.asked.append(sample.low.shape)
+        assert sample.truth is not None
+        return 255 - sample.truth
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ def test_targets_are_added_to_the_pool(pool: Path, teacher: Inverse) -> None:
 
 
 def test_an_interrupted_run_goes_on_with_what_lacks(pool: Path, teacher: Inverse) -> None:
-    teacher.patience = 3
+    teacher.limit = 3
     with pytest.raises(BackendError, match="out of patience"):
         command(pool)
     assert sorted(path.name for path in pool.glob("*.inverse.*")) == ["0000.inverse.npy"]
-    teacher.patience = 100
+    teacher.limit = 100
     command(pool)
     assert len(list(pool.glob("*.inverse.npy"))) == 3
     assert len(teacher.asked) == 3 + 4
@@ -101,8 +101,8 @@ def test_progress_is_reported(pool: Path, teacher: Inverse, caplog: pytest.LogCa
 
 
 def test_an_answer_of_another_size_is_not_kept(pool: Path, teacher: Inverse, monkeypatch: pytest.MonkeyPatch) -> None:
-    def small(lesson: TeacherInput) -> Pixels:
-        return lesson.low
+    def small(sample: TeacherInput) -> Pixels:
+        return sample.low
 
     monkeypatch.setattr(teacher, "target", small)
     with pytest.raises(FormatError, match=r"the answer of inverse is \(2, 4, 4, 3\)"):

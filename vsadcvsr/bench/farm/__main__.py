@@ -57,7 +57,7 @@ class Report:
 
     def measured(self, pixels: int) -> Measured:
         """Input of the forecast, from a clip with that number of pixels a frame."""
-        parts, most = self.parts, self.workers[-1]
+        parts, largest = self.parts, self.workers[-1]
         return Measured(
             pixels=pixels,
             planning=self._a_frame("planning"),
@@ -66,7 +66,7 @@ class Report:
             checksums=parts["chunk_checksums"] / 2 / parts["bytes"],
             merging=self._a_frame("merging"),
             startup=parts["startup"],
-            storage_calls=sum(most.storage_calls.values()),
+            storage_calls=sum(largest.storage_calls.values()),
         )
 
     def _a_frame(self, name: str) -> float:
@@ -107,8 +107,8 @@ def _parts(arguments: argparse.Namespace, frames: int) -> dict[str, float]:
         "seconds": arguments.chunk_seconds,
         "fps": arguments.fps,
     }
-    found: dict[str, float] = _run_module("ffmpeg_filter.farm.overhead", json.dumps(order))
-    return found
+    overhead: dict[str, float] = _run_module("ffmpeg_filter.farm.overhead", json.dumps(order))
+    return overhead
 
 
 def _run_module(module: str, *words: str) -> Any:  # noqa: ANN401 - whatever JSON has
@@ -127,9 +127,9 @@ def text(results: Report) -> str:
     lines = [f"{'workers':>8}{'':10}{'seconds':>10}{'efficiency':>12}"]
     for name, workers in (("", results.workers), ("on Ray", results.on_ray)):
         lines += [f"{row.workers:8}  {name:8}{row.seconds:10.2f}{row.efficiency:12.1%}" for row in workers]
-    most = results.workers[-1]
-    calls = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in most.storage_calls.items())
-    lines += [f"storage calls per chunk, with {most.workers} workers: {calls}", ""]
+    largest = results.workers[-1]
+    calls = ", ".join(f"{name.removeprefix('os.')} {count:g}" for name, count in largest.storage_calls.items())
+    lines += [f"storage calls per chunk, with {largest.workers} workers: {calls}", ""]
     lines += [f"{'one worker, from planning to the output':60}{'share':>8}"]
     lines += [f"{words:60}{share:8.2%}" for words, share in results.shares.items()]
     lines += ["", f"{'ledger':24}{'first ms':>10}{'again ms':>10}{'between chunks ms':>19}{'all whole ms':>14}"]
@@ -141,11 +141,11 @@ def text(results: Report) -> str:
 
 def forecast_text(measured: Measured, assumed: Assumed, result: Forecast) -> str:
     """A forecast as text."""
-    taken = ", ".join(f"{name}={value:g}" for name, value in asdict(assumed).items())
+    assumptions = ", ".join(f"{name}={value:g}" for name, value in asdict(assumed).items())
     moved = f"{result.reading:.0f} MB/s read, {result.writing:.0f} MB/s written"
     verbs = f"plan {result.planning:.0f} s, work {result.working:.0f} s, merge {result.merging:.0f} s"
     lines = [
-        "by calculation, not measured; assumed: " + taken,
+        "by calculation, not measured; assumed: " + assumptions,
         f"{result.whole:.0f} s: {verbs}, in {result.chunks} chunks of {result.seconds:g} s",
         f"while they work, all together: {moved}, {result.storage_calls:.0f} storage calls a second",
     ]

@@ -65,13 +65,13 @@ def scaling(cluster: Cluster, folder: Path, *, workers: int, chunks: int, second
         began = time.perf_counter()
         while not (ended := dispatch.step(1.0)):
             pass
-        took = time.perf_counter() - began
+        elapsed = time.perf_counter() - began
     finally:
         dispatch.close()
     if ended[0].error is not None:
         raise ended[0].error
-    efficiency = round(chunks * seconds / workers / took, 4)
-    return Scaling(workers=workers, seconds=round(took, 4), efficiency=efficiency, storage_calls={})
+    efficiency = round(chunks * seconds / workers / elapsed, 4)
+    return Scaling(workers=workers, seconds=round(elapsed, 4), efficiency=efficiency, storage_calls={})
 
 
 def _wait_for_workers(pool: WorkerPool, workers: int) -> None:

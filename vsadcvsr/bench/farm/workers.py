@@ -87,10 +87,10 @@ def _results_of(processes: Sequence[subprocess.Popen[str]]) -> list[dict[str, An
         with suppress(BrokenPipeError):
             process.stdin.write("\n")
             process.stdin.flush()
-    words = [process.communicate() for process in processes]
-    if failed := [said for process, (_, said) in zip(processes, words, strict=True) if process.returncode]:
+    outputs = [process.communicate() for process in processes]
+    if failed := [errors for process, (_, errors) in zip(processes, outputs, strict=True) if process.returncode]:
         raise FarmError(f"a worker failed: {failed[0].strip().splitlines()[-1]}")
-    return [json.loads(out.splitlines()[-1]) for out, _ in words]
+    return [json.loads(out.splitlines()[-1]) for out, _ in outputs]
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class Bench:
         self.trial, self.net, self.device, self.precision = trial, net, device, precision
         self.frames = costs.moving(trial.frames, trial.size)
         self.results = Results()
-        self.ways = TorchOptions.for_device(device)
+        self.options = TorchOptions.for_device(device)
 
     def run(self) -> Results:
         """Runs all parts in order. Raises AdcvsrError if outputs are wrong."""
@@ -97,7 +97,7 @@ class Bench:
     def verify(self) -> None:
         """Compares the frames of a stream with the clip form."""
         expected = costs.clip_form(self.net, self.frames, self.device)
-        output = costs.run_stream(self._backend(self.ways), self.frames)
+        output = costs.run_stream(self._backend(self.options), self.frames)
         results = decibels(output, expected)
         self._note("PSNR against the clip form in fp32, dB", results)
         if not results >= _MIN_DB[self.precision]:
@@ -114,12 +114,13 @@ class Bench:
     def time_ours(self) -> None:
         """Our steps, of one frame and of several, and without recording."""
         for count in self.trial.steps:
-            self._note(f"ours, {count} a step, ms a frame", self._time_backend(self.ways, count).median)
+            self._note(f"ours, {count} a step, ms a frame", self._time_backend(self.options, count).median)
         first = self.results.numbers[f"ours, {self.trial.steps[0]} a step, ms a frame"]
         self._note("fraction of the matrix rate", self._flops / (first / 1e3) / self._rate)
         self._note("times as fast as the paper on an H20 (22 ms)", PUBLISHED_MS / first)
-        if self.ways.cuda_graphs:
-            without = TorchOptions(pipelined_output=self.ways.pipelined_output, memory_limit=self.ways.memory_limit)
+        if self.options.cuda_graphs:
+            options = self.options
+            without = TorchOptions(pipelined_output=options.pipelined_output, memory_limit=options.memory_limit)
             self._note("ours without CUDA graphs, ms a frame", self._time_backend(without, 1).median)
         else:
             self.results.left_out["CUDA graphs"] = "no GPU, or switched off"
@@ -139,7 +140,7 @@ class Bench:
 
     def last(self) -> None:
         """Many frames, in tenths: the last one against the first."""
-        act = costs.backend_run(self.net, self.frames, self.device, self.precision, self.ways).act
+        act = costs.backend_run(self.net, self.frames, self.device, self.precision, self.options).act
         act()
         calls = max(2, self.trial.long // len(self.frames))
         times = [time_action(act, frames=len(self.frames)) for _ in range(calls)]
@@ -179,7 +180,7 @@ class Bench:
         """`fast` through the engine, with its frames in parts and in planes."""
         for what, encoding in (("parts", None), ("planes of YUV420P8", gpu_estimate.OUT)):
             arguments = TorchBackend.from_network(
-                net, self.device, label.rpartition("/")[2], replace(self.ways, planar_output=True, memory_limit=None)
+                net, self.device, label.rpartition("/")[2], replace(self.options, planar_output=True, memory_limit=None)
             )
             act = stream_action(Engine(arguments), frames, encoding)
             rate = measure(act, rounds=self.trial.rounds, frames=len(frames)).rate
@@ -197,12 +198,12 @@ class Bench:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
         frames = self.frames[: max(count, len(self.frames) // count * count)]
-        way = costs.backend_run(self.net, frames, self.device, self.precision, options, count)
-        timing = measure(way.act, rounds=self.trial.rounds, frames=len(frames), burn_in=2)
-        if self.device.type == "cuda" and count == 1 and options == self.ways:
-            taken = torch.cuda.max_memory_allocated(self.device) / memory.GIB
-            self._note("peak memory, GiB", taken)
-            planned = way.backend.needs(*self.trial.size).on_device(1, "none") / memory.GIB
+        run = costs.backend_run(self.net, frames, self.device, self.precision, options, count)
+        timing = measure(run.act, rounds=self.trial.rounds, frames=len(frames), burn_in=2)
+        if self.device.type == "cuda" and count == 1 and options == self.options:
+            peak = torch.cuda.max_memory_allocated(self.device) / memory.GIB
+            self._note("peak memory, GiB", peak)
+            planned = run.backend.needs(*self.trial.size).on_device(1, "none") / memory.GIB
             self._note("peak memory as planned, GiB", planned)
         return timing
 
@@ -223,12 +224,12 @@ def memory_plans() -> dict[str, str]:
     """Memory of the paper's network in bf16 by calculation, for outputs on cards: nothing of it is measured here."""
     weights = 2 * 572_935_443
 
-    def asked(height: int, width: int) -> MemoryNeeds:
+    def needs(height: int, width: int) -> MemoryNeeds:
         return memory_needs(PAPER, (height, width), item_size=2, weights=weights)
 
     return {
         f"{output} on {card} GB": str(
-            memory.plan_memory(PAPER.spec, asked, *size, memory.usable_memory(card * memory.GIB))
+            memory.plan_memory(PAPER.spec, needs, *size, memory.usable_memory(card * memory.GIB))
         )
         for output, size in _OUTPUTS.items()
         for card in _CARD_GIB
@@ -257,12 +258,12 @@ def _measure(arguments: argparse.Namespace) -> None:
     device = torch.device("cpu" if arguments.dry_run else "cuda")
     precision = _precision(arguments.precision, device)
     results = Bench(trial, net, device, precision).run()
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
     weights = arguments.weights.name if arguments.weights else "random weights"
-    label = f"{trial.dims.name} ({weights}) on {where}, {precision}, {trial.size[1]}x{trial.size[0]} x4"
+    label = f"{trial.dims.name} ({weights}) on {gpu}, {precision}, {trial.size[1]}x{trial.size[0]} x4"
     print(text(label + (": a dry run, no measurement" if arguments.dry_run else ""), results))
     if arguments.json:
-        facts = {"gpu": where, "cuda": torch.version.cuda, **asdict(this_machine())}
+        facts = {"gpu": gpu, "cuda": torch.version.cuda, **asdict(this_machine())}
         written = {
             "label": label,
             "dry_run": arguments.dry_run,

@@ -146,14 +146,14 @@ def routes(ms: dict[str, float], size: tuple[int, int] = SIZE) -> dict[str, Rout
     }
 
 
-def limits(way: Route, card: Card, network: Network, size: tuple[int, int] = SIZE) -> dict[str, float]:
+def limits(route: Route, card: Card, network: Network, size: tuple[int, int] = SIZE) -> dict[str, float]:
     """Frames a second that each thing allows; the directions of the bus do not share it."""
     return {
-        "bus": card.bus / max(way.down, upload_bytes(size)),
+        "bus": card.bus / max(route.down, upload_bytes(size)),
         "matrix rate": card.flops / network.flops,
-        "memory traffic": card.memory / (network.traffic + 2 * way.down),
-        "the engine's thread": 1e3 / way.engine,
-        f"conversion, {CORES} cores": (CORES - 1) * 1e3 / way.others,
+        "memory traffic": card.memory / (network.traffic + 2 * route.down),
+        "the engine's thread": 1e3 / route.engine,
+        f"conversion, {CORES} cores": (CORES - 1) * 1e3 / route.others,
     }
 
 
@@ -173,9 +173,11 @@ def report(ms: dict[str, float]) -> Report:
         "GFLOP a frame": cost.flops / 1e9,
         "MB of activations a frame": cost.traffic / 1e6,
         "MB a frame up the bus": upload_bytes() / 1e6,
-        **{f"MB a frame down the bus, {name}": way.down / 1e6 for name, way in options.items()},
+        **{f"MB a frame down the bus, {name}": route.down / 1e6 for name, route in options.items()},
     }
-    rates = {card: {name: limits(way, facts, cost) for name, way in options.items()} for card, facts in CARDS.items()}
+    rates = {
+        card: {name: limits(route, facts, cost) for name, route in options.items()} for card, facts in CARDS.items()
+    }
     return Report(ms, counted, rates)
 
 

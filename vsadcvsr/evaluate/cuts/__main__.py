@@ -145,7 +145,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     for path in (path for folder in arguments.whole for path in files_in(folder, VIDEOS)):
         print(f"{path.name}: {detections(path, arguments.threshold)}")
     if arguments.json:
-        values = {name: [round(float(value), 4) for value in found] for name, found in scores.items()}
+        values = {name: [round(float(value), 4) for value in distances] for name, distances in scores.items()}
         arguments.json.write_text(
             json.dumps({"threshold": arguments.threshold, "missed": missed, "false": false, "distances": values})
         )

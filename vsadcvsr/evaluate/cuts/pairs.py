@@ -140,10 +140,10 @@ def _brightness_changes(frames: Sequence[Array], rng: np.random.Generator) -> It
     """A frame and its successor under another exposure: gain, offset and gamma, clipped as a camera does."""
     index = int(rng.integers(len(frames) - 1))
     gain, lift, gamma = rng.uniform(1.3, 3.0), rng.uniform(0.0, 0.25), rng.uniform(0.7, 1.4)
-    lit = np.clip(gain * frames[index + 1] ** gamma + lift, 0, 1).astype(np.float32)
-    yield frames[index], lit
+    exposed = np.clip(gain * frames[index + 1] ** gamma + lift, 0, 1).astype(np.float32)
+    yield frames[index], exposed
     if index + 2 < len(frames):
-        yield lit, frames[index + 2]
+        yield exposed, frames[index + 2]
 
 
 def flashes(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
@@ -223,7 +223,7 @@ def whip_pans(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     yield from _pans(material, rng, 0.15, 0.30)
 
 
-def shakes(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
+def camera_shake(material: Material, rng: np.random.Generator) -> Iterator[Pair]:
     """A jolted camera: up to 5 % of the width, 3 degrees, 3 % zoom between two frames."""
     for _, photo in material.photos:
         for _ in range(2):
@@ -314,7 +314,7 @@ CONTINUOUS: dict[str, Kind] = {
     "pan": pans,
     "fast pan": fast_pans,
     "whip pan": whip_pans,
-    "shake": shakes,
+    "shake": camera_shake,
     "zoom": zooms,
     "noise": noise,
     "few bits": low_bitrate,

@@ -89,7 +89,8 @@ def open_metric(name: str) -> PerceptualMetric:
             raise BackendError(f"{metric.name} cannot be opened: {_first_line(cause)}") from cause
 
     def evaluate(frame: Array, truth: Array | None) -> float:
-        pictures = [_tensor(one, device) for one in (frame, truth if metric.against_truth else None) if one is not None]
+        images = (frame, truth if metric.against_truth else None)
+        pictures = [_tensor(image, device) for image in images if image is not None]
         try:
             with torch.inference_mode():
                 return float(net(*pictures))
@@ -108,18 +109,18 @@ def features() -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
     implementation only. Counted in fp32. Raises BackendError where the weights are missing.
     """
     net = trunk().to(memory_format=torch.channels_last)
-    kept: dict[int, tuple[Array, tuple[torch.Tensor, ...]]] = {}  # the frames are held so that their ids stay theirs
+    cached: dict[int, tuple[Array, tuple[torch.Tensor, ...]]] = {}  # the frames are held so that their ids stay theirs
 
     def features_of(frame: Array) -> tuple[torch.Tensor, ...]:
-        found: tuple[torch.Tensor, ...] = net(_tensor(frame).to(memory_format=torch.channels_last))
-        return found
+        maps: tuple[torch.Tensor, ...] = net(_tensor(frame).to(memory_format=torch.channels_last))
+        return maps
 
     def of_truth(frame: Array) -> tuple[torch.Tensor, ...]:
-        if id(frame) not in kept:
-            if len(kept) >= _KEPT:
-                kept.clear()
-            kept[id(frame)] = frame, features_of(frame)
-        return kept[id(frame)][1]
+        if id(frame) not in cached:
+            if len(cached) >= _MAX_CACHED:
+                cached.clear()
+            cached[id(frame)] = frame, features_of(frame)
+        return cached[id(frame)][1]
 
     @torch.inference_mode()
     def scores(clip: Sequence[Array], truth: Sequence[Array]) -> list[float]:
@@ -129,7 +130,7 @@ def features() -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
     return scores
 
 
-_KEPT = 32
+_MAX_CACHED = 32
 """How many frames of the truth keep their features, which every method is compared with."""
 
 
@@ -181,15 +182,15 @@ def _no_network() -> Iterator[None]:
     def lookup(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as the function that it stands for
         if threading.get_ident() == opening:
             raise OSError("a file is missing, and nothing is downloaded here")
-        return kept(*arguments, **options)
+        return original(*arguments, **options)
 
     with _lock, variables(_OFFLINE | NO_TELEMETRY):
-        kept = socket.getaddrinfo
+        original = socket.getaddrinfo
         socket.getaddrinfo = lookup
         try:
             yield
         finally:
-            socket.getaddrinfo = kept
+            socket.getaddrinfo = original
 
 
 def _first_line(cause: BaseException) -> str:

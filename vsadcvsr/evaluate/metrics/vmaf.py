@@ -48,9 +48,9 @@ def open_vmaf(threads: int = 0) -> Callable[[Sequence[Array], Sequence[Array]], 
 def binaries() -> Iterator[str]:
     """The ffmpeg of ADCVSR_FFMPEG, of PATH, and of the wheel imageio-ffmpeg, as far as they exist."""
     for named in (os.environ.get("ADCVSR_FFMPEG"), "ffmpeg"):
-        found = shutil.which(str(Path(named).expanduser())) if named else None
-        if found:
-            yield found
+        path = shutil.which(str(Path(named).expanduser())) if named else None
+        if path:
+            yield path
     try:
         yield str(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
     except (ImportError, RuntimeError):

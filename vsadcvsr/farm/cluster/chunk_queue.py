@@ -65,7 +65,7 @@ class ChunkQueue:
         self._failures.setdefault(number, []).append(failure)
 
     @property
-    def hopeless(self) -> str:
+    def fatal_failure(self) -> str:
         """The chunk that has failed too often, and why; empty if there is none."""
         for number, failures in self._failures.items():
             if len(failures) >= MAX_CHUNK_FAILURES:

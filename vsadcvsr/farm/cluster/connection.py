@@ -161,12 +161,12 @@ def _check_reachable(address: str) -> None:
         with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT) as connection:
             connection.settimeout(_CONNECT_TIMEOUT)
             connection.sendall(_GRPC_PREFACE)
-            answer = connection.recv(9)
+            reply = connection.recv(9)
     except (OSError, OverflowError) as error:
         raise FarmError(
             f"no Ray answers at {endpoint}: {error}; is it the head's address, and is it running?"
         ) from error
-    if answer[3:4] != b"\x04":
+    if reply[3:4] != b"\x04":
         raise FarmError(f"the server at {endpoint} is not Ray; usual are ray://host:10001 and, on a node, host:6379")
 
 

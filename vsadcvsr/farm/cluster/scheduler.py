@@ -190,16 +190,16 @@ class Scheduler:
 
     def _finished_jobs(self) -> Iterator[JobResult]:
         for active in [*self._jobs]:
-            self._give_up_if_hopeless(active)
+            self._fail_if_impossible(active)
             if active.queue.is_over or active.error:
                 self._jobs.remove(active)
                 yield JobResult(active.job, active.error)
 
-    def _give_up_if_hopeless(self, active: ActiveJob) -> None:
+    def _fail_if_impossible(self, active: ActiveJob) -> None:
         """Fails a job that cannot be finished."""
         workers = self._pool.workers
-        if hopeless := active.queue.hopeless:
-            active.error = active.error or FarmError(hopeless)
+        if failure := active.queue.fatal_failure:
+            active.error = active.error or FarmError(failure)
         elif workers and all(worker in active.rejected for worker in workers):
             active.error = active.error or active.rejected[workers[-1]]
         if time.monotonic() - active.checked_at > _RETRY_SECONDS:

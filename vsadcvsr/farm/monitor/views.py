@@ -94,8 +94,8 @@ class PlainView:
         return [item for number, item in enumerate(self._snapshot) if known.get(number) != item[1]]
 
     def _report(self) -> None:
-        for tally, status in self._changed() or self._snapshot:
-            self.notify(f"{tally.job.folder.name}: {status_line(status)}")
+        for tracker, status in self._changed() or self._snapshot:
+            self.notify(f"{tracker.job.folder.name}: {status_line(status)}")
         if len(self._snapshot) > 1:
             whole = combined([status for _, status in self._snapshot])
             self.notify(f"{len(self._snapshot)} jobs: {status_line(whole)}")
@@ -123,8 +123,8 @@ class JsonView(PlainView):
             self._put(event="summary", job=str(job.folder), **summary.as_json())
 
     def _report(self) -> None:
-        for tally, status in self._changed():
-            self._put(event="progress", job=str(tally.job.folder), **status.as_json())
+        for tracker, status in self._changed():
+            self._put(event="progress", job=str(tracker.job.folder), **status.as_json())
 
     def _put(self, **fields: object) -> None:
         self._write(json.dumps({"time": round(time.time(), 3), **fields}))
@@ -166,8 +166,8 @@ class RichView:
 def _footer(snapshot: Snapshot) -> Iterable[RenderableType]:
     """The unfinished jobs, some of them if there are many, and the total."""
     unfinished = [item for item in snapshot if not item[1].ended] or snapshot[-1:]
-    for tally, status in unfinished[:_MAX_JOBS]:
-        yield from _job_rows(tally, status, rows=max(1, _MAX_WORKERS // min(len(unfinished), _MAX_JOBS)))
+    for tracker, status in unfinished[:_MAX_JOBS]:
+        yield from _job_rows(tracker, status, rows=max(1, _MAX_WORKERS // min(len(unfinished), _MAX_JOBS)))
     if len(snapshot) > 1:
         ended = sum(status.ended for _, status in snapshot)
         yield Text(
@@ -175,17 +175,17 @@ def _footer(snapshot: Snapshot) -> Iterable[RenderableType]:
         )
 
 
-def _job_rows(tally: JobTracker, status: Status, *, rows: int) -> Iterable[RenderableType]:
+def _job_rows(tracker: JobTracker, status: Status, *, rows: int) -> Iterable[RenderableType]:
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(no_wrap=True, max_width=24, style="bold")
     bar.add_column(ratio=1)
     bar.add_column(no_wrap=True, justify="right")
     share = f"{status.frames_done / status.frames:.0%}"
-    bar.add_row(tally.job.folder.name, ProgressBar(total=status.frames, completed=status.frames_done), share)
+    bar.add_row(tracker.job.folder.name, ProgressBar(total=status.frames, completed=status.frames_done), share)
     yield bar
     yield Padding(Text(status_line(status)), (0, 0, 0, 2))
     now = time.time()
-    running = sorted(tally.running, key=lambda attempt: attempt.begun)
+    running = sorted(tracker.running, key=lambda attempt: attempt.begun)
     table = Table.grid(padding=(0, 2))
     for attempt in running[:rows]:
         table.add_row(f"  {attempt.worker}", f"chunk {attempt.chunk}", format_duration(now - attempt.begun))

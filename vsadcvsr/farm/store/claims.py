@@ -72,27 +72,27 @@ class Claims:
 
     def _acquire(self, path: Path, token: str, driver: str) -> bool:
         self._folder.mkdir(exist_ok=True)  # without parents, so that a removed job is not recreated
-        own = path.with_name(f"{path.name}.{token}")
-        own.write_text(json.dumps({"worker": worker_name(), "driver": driver, "token": token}))
+        claim_file = path.with_name(f"{path.name}.{token}")
+        claim_file.write_text(json.dumps({"worker": worker_name(), "driver": driver, "token": token}))
         try:
-            if not _link(own, path) and not _replace_dead(own, path):
+            if not _link(claim_file, path) and not _replace_dead(claim_file, path):
                 return False
         finally:
-            own.unlink(missing_ok=True)
+            claim_file.unlink(missing_ok=True)
         return _read(path).get("token") == token
 
 
-def _link(own: Path, path: Path) -> bool:
-    """Whether `path` was free and is the claim `own` now. Unlike an exclusive creation, it is never half written."""
+def _link(claim_file: Path, path: Path) -> bool:
+    """Whether `path` was free and is `claim_file` now. Unlike an exclusive creation, it is never half written."""
     try:
-        os.link(own, path)
+        os.link(claim_file, path)
     except FileExistsError:
         return False
     return True
 
 
-def _replace_dead(own: Path, path: Path) -> bool:
-    """Whether the claim at `path` was dead and is `own` now.
+def _replace_dead(claim_file: Path, path: Path) -> bool:
+    """Whether the claim at `path` was dead and is `claim_file` now.
 
     Several workers may find the same claim dead at once. So the replacement is locked, and the claim checked again
     inside: it may be the live claim of the worker that was first. A lock whose owner died is removed, for the next
@@ -101,14 +101,14 @@ def _replace_dead(own: Path, path: Path) -> bool:
     if not _is_dead(path):
         return False
     lock = path.with_name(f"{path.name}.taking")
-    if not _link(own, lock):
+    if not _link(claim_file, lock):
         if _is_dead(lock):
             lock.unlink(missing_ok=True)
         return False
     try:
         if not _is_dead(path):
             return False
-        own.replace(path)
+        claim_file.replace(path)
     finally:
         lock.unlink(missing_ok=True)
     return True

@@ -142,11 +142,11 @@ class Job:
         numbers = (match[1] for entry in self._files() if (match := _CHUNK_FILE.match(entry.name)))
         return {int(number) for number in numbers}
 
-    def engines(self, own: str) -> set[str]:
-        """Engines that have started to work here, including `own` from now on, from one directory listing."""
+    def engines(self, engine: str) -> set[str]:
+        """Engines that have started to work here, including `engine` from now on, from one directory listing."""
         folder = self.folder / "engines"
         folder.mkdir(exist_ok=True)
-        if own and not (marker := folder / quote(own, safe="")).exists():
+        if engine and not (marker := folder / quote(engine, safe="")).exists():
             marker.touch()
         return {unquote(path.name) for path in folder.iterdir()}
 

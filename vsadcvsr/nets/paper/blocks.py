@@ -72,20 +72,20 @@ class Transformer(nn.Module):
     def __init__(self, dims: PaperDims, channels: int) -> None:
         super().__init__()
         self.norm = group_norm(dims, channels, TRANSFORMER_EPS)
-        self.enter = nn.Linear(channels, channels)
+        self.proj_in = nn.Linear(channels, channels)
         self.attention_norm = nn.LayerNorm(channels)
         self.attention = Attention(channels, dims.head_dim, bias=False)
         self.gate_norm = nn.LayerNorm(channels)
         self.gate = nn.Linear(channels, 2 * _HIDDEN_RATIO * channels)
         self.narrow = nn.Linear(_HIDDEN_RATIO * channels, channels)
-        self.leave = nn.Linear(channels, channels)
+        self.proj_out = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.enter(_to_tokens(self.norm(x)))
+        y = self.proj_in(_to_tokens(self.norm(x)))
         y = y + self.attention(self.attention_norm(y))
         value, gate = self.gate(self.gate_norm(y)).chunk(2, dim=2)
         y = y + self.narrow(value * F.gelu(gate))
-        return x + _to_map(self.leave(y), x)
+        return x + _to_map(self.proj_out(y), x)
 
 
 class FeatureAttention(nn.Module):

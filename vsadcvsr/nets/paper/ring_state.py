@@ -90,8 +90,8 @@ class StateRings:
         self._links.index_copy_(
             0, self.index.held_indices(self._link_shape), other._links[other.index.held_indices(other._link_shape)]
         )
-        for mine, theirs in zip(self._rings, other._rings, strict=True):
-            mine.fill(theirs.held_frames())
+        for ring, source in zip(self._rings, other._rings, strict=True):
+            ring.fill(source.held_frames())
 
     @property
     def nbytes(self) -> tuple[int, int]:
@@ -339,6 +339,6 @@ def _to_nhwc(x: Tensor, type: torch.dtype) -> Tensor:
     state.
     """
     if x.dtype != type:
-        most = torch.finfo(type).max
-        x = x.clamp(-most, most).to(type)
+        limit = torch.finfo(type).max
+        x = x.clamp(-limit, limit).to(type)
     return x.permute(0, 2, 3, 1)

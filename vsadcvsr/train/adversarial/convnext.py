@@ -2,7 +2,7 @@
 
 ConvNeXt is of Liu et al. (arXiv 2201.03545), `convnext_xxlarge` of OpenCLIP. The paper names neither variant nor stage;
 here all stages are used, each resized to the grid of the student's features (an eighth of the image), so that both
-domains are judged on one grid. Names of weights are OpenCLIP's own below `visual.trunk.`.
+domains have one grid. Names of weights are OpenCLIP's own below `visual.trunk.`.
 """
 
 from __future__ import annotations

@@ -32,9 +32,9 @@ FRAME_HEADS = {"detail"}
 
 _LEAKY_SLOPE = 0.2
 _DETAIL_GAIN = 8
-_SCALES = (1, 2, 3)  # the features of EfficientNet-Lite1 that are judged
+_SCALES = (1, 2, 3)  # the features of EfficientNet-Lite1 that are used
 _FINE_WIDTH, _FINE_AREA, _FINE_GAIN = 32, 5, 24  # channels, pixels, and a factor that makes detail as large as features
-_PIXEL_STRIDE = 4  # the compact family's pixels are judged by areas of 4x4, at x4 the grid of its input
+_PIXEL_STRIDE = 4  # the compact family's pixels are seen in areas of 4x4, at x4 the grid of its input
 
 
 def split_heads(width: int, detail_share: float) -> dict[str, int]:
@@ -48,17 +48,17 @@ class Tail(nn.Module):
 
     def __init__(self, entering: int, width: int, heads: Mapping[str, int]) -> None:
         super().__init__()
-        self.around = spectral_norm(nn.Conv2d(entering, width, 3, padding=1))
-        self.along = TemporalConv(width)
-        spectral_norm(self.along.taps)
-        self.again = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
+        self.spatial1 = spectral_norm(nn.Conv2d(entering, width, 3, padding=1))
+        self.temporal = TemporalConv(width)
+        spectral_norm(self.temporal.taps)
+        self.spatial2 = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
         self.heads = nn.ModuleDict({name: nn.Conv2d(width, count, 1) for name, count in heads.items()})
 
     def forward(self, x: Tensor, links: Tensor, heads: Iterable[str]) -> dict[str, Tensor]:
         """(T, C, h, w) to a map of logits (T, channels of the head, h, w) for each of the heads."""
-        x = F.leaky_relu(self.around(x), _LEAKY_SLOPE)
-        x = F.leaky_relu(self.along(x, links), _LEAKY_SLOPE)
-        x = F.leaky_relu(self.again(x), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.spatial1(x), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.temporal(x, links), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.spatial2(x), _LEAKY_SLOPE)
         return {name: self.heads[name](x) for name in heads}
 
 
@@ -72,14 +72,14 @@ class PixelTrunk(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.channels = width
-        self.enter = spectral_norm(nn.Conv2d(1 + _PIXEL_STRIDE**2, width, 3, padding=1))
+        self.stem = spectral_norm(nn.Conv2d(1 + _PIXEL_STRIDE**2, width, 3, padding=1))
         self.inner = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
         luma_maps = luma(pictures).unsqueeze(1)
         mean = F.avg_pool2d(luma_maps, _PIXEL_STRIDE)
         rest = F.pixel_unshuffle(luma_maps - F.interpolate(mean, scale_factor=float(_PIXEL_STRIDE)), _PIXEL_STRIDE)
-        x = F.leaky_relu(self.enter(torch.cat([mean * 2 - 1, rest * _DETAIL_GAIN], 1)), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.stem(torch.cat([mean * 2 - 1, rest * _DETAIL_GAIN], 1)), _LEAKY_SLOPE)
         return F.leaky_relu(self.inner(x), _LEAKY_SLOPE)
 
 
@@ -96,20 +96,20 @@ class PretrainedTrunk(nn.Module):
         self.channels = width
         self.trunk = trunk
         self.mix = nn.ModuleList(spectral_norm(nn.Conv2d(WIDTHS[scale], width, 1)) for scale in _SCALES)
-        self.enter = spectral_norm(nn.Conv2d(1, _FINE_WIDTH, 3, padding=1))
+        self.stem = spectral_norm(nn.Conv2d(1, _FINE_WIDTH, 3, padding=1))
         self.inner = spectral_norm(nn.Conv2d(_FINE_WIDTH, width, _PIXEL_STRIDE, stride=_PIXEL_STRIDE))
 
     def forward(self, pictures: Tensor, links: Tensor) -> Tensor:  # noqa: ARG002  # each frame separately
         features = self.trunk(pictures, len(_SCALES) + 1)
         mixed = [layer(features[scale]) for layer, scale in zip(self.mix, _SCALES, strict=True)]
-        maps = [F.interpolate(values, size=mixed[0].shape[2:]) for values in [*mixed, self.judge_pixels(pictures)]]
+        maps = [F.interpolate(values, size=mixed[0].shape[2:]) for values in [*mixed, self.pixel_features(pictures)]]
         return F.leaky_relu(torch.stack(maps).sum(0), _LEAKY_SLOPE)
 
-    def judge_pixels(self, pictures: Tensor) -> Tensor:
+    def pixel_features(self, pictures: Tensor) -> Tensor:
         """The part of the result that comes of the luma itself, without its local mean: (T, width, h/4, w/4)."""
         plane = luma(pictures).unsqueeze(1)
         detail = plane - F.avg_pool2d(plane, _FINE_AREA, 1, _FINE_AREA // 2, count_include_pad=False)
-        x = F.leaky_relu(self.enter(detail * _FINE_GAIN), _LEAKY_SLOPE)
+        x = F.leaky_relu(self.stem(detail * _FINE_GAIN), _LEAKY_SLOPE)
         result: Tensor = self.inner(x)
         return result
 
@@ -121,8 +121,8 @@ class CompactTrunk(nn.Module):
         super().__init__()
         self.channels = student.dims.width
         self.student = _frozen(student)
-        self.student.enter = nn.Conv2d(self.channels, student.dims.quarter_width, 3, stride=2, padding=1)
-        self.student.meet = nn.Conv2d(self.channels, student.dims.width, 3, padding=1)
+        self.student.stem = nn.Conv2d(self.channels, student.dims.quarter_width, 3, stride=2, padding=1)
+        self.student.skip = nn.Conv2d(self.channels, student.dims.width, 3, padding=1)
         del self.student.head
 
     def forward(self, features: Tensor, links: Tensor) -> Tensor:

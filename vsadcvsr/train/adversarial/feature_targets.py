@@ -56,10 +56,10 @@ class FeatureEncoder(FeatureTargets):
         super().__init__(channels)
         self.image_scale = image_scale
         self._cell = 2 * image_scale  # a place of the features is so many pixels of the image, squared
-        self.enter = nn.Conv2d(3 * self._cell**2, _HIDDEN, 3, padding=1)
+        self.stem = nn.Conv2d(3 * self._cell**2, _HIDDEN, 3, padding=1)
         self.inner = nn.Conv2d(_HIDDEN, _HIDDEN, 3, padding=1)
-        self.leave = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
-        nn.init.constant_(self.leave.bias, 0.1)  # type: ignore[arg-type]  # no channel starts dead
+        self.head = nn.Conv2d(_HIDDEN, channels, 3, padding=1)
+        nn.init.constant_(self.head.bias, 0.1)  # type: ignore[arg-type]  # no channel starts dead
 
     def set_scale(self, features: Tensor) -> None:
         """Takes the scale of each channel from a student's features (T, C, H/2, W/2)."""
@@ -79,9 +79,9 @@ class FeatureEncoder(FeatureTargets):
     def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:
         plain = F.interpolate(frames, scale_factor=float(self.image_scale), mode="bilinear")
         rest = pictures - plain  # what the head adds
-        x = F.leaky_relu(self.enter(F.pixel_unshuffle(rest, self._cell) * self._cell), _SLOPE)
+        x = F.leaky_relu(self.stem(F.pixel_unshuffle(rest, self._cell) * self._cell), _SLOPE)
         x = F.leaky_relu(self.inner(x), _SLOPE)
-        return torch.relu(self.leave(x)) * self.scale  # the student's features are what a ReLU has left, too
+        return torch.relu(self.head(x)) * self.scale  # the student's features are what a ReLU has left, too
 
 
 def inversion_loss(

@@ -33,7 +33,7 @@ class PaperFeatureTargets(FeatureTargets):
         self.encoder, self.quantised = vae.encoder, vae.quant_conv
         self.unquantised = vae.post_quant_conv
         self.latents: int = vae.config.latent_channels
-        self.enter = nn.Conv2d(self.latents, features, 3, padding=1)
+        self.stem = nn.Conv2d(self.latents, features, 3, padding=1)
         self.middle = type(student)(student.dims).decoder.middle
         self.requires_grad_(requires_grad=False)
 
@@ -59,14 +59,14 @@ class PaperFeatureTargets(FeatureTargets):
                 if (name := _name(key)) is not None
             }
         expected = self.state_dict()
-        shapes = {name: tuple(expected[name].shape) for name in expected if name.startswith(("enter.", "middle."))}
+        shapes = {name: tuple(expected[name].shape) for name in expected if name.startswith(("stem.", "middle."))}
         if problems := mismatches({name: tuple(value.shape) for name, value in tensors.items()}, shapes):
             raise WeightsError(f"{half_decoder} is not AdcSR's halfDecoder.ckpt: {summary(problems)}")
         self.load_state_dict(tensors, strict=False)
 
     def forward(self, pictures: Tensor, frames: Tensor) -> Tensor:  # noqa: ARG002  # features of the image only
         moments = self.quantised(self.encoder(pictures * 2 - 1))
-        features: Tensor = self.middle(self.enter(self.unquantised(moments[:, : self.latents])))
+        features: Tensor = self.middle(self.stem(self.unquantised(moments[:, : self.latents])))
         return features
 
 
@@ -76,5 +76,5 @@ def _name(key: str) -> str | None:
     if "decoder." not in key or not plain.startswith(("conv_in.", "mid_block.")):
         return None
     if plain.startswith("conv_in."):
-        return plain.replace("conv_in.", "enter.")
+        return plain.replace("conv_in.", "stem.")
     return adcsr_keys.net_name("body.2." + plain.removeprefix("mid_block.")).removeprefix("decoder.")

@@ -85,17 +85,17 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         self._noise.manual_seed(hash((self.settings.seed, step, self.world.rank)))
         self._trunk_corner = self.trunk_corner(step, self.world.rank)
         self.optimiser.zero_grad(set_to_none=True)
-        judged: dict[str, Tensor] = {}
+        fakes: dict[str, Tensor] = {}
         for part, batch in zip(self.parts(), draws[STUDENT.name], strict=True):
             clips = self.clips(batch)
-            features, images, judged, losses = self._forward(clips)
+            features, images, fakes, losses = self._forward(clips)
             check_finite(step, losses)
             self._backward_student(features, images, losses)
             self.backward_shift(clips, images, step, part)
             for name, loss in losses.items():
                 scalars[name] = scalars.get(name, 0.0) + float(loss.detach()) / self.stage.accumulate
         if self.discriminator_optimiser is not None:
-            scalars |= self._train_discriminators(step, draws, {name: value.detach() for name, value in judged.items()})
+            scalars |= self._train_discriminators(step, draws, {name: value.detach() for name, value in fakes.items()})
         self.update(step)
         return scalars
 
@@ -107,18 +107,18 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         with self.cast():
             features = self.student.features(low, clips.links)
             images = reconstruct(self.student, features, low)
-            judged = {
-                "pixel": self._judged_images(images, clips),
+            fakes = {
+                "pixel": self._fake_images(images, clips),
                 "feature": self.encoder.discriminator_features(features, images, low),
             }
             losses = {"feature_loss": self.encoder.distance(features, self.encoder(target, low))}
             for name, discriminator in self.discriminators.items():
-                logits_by_head = discriminator(self._discriminator_input(name, judged[name]), clips.links).values()
+                logits_by_head = discriminator(self._discriminator_input(name, fakes[name]), clips.links).values()
                 losses[name] = torch.stack([adversarial_loss(logits, +1) for logits in logits_by_head]).sum()
         losses["regression"] = self.regression(clips, images, self._trunk_corner)
-        return features, images, judged, losses
+        return features, images, fakes, losses
 
-    def _judged_images(self, images: Tensor, clips: ClipBatch) -> Tensor:
+    def _fake_images(self, images: Tensor, clips: ClipBatch) -> Tensor:
         if not self.stage.comb:
             return images
         return without_repetition(images.float(), clips.truth.flatten(0, 1), 2 * self.student.spec.scale)
@@ -163,14 +163,14 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
             for value in group["params"]:
                 value.requires_grad_(not frozen)
 
-    def _train_discriminators(self, step: int, draws: Samples, judged: Mapping[str, Tensor]) -> Scalars:
+    def _train_discriminators(self, step: int, draws: Samples, fakes: Mapping[str, Tensor]) -> Scalars:
         assert self.discriminator_optimiser is not None
         self._freeze_discriminators(frozen=False)
         self.discriminator_optimiser.zero_grad(set_to_none=True)
         scalars: Scalars = {}
         frames = self.stage.frames
         for kind in KINDS:
-            clips, clip_links = self._discriminator_clips(kind, draws, judged)
+            clips, clip_links = self._discriminator_clips(kind, draws, fakes)
             count = min(len(clip_links) // frames, self.stage.clips) * frames
             for domain, discriminator in self.discriminators.items():
                 labels = {head: _label(kind, head) for head in discriminator.tail.heads if _label(kind, head)}
@@ -179,7 +179,7 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
                         self._discriminator_input(domain, clips[domain][:count]), clip_links[:count], labels
                     )
                 losses = {
-                    f"judge {domain} {head}": adversarial_loss(logits, labels[head])
+                    f"discriminator {domain} {head}": adversarial_loss(logits, labels[head])
                     / _kinds_with_label(labels[head], head)
                     for head, logits in heads.items()
                 }
@@ -196,13 +196,13 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         return scalars
 
     def _discriminator_clips(
-        self, kind: SampleKind, draws: Samples, judged: Mapping[str, Tensor]
+        self, kind: SampleKind, draws: Samples, fakes: Mapping[str, Tensor]
     ) -> tuple[Mapping[str, Tensor], Tensor]:
         """Clips of a kind in each domain, end to end, and their links."""
         if kind is STUDENT:
             frames = self.stage.frames
-            count = len(judged["pixel"]) // frames
-            return judged, links(count, frames).to(self.device)
+            count = len(fakes["pixel"]) // frames
+            return fakes, links(count, frames).to(self.device)
         clips = ClipBatch.from_batch(draws[kind.name][0], self.device)
         truth = clips.truth.flatten(0, 1)
         with torch.no_grad(), self.cast():
@@ -210,11 +210,12 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
 
     # --- checkpoints -------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
+        optimiser = self.discriminator_optimiser
         return {
             "optimiser": self.optimiser.state_dict(),
             "encoder": self.encoder.state_dict() if isinstance(self.encoder, FeatureEncoder) else {},
-            "judges": {name: judge.state_dict() for name, judge in self.discriminators.items()},
-            "judging": self.discriminator_optimiser.state_dict() if self.discriminator_optimiser else {},
+            "discriminators": {name: network.state_dict() for name, network in self.discriminators.items()},
+            "discriminator_optimiser": optimiser.state_dict() if optimiser else {},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -222,10 +223,10 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         if isinstance(self.encoder, FeatureEncoder):
             self.encoder.load_state_dict(state["encoder"])
         self.encoder.requires_grad_(requires_grad=False)
-        for name, judge in self.discriminators.items():
-            judge.load_state_dict(state["judges"][name])
+        for name, discriminator in self.discriminators.items():
+            discriminator.load_state_dict(state["discriminators"][name])
         if self.discriminator_optimiser:
-            self.discriminator_optimiser.load_state_dict(state["judging"])
+            self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
 
 def _kinds_with_label(label: int, head: str) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vsadcvsr.codecs import compress_bitrate, compress_quality, jpeg
+from vsadcvsr.resample import BICUBIC, BILINEAR
 from vsadcvsr.train.degradations.kernels import Kernel
 from vsadcvsr.train.degradations.operators import to_uint8
 
@@ -47,9 +48,9 @@ def poor(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     of these more than the others.
     """
     soft, noisy, coded = rng.random(3) ** (0.6 if rng.random() < 0.3 else 1.4)
-    across = 0.4 + 2.8 * soft
-    along = across if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
-    small = downscale(_blur(clip, across, along, scale), rng, scale)
+    sigma_x = 0.4 + 2.8 * soft
+    sigma_y = sigma_x if rng.random() < 0.7 else 0.4 + 2.8 * rng.random()
+    small = downscale(_blur(clip, sigma_x, sigma_y, scale), rng, scale)
     if rng.random() < 0.85:
         small = small + _sensor_noise(small, 15 * noisy / 255, rng)
     pixels, kind = to_uint8(small), rng.random()
@@ -79,13 +80,9 @@ def downscale(clip: Clip, rng: np.random.Generator, scale: int) -> Clip:
 def _antialias(name: str, scale: int) -> Kernel:
     # Taps lie around the centre of each group of `scale` pixels; cv2 wants an odd kernel with its centre on the first
     # pixel of the group, so the taps sit half a group to the right.
-    reach = {"linear": 1, "cubic": 2}[name] * scale
-    at = np.abs(np.arange(-reach - 2, reach + 3) - (scale - 1) / 2) / scale
-    if name == "linear":
-        taps = np.clip(1 - at, 0, None)
-    else:
-        near, far = (1.5 * at - 2.5) * at * at + 1, ((-0.5 * at + 2.5) * at - 4) * at + 2
-        taps = np.where(at < 1, near, np.where(at < 2, far, 0))
+    kernel = {"linear": BILINEAR, "cubic": BICUBIC}[name]
+    reach = kernel.support * scale
+    taps = kernel.weight(np.abs(np.arange(-reach - 2, reach + 3) - (scale - 1) / 2) / scale)
     return np.asarray(taps / taps.sum(), np.float32)
 
 
