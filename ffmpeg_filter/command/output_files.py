@@ -252,6 +252,14 @@ def unfinished_files(command: Command) -> list[str]:
     return [path for path in paths if Path(path).exists()]
 
 
+def with_final_names(command: Command, message: str) -> str:
+    """A message with the names of outputs in place of those of their temporary files."""
+    for file in command.outputs:
+        if (temporary := temporary_path(file)) is not None:
+            message = message.replace(Path(temporary).name, file.path.name)
+    return message
+
+
 def discard(command: Command) -> None:
     """Removes temporary files."""
     for file in command.outputs:

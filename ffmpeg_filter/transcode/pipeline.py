@@ -37,6 +37,7 @@ from vsadcvsr.errors import MediaError
 
 _ROTATION_OPTION = (58, 2)
 """libavutil from which FFmpeg accepts an input's rotation as an option (FFmpeg 6)."""
+_NO_FRAMES_HINT = "see whether -ss, -t, -to or a filter before adcvsr leaves any"
 INTERLACED = "the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)"
 
 
@@ -280,7 +281,8 @@ class Transcode:
         status = decoder.wait()
         _check_killed(decoder, self.outcome)
         if not encoder or (self.job.fails_on_damage and status):
-            raise ProgramError(f"{_count(self.outcome)} from the decoder: {decoder.log.reason()}", status or 1)
+            hint = "" if status else f"; {_NO_FRAMES_HINT}"
+            raise ProgramError(f"{_count(self.outcome)} from the decoder: {decoder.log.reason()}{hint}", status or 1)
         decoder.log.flush(0)
         self.outcome.status = status
 

@@ -16,7 +16,7 @@ from ffmpeg_filter.transcode import frame_count, verify
 from ffmpeg_filter.transcode.pipeline import Outcome, Transcode, TranscodeJob
 from ffmpeg_filter.transcode.progress import Reporter, make_reporter
 from ffmpeg_filter.transcode.split import SplitCommand
-from vsadcvsr.errors import MediaError, UsageError
+from vsadcvsr.errors import AdcvsrError, MediaError, UsageError
 
 _INVALID_DATA = 183
 """FFmpeg's exit status for "Invalid data found"."""
@@ -58,8 +58,10 @@ def transcode(
         try:
             outcome = Transcode(job, reporter).run()
             relays.check()
-        except BaseException:
+        except BaseException as error:
             output_files.discard(command)
+            if isinstance(error, AdcvsrError):
+                error.args = (output_files.with_final_names(command, str(error)),)
             raise
         if outcome.damage and level >= loglevel.WARNING:
             reporter.notify(f"warning: {outcome.damage}")
