@@ -123,6 +123,8 @@ def _check_place(file: File, *, overwrite: bool) -> None:
     if path is None or file.last("f") == "tee":
         return
     name = repr(str(path))
+    if file.url.endswith(("/", os.sep)):
+        raise OutputError(f"output {file.url!r} is a folder; give the name of a file", errno.EISDIR)
     try:
         status = path.stat()
     except FileNotFoundError:
