@@ -351,8 +351,3 @@ def test_an_unusable_openvino_is_explained_with_what_auto_runs_instead(
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: ")
     assert message in warning
-
-
-def test_a_missing_openvino_is_named_with_a_command_for_any_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_runtime, "find_spec", lambda *_: None)
-    assert "`pip install 'vsadcvsr[openvino]'`" in str(openvino_runtime._import_error(ImportError()))
