@@ -52,6 +52,8 @@ def transcode(
         loglevel=level,
         relays=relays,
         warnings=split.warnings,
+        frame_limit=_frame_limit(command, split),
+        fills_gaps=split.fills_gaps,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with output_files.claim_outputs(command), make_reporter(total, enabled=False if quiet else None) as reporter:
@@ -67,6 +69,12 @@ def transcode(
             reporter.notify(f"warning: {outcome.damage}")
         _publish(command, split, outcome, reporter)
     return outcome.status
+
+
+def _frame_limit(command: Command, split: SplitCommand) -> int | None:
+    """The frames that are needed for `-frames:v`; None if the encoder has to say when it has enough."""
+    is_simple = split.keeps_times and len(command.outputs) == 1 and not split.output.has("ss")
+    return (frame_count.frame_limit(split.output) or None) if is_simple else None
 
 
 def _publish(command: Command, split: SplitCommand, outcome: Outcome, reporter: Reporter) -> None:
