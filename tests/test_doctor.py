@@ -134,3 +134,13 @@ def test_what_does_not_end_has_failed(tmp_path: Path, monkeypatch: pytest.Monkey
     finding = doctor._in_vspipe()
     assert finding.verdict == "failed"
     assert "vspipe has not ended" in finding.detail
+
+
+@posix
+def test_the_command_for_vspipe_can_be_copied_from_a_folder_with_spaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my programs"
+    folder.mkdir()
+    monkeypatch.setattr(doctor, "_vspipe", lambda: str(stand_in(folder, "vspipe", "exit 1")))
+    assert f'`"{folder}/vapoursynth" config`' in doctor._in_vspipe().detail

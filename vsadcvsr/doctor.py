@@ -194,7 +194,7 @@ def _in_vspipe() -> Finding:
         script.write_text(_SCRIPT)
         done = _run([vspipe, str(script), "-"], env=_with_config(folder))
     if done.returncode:
-        config = f"{Path(vspipe).with_name('vapoursynth')} config"
+        config = subprocess.list2cmdline([str(Path(vspipe).with_name("vapoursynth")), "config"])  # for any shell
         return Finding(name, "failed", f"{_last_words(done)}; `{config}` tells vspipe which Python to use")
     if len(done.stdout) != _VIDEO_BYTES:
         return Finding(

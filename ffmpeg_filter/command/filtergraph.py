@@ -1,4 +1,4 @@
-"""FFmpeg filter graphs: parsing, printing, and cutting at `adcvsr`. Pure.
+"""FFmpeg filter graphs: parsing, printing and changing. Pure.
 
 Syntax: `[in]name@id=arguments[out]`, filters joined by `,`, chains by `;`, optionally `sws_flags=…;` first. Quoting is
 undone twice, by the graph and by the filter, hence the two calls of `unescape`.
@@ -83,20 +83,6 @@ class Graph:
         for number, chain in enumerate(self.chains):
             for position, node in enumerate(chain):
                 yield number, position, node
-
-
-@dataclass(frozen=True)
-class GraphCut:
-    """A graph split at `adcvsr`."""
-
-    node: Node
-    """The `adcvsr` filter."""
-    before: Graph
-    """All filters upstream; the last chain has an unconnected output."""
-    after: Graph
-    """All other filters; chain `after_chain` has an unconnected input."""
-    after_chain: int
-    """The chain of `after` that continues from `adcvsr`."""
 
 
 def parse(text: str) -> Graph:
@@ -205,77 +191,6 @@ def fields(text: str) -> list[str]:
 def mentions(text: str | None) -> bool:
     """Whether a text may be a graph that contains `adcvsr`."""
     return bool(text) and re.search(rf"(^|[\],;\s]){NAME}\b", text or "") is not None
-
-
-def cut(graph: Graph) -> GraphCut | None:
-    """The graph split at its `adcvsr`; None if it has none. Raises UsageError if it cannot be split."""
-    positions = [(number, position, node) for number, position, node in graph.nodes() if node.name == NAME]
-    if not positions:
-        return None
-    if len(positions) > 1:
-        raise UsageError(f"{NAME} is used {len(positions)} times in one graph; chain two commands with a pipe")
-    number, position, node = positions[0]
-    follows, leads = position > 0, position + 1 < len(graph.chains[number])
-    if len(node.inputs) + follows > 1 or len(node.outputs) + leads > 1:
-        raise UsageError(f"{NAME} has one input and one output; {str(node)!r} has more")
-    if any(re.match(r"\d+:a", label) for label in node.inputs):
-        raise UsageError(f"{NAME} is used on audio, [{node.inputs[0]}]; it takes video")
-    upstream = _upstream(graph, number, position, node)
-    before = [
-        tuple(node for at, node in enumerate(chain) if (index, at) in upstream)
-        for index, chain in enumerate(graph.chains)
-        if index != number
-    ]
-    same_chain = graph.chains[number][:position] or (Node("null", node.labels_in),)
-    after, after_chain = _after(graph, number, position, node, upstream)
-    return GraphCut(node, Graph((*filter(None, before), same_chain), graph.head), after, after_chain)
-
-
-def _after(graph: Graph, number: int, position: int, node: Node, upstream: set[tuple[int, int]]) -> tuple[Graph, int]:
-    chains: list[tuple[Node, ...]] = []
-    own = 0
-    for index, chain in enumerate(graph.chains):
-        if index == number:
-            own = len(chains)
-            rest = chain[position + 1 :]
-            chains.append(rest or (Node("null", (), node.labels_out),))
-        elif remaining := tuple(node for at, node in enumerate(chain) if (index, at) not in upstream):
-            chains.append(remaining)
-    return Graph(tuple(chains), graph.head), own
-
-
-def _upstream(graph: Graph, number: int, position: int, node: Node) -> set[tuple[int, int]]:
-    """The filters upstream of `adcvsr` as (chain, position). Raises UsageError if other filters need them, too."""
-    producers = {label: (index, at) for index, at, node in graph.nodes() for label in node.outputs}
-    waiting = [(number, position)]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        index, at = waiting.pop()
-        current = graph.chains[index][at]
-        sources = [producers[label] for label in current.inputs if label in producers]
-        if at:
-            sources.append((index, at - 1))
-        if (number, position) in sources:
-            raise UsageError(f"{NAME} is in a loop of labels; remove the loop")
-        new = [source for source in sources if source not in seen]
-        seen.update(new)
-        waiting += new
-    _check_single_consumer(graph, seen, (number, position))
-    return seen
-
-
-def _check_single_consumer(graph: Graph, upstream: set[tuple[int, int]], own: tuple[int, int]) -> None:
-    consumers = {label: (index, at) for index, at, node in graph.nodes() for label in node.inputs}
-    for index, at in upstream:
-        producer = graph.chains[index][at]
-        following = [consumers.get(label) for label in producer.outputs]
-        if at + 1 < len(graph.chains[index]):
-            following.append((index, at + 1))
-        if any(consumer != own and consumer not in upstream for consumer in following):
-            raise UsageError(
-                f"{NAME} comes after {producer.body!r}, whose frames go elsewhere, too; repeat the filters in a second "
-                "chain from the input"
-            )
 
 
 def relabel(graph: Graph, new: Callable[[str], str]) -> Graph:

@@ -128,6 +128,8 @@ def _check_place(file: File, *, overwrite: bool) -> None:
     if path is None or file.last("f") == "tee":
         return
     name = repr(str(path))
+    if file.url.endswith(("/", os.sep)):
+        raise OutputError(f"output {file.url!r} is a folder; give the name of a file", errno.EISDIR)
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -255,6 +257,14 @@ def unfinished_files(command: Command) -> list[str]:
         if not Path(path).stat().st_size:
             Path(path).unlink()
     return [path for path in paths if Path(path).exists()]
+
+
+def with_final_names(command: Command, message: str) -> str:
+    """A message with the names of outputs in place of those of their temporary files."""
+    for file in command.outputs:
+        if (temporary := temporary_path(file)) is not None:
+            message = message.replace(Path(temporary).name, file.path.name)
+    return message
 
 
 def discard(command: Command) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ffmpeg_filter.command import containers, filtergraph
+from ffmpeg_filter.command import containers, filtergraph, graph_cut
 from ffmpeg_filter.command.argv import GLOBALS, Command, File, Option
 from ffmpeg_filter.media.probe import InputInfo
 from ffmpeg_filter.transcode.split import SplitCommand
@@ -112,7 +112,7 @@ def _obstacles(command: Command, split: SplitCommand, inputs: Sequence[InputInfo
         yield f"{output.url} is no file of {', '.join(_ENCODERS[split.codec][0])}"
     if not split.keeps_times:
         yield "timestamps are changed behind adcvsr"
-    graph = filtergraph.cut(filtergraph.parse(_graph(output)))
+    graph = graph_cut.cut(filtergraph.parse(_graph(output)))
     if graph and (name := _first_unsteady(graph.after)):
         yield f"{name} may depend on other frames or on time"
     if _count_videos(output, inputs) > 1:
@@ -180,7 +180,7 @@ def pinned_options(codec: str) -> list[str]:
 
 def preroll_frames(command: Command, split: SplitCommand) -> int | None:
     """Frames before the wanted one at which a decoder must start; None if it must start at the beginning."""
-    graph = filtergraph.cut(filtergraph.parse(_graph(split.output)))
+    graph = graph_cut.cut(filtergraph.parse(_graph(split.output)))
     nodes = [node for _, _, node in graph.before.nodes()] if graph else []
     is_plain = not any(option.name == "filter_complex" for option in command.options())
     source = command.inputs[split.source]

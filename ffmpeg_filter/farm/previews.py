@@ -15,7 +15,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ffmpeg_filter.command import filtergraph
+from ffmpeg_filter.command import filtergraph, graph_cut
 from ffmpeg_filter.farm import intermediate
 from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
 from ffmpeg_filter.farm.render import FrameSource, MisalignedError
@@ -145,7 +145,7 @@ def _geometry_filters(context: JobContext) -> list[str]:
         for option in context.split.output.options
         if option.value is not None and filtergraph.mentions(option.value)
     ]
-    graphs = [filtergraph.cut(filtergraph.parse(value)) for value in values]
+    graphs = [graph_cut.cut(filtergraph.parse(value)) for value in values]
     return [
         node.name for graph in graphs if graph for _, _, node in graph.after.nodes() if node.name in _GEOMETRY_FILTERS
     ]

@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from ffmpeg_filter.command import containers, filtergraph, output_files, time_syntax, urls
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
-from ffmpeg_filter.command.filtergraph import GraphCut, Node
+from ffmpeg_filter.command.filtergraph import Node
+from ffmpeg_filter.command.graph_cut import GraphCut
 from ffmpeg_filter.media.probe import InputInfo, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.null_output import null_output_args

@@ -69,6 +69,10 @@ def _rate(text: str | None) -> Fraction | None:
 
 
 def _at_most(output: File, count: int | None) -> int | None:
+    return min([limit for limit in (frame_limit(output), count) if limit is not None], default=None)
+
+
+def frame_limit(output: File) -> int | None:
+    """The number of frames after which an output ends (`-frames:v`); None if it has no limit."""
     limits = [output.last(key) for key in ("frames", "frames:v", "frames:v:0")]
-    numbers = [int(limit) for limit in limits if limit is not None and limit.isdecimal()]
-    return min([*numbers, *([] if count is None else [count])], default=None)
+    return min((int(limit) for limit in limits if limit is not None and limit.isdecimal()), default=None)

@@ -23,7 +23,7 @@ from ffmpeg_filter.media.pipe_formats import pipe_format_of
 from ffmpeg_filter.media.process import INTERRUPTED, ChildProcess, ProgramError, killed
 from ffmpeg_filter.media.relay import InputRelays
 from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, lost_side_data_warning
-from ffmpeg_filter.transcode import companion, frame_writer, quit_key, stream_side_data
+from ffmpeg_filter.transcode import companion, frame_writer, quit_key, stream_side_data, vsync
 from ffmpeg_filter.transcode.companion import CompanionPackets, CompanionTrack
 from ffmpeg_filter.transcode.decoder import Decoder
 from ffmpeg_filter.transcode.encode_command import StartInfo
@@ -37,6 +37,7 @@ from vsadcvsr.errors import MediaError
 
 _ROTATION_OPTION = (58, 2)
 """libavutil from which FFmpeg accepts an input's rotation as an option (FFmpeg 6)."""
+_NO_FRAMES_HINT = "see whether -ss, -t, -to or a filter before adcvsr leaves any"
 INTERLACED = "the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)"
 
 
@@ -69,6 +70,10 @@ class TranscodeJob:
     """Inputs that can be read only once."""
     loglevel: int = loglevel.INFO
     """Highest FFmpeg log level that is shown."""
+    frame_limit: int | None = None
+    """Number of frames in the output, if it is limited and all filters after `adcvsr` pass on each frame."""
+    fills_gaps: bool = False
+    """Whether FFmpeg duplicates frames to fill gaps."""
     warnings: Sequence[str] = ()
     """Warnings to be shown with the first frame, without which FFmpeg's own error is enough."""
 
@@ -166,6 +171,8 @@ class Transcode:
                     break
                 self._record(frame)
                 decoder.log.flush()
+                if self._has_enough:
+                    break
             self._check(decoder, encoder)
             if encoder:
                 (encoder.stop if self._is_ended else encoder.finish)()
@@ -179,6 +186,16 @@ class Transcode:
     @property
     def _is_ended(self) -> bool:
         return self.outcome.was_interrupted or self.outcome.was_quit
+
+    @property
+    def _has_enough(self) -> bool:
+        """Whether the output is full (`-frames:v`), which the encoder says only when it is sent more."""
+        limit, outcome = self.job.frame_limit, self.outcome
+        if limit is None or len(outcome.times) < limit or None in outcome.times:
+            return False
+        times = [time for time in outcome.times if time is not None]
+        fills_gaps = self.job.fills_gaps
+        return vsync.has_enough(limit, times, outcome.rate, outcome.durations, fills_gaps=fills_gaps)
 
     def _upscaled(self, decoder: Decoder) -> Iterator[av.VideoFrame]:
         frames = self._decoded(decoder)
@@ -273,14 +290,15 @@ class Transcode:
 
     def _check(self, decoder: ChildProcess, encoder: Encoder | None) -> None:
         """Checks the decoder's exit after the last frame, or after the encoder stopped reading."""
-        if self._is_ended or (encoder and encoder.ended_early):
+        if self._is_ended or (encoder and (encoder.ended_early or self._has_enough)):
             return
         if self.job.fails_on_damage and self.outcome.damage:
             raise MediaError(f"{self.outcome.damage}; the output is not finished because of -adcvsr_on_corrupt fail")
         status = decoder.wait()
         _check_killed(decoder, self.outcome)
         if not encoder or (self.job.fails_on_damage and status):
-            raise ProgramError(f"{_count(self.outcome)} from the decoder: {decoder.log.reason()}", status or 1)
+            hint = "" if status else f"; {_NO_FRAMES_HINT}"
+            raise ProgramError(f"{_count(self.outcome)} from the decoder: {decoder.log.reason()}{hint}", status or 1)
         decoder.log.flush(0)
         self.outcome.status = status
 

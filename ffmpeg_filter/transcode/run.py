@@ -16,7 +16,7 @@ from ffmpeg_filter.transcode import frame_count, verify
 from ffmpeg_filter.transcode.pipeline import Outcome, Transcode, TranscodeJob
 from ffmpeg_filter.transcode.progress import Reporter, make_reporter
 from ffmpeg_filter.transcode.split import SplitCommand
-from vsadcvsr.errors import MediaError, UsageError
+from vsadcvsr.errors import AdcvsrError, MediaError, UsageError
 
 _INVALID_DATA = 183
 """FFmpeg's exit status for "Invalid data found"."""
@@ -52,19 +52,29 @@ def transcode(
         loglevel=level,
         relays=relays,
         warnings=split.warnings,
+        frame_limit=_frame_limit(command, split),
+        fills_gaps=split.fills_gaps,
     )
     quiet = command.has("nostats") or command.has("stats") or level < loglevel.INFO
     with output_files.claim_outputs(command), make_reporter(total, enabled=False if quiet else None) as reporter:
         try:
             outcome = Transcode(job, reporter).run()
             relays.check()
-        except BaseException:
+        except BaseException as error:
             output_files.discard(command)
+            if isinstance(error, AdcvsrError):
+                error.args = (output_files.with_final_names(command, str(error)),)
             raise
         if outcome.damage and level >= loglevel.WARNING:
             reporter.notify(f"warning: {outcome.damage}")
         _publish(command, split, outcome, reporter)
     return outcome.status
+
+
+def _frame_limit(command: Command, split: SplitCommand) -> int | None:
+    """The frames that are needed for `-frames:v`; None if the encoder has to say when it has enough."""
+    is_simple = split.keeps_times and len(command.outputs) == 1 and not split.output.has("ss")
+    return (frame_count.frame_limit(split.output) or None) if is_simple else None
 
 
 def _publish(command: Command, split: SplitCommand, outcome: Outcome, reporter: Reporter) -> None:

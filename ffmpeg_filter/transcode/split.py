@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ffmpeg_filter.command import containers, filter_options, filtergraph, output_files, time_syntax
+from ffmpeg_filter.command import containers, filter_options, filtergraph, graph_cut, output_files, time_syntax
 from ffmpeg_filter.command.argv import Command, File, Option
-from ffmpeg_filter.command.filtergraph import GraphCut
+from ffmpeg_filter.command.graph_cut import GraphCut
 from ffmpeg_filter.media import embedded_side_data
 from ffmpeg_filter.media.pixel_formats import OLDEST_LIBAVUTIL, supported_formats
 from ffmpeg_filter.media.probe import InputInfo, InputStream, is_pipe
@@ -106,7 +106,7 @@ def split_command(
     if not command.inputs:
         raise UsageError("the command has no input for adcvsr; add one with -i")
     option, output = option_and_output
-    cut = filtergraph.cut(filtergraph.parse(option.value or ""))
+    cut = graph_cut.cut(filtergraph.parse(option.value or ""))
     assert cut is not None, "it was found there"
     main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
     codec = _codec(output, main_stream.position if main_stream else 0)
@@ -214,7 +214,7 @@ def _is_overridden(file: File, at: int, inputs: Sequence[InputInfo]) -> bool:
 
 
 def _has_adcvsr(option: Option) -> bool:
-    if not filtergraph.mentions(option.value) or filtergraph.cut(filtergraph.parse(option.value or "")) is None:
+    if not filtergraph.mentions(option.value) or graph_cut.cut(filtergraph.parse(option.value or "")) is None:
         return False
     if option.specifier.startswith("a"):
         raise UsageError(f"adcvsr is used on audio ({option.token}); it takes video")
@@ -225,7 +225,7 @@ def _output_of_graph(command: Command, option: Option) -> File:
     """The output that maps a label of the graph, else the first."""
     if not command.outputs:
         raise UsageError("the command has no output; add a file name at its end")
-    cut = filtergraph.cut(filtergraph.parse(option.value or ""))
+    cut = graph_cut.cut(filtergraph.parse(option.value or ""))
     labels = {f"[{label}]" for _, _, node in cut.after.nodes() for label in node.outputs} if cut else set()
     files = [
         file

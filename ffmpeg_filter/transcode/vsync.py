@@ -33,6 +33,19 @@ def encoder_times(
     return result
 
 
+def has_enough(
+    count: int, times: Sequence[Fraction], rate: Fraction | None, durations: Sequence[Fraction | None] = (), *,
+    fills_gaps: bool = False,
+) -> bool:  # fmt: skip
+    """Whether these frames certainly suffice for `count` frames in the output (`-frames:v`)."""
+    if len(times) < count:
+        return False
+    if fills_gaps:
+        return is_steady(times, rate) or (count == 1 and times[0] >= 0)
+    kept = times if rate is None else [time for time in encoder_times(times, rate, durations) if time is not None]
+    return len(kept) >= count
+
+
 def is_steady(times: Sequence[Fraction], rate: Fraction | None) -> bool:
     """Whether frames are exactly one frame duration apart, from zero on."""
     return rate is not None and all(time == number / rate for number, time in enumerate(times))

@@ -5,6 +5,7 @@ VapourSynth has no subsampled frames of odd size, so frames are padded by repeat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from vsadcvsr.plugin.output_shape import OutputShape, SizeRequest, resolve_shape
 from vsadcvsr.spec import ModelSpec
 
 _ENDLESS = (1 << 31) - 1
+_SCRIPT_ADVICE = re.compile(r"; call std\..*")
+_TAG_ADVICE = "; tag the frames otherwise before, in FFmpeg with setparams"
 
 
 class FrameStore(dict[int, vs.VideoFrame]):
@@ -132,8 +135,9 @@ def limit_frame_cache(width: int, height: int) -> None:
 
 @contextmanager
 def as_format_error() -> Iterator[None]:
-    """Turns VapourSynth errors into FormatError."""
+    """Turns VapourSynth errors into FormatError, with advice that fits frames of FFmpeg."""
     try:
         yield
     except vs.Error as error:
-        raise FormatError(str(error).removeprefix("Upscale: ")) from error
+        message = _SCRIPT_ADVICE.sub(_TAG_ADVICE, str(error).removeprefix("Upscale: "))
+        raise FormatError(message) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 import sys
 
 import pytest
@@ -49,3 +50,11 @@ def test_ctrl_c_while_the_program_starts_shows_no_traceback(monkeypatch: pytest.
     with pytest.raises(SystemExit) as exit_info:
         program.run()
     assert exit_info.value.code == 255
+
+
+@pytest.mark.parametrize(("arguments", "words"), [("ffmpeg_filter -h", "usage: ffadcvsr"), ("vsadcvsr models", "fast")])
+def test_the_packages_run_as_programs(arguments: str, words: str) -> None:
+    command = [sys.executable, "-m", *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout

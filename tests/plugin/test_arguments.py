@@ -15,6 +15,7 @@ from tests.plugin.still_engine import MeanEngine
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import FormatError, UsageError
 
+TINY_CHROMA = vs.core.query_video_format(vs.YUV, vs.INTEGER, 8, 3, 1)
 WRONG: dict[str, tuple[dict[str, object], str]] = {
     "scale": ({"scale": 5}, "scale is 5, allowed: 1, 2, 3 or 4"),
     "scale 0": ({"scale": 0}, "scale is 0, allowed"),
@@ -24,6 +25,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "height": ({"height": -2}, "height is -2, allowed"),
     "format": ({"format": 7}, "format is 7, allowed: the id of"),
     "format below zero": ({"format": -1}, "format is -1, allowed: the id of"),
+    "format with little chroma": ({"format": int(TINY_CHROMA)}, "format is .*, allowed: chroma of at least a quarter"),
     "32 bit format": ({"format": int(vs.GRAY32)}, "format is Gray32, allowed: 8 to 16 bit"),
     "matrix": ({"matrix": 3}, "matrix is 3, allowed: 1 \\(709\\)"),
     "matrix by an unknown name": ({"matrix": "bt799"}, "matrix is 'bt799', allowed: 1 \\(709\\)"),
@@ -210,3 +212,9 @@ def test_the_version_names_what_is_installed() -> None:
 def test_loading_twice_does_no_harm() -> None:
     vsadcvsr.load()
     vsadcvsr.load()
+
+
+def test_a_clip_with_little_chroma_is_refused_at_once() -> None:
+    clip = vs.core.std.BlankClip(format=TINY_CHROMA.id, width=32, height=32, length=1)
+    with pytest.raises(vs.Error, match=r"^Upscale: format is \S+, allowed: chroma of at least a quarter"):
+        vs.core.adcvsr.Upscale(clip, model="nearest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,48 @@ def test_interlaced_frames_are_refused_in_one_line() -> None:
     upscaled = vs.core.adcvsr.Upscale(moving(length=1).std.SetFieldBased(2), model="nearest")
     with pytest.raises(vs.Error, match=r"^Upscale: frame 0 is interlaced .* deinterlace first"):
         upscaled.get_frame(0)
+
+
+UNFIT: list[tuple[dict[str, int], str]] = [
+    ({"_Matrix": 3}, "_Matrix 3, allowed: 1, 4 to 10, 12 to 14"),
+    ({"_Transfer": 3}, "_Transfer 3, allowed: 1, 2, 4 to 18"),
+    ({"_Primaries": 13}, "_Primaries 13, allowed: 1, 2, 4 to 12 or 22"),
+    ({"_ChromaLocation": 6}, "_ChromaLocation 6, allowed: 0 to 5"),
+    ({"_Range": 2}, "_Range 2, allowed: 0 (limited) or 1 (full)"),
+    ({"_Matrix": 10}, "_Matrix 10 and _Transfer 2, but that matrix needs _Transfer 1, 6, 7, 14 or 15"),
+    ({"_Matrix": 10, "_Transfer": 16}, "_Matrix 10 and _Transfer 16, but that matrix needs"),
+    ({"_Matrix": 12}, "_Matrix 12 and _Primaries 2, but that matrix needs _Primaries 1,"),
+    ({"_Matrix": 13, "_Primaries": 9}, "_Matrix 13 and _Transfer 2, but that matrix needs _Transfer 1,"),
+    ({"_Matrix": 14, "_Transfer": 16}, "_Matrix 14 and _Primaries 2, but that matrix needs _Primaries 9"),
+    ({"_Matrix": 14, "_Primaries": 9}, "_Matrix 14 and _Transfer 2, but that matrix needs _Transfer 16 or 18"),
+]
+
+
+@pytest.mark.parametrize(("properties", "words"), UNFIT)
+@pytest.mark.parametrize("format", [vs.YUV420P8, vs.GRAY8])
+def test_colours_that_cannot_be_converted_are_refused_in_one_line(
+    properties: dict[str, int], words: str, format: int
+) -> None:
+    clip = moving(format, length=1, matrix=1).std.SetFrameProps(**properties)
+    with pytest.raises(vs.Error, match=rf"^Upscale: frame 0 has {re.escape(words)}.*; call std\.[^\n]+$"):
+        vs.core.adcvsr.Upscale(clip, model="nearest").get_frame(0)
+
+
+@pytest.mark.parametrize(("matrix", "transfers", "primaries"), [
+    (1, (1, 2, *range(4, 19)), (1, 2, *range(4, 13), 22)), (10, (1, 6, 7, 14, 15), (2, 9)),
+    (12, (2, 16), (1, *range(4, 10), 11, 12, 22)), (13, (1, *range(4, 8), *range(9, 19)), (9,)), (14, (16, 18), (9,)),
+])  # fmt: skip
+def test_colours_that_can_be_converted_are_not_refused(
+    matrix: int, transfers: tuple[int, ...], primaries: tuple[int, ...]
+) -> None:
+    clip = moving(vs.YUV444P8, length=1, matrix=1)
+    for transfer in transfers:
+        for primary in primaries:
+            tagged = clip.std.SetFrameProps(_Matrix=matrix, _Transfer=transfer, _Primaries=primary)
+            with vs.core.adcvsr.Upscale(tagged, model="nearest", scale=1).get_frame(0) as frame:
+                assert frame.props["_Matrix"] == matrix
+
+
+def test_a_chroma_location_below_zero_is_none() -> None:
+    clip = moving(length=1).std.SetFrameProps(_ChromaLocation=-1)
+    vs.core.adcvsr.Upscale(clip, model="nearest").get_frame(0).close()

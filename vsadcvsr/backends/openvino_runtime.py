@@ -11,6 +11,7 @@ from typing import Any
 from vsadcvsr.backends import BackendOptions
 from vsadcvsr.environment import hidden
 from vsadcvsr.errors import BackendError, MissingError, UsageError, near_misses, one_line
+from vsadcvsr.extras import install
 from vsadcvsr.spec import Array
 
 __all__ = [
@@ -25,7 +26,7 @@ _TELEMETRY = "openvino_telemetry"
 def _import_error(error: ImportError) -> BackendError:
     """The error for a failed import of OpenVINO, with what to do."""
     if not find_spec("openvino"):
-        return MissingError("backend 'openvino' needs OpenVINO; run `pip install vsadcvsr[openvino]`")
+        return MissingError(f"backend 'openvino' needs OpenVINO; run `{install('openvino')}`")
     if "mismatches with OpenVINO Runtime" in str(error):
         return BackendError(
             f"backend 'openvino' cannot load OpenVINO: another build of it is in this process{_loaded_runtime()}; "

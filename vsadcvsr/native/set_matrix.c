@@ -1,8 +1,13 @@
 #include "filters.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <VSConstants4.h>
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
+#define BIT(value) (UINT32_C(1) << (value))
+#define BITS(first, last) ((UINT32_C(2) << (last)) - BIT(first))
 
 typedef struct {
     VSNode *clip;
@@ -32,6 +37,56 @@ static int is_known(int matrix) {
     return matrix == VSC_MATRIX_BT709 || (matrix >= VSC_MATRIX_FCC && matrix <= VSC_MATRIX_ICTCP && matrix != 11);
 }
 
+/* Values of a property that `resize` converts, as bits, and as text. */
+typedef struct {
+    const char *property;
+    int absent; /* the value of frames without it */
+    uint32_t values;
+    const char *text;
+    int matrix; /* the one that needs these values; 0 for any */
+} Allowed;
+
+#define UNSPECIFIED VSC_TRANSFER_UNSPECIFIED /* the code of primaries, too */
+#define CHROMATICITIES BIT(1) | BITS(4, 9) | BITS(11, 12) | BIT(22), "1, 4 to 9, 11, 12 or 22"
+
+static const Allowed of_samples[] = {
+    {"_Range", 0, BITS(0, 1), "0 (limited) or 1 (full)", 0},
+    {"_ChromaLocation", -1, BITS(0, 5), "0 to 5", 0},
+};
+static const Allowed of_color[] = {
+    {"_Transfer", UNSPECIFIED, BITS(1, 2) | BITS(4, 18), "1, 2, 4 to 18", 0},
+    {"_Primaries", UNSPECIFIED, BITS(1, 2) | BITS(4, 12) | BIT(22), "1, 2, 4 to 12 or 22", 0},
+    {"_Transfer", UNSPECIFIED, BIT(1) | BITS(6, 7) | BITS(14, 15), "1, 6, 7, 14 or 15", VSC_MATRIX_BT2020_CL},
+    {"_Primaries", UNSPECIFIED, CHROMATICITIES, VSC_MATRIX_CHROMATICITY_DERIVED_NCL},
+    {"_Primaries", UNSPECIFIED, CHROMATICITIES, VSC_MATRIX_CHROMATICITY_DERIVED_CL},
+    {"_Transfer", UNSPECIFIED, BIT(1) | BITS(4, 7) | BITS(9, 18), "1, 4 to 7 or 9 to 18", VSC_MATRIX_CHROMATICITY_DERIVED_CL},
+    {"_Primaries", UNSPECIFIED, BIT(9), "9", VSC_MATRIX_ICTCP},
+    {"_Transfer", UNSPECIFIED, BIT(16) | BIT(18), "16 or 18", VSC_MATRIX_ICTCP},
+};
+
+static int fits(const Allowed *allowed, int value) {
+    return value >= 0 && value < 32 && (allowed->values >> value & 1);
+}
+
+/* Whether a frame with this matrix can be converted; else `why` says why not. */
+static int check(const Allowed *table, int count, int matrix, const VSMap *properties, int n, char *why, size_t size,
+                 const VSAPI *vsapi) {
+    for (const Allowed *allowed = table; allowed < table + count; allowed++) {
+        const char *name = allowed->property;
+        int value = property(properties, name, allowed->absent, vsapi);
+        if (fits(allowed, value) || (allowed->matrix ? allowed->matrix != matrix : value == allowed->absent))
+            continue;
+        if (allowed->matrix)
+            snprintf(why, size, "Upscale: frame %d has _Matrix %d and %s %d, but that matrix needs %s %s; call"
+                     " std.SetFrameProps with the right ones", n, matrix, name, value, name, allowed->text);
+        else
+            snprintf(why, size, "Upscale: frame %d has %s %d, allowed: %s; call std.RemoveFrameProps(\"%s\") where it is wrong",
+                     n, name, value, allowed->text, name);
+        return 0;
+    }
+    return 1;
+}
+
 static const VSFrame *refuse(const VSFrame *frame, const char *why, VSFrameContext *context, const VSAPI *vsapi) {
     vsapi->freeFrame(frame);
     vsapi->setFilterError(why, context);
@@ -55,6 +110,8 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
                  " std.SetFieldBased(0) where the flag is wrong", n, field);
         return refuse(frame, why, context, vsapi);
     }
+    if (!check(of_samples, COUNT(of_samples), 0, properties, n, why, sizeof why, vsapi))
+        return refuse(frame, why, context, vsapi);
     if (vsapi->getVideoFrameFormat(frame)->colorFamily == cfRGB)
         return frame;
     int matrix = matrix_of(properties, filter->matrix, vsapi);
@@ -63,6 +120,8 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
                  " std.SetFrameProps(_Matrix=1) where it is wrong", n, matrix);
         return refuse(frame, why, context, vsapi);
     }
+    if (!check(of_color, COUNT(of_color), matrix, properties, n, why, sizeof why, vsapi))
+        return refuse(frame, why, context, vsapi);
     if (property(properties, "_Matrix", VSC_MATRIX_UNSPECIFIED, vsapi) == matrix)
         return frame;
     VSFrame *copy = vsapi->copyFrame(frame, core);

@@ -15,6 +15,8 @@ from vsadcvsr.spec import SCALES, ModelSpec
 _log = logging.getLogger(__name__)
 
 MAX_SIDE = 1 << 16
+_MAX_HALVINGS = 2
+"""How often `resize` halves chroma."""
 _OTHER_SIZES = "width and height give any other size"
 _ROUNDING, _ROUNDED_PIXELS = 1.02, 1
 """What an exact size may exceed a scale by without needing the next one, a ratio and pixels: sides are rounded."""
@@ -112,6 +114,8 @@ def check_format(format: vs.VideoFormat) -> None:
     """Raises FormatError for formats that `resize` has no pixels for."""
     if format.sample_type == vs.INTEGER and format.bits_per_sample > 16:
         raise FormatError(f"format is {format.name}, allowed: 8 to 16 bit integer, 16 or 32 bit float")
+    if max(format.subsampling_w, format.subsampling_h) > _MAX_HALVINGS:
+        raise FormatError(f"format is {format.name}, allowed: chroma of at least a quarter of the width and height")
 
 
 def _scale(value: float) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ffmpeg_filter.command.filtergraph import Node, cut, escape, fields, mentions, parse, unescape
+from ffmpeg_filter.command.filtergraph import Node, escape, fields, mentions, parse, unescape
 from vsadcvsr.errors import UsageError
 
 _PIECES = ["[0:v]", "[a]", " [b] ", "scale", "=w=2:h=3", ",", ";", "adcvsr", "'a,b'", r"\,", "\n", "]", "sws_flags=x;"]
@@ -64,61 +64,6 @@ def test_what_is_no_graph_is_refused(text: str) -> None:
                                                  ("scale", False), (None, False)])  # fmt: skip
 def test_our_name_is_found(text: str | None, is_there: bool) -> None:
     assert mentions(text) is is_there
-
-
-@pytest.mark.parametrize(
-    ("text", "before", "after"),
-    [
-        ("adcvsr", "null", "null"),
-        ("adcvsr=scale=2,hflip", "null", "hflip"),
-        ("bwdif,crop=4:4,adcvsr@us,format=yuv420p", "bwdif,crop=4:4", "format=yuv420p"),
-        ("[0:v]adcvsr[u];[u][1:v]overlay=20:20[v]", "[0:v]null", "null[u];[u][1:v]overlay=20:20[v]"),
-        ("[0:v][1:v]overlay[o];[o]adcvsr[v]", "[0:v][1:v]overlay[o];[o]null", "null[v]"),
-        ("[0:v]hflip[a];[1:v]vflip[b];[b]adcvsr[c];[a][c]hstack", "[1:v]vflip[b];[b]null",
-         "[0:v]hflip[a];null[c];[a][c]hstack"),
-        ("sws_flags=lanczos;[0:v]scale=2:2,adcvsr,setsar=1[v]", "sws_flags=lanczos;[0:v]scale=2:2",
-         "sws_flags=lanczos;setsar=1[v]"),
-        ("[0:v]adcvsr,split[a][b]", "[0:v]null", "split[a][b]"),
-        ("[0:v]split[a][b];[a][b]hstack,adcvsr[v]", "[0:v]split[a][b];[a][b]hstack", "null[v]"),
-    ],
-)  # fmt: skip
-def test_a_graph_is_cut_in_two(text: str, before: str, after: str) -> None:
-    result = cut(parse(text))
-    assert result is not None
-    assert (str(result.before), str(result.after)) == (before, after)
-
-
-def test_the_chain_after_adcvsr_is_returned() -> None:
-    result = cut(parse("[1:v]hflip[a];[0:v]adcvsr[u];[u][a]overlay"))
-    assert result is not None
-    assert str(result.after.chains[result.after_chain][0]) == "null[u]"
-
-
-def test_a_graph_without_adcvsr_is_left_alone() -> None:
-    assert cut(parse("scale=2:2,drawtext=text=adcvsr")) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("adcvsr,adcvsr", "2 times in one graph"),
-        ("[0:v]adcvsr[a];[1:v]adcvsr[b]", "2 times in one graph"),
-        ("[0:a]adcvsr", "on audio"),
-        ("[0:a:1]adcvsr", "on audio"),
-        ("[a][b]adcvsr", "one input and one output"),
-        ("adcvsr[a][b]", "one input and one output"),
-        ("[0:v]scale,[1:v]adcvsr", "one input and one output"),
-        ("adcvsr[u],hflip", "one input and one output"),
-        ("[x]adcvsr[x]", "loop"),
-        ("[x]adcvsr[y];[y]hflip[x]", "loop"),
-        ("[0:v]split[a][b];[a]adcvsr[u];[b][u]hstack", "'split', whose frames go elsewhere, too"),
-        ("[0:v]split[a][b];[a]adcvsr", "'split', whose frames go elsewhere, too"),
-        ("[0:v]hflip,split[a][b];[a]adcvsr[u]", "'split', whose frames go elsewhere, too"),
-    ],
-)
-def test_graphs_that_cannot_be_cut_are_refused(text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        cut(parse(text))
 
 
 def test_a_filter_is_made_from_names() -> None:

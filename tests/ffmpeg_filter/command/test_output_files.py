@@ -106,6 +106,7 @@ def test_what_ffmpeg_refuses_is_refused_with_its_status(here: Path) -> None:
     assert refused("-i", "a", "no/x.mkv").status((61, 0)) == 254
     assert refused("-i", "a", "no/x.mkv").status((57, 28)) == 1
     assert refused("-i", "a", "folder.mkv").status((61, 0)) == 235
+    assert refused("-i", "a", "new.mkv/").status((61, 0)) == 235
     assert refused("-i", "a", "file/x.mkv").status((61, 0)) == 236
     assert refused("-i", "a", "a" * 260).status((61, 0)) == 220
     assert refused("-i", "a", "file", overwrite=False).status((61, 0)) == 1

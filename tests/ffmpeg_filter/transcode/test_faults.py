@@ -123,7 +123,19 @@ def test_a_start_after_the_end_is_reported_once(
 ) -> None:
     arguments: list[str | Path] = ["-i", clip]
     arguments.insert(2 * place, "-ss 5")
-    assert "no video frame came" in fails(capfd, *arguments, f"-vf {NEAREST}", out)
+    line = fails(capfd, *arguments, f"-vf {NEAREST}", out)
+    assert "no video frame came" in line
+    assert "-ss, -t, -to or a filter before adcvsr" in line
+
+
+def test_an_output_of_no_known_format_goes_by_its_own_name(
+    clip: Path, out: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    foreign = out.with_suffix(".foo")
+    status = plain_status("-i", clip, foreign)
+    line = fails(capfd, "-i", clip, f"-vf {NEAREST}", foreign, status=status)
+    assert f"{foreign}'" in line
+    assert "adcvsr-part" not in line
 
 
 def test_nothing_is_overwritten_unasked(clip: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:

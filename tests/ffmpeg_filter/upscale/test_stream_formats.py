@@ -16,6 +16,7 @@ from tests.backends.tiny import write_student
 from tests.ffmpeg_filter.clips import filtered, raws, same
 from tests.plugin.clips import moving
 from vsadcvsr.backends.pytorch.backend import TorchOptions
+from vsadcvsr.errors import FormatError
 from vsadcvsr.output import OutputFrame, Planes
 from vsadcvsr.plugin.frames import output_frame
 
@@ -96,3 +97,10 @@ def test_planes_that_the_backend_makes_come_out_as_those_that_vapoursynth_makes(
         apart = [np.abs(first.astype(int) - other) for first, other in zip(ours.planes, theirs.planes, strict=True)]
         assert all(item.max() <= 1 for item in apart) == (n != 3)
     assert kinds == [Planes] * 5
+
+
+def test_unfit_colours_are_refused_with_advice_for_ffmpeg() -> None:
+    (first,) = raws(moving(length=1))
+    tagged = replace(first, props={**first.props, "_Matrix": 10})
+    with pytest.raises(FormatError, match=r"^frame 0 has _Matrix 10 and .*; tag the frames .* with setparams$"):
+        list(upscale([tagged], model="nearest"))

@@ -1,0 +1,155 @@
+"""Cutting of a filter graph at `adcvsr`: the filters upstream of it, and all others. Pure.
+
+Filters whose frames go to `adcvsr` and elsewhere, such as `split` and `concat` with sound, are in both parts; their
+outputs that a part has no use for end in sinks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from itertools import groupby
+
+from ffmpeg_filter.command.filtergraph import NAME, Graph, Node, fields
+from vsadcvsr.errors import UsageError
+
+_SPLITTERS = {"extractplanes", "scale2ref", "select", "split"}
+"""Filters of video with several outputs."""
+_SOURCE = re.compile(r"\w+src|color|sine|testsrc2")
+"""Filters without input."""
+
+type Place = tuple[int, int]
+"""Number of a chain, and position of a filter in it."""
+type Output = tuple[int, int, int]
+"""Place of a filter, and number of one of its outputs."""
+
+
+@dataclass(frozen=True)
+class GraphCut:
+    """A graph split at `adcvsr`."""
+
+    node: Node
+    """The `adcvsr` filter."""
+    before: Graph
+    """All filters upstream; the last chain has an unconnected output."""
+    after: Graph
+    """All other filters; chain `after_chain` has an unconnected input."""
+    after_chain: int
+    """The chain of `after` that continues from `adcvsr`."""
+
+
+def cut(graph: Graph) -> GraphCut | None:
+    """The graph split at its `adcvsr`; None if it has none. Raises UsageError if it cannot be split."""
+    positions = [(number, position, node) for number, position, node in graph.nodes() if node.name == NAME]
+    if not positions:
+        return None
+    if len(positions) > 1:
+        raise UsageError(f"{NAME} is used {len(positions)} times in one graph; chain two commands with a pipe")
+    number, position, node = positions[0]
+    follows, leads = position > 0, position + 1 < len(graph.chains[number])
+    if len(node.inputs) + follows > 1 or len(node.outputs) + leads > 1:
+        raise UsageError(f"{NAME} has one input and one output; {str(node)!r} has more")
+    if any(re.match(r"\d+:a", label) for label in node.inputs):
+        raise UsageError(f"{NAME} is used on audio, [{node.inputs[0]}]; it takes video")
+    own = (number, position)
+    upstream = _upstream(graph, own)
+    if own in upstream:
+        raise UsageError(f"{NAME} is in a loop of labels; remove the loop")
+    ahead, consumers = {*upstream, own}, _consumers(graph)
+    leaving = {output for output, place in consumers.items() if output[:2] in upstream and place not in ahead}
+    repeated = _repeated(graph, leaving)
+    others = {(index, at) for index, at, _ in graph.nodes()} - ahead
+    unused = {output for output, place in consumers.items() if output[:2] in repeated and place in ahead - repeated}
+    before = _runs(graph, upstream, leaving)
+    last = before.pop((number, 0), (Node("null", node.labels_in),))
+    after = _runs(graph, others | repeated, unused)
+    after.setdefault((number, position + 1), (Node("null", (), node.labels_out),))
+    return GraphCut(
+        node,
+        Graph((*before.values(), *_sinks(graph, leaving), last), graph.head),
+        Graph((*(after[place] for place in sorted(after)), *_sinks(graph, unused)), graph.head),
+        sorted(after).index((number, position + 1)),
+    )
+
+
+def _upstream(graph: Graph, start: Place) -> set[Place]:
+    """The filters upstream of a filter; itself, too, if it is in a loop."""
+    producers = {label: (index, at) for index, at, node in graph.nodes() for label in node.outputs}
+    waiting = [start]
+    seen: set[Place] = set()
+    while waiting:
+        index, at = waiting.pop()
+        sources = [producers[label] for label in graph.chains[index][at].inputs if label in producers]
+        if at:
+            sources.append((index, at - 1))
+        new = {*sources} - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+def _consumers(graph: Graph) -> dict[Output, Place | None]:
+    """The filter that each output leads to; None if that is not in the graph."""
+    by_label = {label: (index, at) for index, at, node in graph.nodes() for label in node.inputs}
+    result: dict[Output, Place | None] = {}
+    for index, at, node in graph.nodes():
+        for pad, label in enumerate(node.outputs):
+            result[index, at, pad] = by_label.get(label)
+        if at + 1 < len(graph.chains[index]):
+            result[index, at, len(node.outputs)] = (index, at + 1)
+    return result
+
+
+def _repeated(graph: Graph, leaving: Set[Output]) -> set[Place]:
+    """The filters that both parts need. Raises UsageError if they cannot be repeated."""
+    repeated: set[Place] = set()
+    for index, at, pad in leaving:
+        node = graph.chains[index][at]
+        places = {(index, at), *_upstream(graph, (index, at))}
+        first_nodes = [graph.chains[index][0] for index, at in places if at == 0]
+        takes_any_stream = any(not first.inputs and not _SOURCE.fullmatch(first.name) for first in first_nodes)
+        if takes_any_stream or not _sink(node, pad):
+            raise UsageError(
+                f"{NAME} comes after {node.body!r}, whose frames go elsewhere, too; repeat the filters in a second "
+                "chain from the input, such as [0:v]"
+            )
+        repeated |= places
+    return repeated
+
+
+def _sink(node: Node, pad: int) -> str:
+    """The filter that takes an output which is not used; empty if its type is not known."""
+    if node.name == "concat":
+        return "nullsink" if pad < _concatenated_videos(node) else "anullsink"
+    return "nullsink" if node.name in _SPLITTERS else ""
+
+
+def _concatenated_videos(node: Node) -> int:
+    """The number of video outputs of a `concat`, whose options are `n`, `v` and `a`, by name or in that order."""
+    options = dict(zip("nva", (field for field in fields(node.arguments) if "=" not in field), strict=False))
+    options |= {name.strip(): value for name, _, value in (field.partition("=") for field in fields(node.arguments))}
+    count = options.get("v", "1").strip()
+    return int(count) if count.isdecimal() else 1
+
+
+def _runs(graph: Graph, kept: Set[Place], unused: Set[Output]) -> dict[Place, tuple[Node, ...]]:
+    """The parts of chains that consist of kept filters, by their first place; what is not used ends in a sink."""
+    runs: dict[Place, tuple[Node, ...]] = {}
+    for (_, is_kept), group in groupby(graph.nodes(), key=lambda item: (item[0], item[:2] in kept)):
+        if not is_kept:
+            continue
+        items = [*group]
+        index, at, last = items[-1]
+        pad = len(last.outputs)
+        tail = [Node(_sink(last, pad))] if (index, at, pad) in unused else []
+        runs[items[0][:2]] = (*(node for _, _, node in items), *tail)
+    return runs
+
+
+def _sinks(graph: Graph, unused: Set[Output]) -> Iterator[tuple[Node, ...]]:
+    """Chains that take outputs with labels."""
+    for index, at, pad in sorted(unused):
+        node = graph.chains[index][at]
+        if pad < len(node.outputs):
+            yield (Node.labelled(_sink(node, pad), [node.outputs[pad]]),)
