@@ -58,7 +58,7 @@ def test_they_are_nearly_as_steady_as_the_truth(
     assert np.mean(warping_errors(results[model], paths)) < 1.2 * np.mean(warping_errors(truth, paths))
 
 
-@pytest.mark.parametrize(("model", "gain"), [("fast", 1.61), ("base", 1.44)])
+@pytest.mark.parametrize(("model", "gain"), [("fast", 1.61), ("base", 2.25)])
 def test_the_networks_of_half_the_scale_are_nearer_to_the_truth_as_well(
     model: str, gain: float, truth: list[Array]
 ) -> None:
@@ -72,7 +72,7 @@ def test_the_networks_of_half_the_scale_are_nearer_to_the_truth_as_well(
     assert 1.01 > shares[model] > shares["bicubic"] + 0.03
 
 
-@pytest.mark.parametrize(("denoise", "gain"), [(0, 1.77), (1, 1.88)])
+@pytest.mark.parametrize(("denoise", "gain"), [(0, 2.36), (1, 3.21)])
 def test_the_network_of_scale_1_takes_noise_away(truth: list[Array], denoise: float, gain: float) -> None:
     rng = np.random.default_rng(0)
     noisy = [np.clip(frame + rng.normal(0, 0.04, frame.shape), 0, 1).astype(np.float32) for frame in truth]
