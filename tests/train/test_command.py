@@ -172,7 +172,7 @@ def test_base_comes_of_six_runs_one_at_x2_and_others_for_poor_sources(tmp_path: 
     ]
 
 
-def test_the_x1_weights_come_of_three_runs(tmp_path: Path) -> None:
+def test_the_x1_weights_come_of_four_runs(tmp_path: Path) -> None:
     runs = []
     for options, settings in runs_in("fast/x1.toml", tmp_path):
         stage = settings.regression
@@ -181,4 +181,5 @@ def test_the_x1_weights_come_of_three_runs(tmp_path: Path) -> None:
         ("before.safetensors", 71, 8000, "muon", 6e-4),
         ("x1-1/fast-x1.safetensors", 3, 2000, "adam", 5e-4),
         ("x1-2/fast-x1.safetensors", 72, 3000, "muon", 6e-4),
+        ("x1-3/fast-x1.safetensors", 73, 500, "muon", 2e-5),
     ]
