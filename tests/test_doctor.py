@@ -142,5 +142,5 @@ def test_the_command_for_vspipe_can_be_copied_from_a_folder_with_spaces(
 ) -> None:
     folder = tmp_path / "my programs"
     folder.mkdir()
-    monkeypatch.setattr(doctor, "_vspipe", lambda: str(stand_in(folder, "vspipe", "exit 1")))
+    monkeypatch.setattr(doctor, "program", lambda _: str(stand_in(folder, "vspipe", "exit 1")))
     assert f'`"{folder}/vapoursynth" config`' in doctor._in_vspipe().detail
