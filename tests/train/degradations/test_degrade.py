@@ -74,15 +74,16 @@ def test_tone_stays(name: str, clip: NDArray[np.float32]) -> None:
     assert abs(np.mean(apart)) < (1 if name == "clean" else 5)
 
 
-def test_poor_sources_keep_less_than_light_ones(clip: NDArray[np.float32]) -> None:
+@pytest.mark.parametrize(("bad", "factor"), [("poor", 1.3), ("stream", 1.2)])
+def test_bad_sources_keep_less_than_light_ones(bad: str, factor: float, clip: NDArray[np.float32]) -> None:
     clean = KINDS["clean"].degrade(clip, np.random.default_rng(0), 4).astype(np.float32)
-    light, poor = (
+    light, worse = (
         np.mean([
             np.abs(KINDS[name].degrade(clip, np.random.default_rng(seed), 4) - clean).mean() for seed in range(12)
         ])
-        for name in ("light", "poor")
+        for name in ("light", bad)
     )  # fmt: skip
-    assert poor > 1.3 * light
+    assert worse > factor * light
 
 
 @pytest.mark.parametrize("recipe", [REALBASICVSR, DOVE, HEAVY])

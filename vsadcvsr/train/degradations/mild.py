@@ -61,6 +61,15 @@ def poor(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     return np.stack([jpeg(frame, 95 - round(60 * coded)) for frame in pixels])
 
 
+def stream(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
+    """A decent source after an encoder with too few bits, as video comes from streaming sites."""
+    sigma_x, sigma_y = 0.3 + 1.4 * rng.random(2) ** 1.5
+    small = downscale(_blur(clip, sigma_x, sigma_y, scale), rng, scale)
+    if rng.random() < 0.6:
+        small = small + _sensor_noise(small, rng.random() * 4 / 255, rng)
+    return compress_quality(to_uint8(small), int(rng.integers(23, 37)))
+
+
 def clean(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     """The clip scaled down and nothing else."""
     return to_uint8(downscale(clip, rng, scale))
