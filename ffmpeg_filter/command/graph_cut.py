@@ -127,8 +127,8 @@ def _sink(node: Node, pad: int) -> str:
 
 def _concatenated_videos(node: Node) -> int:
     """The number of video outputs of a `concat`, whose options are `n`, `v` and `a`, by name or in that order."""
-    options = dict(zip("nva", (field for field in fields(node.arguments) if "=" not in field), strict=False))
-    options |= {name.strip(): value for name, _, value in (field.partition("=") for field in fields(node.arguments))}
+    values = (field.rpartition("=") for field in fields(node.arguments))
+    options = {name.strip() or "nva"[at : at + 1]: value for at, (name, _, value) in enumerate(values)}
     count = options.get("v", "1").strip()
     return int(count) if count.isdecimal() else 1
 
