@@ -47,6 +47,11 @@ class StreamInfo:
         """The frame rate stated on the pipe."""
         return self.rate or self.stream_rate or _UNKNOWN_RATE
 
+    @property
+    def nut_time_base(self) -> Fraction:
+        """Seconds per tick in NUT. FFmpeg takes a tick for a frame's duration where it does not believe the rate."""
+        return self.time_base if self.pipe_rate < nut.RATE_LIMIT else 1 / self.pipe_rate
+
 
 def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companion: bool = False) -> list[str]:
     """Input options for frames like this one."""
@@ -85,7 +90,7 @@ class FrameWriter:
             first.width,
             first.height,
             self._pipe_format.fourcc,
-            stream_info.time_base,
+            stream_info.nut_time_base,
             stream_info.pipe_rate,
             stream_info.disposition,
         )
@@ -112,7 +117,8 @@ class FrameWriter:
     def _framing(self, time: Fraction, duration: Fraction | None) -> tuple[bytes, bytes]:
         if self._is_matroska:
             return matroska.block(time, duration, self._size)
-        return nut.frame_header(max(0, round(time / self._info.time_base)), self._size), b""
+        ticks = time / self._info.nut_time_base + Fraction(1, 2)  # halves are rounded up, as FFmpeg does
+        return nut.frame_header(max(0, int(ticks)), self._size), b""
 
     def _write(self, data: rawvideo.Buffer | bytes) -> None:
         left = memoryview(data).cast("B")

@@ -27,6 +27,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg(f"{V}:d=1 -f lavfi -i sine=d=1 {X264} -c:a aac", at / "base.mkv")
     ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=24000/1001:d=0.5 {X264}", at / "n.mp4")
     ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=60000/1001:d=0.2 {X264}", at / "fast.mp4")
+    ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=1000:d=0.02 {X}", at / "faster.mp4")
     ffmpeg(f"{V}:d=4 -c:v libx264 -g 20", at / "key.mkv")
     ffmpeg(f"{V}:d=1 {X264}", at / "mono.ts")
     ffmpeg("-itsoffset 0.023 -f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v ffv1", at / "late.mkv")
@@ -110,6 +111,8 @@ ROWS = [
     f"-i @n.mp4 -vf N {X} OUT.mp4",
     f"-i @fast.mp4 -vf N {X} OUT.mp4 {X} -vf null OUT2.mp4",
     f"-i @fast.mp4 -vf scale=320:240,N {X} OUT.mp4",
+    f"-i @faster.mp4 -vf N {X} OUT.mp4 {X} -vf null OUT2.mkv",
+    f"-ss 0.0105 -i @faster.mp4 -vf N {X} OUT.mkv",
     f"-i @b.avi -vf N {X} OUT.mp4",
     f"-i @av.ts -vf N {X} -c:a copy OUT.mkv",
     f"-i @mono.ts -vf N {X} OUT.mp4",
@@ -245,7 +248,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS)
-@pytest.mark.parametrize("release", ["5.1", "9"])
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
 def test_packets_are_those_of_ffmpeg(
     release: str, row: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
