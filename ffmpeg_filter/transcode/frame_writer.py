@@ -31,6 +31,8 @@ class StreamInfo:
     """Seconds per tick."""
     rate: Fraction | None = None
     """Frame rate before `adcvsr`; None if unknown."""
+    has_durations: bool = True
+    """Whether frames before `adcvsr` have durations, which FFmpeg 7.0 takes away with the rate, as in setpts."""
     stream_rate: Fraction | None = None
     """Frame rate of the source stream."""
     origin: int = 0
@@ -48,6 +50,11 @@ class StreamInfo:
         return self.rate or self.stream_rate or _UNKNOWN_RATE
 
     @property
+    def encoder_rate(self) -> Fraction:
+        """The rate to whose multiples FFmpeg rounds timestamps."""
+        return self.pipe_rate if self.has_durations else 1 / self.time_base
+
+    @property
     def nut_time_base(self) -> Fraction:
         """Seconds per tick in NUT. FFmpeg takes a tick for a frame's duration where it does not believe the rate."""
         return self.time_base if self.pipe_rate < nut.RATE_LIMIT else 1 / self.pipe_rate
@@ -63,8 +70,8 @@ def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companio
 def restoring_filters(pixel_format: str, stream_info: StreamInfo, version: tuple[int, int]) -> list[str]:
     """Filters at the head of the encoder's graph that undo the pipe's representation. `version` is libavutil's."""
     clock = [f"settb={stream_info.time_base.numerator}/{stream_info.time_base.denominator}"]
-    if stream_info.rate is None:  # the only filter that removes the frame rate
-        clock = ["settb=1/1000000", "interleave=1", *clock]
+    if stream_info.rate is None:  # the only filter that removes the frame rate in every release
+        clock = ["settb=1/1000000", "interleave=1", *clock, *([] if stream_info.has_durations else ["setpts=PTS"])]
     return [*clock, *pipe_format_of(pixel_format).restoring_filters(version)]
 
 
