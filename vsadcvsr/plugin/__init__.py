@@ -78,7 +78,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     )  # fmt: skip
     shape = resolve_shape(clip, request, engine.spec, format=format)
     settings = {"AdcVSRDenoise": float(denoise), "AdcVSRSteady": float(steady), "AdcVSRSharpen": float(sharpen)}
-    return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, settings)
+    return _build_graph(engine, *to_rgb(clip, shape, fallback), shape, fallback, settings)
 
 
 def _build_graph(
