@@ -166,10 +166,9 @@ def from_rgb(
 
     template = converted(planar_request.color({}))
     selector: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
-    planar_format = (
-        [upscaled] if planar is None else [upscaled, planar]
-    )  # declared for --filter-time; what follows them would get caches
-    return vs.core.std.FrameEval(template, selector, prop_src=source, clip_src=planar_format)
+    # Declared so that vspipe --filter-time lists them; of the nodes behind them each would get a cache.
+    clips = [upscaled] if planar is None else [upscaled, planar]
+    return vs.core.std.FrameEval(template, selector, prop_src=source, clip_src=clips)
 
 
 def color_properties(
