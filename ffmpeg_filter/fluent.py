@@ -27,7 +27,9 @@ with needs("ffmpeg", "the operator", __name__):
 
 @filter_operator()  # type: ignore[untyped-decorator, unused-ignore]
 def adcvsr(stream: Any, **options: object) -> Any:  # noqa: ANN401 - ffmpeg-python has no types
-    """The stream upscaled by AdcVSR. Options are those of `adcvsr=…` in a filter graph."""
+    """The stream upscaled by AdcVSR. Options are those of `adcvsr=…` in a filter graph; `tile` may be a pair too."""
+    if isinstance(tile := options.get("tile"), list | tuple):
+        options["tile"] = "x".join(map(str, tile))
     return FilterNode(stream, "adcvsr", kwargs=options).stream()
 
 

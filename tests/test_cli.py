@@ -71,4 +71,5 @@ def test_a_missing_file_is_one_line_on_stderr(tmp_path: Path) -> None:
 def test_help_of_the_commands_that_are_passed_on(command: str) -> None:
     done = adcvsr(command, "--help")
     assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: adcvsr {command} ")
     assert "--model" in done.stdout

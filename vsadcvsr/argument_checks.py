@@ -31,6 +31,14 @@ def at_least(least: int, name: str, value: object, allowed: str) -> int:
     return number
 
 
+def between(least: int, most: int, name: str, value: object, allowed: str) -> int:
+    """As `at_least`, up to `most`."""
+    number = at_least(least, name, value, allowed)
+    if number > most:
+        raise UsageError.of(name, number, allowed)
+    return number
+
+
 def number(name: str, value: object, allowed: str) -> float:
     """A real number, but no bool. Raises UsageError."""
     if type(value).__name__ in _BOOLEANS or not isinstance(value, Real):

@@ -1,5 +1,5 @@
 """The environment of this process: variables and modules that are set only while a library is imported, the cores that
-it may use, and programs.
+it may use, programs, and versions of packages.
 """
 
 from __future__ import annotations
@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import cast
@@ -51,3 +51,14 @@ def usable_cores() -> int:
 def program(name: str) -> str | None:
     """The path of a program of this Python's environment, even if that is not activated, else of one on PATH."""
     return shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those of these packages that are installed, by name."""
+    from importlib import metadata  # loading it is a fifth of the start of a filter, which seldom needs it
+
+    versions = {}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions

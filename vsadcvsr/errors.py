@@ -67,6 +67,8 @@ def shortened_list(names: Sequence[str], limit: int) -> str:
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'fast'?` for names that are close to a known one, else an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.5)
+    """`did you mean 'fast'?` for names that are close to a known one, in whatever case, else an empty string."""
+    by_lower = {item.lower(): item for item in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1 if name.lower() in by_lower else 2, cutoff=0.5)
+    close = [by_lower[item] for item in close]
     return f"did you mean {' or '.join(repr(item) for item in close)}?" if close else ""

@@ -137,8 +137,7 @@ def _neighbourhoods(picture: _Luma, rows: int, columns: int, side: int) -> _Luma
     reach = 2 * _SEARCH + 1
     windows = sliding_window_view(np.pad(picture, _SEARCH, mode="symmetric"), (side, side))
     windows = windows - windows.mean(axis=(2, 3), keepdims=True)
-    near = sliding_window_view(windows, (reach, reach), axis=(0, 1))[
-        ::side, ::side
-    ]  # (.., .., side, side, reach, reach)
+    near = sliding_window_view(windows, (reach, reach), axis=(0, 1))  # (.., .., side, side, reach, reach)
+    near = near[::side, ::side]
     near = near[:rows, :columns].transpose(0, 1, 4, 5, 2, 3)
     return near.reshape(rows, columns, reach * reach, side * side)

@@ -159,7 +159,7 @@ class TileLayout:
 @lru_cache(maxsize=16)
 def plan_tiles(spec: ModelSpec, height: int, width: int, options: TileOptions | None) -> TileLayout:
     """The tile layout for frames of (height, width) before padding; a single tile if the frame fits, or without
-    `tiling`.
+    `options`, unless the model has a fixed size.
     """
     height, width = spec.padded(height, width)
     if options is None and spec.fixed_size:

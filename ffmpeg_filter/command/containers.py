@@ -30,8 +30,8 @@ _VARIABLE_RATE = {
 _MP4 = {"mov", "mp4"}
 _PROFILED = {*_MP4, "3g2", "3gp", "f4v", "ipod", "ismv", "m4v", "psp"}
 """Muxers that write the ICC profile of a stream."""
-_VARIABLE_MP4 = (58, 0)
-"""libavutil of FFmpeg 6, the first whose MP4 muxer accepts variable frame rate."""
+_VARIABLE_MP4 = (59, 39)
+"""libavutil of FFmpeg 7.1, the first whose MP4 muxer accepts variable frame rate."""
 _MANY_FILES = {
     "dash", "fifo", "hds", "hls", "ism", "m3u8", "mpd", "null", "rtsp", "sap", "segment", "smoothstreaming",
     "ssegment", "stream_segment", "tee", "webm_chunk",

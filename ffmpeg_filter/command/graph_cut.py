@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ffmpeg_filter.command.filtergraph import NAME, Graph, Node, fields
@@ -16,6 +16,7 @@ from vsadcvsr.errors import UsageError
 
 _SPLITTERS = {"extractplanes", "scale2ref", "select", "split"}
 """Filters of video with several outputs."""
+_SINKS = {"anullsink", "nullsink"}
 _SOURCE = re.compile(r"\w+src|color|sine|testsrc2")
 """Filters without input."""
 
@@ -37,10 +38,15 @@ class GraphCut:
     """All other filters; chain `after_chain` has an unconnected input."""
     after_chain: int
     """The chain of `after` that continues from `adcvsr`."""
+    source_chain: int | None = None
+    """The chain of `after` that takes the stream of a simple graph again; None if there is none."""
 
 
-def cut(graph: Graph) -> GraphCut | None:
-    """The graph split at its `adcvsr`; None if it has none. Raises UsageError if it cannot be split."""
+def cut(graph: Graph, *, is_simple: bool = False) -> GraphCut | None:
+    """The graph split at its `adcvsr`; None if it has none. Raises UsageError if it cannot be split.
+
+    In a simple graph (`-vf`) the filter without input takes the output's stream, which both parts may then take.
+    """
     positions = [(number, position, node) for number, position, node in graph.nodes() if node.name == NAME]
     if not positions:
         return None
@@ -58,18 +64,20 @@ def cut(graph: Graph) -> GraphCut | None:
         raise UsageError(f"{NAME} is in a loop of labels; remove the loop")
     ahead, consumers = {*upstream, own}, _consumers(graph)
     leaving = {output for output, place in consumers.items() if output[:2] in upstream and place not in ahead}
-    repeated = _repeated(graph, leaving)
+    repeated = _repeated(graph, leaving, is_simple=is_simple)
     others = {(index, at) for index, at, _ in graph.nodes()} - ahead
     unused = {output for output, place in consumers.items() if output[:2] in repeated and place in ahead - repeated}
     before = _runs(graph, upstream, leaving)
     last = before.pop((number, 0), (Node("null", node.labels_in),))
     after = _runs(graph, others | repeated, unused)
     after.setdefault((number, position + 1), (Node("null", (), node.labels_out),))
+    places = sorted(after)
     return GraphCut(
         node,
         Graph((*before.values(), *_sinks(graph, leaving), last), graph.head),
-        Graph((*(after[place] for place in sorted(after)), *_sinks(graph, unused)), graph.head),
-        sorted(after).index((number, position + 1)),
+        Graph((*(after[place] for place in places), *_sinks(graph, unused)), graph.head),
+        places.index((number, position + 1)),
+        next((at for at, place in enumerate(places) if place in repeated and _takes_any_stream(graph, place)), None),
     )
 
 
@@ -101,18 +109,24 @@ def _consumers(graph: Graph) -> dict[Output, Place | None]:
     return result
 
 
-def _repeated(graph: Graph, leaving: Set[Output]) -> set[Place]:
+def _takes_any_stream(graph: Graph, place: Place) -> bool:
+    """Whether a filter takes a stream that no label names."""
+    index, at = place
+    first = graph.chains[index][at]
+    return at == 0 and not first.inputs and not _SOURCE.fullmatch(first.name)
+
+
+def _repeated(graph: Graph, leaving: Set[Output], *, is_simple: bool) -> set[Place]:
     """The filters that both parts need. Raises UsageError if they cannot be repeated."""
     repeated: set[Place] = set()
     for index, at, pad in leaving:
         node = graph.chains[index][at]
         places = {(index, at), *_upstream(graph, (index, at))}
-        first_nodes = [graph.chains[index][0] for index, at in places if at == 0]
-        takes_any_stream = any(not first.inputs and not _SOURCE.fullmatch(first.name) for first in first_nodes)
-        if takes_any_stream or not _sink(node, pad):
+        names_no_input = not is_simple and any(_takes_any_stream(graph, place) for place in places)
+        if names_no_input or not _sink(node, pad):
+            remedy = "name its input in -filter_complex" if names_no_input else "repeat the filters in a second chain"
             raise UsageError(
-                f"{NAME} comes after {node.body!r}, whose frames go elsewhere, too; repeat the filters in a second "
-                "chain from the input, such as [0:v]"
+                f"{NAME} comes after {node.body!r}, whose frames go elsewhere, too; {remedy}, such as [0:v]{node.body}"
             )
         repeated |= places
     return repeated
@@ -127,10 +141,23 @@ def _sink(node: Node, pad: int) -> str:
 
 def _concatenated_videos(node: Node) -> int:
     """The number of video outputs of a `concat`, whose options are `n`, `v` and `a`, by name or in that order."""
-    options = dict(zip("nva", (field for field in fields(node.arguments) if "=" not in field), strict=False))
-    options |= {name.strip(): value for name, _, value in (field.partition("=") for field in fields(node.arguments))}
+    values = (field.rpartition("=") for field in fields(node.arguments))
+    options = {name.strip() or "nva"[at : at + 1]: value for at, (name, _, value) in enumerate(values)}
     count = options.get("v", "1").strip()
     return int(count) if count.isdecimal() else 1
+
+
+def with_output(graph: Graph, label: str) -> Graph:
+    """A simple graph whose output, of any label or none, has this label."""
+    consumed = {name for _, _, node in graph.nodes() for name in node.inputs}
+    for number, chain in enumerate(graph.chains):
+        last = chain[-1]
+        if unconsumed := [name for name in last.outputs if name not in consumed]:
+            return replace(graph, chains=(*graph.chains, (Node.labelled("null", unconsumed, [label]),)))
+        if not last.outputs and last.name not in _SINKS:
+            named = (*chain, Node.labelled("null", (), [label]))
+            return replace(graph, chains=(*graph.chains[:number], named, *graph.chains[number + 1 :]))
+    raise UsageError(f"filter graph {str(graph)!r} has no output; let one of its filters have none behind it")
 
 
 def _runs(graph: Graph, kept: Set[Place], unused: Set[Output]) -> dict[Place, tuple[Node, ...]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, dropwhile, islice
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ffmpeg_filter.transcode.decoder import open_decoder
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.upscale.stream import open_engine, upscale_frames
 from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
+from vsadcvsr.environment import package_versions
 from vsadcvsr.errors import MediaError
 from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
@@ -222,7 +222,8 @@ def engine_kind(label: str) -> str:
     """What engines of one label must have in common, for their frames to have the same bits."""
     backend, _, device = label.partition("/")
     computes = backend in _LIBRARIES and device.startswith("cpu/")
-    return " ".join([label, *_library_version(backend), *(_instructions(label) if computes else [])])
+    library = list(package_versions(_LIBRARIES.get(backend, ())).values())[:1]
+    return " ".join([label, *library, *(_instructions(label) if computes else [])])
 
 
 def _instructions(label: str) -> Iterator[str]:
@@ -232,11 +233,3 @@ def _instructions(label: str) -> Iterator[str]:
         yield f"with {vectors.name}"
     if label.endswith("/int8") and CpuFeatures.VNNI not in features:
         yield "without VNNI"
-
-
-def _library_version(backend: str) -> Iterator[str]:
-    """The version of a backend's library."""
-    for name in _LIBRARIES.get(backend, ()):
-        with suppress(PackageNotFoundError):
-            yield version(name)
-            return

@@ -16,6 +16,8 @@ _MAIN, _STREAM, _SYNCPOINT, _INFO = (
 _KEY, _PTS, _STREAM_ID, _SIZE, _CHECKSUM, _INVALID = 1, 8, 16, 32, 64, 8192
 DISPOSITIONS = {0x1: b"default", 0x2: b"dub", 0x4: b"original", 0x8: b"comment", 0x10: b"lyrics", 0x20: b"karaoke"}
 """FFmpeg's disposition bits that NUT can store, and their names."""
+RATE_LIMIT = 1000
+"""Frames per second from which FFmpeg's demuxer ignores a stated rate."""
 _MAX_DISTANCE = 65536
 _PTS_SHIFT = 7
 

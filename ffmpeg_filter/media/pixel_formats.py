@@ -54,12 +54,14 @@ def layout_of(pixel_format: str) -> PixelLayout:
     return LAYOUTS[pixel_format]
 
 
-def output_layout(pixel_format: str | None) -> PixelLayout | None:
+def output_layout(pixel_format: object) -> PixelLayout | None:
     """The layout of the requested output format, None if there is none. Raises FormatError, or UsageError if it would
     change the range.
     """
     if pixel_format is None:
         return None
+    if not isinstance(pixel_format, str):
+        raise UsageError.of("format", pixel_format, "the name of an FFmpeg pixel format")
     layout = layout_of(pixel_format)
     if layout.full_range:
         other = pixel_format.replace("j", "")

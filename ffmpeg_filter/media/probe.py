@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -11,12 +10,11 @@ from itertools import islice
 from pathlib import Path
 
 import av
-from av import logging
 from av.container import InputContainer
 
 from ffmpeg_filter.command import input_files, urls
 from ffmpeg_filter.command.argv import GLOBALS, File
-from ffmpeg_filter.media import embedded_side_data, stream_specifiers
+from ffmpeg_filter.media import description, embedded_side_data, stream_specifiers
 from ffmpeg_filter.media.embedded_side_data import NONE
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.relay import DEVICES, is_read_once
@@ -45,8 +43,6 @@ _MP4 = "mp4"
 _UNCOPIED_TAGS = {"creation_time", "company_name", "product_name", "product_version"}
 _DEMUXER_OPTIONS = {"pix_fmt": "pixel_format", "r": "framerate", "s": "video_size"}
 """Options of the program that FFmpeg hands to demuxers by other names."""
-_PROGRAM = re.compile(r"\s*(?:Program (-?\d+)|No Program)\b")
-_STREAM = re.compile(r"\s*Stream #0:(\d+)")
 _DEFAULT, _ATTACHED = 0x1, 0x400
 _TS_DISCONT = 0x200
 
@@ -63,6 +59,8 @@ class InputStream:
     """Number by which the container knows it."""
     programs: frozenset[int] = frozenset()
     """Numbers of the programs that have it, as in MPEG-TS."""
+    groups: frozenset[tuple[int, int]] = frozenset()
+    """Positions and ids of the stream groups that have it, as in MP4 with immersive audio (IAMF)."""
     disposition: int = 0
     """FFmpeg's disposition bits."""
     is_default: bool = False
@@ -141,8 +139,7 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
         ) as container:
             seconds = container.duration / av.time_base if container.duration else None
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
-            programs = _programs(container) if has_discontinuities else []
-            infos = [_stream_info(stream, programs) for stream in container.streams]
+            infos = _with_memberships(container, [_stream_info(stream) for stream in container.streams])
             streams = stream_specifiers.with_disabled(infos, file.options)
             return InputInfo(
                 _with_side_data(container, streams, file, reads_once=source is not None),
@@ -227,31 +224,30 @@ def is_pipe(url: str) -> bool:
     return url == "-" or url.startswith(("pipe:", "fd:"))
 
 
-def _programs(container: InputContainer) -> list[tuple[int, int]]:
-    """Pairs of the number of a program and the index of a stream in it, from FFmpeg's own description."""
-    level = logging.get_level()
-    logging.set_level(logging.INFO)
-    try:
-        text = container.dumps_format()
-    finally:
-        logging.set_level(level)
-    pairs: list[tuple[int, int]] = []
-    program: int | None = None
-    for line in text.splitlines():
-        if match := _PROGRAM.match(line):
-            program = int(match[1]) if match[1] else None
-        elif (match := _STREAM.match(line)) and program is not None:
-            pairs.append((program, int(match[1])))
-    return pairs
+def _with_memberships(container: InputContainer, streams: list[InputStream]) -> list[InputStream]:
+    """The streams with their programs or groups, if the format may have any."""
+    has_programs = bool(container.format.flags & _TS_DISCONT)
+    if not has_programs and not {_MP4, "iamf"} & {*container.format.name.split(",")}:
+        return streams
+    lines = description.describe(container)
+    pairs = [*description.programs(lines)] if has_programs else []
+    groups = [*enumerate(description.groups(lines))]
+    return [
+        replace(
+            stream,
+            programs=frozenset(program for program, index in pairs if index == stream.index),
+            groups=frozenset((position, group.id) for position, group in groups if stream.index in group.streams),
+        )
+        for stream in streams
+    ]
 
 
-def _stream_info(stream: av.stream.Stream, programs: Sequence[tuple[int, int]]) -> InputStream:
+def _stream_info(stream: av.stream.Stream) -> InputStream:
     disposition = int(stream.disposition)
     info = InputStream(
         index=stream.index,
         kind=str(stream.type),
         id=stream.id,
-        programs=frozenset(program for program, index in programs if index == stream.index),
         disposition=disposition,
         is_default=bool(disposition & _DEFAULT),
         is_cover=bool(disposition & _ATTACHED),

@@ -219,7 +219,7 @@ class ShowinfoParser:
             FrameInfo(
                 number=int(fields["n"]),
                 pts=_to_int(fields["pts"]),
-                duration=_to_int(fields.get("duration", "")) or None,
+                duration=_to_int(fields.get("duration", "")),
                 time_base=self._time_base,
                 format=fields["fmt"],
                 width=int(width),

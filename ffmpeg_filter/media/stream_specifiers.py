@@ -34,10 +34,10 @@ def select(specifier: str, streams: Sequence[InputStream]) -> Sequence[InputStre
         return select(rest, [stream for stream in of_kind if not (head == "V" and stream.is_cover)])
     if head == "m":
         return _with_tag(rest, streams)
-    if head in {"p", "disp"}:
-        value, _, rest = rest.partition(":")
-        streams_or_none = _in_program(value, streams) if head == "p" else _with_disposition(value, streams)
-        return None if streams_or_none is None else select(rest, streams_or_none)
+    if head in _SUBSETS:
+        value, _, rest = (f"#{rest[2:]}" if head == "g" and rest.startswith("i:") else rest).partition(":")
+        subset = _SUBSETS[head](value, streams)
+        return None if subset is None else select(rest, subset)
     number = _number(rest if head == "i" else head.removeprefix("#"))
     if number is None or (rest and head != "i"):
         return None
@@ -60,12 +60,22 @@ def _in_program(text: str, streams: Sequence[InputStream]) -> list[InputStream] 
     return None if number is None else [stream for stream in streams if number in stream.programs]
 
 
+def _in_group(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
+    """The streams of a group, written as its position, or as `#` and its id."""
+    number, is_id = _number(text.removeprefix("#")), text.startswith("#")
+    return None if number is None else [stream for stream in streams if number in {of[is_id] for of in stream.groups}]
+
+
 def _with_disposition(text: str, streams: Sequence[InputStream]) -> list[InputStream] | None:
     """The streams with all dispositions of a list such as `default+forced`."""
     names = text.split("+")
     if not set(names) <= set(Disposition.__members__):
         return None
     return [stream for stream in streams if all(stream.disposition & Disposition[name].value for name in names)]
+
+
+_SUBSETS = {"p": _in_program, "disp": _with_disposition, "g": _in_group}
+"""Specifiers that have a value, behind which another may follow."""
 
 
 def excludes_video(specifier: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ffmpeg_filter.command import containers, filtergraph, output_files, time_syntax, urls
+from ffmpeg_filter.command import containers, filtergraph, graph_cut, output_files, time_syntax, urls
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import Node
 from ffmpeg_filter.command.graph_cut import GraphCut
@@ -83,7 +83,7 @@ class EncodeCommand:
                 args += [
                     arg for option in self._without_own_options(Command((file,)).globals()) for arg in option.args()
                 ]
-        if self.option.name == "filter_complex" or start_info.companion:
+        if self.option.name == "filter_complex" or self._is_complex(start_info):
             args += ["-filter_complex", str(self._graph(start_info))]
         for file in self.command.outputs:
             args += self._file(file, start_info).args()
@@ -141,13 +141,26 @@ class EncodeCommand:
 
     def _graph(self, start_info: StartInfo) -> filtergraph.Graph:
         """The filters after `adcvsr`, preceded by filters that restore what the pipe lost."""
-        after = filtergraph.relabel(self.cut.after, self._renumber_pad)
-        inputs = [stream_map.UPSCALED_STREAM] if start_info.companion else ["0:v"] if self.main_stream is None else []
+        after = self._with_source(filtergraph.relabel(self.cut.after, self._renumber_pad))
+        is_complex = self._is_complex(start_info)
+        inputs = [stream_map.UPSCALED_STREAM] if is_complex else ["0:v"] if self.main_stream is None else []
         graph = filtergraph.prepend(after, self.cut.after_chain, inputs, start_info.filters)
-        if not start_info.companion:
+        if self.main_stream and is_complex:
+            graph = graph_cut.with_output(graph, companion.OUTPUT_LABEL)
+        return replace(graph, chains=(start_info.companion, *graph.chains)) if start_info.companion else graph
+
+    def _is_complex(self, start_info: StartInfo) -> bool:
+        """Whether a simple graph becomes a complex one, since it needs a second input."""
+        return bool(start_info.companion) or self.cut.source_chain is not None
+
+    def _with_source(self, graph: filtergraph.Graph) -> filtergraph.Graph:
+        """The graph with the source's stream, by name, where a simple graph takes it again."""
+        number, main_stream = self.cut.source_chain, self.main_stream
+        if number is None or main_stream is None:
             return graph
-        graph = replace(graph, chains=(start_info.companion, *graph.chains))
-        return filtergraph.append(graph, "null", [companion.OUTPUT_LABEL]) if self.main_stream else graph
+        index = self.input_map.index_of(main_stream.input_number, self.option.token)
+        label = f"{index}:{main_stream.specifier.removeprefix('0:')}"
+        return filtergraph.prepend(graph, number, [label], ())
 
     def _renumber_pad(self, label: str) -> str:
         match = re.match(r"(\d+)(:.*)?$", label)
@@ -197,8 +210,8 @@ class EncodeCommand:
         """The options plus those that a single command would imply; the user's come last and win."""
         if self.main_stream is None:
             return merge_options(start_info.options, user_options)
-        if start_info.companion:
-            return self._with_companion_defaults(self.main_stream, user_options, start_info)
+        if self._is_complex(start_info):
+            return self._with_complex_defaults(self.main_stream, user_options, start_info)
         filter_option = Option(f"-filter:v:{self.main_stream.position}", str(self._graph(start_info)))
         if any(
             option.name == "filter" and stream_map.applies_to(option, self.main_stream) for option in user_options
@@ -214,7 +227,7 @@ class EncodeCommand:
             *merge_options(start_info.options, user_options),
         ]
 
-    def _with_companion_defaults(
+    def _with_complex_defaults(
         self, main_stream: stream_map.MainStream, user_options: Sequence[Option], start_info: StartInfo
     ) -> list[Option]:
         """The same for frames from a complex graph, whose outputs have no tags or dispositions."""

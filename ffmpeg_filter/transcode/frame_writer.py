@@ -31,6 +31,8 @@ class StreamInfo:
     """Seconds per tick."""
     rate: Fraction | None = None
     """Frame rate before `adcvsr`; None if unknown."""
+    has_durations: bool = True
+    """Whether frames before `adcvsr` have durations, which FFmpeg 7.0 takes away with the rate, as in setpts."""
     stream_rate: Fraction | None = None
     """Frame rate of the source stream."""
     origin: int = 0
@@ -47,6 +49,16 @@ class StreamInfo:
         """The frame rate stated on the pipe."""
         return self.rate or self.stream_rate or _UNKNOWN_RATE
 
+    @property
+    def encoder_rate(self) -> Fraction:
+        """The rate to whose multiples FFmpeg rounds timestamps."""
+        return self.pipe_rate if self.has_durations else 1 / self.time_base
+
+    @property
+    def nut_time_base(self) -> Fraction:
+        """Seconds per tick in NUT. FFmpeg takes a tick for a frame's duration where it does not believe the rate."""
+        return self.time_base if self.pipe_rate < nut.RATE_LIMIT else 1 / self.pipe_rate
+
 
 def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companion: bool = False) -> list[str]:
     """Input options for frames like this one."""
@@ -58,8 +70,8 @@ def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companio
 def restoring_filters(pixel_format: str, stream_info: StreamInfo, version: tuple[int, int]) -> list[str]:
     """Filters at the head of the encoder's graph that undo the pipe's representation. `version` is libavutil's."""
     clock = [f"settb={stream_info.time_base.numerator}/{stream_info.time_base.denominator}"]
-    if stream_info.rate is None:  # the only filter that removes the frame rate
-        clock = ["settb=1/1000000", "interleave=1", *clock]
+    if stream_info.rate is None:  # the only filter that removes the frame rate in every release
+        clock = ["settb=1/1000000", "interleave=1", *clock, *([] if stream_info.has_durations else ["setpts=PTS"])]
     return [*clock, *pipe_format_of(pixel_format).restoring_filters(version)]
 
 
@@ -85,7 +97,7 @@ class FrameWriter:
             first.width,
             first.height,
             self._pipe_format.fourcc,
-            stream_info.time_base,
+            stream_info.nut_time_base,
             stream_info.pipe_rate,
             stream_info.disposition,
         )
@@ -112,7 +124,8 @@ class FrameWriter:
     def _framing(self, time: Fraction, duration: Fraction | None) -> tuple[bytes, bytes]:
         if self._is_matroska:
             return matroska.block(time, duration, self._size)
-        return nut.frame_header(max(0, round(time / self._info.time_base)), self._size), b""
+        ticks = time / self._info.nut_time_base + Fraction(1, 2)  # halves are rounded up, as FFmpeg does
+        return nut.frame_header(max(0, int(ticks)), self._size), b""
 
     def _write(self, data: rawvideo.Buffer | bytes) -> None:
         left = memoryview(data).cast("B")

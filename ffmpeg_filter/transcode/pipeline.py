@@ -107,6 +107,8 @@ class Transcode:
         self._active_calls = 0
         self._is_interlaced = False
         self._packets: CompanionPackets | None = None
+        self._default_duration: Fraction | None = None
+        """Duration (seconds) of frames that state none."""
         self._warned_of: frozenset[str] = frozenset()
         """Kinds of side data that a warning has named."""
 
@@ -252,7 +254,10 @@ class Transcode:
         assert self._first_info is not None, "an output frame exists, so an input frame was read"
         job, frame_info = self.job, self._first_info
         stream_info = job.stream_info(frame_info.time_base, frame_info.rate, _seconds_of(first))
-        self.outcome.rate = stream_info.pipe_rate
+        if frame_info.rate is None and frame_info.duration == 0:
+            stream_info = replace(stream_info, has_durations=False)
+        self._default_duration = None if stream_info.has_durations else Fraction(0)
+        self.outcome.rate = stream_info.encoder_rate
         if self._packets and not frame_writer.can_carry_companion(first, stream_info):
             self._packets.discard()
             self._warn(f"{self._packets.codec} of the source are not carried to this output")
@@ -285,7 +290,7 @@ class Transcode:
     def _record(self, frame: av.VideoFrame) -> None:
         time, time_base = _seconds_of(frame), to_fraction(frame.time_base) or Fraction(0)
         self.outcome.times.append(time)
-        self.outcome.durations.append(frame.duration * time_base if frame.duration else None)
+        self.outcome.durations.append(frame.duration * time_base if frame.duration else self._default_duration)
         self.reporter.frame(float(time or 0))
 
     def _check(self, decoder: ChildProcess, encoder: Encoder | None) -> None:

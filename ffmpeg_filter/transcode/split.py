@@ -98,7 +98,7 @@ def split_command(
 ) -> SplitCommand | None:
     """Splits a command, given probed inputs and libavutil's version; None if it has no `adcvsr`.
 
-    `alone` disables the companion track. Raises UsageError.
+    `alone` disables the companion track, and a second use of the source by a simple graph. Raises UsageError.
     """
     option_and_output = _find_filter(command, inputs)
     if option_and_output is None:
@@ -106,9 +106,9 @@ def split_command(
     if not command.inputs:
         raise UsageError("the command has no input for adcvsr; add one with -i")
     option, output = option_and_output
-    cut = graph_cut.cut(filtergraph.parse(option.value or ""))
-    assert cut is not None, "it was found there"
     main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
+    cut = graph_cut.cut(filtergraph.parse(option.value or ""), is_simple=main_stream is not None and not alone)
+    assert cut is not None, "it was found there"
     codec = _codec(output, main_stream.position if main_stream else 0)
     if codec == "copy":
         raise UsageError("-c:v copy cannot be used with adcvsr, which makes new frames; name an encoder")
@@ -214,7 +214,9 @@ def _is_overridden(file: File, at: int, inputs: Sequence[InputInfo]) -> bool:
 
 
 def _has_adcvsr(option: Option) -> bool:
-    if not filtergraph.mentions(option.value) or graph_cut.cut(filtergraph.parse(option.value or "")) is None:
+    if not filtergraph.mentions(option.value):
+        return False
+    if graph_cut.cut(filtergraph.parse(option.value or ""), is_simple=option.name == "filter") is None:
         return False
     if option.specifier.startswith("a"):
         raise UsageError(f"adcvsr is used on audio ({option.token}); it takes video")

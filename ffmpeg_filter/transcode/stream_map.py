@@ -140,8 +140,8 @@ def _check_understood(value: str, inputs: Sequence[InputInfo]) -> None:
         return
     if stream_specifiers.select(specifier, streams) is None:
         raise UsageError(
-            f"-map {value} is not understood; name streams by number, kind, id, program, disposition or metadata: "
-            "0:1, 0:v:0, 0:i:0x101, 0:p:2:v, 0:v:disp:default, 0:m:language:eng"
+            f"-map {value} is not understood; name streams by number, kind, id, program, group, disposition or "
+            "metadata: 0:1, 0:v:0, 0:i:0x101, 0:p:2:v, 0:g:0, 0:v:disp:default, 0:m:language:eng"
         )
 
 

@@ -208,7 +208,7 @@ class FrameUpscaler:
         shape, self.size = output_shape(clip, first, request, engine.spec, format=output_format)
         number = None if matrix is None else matrix_number(matrix)
         matrix = matrix_for(first.height, number)  # by the source's own height, which padding changes
-        self._source_clip, self._rgb_clip = to_rgb(clip, matrix)
+        self._source_clip, self._rgb_clip = to_rgb(clip, shape, matrix)
         self._source_clip.std.SetVideoCache(0)
         upscaled_size = self._padded.width * engine.scale, self._padded.height * engine.scale
         limit_frame_cache(*upscaled_size)

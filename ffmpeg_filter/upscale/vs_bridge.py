@@ -99,7 +99,9 @@ def enlarged_alpha(clip: vs.VideoNode, shape: OutputShape) -> vs.VideoNode:
 def to_vs_frame(
     format: VideoFormat, size: Size, planes: tuple[Plane, ...], props: Mapping[str, Property]
 ) -> vs.VideoFrame:
-    """A new frame with the planes, padded to `size`."""
+    """A new frame with the planes, padded to `size`. RGB gets no `_Matrix` of YUV: FFmpeg and PyAV may leave one
+    on a frame that they have converted, which VapourSynth refuses.
+    """
     frame = vs.core.create_video_frame(format_id(format), *size)
     for index, plane in enumerate(planes):
         target = np.asarray(frame[index])
@@ -108,6 +110,8 @@ def to_vs_frame(
         target[height:, :width] = target[height - 1, :width]
         target[:, width:] = target[:, width - 1 : width]
     frame.props.update(props)
+    if format.family == "RGB" and props.get("_Matrix", vs.MATRIX_RGB) not in {vs.MATRIX_RGB, vs.MATRIX_UNSPECIFIED}:
+        del frame.props["_Matrix"]
     return frame
 
 

@@ -60,6 +60,12 @@ def test_a_chunk_that_is_cut_short_is_made_again(job: Job) -> None:
     assert maker.made == [1]
 
 
+def test_an_error_names_a_few_of_many_missing_chunks(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsadcvsr.farm.worker._MAX_NAMED", 2)
+    with pytest.raises(FarmError, match="4 of 4 chunks are missing: 0, 1 and 2 more; run"):
+        verified_entries(job)
+
+
 def test_a_chunk_with_other_bytes_of_the_same_number_is_found_out_and_made_again(job: Job) -> None:
     lines = list(Worker(job, Maker(job)).process_all())
     path = job.chunk_folder / lines[3].file

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import pytest
 
 from ffmpeg_filter.cli import main
-from ffmpeg_filter.media import binary
 from ffmpeg_filter.media.nut import to_fraction
-from tests.ffmpeg_filter.files import FFMPEG
+from tests.ffmpeg_filter.binaries import of_release
 
 OURS, PLAIN = "adcvsr=model=nearest:scale=2", "scale=iw*2:ih*2:flags=neighbor"
 _OF_PROGRAMS = re.compile(r"DURATION|encoder|creation_time|vendor_id", re.IGNORECASE)
@@ -26,15 +22,8 @@ _TEXTS = {".crc", ".txt", ".m3u8", ".csv"}
 
 
 def program(release: str) -> str:
-    """An FFmpeg of that release: on PATH, or in imageio-ffmpeg. Skips the test where there is none."""
-    result = [
-        path for path in (shutil.which("ffmpeg"), FFMPEG) if path and binary.inspect_binary(path).release == release
-    ]
-    if result:
-        return result[0]
-    if f"ffmpeg{release}" in os.environ.get("ADCVSR_REQUIRE", ""):
-        pytest.fail(f"there is no FFmpeg {release} on PATH or in imageio-ffmpeg")
-    pytest.skip(f"there is no FFmpeg {release} on PATH or in imageio-ffmpeg")
+    """An FFmpeg of that release. Skips the test where there is none."""
+    return of_release(release).path
 
 
 type Made = dict[str, list[str]]

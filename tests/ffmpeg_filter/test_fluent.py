@@ -25,6 +25,11 @@ def test_without_options_it_is_the_name_alone() -> None:
     assert "[0:v]adcvsr[s0]" in ffmpeg.input("a.mp4").video.adcvsr().output("b.mp4").get_args()
 
 
+@pytest.mark.parametrize("tile", ["128x64", (128, 64), [128, 64]])
+def test_a_tile_is_a_pair_or_its_text(tile: object) -> None:
+    assert "[0:v]adcvsr=tile=128x64[s0]" in ffmpeg.input("a.mp4").video.adcvsr(tile=tile).output("b.mp4").get_args()
+
+
 def test_running_calls_ffadcvsr_with_the_arguments_of_run(monkeypatch: pytest.MonkeyPatch) -> None:
     out = ffmpeg.input("a.mp4").adcvsr().output("b.mp4")
     monkeypatch.setattr(ffmpeg, "run", lambda stream, **arguments: (stream, arguments))

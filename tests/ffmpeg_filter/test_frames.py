@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from fractions import Fraction
 from io import BytesIO
+from typing import Any
 
 import av
 import numpy as np
@@ -207,3 +208,21 @@ def test_interlaced_frames_are_upscaled_with_one_warning(caplog: pytest.LogCaptu
 def test_a_format_that_cannot_be_taken_is_refused_in_one_line() -> None:
     with pytest.raises(FormatError, match="'pal8'"):
         list(upscale_frames([av.VideoFrame(8, 8, "pal8")], model="nearest"))
+
+
+@pytest.mark.parametrize("out", [None, "yuv444p"])
+def test_rgb_may_have_the_matrix_of_the_yuv_that_it_was(out: str | None) -> None:
+    frame = flat("yuv444p", 0.4)
+    frame.colorspace = 1
+    rgb = frame.reformat(format="rgb24")
+    assert int(rgb.colorspace) == 1
+    untagged = av.VideoFrame.from_ndarray(rgb.to_ndarray(), "rgb24")
+    first, second = (*upscale_frames([rgb, untagged], model="nearest", format=out),)
+    assert int(first.colorspace) == int(second.colorspace)
+    assert (first.to_ndarray() == second.to_ndarray()).all()
+
+
+def test_a_format_that_is_no_name_is_refused_at_once() -> None:
+    wrong: Any = av.VideoFormat("rgb24")
+    with pytest.raises(UsageError, match=r"^format is <av\.VideoFormat rgb24.*, allowed: the name of an FFmpeg pixel"):
+        upscale_frames([], model="nearest", format=wrong)

@@ -39,6 +39,7 @@ def test_the_wheel_has_both_payloads_and_fits_every_python_of_its_platform(wheel
         - {"vsadcvsr", "ffmpeg_filter", "vapoursynth"}
         - {next(name for name in names if ".dist-info/" in name).split("/")[0]}
     )
+    assert not [name for name in names if name.endswith((".c", ".h", ".pyc"))]
     assert "-py3-none-" in wheel.name
     assert not wheel.name.endswith("-any.whl")
 

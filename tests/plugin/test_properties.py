@@ -147,6 +147,36 @@ def test_colours_that_cannot_be_converted_are_refused_in_one_line(
         vs.core.adcvsr.Upscale(clip, model="nearest").get_frame(0)
 
 
+UNFIT_RGB: list[tuple[dict[str, int], int, str]] = [
+    ({"_Matrix": 9}, 1, "is RGB and has _Matrix 9, allowed: 0"),
+    ({"_Transfer": 3}, 1, "has _Transfer 3, allowed: 1, 2, 4 to 18"),
+    ({}, 10, "has _Transfer 2, but matrix 10 of the output needs _Transfer 1, 6, 7, 14 or 15"),
+    ({"_Primaries": 9}, 14, "has _Transfer 2, but matrix 14 of the output needs _Transfer 16 or 18"),
+]
+
+
+@pytest.mark.parametrize(("properties", "matrix", "words"), UNFIT_RGB)
+@pytest.mark.parametrize("out", [vs.YUV420P8, vs.GRAY16])
+def test_rgb_that_cannot_be_converted_to_the_outputs_matrix_is_refused_in_one_line(
+    properties: dict[str, int], matrix: int, words: str, out: int
+) -> None:
+    clip = moving(vs.RGB24, length=1).std.SetFrameProps(**properties)
+    with pytest.raises(vs.Error, match=rf"^Upscale: frame 0 {re.escape(words)}.*; call std\.[^\n]+$"):
+        vs.core.adcvsr.Upscale(clip, model="nearest", format=out, matrix=matrix).get_frame(0)
+
+
+def test_rgb_with_a_matrix_of_yuv_is_refused_without_a_conversion_too() -> None:
+    clip = moving(vs.RGB24, length=1).std.SetFrameProps(_Matrix=1)
+    with pytest.raises(vs.Error, match=r"^Upscale: frame 0 is RGB and has _Matrix 1, allowed: 0; call std\."):
+        vs.core.adcvsr.Upscale(clip, model="nearest").get_frame(0)
+
+
+def test_rgb_that_stays_rgb_may_have_any_transfer_and_primaries() -> None:
+    clip = moving(vs.RGB24, length=1).std.SetFrameProps(_Matrix=2, _Transfer=3, _Primaries=13)
+    with vs.core.adcvsr.Upscale(clip, model="nearest", matrix=10).get_frame(0) as frame:
+        assert (frame.props["_Transfer"], frame.props["_Primaries"]) == (3, 13)
+
+
 @pytest.mark.parametrize(("matrix", "transfers", "primaries"), [
     (1, (1, 2, *range(4, 19)), (1, 2, *range(4, 13), 22)), (10, (1, 6, 7, 14, 15), (2, 9)),
     (12, (2, 16), (1, *range(4, 10), 11, 12, 22)), (13, (1, *range(4, 8), *range(9, 19)), (9,)), (14, (16, 18), (9,)),
@@ -160,6 +190,17 @@ def test_colours_that_can_be_converted_are_not_refused(
             tagged = clip.std.SetFrameProps(_Matrix=matrix, _Transfer=transfer, _Primaries=primary)
             with vs.core.adcvsr.Upscale(tagged, model="nearest", scale=1).get_frame(0) as frame:
                 assert frame.props["_Matrix"] == matrix
+            rgb = tagged.resize.Bicubic(format=vs.RGBS)
+            back = vs.core.adcvsr.Upscale(rgb, model="nearest", scale=1, format=vs.YUV444P8, matrix=matrix)
+            with back.get_frame(0) as frame:
+                assert frame.props["_Matrix"] == matrix
+
+
+def test_the_first_value_counts_where_a_property_has_two() -> None:
+    """As after `SetFrameProps(_Range=1, _ColorRange=0)`: the second is the former name of the first."""
+    clip = vs.core.std.BlankClip(width=16, height=16, format=vs.YUV420P8, length=1, color=[255, 128, 128])
+    with vs.core.adcvsr.Upscale(clip.std.SetFrameProps(_Range=[1, 1]), model="nearest").get_frame(0) as frame:
+        assert next(iter(frame))[0, 0] == 255
 
 
 def test_a_chroma_location_below_zero_is_none() -> None:

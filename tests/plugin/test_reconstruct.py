@@ -15,6 +15,7 @@ from vsadcvsr.engine import Engine
 from vsadcvsr.nets.export import export, load_weights
 from vsadcvsr.plugin.formats import to_rgb
 from vsadcvsr.plugin.frames import input_frame, pixels_of
+from vsadcvsr.plugin.output_shape import OutputShape
 from vsadcvsr.spec import Array
 
 FORMATS = (vs.YUV420P8, vs.YUV422P10, vs.YUV444P16, vs.YUV420PS, vs.GRAY8, vs.GRAYS, vs.RGB24, vs.RGBS)
@@ -35,7 +36,7 @@ def write_model(folder: Path, *, scale: int = 4) -> str:
 
 def expected(clip: vs.VideoNode, model: str, matrix: int = 6) -> Array:
     """Frame 2 as the engine makes it whole, RGB."""
-    rgb = to_rgb(clip, matrix)[1]
+    rgb = to_rgb(clip, OutputShape(width=clip.width, height=clip.height, format=clip.format), matrix)[1]
     pictures = Engine.open(model, backend="ort", device="cpu").stream(input_frame(frame) for frame in rgb.frames())
     return list(pictures)[2]
 

@@ -15,28 +15,14 @@ import torch
 
 from tests.nets.streaming import clip
 from tests.nets.test_temporal import student as random_student
-from tests.train.tiny import TINY, fill_pool
-from vsadcvsr.engine import Engine
+from tests.train.tiny import TINY, equal
 from vsadcvsr.errors import UsageError, WeightsError
-from vsadcvsr.nets.efficientnet import Trunk
-from vsadcvsr.nets.export import load_weights, save_weights
-from vsadcvsr.train import stage_base, students
-from vsadcvsr.train.adversarial import setup
+from vsadcvsr.nets.export import load_weights
+from vsadcvsr.train import students
 from vsadcvsr.train.data.dataset import Batch, Dataset
-from vsadcvsr.train.data.shards import write_shard
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
-from vsadcvsr.train.settings import AdversarialSettings, RegressionSettings, TrainSettings
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainSettings:
-    monkeypatch.setitem(students.STUDENTS, "tiny", TINY)
-    return TrainSettings(
-        model="tiny", pool=fill_pool(tmp_path / "pool"), out=tmp_path / "run", precision="fp32", threads=1,
-        save_every=3, sample_every=4, regression=RegressionSettings(steps=4, batch=2, frames=3, crop=8),
-        adversarial=AdversarialSettings(steps=5, batch=2, frames=3, crop=8, width=8, encoder_steps=3),
-    )  # fmt: skip
+from vsadcvsr.train.settings import TrainSettings
 
 
 def steps_then_power_loss(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
@@ -53,10 +39,6 @@ def steps_then_power_loss(settings: TrainSettings, monkeypatch: pytest.MonkeyPat
         patch.setattr(TrainingRun, "save", save)
         with pytest.raises(KeyboardInterrupt):
             TrainingRun(settings).run()
-
-
-def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 @pytest.mark.parametrize("saves", [1, 2, 3, 4], ids=["stage 1", "its end", "stage 2's start", "stage 2"])
@@ -76,26 +58,6 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert equal(whole.student.state_dict(), again.student.state_dict())
     discriminators = [run.stage.state()["discriminators"]["feature"] for run in (whole, again)]
     assert equal(*discriminators)
-
-
-def test_both_stages_change_the_student(settings: TrainSettings) -> None:
-    first = TrainingRun(replace(settings, adversarial=None))
-    start = {name: value.clone() for name, value in first.ema.items()}
-    first.run()
-    both = TrainingRun(settings)
-    both.run()
-    assert not equal(start, first.ema)
-    assert not equal(first.ema, both.ema)
-
-
-@pytest.mark.parametrize("domains", [(), ("pixel",), ("feature",)])
-@pytest.mark.parametrize("heads", ["single", "dual"])
-def test_any_arrangement_of_discriminators_runs(settings: TrainSettings, domains: tuple[str, ...], heads: str) -> None:
-    assert settings.adversarial
-    stage = replace(settings.adversarial, domains=domains, heads=heads, steps=2)
-    run = TrainingRun(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))
-    run.run()
-    assert all(torch.isfinite(value).all() for value in run.ema.values())
 
 
 def test_accumulated_steps_equal_whole_ones(settings: TrainSettings) -> None:
@@ -194,24 +156,6 @@ def test_a_checkpoint_that_does_not_name_its_scale_is_x4(settings: TrainSettings
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_both_stages_train_students_of_any_scale(settings: TrainSettings, scale: int, tmp_path: Path) -> None:
-    begin = tmp_path / "begin.safetensors"
-    save_weights(random_student(dims=TINY), begin)
-    scaled = replace(settings, scale=scale, begin=begin, pool=fill_pool(tmp_path / f"x{scale}", scale=scale))
-    run = TrainingRun(scaled)
-    assert equal({"upsample.bias": run.ema["upsample.bias"]}, load_weights(begin).state_dict())
-    run.run()
-    assert all(torch.isfinite(value).all() for value in run.ema.values())
-    weights, graph, card = publish(run, tmp_path / "out")
-    assert [path.name for path in (weights, graph, card)] == [
-        f"tiny-x{scale}{suffix}" for suffix in (".safetensors", ".onnx", ".md")
-    ]
-    assert Engine.open(graph).spec.scale == load_weights(weights).spec.scale == scale
-    with pytest.raises(UsageError, match=r"^scale is 4, allowed: \d"):
-        TrainingRun(replace(settings, pool=scaled.pool, out=tmp_path / "other")).run()
-
-
-@pytest.mark.parametrize("scale", [1, 2])
 def test_a_rescaled_student_begins_with_the_means_of_its_detail(scale: int) -> None:
     student = random_student(dims=TINY)
     frames, links = clip(3, set())
@@ -252,92 +196,6 @@ def test_weights_of_another_student_are_no_beginning(settings: TrainSettings, tm
     assert TrainingRun(replace(settings, begin=weights)).student.dims == TINY
     with pytest.raises(UsageError, match="other dimensions than model 'fast'"):
         TrainingRun(replace(settings, model="fast", begin=weights))
-
-
-def test_temporal_blocks_can_learn_alone(settings: TrainSettings) -> None:
-    run = TrainingRun(replace(settings, temporal_only=True, adversarial=None))
-    run.run()
-    learning = {name.split(".")[0] for name, value in run.student.named_parameters() if value.requires_grad}
-    assert learning == {"temporal", "late_temporal"}
-    assert len(run.stage.optimiser.param_groups[0]["params"]) == 8
-
-
-def test_the_teachers_answer_is_what_is_learned(settings: TrainSettings) -> None:
-    truth = np.load(settings.pool / "0000.hr.npy")
-    write_shard(settings.pool, 0, "gray", np.full_like(truth, 128))
-    run = TrainingRun(replace(settings, teacher="gray", adversarial=None))
-    (drawn,) = run.stage.draw_samples(Dataset(settings.pool, teacher="gray"), 0)["student"]
-    assert np.ptp(drawn.target) == 0
-    assert np.ptp(drawn.truth) > 0.5
-
-
-def test_features_are_learned_from_where_they_have_a_weight(
-    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    network = Trunk()
-    monkeypatch.setattr(stage_base, "trunk", lambda: network)
-    losses = []
-    for weight in (0.0, 0.5):
-        run = TrainingRun(
-            replace(settings, adversarial=None, regression=replace(settings.regression, perceptual=weight))
-        )
-        losses.append(run.stage.train_step(0, run.stage.draw_samples(Dataset(settings.pool), 0))["regression"])
-    assert losses[1] > losses[0]
-    assert all(value.grad is None for value in network.parameters())
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_each_stage_learns_to_move_with_its_input(settings: TrainSettings, tmp_path: Path, number: int) -> None:
-    pool, weights = fill_pool(tmp_path / "larger", side=24), []
-    for weight in (0.0, 0.5):
-        assert settings.adversarial
-        first = replace(settings.regression, shift=weight, crop=24, steps=2 - 2 * number)
-        second = replace(settings.adversarial, shift=weight, crop=24, steps=2) if number else None
-        out = settings.out / str(weight)
-        run = TrainingRun(replace(settings, pool=pool, out=out, regression=first, adversarial=second))
-        run.run()
-        weights.append(run.student.state_dict())
-    assert not equal(*weights)
-
-
-def test_what_discriminators_do_not_see_changes_what_is_learned(settings: TrainSettings) -> None:
-    weights = []
-    for comb in (False, True):
-        assert settings.adversarial
-        stage = replace(settings.adversarial, comb=comb, domains=("pixel",), steps=2)
-        out = settings.out / str(comb)
-        run = TrainingRun(
-            replace(settings, out=out, regression=replace(settings.regression, steps=0), adversarial=stage)
-        )
-        run.run()
-        weights.append(run.student.state_dict())
-    assert not equal(*weights)
-
-
-def test_a_pretrained_trunk_discriminates_and_stays_as_it_is(
-    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    network = Trunk()
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    monkeypatch.setattr(setup, "trunk", lambda: network)
-    monkeypatch.setattr(stage_base, "trunk", lambda: network)
-    assert settings.adversarial
-    stage = replace(settings.adversarial, domains=("pixel",), trunk="efficientnet", perceptual=0.1, steps=1)
-    run = TrainingRun(replace(settings, regression=replace(settings.regression, steps=0), adversarial=stage))
-    start = {name: value.clone() for name, value in run.ema.items()}
-    run.run()
-    assert not equal(start, run.ema)
-    assert equal(before, network.state_dict())
-
-
-def test_features_are_compared_at_every_place_of_the_trunks_grid(settings: TrainSettings) -> None:
-    stage = TrainingRun(settings).stage
-    corners = [stage.trunk_corner(step, 0) for step in range(400)]
-    assert {row for row, _ in corners} == {column for _, column in corners} == set(range(32))
-    assert stage.trunk_corner(7, 0) == corners[7]
-    assert stage.trunk_corner(7, 1) != corners[7]
 
 
 def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.train.test_loop import equal
-from tests.train.tiny import TINY, fill_pool
+from tests.train.tiny import TINY, equal, fill_pool
 from vsadcvsr.errors import UsageError
 from vsadcvsr.train import students, time_limit
 from vsadcvsr.train.distributed import World

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from vsadcvsr.nets.compact import CompactDims
 from vsadcvsr.train.data.shards import write_shard
@@ -21,3 +22,8 @@ def fill_pool(folder: Path, *, clips: int = 4, frames: int = 4, side: int = 16, 
     write_shard(folder, 0, "low", np.ascontiguousarray(truth[:, :, ::scale, ::scale]))
     write_shard(folder, 0, "truth", truth)
     return folder
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    """Whether tensors of the first are those of the second, to the bit."""
+    return all(torch.equal(value, second[name]) for name, value in first.items())

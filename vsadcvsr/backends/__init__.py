@@ -34,6 +34,8 @@ BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "gpu")
 """`gpu` is a GPU of Intel's on OpenVINO, the others but `cpu` are GPUs on ONNX Runtime, `cuda` also on torch."""
 _MAX_STREAMS = 64
+_MAX_THREADS = 1024
+"""Runtimes start as many as they are asked for, and with far more than a machine has use for they end the process."""
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
 
@@ -114,12 +116,14 @@ class BackendOptions:
     def __post_init__(self) -> None:
         _check_name("device", self.device, DEVICES)
         _check_name("precision", self.precision, PRECISIONS)
-        for name, allowed in (("device_index", "0 or more"), ("threads", "0 (all cores) or more")):
-            object.__setattr__(self, name, argument_checks.at_least(0, name, getattr(self, name), allowed))
-        streams = argument_checks.at_least(1, "num_streams", self.num_streams, f"1 to {_MAX_STREAMS}")
-        if streams > _MAX_STREAMS:
-            raise UsageError.of("num_streams", streams, f"1 to {_MAX_STREAMS}")
-        object.__setattr__(self, "num_streams", streams)
+        between = argument_checks.between
+        numbers = {
+            "device_index": argument_checks.at_least(0, "device_index", self.device_index, "0 or more"),
+            "threads": between(0, _MAX_THREADS, "threads", self.threads, f"0 (all cores) to {_MAX_THREADS}"),
+            "num_streams": between(1, _MAX_STREAMS, "num_streams", self.num_streams, f"1 to {_MAX_STREAMS}"),
+        }
+        for name, number in numbers.items():
+            object.__setattr__(self, name, number)
 
 
 class _Factory(Protocol):

@@ -1,1 +1,1 @@
-"""Benchmarks of each component, with results as data: `python -m vsadcvsr.bench`."""
+"""Benchmarks of each component, with results as data: `adcvsr bench`."""

@@ -1,4 +1,4 @@
-"""Benchmark of each component of the path of a frame, at 480x270 to 1920x1080: `python -m vsadcvsr.bench`.
+"""Benchmark of each component of the path of a frame, at 480x270 to 1920x1080: `adcvsr bench`.
 
 The bare model step and the engine around it take turns in this process; components that need VapourSynth run in one of
 their own (`host.vpy`), where the whole filter takes turns with the bare step. What cannot run is reported and left out.
@@ -159,7 +159,7 @@ def text(report: Report, choice: BenchOptions) -> str:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m vsadcvsr.bench", description="Measures the time of each part of the upscaling of a frame."
+        prog="adcvsr bench", description="Measures the time of each part of the upscaling of a frame."
     )
     for name in ("model", "backend", "device", "precision"):
         parser.add_argument(f"--{name}", default=getattr(BenchOptions, name))

@@ -6,12 +6,11 @@ import os
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-from vsadcvsr.environment import usable_cores
+from vsadcvsr.environment import package_versions, usable_cores
 
-_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "torch")
+_REPORTED = ("vsadcvsr", "vapoursynth", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 
 
 @dataclass(frozen=True)
@@ -28,17 +27,13 @@ class Machine:
 
 def this_machine() -> Machine:
     """The machine that this runs on. `load` is the one-minute average when asked, None if there is none."""
-    packages = {}
-    for name in _REPORTED:
-        with suppress(metadata.PackageNotFoundError):
-            packages[name] = metadata.version(name)
     return Machine(
         processor=_processor(),
         cores=usable_cores(),
         system=platform.platform(terse=True),
         python=platform.python_version(),
         load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        packages=packages,
+        packages=package_versions(_REPORTED),
     )
 
 

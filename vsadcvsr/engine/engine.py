@@ -248,10 +248,8 @@ class Engine:
             self._backend = self._runner = self._cache = self._independent = None
 
     def _render(self, n: int, fetch: Fetch) -> OutputFrame:
-        runner, self._runner = (
-            self._runner,
-            None,
-        )  # stays None if anything fails: a failed step leaves the recurrent state invalid
+        # It stays None if anything fails: a failed step leaves the recurrent state invalid.
+        runner, self._runner = self._runner, None
         if runner is None or not self._can_continue(runner, n):
             runner = self._restart(n, fetch)
         frame = None

@@ -13,7 +13,7 @@ from vsadcvsr import argument_checks, output, postprocess, scenes, sharpen, stea
 from vsadcvsr.backends import Backend, MemoryPlanner, PlanarBackend
 from vsadcvsr.color import ColorFormat, OutputFormat
 from vsadcvsr.engine.schedule import StreamPosition
-from vsadcvsr.errors import BackendError, FormatError, UsageError
+from vsadcvsr.errors import BackendError, FormatError, UsageError, near_misses
 from vsadcvsr.output import BaseAndDetail, NetworkOutput, OutputFrame, Planes
 from vsadcvsr.spec import Array
 
@@ -62,7 +62,8 @@ class EngineOptions:
         argument_checks.in_range("sc_threshold", self.threshold, (0, math.inf), "0 (no detection) or more")
         argument_checks.in_range("strength", self.strength, (0, 1), "0 (plain bicubic) to 1 (the network)")
         if self.color_fix not in _COLOR_FIXES:
-            raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES))
+            hint = near_misses(str(self.color_fix), _COLOR_FIXES)
+            raise UsageError.of("color_fix", self.color_fix, ", ".join(_COLOR_FIXES), hint)
         if self.capacity is not None:
             argument_checks.at_least(1, "capacity", self.capacity, "1 or more")
 

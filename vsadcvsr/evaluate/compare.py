@@ -123,7 +123,6 @@ def _sized(frame: Array, height: int, width: int, crop: int) -> Array:
     return frame[:, top : top + rows, left : left + columns]
 
 
-# --- measures --------------------------------------------------------------------------------------------------------
 type _Curve = dict[str, object]
 
 
@@ -161,7 +160,6 @@ def _steps(item: Entry) -> list[float]:
     return [steps(frame) for frame in item.frames]
 
 
-# --- the page --------------------------------------------------------------------------------------------------------
 def _page(shown: Sequence[Entry], notes: Sequence[str], look: View, *, has_truth: bool) -> bytes:
     names = [item.name for item in shown]
     height, width = shown[0].frames[0].shape[1:]

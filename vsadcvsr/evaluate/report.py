@@ -6,10 +6,10 @@ import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 
 import numpy as np
 
+from vsadcvsr.environment import package_versions
 from vsadcvsr.errors import FormatError
 from vsadcvsr.evaluate.datasets import Protocol
 from vsadcvsr.evaluate.metrics.fidelity import CROP
@@ -80,7 +80,7 @@ class Report:
             "crop": self.protocol.crop,
             "border": CROP,
             "warp": {name: _as_json(VARIANTS[_variant(name)], net) for name, net in self._nets()},
-            "versions": {"python": platform.python_version(), **_versions()},
+            "versions": {"python": platform.python_version(), **package_versions(_PACKAGES)},
         }
 
     def _nets(self) -> list[tuple[str, FlowNet]]:
@@ -211,16 +211,6 @@ def _whose(variant: Variant) -> str:
 
 def _size(variant: Variant) -> str:
     return "full size" if variant.shrink == 1 else f"1/{variant.shrink} size, bilinear"
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def laid_out(lines: Sequence[Sequence[str]]) -> str:

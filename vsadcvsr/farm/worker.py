@@ -10,12 +10,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from vsadcvsr.errors import AdcvsrError, FarmError, one_line
+from vsadcvsr.errors import AdcvsrError, FarmError, one_line, shortened_list
 from vsadcvsr.farm.retry_limits import MAX_WORKER_FAILURES
 from vsadcvsr.farm.store.chunk_boundaries import Chunk
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job, checksum, sync_folder
 from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name
+
+_MAX_NAMED = 20
+"""Missing chunks that an error names."""
 
 type Render = Callable[[Chunk], Path]
 """Renders a chunk: returns a complete, verified file inside the job's chunk folder, which the caller may rename."""
@@ -152,7 +155,7 @@ def verified_entries(job: Job) -> list[LedgerEntry]:
     entries = [entry if entry is not None and job.is_whole(entry) else None for entry in latest]
     missing = [str(number) for number, entry in enumerate(entries) if entry is None]
     if missing:
-        shown = ", ".join(missing[:20]) + (" …" if len(missing) > 20 else "")
+        shown = shortened_list(missing, _MAX_NAMED)
         raise FarmError(f"{len(missing)} of {len(entries)} chunks are missing: {shown}; run `ffadcvsr farm work`")
     present = [entry for entry in entries if entry is not None]
     check_same_engine({entry.engine for entry in present})

@@ -11,7 +11,7 @@
 
 typedef struct {
     VSNode *clip;
-    int matrix;
+    int matrix; /* of frames that have none; for RGB, the output's: VSC_MATRIX_RGB where that is RGB too */
 } SetMatrix;
 
 static int property(const VSMap *properties, const char *name, int otherwise, const VSAPI *vsapi) {
@@ -68,15 +68,19 @@ static int fits(const Allowed *allowed, int value) {
     return value >= 0 && value < 32 && (allowed->values >> value & 1);
 }
 
-/* Whether a frame with this matrix can be converted; else `why` says why not. */
-static int check(const Allowed *table, int count, int matrix, const VSMap *properties, int n, char *why, size_t size,
-                 const VSAPI *vsapi) {
+/* Whether a frame can be converted, from this matrix or, if RGB, to it; else `why` says why not. */
+static int check(const Allowed *table, int count, int matrix, int is_rgb, const VSMap *properties, int n, char *why,
+                 size_t size, const VSAPI *vsapi) {
     for (const Allowed *allowed = table; allowed < table + count; allowed++) {
         const char *name = allowed->property;
         int value = property(properties, name, allowed->absent, vsapi);
         if (fits(allowed, value) || (allowed->matrix ? allowed->matrix != matrix : value == allowed->absent))
             continue;
-        if (allowed->matrix)
+        if (allowed->matrix && is_rgb)
+            snprintf(why, size, "Upscale: frame %d has %s %d, but matrix %d of the output needs %s %s; call"
+                     " std.SetFrameProps with the right one, or choose another matrix", n, name, value, matrix, name,
+                     allowed->text);
+        else if (allowed->matrix)
             snprintf(why, size, "Upscale: frame %d has _Matrix %d and %s %d, but that matrix needs %s %s; call"
                      " std.SetFrameProps with the right ones", n, matrix, name, value, name, allowed->text);
         else
@@ -110,19 +114,26 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
                  " std.SetFieldBased(0) where the flag is wrong", n, field);
         return refuse(frame, why, context, vsapi);
     }
-    if (!check(of_samples, COUNT(of_samples), 0, properties, n, why, sizeof why, vsapi))
+    if (!check(of_samples, COUNT(of_samples), 0, 0, properties, n, why, sizeof why, vsapi))
         return refuse(frame, why, context, vsapi);
-    if (vsapi->getVideoFrameFormat(frame)->colorFamily == cfRGB)
+    int is_rgb = vsapi->getVideoFrameFormat(frame)->colorFamily == cfRGB;
+    int own_matrix = property(properties, "_Matrix", VSC_MATRIX_UNSPECIFIED, vsapi);
+    if (is_rgb && is_specified(own_matrix)) {
+        snprintf(why, sizeof why, "Upscale: frame %d is RGB and has _Matrix %d, allowed: 0; call"
+                 " std.SetFrameProps(_Matrix=0) where it is wrong", n, own_matrix);
+        return refuse(frame, why, context, vsapi);
+    }
+    if (is_rgb && filter->matrix == VSC_MATRIX_RGB)
         return frame;
-    int matrix = matrix_of(properties, filter->matrix, vsapi);
+    int matrix = is_rgb ? filter->matrix : matrix_of(properties, filter->matrix, vsapi);
     if (!is_known(matrix)) {
         snprintf(why, sizeof why, "Upscale: frame %d has _Matrix %d, allowed: 1, 4 to 10, 12 to 14; call"
                  " std.SetFrameProps(_Matrix=1) where it is wrong", n, matrix);
         return refuse(frame, why, context, vsapi);
     }
-    if (!check(of_color, COUNT(of_color), matrix, properties, n, why, sizeof why, vsapi))
+    if (!check(of_color, COUNT(of_color), matrix, is_rgb, properties, n, why, sizeof why, vsapi))
         return refuse(frame, why, context, vsapi);
-    if (property(properties, "_Matrix", VSC_MATRIX_UNSPECIFIED, vsapi) == matrix)
+    if (is_rgb || own_matrix == matrix)
         return frame;
     VSFrame *copy = vsapi->copyFrame(frame, core);
     vsapi->freeFrame(frame);

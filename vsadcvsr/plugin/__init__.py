@@ -9,6 +9,7 @@ import vapoursynth as vs
 
 from vsadcvsr import backends
 from vsadcvsr.engine import Engine
+from vsadcvsr.environment import package_versions
 from vsadcvsr.errors import AdcvsrError, one_line
 from vsadcvsr.paths import compiled_library
 from vsadcvsr.plugin.formats import (
@@ -78,7 +79,7 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     )  # fmt: skip
     shape = resolve_shape(clip, request, engine.spec, format=format)
     settings = {"AdcVSRDenoise": float(denoise), "AdcVSRSteady": float(steady), "AdcVSRSharpen": float(sharpen)}
-    return _build_graph(engine, *to_rgb(clip, fallback), shape, fallback, settings)
+    return _build_graph(engine, *to_rgb(clip, shape, fallback), shape, fallback, settings)
 
 
 def _build_graph(
@@ -122,20 +123,14 @@ def version() -> dict[str, str]:
     """Versions of installed packages by name, the plugin's file, and as `backend` the choice of "auto" for the model
     `fast`.
     """
-    from importlib import metadata
-
-    versions = {"python": platform.python_version()}
-    for name in _REPORTED_PACKAGES:
-        try:
-            versions[name.replace("-", "_")] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    versions = {"python": platform.python_version(), **package_versions(_REPORTED_PACKAGES)}
     loaded = getattr(vs.core, "adcvsr", None)
     try:
         backend = backends.automatic_backend(store.find("fast"))
     except AdcvsrError as error:
         backend = one_line(error)
-    return {**versions, "backend": backend, "plugin": str(loaded.plugin_path if loaded else compiled_library())}
+    versions |= {"backend": backend, "plugin": str(loaded.plugin_path if loaded else compiled_library())}
+    return {name.replace("-", "_"): value for name, value in versions.items()}  # names of a VapourSynth map
 
 
 def bind_upscale() -> None:

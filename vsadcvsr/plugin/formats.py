@@ -28,6 +28,9 @@ from vsadcvsr.plugin.reconstruct import base_clip, join
 _SOURCE_PROPERTY = "_AdcvsrSource"
 """The frame property that holds the source frame."""
 
+_RGB = 0
+"""The matrix of RGB."""
+
 type Properties = Mapping[str, object]
 
 
@@ -74,9 +77,14 @@ def filters(bind: Callable[..., object] = str) -> Mapping[str, Callable[..., vs.
     return functions
 
 
-def to_rgb(clip: vs.VideoNode, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
-    """The clip with a matrix on every frame, and its conversion to RGBS."""
-    source = filters()["source"](clip=clip, matrix=matrix_for(clip.height, matrix))
+def to_rgb(clip: vs.VideoNode, shape: OutputShape, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
+    """The clip with a matrix on every frame that is not RGB, and its conversion to RGBS. Frames fail whose colours
+    `resize` cannot convert, from theirs or, if RGB, to those of the output.
+    """
+    number = matrix_for(clip.height, matrix)
+    if _is_rgb(check_clip(clip)):
+        number = _RGB if _is_rgb(shape.format) else matrix_for(shape.height, matrix)
+    source = filters()["source"](clip=clip, matrix=number)
     return source, source.resize.Bicubic(format=vs.RGBS)
 
 
@@ -158,10 +166,9 @@ def from_rgb(
 
     template = converted(planar_request.color({}))
     selector: Callable[[int, vs.VideoFrame], vs.VideoNode] = choose
-    planar_format = (
-        [upscaled] if planar is None else [upscaled, planar]
-    )  # declared for --filter-time; what follows them would get caches
-    return vs.core.std.FrameEval(template, selector, prop_src=source, clip_src=planar_format)
+    # Declared so that vspipe --filter-time lists them; of the nodes behind them each would get a cache.
+    clips = [upscaled] if planar is None else [upscaled, planar]
+    return vs.core.std.FrameEval(template, selector, prop_src=source, clip_src=clips)
 
 
 def color_properties(
@@ -179,7 +186,12 @@ def color_properties(
 
 
 def _allowed_property(properties: Properties, name: str, allowed: Container[int]) -> int | None:
+    """A property, if its value is allowed. Of several values the first counts, as in `resize`: a script that sets
+    `_Range` and its former name, `_ColorRange`, leaves two.
+    """
     value = properties.get(name)
+    if isinstance(value, list) and value:
+        value = value[0]
     return int(value) if isinstance(value, int) and value in allowed else None
 
 
@@ -209,7 +221,7 @@ def _with_properties(
 ) -> vs.VideoNode:
     """Planar frames with the properties that `_convert` would give them."""
     color = {
-        "_Matrix": 0 if color_format.matrix is None else color_format.matrix,
+        "_Matrix": _RGB if color_format.matrix is None else color_format.matrix,
         "_Range": int(color_format.full_range),
     }
     location = {"_ChromaLocation": color_format.chroma_location} if _is_subsampled(shape.format) else {}

@@ -30,9 +30,8 @@ _UNLIMITED_MIB = 1 << 30
 """More MiB than any machine has."""
 
 _log = logging.getLogger(__name__)
-_waiting_cores: WeakKeyDictionary[vs.Core, tuple[int, int]] = (
-    WeakKeyDictionary()
-)  # callbacks that wait, the limit before
+_waiting_cores: WeakKeyDictionary[vs.Core, tuple[int, int]] = WeakKeyDictionary()
+"""Cores with callbacks that wait: how many, and the memory limit to restore."""
 _limit_lock = threading.Lock()
 
 

@@ -140,11 +140,7 @@ def _unrounded(side: int) -> float:
 def _side(name: str, value: int | None) -> int | None:
     if value is None:
         return None
-    allowed = f"1 to {MAX_SIDE}"
-    side = argument_checks.at_least(1, name, value, allowed)
-    if side > MAX_SIDE:
-        raise UsageError.of(name, side, allowed)
-    return side
+    return argument_checks.between(1, MAX_SIDE, name, value, f"1 to {MAX_SIDE}")
 
 
 def _format_of(id: int) -> vs.VideoFormat:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ffmpeg_filter.command.filtergraph import parse
-from ffmpeg_filter.command.graph_cut import cut
+from ffmpeg_filter.command.graph_cut import cut, with_output
 from vsadcvsr.errors import UsageError
 
 
@@ -36,6 +36,9 @@ from vsadcvsr.errors import UsageError
         ("anullsrc[n];[0:v][n]concat=1:2:1[v][w][s];[w]adcvsr[u]",
          "anullsrc[n];[0:v][n]concat=1:2:1[v][w][s];[v]nullsink;[s]anullsink;[w]null",
          "anullsrc[n];[0:v][n]concat=1:2:1[v][w][s];null[u];[w]nullsink"),
+        ("[0:v][0:a][1:v][1:a]concat=2: a = 1 :unsafe=1[v][s];[v]adcvsr[u]",
+         "[0:v][0:a][1:v][1:a]concat=2: a = 1 :unsafe=1[v][s];[s]anullsink;[v]null",
+         "[0:v][0:a][1:v][1:a]concat=2: a = 1 :unsafe=1[v][s];null[u];[v]nullsink"),
         ("[0:v]split[a][b];[a]hflip[h];[h][1:v]hstack,adcvsr[u]",
          "[0:v]split[a][b];[a]hflip[h];[b]nullsink;[h][1:v]hstack", "[0:v]split[a][b];null[u];[a]nullsink"),
     ],
@@ -50,6 +53,36 @@ def test_the_chain_after_adcvsr_is_returned() -> None:
     result = cut(parse("[1:v]hflip[a];[0:v]adcvsr[u];[u][a]overlay"))
     assert result is not None
     assert str(result.after.chains[result.after_chain][0]) == "null[u]"
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after", "source_chain"),
+    [
+        ("split[a][b];[a]adcvsr[u];[b][u]hstack", "split[a][b];[b]nullsink;[a]null",
+         "split[a][b];null[u];[b][u]hstack;[a]nullsink", 0),
+        ("color[c];hflip,split[a],adcvsr[u];[a][u][c]hstack=3", "[a]nullsink;hflip,split[a]",
+         "color[c];hflip,split[a],nullsink;null[u];[a][u][c]hstack=3", 1),
+        ("hflip,adcvsr,split[a][b];[a][b]hstack", "hflip", "split[a][b];[a][b]hstack", None),
+    ],
+)  # fmt: skip
+def test_both_parts_may_take_the_stream_of_a_simple_graph(
+    text: str, before: str, after: str, source_chain: int | None
+) -> None:
+    result = cut(parse(text), is_simple=True)
+    assert result is not None
+    assert (str(result.before), str(result.after), result.source_chain) == (before, after, source_chain)
+
+
+@pytest.mark.parametrize(
+    ("text", "labelled"),
+    [
+        ("hflip", "hflip,null[out]"),
+        ("split[a][b];[a][b]hstack;[c]nullsink", "split[a][b];[a][b]hstack,null[out];[c]nullsink"),
+        ("[a][b]hstack[x];split[a][b]", "[a][b]hstack[x];split[a][b];[x]null[out]"),
+    ],
+)
+def test_the_output_of_a_simple_graph_gets_a_label(text: str, labelled: str) -> None:
+    assert str(with_output(parse(text), "out")) == labelled
 
 
 def test_a_graph_without_adcvsr_is_left_alone() -> None:
@@ -69,9 +102,9 @@ def test_a_graph_without_adcvsr_is_left_alone() -> None:
         ("adcvsr[u],hflip", "one input and one output"),
         ("[x]adcvsr[x]", "loop"),
         ("[x]adcvsr[y];[y]hflip[x]", "loop"),
-        ("split[a][b];[a]adcvsr[u];[b][u]hstack", "'split', whose frames go elsewhere, too"),
+        ("split[a][b];[a]adcvsr[u];[b][u]hstack", r"too; name its input in -filter_complex, such as \[0:v\]split"),
         ("hflip,split[a][b];[a]adcvsr[u]", "'split', whose frames go elsewhere, too"),
-        ("[0:v]waveform,feedback[a][b];[a]adcvsr[u]", "'feedback', whose frames go elsewhere, too"),
+        ("[0:v]waveform,feedback[a][b];[a]adcvsr[u]", "'feedback', whose .* too; repeat the filters in a second"),
     ],
 )
 def test_graphs_that_cannot_be_cut_are_refused(text: str, message: str) -> None:

@@ -92,7 +92,7 @@ def formats(ffmpeg: str) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [(18, 10), (35, 13)])
-@pytest.mark.parametrize("release", ["5.1", "9"])
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
 def test_all_formats_cross_the_pipe_to_the_encoder(release: str, size: tuple[int, int], tmp_path: Path) -> None:
     ffmpeg = program(release)
     for names in itertools.batched(formats(ffmpeg), 25):
@@ -118,7 +118,7 @@ def _encoder(ffmpeg: str, frames: Sequence[av.VideoFrame], place: Path) -> Itera
         yield from ("-map", f"[v{number}]", "-f", "rawvideo", str(place / f"{frame.format.name}.raw"))
 
 
-@pytest.mark.parametrize("release", ["5.1", "9"])
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
 def test_all_formats_cross_the_pipe_from_the_decoder(release: str, tmp_path: Path) -> None:
     ffmpeg = program(release)
     graph = f"format={'|'.join(supported_formats(binary.inspect_binary(ffmpeg).version))}"
@@ -144,7 +144,7 @@ def test_all_formats_cross_the_pipe_from_the_decoder(release: str, tmp_path: Pat
         assert [name for name, a, b in zip(names, frames, result, strict=True) if content(a) != content(b)] == []
 
 
-@pytest.mark.parametrize("release", ["5.1", "9"])
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
 @pytest.mark.parametrize("name", WITHOUT_TAGS)
 def test_a_command_gives_the_pixels_and_the_format_that_it_took(
     name: str, release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -163,7 +163,7 @@ def test_a_command_gives_the_pixels_and_the_format_that_it_took(
     assert content(unpacked((tmp_path / "out.raw").read_bytes(), frame)) == content(frame)
 
 
-@pytest.mark.parametrize("release", ["5.1", "9"])
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
 @pytest.mark.parametrize("name", FOREIGN)
 def test_palettes_and_few_bits_are_taken_as_a_filter_takes_them(
     name: str, release: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

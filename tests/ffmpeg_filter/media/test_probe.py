@@ -72,6 +72,22 @@ def test_streams_of_a_transport_stream_have_ids_and_programs(tmp_path: Path) -> 
     }  # fmt: skip
 
 
+def test_streams_of_immersive_audio_have_groups(tmp_path: Path) -> None:
+    path = tmp_path / "groups.mp4"
+    sound, element = "-f lavfi -i sine=d=0.2:r=48000,aformat=channel_layouts=stereo", "layer=ch_layout=stereo"
+    mix = "annotations=en-us=x,submix=parameter_id=1:parameter_rate=48000"
+    ffmpeg(
+        sound, "-f lavfi -i testsrc2=s=32x32:r=5:d=0.2 -map 0 -map 1 -c:a libopus -c:v mpeg4 -streamid 0:0",
+        f"-stream_group type=iamf_audio_element:id=7:st=0:audio_element_type=channel,{element}",
+        f"-stream_group type=iamf_mix_presentation:id=9:stg=0:{mix}|element=stg=0:parameter_id=1:annotations=en-us=x"
+        "|layout=sound_system=stereo", path,
+    )  # fmt: skip
+    sound_groups = {(0, 7), (1, 9)}
+    assert [(stream.kind, {*stream.groups}) for stream in probed("-i", str(path)).streams] == [
+        ("audio", sound_groups), ("video", set()),
+    ]  # fmt: skip
+
+
 def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:
     streams = [
         InputStream(index=0, kind="video", is_cover=True, pixels=10**6),

@@ -42,6 +42,12 @@ def test_a_frame_is_parsed_with_its_exact_time_shape_and_colour() -> None:
     assert frame.field == "T"
 
 
+@pytest.mark.parametrize(("text", "duration"), [(" duration:      0", 0), (" duration: NOPTS", None), ("", None)])
+def test_a_duration_of_zero_is_not_one_that_is_missing(text: str, duration: int | None) -> None:
+    (frame,) = read([line.replace(" duration:   3000", text) for line in PLAIN])
+    assert frame.duration == duration
+
+
 @pytest.mark.parametrize("piece", [" color_space", " color_primaries", " color_trc"])
 def test_a_line_that_another_thread_breaks_is_put_together(piece: str) -> None:
     head, tail = PLAIN[4].split(piece)

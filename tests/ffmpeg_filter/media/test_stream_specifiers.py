@@ -15,8 +15,8 @@ STREAMS = (
     InputStream(index=1, kind="video", tags={"language": "ger", "title": "a: b"}, id=0x101, programs=frozenset({1, 2})),
     InputStream(index=2, kind="audio", tags={"language": "ger", "a:b": "c"}, disposition=0x41, programs=frozenset({1})),
     InputStream(index=3, kind="audio", tags={"language": "eng"}, disposition=0x40, programs=frozenset({2})),
-    InputStream(index=4, kind="subtitle"),
-    InputStream(index=5, kind="data"),
+    InputStream(index=4, kind="subtitle", groups=frozenset({(0, 257)})),
+    InputStream(index=5, kind="data", groups=frozenset({(0, 257), (1, 4)})),
 )
 
 
@@ -56,7 +56,16 @@ def selected(specifier: str) -> list[int] | None:
         ("disp:forced:1", [3]),
         ("x", None),
         ("v:x", None),
-        ("g:0:v", None),
+        ("g:0", [4, 5]),
+        ("g:0:d", [5]),
+        ("g:0:v", []),
+        ("g:1", [5]),
+        ("g:#257:s", [4]),
+        ("g:i:0x101", [4, 5]),
+        ("d:g:1", [5]),
+        ("g:4", []),
+        ("g:x", None),
+        ("g:#", None),
         ("u", None),
         ("p:x", None),
         ("disp:bold", None),

@@ -27,6 +27,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg(f"{V}:d=1 -f lavfi -i sine=d=1 {X264} -c:a aac", at / "base.mkv")
     ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=24000/1001:d=0.5 {X264}", at / "n.mp4")
     ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=60000/1001:d=0.2 {X264}", at / "fast.mp4")
+    ffmpeg(f"-f lavfi -i testsrc2=s=64x48:r=1000:d=0.02 {X}", at / "faster.mp4")
     ffmpeg(f"{V}:d=4 -c:v libx264 -g 20", at / "key.mkv")
     ffmpeg(f"{V}:d=1 {X264}", at / "mono.ts")
     ffmpeg("-itsoffset 0.023 -f lavfi -i testsrc2=s=64x48:r=25:d=0.4 -c:v ffv1", at / "late.mkv")
@@ -110,6 +111,8 @@ ROWS = [
     f"-i @n.mp4 -vf N {X} OUT.mp4",
     f"-i @fast.mp4 -vf N {X} OUT.mp4 {X} -vf null OUT2.mp4",
     f"-i @fast.mp4 -vf scale=320:240,N {X} OUT.mp4",
+    f"-i @faster.mp4 -vf N {X} OUT.mp4 {X} -vf null OUT2.mkv",
+    f"-ss 0.0105 -i @faster.mp4 -vf N {X} OUT.mkv",
     f"-i @b.avi -vf N {X} OUT.mp4",
     f"-i @av.ts -vf N {X} -c:a copy OUT.mkv",
     f"-i @mono.ts -vf N {X} OUT.mp4",
@@ -185,6 +188,8 @@ ROWS = [
     f"-i @base.mkv -vf decimate,N {X} OUT.mkv",
     f"-i @base.mkv -vf setpts=PTS,N {X} OUT.mkv",
     f"-i @base.mkv -vf setpts=2*PTS,N {X} OUT.mp4",
+    f"-i @last.mp4 -vf setpts=2*PTS,N {X} OUT.mkv",
+    "-i @a.gif -vf setpts=PTS,N OUT.gif",
     f"-i @base.mkv -vf settb=1/1000,N {X} OUT.mp4",
     f"-i @base.mkv -vf tpad=stop=5,N {X} OUT.mkv",
     f"-i @base.mkv -vf loop=1:3:2,N {X} OUT.mp4",
@@ -196,6 +201,10 @@ ROWS = [
     f"-i @n.mp4 -filter_complex [0:v][0:v]concat,N[v] -map [v] {X} OUT.mkv",
     f"-i @base.mkv -i @audio.mkv -lavfi [0][0:a][1:v][1:a]concat=a=1[v][a];[v]N[u] -map [u] -map [a] {X} OUT.mkv",
     f"-ss 0.3 -i @key.mkv -filter_complex [0:v]split[a][b];[a]N[u];[b]scale=iw*2:-1[s];[u][s]hstack {X} OUT.mkv",
+    f"-i @disp.mkv -vf split[a][b];[b]N[u];[a]scale=iw*2:-1[s];[s][u]hstack {X} -metadata:s:v language=eng OUT.mkv",
+    f"-ss 0.3 -i @last.mp4 -vf hflip,split[a],N[u];[a]scale=iw*2:-1[s];[u][s]hstack[v] {X} -r 10 OUT.mp4",
+    f"-i @cc.ts -vf split[a][b];[b]N[u];[a]scale=iw*2:-1[s];[u][s]hstack {X} OUT.ts",
+    "-i @a.gif -vf split[a][b];[a]palettegen[p];[b]N[u];[u][p]paletteuse OUT.gif",
     f"-i @base.mkv -filter_complex [0:v]interleave=1,N[v] -map [v] {X} OUT.mkv",
     # and behind
     f"-i @last.mp4 -vf N,fps=10 {X} OUT.mkv",
@@ -245,7 +254,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS)
-@pytest.mark.parametrize("release", ["5.1", "9"])
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
 def test_packets_are_those_of_ffmpeg(
     release: str, row: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

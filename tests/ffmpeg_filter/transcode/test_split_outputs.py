@@ -160,7 +160,7 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter:a:0 adcvsr out.mkv", "on audio"),
         ("-i in.mkv -filter_complex [0:a]adcvsr out.mkv", "on audio"),
         ("-i in.mkv -filter_complex [x]adcvsr[x] out.mkv", "loop"),
-        ("-i in.mkv -vf 'split[a][b];[a]adcvsr[c];[b][c]hstack' out.mkv", "go elsewhere, too"),
+        ("-i in.mkv -filter_complex 'split[a][b];[a]adcvsr[c];[b][c]hstack' out.mkv", "go elsewhere, too"),
         ("-vf adcvsr out.mkv", "has no input"),
         ("-i in.mkv -filter_complex adcvsr", "has no output"),
         ("-i in.mkv -vf adcvsr=scael=2 out.mkv", "did you mean 'scale'"),

@@ -13,9 +13,8 @@ from vsadcvsr.spec import ModelSpec
 UNSHUFFLED = 12
 """Channels of the input: 2x2 RGB pixels for each place of the grid."""
 
-_DECODER_STAGES = (
-    4  # of the decoder; between them the grid doubles three times, from half the input's size to four times it
-)
+_DECODER_STAGES = 4
+"""Between them the grid doubles three times, from half the input's size to four times it."""
 
 
 class StatePart(NamedTuple):
