@@ -50,12 +50,12 @@ def test_they_are_sharper_than_bicubic(truth: list[Array], results: dict[str, li
     assert shares == pytest.approx({"bicubic": 0.658, "fast": 0.854, "base": 0.873}, abs=0.02)
 
 
-@pytest.mark.parametrize("model", ["fast", "base"])
+@pytest.mark.parametrize(("model", "most"), [("fast", 1.15), ("base", 1.25)])
 def test_they_are_nearly_as_steady_as_the_truth(
-    model: str, truth: list[Array], results: dict[str, list[Array]]
+    model: str, most: float, truth: list[Array], results: dict[str, list[Array]]
 ) -> None:
     paths = paths_of(truth)
-    assert np.mean(warping_errors(results[model], paths)) < 1.2 * np.mean(warping_errors(truth, paths))
+    assert np.mean(warping_errors(results[model], paths)) < most * np.mean(warping_errors(truth, paths))
 
 
 @pytest.mark.parametrize(("model", "gain"), [("fast", 1.61), ("base", 2.25)])
@@ -91,5 +91,5 @@ def test_a_mean_along_motion_takes_noise_and_flicker_away(truth: list[Array]) ->
 
 def test_sharpen_comes_near_the_sharpness_of_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
     sharper = list(open_model("base#sharpen=.5", backend="ort", threads=1)([downscale(frame) for frame in truth]))
-    assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.943, abs=0.02)
+    assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.964, abs=0.02)
     assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(3.31, abs=0.1)

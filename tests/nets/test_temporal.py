@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from vsadcvsr.nets.temporal import TemporalBlock
 from vsadcvsr.spec import SCALES
 
 TINY = CompactDims(name="tiny", width=4, quarter_width=6, blocks=2, refine=1, sites=(0, 1), late_temporal=True)
+HALF_SIZE = CompactDims(name="half", width=4, refine=2, late_temporal=True)
 TOLERANCE = 2e-5  # fp32 sums in another order, through a dozen layers of random weights
 
 
@@ -35,9 +37,12 @@ def student(seed: int = 0, dims: CompactDims = TINY) -> CompactStudent:
     cuts=st.sets(st.integers(0, 13), max_size=5),
     steps=st.lists(st.integers(1, 5), min_size=1, max_size=3),
     size=st.tuples(st.sampled_from([4, 8, 12]), st.sampled_from([4, 8, 16])),
+    dims=st.sampled_from([TINY, HALF_SIZE]),
 )
-def test_streaming_equals_the_whole_clip(frames: int, cuts: set[int], steps: list[int], size: tuple[int, int]) -> None:
-    net = student()
+def test_streaming_equals_the_whole_clip(
+    frames: int, cuts: set[int], steps: list[int], size: tuple[int, int], dims: CompactDims
+) -> None:
+    net = student(dims=dims)
     x, links = clip(frames, cuts, size=size)
     with torch.inference_mode():
         torch.testing.assert_close(streamed(net, x, links, steps), net(x, links), atol=TOLERANCE, rtol=0)
@@ -55,9 +60,9 @@ def test_nothing_crosses_a_cut(frames: int, cut: int) -> None:
 
 
 @settings(max_examples=15, deadline=None)
-@given(target=st.integers(0, 11), seed=st.integers(0, 99))
-def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int) -> None:
-    net = student()
+@given(target=st.integers(0, 11), seed=st.integers(0, 99), dims=st.sampled_from([TINY, HALF_SIZE]))
+def test_a_seek_from_any_state_reaches_the_same_frame(target: int, seed: int, dims: CompactDims) -> None:
+    net = student(dims=dims)
     x, links = clip(12, {5})
     start = max(target - net.spec.lookahead, 0)
     with torch.inference_mode():
@@ -95,7 +100,9 @@ def test_the_step_form_is_the_clip_form_at_any_scale(scale: int) -> None:
     assert whole.shape == (8, 3, 8 * scale, 12 * scale)
 
 
-@pytest.mark.parametrize("dims", [TINY, FAST, replace(TINY, scale=1)], ids=lambda dims: f"{dims.name}-{dims.scale}")
+@pytest.mark.parametrize(
+    "dims", [TINY, HALF_SIZE, FAST, replace(TINY, scale=1)], ids=lambda dims: f"{dims.name}-{dims.scale}"
+)
 def test_the_stated_reach_covers_the_real_one(dims: CompactDims) -> None:
     net = student(dims=dims)
     size, at = 4 * (net.dims.spec.reach or 0) // 2 // 4 * 4 + 32, 0
@@ -108,9 +115,23 @@ def test_the_stated_reach_covers_the_real_one(dims: CompactDims) -> None:
     assert touched - 3 <= (net.spec.reach or 0)
 
 
+def test_without_blocks_sizes_need_only_be_even() -> None:
+    net = student(dims=HALF_SIZE)
+    assert net.spec.multiple == 2
+    x, links = clip(5, {3}, size=(6, 10))
+    with torch.inference_mode():
+        torch.testing.assert_close(streamed(net, x, links, [2]), net(x, links), atol=TOLERANCE, rtol=0)
+
+
 def test_sizes_of_the_family() -> None:
     count = {dims.name: sum(p.numel() for p in CompactStudent(dims).parameters()) for dims in (FAST, BASE)}
-    assert count == {"fast": 219_564, "base": 503_844}
+    assert count == {"fast": 124_140, "base": 384_604}
+
+
+@pytest.mark.parametrize("change", [{"blocks": 0, "sites": ()}, {"quarter_width": 0}])
+def test_a_width_without_blocks_and_blocks_without_one_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="quarter_width is"):
+        replace(TINY, **change)
 
 
 @pytest.mark.parametrize("inner", [(4,), (4, 0)])

@@ -128,10 +128,10 @@ def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Pat
     assert replace(dual, heads="single") == single
 
 
-def test_the_shipped_weights_come_of_twelve_runs(tmp_path: Path) -> None:
+def test_the_shipped_weights_come_of_fifteen_runs(tmp_path: Path) -> None:
     runs = []
-    for example in ("first.toml", "sixth.toml", "seventh.toml", "restore.toml", "x2.toml", "x2-restore.toml"):
-        for options, settings in runs_in(f"fast/{example}", tmp_path):
+    for example in ("first", "sixth", "seventh", "eighth", "restore", "x2", "x2-restore"):
+        for options, settings in runs_in(f"fast/{example}.toml", tmp_path):
             stage = settings.regression
             begin, pool = options["--begin"], options["--pool"]
             runs.append((begin, pool, stage.frames, settings.seed, stage.steps, stage.pyramid))
@@ -144,16 +144,19 @@ def test_the_shipped_weights_come_of_twelve_runs(tmp_path: Path) -> None:
         ("grown.safetensors", "pool", 3, 8, 30000, 4),
         ("sixth/fast.safetensors", "pool", 3, 8, 30000, 8),
         ("before.safetensors", "pool", 5, 7, 9000, 8),
-        ("eighth/fast.safetensors", "poor", 5, 3, 2000, 8),
+        ("grown.safetensors", "pool", 5, 17, 7000, 8),
+        ("ninth/fast.safetensors", "pool", 5, 35, 700, 8),
+        ("ninth/fast.safetensors", "poor", 5, 3, 1600, 8),
+        ("restore-1/fast.safetensors", "poor", 5, 35, 500, 8),
         ("before.safetensors", "pool2", 3, 66, 9000, 4),
         ("x2-1/fast-x2.safetensors", "pool2", 5, 67, 2500, 8),
         ("x2-2/fast-x2.safetensors", "poor2", 5, 3, 1000, 8),
     ]
 
 
-def test_base_comes_of_six_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
+def test_base_comes_of_ten_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
     runs = []
-    for example in ("first", "second", "third", "fourth", "restore", "fifth", "x2", "x2-restore"):
+    for example in ("first", "second", "third", "fourth", "fifth", "sixth", "restore", "x2", "x2-restore"):
         for options, settings in runs_in(f"base/{example}.toml", tmp_path):
             assert (settings.model, settings.half_weights) == ("base", True)
             stage = settings.regression
@@ -165,8 +168,12 @@ def test_base_comes_of_six_runs_one_at_x2_and_others_for_poor_sources(tmp_path: 
         (4, "grown.safetensors", "pool", 7, 22000, "muon"),
         (4, "base-3/base.safetensors", "pool", 7, 22000, "muon"),
         (4, "before.safetensors", "pool", 7, 6000, "muon"),
-        (4, "base-5/base.safetensors", "poor", 3, 2000, "adam"),
         (4, "before.safetensors", "pool", 35, 700, "muon"),
+        (4, "grown.safetensors", "pool", 17, 6000, "muon"),
+        (4, "base-7/base.safetensors", "pool", 35, 700, "muon"),
+        (4, "base-8/base.safetensors", "pool", 35, 500, "muon"),
+        (4, "base-8/base.safetensors", "poor", 3, 1600, "adam"),
+        (4, "base-restore-1/base.safetensors", "poor", 35, 500, "muon"),
         (2, "before.safetensors", "pool2", 64, 8000, "muon"),
         (2, "base-x2/base-x2.safetensors", "poor2", 3, 1000, "adam"),
     ]

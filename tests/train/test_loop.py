@@ -15,7 +15,7 @@ import torch
 
 from tests.nets.streaming import clip
 from tests.nets.test_temporal import student as random_student
-from tests.train.tiny import TINY, equal
+from tests.train.tiny import HALF_SIZE, TINY, equal
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train import students
@@ -207,6 +207,17 @@ def test_a_finished_run_leaves_weights_that_load(settings: TrainSettings, tmp_pa
     assert "5 steps with dual-head discriminators in the pixel and feature domain" in card.read_text()
     assert re.search(r"On 32 clips of the pool \d of 8 units .* act \(blocks\.0 \d, temporal\.0 \d\)", card.read_text())
     assert str(tmp_path) not in card.read_text()
+
+
+def test_a_student_without_blocks_goes_through_both_stages_and_its_card_names_no_units(
+    settings: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(students.STUDENTS, "tiny", HALF_SIZE)
+    run = TrainingRun(settings)
+    run.run()
+    weights, _, card = publish(run, tmp_path / "shipped")
+    assert load_weights(weights).dims == HALF_SIZE
+    assert "units" not in card.read_text()
 
 
 def test_a_run_whose_units_are_dead_says_so(

@@ -14,11 +14,12 @@ from tests.train.tiny import fill_pool
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.compact import CompactDims, CompactStudent
 from vsadcvsr.nets.weights_file import load_weights, save_weights
-from vsadcvsr.train.prune import choose, main, prune
+from vsadcvsr.train.prune import choose, main, prune, without_blocks
 from vsadcvsr.train.students import STUDENTS
 from vsadcvsr.train.units import contributions
 
 LARGE = replace(TINY, name="large", blocks=4, sites=(0, 2, 3))
+HALF_SIZE = replace(TINY, name="half", quarter_width=0, blocks=0, sites=())
 SMALL = replace(TINY, name="small", blocks=2, inner=(6, 2), sites=(0, 1))
 CLIPS = [torch.rand(4, 3, 16, 24, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
 
@@ -106,6 +107,35 @@ def test_a_bias_needs_a_block_to_go_into() -> None:
     measured = {name: units * ("blocks.2" in name) for name, units in contributions(large, CLIPS).items()}
     with pytest.raises(UsageError, match="the first block does not act"):
         prune(large, choose(measured, LARGE, dims), dims)
+
+
+@torch.no_grad()
+def test_without_blocks_the_mean_of_what_they_add_is_kept() -> None:
+    """With weights of zero before the upsampling what the blocks add is the same everywhere: nothing else changes."""
+    large = student(dims=LARGE)
+    layer(large, "upsample").weight.zero_()
+    bias = layer(large, "upsample").bias
+    assert bias is not None
+    bias.copy_(torch.randn(TINY.width).repeat_interleave(4))
+    small = without_blocks(large, HALF_SIZE, CLIPS)
+    assert small.dims == HALF_SIZE
+    assert output(large).std() > 0.01
+    torch.testing.assert_close(output(small), output(large), atol=1e-5, rtol=0)
+
+
+def test_a_student_without_blocks_of_other_dimensions_is_refused() -> None:
+    with pytest.raises(UsageError, match="wide has no blocks, and is no other part of large: width, refine"):
+        without_blocks(student(dims=LARGE), replace(HALF_SIZE, name="wide", width=5), CLIPS)
+
+
+def test_the_command_leaves_the_blocks_out_of_a_student_for_a_model_without_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STUDENTS, "half", HALF_SIZE)
+    save_weights(idle(), tmp_path / "own.safetensors")
+    command = [str(tmp_path / "own.safetensors"), "--model", "half", "--pool", str(fill_pool(tmp_path / "pool"))]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    assert load_weights(tmp_path / "out" / "own.safetensors").dims == HALF_SIZE
 
 
 def test_the_command_writes_both_ends_with_the_same_parts(

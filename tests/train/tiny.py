@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from vsadcvsr.nets.compact import CompactDims
 from vsadcvsr.train.data.shards import write_shard
 
 TINY = CompactDims(name="tiny", width=4, quarter_width=4, blocks=1, refine=1, sites=(0,), late_temporal=True)
+
+HALF_SIZE = replace(TINY, quarter_width=0, blocks=0, sites=())
 
 
 def fill_pool(folder: Path, *, clips: int = 4, frames: int = 4, side: int = 16, scale: int = 4) -> Path:

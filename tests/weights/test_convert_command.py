@@ -22,7 +22,7 @@ def test_it_writes_a_checkpoint_of_our_own_and_says_what_it_was(tmp_path: Path) 
     result = CliRunner().invoke(cli.app, ["convert", str(tmp_path / "checkpoint.pt"), "-o", str(out)])
     assert result.exit_code == 0, result.output
     assert "fast" in result.stdout
-    assert "219,564 values" in result.stdout.replace("\n", " ")
+    assert "124,140 values" in result.stdout.replace("\n", " ")
     assert load_weights(out).dims == FAST
 
 
@@ -38,11 +38,11 @@ def test_the_scale_of_a_checkpoint_of_our_own_is_that_of_its_tensors(scale: int,
 
 
 def test_a_checkpoint_of_other_dimensions_is_refused_with_the_nearest_network(tmp_path: Path) -> None:
-    state = CompactStudent(replace(FAST, blocks=1, inner=FAST.inner[:1], scale=2)).state_dict()
+    state = CompactStudent(replace(FAST, refine=FAST.refine - 1, scale=2)).state_dict()
     torch.save({"mean": state}, tmp_path / "checkpoint.pt")
     arguments = ["convert", str(tmp_path / "checkpoint.pt"), "-o", str(tmp_path / "own.safetensors")]
     refused = CliRunner().invoke(cli.app, arguments)
-    with pytest.raises(WeightsError, match=r"checkpoint\.pt, read as fast x2: blocks\.1\..* is missing"):
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt, read as fast x2: refine\.9\..* is missing"):
         raise refused.exception or AssertionError(refused.output)
 
 

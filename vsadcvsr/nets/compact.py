@@ -1,11 +1,12 @@
 """The compact student: `fast` and `base` are two sets of its dimensions.
 
-A few blocks after the `stem` work at a quarter of the input's size, where a layer sees twice as far as at half, and
-neighbouring frames are nearly aligned for the convolutions along time (`temporal`). `upsample` takes their result to
-half size, where features of the frame itself (`skip`) are added and most of the work is done (`late_temporal`,
-`refine`): of more blocks at a quarter training leaves nothing, of layers at half all (`vsadcvsr/weights/base.md`). A
-pixel head makes luma detail at 2s of that; colour is corrected at the input's size and follows the bilinear base,
-because chroma detail is neither seen nor kept in 4:2:0 video.
+All work is done at half of the input's size: features of the frame (`skip`), a temporal block (`late_temporal`), and
+3x3 layers (`refine`). A pixel head makes luma detail at 2s of that; colour is corrected at the input's size and follows
+the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video.
+
+Dimensions may have blocks, too, which work at a quarter of the size (`stem`, `blocks`, `temporal`), and whose result is
+added to the features of the frame (`upsample`). Networks had them until training turned out to leave nearly nothing
+of them (`vsadcvsr/weights/base.md`).
 
 Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size; s the scale, 1 to 4.
 """
@@ -30,25 +31,28 @@ class CompactDims:
     """Dimensions of a compact student."""
 
     name: str
-    width: int  # C
+    width: int
     """C, channels at half size."""
-    quarter_width: int  # Q
-    """Q, channels at quarter size."""
-    blocks: int
-    refine: int  # 3x3 layers at half size before the head
+    refine: int
     """3x3 layers at half size before the head."""
-    sites: tuple[int, ...]
-    """Blocks (0 is the first) that a temporal block follows."""
     late_temporal: bool = False
-    """One more temporal block at half size, after the frame itself was merged in: without it the noise of a frame
-    reaches the output with no correction by other frames.
+    """A temporal block at half size: without it the noise of a frame reaches the output with no correction by other
+    frames.
     """
     scale: int = 4
     """s: only the head depends on it."""
+    blocks: int = 0
+    """Blocks at quarter size, whose result is added to that of `skip`."""
+    quarter_width: int = 0
+    """Q, channels at quarter size."""
+    sites: tuple[int, ...] = ()
+    """Blocks (0 is the first) that a temporal block follows."""
     inner: tuple[int, ...] = ()
     """Channels between the two layers of each block; Q if empty."""
 
     def __post_init__(self) -> None:
+        if (self.blocks > 0) != (self.quarter_width > 0):
+            raise UsageError.of("quarter_width", self.quarter_width, "1 or more with blocks, 0 without")
         if self.inner and (len(self.inner) != self.blocks or min(self.inner) < 1):
             raise UsageError.of("inner", self.inner, f"a number from 1 for each of {self.blocks} blocks, or none")
         if any(not 0 <= site < self.blocks for site in self.sites):
@@ -64,7 +68,7 @@ class CompactDims:
             name=self.name,
             lookahead=self.body_delay + TemporalBlock.delay * self.late_temporal,
             scale=self.scale,
-            multiple=4,
+            multiple=4 if self.blocks else 2,
             reach=self._reach,
             split_output=True,
             precisions=("fp32", "bf16", "fp16"),
@@ -89,15 +93,12 @@ class CompactDims:
     def _reach(self) -> int:
         # Each 3x3 layer reaches one place of its grid: 4 input pixels at quarter size, 2 at half; 3 more end at the far
         # side of the outermost place.
-        return 4 * 2 * self.blocks + 2 * (self.refine + 2) + 4 + 3
+        quarter = 4 * (2 * self.blocks + 1) if self.blocks else 0
+        return quarter + 2 * (self.refine + 2) + 3
 
 
-FAST = CompactDims(
-    name="fast", width=32, quarter_width=64, blocks=2, inner=(56, 8), refine=8, sites=(0,), late_temporal=True
-)
-BASE = CompactDims(
-    name="base", width=48, quarter_width=96, blocks=2, inner=(48, 8), refine=13, sites=(0,), late_temporal=True
-)
+FAST = CompactDims(name="fast", width=32, refine=10, late_temporal=True)
+BASE = CompactDims(name="base", width=48, refine=16, late_temporal=True)
 
 
 class ResidualBlock(nn.Module):
@@ -121,7 +122,7 @@ def join(base: Tensor, detail: Tensor) -> Tensor:
 
 
 class CompactStudent(nn.Module):
-    """Upscales RGB frames in 0..1 by s; H and W must be multiples of 4.
+    """Upscales RGB frames in 0..1 by s; H and W must be multiples of `spec.multiple`.
 
     Output is not clamped. `forward` is the clip form, `step` the step form, `initial_state` starts a stream. The step
     form returns base and detail (see `vsadcvsr.output`).
@@ -131,10 +132,10 @@ class CompactStudent(nn.Module):
         super().__init__()
         self.dims = dims
         self.spec = dims.spec
-        self.stem = nn.Conv2d(_TONE, dims.quarter_width, 3, stride=2, padding=1)
+        self.stem = nn.Conv2d(_TONE, dims.quarter_width, 3, stride=2, padding=1) if dims.blocks else None
         self.blocks = nn.ModuleList(ResidualBlock(dims.quarter_width, inner) for inner in dims.inner_widths)
         self.temporal = nn.ModuleDict({str(site): TemporalBlock(dims.quarter_width) for site in dims.sites})
-        self.upsample = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1)
+        self.upsample = nn.Conv2d(dims.quarter_width, 4 * dims.width, 1) if dims.blocks else None
         self.skip = nn.Conv2d(_TONE, dims.width, 3, padding=1)
         self.late_temporal = TemporalBlock(dims.width) if dims.late_temporal else None
         self.refine = nn.ModuleList(nn.Conv2d(dims.width, dims.width, 3, padding=1) for _ in range(dims.refine))
@@ -152,12 +153,7 @@ class CompactStudent(nn.Module):
 
     def body(self, grid: Tensor, links: Tensor) -> Tensor:
         """Features of pixel-unshuffled frames (T, 12, H/2, W/2), or of whatever `stem` and `skip` take."""
-        y = torch.relu(self.stem(grid))
-        for index, block in enumerate(self.blocks):
-            y = block(y)
-            if str(index) in self.temporal:
-                y = self.temporal[str(index)](y, links)
-        y = self._merge(y, grid)
+        y = self._merge(self._quarter(grid, links), grid)
         if self.late_temporal is not None:
             y = self.late_temporal(y, links)
         return self._refine(y)
@@ -178,28 +174,48 @@ class CompactStudent(nn.Module):
         are `spec.lookahead` frames behind, and the next state.
         """
         delayed, line = delay(frames, state[0])
-        aligned, _ = delay(frames, state[0][self.spec.lookahead - self.dims.body_delay :])
-        next_state, parts = [line], list(state[1:])
-        y = torch.relu(self.stem(F.pixel_unshuffle(frames, 2)))  # (T, Q, H/4, W/4)
+        aligned = delay(frames, state[0][-self.dims.body_delay :])[0] if self.dims.body_delay else frames
+        quarter, links, quarter_state = self._quarter_step(frames, links, state[1:])
+        y, late_state = self._merge(quarter, F.pixel_unshuffle(aligned, 2)), state[1 + len(quarter_state) :]
+        if self.late_temporal is not None:
+            y, _, late_state = self.late_temporal.step(y, links, late_state)
+        return self.base_and_detail(self._refine(y), delayed), (line, *quarter_state, *late_state)
+
+    def _quarter(self, grid: Tensor, links: Tensor) -> Tensor | None:
+        """The blocks' output (T, Q, H/4, W/4) in the clip form; None without blocks."""
+        if self.stem is None:
+            return None
+        y = torch.relu(self.stem(grid))
         for index, block in enumerate(self.blocks):
             y = block(y)
             if str(index) in self.temporal:
-                y, links, block_state = self._site(index).step(y, links, tuple(parts[:4]))
+                y = self.temporal[str(index)](y, links)
+        return y
+
+    def _quarter_step(self, frames: Tensor, links: Tensor, state: State) -> tuple[Tensor | None, Tensor, State]:
+        """The blocks' output in the step form, its links, and the next state of their temporal blocks, with which
+        `state` begins.
+        """
+        if self.stem is None:
+            return None, links, ()
+        y, next_state = torch.relu(self.stem(F.pixel_unshuffle(frames, 2))), list[Tensor]()
+        for index, block in enumerate(self.blocks):
+            y = block(y)
+            if str(index) in self.temporal:
+                y, links, block_state = self._site(index).step(y, links, state[len(next_state) : len(next_state) + 4])
                 next_state += block_state
-                parts = parts[4:]
-        y = self._merge(y, F.pixel_unshuffle(aligned, 2))
-        if self.late_temporal is not None:
-            y, _, block_state = self.late_temporal.step(y, links, tuple(parts))
-            next_state += block_state
-        return self.base_and_detail(self._refine(y), delayed), tuple(next_state)
+        return y, links, tuple(next_state)
 
     def _site(self, index: int) -> TemporalBlock:
         block = self.temporal[str(index)]
         assert isinstance(block, TemporalBlock)
         return block
 
-    def _merge(self, y: Tensor, grid: Tensor) -> Tensor:
-        return torch.relu(F.pixel_shuffle(self.upsample(y), 2) + self.skip(grid))  # (T, C, H/2, W/2)
+    def _merge(self, quarter: Tensor | None, grid: Tensor) -> Tensor:
+        y = self.skip(grid)  # (T, C, H/2, W/2)
+        if self.upsample is not None:
+            y = y + F.pixel_shuffle(self.upsample(quarter), 2)
+        return torch.relu(y)
 
     def _refine(self, y: Tensor) -> Tensor:
         for layer in self.refine:

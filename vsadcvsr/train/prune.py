@@ -1,6 +1,7 @@
 """Removal of what never acts in a compact student: units between the two layers of a block whose ReLU is zero for every
 input, and blocks without any other (Hu et al. 2016, network trimming). The smaller student computes the same, with as
-many layers before its head as the larger one.
+many layers before its head as the larger one. For a model without blocks all that works at a quarter of the size is
+left out; the mean of what it adds is kept, and the output changes.
 
 Training at a high rate leaves them behind: a unit that is below zero everywhere has no gradient, and never returns.
 
@@ -105,6 +106,27 @@ def _block(old: Mapping[str, Tensor], number: int, index: int, units: Tensor) ->
     }
 
 
+def without_blocks(student: CompactStudent, dims: CompactDims, clips: Sequence[Tensor]) -> CompactStudent:
+    """The part of a student that works at half size. What the other part adds over the clips (T, 3, H, W), in the mean,
+    goes into the bias of `skip`. Raises UsageError if the dimensions differ in more than that.
+    """
+    if replace(student.dims, name=dims.name, quarter_width=0, blocks=0, inner=(), sites=()) != dims:
+        raise UsageError(f"{dims.name} has no blocks, and is no other part of {student.dims.name}: width, refine, "
+                         "late_temporal and scale must be the same")  # fmt: skip
+    means: list[Tensor] = []
+    hook = student.get_submodule("upsample").register_forward_hook(lambda *call: means.append(call[2].mean((0, 2, 3))))
+    with torch.inference_mode():
+        for clip in clips:
+            student(clip, links(1, len(clip)))
+    hook.remove()
+    result = CompactStudent(dims).eval()
+    old = student.state_dict()
+    result.load_state_dict({name: old[name] for name in result.state_dict()})
+    with torch.no_grad():
+        result.get_parameter("skip.bias").add_(torch.stack(means).mean(0).view(dims.width, 4).mean(1))
+    return result
+
+
 def _add_bias(new: Mapping[str, Tensor], biases: Sequence[str], bias: Tensor) -> None:
     if not biases:
         raise UsageError("the first block does not act, and there is none before it to take its bias; keep it")
@@ -123,12 +145,15 @@ def _make(arguments: argparse.Namespace) -> None:
     old = students[0].dims
     dims = replace(compact_dims(arguments.model, old.scale), refine=old.refine)
     clips = [clip for pool in arguments.pool for clip in sources(pool, dims.scale, _CLIPS)]
-    measured = [contributions(student, clips) for student in blended(arguments.file, arguments.restoring)]
-    largest = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
-    kept = choose(largest, old, dims)
+    if old.blocks and not dims.blocks:
+        parts = [without_blocks(student, dims, clips) for student in students]
+    else:
+        measured = [contributions(student, clips) for student in blended(arguments.file, arguments.restoring)]
+        largest = {name: torch.stack([part[name] for part in measured]).amax(0) for name in measured[0]}
+        kept = choose(largest, old, dims)
+        parts = [prune(student, kept, dims) for student in students]
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for student, file in zip(students, files, strict=True):
-        part = prune(student, kept, dims)
+    for student, part, file in zip(students, parts, files, strict=True):
         save_weights(part, arguments.out / file.name, half=arguments.half)
         sys.stdout.write(f"{arguments.out / file.name}: {_size(student):,} to {_size(part):,} parameters, "
                          f"{_change(student, part, clips):.1g} of root mean square change\n")  # fmt: skip

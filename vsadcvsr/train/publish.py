@@ -38,7 +38,11 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
 
 
 def _units(student: CompactStudent, pool: Path) -> str:
-    """What is said of the units that act, which the log says as well where it is less than half of them."""
+    """What is said of the units that act, which the log says as well where it is less than half of them; nothing for a
+    student without blocks.
+    """
+    if not student.dims.blocks:
+        return ""
     clips = sources(pool, student.dims.scale, _CLIPS)
     measured = contributions(student, clips)
     acting = {name: int(units.count_nonzero()) for name, units in measured.items()}

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from tests.train.tiny import TINY
+from tests.train.tiny import HALF_SIZE, TINY
 from vsadcvsr.errors import WeightsError
-from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.compact import CompactDims, CompactStudent
 from vsadcvsr.nets.efficientnet import Trunk as EfficientNetTrunk
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.train.adversarial.convnext import ConvNextDims, ConvNextTrunk
@@ -80,11 +80,12 @@ def test_the_detail_head_sees_no_motion() -> None:
     assert list(network(clip, links(1, 4), ["consistency"])) == ["consistency"]
 
 
-def test_a_frozen_trunk_learns_in_its_first_layers_alone() -> None:
-    student = CompactStudent(TINY)
+@pytest.mark.parametrize(("dims", "layers"), [(TINY, ("stem", "skip")), (HALF_SIZE, ("skip",))])
+def test_a_frozen_trunk_learns_in_its_first_layers_alone(dims: CompactDims, layers: tuple[str, ...]) -> None:
+    student = CompactStudent(dims)
     network = discriminator(feature_trunk(student))
     learning = {name for name, value in network.named_parameters() if value.requires_grad}
-    first = {f"trunk.student.{layer}.{part}" for layer in ("stem", "skip") for part in ("weight", "bias")}
+    first = {f"trunk.student.{layer}.{part}" for layer in layers for part in ("weight", "bias")}
     assert {name for name in learning if name.startswith("trunk")} == first
     logits = network(torch.rand(3, 4, 8, 8), links(1, 3))
     torch.stack([part.mean() for part in logits.values()]).sum().backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -121,7 +121,8 @@ class CompactTrunk(nn.Module):
         super().__init__()
         self.channels = student.dims.width
         self.student = _frozen(student)
-        self.student.stem = nn.Conv2d(self.channels, student.dims.quarter_width, 3, stride=2, padding=1)
+        if student.dims.blocks:
+            self.student.stem = nn.Conv2d(self.channels, student.dims.quarter_width, 3, stride=2, padding=1)
         self.student.skip = nn.Conv2d(self.channels, student.dims.width, 3, padding=1)
         del self.student.head
 
