@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,11 @@ import torch
 from tests.restoring import write_pair
 from vsadcvsr import calibration
 from vsadcvsr.engine import Engine
-from vsadcvsr.nets.compact import CompactStudent
+from vsadcvsr.nets.compact import CompactDims, CompactStudent
 from vsadcvsr.train.calibrate import main, ranges_of
+
+PLAIN = CompactDims(name="plain", width=32, refine=3, late_temporal=True)
+WITH_BLOCKS = replace(PLAIN, name="blocks", blocks=1, quarter_width=64, sites=(0,))
 
 
 def pictures(folder: Path) -> Path:
@@ -44,9 +48,12 @@ def test_data_without_pictures_are_refused_in_one_line(tmp_path: Path, capsys: p
     assert "no videos or pictures in" in line
 
 
-def test_the_farthest_inputs_of_a_layer_are_left_out_but_for_those_of_the_frame() -> None:
+@pytest.mark.parametrize(("dims", "pixel_layers"), [(PLAIN, {"skip"}), (WITH_BLOCKS, {"stem", "skip"})])
+def test_the_farthest_inputs_of_a_layer_are_left_out_but_for_those_of_the_frame(
+    dims: CompactDims, pixel_layers: set[str]
+) -> None:
     torch.manual_seed(0)
-    student = CompactStudent()
+    student = CompactStudent(dims)
     torch.nn.init.normal_(student.head.weight)
     farthest: dict[str, float] = {}
     for name, layer in student.named_modules():
@@ -55,7 +62,7 @@ def test_the_farthest_inputs_of_a_layer_are_left_out_but_for_those_of_the_frame(
     clip = torch.rand(3, 3, 64, 64) * 0.5
     ranges = ranges_of(student, [clip])
     assert set(ranges) == set(farthest)
-    assert ranges.pop("stem") == ranges.pop("skip") == (0, 1)
+    assert {ranges.pop(name) for name in pixel_layers} == {(0, 1)}
     assert all(least <= 0 < most < farthest[name] for name, (least, most) in ranges.items())
     widest = ranges_of(student, [clip], clipped=0)
     assert {name: widest[name][1] for name in ranges} == {name: farthest[name] for name in ranges}

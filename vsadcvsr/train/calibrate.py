@@ -50,13 +50,13 @@ def ranges_of(
     """The range of each convolution's inputs over clips (T, 3, H, W), by its name: the widest of a clip's, without a
     share of `clipped` on each side. Every value of the frame itself counts.
     """
-    ranges: dict[str, calibration.Range] = dict.fromkeys(PIXEL_LAYERS, (0.0, 1.0))
+    layers = {name: layer for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)}
+    ranges: dict[str, calibration.Range] = {name: (0.0, 1.0) for name in PIXEL_LAYERS if name in layers}
 
     def noting(name: str, layer: nn.Module) -> torch.utils.hooks.RemovableHandle:
         return layer.register_forward_pre_hook(lambda _, inputs: _widen(ranges, name, _bounds(inputs[0], clipped)))
 
-    layers = [(name, layer) for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)]
-    hooks = [noting(name, layer) for name, layer in layers]
+    hooks = [noting(name, layer) for name, layer in layers.items()]
     with torch.inference_mode():
         for clip in clips:
             student(clip, links(1, len(clip)))
