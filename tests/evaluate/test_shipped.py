@@ -92,4 +92,4 @@ def test_a_mean_along_motion_takes_noise_and_flicker_away(truth: list[Array]) ->
 def test_sharpen_comes_near_the_sharpness_of_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
     sharper = list(open_model("base#sharpen=.5", backend="ort", threads=1)([downscale(frame) for frame in truth]))
     assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.964, abs=0.02)
-    assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(3.31, abs=0.1)
+    assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(3.16, abs=0.1)

@@ -202,7 +202,7 @@ ROWS = [
     f"-i @base.mkv -i @audio.mkv -lavfi [0][0:a][1:v][1:a]concat=a=1[v][a];[v]N[u] -map [u] -map [a] {X} OUT.mkv",
     f"-ss 0.3 -i @key.mkv -filter_complex [0:v]split[a][b];[a]N[u];[b]scale=iw*2:-1[s];[u][s]hstack {X} OUT.mkv",
     f"-i @disp.mkv -vf split[a][b];[b]N[u];[a]scale=iw*2:-1[s];[s][u]hstack {X} -metadata:s:v language=eng OUT.mkv",
-    f"-ss 0.3 -i @last.mp4 -vf hflip,split[a],N[u];[a]scale=iw*2:-1[s];[u][s]hstack[v] {X} -r 10 OUT.mp4",
+    f"-ss 0.3 -i @last.mp4 -vf hflip,split[a],N[u];[a]scale=iw*2:-1[s];[u][s]hstack[v] {X} OUT.mp4",
     f"-i @cc.ts -vf split[a][b];[b]N[u];[a]scale=iw*2:-1[s];[u][s]hstack {X} OUT.ts",
     "-i @a.gif -vf split[a][b];[a]palettegen[p];[b]N[u];[u][p]paletteuse OUT.gif",
     f"-i @base.mkv -filter_complex [0:v]interleave=1,N[v] -map [v] {X} OUT.mkv",
