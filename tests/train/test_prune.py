@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.nets.test_temporal import TINY, student
-from tests.train.tiny import fill_pool
+from tests.train.tiny import HALF_SIZE, fill_pool
 from vsadcvsr.errors import UsageError
 from vsadcvsr.nets.compact import CompactDims, CompactStudent
 from vsadcvsr.nets.weights_file import load_weights, save_weights
@@ -19,7 +19,6 @@ from vsadcvsr.train.students import STUDENTS
 from vsadcvsr.train.units import contributions
 
 LARGE = replace(TINY, name="large", blocks=4, sites=(0, 2, 3))
-HALF_SIZE = replace(TINY, name="half", quarter_width=0, blocks=0, sites=())
 SMALL = replace(TINY, name="small", blocks=2, inner=(6, 2), sites=(0, 1))
 CLIPS = [torch.rand(4, 3, 16, 24, generator=torch.Generator().manual_seed(seed)) for seed in range(3)]
 

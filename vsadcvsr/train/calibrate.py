@@ -32,7 +32,7 @@ with needs("train", "calibration", __name__):
     from vsadcvsr.nets.export import load_weights
     from vsadcvsr.train.data.segments import VideoSegments
     from vsadcvsr.train.degradations.mild import clean, light, poor
-    from vsadcvsr.train.students import PIXEL_LAYERS, blended, links
+    from vsadcvsr.train.students import PIXEL_LAYERS, blended, run_over
     from vsadcvsr.video_io import read_pixels
 
 _FILES = 60
@@ -57,9 +57,7 @@ def ranges_of(
         return layer.register_forward_pre_hook(lambda _, inputs: _widen(ranges, name, _bounds(inputs[0], clipped)))
 
     hooks = [noting(name, layer) for name, layer in layers.items()]
-    with torch.inference_mode():
-        for clip in clips:
-            student(clip, links(1, len(clip)))
+    run_over(student, clips)
     for hook in hooks:
         hook.remove()
     return ranges

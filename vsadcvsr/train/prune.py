@@ -26,7 +26,7 @@ with needs("train", "a smaller student", __name__, options.prune_options):
 
     from vsadcvsr.nets.compact import CompactDims, CompactStudent
     from vsadcvsr.nets.export import load_weights, save_weights
-    from vsadcvsr.train.students import blended, compact_dims, links
+    from vsadcvsr.train.students import blended, compact_dims, links, run_over
     from vsadcvsr.train.units import contributions, sources
 
 _CLIPS = 96  # of each pool
@@ -115,9 +115,7 @@ def without_blocks(student: CompactStudent, dims: CompactDims, clips: Sequence[T
                          "late_temporal and scale must be the same")  # fmt: skip
     means: list[Tensor] = []
     hook = student.get_submodule("upsample").register_forward_hook(lambda *call: means.append(call[2].mean((0, 2, 3))))
-    with torch.inference_mode():
-        for clip in clips:
-            student(clip, links(1, len(clip)))
+    run_over(student, clips)
     hook.remove()
     result = CompactStudent(dims).eval()
     old = student.state_dict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -50,6 +50,13 @@ def compact_dims(model: str, scale: int) -> CompactDims:
         names = (name for name, dims in STUDENTS.items() if isinstance(dims, CompactDims))
         raise UsageError.of("--model", model, f"{', '.join(names)} (compact students)")
     return replace(dims, scale=scale)
+
+
+def run_over(student: CompactStudent, clips: Iterable[Tensor]) -> None:
+    """Runs a student over clips (T, 3, H, W), for what hooks of its layers observe."""
+    with torch.inference_mode():
+        for clip in clips:
+            student(clip, links(1, len(clip)))
 
 
 def blended(weights: Path, restoring: Path | None, max_denoise: float = 1.0) -> Iterator[CompactStudent]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.train.data.dataset import Dataset
-from vsadcvsr.train.students import links
+from vsadcvsr.train.students import run_over
 
 _FRAMES = 3  # of a source
 
@@ -37,9 +37,7 @@ def contributions(student: CompactStudent, clips: Sequence[Tensor]) -> dict[str,
     layers = {name: layer for name, layer in student.named_modules() if isinstance(layer, nn.Conv2d)}
     hooks = [noting(f"blocks.{index}", layers[f"blocks.{index}.second"], 1) for index in range(student.dims.blocks)]
     hooks += [noting(f"temporal.{site}", layers[f"temporal.{site}.second.taps"], 3) for site in student.dims.sites]
-    with torch.inference_mode():
-        for clip in clips:
-            student(clip, links(1, len(clip)))
+    run_over(student, clips)
     for hook in hooks:
         hook.remove()
     return {name: power.sqrt() for name, power in sums.items()}
