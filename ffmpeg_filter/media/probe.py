@@ -139,7 +139,8 @@ def probe(file: File, reader: SpoolReader | None = None) -> InputInfo:
         ) as container:
             seconds = container.duration / av.time_base if container.duration else None
             has_discontinuities = bool(container.format.flags & _TS_DISCONT)
-            infos = _with_memberships(container, [_stream_info(stream) for stream in container.streams])
+            infos = [_stream_info(stream) for stream in container.streams]
+            infos = _with_memberships(container, infos, has_programs=has_discontinuities)
             streams = stream_specifiers.with_disabled(infos, file.options)
             return InputInfo(
                 _with_side_data(container, streams, file, reads_once=source is not None),
@@ -224,9 +225,10 @@ def is_pipe(url: str) -> bool:
     return url == "-" or url.startswith(("pipe:", "fd:"))
 
 
-def _with_memberships(container: InputContainer, streams: list[InputStream]) -> list[InputStream]:
+def _with_memberships(
+    container: InputContainer, streams: list[InputStream], *, has_programs: bool
+) -> list[InputStream]:
     """The streams with their programs or groups, if the format may have any."""
-    has_programs = bool(container.format.flags & _TS_DISCONT)
     if not has_programs and not {_MP4, "iamf"} & {*container.format.name.split(",")}:
         return streams
     lines = description.describe(container)
