@@ -205,6 +205,7 @@ def _write_video(video: Path, chunks: Sequence[_EncodedChunk], times: Sequence[i
 def _stream(file: av.container.OutputContainer, like: av.VideoStream, time_base: Fraction) -> av.VideoStream:
     """A new stream with the parameters of another."""
     stream = file.add_stream_from_template(like, opaque=True)
+    stream.codec_context.codec_tag = like.codec_context.codec_tag  # of ProRes, the only note of the profile
     stream.codec_context.framerate = like.average_rate or Fraction(0)
     stream.time_base = time_base
     return stream

@@ -74,6 +74,19 @@ def test_chunks_of_x265_in_10_bit_are_joined_at_the_times_of_one_machine(clip: P
     assert _decoding_rises(chunked)
 
 
+@pytest.mark.parametrize(("profile", "tag"), [("0", "apco"), ("2", "apcn"), ("4", "ap4h")])
+def test_prores_has_the_tag_of_its_profile(clip: Path, profile: str, tag: str) -> None:
+    single, chunked, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v prores_ks -profile:v {profile}"], ".mov")
+    assert recipe(job.folder)["mode"] == "direct"
+    assert [_tag(path) for path in (single, chunked)] == [tag, tag]
+    assert hashes(chunked) == hashes(single)
+
+
+def _tag(path: Path) -> str:
+    with av.open(str(path)) as file:
+        return file.streams.video[0].codec_context.codec_tag
+
+
 def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) -> None:
     quality = "-c:v libx264 -crf 25 -threads 4"
     ffadcvsr("-i", clip, f"-vf {TEMPORAL} -c:v ffv1 -an exact.mkv")
