@@ -60,7 +60,8 @@ _VIDEO_OPTIONS_IF_SPECIFIED = {"c", "filter", "profile", "q", "qscale"}
 _WHOLE_VIDEO_OPTIONS = {"b", "maxrate", "minrate", "bufsize", "pass", "passlogfile", "rc_init_occupancy"}
 _WHOLE_VIDEO_PARAMETERS = re.compile(
     r"(?:^|:)\s*(bitrate|abr|tbr|mbr|vbv[\w-]*|pass|stats|rc|zones|zonefile|keyframes|qpfile|force-key[\w-]*|analysis[\w-]*"
-    r"|threads|lookahead-threads|sliced-threads|stitchable)=", re.IGNORECASE
+    r"|threads|lookahead-threads|sliced-threads|stitchable|dhdr10-info|dolby-vision-rpu|nalu-file|roi-map-file|fgs-table"
+    r"|frame-resz-events)=", re.IGNORECASE
 )  # fmt: skip
 """Encoder parameters that refer to the whole video, inside options such as `-x265-params`."""
 _CONTAINER_OPTIONS = {
