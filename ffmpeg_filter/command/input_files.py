@@ -98,6 +98,11 @@ def _of_graph(text: str) -> Iterator[Path]:
         nodes = [node for _, _, node in filtergraph.parse(text).nodes()]
     except UsageError:
         return
+    yield from of_filters(nodes)
+
+
+def of_filters(nodes: Iterable[filtergraph.Node]) -> Iterator[Path]:
+    """Paths that filters may read, existing or not."""
     for node in nodes:
         yield from _of_arguments(filtergraph.fields(node.arguments))
 

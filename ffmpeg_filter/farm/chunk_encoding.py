@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from ffmpeg_filter.command import containers, filtergraph, graph_cut
+from ffmpeg_filter.command import containers, filtergraph, graph_cut, input_files
 from ffmpeg_filter.command.argv import GLOBALS, Command, File, Option
 from ffmpeg_filter.media.probe import InputInfo
 from ffmpeg_filter.transcode.split import SplitCommand
@@ -149,6 +150,12 @@ def _first_unsteady(graph: filtergraph.Graph) -> str:
 def _is_steady(node: filtergraph.Node) -> bool:
     values = (field.partition("=")[2] or field for field in filtergraph.fields(node.arguments))
     return node.name in _PER_FRAME_FILTERS and not any(_TIME_VARIABLE.search(value) for value in values)
+
+
+def filter_files(split: SplitCommand) -> Iterator[Path]:
+    """Paths that the filters after `adcvsr` may read, such as a table of `lut3d`, existing or not."""
+    graph = graph_cut.cut(filtergraph.parse(_graph(split.output)))
+    yield from input_files.of_filters(node for _, _, node in graph.after.nodes()) if graph else ()
 
 
 def _count_videos(output: File, inputs: Sequence[InputInfo]) -> int:

@@ -16,7 +16,7 @@ import av
 from ffmpeg_filter.command import containers, loglevel, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
 from ffmpeg_filter.farm import commands, frame_index, intermediate
-from ffmpeg_filter.farm.chunk_encoding import ChunkEncoding, choose_encoding, preroll_frames
+from ffmpeg_filter.farm.chunk_encoding import ChunkEncoding, choose_encoding, filter_files, preroll_frames
 from ffmpeg_filter.farm.frame_index import FrameIndex, Indexer, frame_checksum
 from ffmpeg_filter.farm.job_context import EncodeSpec, check_inputs, check_outputs, job_request
 from ffmpeg_filter.media import color_tags
@@ -82,6 +82,8 @@ def plan_job(folder: Path, prepared: PreparedCommand, seconds: Fraction, reporte
     margin = _try_model_and_encoders(folder, prepared)
     video = _scan_video(prepared, reporter)
     spec = _with_seeking(prepared, video, _encode_spec(prepared, video))
+    if spec.mode == "direct":  # else the merge reads them, once
+        sources += [fingerprint(path) for path in dict.fromkeys(filter_files(split)) if path.is_file()]
     text = video.index.to_text().encode()
     write_once(folder / frame_index.file_name(spec.index_checksum), text)
     chunks_of_video = chunks(video.index.seconds, video.index.cuts, seconds=seconds, margin=margin)

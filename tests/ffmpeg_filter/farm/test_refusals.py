@@ -46,6 +46,21 @@ def test_a_source_that_was_replaced_is_noticed_by_every_verb(capfd: pytest.Captu
     assert capfd.readouterr().err.count("clip.mkv has changed since it was planned") == 3
 
 
+@pytest.mark.parametrize("verb", ["plan", "work", "merge"])
+def test_a_colour_table_that_was_replaced_is_not_mixed_into_the_video(
+    verb: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source(Path("clip.mkv"), "-c:v ffv1 -c:a flac")
+    table, rows = Path("look.cube"), [f"{r} {g} {b}\n" for b in (0, 1) for g in (0, 1) for r in (0, 1)]
+    table.write_text("LUT_3D_SIZE 2\n" + "".join(rows))
+    command = f"--chunk-seconds 0.4 -- -i clip.mkv -vf {TEMPORAL},lut3d=look.cube -c:v ffv1 many.mkv"
+    assert farm("plan", JOB, command) == 0
+    assert farm("work", JOB, "--next") == 0
+    table.write_text("LUT_3D_SIZE 2\n" + "".join(reversed(rows)))
+    assert farm(verb, JOB, *([command] if verb == "plan" else [])) == 65
+    assert "look.cube has changed since it was planned" in capfd.readouterr().err
+
+
 def test_frames_that_decode_otherwise_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
     job = planned()
     [path] = JOB.glob("frames-*.txt")
