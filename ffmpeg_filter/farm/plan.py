@@ -24,7 +24,7 @@ from ffmpeg_filter.media.damage import Damage
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.process import ProgramError, killed
-from ffmpeg_filter.media.showinfo import FrameInfo, lost_side_data_warning
+from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import frame_writer, stream_side_data, vsync
 from ffmpeg_filter.transcode.decoder import Decoder, open_decoder
 from ffmpeg_filter.transcode.encoder import Encoder
@@ -130,12 +130,13 @@ def _scan_video(prepared: PreparedCommand, reporter: Reporter) -> _ScannedVideo:
         decoder.child.log.flush(0)
     _check_damage(command, decoder.damage)
     if level >= loglevel.WARNING:
-        for message in _warnings(video, split, decoder.damage):
+        for message in _warnings(video, prepared, decoder.damage):
             reporter.notify(f"warning: {message}")
     return video
 
 
-def _warnings(video: _ScannedVideo, split: SplitCommand, damage: Damage) -> Iterator[str]:
+def _warnings(video: _ScannedVideo, prepared: PreparedCommand, damage: Damage) -> Iterator[str]:
+    split = prepared.split
     if damage:
         yield str(damage)
     yield from color_tags.lost_metadata(video.first_info)
@@ -143,11 +144,17 @@ def _warnings(video: _ScannedVideo, split: SplitCommand, damage: Damage) -> Iter
     yield from stream_side_data.lost_warnings(
         side_data, video.first_info, split.codec, is_stated=_has_header(split, video), reaches_encoder=True
     )
-    if lost := video.lost_side_data - stream_side_data.warned_kinds(side_data):
+    kept = {ROTATION} if _rotation_options(prepared, video) else set()
+    if lost := video.lost_side_data - stream_side_data.warned_kinds(side_data) - kept:
         yield lost_side_data_warning(lost)
     yield from split.warnings
     if video.is_interlaced:
         yield INTERLACED
+
+
+def _rotation_options(prepared: PreparedCommand, video: _ScannedVideo) -> list[str]:
+    version, rotates = prepared.binary.version, prepared.split.rotates
+    return stream_side_data.rotation_options(video.first_info, version, rotates=rotates)
 
 
 def _scan_frames(
@@ -202,7 +209,10 @@ def _encode_spec(prepared: PreparedCommand, video: _ScannedVideo) -> EncodeSpec:
             *color_tags.filters(first, binary.version),
         ],
         options=color_tags.encoder_options(first, split.codec, binary.version, is_graded=any(side_data)),
-        input_options=frame_writer.input_options(_blank_frames(split, video)[0], info),
+        input_options=[
+            *_rotation_options(prepared, video),
+            *frame_writer.input_options(_blank_frames(split, video)[0], info),
+        ],
         start_time=str(video.index.seconds[0]),
         time_base=str(first.time_base),
         rate=str(first.rate or ""),

@@ -35,8 +35,6 @@ from ffmpeg_filter.upscale.prefetch import prefetch
 from ffmpeg_filter.upscale.stream import upscale_frames
 from vsadcvsr.errors import MediaError
 
-_ROTATION_OPTION = (58, 2)
-"""libavutil from which FFmpeg accepts an input's rotation as an option (FFmpeg 6)."""
 _NO_FRAMES_HINT = "see whether -ss, -t, -to or a filter before adcvsr leaves any"
 INTERLACED = "the source is interlaced and is upscaled as if it were not; deinterlace first (bwdif)"
 
@@ -212,7 +210,7 @@ class Transcode:
                 self._first_info = frame_info
                 for message in color_tags.lost_metadata(frame_info):
                     self._warn(message)
-                if not self.job.rotates and self.job.binary.version < _ROTATION_OPTION:
+                if not self.job.rotates and self.job.binary.version < stream_side_data.ROTATION_OPTION:
                     self._warn("-noautorotate: with FFmpeg before 6, the output lacks the display matrix of the source")
             if lost := self._lost_side_data(frame_info) - self._warned_of:
                 self._warned_of |= lost
@@ -232,7 +230,7 @@ class Transcode:
             )
         if self._companion_codec:
             return lost - self._companion_codec.carries
-        return lost - {ROTATION} if self._keeps_rotation else lost
+        return lost - {ROTATION} if self._rotation_options else lost
 
     @property
     def _companion_codec(self) -> companion.CompanionCodec | None:
@@ -240,11 +238,12 @@ class Transcode:
         return self._packets.codec if self._packets else None
 
     @property
-    def _keeps_rotation(self) -> bool:
-        """Whether the encoder gets the display matrix; frames of a companion track have none."""
-        is_known = self._first_info is not None and self._first_info.rotation is not None
-        has_option = self.job.binary.version >= _ROTATION_OPTION and not self._packets
-        return is_known and has_option and not self.job.rotates
+    def _rotation_options(self) -> list[str]:
+        """Options that state the display matrix; none with a companion track, whose frames have none."""
+        if self._first_info is None or self._packets:
+            return []
+        job = self.job
+        return stream_side_data.rotation_options(self._first_info, job.binary.version, rotates=job.rotates)
 
     def _warn(self, message: str) -> None:
         if self.job.loglevel >= loglevel.WARNING:
@@ -272,9 +271,7 @@ class Transcode:
             self._warn(message)
         stream_info = replace(stream_info, side_data=side_data) if is_stated else stream_info
         start = start_info(first, frame_info, stream_info, job.codec, job.binary.version, self._companion_codec)
-        if self._keeps_rotation:
-            rotation_options = ["-noautorotate", "-display_rotation:v:0", f"{frame_info.rotation or 0:g}"]
-            start = replace(start, input_options=[*rotation_options, *start.input_options])
+        start = replace(start, input_options=[*self._rotation_options, *start.input_options])
         argv = job.encoder_args(start)
         if job.relays:
             job.relays.limit_unused(argv)

@@ -1,4 +1,4 @@
-"""Side data that the pipe's header states for all frames, taken from the first one. Pure."""
+"""Side data that is stated for all frames, in the pipe's header or by options, taken from the first one. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from ffmpeg_filter.media.matroska import PACKINGS, StreamSideData
 from ffmpeg_filter.media.showinfo import PACKING, SPHERE, FrameInfo, Mastering, lost_side_data_warning
 from ffmpeg_filter.transcode.companion import CompanionCodec
 
+ROTATION_OPTION = (58, 2)
+"""libavutil from which FFmpeg accepts an input's rotation as an option (FFmpeg 6)."""
+
 
 def from_first_frame(frame_info: FrameInfo, companion: CompanionCodec | None) -> StreamSideData:
     """The side data that the header can state. A companion track may carry frame packing itself."""
     has_own = companion is not None and PACKING in companion.carries
     packing = frame_info.packing if frame_info.packing in PACKINGS and not has_own else None
     return StreamSideData(frame_info.mastering, frame_info.content_light, packing, frame_info.sphere)
+
+
+def rotation_options(frame_info: FrameInfo, version: tuple[int, ...], *, rotates: bool) -> list[str]:
+    """Input options by which the encoding FFmpeg, of that libavutil, states the display matrix; none if it cannot, or
+    there is none, or `rotates`: FFmpeg has rotated the frames.
+    """
+    if rotates or frame_info.rotation is None or version < ROTATION_OPTION:
+        return []
+    return ["-noautorotate", "-display_rotation:v:0", f"{frame_info.rotation:g}"]
 
 
 def from_json(values: Sequence[Any]) -> StreamSideData:

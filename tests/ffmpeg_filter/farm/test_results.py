@@ -7,8 +7,10 @@ from pathlib import Path
 import av
 import pytest
 
+from ffmpeg_filter.media.binary import find_binary
+from ffmpeg_filter.transcode.stream_side_data import ROTATION_OPTION
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, recipe, source
-from tests.ffmpeg_filter.files import copied, ffadcvsr, ffmpeg, streams, times
+from tests.ffmpeg_filter.files import copied, decoded, ffadcvsr, ffmpeg, streams, times
 from vsadcvsr.farm.store.job import Job
 
 
@@ -147,6 +149,19 @@ def test_the_shape_and_the_colours_of_pictures_are_kept(clip: Path) -> None:
     assert _shown(chunked) == _shown(single)
     assert _shown(single)[0] == "4/3"
     assert _shown(single)[2] == 1
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx264 -b:v 90k"])
+def test_a_rotation_that_is_left_to_players_is_kept(
+    clip: Path, encoder: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if find_binary().version < ROTATION_OPTION:
+        pytest.skip("this FFmpeg has no option that states a rotation")
+    ffmpeg("-display_rotation 90 -i", clip, "-c copy turned.mp4")
+    _, chunked, _ = both(["-noautorotate", "-i", Path("turned.mp4"), f"-vf {TEMPORAL} -c:v {encoder}"], ".mp4")
+    frames = decoded(chunked)
+    assert {(frame.width, frame.height, frame.rotation) for frame in frames} == {(128, 96, 90)}
+    assert "display matrix" not in capfd.readouterr().err
 
 
 def test_a_video_of_one_frame_is_farmed(clip: Path) -> None:
