@@ -41,6 +41,7 @@ _MAX_SECONDS = 1e12
 """Upper limit of a chunk's length."""
 _JOB_OPTION = "farm_intermediate"
 """The farm option that affects the output."""
+_STANDARD_OUTPUT = {"-", "pipe:", "pipe:1", "fd:", "/dev/stdout", "/dev/fd/1"}
 _STYLES: dict[str, Style] = {"rich": "rich", "plain": "plain", "json": "json"}
 
 
@@ -95,6 +96,11 @@ def parse_options(command: Command) -> FarmOptions:
     folder, style = command.value("farm_folder"), command.value("farm_progress")
     if style is not None and style not in _STYLES:
         raise UsageError.of("-farm_progress", style, ", ".join(_STYLES), near_misses(style, _STYLES))
+    if style == "json" and (output := next(filter(_is_standard_output, command.outputs), None)):
+        raise UsageError(
+            f"-farm_progress json goes to standard output, as output {output.url!r} does; give a file, or "
+            "-farm_progress plain"
+        )
     workers = _parse_number(command, "farm_workers", "1 or more", lambda value: value >= 1 and value == int(value))
     chunk = command.value("farm_chunk")
     return FarmOptions(
@@ -111,6 +117,10 @@ def parse_options(command: Command) -> FarmOptions:
         style=None if style is None else _STYLES[style],
         min_level=logging.INFO if style else _python_level(loglevel.level_of(command.args())),
     )
+
+
+def _is_standard_output(file: File) -> bool:
+    return file.url in _STANDARD_OUTPUT and file.last("f") != "null"
 
 
 def _python_level(level: int) -> int:

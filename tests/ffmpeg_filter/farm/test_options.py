@@ -63,6 +63,18 @@ def test_wrong_farm_options_are_named_in_the_error(arguments: str, complaint: st
         parse_options(command(f"-farm local {arguments} {PLAIN}"))
 
 
+@pytest.mark.parametrize("output", ["-f matroska -", "-f nut pipe:1", "-f matroska /dev/stdout"])
+def test_progress_for_programs_and_the_video_do_not_share_standard_output(output: str) -> None:
+    arguments = f"-farm local -farm_folder jobs -i in.mp4 -vf adcvsr -c:v libx264 {output} -farm_progress"
+    with pytest.raises(UsageError, match=r"-farm_progress json .* as output '.*' does; give a"):
+        parse_options(command(f"{arguments} json"))
+    assert parse_options(command(f"{arguments} plain")).style == "plain"
+
+
+def test_progress_for_programs_goes_beside_an_output_that_writes_nothing() -> None:
+    assert parse_options(command("-farm local -farm_progress json -i in.mp4 -vf adcvsr -f null -")).style == "json"
+
+
 def test_options_of_a_farm_want_a_farm() -> None:
     with pytest.raises(UsageError, match="-farm_workers needs -farm ADDRESS, such as -farm local"):
         check_option_names(command(f"-farm_workers 3 {PLAIN}"))
