@@ -43,7 +43,9 @@ def test_a_source_that_was_replaced_is_noticed_by_every_verb(capfd: pytest.Captu
     assert farm("work", JOB, "--next") == 0
     source(Path("clip.mkv"), "-c:v ffv1 -c:a flac", pictures="testsrc=s=64x48:r=25:d=1.2")
     assert [farm("work", JOB), farm("work", JOB, "--chunk 0"), farm("merge", JOB)] == [65, 65, 65]
-    assert capfd.readouterr().err.count("clip.mkv has changed since it was planned") == 3
+    stderr = capfd.readouterr().err
+    assert stderr.count("clip.mkv has changed since it was planned") == 3
+    assert stderr.count(f"; plan the job again in another folder, or remove {JOB.resolve()}\n") == 3
 
 
 @pytest.mark.parametrize("verb", ["plan", "work", "merge"])

@@ -92,13 +92,17 @@ class Job:
         other = [name for name in {**self.request, **request} if self.request.get(name) != request.get(name)]
         if other:
             raise ChangedError(
-                f"{self.folder} holds another plan, with another {' and '.join(other)}; use another folder"
+                f"{self.folder} holds another plan, with another {' and '.join(other)}; use another folder, or "
+                "remove this one"
             )
 
     def check_sources(self) -> None:
         """Raises ChangedError if a source has changed, FarmError if it cannot be read."""
         for source in self.sources:
-            source.check()
+            try:
+                source.check()
+            except ChangedError as error:
+                raise ChangedError(f"{error} in another folder, or remove {self.folder}") from error
 
     def chunk(self, number: int) -> Chunk:
         """Raises UsageError for an unknown number."""
