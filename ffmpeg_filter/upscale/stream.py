@@ -142,8 +142,9 @@ def upscale_frames(frames: Iterable[av.VideoFrame], **options: Unpack[FrameOptio
 
     Timestamps, time bases, durations, color tags, field order, `opaque` and side data are the source frame's; the
     picture type is reset, so that encoders choose. The pixel format is the source's unless `format` is given. `frames`
-    is read on another thread. Raises UsageError, WeightsError or BackendError at once; FormatError for unsupported or
-    changing frames, and whatever `frames` raises, after all frames before.
+    is read on another thread: close this generator before the container that they come from, or PyAV crashes. Raises
+    UsageError, WeightsError or BackendError at once; FormatError for unsupported or changing frames, and whatever
+    `frames` raises, after all frames before.
     """
     _check_names(options, FrameOptions)
     active = options.get("active")
