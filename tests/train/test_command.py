@@ -72,6 +72,8 @@ def test_a_model_by_name_is_a_beginning(tmp_path: Path) -> None:
         ({"out": "o"}, ["d"], ["regression.sters=1"], "did you mean 'steps'"),
         ({"out": "o"}, ["d"], ["seed=1", "seed.x=1"], "is a single value"),
         ({"out": "o", "begin": "fats"}, ["d"], [], "did you mean 'fast'"),
+        ({}, ["d"], ["out=5"], "out is 5, allowed: a path"),
+        ({"out": "o", "pool": "p"}, [], ["begin=true"], "begin is True, allowed: a model's name or a path"),
     ],
 )
 def test_a_wrong_command_is_one_clear_line(

@@ -33,6 +33,9 @@ def settings_of(
     for name, value in [*options.items(), *map(_parse_assignment, assignments)]:
         if value is not None:
             _set(table, name, value)
+    for name in ("out", "begin"):
+        if not isinstance(table.get(name, ""), (str, Path)):
+            raise UsageError.of(name, table[name], "a path" if name == "out" else "a model's name or a path")
     if "out" not in table:
         raise UsageError("the setting out is missing; name the folder for weights and checkpoints with --out")
     if data and "pool" in table:
