@@ -122,6 +122,17 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSetti
     assert equal(before, run.student.state_dict())
 
 
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(settings: TrainSettings) -> None:
+    run = TrainingRun(settings)
+    before = {name: value.clone() for name, value in run.student.state_dict().items()}
+    drawn = run.stage.draw_samples(Dataset(settings.pool), 0)
+    bias = run.student.get_parameter("head.bias")
+    bias.register_hook(lambda gradient: gradient * torch.inf)  # type: ignore[no-untyped-call]
+    with pytest.raises(WeightsError, match=r"norm of the gradient of step 0 is (nan|inf); the last checkpoint is kept"):
+        run.stage.train_step(0, drawn)
+    assert equal(before, run.student.state_dict())
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     run = TrainingRun(settings)
     run.save()
