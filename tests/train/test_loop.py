@@ -196,6 +196,24 @@ def test_a_damaged_checkpoint_is_named(settings: TrainSettings) -> None:
         TrainingRun(settings).resume()
 
 
+@pytest.mark.parametrize("content", [{"head.weight": torch.zeros(2)}, [1, 2]], ids=["weights", "a list"])
+def test_a_file_of_torch_that_is_no_checkpoint_is_named(settings: TrainSettings, content: object) -> None:
+    settings.out.mkdir()
+    torch.save(content, settings.out / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt is no checkpoint of adcvsr train; delete it to"):
+        TrainingRun(settings).resume()
+
+
+def test_a_checkpoint_of_a_model_that_has_changed_is_refused(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TrainingRun(settings).save()
+    monkeypatch.setitem(students.STUDENTS, "tiny", HALF_SIZE)
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt does not fit model 'tiny' .*another folder") as raised:
+        TrainingRun(settings).resume()
+    assert "\n" not in str(raised.value)
+
+
 def test_a_model_that_is_not_known_is_refused(settings: TrainSettings) -> None:
     with pytest.raises(UsageError, match="model is 'huge'"):
         TrainingRun(replace(settings, model="huge"))
