@@ -301,5 +301,12 @@ def _value(hint: object, value: object, name: str) -> object:
             return float(value)
         elif isinstance(type_, type) and type(value) is type_:
             return value
-    expected = " or ".join(getattr(type_, "__name__", str(type_)) for type_ in types)
-    raise UsageError.of(name, value, f"a value of type {expected}")
+    expected = (_TYPES.get(type_, "a table of settings") for type_ in types if type_ is not type(None))
+    raise UsageError.of(name, value, " or ".join(expected))
+
+
+_TYPES: dict[object, str] = {
+    int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path",
+    tuple[str, ...]: "a list of names in brackets and quotes",
+}  # fmt: skip
+"""The types of settings in the words of TOML."""
