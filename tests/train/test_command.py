@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import vsadcvsr
 from vsadcvsr.cli import app
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, WeightsError
-from vsadcvsr.train.command import settings_of
+from vsadcvsr.train.command import settings_of, train
 from vsadcvsr.train.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +102,13 @@ def test_excluded_pictures_are_not_learned_from(pictures: Path, tmp_path: Path) 
     done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, MediaError)
     assert "no pictures and no videos" in str(done.exception)
+
+
+def test_a_pool_takes_no_list_of_excluded_files(tmp_path: Path) -> None:
+    settings, _ = settings_of(None, [], {"out": tmp_path / "run", "pool": tmp_path / "pool"}, [])
+    with pytest.raises(UsageError, match=r"^--exclude scenes\.txt is for files of --data, but the pool .* is filled"):
+        train(settings, [], [Path("scenes.txt")])
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:

@@ -82,8 +82,14 @@ def _set(settings: dict[str, Any], name: str, value: object) -> None:
 def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Path]:
     """Builds the pool from `data`, if any, then runs to the end or resumes from a checkpoint; the files it leaves.
 
-    `exclude` are lists of data files that are left out.
+    `exclude` are lists of data files that are left out. Raises UsageError for such a list where there is no data: the
+    samples of a pool name no files.
     """
+    if exclude and not data:
+        raise UsageError(
+            f"--exclude {exclude[0]} is for files of --data, but the pool {settings.pool} is filled already; exclude "
+            "them when it is filled, by `python -m vsadcvsr.train.data.build`"
+        )
     run = TrainingRun(settings)
     run.resume()
     if data and run.world.is_main:
