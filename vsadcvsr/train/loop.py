@@ -18,6 +18,7 @@ from vsadcvsr.errors import UsageError, WeightsError, one_line
 from vsadcvsr.files import replacing
 from vsadcvsr.former_names import with_current_names
 from vsadcvsr.train import cpu
+from vsadcvsr.train.adversarial.setup import check_pretrained
 from vsadcvsr.train.adversarial.training import AdversarialTraining
 from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.data.device_dataset import Pool, on_device
@@ -26,7 +27,7 @@ from vsadcvsr.train.monitor import TrainingMonitor
 from vsadcvsr.train.prefetch import StageTraining, prefetched
 from vsadcvsr.train.regression import RegressionTraining
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stage_base import Scalars
+from vsadcvsr.train.stage_base import Scalars, check_batch
 from vsadcvsr.train.students import initial_student
 from vsadcvsr.train.time_limit import TimeLimit, with_steps
 
@@ -49,6 +50,10 @@ class TrainingRun:
         self.settings = self._configured = settings
         self.limit = TimeLimit.of(self.world, settings.minutes)
         self.student = initial_student(settings).to(self.world.device)
+        for stage in settings.stages:
+            check_batch(stage, self.world)
+        if settings.adversarial:
+            check_pretrained(settings.adversarial, self.student)
         self._weights = dict(self.student.state_dict())
         self.ema = {name: value.detach().clone() for name, value in self._weights.items()}
         self.stage_number, self.steps_done = 0, 0
@@ -135,6 +140,9 @@ class TrainingRun:
     def run(self) -> None:
         """Trains to the last step of the last stage or to the time limit, but for a step at least, and saves."""
         pool = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
+        for stage in self.settings.stages:
+            if stage.steps:
+                pool.check(stage.frames, stage.crop)
         dataset = on_device(pool, self.world.device)
         if not self._is_resumed:
             self._set_steps(self.limit.fitted(self._configured, self.student, dataset))

@@ -54,6 +54,13 @@ def check_finite(step: int, name: str, value: Tensor) -> None:
         raise WeightsError(f"the {name} of step {step} is {value.item()}; the last checkpoint is kept; {hint}")
 
 
+def check_batch(stage: StageSettings, world: World) -> None:
+    """Raises UsageError for a batch that cannot be divided into parts for the processes."""
+    parts = stage.accumulate * world.size
+    if stage.batch % parts:
+        raise UsageError.of("batch", stage.batch, f"a multiple of accumulate x processes, {parts}")
+
+
 def limit_gradients(step: int, parameters: Sequence[nn.Parameter]) -> None:
     """Scales gradients to a norm of 1 at most. Raises WeightsError for a norm that is not finite: a finite loss may
     have such a gradient, and scaling would spread it over all weights.
@@ -85,9 +92,7 @@ class StageBase[S: StageSettings]:
 
     def parts(self) -> list[int]:
         """Which of a step's parts are this process's; each has batch / accumulate / processes clips."""
-        stage, parts = self.stage, self.stage.accumulate * self.world.size
-        if stage.batch % parts:
-            raise UsageError.of("batch", stage.batch, f"a multiple of accumulate x processes, {parts}")
+        stage = self.stage
         first = self.world.rank * stage.accumulate
         return list(range(first, first + stage.accumulate))
 
