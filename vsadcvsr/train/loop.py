@@ -17,6 +17,7 @@ from torch import Tensor
 from vsadcvsr.errors import UsageError, WeightsError, one_line
 from vsadcvsr.files import replacing
 from vsadcvsr.former_names import with_current_names
+from vsadcvsr.nets.weights_file import load_problem
 from vsadcvsr.train import cpu
 from vsadcvsr.train.adversarial.setup import check_pretrained
 from vsadcvsr.train.adversarial.training import AdversarialTraining
@@ -120,7 +121,7 @@ class TrainingRun:
         try:
             checkpoint = torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error
+            raise WeightsError(f"{self.checkpoint} cannot be read ({load_problem(error)}); {hint}") from error
         if not isinstance(checkpoint, dict) or not checkpoint.keys() >= _CHECKPOINT_KEYS:
             raise WeightsError(f"{self.checkpoint} is no checkpoint of adcvsr train; {hint}")
         return with_current_names(checkpoint)
