@@ -49,6 +49,15 @@ def test_export_takes_a_name_and_a_scale(tmp_path: Path) -> None:
         raise refused.exception or AssertionError(refused.output)
 
 
+def test_export_does_not_write_over_the_weights(tmp_path: Path) -> None:
+    weights = tmp_path / "fast.safetensors"
+    weights.write_bytes(b"weights")
+    refused = CliRunner().invoke(cli.app, ["export", "fast", str(weights)])
+    assert isinstance(refused.exception, UsageError)
+    assert str(refused.exception) == f"output {weights} does not end in .onnx; give it a name that does"
+    assert weights.read_bytes() == b"weights"
+
+
 def test_export_with_denoise_makes_the_blend_a_model_of_its_own(tmp_path: Path) -> None:
     own, fixed = write_pair(tmp_path), tmp_path / "fixed.onnx"
     arguments = ["export", str(own.with_suffix(".safetensors")), str(fixed), "--denoise", "0.5"]

@@ -52,3 +52,15 @@ def test_a_file_system_that_cannot_flush_is_no_failure_but_a_full_disk_is(
     with pytest.raises(OSError, match="fsync"), replacing(path) as unfinished:
         unfinished.write_text("newer")
     assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])
+
+
+def test_a_name_that_cannot_be_a_files_is_refused_by_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, Path()):
+        with pytest.raises(IsADirectoryError) as caught, replacing(folder):
+            pass
+        assert caught.value.filename == str(folder)
+    with pytest.raises(FileNotFoundError) as missing, replacing(Path("gone/a.json")):
+        pass
+    assert missing.value.filename == "gone"
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ import logging
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from vsadcvsr.errors import AdcvsrError, UsageError
 
@@ -50,6 +51,16 @@ def check_minimums(namespace: Namespace, minimums: Mapping[str, float]) -> None:
         value = getattr(namespace, name)
         if any(number < bound for number in (value if isinstance(value, list) else [value])):
             raise UsageError.of(f"--{name.replace('_', '-')}", value, f"{bound} or more")
+
+
+def check_output(name: str, path: Path | None) -> None:
+    """Raises UsageError for a file that could not be written at the end of long work: its folder does not exist, or it
+    is a folder itself. None is no file.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise UsageError(f"{name} {path} is in a folder that does not exist; make it first")
+    if path is not None and path.is_dir():
+        raise UsageError(f"{name} {path} is a folder; give the name of a file in it")
 
 
 def parse_size(name: str, text: str) -> tuple[int, int]:

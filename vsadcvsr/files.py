@@ -39,7 +39,14 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new path in the same folder for the contents of `path`, which it replaces at the end; removed on errors."""
+    """A new path in the same folder for the contents of `path`, which it replaces at the end; removed on errors.
+
+    Raises OSError with the name that was given where it cannot be that of a file.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     unfinished = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
         yield unfinished

@@ -71,6 +71,20 @@ def test_a_protocol_cuts_frames_and_borders(data: Path) -> None:
     assert rows["soft bicubic"]["mean"]["psnr_y"] != report["rows"][0]["mean"]["psnr_y"]
 
 
+def test_what_the_last_set_lacks_ends_the_run_before_the_first_is_measured(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_pictures(data / "clips/zoom/other", moving(1, 16, 20))
+    assert main(["--data", str(data), "--set", "soft,zoom", "--metrics", "psnr_y"]) == 2
+    assert capsys.readouterr().err == f"evaluate: {data}/clips/gt holds no other, which {data}/clips/zoom does\n"
+
+
+def test_a_result_that_cannot_be_measured_is_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_pictures(data / "short/wave", moving(2))
+    assert main(["--data", str(data), "--set", "soft", "--metrics", "psnr_y", "--videos", f"mine={data}/short"]) == 2
+    assert "evaluate: wave: mine: a clip of 2 frames cannot be compared with a truth of 3\n" in capsys.readouterr().err
+
+
 def test_a_set_without_truth_has_no_row_for_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_pictures(tmp_path / "VideoLQ/one", moving(3, 32, 40))
     rows = rows_of(tmp_path, "--set", "VideoLQ", "--metrics", "psnr_y,warp_ec,flicker", "--table", "paper")
@@ -133,6 +147,7 @@ def test_what_is_not_installed_is_a_line_below_the_table(
         (["--videos", "mine=nowhere"], "nowhere holds no video"),
         (["--script", "mine=none.vpy"], "script none.vpy is not a file"),
         (["--json", "no/such/folder/out.json", "--set", "soft"], "out.json"),
+        (["--json", ".", "--set", "soft"], "--json . is a folder; give the name of a file in it"),
     ],
 )
 def test_a_mistake_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str) -> None:

@@ -69,6 +69,16 @@ def test_a_clip_without_its_truth_is_refused(tmp_path: Path) -> None:
         list(read_cases(tmp_path, "x", WHOLE))
 
 
+@pytest.mark.parametrize(("kind", "side"), [("lr", 16), ("gt", 64)])
+def test_a_frame_of_another_size_is_named(tmp_path: Path, kind: str, side: int) -> None:
+    write_set(tmp_path / "lr", tmp_path / "gt", moving(3), pictures=True)
+    write_pictures(tmp_path / "other", moving(1, side - 8, side))
+    (tmp_path / "other/00000001.png").replace(tmp_path / kind / "wave/00000002.png")
+    name = {"lr": "clip", "gt": "truth"}[kind]
+    with pytest.raises(FormatError, match=rf"^wave: the {name} has frame 1 of {side}x{side - 8} among those of \d+x"):
+        list(read_cases(tmp_path, "x", WHOLE))
+
+
 def test_clips_of_the_truths_size_are_shrunk(tmp_path: Path) -> None:
     for folder in ("RealVSR/lr", "RealVSR/gt"):
         write_pictures(tmp_path / folder / "wave", moving(1, 66, 82))

@@ -137,3 +137,8 @@ def test_a_command_that_is_not_there_is_one_line() -> None:
 def test_a_command_without_a_place_for_both_is_refused(template: str) -> None:
     with pytest.raises(UsageError, match=r"needs \{input\} or \{frames\}, and \{output\}"):
         from_command(template)
+
+
+def test_a_command_with_an_open_quote_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"cannot be split into words \(No closing quotation\); close its quotes$"):
+        from_command("upscale {input} '{output}")

@@ -101,5 +101,16 @@ def test_a_mistake_is_one_line(scenes: Path, capsys: pytest.CaptureFixture[str],
     assert says in lines[0]
 
 
+def test_scenes_of_another_list_are_not_mixed_in(scenes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (scenes / "list.txt").write_text("frames\n")
+    first = made(scenes, "set", "--kinds", "clean")
+    assert made(scenes, "set", "--kinds", "clean") == first
+    (scenes / "list.txt").write_text("still.png\n")
+    capsys.readouterr()
+    assert main([str(scenes / "list.txt"), "--out", str(scenes / "set"), "--kinds", "clean"]) == 2
+    says = f"validation: {scenes}/set/clips/clean/frames.mkv is of no scene of the list; remove it, or give a folder"
+    assert capsys.readouterr().err.startswith(says)
+
+
 def test_settings_of_a_plan_are_those_of_the_command() -> None:
     assert ValidationPlan().kinds == tuple(DEGRADATIONS)

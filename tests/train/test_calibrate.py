@@ -48,6 +48,20 @@ def test_data_without_pictures_are_refused_in_one_line(tmp_path: Path, capsys: p
     assert "no videos or pictures in" in line
 
 
+@pytest.mark.parametrize(("side", "reason"), [(0, "cannot be read as a picture"), (5, "is too small an image: 5x5")])
+def test_data_of_no_use_leave_no_ranges(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], side: int, reason: str
+) -> None:
+    model, data = write_pair(tmp_path), tmp_path / "data"
+    data.mkdir()
+    (data / "torn.png").write_bytes(cv2.imencode(".png", np.zeros((side, side, 3), np.uint8))[1] if side else b"none")
+    assert main([str(model), "--data", str(data)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("calibrate: none of 1 files of --data is of use, the first: ")
+    assert reason in line
+    assert not calibration.ranges_path(model).exists()
+
+
 @pytest.mark.parametrize(("dims", "pixel_layers"), [(PLAIN, {"skip"}), (WITH_BLOCKS, {"stem", "skip"})])
 def test_the_farthest_inputs_of_a_layer_are_left_out_but_for_those_of_the_frame(
     dims: CompactDims, pixel_layers: set[str]

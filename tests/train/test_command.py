@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import vsadcvsr
 from vsadcvsr.cli import app
 from vsadcvsr.errors import AdcvsrError, MediaError, UsageError, WeightsError
-from vsadcvsr.train.command import settings_of
+from vsadcvsr.train.command import settings_of, train
 from vsadcvsr.train.settings import TrainSettings
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +72,8 @@ def test_a_model_by_name_is_a_beginning(tmp_path: Path) -> None:
         ({"out": "o"}, ["d"], ["regression.sters=1"], "did you mean 'steps'"),
         ({"out": "o"}, ["d"], ["seed=1", "seed.x=1"], "is a single value"),
         ({"out": "o", "begin": "fats"}, ["d"], [], "did you mean 'fast'"),
+        ({}, ["d"], ["out=5"], "out is 5, allowed: a path"),
+        ({"out": "o", "pool": "p"}, [], ["begin=true"], "begin is True, allowed: a model's name or a path"),
     ],
 )
 def test_a_wrong_command_is_one_clear_line(
@@ -100,6 +102,13 @@ def test_excluded_pictures_are_not_learned_from(pictures: Path, tmp_path: Path) 
     done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, MediaError)
     assert "no pictures and no videos" in str(done.exception)
+
+
+def test_a_pool_takes_no_list_of_excluded_files(tmp_path: Path) -> None:
+    settings, _ = settings_of(None, [], {"out": tmp_path / "run", "pool": tmp_path / "pool"}, [])
+    with pytest.raises(UsageError, match=r"^--exclude scenes\.txt is for files of --data, but the pool .* is filled"):
+        train(settings, [], [Path("scenes.txt")])
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:

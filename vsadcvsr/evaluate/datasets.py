@@ -10,7 +10,7 @@ from vsadcvsr.errors import FormatError, MediaError, UsageError
 from vsadcvsr.evaluate.methods import downscale
 from vsadcvsr.files import IMAGES
 from vsadcvsr.spec import Array, check_scale
-from vsadcvsr.video_io import clips_in, files_in, read_frames, read_image
+from vsadcvsr.video_io import clips_in, files_in, read_frames
 
 TRUTH_FOLDERS = ("gt", "gt-video", "hr", "truth")
 LOW_FOLDERS = ("lr", "lq", "lq-video", "low")
@@ -54,8 +54,10 @@ class Case:
     def __post_init__(self) -> None:
         if not self.low:
             raise FormatError(f"{self.name}: no frame")
+        _check_one_size(f"{self.name}: the clip", self.low)
         if self.truth is None:
             return
+        _check_one_size(f"{self.name}: the truth", self.truth)
         low, high = self.low[0].shape[1:], self.truth[0].shape[1:] if self.truth else (0, 0)
         if len(self.low) != len(self.truth) or (low[0] * self.scale, low[1] * self.scale) != high:
             raise FormatError(
@@ -93,18 +95,31 @@ def read_cases(data: Path, name: str, protocol: Protocol) -> Iterator[Case]:
     with `NAME/gt`, or `lr` with `gt`, or `NAME` alone, which has no truth. Every clip is a video or a folder of
     images.
     """
+    for item, (path, truth_path) in paths_in(data, name).items():
+        low = tuple(read_frames(path, limit=protocol.first))
+        truth = tuple(read_frames(truth_path, limit=protocol.first)) if truth_path else None
+        yield _fit(item, low, truth, name, protocol)
+
+
+def paths_in(data: Path, name: str) -> dict[str, tuple[Path, Path | None]]:
+    """The clips of a set by name, each with its truth, if there is one; none is opened. Raises MediaError where a file
+    is missing.
+    """
     if name == PHOTOS and (data / "photos_hr").is_dir():
-        for path in files_in(data / "photos_hr", IMAGES):
-            photo = (read_image(path),)
-            yield _fit(path.stem, photo, photo, name, protocol)
-        return
+        return {path.stem: (path, path) for path in files_in(data / "photos_hr", IMAGES)}
     low, high = _folders(data, name)
-    truths = clips_in(high) if high else None
-    for item, path in clips_in(low).items():
-        if truths is not None and item not in truths:
-            raise MediaError(f"{high} holds no {item}, which {low} does")
-        truth = tuple(read_frames(truths[item], limit=protocol.first)) if truths else None
-        yield _fit(item, tuple(read_frames(path, limit=protocol.first)), truth, name, protocol)
+    truths = clips_in(high) if high else {}
+    clips = clips_in(low)
+    if high and (missing := next((item for item in clips if item not in truths), None)):
+        raise MediaError(f"{high} holds no {missing}, which {low} does")
+    return {item: (path, truths.get(item)) for item, path in clips.items()}
+
+
+def _check_one_size(name: str, frames: tuple[Array, ...]) -> None:
+    """Raises FormatError for a frame of another size than the first."""
+    sizes = [f"{frame.shape[2]}x{frame.shape[1]}" for frame in frames]
+    if other := next((number for number, size in enumerate(sizes) if size != sizes[0]), None):
+        raise FormatError(f"{name} has frame {other} of {sizes[other]} among those of {sizes[0]}; make them one size")
 
 
 def crop_centre(frame: Array, width: int, height: int) -> Array:

@@ -87,7 +87,10 @@ def from_command(template: str) -> Method:
     video to write, a name that ends in .mkv; `{upscaled}`: an empty folder to fill with images instead. Raises
     UsageError for a command without one of each.
     """
-    arguments = shlex.split(template)
+    try:
+        arguments = shlex.split(template)
+    except ValueError as error:
+        raise UsageError(f"command {template!r} cannot be split into words ({error}); close its quotes") from error
     if not all(any(name in word for word in arguments for name in names) for names in (_INPUTS, _OUTPUTS)):
         raise UsageError(
             f"command {template!r} needs {{input}} or {{frames}}, and {{output}} or {{upscaled}}; add them"

@@ -77,7 +77,13 @@ def read_truth(path: Path, plan: ValidationPlan) -> tuple[Array, ...]:
 
 
 def make(root: Path, paths: Sequence[str], out: Path, plan: ValidationPlan) -> Iterator[tuple[str, str]]:
-    """Writes the set, scene by scene, and gives each scene's name and the checksum of all of its pixels."""
+    """Writes the set, scene by scene, and gives each scene's name and the checksum of all of its pixels.
+
+    Raises UsageError for a folder with scenes of another list: they would be measured with these.
+    """
+    names = {Path(scene).stem for scene in paths}
+    if other := next((path for path in sorted((out / "clips").glob("*/*")) if path.stem not in names), None):
+        raise UsageError(f"{other} is of no scene of the list; remove it, or give a folder that is empty")
     for kind in ("gt", *plan.kinds):
         (out / "clips" / kind).mkdir(parents=True, exist_ok=True)
     facts: dict[str, object] = {}

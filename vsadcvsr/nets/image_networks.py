@@ -139,5 +139,5 @@ def _tensors(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    message = one_line(error, 200).partition(" Weights only load")[0] or type(error).__name__
-    return WeightsError(f"{path} cannot be read as weights ({message}); it is truncated or another kind of file")
+    problem = weights_file.load_problem(error)
+    return WeightsError(f"{path} cannot be read as weights ({problem}); it is truncated or another kind of file")

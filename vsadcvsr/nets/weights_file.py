@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vsadcvsr.blending import Blend
-from vsadcvsr.errors import UsageError, WeightsError, shortened_list
+from vsadcvsr.errors import UsageError, WeightsError, one_line, shortened_list
 from vsadcvsr.files import replacing
 from vsadcvsr.former_names import current_name, with_current_names
 from vsadcvsr.spec import Array
@@ -90,6 +91,15 @@ def write_tensors(tensors: Mapping[str, Array], dims: Dims, path: Path) -> None:
             unfinished.chmod(mode)
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path} cannot be written ({error}); give a folder that exists and has room") from error
+
+
+def load_problem(error: Exception) -> str:
+    """Why `torch.load` cannot read a file, on one line. For a file that is no pickle of tensors torch advises to run
+    what is in it, which no user shall do.
+    """
+    if isinstance(error, pickle.UnpicklingError):
+        return "no pickle of tensors"
+    return one_line(error, 200) or type(error).__name__
 
 
 def is_own(path: Path) -> bool:

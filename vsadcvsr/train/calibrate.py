@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from vsadcvsr import argument_checks, calibration
@@ -80,28 +79,38 @@ def _widen(ranges: dict[str, calibration.Range], name: str, other: calibration.R
 
 def calibration_clips(folders: Sequence[Path], max_files: int, scale: int) -> Iterator[Tensor]:
     """Sources (T, 3, H, W) of a model of that scale, made from up to `max_files` files, evenly chosen: each a clean
-    one, a decent one and a poor one.
+    one, a decent one and a poor one. Unusable files are left out; MediaError if no other is chosen.
     """
     rng = np.random.default_rng(0)
     files = files_below(folders, (*VIDEOS, *IMAGES))
     if not files:
         raise UsageError(f"no videos or pictures in {', '.join(map(str, folders))}; name other folders with --data")
-    for path in files[:: -(-len(files) // max_files)]:
-        with suppress(MediaError):  # unreadable files are skipped
+    chosen = files[:: -(-len(files) // max_files)]
+    unusable: list[str] = []
+    for path in chosen:
+        try:
             frames = _frames(path, _MULTIPLE * scale)
-            large = np.asarray(frames, np.float32) / np.float32(255)
-            for make in (clean, light, poor):
-                small = make(large, rng, scale)
-                yield torch.from_numpy(np.ascontiguousarray(small.transpose(0, 3, 1, 2))).float() / 255
+        except MediaError as error:
+            unusable.append(str(error))
+            continue
+        large = np.asarray(frames, np.float32) / np.float32(255)
+        for make in (clean, light, poor):
+            small = make(large, rng, scale)
+            yield torch.from_numpy(np.ascontiguousarray(small.transpose(0, 3, 1, 2))).float() / 255
+    if len(unusable) == len(chosen):
+        raise MediaError(f"none of {len(chosen)} files of --data is of use, the first: {unusable[0]}")
 
 
 def _frames(path: Path, multiple: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
-    """The middle of the first frames of a file."""
+    """The middle of the first frames of a file. Raises MediaError where it is unusable."""
     if path.suffix.lower() in IMAGES:
         shot = [read_pixels(path)]
     else:
         shot = VideoSegments.of(path, frames=_FRAMES, size=multiple).shots(0)[0][:_FRAMES]
-    sides = [min(side, _SIDE) // multiple * multiple for side in shot[0].shape[:2]]
+    height, width = shot[0].shape[:2]
+    if min(height, width) < multiple:
+        raise MediaError(f"{path} is too small an image: {width}x{height}, allowed: {multiple}x{multiple} or more")
+    sides = [min(side, _SIDE) // multiple * multiple for side in (height, width)]
     top, left = ((whole - side) // 2 for whole, side in zip(shot[0].shape[:2], sides, strict=True))
     return [frame[top : top + sides[0], left : left + sides[1]] for frame in shot]
 

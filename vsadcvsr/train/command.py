@@ -33,6 +33,9 @@ def settings_of(
     for name, value in [*options.items(), *map(_parse_assignment, assignments)]:
         if value is not None:
             _set(table, name, value)
+    for name in ("out", "begin"):
+        if not isinstance(table.get(name, ""), (str, Path)):
+            raise UsageError.of(name, table[name], "a path" if name == "out" else "a model's name or a path")
     if "out" not in table:
         raise UsageError("the setting out is missing; name the folder for weights and checkpoints with --out")
     if data and "pool" in table:
@@ -79,8 +82,14 @@ def _set(settings: dict[str, Any], name: str, value: object) -> None:
 def train(settings: TrainSettings, data: Sequence[Path], exclude: Sequence[Path] = ()) -> list[Path]:
     """Builds the pool from `data`, if any, then runs to the end or resumes from a checkpoint; the files it leaves.
 
-    `exclude` are lists of data files that are left out.
+    `exclude` are lists of data files that are left out. Raises UsageError for such a list where there is no data: the
+    samples of a pool name no files.
     """
+    if exclude and not data:
+        raise UsageError(
+            f"--exclude {exclude[0]} is for files of --data, but the pool {settings.pool} is filled already; exclude "
+            "them when it is filled, by `python -m vsadcvsr.train.data.build`"
+        )
     run = TrainingRun(settings)
     run.resume()
     if data and run.world.is_main:

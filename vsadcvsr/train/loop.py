@@ -14,10 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsadcvsr.errors import UsageError, WeightsError
+from vsadcvsr.errors import UsageError, WeightsError, one_line
 from vsadcvsr.files import replacing
 from vsadcvsr.former_names import with_current_names
+from vsadcvsr.nets.weights_file import load_problem
 from vsadcvsr.train import cpu
+from vsadcvsr.train.adversarial.setup import check_pretrained
 from vsadcvsr.train.adversarial.training import AdversarialTraining
 from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.data.device_dataset import Pool, on_device
@@ -26,12 +28,14 @@ from vsadcvsr.train.monitor import TrainingMonitor
 from vsadcvsr.train.prefetch import StageTraining, prefetched
 from vsadcvsr.train.regression import RegressionTraining
 from vsadcvsr.train.settings import TrainSettings
-from vsadcvsr.train.stage_base import Scalars
+from vsadcvsr.train.stage_base import Scalars, check_batch
 from vsadcvsr.train.students import initial_student
 from vsadcvsr.train.time_limit import TimeLimit, with_steps
 
 # Settings that may differ in a resumed run.
 _CHANGEABLE = {"threads", "save_every", "sample_every", "device", "half_weights", "minutes"}
+
+_CHECKPOINT_KEYS = {"settings", "stage", "done", "student", "mean", "learner"}
 
 
 class TrainingRun:
@@ -47,6 +51,10 @@ class TrainingRun:
         self.settings = self._configured = settings
         self.limit = TimeLimit.of(self.world, settings.minutes)
         self.student = initial_student(settings).to(self.world.device)
+        for stage in settings.stages:
+            check_batch(stage, self.world)
+        if settings.adversarial:
+            check_pretrained(settings.adversarial, self.student)
         self._weights = dict(self.student.state_dict())
         self.ema = {name: value.detach().clone() for name, value in self._weights.items()}
         self.stage_number, self.steps_done = 0, 0
@@ -90,17 +98,35 @@ class TrainingRun:
             ) from error
 
     def resume(self) -> bool:
-        """Loads the checkpoint in `settings.out`, if there is one; UsageError if it is of another run."""
+        """Loads the checkpoint in `settings.out`, if there is one; UsageError if it is of another run.
+
+        Raises WeightsError if it is damaged, no checkpoint, or of a student of other dimensions, as a model has that
+        has changed since.
+        """
         if not self.checkpoint.exists():
             return False
-        try:
-            checkpoint = with_current_names(
-                torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
-            )
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            hint = "delete it to start over"
-            raise WeightsError(f"{self.checkpoint} cannot be read ({str(error).splitlines()[0]}); {hint}") from error
+        checkpoint = self._read()
         _check_same_settings(checkpoint["settings"], self._configured.as_metadata(), self.settings.out)
+        try:
+            self._restore(checkpoint)
+        except RuntimeError as error:
+            raise WeightsError(
+                f"{self.checkpoint} does not fit model {self.settings.model!r} ({one_line(error, 200)}); resume it "
+                "with the version that wrote it, or name another folder to start over"
+            ) from error
+        return True
+
+    def _read(self) -> dict[str, Any]:
+        hint = "delete it to start over"
+        try:
+            checkpoint = torch.load(self.checkpoint, weights_only=True, map_location=self.world.device)
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise WeightsError(f"{self.checkpoint} cannot be read ({load_problem(error)}); {hint}") from error
+        if not isinstance(checkpoint, dict) or not checkpoint.keys() >= _CHECKPOINT_KEYS:
+            raise WeightsError(f"{self.checkpoint} is no checkpoint of adcvsr train; {hint}")
+        return with_current_names(checkpoint)
+
+    def _restore(self, checkpoint: dict[str, Any]) -> None:
         steps = checkpoint.get("steps")  # checkpoints of earlier versions do not have it
         self._set_steps(with_steps(self._configured, steps) if steps else self._configured)
         self._is_resumed = True
@@ -110,12 +136,14 @@ class TrainingRun:
         self.student.load_state_dict(checkpoint["student"])
         self.ema = checkpoint["mean"]
         self.stage.restore(checkpoint["learner"])
-        return True
 
     # --- the loop ----------------------------------------------------------------------------------------------------
     def run(self) -> None:
         """Trains to the last step of the last stage or to the time limit, but for a step at least, and saves."""
         pool = Dataset(self.settings.pool, teacher=self.settings.teacher, scale=self.settings.scale)
+        for stage in self.settings.stages:
+            if stage.steps:
+                pool.check(stage.frames, stage.crop)
         dataset = on_device(pool, self.world.device)
         if not self._is_resumed:
             self._set_steps(self.limit.fitted(self._configured, self.student, dataset))

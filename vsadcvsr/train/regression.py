@@ -14,7 +14,7 @@ from vsadcvsr.train.data.device_dataset import Pool
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.quantised import quantised
 from vsadcvsr.train.settings import RegressionSettings, TrainSettings
-from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_finite, flattened
+from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_losses, flattened
 from vsadcvsr.train.students import Student, reconstruct
 
 
@@ -44,7 +44,7 @@ class RegressionTraining(StageBase[RegressionSettings]):
         with self.cast():
             output = reconstruct(self.student, self.student.features(low, clips.links), low)
         loss = self.regression(clips, output, self.trunk_corner(step, part))
-        check_finite(step, {"regression": loss})
+        check_losses(step, {"regression": loss})
         backward(loss / self.stage.accumulate)
         self.backward_shift(clips, output, step, part)
         return float(loss.detach())

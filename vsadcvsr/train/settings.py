@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -15,7 +16,10 @@ from vsadcvsr.spec import check_scale
 DOMAINS = ("pixel", "feature")
 _PATHS = {"pool", "out", "begin", "vae", "half_decoder", "convnext_weights"}
 
+_MAX_SEED = (1 << 63) - 1  # of torch
+
 _LEAST_CROP = 24  # for losses on a student's grid: a moved clip is smaller, and its border is not compared
+_WEIGHTS = ("luma", "difference", "pyramid", "structure", "tone", "grid", "perceptual", "shift")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +61,9 @@ class StageSettings:
     """Weight of the distance of a clip's images from those of the clip moved by a few pixels."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "accumulate", "frames"):
-            if getattr(self, name) < 1:
-                raise UsageError.of(name, getattr(self, name), "1 or more")
-        if self.steps < 0:
-            raise UsageError.of("steps", self.steps, "0 or more")
+        _check_least(self, 1, ("batch", "accumulate", "frames"))
+        _check_least(self, 0, ("steps", "final_rate", "warmup", *_WEIGHTS))
+        _check_finite(self)
         if self.batch % self.accumulate:
             raise UsageError.of("accumulate", self.accumulate, f"a divisor of the batch, {self.batch}")
         if self.optimizer not in {"adam", "muon"}:
@@ -146,8 +148,13 @@ class AdversarialSettings(StageSettings):
             raise UsageError.of("domains", sorted(unknown)[0], ", ".join(DOMAINS))
         if not 0 < self.detail_share < 1:
             raise UsageError.of("detail_share", self.detail_share, "above 0, below 1")
-        if self.clips < 1:
-            raise UsageError.of("clips", self.clips, "1 or more")
+        _check_least(self, 1, ("clips", "width"))
+        _check_least(
+            self, 0,
+            ("pixel", "feature", "feature_loss", "adversarial", "discriminator_rate", "noise", "encoder_steps"),
+        )  # fmt: skip
+        if self.heads == "dual" and not 0 < round(self.width * self.detail_share) < self.width:
+            raise UsageError.of("width", self.width, f"a channel for each head, with detail_share {self.detail_share}")
         if self.domains and self.frames < 2:
             raise UsageError.of("frames", self.frames, "2 or more, since discriminators see their order")
 
@@ -190,12 +197,12 @@ class TrainSettings:
     adversarial: AdversarialSettings | None = None
 
     def __post_init__(self) -> None:
-        for name in ("threads", "save_every", "sample_every"):
-            if getattr(self, name) < 1:
-                raise UsageError.of(name, getattr(self, name), "1 or more")
+        _check_least(self, 1, ("threads", "save_every", "sample_every"))
+        _check_least(self, 0, ("minutes",))
+        _check_finite(self)
         check_scale(self.scale)
-        if self.minutes < 0:
-            raise UsageError.of("minutes", self.minutes, "0 or more")
+        if not 0 <= self.seed <= _MAX_SEED:
+            raise UsageError.of("seed", self.seed, f"0 to {_MAX_SEED}")
         if not 0 <= self.teacher_share <= 1:
             raise UsageError.of("teacher_share", self.teacher_share, "from 0 to 1")
         if not 0 <= self.ema < 1:
@@ -248,6 +255,20 @@ class TrainSettings:
         return flat
 
 
+def _check_least(settings: object, least: int, names: tuple[str, ...]) -> None:
+    """Raises UsageError for a number below the least."""
+    for name in names:
+        if getattr(settings, name) < least:
+            raise UsageError.of(name, getattr(settings, name), f"{least} or more")
+
+
+def _check_finite(settings: object) -> None:
+    """Raises UsageError for NaN, which is below no bound, and infinity: TOML has both."""
+    for name, value in vars(settings).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError.of(name, value, "a finite number")
+
+
 def _scalar(value: object) -> str | int | float | bool:
     return value if isinstance(value, str | int | float | bool) else ", ".join(map(str, value))  # type: ignore[call-overload]
 
@@ -280,5 +301,12 @@ def _value(hint: object, value: object, name: str) -> object:
             return float(value)
         elif isinstance(type_, type) and type(value) is type_:
             return value
-    expected = " or ".join(getattr(type_, "__name__", str(type_)) for type_ in types)
-    raise UsageError.of(name, value, f"a value of type {expected}")
+    expected = (_TYPES.get(type_, "a table of settings") for type_ in types if type_ is not type(None))
+    raise UsageError.of(name, value, " or ".join(expected))
+
+
+_TYPES: dict[object, str] = {
+    int: "a whole number", float: "a number", str: "text", bool: "true or false", Path: "a path",
+    tuple[str, ...]: "a list of names in brackets and quotes",
+}  # fmt: skip
+"""The types of settings in the words of TOML."""

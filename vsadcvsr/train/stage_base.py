@@ -1,17 +1,17 @@
 """What both training stages share: sampling, precision and the optimiser of one step.
 
 A stage has `draw_samples`, which depends on settings and step alone; `train_step`, which raises WeightsError before
-anything has changed if a loss is not finite; and `state` and `restore` for checkpoints. It knows neither files nor the
-loop.
+the student has changed if a loss or a gradient is not finite; and `state` and `restore` for checkpoints. It knows
+neither files nor the loop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.nets.efficientnet import GRID, Trunk, trunk
@@ -41,12 +41,31 @@ def backward(loss: Tensor) -> None:
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
 
-def check_finite(step: int, losses: Mapping[str, Tensor]) -> None:
+def check_losses(step: int, losses: Mapping[str, Tensor]) -> None:
     """Raises WeightsError for a loss that is not finite."""
     for name, loss in losses.items():
-        if not torch.isfinite(loss):
-            hint = "lower the learning rate, or look at the pool"
-            raise WeightsError(f"the {name} loss of step {step} is {loss.item()}; the last checkpoint is kept; {hint}")
+        check_finite(step, f"{name} loss", loss)
+
+
+def check_finite(step: int, name: str, value: Tensor) -> None:
+    """Raises WeightsError for a number that is not finite."""
+    if not torch.isfinite(value):
+        hint = "lower the learning rate, or look at the pool"
+        raise WeightsError(f"the {name} of step {step} is {value.item()}; the last checkpoint is kept; {hint}")
+
+
+def check_batch(stage: StageSettings, world: World) -> None:
+    """Raises UsageError for a batch that cannot be divided into parts for the processes."""
+    parts = stage.accumulate * world.size
+    if stage.batch % parts:
+        raise UsageError.of("batch", stage.batch, f"a multiple of accumulate x processes, {parts}")
+
+
+def limit_gradients(step: int, parameters: Sequence[nn.Parameter]) -> None:
+    """Scales gradients to a norm of 1 at most. Raises WeightsError for a norm that is not finite: a finite loss may
+    have such a gradient, and scaling would spread it over all weights.
+    """
+    check_finite(step, "norm of the gradient", torch.nn.utils.clip_grad_norm_(parameters, 1.0))
 
 
 class StageBase[S: StageSettings]:
@@ -73,9 +92,7 @@ class StageBase[S: StageSettings]:
 
     def parts(self) -> list[int]:
         """Which of a step's parts are this process's; each has batch / accumulate / processes clips."""
-        stage, parts = self.stage, self.stage.accumulate * self.world.size
-        if stage.batch % parts:
-            raise UsageError.of("batch", stage.batch, f"a multiple of accumulate x processes, {parts}")
+        stage = self.stage
         first = self.world.rank * stage.accumulate
         return list(range(first, first + stage.accumulate))
 
@@ -95,7 +112,7 @@ class StageBase[S: StageSettings]:
         group = self.optimiser.param_groups[0]
         group["lr"] = rate(self.stage, step)
         self.world.average_gradients(group["params"])
-        torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
+        limit_gradients(step, group["params"])
         self.optimiser.step()
 
     def trunk_corner(self, step: int, part: int) -> tuple[int, int]:
@@ -122,5 +139,5 @@ class StageBase[S: StageSettings]:
         rng = self.rng(step, part, _SHIFT_SEED)
         with self.cast():
             loss = shift_loss(self.student, clips.low, images.view(clips.target.shape), rng)
-        check_finite(step, {"shift": loss})
+        check_losses(step, {"shift": loss})
         backward(loss * (self.stage.shift / self.stage.accumulate))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vsadcvsr.evaluate.cuts.__main__ import split_half, table, totals
+from vsadcvsr.errors import MediaError
+from vsadcvsr.evaluate.cuts.__main__ import check_material, split_half, table, totals
 from vsadcvsr.evaluate.cuts.pairs import CONTINUOUS, CUTS, SIZE, Material, Shot, compressed, fit, view
 from vsadcvsr.spec import Array
 from vsadcvsr.video_io import scene_name
@@ -57,6 +58,27 @@ def test_totals_count_every_kind_alike() -> None:
     assert totals(scores, 0.05) == (0, 100)
     assert totals(scores, 0.6) == (100, 0)
     assert "hard cut" in table(scores, 0.3)
+
+
+def test_a_kind_without_pairs_is_listed_and_does_not_count() -> None:
+    """Jump cuts, where no two clips are of one scene."""
+    scores = {name: np.array([0.5]) for name in CUTS} | {name: np.array([0.1]) for name in CONTINUOUS}
+    scores |= {"jump cut": np.array([]), "hard cut": np.array([])}
+    assert totals(scores, 0.3) == (0, 0)
+    assert totals(scores, 0.6) == (100, 0)
+    assert [line.split() for line in table(scores, 0.3).splitlines() if line.startswith(("jump", "hard"))] == [
+        ["hard", "cut", "0"], ["jump", "cut", "0"],
+    ]  # fmt: skip
+
+
+def test_material_of_too_few_scenes_or_frames_is_refused(material: Material) -> None:
+    frames = material.shots[0].frames
+    four = tuple(Shot(scene, frames) for scene in ("cat", "dog", "hill", "sea"))
+    check_material(Material(four, material.photos))
+    with pytest.raises(MediaError, match=r"^the clips show 2 scenes \(scene 0, scene 1\), allowed: 4 or more"):
+        check_material(material)
+    with pytest.raises(MediaError, match=r"^a clip of sea has 5 frames, allowed: 6 or more; take it out$"):
+        check_material(Material((*four, Shot("sea", frames[:5])), material.photos))
 
 
 def test_a_view_of_the_middle_shows_the_middle() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.paper.model import PaperStudent
 from vsadcvsr.train.adversarial.feature_targets import FeatureEncoder, inversion_loss
 from vsadcvsr.train.adversarial.feature_targets_paper import PaperFeatureTargets
-from vsadcvsr.train.adversarial.setup import make_discriminators, make_feature_targets
+from vsadcvsr.train.adversarial.setup import check_pretrained, make_discriminators, make_feature_targets
 from vsadcvsr.train.settings import AdversarialSettings
 from vsadcvsr.train.students import links
 
@@ -88,6 +89,17 @@ def test_what_the_papers_student_lacks_is_named(tmp_path: Path) -> None:
         )
     with pytest.raises(WeightsError, match="no VAE in diffusers layout"):
         make_feature_targets(AdversarialSettings(vae=tmp_path, half_decoder=tmp_path / "none.ckpt"), student)
+
+
+def test_missing_parts_are_known_before_the_first_stage(tmp_path: Path) -> None:
+    stage = AdversarialSettings(domains=("feature",), vae=tmp_path)
+    with pytest.raises(UsageError, match=r"adversarial\.half_decoder is missing"):
+        check_pretrained(stage, PaperStudent(SMALL))
+    gone = tmp_path / "gone.ckpt"
+    with pytest.raises(UsageError, match=r"^adversarial\.half_decoder is .*gone\.ckpt, which does not exist"):
+        check_pretrained(replace(stage, half_decoder=gone), PaperStudent(SMALL))
+    gone.touch()
+    check_pretrained(replace(stage, half_decoder=gone), PaperStudent(SMALL))
 
 
 def test_a_half_decoder_without_its_first_layer_is_refused(tmp_path: Path) -> None:

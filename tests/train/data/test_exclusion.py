@@ -44,6 +44,26 @@ def test_a_folder_further_down_may_be_named(folder: Path) -> None:
     assert [film.path.name for film in result.videos] == ["ab.mp4", "b.mp4"]
 
 
+def test_a_list_of_validation_scenes_excludes_them(folder: Path) -> None:
+    """Comments after names, whole paths, and a folder of pictures that is a scene."""
+    scene = folder / "pans" / "lake"
+    scene.mkdir(parents=True)
+    cv2.imwrite(str(scene / "0001.png"), blobs(2))
+    text = f"clips/a.mp4  # seen by a test\n{folder / 'images' / 'b.png'}\npans/lake\n"
+    exclude = Exclusion.read([listed(folder, text)])
+    sources = SourceFiles.scan([folder], frames=3, size=48, exclude=exclude)
+    assert [path.name for path in sources.pictures] == ["a.png", "ab.png"]
+    assert [film.path.name for film in sources.videos] == ["ab.mp4", "b.mp4"]
+    assert not exclude.unmatched([folder])
+
+
+def test_a_name_may_have_a_hash(folder: Path) -> None:
+    cv2.imwrite(str(folder / "images" / "a#2.png"), blobs(2))
+    exclude = Exclusion.read([listed(folder, "  # none\nimages/a#2.png\n")])
+    assert exclude.covers(folder / "images" / "a#2.png")
+    assert exclude.unmatched([folder / "images" / "a#2.png"]) == []
+
+
 def test_names_that_match_no_file_are_logged(
     folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

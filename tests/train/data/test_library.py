@@ -39,6 +39,13 @@ def test_files_of_no_use_are_left_out_and_named(folder: Path) -> None:
     assert "tiny.mp4 is too small: 64x32" in library.unusable[folder / "tiny.mp4"]
 
 
+def test_a_still_is_of_a_video_where_no_picture_is_of_use(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    write_film(tmp_path / "film.mp4", shades(12))
+    library = ClipLibrary(sources(tmp_path))
+    assert library.still(np.random.default_rng(0)).shape == (1, 48, 48, 3)
+
+
 def test_what_is_drawn_does_not_depend_on_what_is_kept(folder: Path) -> None:
     library = sources(folder)
     warm, cold = ClipLibrary(library), ClipLibrary(library, cache_bytes=1)

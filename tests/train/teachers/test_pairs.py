@@ -123,6 +123,12 @@ def test_every_misfit_has_its_line(folders: Path, caplog: pytest.LogCaptureFixtu
     assert "two.mkv has no answer of the name two by other" in caplog.text
 
 
+@pytest.mark.parametrize(("option", "value", "least"), [("--seed", -1, 0), ("--count", 0, 1)])
+def test_numbers_below_the_least_are_refused(folders: Path, option: str, value: int, least: int) -> None:
+    with pytest.raises(UsageError, match=rf"^{option} is {value}, allowed: {least} or more$"):
+        pairs.main(words(folders, option, str(value)))
+
+
 def test_clips_that_cannot_be_cut_are_refused_in_one_line(folders: Path) -> None:
     with pytest.raises(MediaError, match=r"one\.mkv is 24x20, too small for clips of 21x21"):
         pairs.main(words(folders, "--size", "84"))

@@ -17,7 +17,7 @@ import numpy as np
 
 from vsadcvsr import extras
 from vsadcvsr.bench import options
-from vsadcvsr.commands import status
+from vsadcvsr.commands import check_output, status
 from vsadcvsr.errors import AdcvsrError, BackendError, MediaError
 from vsadcvsr.spec import Array, MemoryNeeds
 
@@ -252,6 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
+    check_output("--json", arguments.json)
     if not (arguments.dry_run or torch.cuda.is_available()):
         raise BackendError("torch finds no GPU; --dry-run takes the same steps on the CPU")
     trial, net = _network(arguments)

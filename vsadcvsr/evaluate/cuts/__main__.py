@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.commands import status
+from vsadcvsr.commands import check_output, status
+from vsadcvsr.errors import MediaError
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
 from vsadcvsr.files import IMAGES, VIDEOS
@@ -31,6 +32,8 @@ type Scores = Mapping[str, NDArray[np.float64]]
 
 _WORKING_WIDTH = 400
 _PHOTO_WIDTH = 860
+_MIN_FRAMES = 6  # of a clip: as many go on each side of a cut inside a stream
+_MIN_SCENES = 4
 
 
 def material_from(clips: Sequence[Path], images: Sequence[Path]) -> Material:
@@ -48,6 +51,21 @@ def material_from(clips: Sequence[Path], images: Sequence[Path]) -> Material:
         small = cv2.resize(pixels, (_PHOTO_WIDTH, height), interpolation=cv2.INTER_AREA)
         photos.append((scene, np.ascontiguousarray(small.transpose(2, 0, 1), dtype=np.float32)))
     return Material(tuple(shots), tuple(photos))
+
+
+def check_material(material: Material) -> None:
+    """Raises MediaError for clips that are too short for pairs, or of too few scenes for two halves."""
+    short = next((shot for shot in material.shots if len(shot.frames) < _MIN_FRAMES), None)
+    if short:
+        raise MediaError(
+            f"a clip of {short.scene} has {len(short.frames)} frames, allowed: {_MIN_FRAMES} or more; take it out"
+        )
+    scenes = {shot.scene for shot in material.shots}
+    if len(scenes) < _MIN_SCENES:
+        raise MediaError(
+            f"the clips show {len(scenes)} scenes ({', '.join(sorted(scenes))}), allowed: {_MIN_SCENES} or more, two "
+            "for each half; name more folders with --clips"
+        )
 
 
 def split_half(material: Material, half: int) -> Material:
@@ -75,9 +93,12 @@ def pair_scores(material: Material, *, seed: int = 0) -> dict[str, NDArray[np.fl
 
 
 def totals(scores: Scores, threshold: float) -> tuple[float, float]:
-    """Misses and false alarms in percent, every kind counting the same; the doubtful ones left out."""
-    missed = [np.mean(scores[name] <= threshold) for name in CUTS if name not in AMBIGUOUS]
-    false = [np.mean(scores[name] > threshold) for name in CONTINUOUS if name not in AMBIGUOUS]
+    """Misses and false alarms in percent, every kind of which there are pairs counting the same; the doubtful ones left
+    out.
+    """
+    counted = {name for name, values in scores.items() if len(values) and name not in AMBIGUOUS}
+    missed = [np.mean(scores[name] <= threshold) for name in CUTS if name in counted]
+    false = [np.mean(scores[name] > threshold) for name in CONTINUOUS if name in counted]
     return 100 * float(np.mean(missed)), 100 * float(np.mean(false))
 
 
@@ -92,6 +113,9 @@ def table(scores: Scores, threshold: float) -> str:
         f"{'kind':24}{'pairs':>7}{'hits':>7}{'misses':>8}{'false':>7}{'wrong %':>9}   distance 5 % / median / 95 %"
     ]
     for name, values in scores.items():
+        if not len(values):  # jump cuts, where no two clips are of one scene
+            lines.append(f"{name:24}{0:7}")
+            continue
         called = int(np.sum(values > threshold))
         right, wrong = (called, len(values) - called) if name in CUTS else (0, called)
         counts = f"{right:7}{wrong:8}{'':7}" if name in CUTS else f"{'':15}{wrong:7}"
@@ -131,8 +155,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
+    check_output("--json", arguments.json)
     cv2.setNumThreads(1)
     material = material_from(arguments.clips, arguments.images)
+    check_material(material)
     scores = pair_scores(material)
     print(table(scores, arguments.threshold), sweep(scores), sep="\n\n")
     missed, false = totals(scores, arguments.threshold)

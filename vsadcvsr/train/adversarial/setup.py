@@ -26,6 +26,18 @@ from vsadcvsr.train.settings import AdversarialSettings
 from vsadcvsr.train.students import Student
 
 
+def check_pretrained(stage: AdversarialSettings, student: Student) -> None:
+    """Raises UsageError, WeightsError or BackendError for a pretrained part that is missing: the second stage needs it,
+    which begins when the first has taken its hours.
+    """
+    compact, pixel = isinstance(student, CompactStudent), "pixel" in stage.domains
+    if stage.perceptual or (compact and pixel and stage.trunk == "efficientnet"):
+        trunk()
+    for name in () if compact else ("vae", "half_decoder", *(["convnext_weights"] if pixel else [])):
+        if not (path := _required_path(stage, name)).exists():
+            raise UsageError(f"adversarial.{name} is {path}, which does not exist; give the path of what it names")
+
+
 def make_discriminators(stage: AdversarialSettings, student: Student) -> dict[str, Discriminator]:
     """A discriminator for each requested domain."""
     width = stage.width

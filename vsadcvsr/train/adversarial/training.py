@@ -19,7 +19,7 @@ from vsadcvsr.train.data.device_dataset import Pool
 from vsadcvsr.train.distributed import World
 from vsadcvsr.train.losses import adversarial_loss
 from vsadcvsr.train.settings import AdversarialSettings, TrainSettings
-from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_finite, flattened
+from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_losses, flattened, limit_gradients
 from vsadcvsr.train.students import Student, links, reconstruct
 
 _ENCODER_SEED, _DISCRIMINATOR_SEED = 0, 2  # 1 is the student's
@@ -89,7 +89,7 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
         for part, batch in zip(self.parts(), draws[STUDENT.name], strict=True):
             clips = self.clips(batch)
             features, images, fakes, losses = self._forward(clips)
-            check_finite(step, losses)
+            check_losses(step, losses)
             self._backward_student(features, images, losses)
             self.backward_shift(clips, images, step, part)
             for name, loss in losses.items():
@@ -183,14 +183,14 @@ class AdversarialTraining(StageBase[AdversarialSettings]):
                     / _kinds_with_label(labels[head], head)
                     for head, logits in heads.items()
                 }
-                check_finite(step, losses)
+                check_losses(step, losses)
                 if losses:
                     backward(torch.stack(list(losses.values())).sum())
                 scalars |= {f"{name} {kind.name}": float(loss.detach()) for name, loss in losses.items()}
         trainable: Sequence[nn.Parameter] = self.discriminator_optimiser.param_groups[0]["params"]
         self.discriminator_optimiser.param_groups[0]["lr"] = self.stage.discriminator_rate
         self.world.average_gradients(trainable)
-        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
+        limit_gradients(step, trainable)
         self.discriminator_optimiser.step()
         self._freeze_discriminators(frozen=True)
         return scalars

@@ -115,15 +115,24 @@ class Dataset:
         number = int(rng.integers(len(self._files)))
         clips, length, width, *_ = self.shape(number)
         clip = int(rng.integers(clips))
+        self._check_size(number, frames, side)
+        first = int(rng.integers(0, length - frames + 1))
+        corners = rng.integers(0, width - side + 1, (1 if rng.random() < 0.5 else 3, 2))
+        in_time, in_height, in_width = (bool(rng.random() < 0.5) for _ in range(3))
+        return Crop(number, clip, first, corners, (in_time, in_height, in_width), bool(rng.random() < 0.5))
+
+    def check(self, frames: int, side: int) -> None:
+        """Raises UsageError if any clips are smaller than crops of `frames` frames of low-resolution `side`."""
+        for number in range(len(self._files)):
+            self._check_size(number, frames, side)
+
+    def _check_size(self, number: int, frames: int, side: int) -> None:
+        _, length, width, *_ = self.shape(number)
         if frames > length or side > width:
             raise UsageError(
                 f"a batch of {frames} frames of {side}x{side} pixels is asked for, but the pool's samples have "
                 f"{length} frames of {width}x{width}; lower frames or crop"
             )
-        first = int(rng.integers(0, length - frames + 1))
-        corners = rng.integers(0, width - side + 1, (1 if rng.random() < 0.5 else 3, 2))
-        in_time, in_height, in_width = (bool(rng.random() < 0.5) for _ in range(3))
-        return Crop(number, clip, first, corners, (in_time, in_height, in_width), bool(rng.random() < 0.5))
 
     def _read(self, number: int) -> Shard:
         return tuple(map(read_shard, self._files[number]))

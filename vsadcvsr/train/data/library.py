@@ -27,6 +27,7 @@ type SegmentKey = tuple[Path, int]
 VIDEO_SHARE = 0.4
 """Share of clips from videos, if there are both."""
 CACHE_BYTES = 1 << 30
+_ATTEMPTS = 100  # unusable files in a row after which stills may come from videos
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,20 @@ class ClipLibrary:
         return clips.camera_motion(self._shot(rng, 0)[0], 1, self.sources.size, rng)
 
     def _shot(self, rng: np.random.Generator, video_share: float) -> list[Pixels]:
-        """A photograph, as a shot of one frame, or a shot of a video with probability `video_share`."""
+        """A photograph, as a shot of one frame, or a shot of a video with probability `video_share`.
+
+        After many unusable files, videos have their usual share: no photograph may be of use. What is known of files
+        does not count, since it depends on the clips before.
+        """
+        attempts = 0
         while True:
-            from_video = self.sources.videos and (not self.sources.pictures or rng.random() < video_share)
+            share = video_share if attempts < _ATTEMPTS else VIDEO_SHARE
+            from_video = self.sources.videos and (not self.sources.pictures or rng.random() < share)
             shots = self._segment(rng) if from_video else self._image(rng)
             if shots:
                 return shots[int(rng.integers(len(shots)))]
             self._check_any_left()
+            attempts += 1
 
     def _image(self, rng: np.random.Generator) -> Shots:
         path = self.sources.pictures[int(rng.integers(len(self.sources.pictures)))]

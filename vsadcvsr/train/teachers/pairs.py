@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsadcvsr.commands import parse_share, status
+from vsadcvsr.commands import check_minimums, parse_share, status
 from vsadcvsr.errors import MediaError, UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.train import options
@@ -164,6 +164,7 @@ def open_pairs(arguments: argparse.Namespace) -> VideoPairs:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fills a pool from the command line."""
     values = options.pairs_options().parse_args(arguments)
+    check_minimums(values, {"count": 1, "seed": 0})
     part, parts = parse_share(values.part)
     cv2.setNumThreads(1)
     pairs, shards = open_pairs(values), -(-values.count // SHARD_CLIPS)
