@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vsadcvsr.files import IMAGES, VIDEOS, files_below, replacing
+from vsadcvsr.files import IMAGES, VIDEOS, files_below, natural_key, replacing
 from vsadcvsr.train.data.library import SourceFiles
 from vsadcvsr.video_io import clips_in
 
@@ -52,6 +52,11 @@ def test_a_file_system_that_cannot_flush_is_no_failure_but_a_full_disk_is(
     with pytest.raises(OSError, match="fsync"), replacing(path) as unfinished:
         unfinished.write_text("newer")
     assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])
+
+
+def test_names_sort_by_their_numbers_and_other_digits_are_letters() -> None:
+    names = [Path(name) for name in ("10.png", "2.png", "m²3.png", "2²4.png")]
+    assert [path.name for path in sorted(names, key=natural_key)] == ["2.png", "2²4.png", "10.png", "m²3.png"]
 
 
 def test_a_name_that_cannot_be_a_files_is_refused_by_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def files_below(folders: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path
 
 def natural_key(path: Path) -> list[tuple[int, str]]:
     """A key that sorts `2.png` before `10.png`."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.stem)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.stem)]
 
 
 def sha256(path: Path) -> str:

@@ -40,11 +40,11 @@ def find_faults(split: SplitCommand, outcome: Outcome, path: Path) -> Iterator[s
     is_dropped = len(expected) < len(outcome.times)
     if split.fills_gaps and outcome.rate and (is_dropped or not vsync.is_steady(expected, outcome.rate)):
         return
-    limited = (
-        outcome.was_quit or muxer in _MERGES_EQUAL or any(option.name in _LIMITS for option in split.output.options)
-    )
+    limits = [f"-{option.name}" for option in split.output.options if option.name in _LIMITS]
+    limited = outcome.was_quit or muxer in _MERGES_EQUAL or bool(limits)
     if written is None:
-        yield f"{name} cannot be opened to check it"
+        hint = f"; see whether {' and '.join(limits)} leave any frame for it" if limits else ""
+        yield f"{name} cannot be opened to check it{hint}"
     elif len(written) > len(expected) or (len(written) < len(expected) and not limited):
         yield f"{len(expected)} frames were passed on, {name} has {len(written)}"
     elif written and None not in outcome.times and muxer not in _WITHOUT_TIMES and not limited:

@@ -57,6 +57,13 @@ def test_an_output_that_is_no_video_is_reported(tmp_path: Path) -> None:
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES])) == ["out.mkv cannot be opened to check it"]
 
 
+def test_an_output_without_a_frame_names_the_options_that_may_have_left_none(tmp_path: Path) -> None:
+    (tmp_path / "out.mkv").write_bytes(b"")
+    assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES]), "-ss", "1", "-t", "0") == [
+        "out.mkv cannot be opened to check it; see whether -ss and -t leave any frame for it"
+    ]
+
+
 def test_a_limit_does_not_explain_frames_that_were_not_passed_on(tmp_path: Path) -> None:
     clip(tmp_path / "out.mkv", TIMES)
     assert found(tmp_path / "out.mkv", Outcome(times=[*TIMES[:3]]), "-t", "9") == [
