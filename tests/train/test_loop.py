@@ -187,10 +187,11 @@ def test_a_checkpoint_of_other_settings_is_refused(settings: TrainSettings) -> N
     assert TrainingRun(replace(settings, save_every=99)).resume()
 
 
-def test_a_checkpoint_that_does_not_name_its_scale_is_x4(settings: TrainSettings) -> None:
+def test_a_checkpoint_of_an_earlier_version_is_x4_and_without_cuts(settings: TrainSettings) -> None:
     TrainingRun(settings).save()
     checkpoint = torch.load(settings.out / "checkpoint.pt", weights_only=True)
-    del checkpoint["settings"]["scale"]
+    for name in ("scale", "regression.cuts"):
+        del checkpoint["settings"][name]
     torch.save(checkpoint, settings.out / "checkpoint.pt")
     assert TrainingRun(settings).resume()
     with pytest.raises(UsageError, match=r"^scale is 2, but 4 in the checkpoint"):

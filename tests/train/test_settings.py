@@ -77,7 +77,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         {"steps": -1}, {"crop": 10}, {"shift": 1.0, "crop": 20}, {"grid": 1.0, "crop": 8}, {"decay": 0},
         {"accumulate": 3}, {"batch": 0}, {"learning_rate": 0}, {"optimizer": "sgd"}, {"final_rate": -1e-6},
         {"warmup": -1}, {"luma": -0.5}, {"structure": -1}, {"learning_rate": math.nan}, {"learning_rate": math.inf},
-        {"difference": math.nan}, {"decay": math.nan},
+        {"difference": math.nan}, {"decay": math.nan}, {"cuts": -0.1}, {"cuts": 1.1}, {"cuts": math.nan},
     ],
 )  # fmt: skip
 def test_stages_that_contradict_are_refused(wrong: dict[str, Any]) -> None:

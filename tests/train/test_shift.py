@@ -32,8 +32,8 @@ def test_a_bilinear_upscale_is_consistent_and_a_pattern_on_the_grid_is_not() -> 
     low = torch.rand(2, 3, 3, 24, 32, generator=torch.Generator().manual_seed(1))
     for strength, least, most in ((0.0, 0.0, 1e-7), (0.05, 1e-4, 0.05)):
         student = student_with_a_pattern(strength)
-        images = images_of(student, low)
-        losses = [shift_loss(student, low, images, np.random.default_rng(seed)).item() for seed in range(12)]
+        images, linked = images_of(student, low), links(*low.shape[:2])
+        losses = [shift_loss(student, low, linked, images, np.random.default_rng(seed)).item() for seed in range(12)]
         assert least <= np.mean(losses) <= most
 
 
@@ -41,7 +41,7 @@ def test_its_slope_takes_the_pattern_away_and_leaves_the_whole_clip_as_a_target(
     student, low = student_with_a_pattern(0.05), torch.rand(1, 3, 3, 24, 24)
     images = images_of(student, low).detach().requires_grad_()
     for seed in range(4):
-        shift_loss(student, low, images, np.random.default_rng(seed)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        shift_loss(student, low, links(*low.shape[:2]), images, np.random.default_rng(seed)).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     assert images.grad is None
     assert student.head.bias is not None
     slope = student.head.bias.grad

@@ -17,11 +17,13 @@ from vsadcvsr.nets.efficientnet import Trunk
 from vsadcvsr.nets.export import load_weights, save_weights
 from vsadcvsr.train import stage_base
 from vsadcvsr.train.adversarial import setup
+from vsadcvsr.train.clip_batch import ClipBatch
 from vsadcvsr.train.data.dataset import Dataset
 from vsadcvsr.train.data.shards import write_shard
 from vsadcvsr.train.loop import TrainingRun
 from vsadcvsr.train.publish import publish
 from vsadcvsr.train.settings import TrainSettings
+from vsadcvsr.train.students import links
 
 
 def test_both_stages_change_the_student(settings: TrainSettings) -> None:
@@ -68,6 +70,30 @@ def test_temporal_blocks_can_learn_alone(settings: TrainSettings) -> None:
     learning = {name.split(".")[0] for name, value in run.student.named_parameters() if value.requires_grad}
     assert learning == {"temporal", "late_temporal"}
     assert len(run.stage.optimiser.param_groups[0]["params"]) == 8
+
+
+def test_frames_that_are_cut_apart_teach_nothing_about_neighbours(settings: TrainSettings) -> None:
+    run = TrainingRun(replace(settings, adversarial=None, regression=replace(settings.regression, cuts=1.0)))
+    taps = {name: value for name, value in run.student.named_parameters() if name.endswith("taps.weight")}
+    before = {name: value.detach().clone() for name, value in taps.items()}
+    run.run()
+    for name, value in taps.items():
+        previous, own, following = (value.detach() - before[name]).chunk(3, 1)
+        assert not previous.any()
+        assert not following.any()
+        assert own.any() or ".first." in name  # the first layer learns once the second is not zero any more
+
+
+def test_a_share_of_clips_is_cut_apart_and_of_the_others_as_large_a_share_is_cut_once() -> None:
+    low = torch.zeros(4000, 5, 3, 1, 1)
+    whole = ClipBatch(low, low, low, links(4000, 5))
+    linked = whole.with_cuts(0.25, np.random.default_rng(1)).links.view(4000, 5)
+    assert equal({"": whole.links}, {"": links(4000, 5)})
+    assert not linked[:, 0].any()
+    counts = linked.sum(1).int().bincount(minlength=5) / 4000
+    assert counts[[1, 2]].tolist() == [0, 0]
+    assert counts[0].item() == pytest.approx(0.25, abs=0.02)
+    assert counts[3].item() == pytest.approx(0.75 * 0.25 * 0.8, abs=0.02)  # a fifth of the cuts are where clips begin
 
 
 def test_the_teachers_answer_is_what_is_learned(settings: TrainSettings) -> None:

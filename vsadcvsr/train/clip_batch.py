@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,6 +33,17 @@ class ClipBatch:
         if batch.target is not batch.truth:
             target = torch.lerp(truth, to_device(batch.target, device), teacher_share)
         return cls(truth, low, target, links(*batch.low.shape[:2]).to(device))
+
+    def with_cuts(self, share: float, rng: np.random.Generator) -> Self:
+        """The clips, of which a share is cut into single frames, and of the others as large a share at one place."""
+        linked = self.links.view(self.low.shape[:2]).clone()
+        apart, once = rng.random((2, len(linked))) < share
+        for clip, (is_apart, is_cut) in enumerate(zip(apart, once, strict=True)):
+            if is_apart:
+                linked[clip] = 0
+            elif is_cut:
+                linked[clip, int(rng.integers(linked.shape[1]))] = 0
+        return replace(self, links=linked.flatten())
 
     def regression(self, result: Tensor, stage: StageSettings) -> Tensor:
         """The regression loss of a result (B * T, 3, 4s, 4s)."""

@@ -203,7 +203,7 @@ class TrainingRun:
 
 
 def _check_same_settings(saved: dict[str, Any], current: dict[str, Any], out: Path) -> None:
-    saved = {"scale": 4} | saved  # checkpoints of earlier versions do not name it
+    saved = {"scale": 4, "regression.cuts": 0.0} | saved  # checkpoints of earlier versions do not name them
     differing = [name for name in sorted(saved.keys() | current.keys()) if saved.get(name) != current.get(name)]
     for name in differing:
         if name not in _CHANGEABLE:

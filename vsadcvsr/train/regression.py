@@ -17,6 +17,8 @@ from vsadcvsr.train.settings import RegressionSettings, TrainSettings
 from vsadcvsr.train.stage_base import Samples, Scalars, StageBase, backward, check_losses, flattened
 from vsadcvsr.train.students import Student, reconstruct
 
+_CUT_SEED = 11  # the numbers before it are in use for other parts of a step
+
 
 class RegressionTraining(StageBase[RegressionSettings]):
     """Stage 1: regression to the teacher."""
@@ -34,7 +36,10 @@ class RegressionTraining(StageBase[RegressionSettings]):
         total = 0.0
         with self._rounding():
             for part, batch in zip(self.parts(), draws[STUDENT.name], strict=True):
-                total += self._backward(self.clips(batch), step, part) / self.stage.accumulate
+                clips = self.clips(batch)
+                if self.stage.cuts:
+                    clips = clips.with_cuts(self.stage.cuts, self.rng(step, part, _CUT_SEED))
+                total += self._backward(clips, step, part) / self.stage.accumulate
         self.update(step)
         return {"regression": total}
 

@@ -87,6 +87,13 @@ class RegressionSettings(StageSettings):
     final_rate: float = 1e-6
     int8: bool = False
     """Round inputs and weights of a compact student's layers to the levels of int8, which then loses less."""
+    cuts: float = 0.0
+    """Share of clips whose frames are cut apart, as pictures are, and of the others that have one cut."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.cuts <= 1:
+            raise UsageError.of("cuts", self.cuts, "0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -138,6 +138,6 @@ class StageBase[S: StageSettings]:
             return
         rng = self.rng(step, part, _SHIFT_SEED)
         with self.cast():
-            loss = shift_loss(self.student, clips.low, images.view(clips.target.shape), rng)
+            loss = shift_loss(self.student, clips.low, clips.links, images.view(clips.target.shape), rng)
         check_losses(step, {"shift": loss})
         backward(loss * (self.stage.shift / self.stage.accumulate))
