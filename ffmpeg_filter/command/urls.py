@@ -12,6 +12,11 @@ _WRAPPERS = {"async", "cache", "crypto"}
 SESSIONS = {"rtp", "rtsp", "rtsps", "sap", "srtp"}
 """Live protocols, whose sessions start at different times."""
 
+STANDARD_INPUT = frozenset({"-", "pipe:", "pipe:0", "fd:", "/dev/stdin", "/dev/fd/0"})
+"""URLs of an input that are standard input."""
+STANDARD_OUTPUT = frozenset({"-", "pipe:", "pipe:1", "fd:", "/dev/stdout", "/dev/fd/1"})
+"""URLs of an output that are standard output."""
+
 
 def protocol(url: str) -> str:
     """The protocol of a URL, `file` for a path."""

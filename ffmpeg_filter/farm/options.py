@@ -41,7 +41,6 @@ _MAX_SECONDS = 1e12
 """Upper limit of a chunk's length."""
 _JOB_OPTION = "farm_intermediate"
 """The farm option that affects the output."""
-_STANDARD_OUTPUT = {"-", "pipe:", "pipe:1", "fd:", "/dev/stdout", "/dev/fd/1"}
 _STYLES: dict[str, Style] = {"rich": "rich", "plain": "plain", "json": "json"}
 
 
@@ -120,7 +119,7 @@ def parse_options(command: Command) -> FarmOptions:
 
 
 def _is_standard_output(file: File) -> bool:
-    return file.url in _STANDARD_OUTPUT and file.last("f") != "null"
+    return file.url in urls.STANDARD_OUTPUT and file.last("f") != "null"
 
 
 def _python_level(level: int) -> int:

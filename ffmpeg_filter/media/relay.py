@@ -223,9 +223,7 @@ class InputRelays:
     @property
     def uses_stdin(self) -> bool:
         """Whether standard input is one of them."""
-        return any(
-            relay.url in {"-", "pipe:", "pipe:0", "fd:", "/dev/stdin", "/dev/fd/0"} for relay in self._relays.values()
-        )
+        return any(relay.url in urls.STANDARD_INPUT for relay in self._relays.values())
 
     def refuse_all(self) -> None:
         """Raises UsageError if there are any: a command without adcvsr could not read them any more."""

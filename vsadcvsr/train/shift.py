@@ -17,9 +17,7 @@ from vsadcvsr.train.students import Student, reconstruct
 _MARGIN = 4  # pixels of the source at the border, where the moved clip lacks what the whole one sees
 
 
-def shift_loss(
-    student: Student, low: Tensor, linked: Tensor, images: Tensor, rng: np.random.Generator
-) -> Tensor:
+def shift_loss(student: Student, low: Tensor, linked: Tensor, images: Tensor, rng: np.random.Generator) -> Tensor:
     """Distance of what a student makes of a moved clip from its images of the whole one, which are the target.
 
     `low` (B, T, 3, H, W), `linked` (B * T,), `images` (B, T, 3, sH, sW). One clip is moved, by less than
