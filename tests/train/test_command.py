@@ -137,9 +137,9 @@ def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Pat
     assert replace(dual, heads="single") == single
 
 
-def test_the_shipped_weights_come_of_fifteen_runs(tmp_path: Path) -> None:
+def test_the_shipped_weights_come_of_seventeen_runs(tmp_path: Path) -> None:
     runs = []
-    for example in ("first", "sixth", "seventh", "eighth", "restore", "x2", "x2-restore"):
+    for example in ("first", "sixth", "seventh", "eighth", "ninth", "restore", "x2", "x2-restore"):
         for options, settings in runs_in(f"fast/{example}.toml", tmp_path):
             stage = settings.regression
             begin, pool = options["--begin"], options["--pool"]
@@ -155,7 +155,9 @@ def test_the_shipped_weights_come_of_fifteen_runs(tmp_path: Path) -> None:
         ("before.safetensors", "pool", 5, 7, 9000, 8),
         ("grown.safetensors", "pool", 5, 17, 7000, 8),
         ("ninth/fast.safetensors", "pool", 5, 35, 700, 8),
-        ("ninth/fast.safetensors", "poor", 5, 3, 1600, 8),
+        ("before.safetensors", "pool", 5, 61, 7000, 8),
+        ("eleventh.safetensors", "pool", 5, 35, 700, 8),
+        ("eleventh.safetensors", "poor", 5, 3, 1600, 8),
         ("restore-1/fast.safetensors", "poor", 5, 35, 500, 8),
         ("before.safetensors", "pool2", 3, 66, 9000, 4),
         ("x2-1/fast-x2.safetensors", "pool2", 5, 67, 2500, 8),
@@ -163,9 +165,9 @@ def test_the_shipped_weights_come_of_fifteen_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_base_comes_of_ten_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
+def test_base_comes_of_eleven_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
     runs = []
-    for example in ("first", "second", "third", "fourth", "fifth", "sixth", "restore", "x2", "x2-restore"):
+    for example in ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "restore", "x2", "x2-restore"):
         for options, settings in runs_in(f"base/{example}.toml", tmp_path):
             assert (settings.model, settings.half_weights) == ("base", True)
             stage = settings.regression
@@ -181,7 +183,9 @@ def test_base_comes_of_ten_runs_one_at_x2_and_others_for_poor_sources(tmp_path: 
         (4, "grown.safetensors", "pool", 17, 6000, "muon"),
         (4, "base-7/base.safetensors", "pool", 35, 700, "muon"),
         (4, "base-8/base.safetensors", "pool", 35, 500, "muon"),
-        (4, "base-8/base.safetensors", "poor", 3, 1600, "adam"),
+        (4, "before.safetensors", "pool", 61, 4800, "muon"),
+        (4, "base-10.safetensors", "pool", 35, 700, "muon"),
+        (4, "base-10.safetensors", "poor", 3, 1600, "adam"),
         (4, "base-restore-1/base.safetensors", "poor", 35, 500, "muon"),
         (2, "before.safetensors", "pool2", 64, 8000, "muon"),
         (2, "base-x2/base-x2.safetensors", "poor2", 3, 1000, "adam"),
