@@ -42,7 +42,8 @@ def test_options_name_what_there_is() -> None:
     "command",
     [
         "cli evaluate", "evaluate", "evaluate.cuts", "evaluate.validation", "train.data.build", "train.teachers.pairs",
-        "train.average", "train.grow", "train.teachers.label", "bench.paper", "cli train",
+        "train.average", "train.calibrate", "train.grow", "train.prune", "train.teachers.label", "bench.paper",
+        "cli train",
     ],
 )  # fmt: skip
 def test_help_does_not_need_the_extra(command: str) -> None:

@@ -16,6 +16,9 @@ KINDS = (
 MIX = "clean=0.4,light=0.6"
 CACHE_MIB = 1024  # MiB
 TEACHERS = ("dove", "spandrel")
+CALIBRATION_FILES = 60
+CLIPPED, MAX_CLIPPED = 0.001, 0.1
+"""Share of a layer's inputs that calibration leaves out on each side."""
 
 
 def build_options() -> ArgumentParser:
@@ -176,4 +179,30 @@ def average_options() -> ArgumentParser:
         default=1.0,
         help="how much of its correction of the bilinear upscale the result makes, from 0; default: %(default)s, all",
     )
+    return parser
+
+
+def calibrate_options() -> ArgumentParser:
+    """The options of `python -m vsadcvsr.train.calibrate`."""
+    parser = ArgumentParser(
+        prog="python -m vsadcvsr.train.calibrate",
+        description="Calibrates a compact student for int8: measures the range of each layer's inputs on sources made "
+        "from your data, and writes NAME-int8.json next to the model.",
+    )
+    parser.add_argument("model", help="a name, or an .onnx file with its .safetensors next to it")
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, help="a folder of videos and pictures; may be repeated"
+    )
+    parser.add_argument(
+        "--files", type=int, default=CALIBRATION_FILES, help="how many of these are used; default: %(default)s"
+    )
+    parser.add_argument(
+        "--denoise", type=float, default=1.0,
+        help="the ranges hold for `denoise` from 0 to this, 1 at most; above it the model runs in floating point; "
+        "default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--clipped", type=float, default=CLIPPED,
+        help=f"share of a layer's inputs that is clipped on each side, 0 to {MAX_CLIPPED}; default: %(default)s",
+    )  # fmt: skip
     return parser
