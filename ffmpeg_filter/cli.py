@@ -26,7 +26,7 @@ from vsadcvsr.errors import AdcvsrError, UsageError, one_line
 from vsadcvsr.plugin import output_shape
 
 USAGE = """usage: ffadcvsr <an ffmpeg command line with adcvsr[=key=value:...] in -vf or -filter_complex>
-       ffadcvsr y4m [adcvsr's options]       YUV4MPEG2 from standard input to standard output
+       ffadcvsr y4m [key=value:...]          YUV4MPEG2 from standard input to standard output
        ffadcvsr farm plan|work|merge|…       one command, many machines; see ffadcvsr farm -h
        ffadcvsr -h filter=adcvsr             the filter's options
 
@@ -34,6 +34,11 @@ Further options: -adcvsr_dry_run        print the commands instead of running th
                  -adcvsr_on_corrupt P   warn (default) or fail if the source is damaged
                  -adcvsr_metadata       store model and options in the output's metadata
 """
+_Y4M_USAGE = """usage: ffadcvsr y4m [key=value:...]       YUV4MPEG2 from standard input to standard output
+
+The options are those of the filter, but enable:
+"""
+_HELP_OPTIONS = {"-h", "-help", "--help", "-?"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FAILURE = 1
 
@@ -85,7 +90,7 @@ def _run(args: list[str]) -> int:
         return _FAILURE
     if args[0] in {"y4m", "farm"}:
         return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])
-    if args[0] in {"-h", "-help", "--help", "-?"} and args[1:] in ([], ["filter=adcvsr"]):
+    if args[0] in _HELP_OPTIONS and args[1:] in ([], ["filter=adcvsr"]):
         print(filter_options.help_text() if args[1:] else f"{USAGE}{options.HELP}")
         return 0
     command = filter_scripts.inline_scripts(parse(args))
@@ -140,6 +145,9 @@ def _run_on_farm(command: Command) -> int:
 def _run_y4m(args: Sequence[str]) -> int:
     from ffmpeg_filter.upscale import y4m
 
+    if args and args[0] in _HELP_OPTIONS:
+        print(f"{_Y4M_USAGE}{filter_options.help_text()}")
+        return 0
     if len(args) > 1:
         raise UsageError(f"y4m takes one argument, such as model=fast:scale=2; {len(args)} are given")
     parsed_options = filter_options.parse(args[0] if args else "")

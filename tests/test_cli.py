@@ -29,6 +29,14 @@ def test_models_lists_what_ships() -> None:
     assert "fp32" in output
 
 
+def test_models_have_the_lookahead_of_each_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = [[cell.strip() for cell in line.split("│")] for line in adcvsr("models").stdout.splitlines()]
+    columns = {row[1]: (row[2], row[4]) for row in rows if len(row) > 4 and row[1]}
+    assert columns["fast"] == ("1, 2, 4", "4, 4, 2")
+    assert columns["nearest-temporal-scales"] == ("1, 2, 3, 4", "2")
+
+
 def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:
     weights, graph = tmp_path / "tiny.safetensors", tmp_path / "tiny.onnx"
     save_weights(student(), weights)

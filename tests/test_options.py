@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import ArgumentParser
+from contextlib import suppress
+from importlib import import_module
+from typing import NoReturn
 
 import pytest
 
@@ -42,7 +46,8 @@ def test_options_name_what_there_is() -> None:
     "command",
     [
         "cli evaluate", "evaluate", "evaluate.cuts", "evaluate.validation", "train.data.build", "train.teachers.pairs",
-        "train.average", "train.grow", "train.teachers.label", "bench.paper", "cli train",
+        "train.average", "train.calibrate", "train.grow", "train.prune", "train.teachers.label", "bench.paper",
+        "cli train",
     ],
 )  # fmt: skip
 def test_help_does_not_need_the_extra(command: str) -> None:
@@ -53,6 +58,27 @@ def test_help_does_not_need_the_extra(command: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "usage:" in done.stdout.lower()
     assert "--" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "bench.__main__", "bench.farm.__main__", "bench.paper.__main__", "evaluate.__main__", "evaluate.cuts.__main__",
+        "evaluate.validation", "train.average", "train.calibrate", "train.data.build", "train.grow", "train.prune",
+        "train.teachers.label", "train.teachers.pairs",
+    ],
+)  # fmt: skip
+def test_the_help_says_what_each_option_does(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsers: list[ArgumentParser] = []
+
+    def stop(parser: ArgumentParser, _: object) -> NoReturn:
+        parsers.append(parser)
+        raise SystemExit
+
+    monkeypatch.setattr(ArgumentParser, "parse_args", stop)
+    with suppress(SystemExit):
+        import_module(f"vsadcvsr.{module}").main([])
+    assert [action.dest for action in parsers[0]._actions if not action.help] == []
 
 
 def test_a_missing_extra_is_reported_except_for_help() -> None:

@@ -45,7 +45,7 @@ def doctor() -> None:
 
 @models_app.callback()
 def models(context: typer.Context) -> None:
-    """Lists the models that can be used by name: files, lookahead (frames), precisions, range of denoise."""
+    """Lists the models that can be used by name: scales, lookahead of each (frames), precisions, range of denoise."""
     from vsadcvsr.weights import user_models
     from vsadcvsr.weights.catalog import entries
 
@@ -57,7 +57,9 @@ def models(context: typer.Context) -> None:
         files = "built in" if entry.builtin else "\n".join(listed)
         scales = ", ".join(str(network.spec.scale) for network in reversed(entry.by_scale))
         precisions, denoise = ", ".join(entry.spec.precisions), "0 to 1" if entry.restoring else "0"
-        table.add_row(name, scales, files, str(entry.spec.lookahead), precisions, denoise, entry.about)
+        lookaheads = [str(network.spec.lookahead) for network in reversed(entry.by_scale)]
+        lookahead = ", ".join(lookaheads if len(set(lookaheads)) > 1 else lookaheads[:1])
+        table.add_row(name, scales, files, lookahead, precisions, denoise, entry.about)
     Console().print(table)
 
 

@@ -27,7 +27,7 @@ _HELP = {
     "tile_pad": ("<int>", "overlap on each side of a tile in source pixels"),
     "sc_threshold": ("<float>", "score from which a frame starts a scene, 0.22 by default; 0 disables cut detection"),
     "denoise": ("<float>", "restoration of bad sources, 0 (faithful) to 1, for models with restoring weights"),
-    "steady": ("<float>", "0 (each frame alone) to 1: less flicker of what moves, by two more frames before and after"),
+    "steady": ("<float>", "0 to 1: less flicker of what moves, by two more frames on each side; needs extra steady"),
     "sharpen": ("<float>", "0 (the network's own sharpness) to 2: weak texture comes out; up to 1, edges get no halo"),
     "strength": ("<float>", "0 (bicubic interpolation) to 1 (the network)"),
     "color_fix": ("<string>", "none, or frame: mean and deviation of each channel as in the source"),

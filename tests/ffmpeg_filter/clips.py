@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 import av
@@ -31,6 +31,11 @@ def same(first: RawFrame, second: RawFrame) -> bool:
     """Whether two frames have the same bits and properties."""
     planes = zip(first.planes, second.planes, strict=True)
     return first.is_like(second) and first.props == second.props and all(bool((a == b).all()) for a, b in planes)
+
+
+def all_same(ours: Iterable[RawFrame], theirs: Iterable[RawFrame]) -> bool:
+    """Whether two clips have as many frames, and each the same bits and properties."""
+    return all(same(first, second) for first, second in zip(ours, theirs, strict=True))
 
 
 def video_frames(length: int = 4, width: int = 24, height: int = 16) -> list[av.VideoFrame]:

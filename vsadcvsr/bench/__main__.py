@@ -29,6 +29,12 @@ from vsadcvsr.scenes import luma_thumbnail, scene_distance
 from vsadcvsr.spec import SCALES
 
 HOST = Path(__file__).with_name("host.vpy")
+_ALLOWED = {
+    "model": "a name (`adcvsr models`), or the path of an .onnx, .safetensors or .pth file",
+    "backend": "auto, ort, openvino or torch",
+    "device": "auto, cpu, cuda, tensorrt, directml, coreml, or gpu (OpenVINO)",
+    "precision": "auto, fp32, fp16, bf16 or int8",
+}
 
 
 @dataclass(frozen=True)
@@ -161,18 +167,22 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="adcvsr bench", description="Measures the time of each part of the upscaling of a frame."
     )
-    for name in ("model", "backend", "device", "precision"):
-        parser.add_argument(f"--{name}", default=getattr(BenchOptions, name))
+    for name, allowed in _ALLOWED.items():
+        parser.add_argument(f"--{name}", default=getattr(BenchOptions, name), help=f"{allowed}; default: %(default)s")
     parser.add_argument(
         "--scale", type=int, choices=SCALES, help="of the output, by the network that suits it; default: the largest"
     )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads of the model; 0, the default: all cores")
     parser.add_argument("--num-streams", type=int, default=1, help="frames of an image network at once; default: 1")
     parser.add_argument("--backend-options", default="", help="options of the backend's library, key=value&key=value")
-    parser.add_argument("--denoise", type=float, default=0.0, help="0 to 1; default: %(default)s")
+    parser.add_argument(
+        "--denoise", type=float, default=0.0, help="share of the restoring weights, 0 to 1; default: %(default)s"
+    )
     parser.add_argument("--size", default="480x270", help="size of the source, WIDTHxHEIGHT; default: %(default)s")
     parser.add_argument("--count", type=int, default=16, help="frames per round; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="rounds of each part, of which the median counts; default: %(default)s"
+    )
     parser.add_argument(
         "--rival", nargs="?", const=sys.executable, metavar="PYTHON",
         help="also measure Real-ESRGAN under ncnn and, if this Python or PYTHON has vs-mlrt "

@@ -80,7 +80,10 @@ def cuts() -> ArgumentParser:
     parser.add_argument(
         "--whole", type=Path, nargs="*", default=[], help="folders of videos whose detected cuts are listed"
     )
-    parser.add_argument("--threshold", type=float, default=DEFAULT_THRESHOLD)
+    parser.add_argument(
+        "--threshold", type=float, default=DEFAULT_THRESHOLD,
+        help="score above which a frame counts as a cut, 0 to about 1; default: %(default)s",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, help="also write totals and scores to this file")
     return parser
 
@@ -88,12 +91,14 @@ def cuts() -> ArgumentParser:
 def validation() -> ArgumentParser:
     """The options of `python -m vsadcvsr.evaluate.validation`."""
     parser = ArgumentParser(prog="python -m vsadcvsr.evaluate.validation", description=_VALIDATION)
-    parser.add_argument("list", type=Path, metavar="LIST")
+    parser.add_argument("list", type=Path, metavar="LIST", help="text file of scenes, see above")
     parser.add_argument("--root", type=Path, metavar="DIR", help="folder of the paths in LIST; default: that of LIST")
     parser.add_argument("--out", type=Path, required=True, metavar="SET", help="the folder to write")
     parser.add_argument("--kinds", default=",".join(KINDS), help=f"degradations, of {', '.join(KINDS)}; default: all")
     parser.add_argument("--frames", type=int, default=5, metavar="N", help="frames of each scene; default: %(default)s")
-    parser.add_argument("--size", default="512x384", help="largest size of the truth; default: %(default)s")
+    parser.add_argument(
+        "--size", default="512x384", help="largest size of the truth, WIDTHxHEIGHT; default: %(default)s"
+    )
     parser.add_argument(
         "--scale", type=int, choices=SCALES, default=4, help="factor between clips and truth; default: 4"
     )

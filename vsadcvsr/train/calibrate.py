@@ -20,9 +20,10 @@ from vsadcvsr.commands import check_minimums, status
 from vsadcvsr.errors import MediaError, UsageError, WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.files import IMAGES, VIDEOS, files_below
+from vsadcvsr.train import options
 from vsadcvsr.weights import store
 
-with needs("train", "calibration", __name__):
+with needs("train", "calibration", __name__, options.calibrate_options):
     import numpy as np
     import torch
     from torch import Tensor, nn
@@ -34,17 +35,14 @@ with needs("train", "calibration", __name__):
     from vsadcvsr.train.students import PIXEL_LAYERS, blended, run_over
     from vsadcvsr.video_io import read_pixels
 
-_FILES = 60
 _FRAMES = 3  # of each video
 _SIDE = 768  # pixels of a frame's middle that are used, at most
 _MULTIPLE = 4  # what the sides of a student's frames must divide by
-_CLIPPED = 0.001  # of a layer's inputs, on each side
-_MAX_CLIPPED = 0.1
 _MAX_VALUES = 1 << 17  # of a layer's inputs that are sorted
 
 
 def ranges_of(
-    student: CompactStudent, clips: Sequence[Tensor], *, clipped: float = _CLIPPED
+    student: CompactStudent, clips: Sequence[Tensor], *, clipped: float = options.CLIPPED
 ) -> dict[str, calibration.Range]:
     """The range of each convolution's inputs over clips (T, 3, H, W), by its name: the widest of a clip's, without a
     share of `clipped` on each side. Every value of the frame itself counts.
@@ -119,9 +117,9 @@ def calibrate(
     model: str | Path,
     folders: Sequence[Path],
     *,
-    max_files: int = _FILES,
+    max_files: int = options.CALIBRATION_FILES,
     denoise: float = 1.0,
-    clipped: float = _CLIPPED,
+    clipped: float = options.CLIPPED,
 ) -> Path:
     """Writes the ranges of a model, up to that `denoise`, next to its ONNX file; returns their path."""
     graph, weights = (store.find(_alike(model, suffix), (suffix,)) for suffix in (".onnx", ".safetensors"))
@@ -145,21 +143,14 @@ def _alike(model: str | Path, suffix: str) -> str | Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Calibrates a model, and returns the exit status."""
-    about = (__doc__ or "").partition("\n\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m vsadcvsr.train.calibrate", description=about)
-    parser.add_argument("model", help="a name, or an .onnx file with its .safetensors next to it")
-    parser.add_argument("--data", type=Path, action="append", required=True, help="a folder of videos and pictures")
-    parser.add_argument("--files", type=int, default=_FILES, help="how many of them are used")
-    parser.add_argument("--denoise", type=float, default=1.0, help="the most for which int8 is good enough")
-    parser.add_argument("--clipped", type=float, default=_CLIPPED, help="share of outliers, clipped at each end")
-    arguments = parser.parse_args(argv)
+    arguments = options.calibrate_options().parse_args(argv)
     return status("calibrate", lambda: _say(arguments))
 
 
 def _say(arguments: argparse.Namespace) -> None:
     check_minimums(arguments, {"files": 1})
     denoise, clipped = checked(arguments.denoise), arguments.clipped
-    argument_checks.in_range("clipped", clipped, (0, _MAX_CLIPPED), f"0 to {_MAX_CLIPPED}")
+    argument_checks.in_range("clipped", clipped, (0, options.MAX_CLIPPED), f"0 to {options.MAX_CLIPPED}")
     path = calibrate(arguments.model, arguments.data, max_files=arguments.files, denoise=denoise, clipped=clipped)
     sys.stdout.write(f"{path}\n")
 

@@ -16,6 +16,9 @@ KINDS = (
 MIX = "clean=0.4,light=0.6"
 CACHE_MIB = 1024  # MiB
 TEACHERS = ("dove", "spandrel")
+CALIBRATION_FILES = 60
+CLIPPED, MAX_CLIPPED = 0.001, 0.1
+"""Share of a layer's inputs that calibration leaves out on each side."""
 
 
 def build_options() -> ArgumentParser:
@@ -100,19 +103,33 @@ def label_options() -> ArgumentParser:
         description="Adds a teacher's upscales as targets to every sample of a pool. The same command resumes.",
     )
     parser.add_argument("pool", type=Path, help="a pool, filled by `python -m vsadcvsr.train.data.build`")
-    parser.add_argument("--teacher", choices=TEACHERS, default="dove")
+    parser.add_argument("--teacher", choices=TEACHERS, default="dove", help="the larger network; default: %(default)s")
     parser.add_argument(
         "--weights", type=Path, help="DOVE's folder in the layout of diffusers, or a network's file for spandrel"
     )
     parser.add_argument("--name", help="name of the targets in the pool; default: the teacher's")
     parser.add_argument("--prompt", type=Path, help="file of the empty prompt's embedding, if elsewhere")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto", help="auto: bf16 on CUDA only")
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--chunk", type=int, default=0, help="frames at a time; 0, the default: all")
-    parser.add_argument("--chunk-overlap", type=int, default=8, help="frames; default: %(default)s")
-    parser.add_argument("--tile", type=int, nargs=2, default=(0, 0), metavar=("ROWS", "COLUMNS"), help="in pixels")
-    parser.add_argument("--tile-overlap", type=int, nargs=2, default=(32, 32), metavar=("ROWS", "COLUMNS"))
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto",
+        help="of DOVE; auto, the default: cuda where there is a GPU",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=("auto", "bf16", "fp32"), default="auto",
+        help="auto, the default: bf16 for DOVE on CUDA, else fp32",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=int, default=42, help="of DOVE's noise; default: %(default)s")
+    parser.add_argument("--chunk", type=int, default=0, help="frames that DOVE takes at a time; 0, the default: all")
+    parser.add_argument(
+        "--chunk-overlap", type=int, default=8, help="frames that two chunks share; default: %(default)s"
+    )
+    parser.add_argument(
+        "--tile", type=int, nargs=2, default=(0, 0), metavar=("ROWS", "COLUMNS"),
+        help="size of DOVE's tiles in output pixels, multiples of 16; 0 0, the default: whole frames",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tile-overlap", type=int, nargs=2, default=(32, 32), metavar=("ROWS", "COLUMNS"),
+        help="output pixels that two tiles share; default: 32 32",
+    )  # fmt: skip
     parser.add_argument(
         "--whole-vae", action="store_true", help="run the VAE without slices and tiles (needs more memory)"
     )
@@ -176,4 +193,30 @@ def average_options() -> ArgumentParser:
         default=1.0,
         help="how much of its correction of the bilinear upscale the result makes, from 0; default: %(default)s, all",
     )
+    return parser
+
+
+def calibrate_options() -> ArgumentParser:
+    """The options of `python -m vsadcvsr.train.calibrate`."""
+    parser = ArgumentParser(
+        prog="python -m vsadcvsr.train.calibrate",
+        description="Calibrates a compact student for int8: measures the range of each layer's inputs on sources made "
+        "from your data, and writes NAME-int8.json next to the model.",
+    )
+    parser.add_argument("model", help="a name, or an .onnx file with its .safetensors next to it")
+    parser.add_argument(
+        "--data", type=Path, action="append", required=True, help="a folder of videos and pictures; may be repeated"
+    )
+    parser.add_argument(
+        "--files", type=int, default=CALIBRATION_FILES, help="how many of these are used; default: %(default)s"
+    )
+    parser.add_argument(
+        "--denoise", type=float, default=1.0,
+        help="the ranges hold for `denoise` from 0 to this, 1 at most; above it the model runs in floating point; "
+        "default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--clipped", type=float, default=CLIPPED,
+        help=f"share of a layer's inputs that is clipped on each side, 0 to {MAX_CLIPPED}; default: %(default)s",
+    )  # fmt: skip
     return parser

@@ -15,7 +15,7 @@ import vapoursynth as vs
 from ffmpeg_filter.media.frame import RawFrame, VideoFormat
 from ffmpeg_filter.upscale.prefetch import prefetch
 from ffmpeg_filter.upscale.stream import OutputOptions, upscale
-from tests.ffmpeg_filter.clips import filtered, raws, same
+from tests.ffmpeg_filter.clips import all_same, filtered, raws, same
 from tests.plugin.clips import moving
 from vsadcvsr.errors import FormatError, UsageError, WeightsError
 
@@ -36,7 +36,7 @@ def ours_of_all_threads() -> list[threading.Thread]:
 def test_frames_of_every_format_have_the_bits_and_the_properties_of_the_filter(format: int) -> None:
     clip = moving(format, length=2)
     ours = list(upscale(raws(clip), model="nearest"))
-    assert all(map(same, ours, filtered(clip, model="nearest")))
+    assert all_same(ours, filtered(clip, model="nearest"))
 
 
 @pytest.mark.parametrize("model", ["nearest-temporal", "fast"])
@@ -44,21 +44,21 @@ def test_networks_that_look_ahead_give_the_bits_of_the_filter(model: str) -> Non
     clip = moving(length=9)
     ours = list(upscale(raws(clip), model=model, scale=2))
     assert [raw.tag for raw in ours] == list(range(9))
-    assert all(map(same, ours, filtered(clip, model=model, scale=2)))
+    assert all_same(ours, filtered(clip, model=model, scale=2))
 
 
 @pytest.mark.parametrize("options", [{"scale": 1}, {"scale": 2}, {"scale": 3}, {}, {"width": 48}], ids=str)
 def test_networks_of_every_scale_give_the_bits_of_the_filter(options: OutputOptions) -> None:
     clip = moving(length=5)
     ours = list(upscale(raws(clip), model="nearest-temporal-scales", **options))
-    assert all(map(same, ours, filtered(clip, model="nearest-temporal-scales", **options)))
+    assert all_same(ours, filtered(clip, model="nearest-temporal-scales", **options))
 
 
 @pytest.mark.parametrize("options", [{"matrix": 9}, {"width": 60, "height": 30}, {"scale": 3}])
 def test_options_are_those_of_the_filter(options: OutputOptions) -> None:
     clip = moving(length=2, matrix=None).std.SetFrameProps(_SARNum=4, _SARDen=3, _Range=1, mine=5)
     ours = list(upscale(raws(clip), model="nearest", **options))
-    assert all(map(same, ours, filtered(clip, model="nearest", **options)))
+    assert all_same(ours, filtered(clip, model="nearest", **options))
 
 
 def test_another_format_has_the_bits_of_the_filter() -> None:
@@ -72,7 +72,7 @@ def test_a_cut_that_the_frames_name_is_a_cut() -> None:
     clip = moving(length=6)
     cut = vs.core.std.Splice([clip[:3], clip[3].std.SetFrameProps(_SceneChangePrev=1), clip[4:]])
     ours = list(upscale(raws(cut), model="nearest-temporal"))
-    assert all(map(same, ours, filtered(cut, model="nearest-temporal")))
+    assert all_same(ours, filtered(cut, model="nearest-temporal"))
 
 
 def test_frames_come_as_they_are_asked_for_and_only_a_few_are_read_ahead() -> None:

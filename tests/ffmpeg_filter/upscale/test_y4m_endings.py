@@ -10,6 +10,7 @@ from io import BytesIO
 
 import pytest
 
+from ffmpeg_filter.cli import main
 from ffmpeg_filter.upscale.y4m import run
 from tests.ffmpeg_filter.files import command, surroundings
 from tests.requirements import requires
@@ -53,6 +54,14 @@ def test_the_frames_before_a_torn_one_are_given_out(rest: bytes) -> None:
 def ended(data: bytes, redirection: str) -> subprocess.CompletedProcess[bytes]:
     arguments = ["bash", "-c", f'"$@" {redirection}', "bash", *command("y4m model=nearest:scale=2")]
     return subprocess.run(arguments, input=data, capture_output=True, timeout=60, env=surroundings(), check=False)
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_its_help_lists_the_options_and_reads_nothing(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["y4m", option]) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("usage: ffadcvsr y4m [key=value:...]")
+    assert "   denoise " in output
 
 
 @pytest.mark.parametrize("redirection", [">&-", "<&-", "> /dev/full", "< /dev/null"])

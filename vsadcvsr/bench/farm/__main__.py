@@ -178,18 +178,23 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m vsadcvsr.bench.farm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4], help="numbers of workers; default: 1 2 4")
-    parser.add_argument("--chunks", type=int, default=24, help="of the shared job; default: %(default)s")
+    parser.add_argument("--chunks", type=int, default=24, help="chunks of the shared job; default: %(default)s")
     parser.add_argument("--sleep", type=float, default=0.5, help="seconds per chunk; default: %(default)s")
     parser.add_argument("--without-ray", action="store_true", help="measure without Ray")
     parser.add_argument(
         "--size", default="480x270", help="size of the clip, which is upscaled by 4; default: %(default)s"
     )
-    parser.add_argument("--frames", type=int, default=480, help="of the clip; default: %(default)s")
-    parser.add_argument("--chunk-seconds", type=float, default=5.0, help="length of chunks; default: %(default)s")
+    parser.add_argument("--frames", type=int, default=480, help="length of the clip in frames; default: %(default)s")
+    parser.add_argument(
+        "--chunk-seconds", type=float, default=5.0, help="length of chunks in seconds; default: %(default)s"
+    )
     parser.add_argument(
         "--fps", type=float, default=30.0, help="speed of the simulated GPU, frames per second; default: %(default)s"
     )
-    parser.add_argument("--ledgers", nargs="+", default=["100x1000", "1000x10000"], metavar="FILESxLINES")
+    parser.add_argument(
+        "--ledgers", nargs="+", default=["100x1000", "1000x10000"], metavar="FILESxLINES",
+        help="ledgers to read: files (one for each worker) and lines in all; default: 100x1000 1000x10000",
+    )  # fmt: skip
     parser.add_argument("--predict", nargs="+", metavar="NAME=NUMBER", help="gpus=, hours=, fps_per_gpu=, size=, …")
     parser.add_argument("--json", type=Path, help="also write all numbers, and the machine, to this file")
     return parser.parse_args(argv)
