@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from vsadcvsr.bench import __main__ as bench
 from vsadcvsr.bench.components import BenchOptions, noise, open_engine, step_action, stream_action
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.timing import Timing, compare, measure
+from vsadcvsr.engine import InputFrame
+from vsadcvsr.spec import Array
 
 
 def test_a_timing_is_a_median_and_a_distance_of_quartiles() -> None:
@@ -65,13 +68,38 @@ def test_the_machine_is_plain_data() -> None:
     assert "numpy" in machine.packages
 
 
-def test_step_and_stream_run_on_from_call_to_call() -> None:
+def test_the_state_of_the_step_goes_on_from_call_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
     choice = BenchOptions(model="nearest", width=17, height=9)
-    backend, engine = open_engine(choice)
-    frames = noise(choice, 3)
-    for act in (step_action(backend, frames), stream_action(engine, frames)):
-        act()
-        act()
+    backend, _ = open_engine(choice)
+    states = list[object]()
+
+    def step(frame: Array, link: Array, state: object) -> tuple[Array, object]:
+        states.append(state)
+        return frame, len(states)
+
+    monkeypatch.setattr(backend, "start", lambda height, width: 0)
+    monkeypatch.setattr(backend, "step", step)
+    act = step_action(backend, noise(choice, 3))
+    act()
+    act()
+    assert states == [0, 1, 2, 3, 4, 5]
+
+
+def test_the_stream_goes_on_from_call_to_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = BenchOptions(model="nearest", width=17, height=9)
+    _, engine = open_engine(choice)
+    frames, streamed = noise(choice, 3), list[Array]()
+
+    def stream_output(sources: Iterable[InputFrame]) -> Iterator[Array]:
+        for source in sources:
+            streamed.append(source.pixels)
+            yield source.pixels
+
+    monkeypatch.setattr(engine, "stream_output", stream_output)
+    act = stream_action(engine, frames)
+    act()
+    act()
+    np.testing.assert_array_equal(streamed, [*frames, *frames])
 
 
 def test_the_command_writes_the_parts_and_the_machine(

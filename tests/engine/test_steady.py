@@ -157,7 +157,8 @@ def test_base_and_detail_give_the_luma_of_their_rgb() -> None:
     before = [array.copy() for array in arrays(split.middle)]
     result, wanted = (luma(to_rgb(stage.result())) for stage in (split, whole))
     np.testing.assert_allclose(result, wanted, atol=2e-6)
-    assert all(map(np.array_equal, before, arrays(split.middle)))
+    for array, earlier in zip(arrays(split.middle), before, strict=True):
+        np.testing.assert_array_equal(array, earlier)
 
 
 def test_flows_in_a_chain_lead_as_far_as_all_together() -> None:

@@ -91,11 +91,11 @@ def test_no_forecast_is_better_than_the_gpus_by_themselves(gpus: int, hours: flo
     assert result.whole <= forecast(MEASURED, replace(assumed, seconds=20.0)).whole or hours * 3600 < 20
 
 
-def test_by_hand() -> None:
+def test_a_forecast_is_what_one_computes_by_hand() -> None:
     result = forecast(MEASURED, replace(ASSUMED, seconds=36.0, model=0.0, width=1920, height=1080))
     assert result.chunks == 100
     assert result.planning == pytest.approx(3600 * 24 * 1e-3)
-    chunk = 0.1 + 0.01 + (36 * 24 + 8) / 20 + 180e6 * 1e-9
+    chunk = 0.1 + 0.01 + (36 * 24 + 4) / 20 + 180e6 * 1e-9
     assert result.working == pytest.approx(1 + chunk)
     assert result.merging == pytest.approx(86400 * 1e-4 + 18000e6 * 1e-9 + 6 * 18000 / 1000)
     assert result.writing == pytest.approx(18000 / chunk)

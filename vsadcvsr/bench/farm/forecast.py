@@ -44,7 +44,7 @@ class Assumed:
     rate: float = 24.0
     """Frames per second of the video."""
     scale: int = 4
-    lookahead: int = 4
+    lookahead: int = 2
     """Frames on each side that the network sees."""
     seconds: float = 0.0
     """Length of chunks; 0 for the best."""
