@@ -77,7 +77,7 @@ def test_the_state_of_the_step_goes_on_from_call_to_call(monkeypatch: pytest.Mon
         states.append(state)
         return frame, len(states)
 
-    monkeypatch.setattr(backend, "start", lambda height, width: 0)
+    monkeypatch.setattr(backend, "start", lambda *_: 0)
     monkeypatch.setattr(backend, "step", step)
     act = step_action(backend, noise(choice, 3))
     act()
