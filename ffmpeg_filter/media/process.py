@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 from ffmpeg_filter.command import loglevel
 from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE
@@ -28,6 +29,7 @@ thread.
 """
 _PREFIXES = re.compile(r"(\[[^]]*\] ?)*")
 """Incomplete line of a killed process: FFmpeg writes the parts of a line separately."""
+_DESCRIPTOR = re.compile(r"(?:pipe:|/dev/fd/|/proc/self/fd/)(\d+)")
 INTERRUPTED = 255
 """Exit status after Ctrl-C or another signal, of FFmpeg and of `ffadcvsr`."""
 _CRASHES = {4, 6, 7, 8, 11}
@@ -74,7 +76,7 @@ class ChildProcess:
             env=_environment(),
             process_group=None if sys.platform == "win32" else 0,
             creationflags=_new_group(),
-            pass_fds=pass_fds,
+            pass_fds=() if sys.platform == "win32" else {*pass_fds, *_named_descriptors(argv)},
         )
         self._reader = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
         self._reader.start()
@@ -133,6 +135,18 @@ def _killed_with_parent(argv: Sequence[str]) -> list[str]:
     for the end of the video and finish a truncated file.
     """
     return [sys.executable, "-ISc", _LAUNCHER, str(os.getpid()), *argv] if sys.platform == "linux" else list(argv)
+
+
+def _named_descriptors(argv: Sequence[str]) -> Iterator[int]:
+    """Inherited descriptors that a command names, which FFmpeg alone would inherit, too: `pipe:3`, `-fd 3`, and
+    `/dev/fd/63` of `>(…)`. A child without them might open a descriptor of its own by that number, and wait forever.
+    """
+    named = [match[1] for arg in argv for match in _DESCRIPTOR.finditer(arg)]
+    named += [value for option, value in pairwise(argv) if option == "-fd" and value.isdecimal()]
+    for number in {*map(int, named)} - {0, 1, 2}:
+        with suppress(OSError, OverflowError):
+            if os.get_inheritable(number):  # those of this process itself are not
+                yield number
 
 
 def _new_group() -> int:

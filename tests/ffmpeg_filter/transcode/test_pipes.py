@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -31,6 +32,19 @@ def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
     assert ffadcvsr("-i", clip, f"-an -vf {NEAREST} -c:v ffv1", whole) == 0
     assert alike(out, whole)
     assert times(out) == times(whole)
+
+
+@pytest.mark.parametrize("name", ["pipe:{}", "/dev/fd/{}"])
+def test_descriptors_of_the_caller_are_written_to(name: str, clip: Path, out: Path) -> None:
+    progress, whole = out.with_name("progress.txt"), out.with_name("whole.mkv")
+    with out.open("wb") as video, progress.open("wb") as text:
+        for file in (video, text):
+            os.set_inheritable(file.fileno(), True)
+        options = f"-y -an -vf {NEAREST} -c:v ffv1 -progress {name.format(text.fileno())} -f matroska"
+        assert ffadcvsr("-nostdin -i", clip, options, name.format(video.fileno())) == 0
+    assert progress.read_text().endswith("progress=end\n")
+    assert ffadcvsr("-nostdin -i", clip, f"-an -vf {NEAREST} -c:v ffv1", whole) == 0
+    assert alike(out, whole)
 
 
 def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
