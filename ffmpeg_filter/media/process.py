@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from ffmpeg_filter.command import loglevel
-from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE
+from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE, environment_without_report
 from ffmpeg_filter.media.stderr_log import StderrLog
 from vsadcvsr.errors import MediaError
 
@@ -51,6 +51,7 @@ class ChildProcess:
 
     `on_line` is called with each line of standard error on a separate thread and returns whether it has handled the
     line; other lines go to `log`. `on_end` is called after the last line. None for `stdin` or `stdout` inherits it.
+    `reports` tells whether it is the one process that writes the report of `FFREPORT`.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ChildProcess:
         max_level: int = loglevel.ALL,
         pass_fds: Sequence[int] = (),
         on_end: Callable[[], None] = lambda: None,
+        reports: bool = False,
     ) -> None:
         self.log = StderrLog(on_message, max_level)
         self._on_line, self._on_end = on_line, on_end
@@ -73,7 +75,7 @@ class ChildProcess:
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(reports=reports),
             process_group=None if sys.platform == "win32" else 0,
             creationflags=_new_group(),
             pass_fds=() if sys.platform == "win32" else {*pass_fds, *_named_descriptors(argv)},
@@ -124,9 +126,10 @@ class ChildProcess:
         self._on_end()
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, reports: bool) -> dict[str, str]:
     """The environment with colored logs turned off, since log lines are parsed."""
-    environment = {name: value for name, value in os.environ.items() if name != "AV_LOG_FORCE_COLOR"}
+    environment = dict(os.environ) if reports else environment_without_report()
+    environment.pop("AV_LOG_FORCE_COLOR", None)
     return {**environment, "AV_LOG_FORCE_NOCOLOR": "1"}
 
 

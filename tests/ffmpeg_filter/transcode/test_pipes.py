@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
+from ffmpeg_filter.media.binary import inspect_binary
 from tests.ffmpeg_filter.files import (
     FFMPEG,
     NEAREST,
@@ -59,6 +60,15 @@ def test_a_still_becomes_a_still(tmp_path: Path) -> None:
     ffmpeg(PICTURES, "-frames:v 1", tmp_path / "in.png")
     assert ffadcvsr("-i", tmp_path / "in.png", f"-vf {NEAREST} -frames:v 1", tmp_path / "out.png") == 0
     assert decoded(tmp_path / "out.png")[0].width == 128
+
+
+def test_the_report_is_that_of_one_program(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = out.with_name("report.txt")
+    monkeypatch.setenv("FFREPORT", f"file={report}:level=32")
+    inspect_binary.cache_clear()
+    assert ffadcvsr("-nostdin -i", clip, f"-vf {NEAREST} -c:v ffv1", out) == 0
+    assert report.read_text().count("Report written to") == 1
+    assert "showinfo" not in report.read_text()
 
 
 def test_progress_is_in_ffmpegs_format(clip: Path, out: Path) -> None:
