@@ -99,9 +99,11 @@ class EncodeCommand:
         return self._graph(StartInfo())
 
     def _offset(self, start_info: StartInfo) -> list[str]:
-        """An -itsoffset that removes the origin, so that both commands agree on timestamps."""
+        """An -itsoffset that removes the origin, so that both commands agree on timestamps. With -start_at_zero FFmpeg
+        itself removes it, and the time of the first frame, too.
+        """
         is_from_zero = self.command.has("copyts") and self.command.has("start_at_zero")
-        offset = start_info.start_time if is_from_zero and start_info.start_time else Fraction(-start_info.origin)
+        offset = start_info.start_time or Fraction(0) if is_from_zero else Fraction(-start_info.origin)
         return ["-itsoffset", time_syntax.format_seconds(offset)] if offset else []
 
     def _without_own_options(self, options: Iterable[Option]) -> tuple[Option, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ffmpeg_filter.command.argv import parse
 from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.split import split_command
 from tests.ffmpeg_filter.planning import FILM, SHOWN, START, UNKNOWN, decoder, encoder, planned
 from vsadcvsr.errors import UsageError
@@ -128,6 +130,13 @@ def test_with_copyts_nothing_is_shifted() -> None:
     split = planned("-copyts -i in.mkv -vf adcvsr out.mkv", FILM)
     assert "-copyts" in split.decoder_args
     assert "-itsoffset" not in split.encoder_args(START)
+
+
+def test_where_clocks_begin_at_zero_ffmpeg_itself_removes_the_origin() -> None:
+    split = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
+    assert "-itsoffset" not in split.encoder_args(StartInfo(origin=1 << 20, start_time=Fraction(0)))
+    late = split.encoder_args(StartInfo(origin=1 << 20, start_time=Fraction(1, 2)))
+    assert late[late.index("-itsoffset") + 1] == "0.500000"
 
 
 def test_words_that_only_we_know_are_left_out() -> None:
