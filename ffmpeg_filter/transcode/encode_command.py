@@ -180,7 +180,7 @@ class EncodeCommand:
         if not any(option.name == "map" for option in file.options):
             result = [*self._default_maps(file, main_stream, is_target), *result]
         first = self.input_map.indices[0]
-        if first is not None and not any(option.key in {"map_metadata", "map_metadata:g"} for option in result):
+        if first is not None and "g" not in _mapped_metadata(result):
             uncopied = [Option("-metadata", f"{name}=") for name in self.inputs[0].uncopied_tags]
             result = [Option("-map_metadata", str(first)), *uncopied, *result]
         temporary = output_files.temporary_path(file)
@@ -256,16 +256,26 @@ class EncodeCommand:
         """The main stream's own metadata, unless the user selects metadata."""
         if main_stream.stream is None:
             return []
-        mapped = any(
-            option.name == "map_metadata" and (option.value == "-1" or ":s" in option.key) for option in user_options
-        )
-        tags = {} if mapped else main_stream.stream.tags
+        tags = {} if "s" in _mapped_metadata(user_options) else main_stream.stream.tags
         return [Option(f"-metadata:s:v:{main_stream.position}", f"{name}={value}") for name, value in tags.items()]
 
 
 def _is_steady(graph: filtergraph.Graph) -> bool:
     """Whether no filter of a graph changes the number or the times of frames."""
     return {node.name for _, _, node in graph.nodes()} <= _SAME_TIMES
+
+
+def _mapped_metadata(options: Iterable[Option]) -> set[str]:
+    """The kinds of metadata that FFmpeg does not copy by itself because of `-map_metadata`: those that an option takes
+    or gives, `g` of the file, `s` of streams and others; all where a file is said to have none.
+    """
+    kinds: set[str] = set()
+    for option in options:
+        if option.name == "map_metadata":
+            number, _, taken = (option.value or "").partition(":")
+            is_none = number.startswith("-") and not option.specifier
+            kinds |= {"g", "s"} if is_none else {taken[:1] or "g", option.specifier[:1] or "g"}
+    return kinds
 
 
 def _can_reopen(file: File) -> bool:

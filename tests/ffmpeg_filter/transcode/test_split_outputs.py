@@ -37,7 +37,10 @@ def test_maps(maps: str, expected: str) -> None:
     [
         ("-map_metadata -1 -map_chapters -1", "-map 0:v:0 -map_metadata -1 -map_chapters -1"),
         ("-map_metadata 0", "# -map 0:v:0 -map_metadata 1"),
-        ("-map_metadata 0:s:0", "# -map 0:v:0 -map_metadata 1:s:0"),
+        ("-map_metadata 0:s:0", "-map 0:v:0 -map_metadata 1:s:0"),
+        ("-map_metadata:g -1", "# -map 0:v:0 -map_metadata:g -1"),
+        ("-map_metadata:c -1", "# -map 0:v:0 -map_metadata:c -1"),
+        ("-map_metadata:s:v 0", "-map 0:v:0 -map_metadata:s:v 1"),
         ("-map_metadata:s:v 0:s:v", "-map_metadata 1 -map 0:v:0 -map_metadata:s:v 1:s:v"),
     ],
 )  # fmt: skip
