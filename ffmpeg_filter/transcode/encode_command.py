@@ -11,6 +11,7 @@ from ffmpeg_filter.command import containers, filtergraph, graph_cut, output_fil
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import Node
 from ffmpeg_filter.command.graph_cut import GraphCut
+from ffmpeg_filter.media import matroska
 from ffmpeg_filter.media.probe import InputInfo, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.null_output import null_output_args
@@ -25,6 +26,8 @@ _SAME_TIMES = {
 _RETIMED = {"r", "fpsmax", "fps_mode", "vsync", "enc_time_base", "force_fps"}
 _DEMUXERS = {"-1", "demux"}
 """Values of `-enc_time_base` that mean the source's time base, which the pipe lacks."""
+_IN_PIPE = sum(matroska.DISPOSITIONS) | 0x1
+"""Dispositions that the pipe's header states: not that of a cover, for example."""
 _INPUT_NUMBER_OPTIONS = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with an input number."""
 
@@ -225,6 +228,7 @@ class EncodeCommand:
             ]
         return [
             filter_option,
+            *_disposition_options(self.main_stream, _IN_PIPE),
             *self._stream_metadata(self.main_stream, user_options),
             *merge_options(start_info.options, user_options),
         ]
@@ -242,12 +246,8 @@ class EncodeCommand:
         result = [
             replace(option, value=f"[{companion.OUTPUT_LABEL}]") if option == video_map else option for option in result
         ]
-        disposition = main_stream.stream.disposition if main_stream.stream else 0
-        disposition_options = (
-            [Option(f"-disposition:v:{main_stream.position}", str(disposition))] if disposition else []
-        )
         return [
-            *disposition_options,
+            *_disposition_options(main_stream, 0),
             *self._stream_metadata(main_stream, user_options),
             *merge_options(start_info.options, result),
         ]
@@ -285,3 +285,9 @@ def _can_reopen(file: File) -> bool:
         and file.last("f") not in _SINGLE_USE_DEVICES
         and urls.protocol(file.url) not in urls.SESSIONS
     )
+
+
+def _disposition_options(main_stream: stream_map.MainStream, carried: int) -> list[Option]:
+    """The option for dispositions of the main stream of which some are not `carried`; none where all are."""
+    disposition = main_stream.stream.disposition if main_stream.stream else 0
+    return [Option(f"-disposition:v:{main_stream.position}", str(disposition))] if disposition & ~carried else []

@@ -154,6 +154,13 @@ def test_loudness_is_the_users() -> None:
     assert "-nostats" not in arguments
 
 
+def test_dispositions_that_the_pipe_lacks_are_said() -> None:
+    cover = replace(FILM.streams[0], disposition=0x400, is_cover=True)
+    assert "-disposition:v:0 1024 " in encoder("-i in.flac -map 0 -vf adcvsr out.flac", InputInfo((cover,)))
+    plain = replace(FILM.streams[0], disposition=0x41)
+    assert "-disposition" not in encoder("-i in.mkv -map 0 -vf adcvsr out.mkv", InputInfo((plain,)))
+
+
 def test_a_codec_for_the_video_alone_is_taken() -> None:
     assert planned("-i in.mkv -vf adcvsr -c copy -c:v libx264 out.mkv", FILM).codec == "libx264"
     assert planned("-i in.mkv -vf adcvsr -c:v:0 libx265 -c:v:1 copy out.mkv", FILM).codec == "libx265"
