@@ -81,7 +81,7 @@ class EncodeCommand:
         ]
         for number, file in enumerate(self.command.inputs):
             if self.input_map.indices[number] is not None:
-                args += replace(file, options=self._without_own_options(file.options)).args()
+                args += replace(file, options=self._input_options(file)).args()
             else:
                 args += [
                     arg for option in self._without_own_options(Command((file,)).globals()) for arg in option.args()
@@ -118,6 +118,14 @@ class EncodeCommand:
         ]
         return tuple(
             self._renumber_graph(option) if option.name == "filter_complex" else option for option in remaining
+        )
+
+    def _input_options(self, file: File) -> tuple[Option, ...]:
+        return tuple(
+            replace(option, value=str(self.input_map.index_of(int(option.value or ""), "-isync")))
+            if option.name == "isync" and (option.value or "").isdecimal()
+            else option
+            for option in self._without_own_options(file.options)
         )
 
     def _is_overridden(self, option: Option) -> bool:

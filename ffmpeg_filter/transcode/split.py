@@ -114,6 +114,11 @@ def split_command(
         raise UsageError("-c:v copy cannot be used with adcvsr, which makes new frames; name an encoder")
     parsed_options = filter_options.parse(cut.node.arguments)
     files = command.inputs if main_stream is None else [command.inputs[main_stream.input_number]]
+    if synchronized := next((file for file in files if (file.last("isync") or "-1") != "-1"), None):
+        raise UsageError(
+            f"-isync of {synchronized.url}, whose frames go to adcvsr, is not supported; use -itsoffset with the "
+            "seconds between the two inputs, or -isync of the other input"
+        )
     encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
     trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []
     source = main_stream.input_number if main_stream else _source(cut, len(inputs))

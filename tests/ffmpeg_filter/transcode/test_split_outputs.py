@@ -98,6 +98,11 @@ def test_a_filter_of_another_stream_stays() -> None:
     )
 
 
+def test_an_input_is_synchronized_with_the_same_one() -> None:
+    arguments = "-i in.mkv -isync 0 -i sound.mkv -map 0:v -map 1:a -vf adcvsr out.mkv"
+    assert encoder(arguments, FILM, FILM).startswith("-i in.mkv -isync 1 -i sound.mkv ")
+
+
 @pytest.mark.parametrize("option", ["-vsync 0", "-vsync vfr", "-fps_mode cfr"])
 def test_timing_options_of_the_user_are_passed_once(option: str) -> None:
     name = option.split(maxsplit=1)[0]
@@ -182,6 +187,7 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter_complex 'split[a][b];[a]adcvsr[c];[b][c]hstack' out.mkv", "go elsewhere, too"),
         ("-vf adcvsr out.mkv", "has no input"),
         ("-i in.mkv -filter_complex adcvsr", "has no output"),
+        ("-isync 0 -i in.mkv -vf adcvsr out.mkv", "-isync of in.mkv, whose frames go to adcvsr, is not supported"),
         ("-i in.mkv -vf adcvsr=scael=2 out.mkv", "did you mean 'scale'"),
         ("-i in.mkv -vf adcvsr -map 1:v out.mkv", "-map 1:v refers to input 1, but the only input is 0; change the"),
         ("-i in.mkv -filter_complex [9:v]adcvsr out.mkv", r"\[9:v\] refers to input 9, but the only input is 0"),
