@@ -253,6 +253,11 @@ def _source(cut: GraphCut, count: int) -> int:
     nodes = [node for _, _, node in cut.before.nodes()]
     internal = {label for node in nodes for label in node.outputs}
     labels = [label for node in nodes for label in node.inputs if label not in internal]
+    if strange := next((label for label in labels if not re.match(r"\d", label)), None):
+        raise UsageError(
+            f"adcvsr needs [{strange}], which its graph does not make; write the filters that make it into the same "
+            "-filter_complex, separated by ';'"
+        )
     numbers = {label: int(match[1]) for label in labels if (match := re.match(r"(\d+)(:|$)", label))}
     for label, number in numbers.items():
         stream_map.check_number(number, count, f"[{label}]")

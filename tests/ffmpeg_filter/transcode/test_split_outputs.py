@@ -185,6 +185,7 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter_complex [0:a]adcvsr out.mkv", "on audio"),
         ("-i in.mkv -filter_complex [x]adcvsr[x] out.mkv", "loop"),
         ("-i in.mkv -filter_complex 'split[a][b];[a]adcvsr[c];[b][c]hstack' out.mkv", "go elsewhere, too"),
+        ("-i in.mkv -filter_complex hflip[x] -filter_complex [x]adcvsr out.mkv", r"needs \[x\], which its graph"),
         ("-vf adcvsr out.mkv", "has no input"),
         ("-i in.mkv -filter_complex adcvsr", "has no output"),
         ("-isync 0 -i in.mkv -vf adcvsr out.mkv", "-isync of in.mkv, whose frames go to adcvsr, is not supported"),
