@@ -109,7 +109,7 @@ def split_command(
     main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
     cut = graph_cut.cut(filtergraph.parse(option.value or ""), is_simple=main_stream is not None and not alone)
     assert cut is not None, "it was found there"
-    codec = _codec(output, main_stream.position if main_stream else 0)
+    codec = _codec(output, main_stream)
     if codec == "copy":
         raise UsageError("-c:v copy cannot be used with adcvsr, which makes new frames; name an encoder")
     parsed_options = filter_options.parse(cut.node.arguments)
@@ -242,10 +242,11 @@ def _output_of_graph(command: Command, option: Option) -> File:
     return files[0] if files else command.outputs[0]
 
 
-def _codec(output: File, position: int) -> str:
-    """The encoder of the output's video stream at that position; empty if it is not named."""
-    fitting = {"c", "c:v", "c:V", f"c:v:{position}", f"c:V:{position}"}
-    return next((option.value or "" for option in reversed(output.options) if option.key in fitting), "")
+def _codec(output: File, main_stream: stream_map.MainStream | None) -> str:
+    """The encoder of the main stream, by default of the output's first video stream; empty if it is not named."""
+    stream = main_stream or stream_map.MainStream(0, None, index=None)
+    codecs = [option for option in output.options if option.name == "c" and stream_map.applies_to(option, stream)]
+    return (codecs[-1].value or "") if codecs else ""
 
 
 def _source(cut: GraphCut, count: int) -> int:

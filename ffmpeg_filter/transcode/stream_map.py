@@ -62,6 +62,8 @@ class MainStream:
     """Position among the output's video streams."""
     repeats: int = 0
     """How often it is mapped unchanged before."""
+    index: int | None = 0
+    """Number of the output's stream; None if that is not known."""
 
     @property
     def specifier(self) -> str:
@@ -74,27 +76,39 @@ def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) ->
     if any(option.name == "vn" for option in output.options):
         raise UsageError("-vn leaves out the video that adcvsr upscales; remove -vn")
     maps = [option.value or "" for option in output.options if option.name == "map"]
-    videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
+    mapped = _mapped_streams(maps, inputs) if maps else _best_video(inputs)
+    numbered = [(index, ref) for index, ref in enumerate(mapped) if ref[1] is None or ref[1].kind == "video"]
+    videos = [ref for _, ref in numbered]
     if not videos:
         for value in maps:
             _check_understood(value, inputs)
-        mapped = f"-map {' '.join(maps)}" if maps else "inputs without video"
+        source = f"-map {' '.join(maps)}" if maps else "inputs without video"
         if any(stream.is_disabled and stream.kind == "video" for info in inputs for stream in info.streams):
-            raise UsageError(f"adcvsr gets no video stream from {mapped}: -vn or -discard disables it; remove that")
-        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one, such as 0:v:0")
-    position = _position(option, videos)
-    number, stream = videos[position]
-    return MainStream(number, stream, position, sum(video == videos[position] for video in videos[:position]))
+            raise UsageError(f"adcvsr gets no video stream from {source}: -vn or -discard disables it; remove that")
+        raise UsageError(f"adcvsr gets no video stream from {source}; map one, such as 0:v:0")
+    is_known = not maps or (all(map(_MAP.match, maps)) and all(info.streams for info in inputs))
+    position = _position(option, numbered if is_known else [(-1, ref) for ref in videos])
+    index, (number, stream) = numbered[position]
+    repeats = sum(video == videos[position] for video in videos[:position])
+    return MainStream(number, stream, position, repeats, index if is_known else None)
 
 
 def applies_to(option: Option, main_stream: MainStream) -> bool:
     """Whether an output option applies to the main stream."""
     kind, _, position = option.specifier.partition(":")
+    if kind.isdecimal():
+        return int(kind) == main_stream.index
     return kind in {"", "v", "V"} and position in {"", str(main_stream.position)}
 
 
-def _position(option: Option, videos: Sequence[StreamRef]) -> int:
-    """Position of the filtered stream among the output's video streams; cover images are skipped."""
+def _position(option: Option, numbered: Sequence[tuple[int, StreamRef]]) -> int:
+    """Position of the filtered stream among the output's video streams, given with their numbers among all streams;
+    cover images are skipped.
+    """
+    videos = [ref for _, ref in numbered]
+    for position, (index, _) in enumerate(numbered):
+        if option.specifier == str(index):
+            return position
     requested = option.specifier.partition(":")[2]
     if requested.isdecimal():
         if int(requested) >= len(videos):
@@ -117,18 +131,18 @@ def _best_video(inputs: Sequence[InputInfo]) -> list[StreamRef]:
     return unknown[:1]
 
 
-def _mapped_videos(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[StreamRef]:
-    """Video streams of an output, in order."""
-    videos: list[StreamRef] = []
+def _mapped_streams(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[StreamRef]:
+    """Streams of an output, in order."""
+    mapped: list[StreamRef] = []
     for value in maps:
         if match := _MAP.match(value):
             check_number(int(match[2]), len(inputs), f"-map {value}")
         streams = matching_streams(value, inputs)
         if value.startswith("-"):
-            videos = [video for video in videos if video not in streams]
+            mapped = [ref for ref in mapped if ref not in streams]
         else:
-            videos += [stream for stream in streams if stream[1] is None or stream[1].kind == "video"]
-    return videos
+            mapped += streams
+    return mapped
 
 
 def _check_understood(value: str, inputs: Sequence[InputInfo]) -> None:

@@ -170,6 +170,8 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
     assert planned("-i in.mkv -vf adcvsr -c copy -c:v libx264 out.mkv", FILM).codec == "libx264"
     assert planned("-i in.mkv -vf adcvsr -c:v:0 libx265 -c:v:1 copy out.mkv", FILM).codec == "libx265"
     assert planned("-i in.mkv -vf adcvsr -vcodec ffv1 out.mkv", FILM).codec == "ffv1"
+    assert planned("-i in.mkv -vf adcvsr -c copy -c:0 ffv1 out.mkv", FILM).codec == "ffv1"
+    assert planned("-i in.mkv -map 0:a -map 0:v -c copy -c:1 ffv1 -filter:1 adcvsr out.mkv", FILM).codec == "ffv1"
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,17 @@ def test_without_maps_the_largest_video_is_ours() -> None:
 
 def test_a_cover_is_passed_by() -> None:
     assert found("-vf adcvsr out.mkv", COVERED) == MainStream(0, COVERED.streams[1])
-    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == MainStream(0, COVERED.streams[1], position=1)
+    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == MainStream(0, COVERED.streams[1], position=1, index=1)
 
 
 def test_of_several_video_streams_the_filter_must_name_one() -> None:
     with pytest.raises(UsageError, match=r"2 video streams.*-filter:v:0"):
         found("-vf adcvsr -map 0 out.mkv", ANGLES)
-    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1], position=1)
-    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1])
+    second = MainStream(0, ANGLES.streams[1], position=1, index=1)
+    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == second
+    assert found("-filter:1 adcvsr -map 0 out.mkv", ANGLES) == second
+    first = MainStream(0, ANGLES.streams[1])
+    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == first
 
 
 def test_a_negative_map_takes_the_others_out() -> None:
