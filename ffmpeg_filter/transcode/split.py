@@ -52,6 +52,8 @@ class SplitCommand:
     """The output that gets the upscaled frames."""
     codec: str
     """Its encoder, empty for the default."""
+    place: stream_map.VideoPlace | None
+    """Place of the upscaled stream among the output's video streams; None if it is the only one, or not known."""
     source: int
     """Number of the input with the main stream."""
     stream: InputStream | None
@@ -134,6 +136,7 @@ def split_command(
         filter_options=parsed_options,
         output=output,
         codec=codec,
+        place=main_stream.place if main_stream else stream_map.place_of_graph(cut.after, output, inputs),
         source=source,
         stream=main_stream.stream if main_stream else None,
         is_alone=main_stream is not None

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ffmpeg_filter.command import containers
 from ffmpeg_filter.command.argv import File, Option
+from ffmpeg_filter.command.filtergraph import Graph
 from ffmpeg_filter.media import stream_specifiers
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream
 from vsadcvsr.errors import UsageError
@@ -51,6 +53,16 @@ class InputMap:
         return index
 
 
+class VideoPlace(NamedTuple):
+    """Where one of several video streams is in an output. Some containers put covers last, others make them videos."""
+
+    position: int
+    """Position among all of them."""
+    is_cover: bool
+    position_in_kind: int
+    """Position among covers if it is one, else among the others."""
+
+
 @dataclass(frozen=True)
 class MainStream:
     """The stream that is upscaled."""
@@ -64,6 +76,8 @@ class MainStream:
     """How often it is mapped unchanged before."""
     index: int | None = 0
     """Number of the output's stream; None if that is not known."""
+    place: VideoPlace | None = None
+    """See `SplitCommand`."""
 
     @property
     def specifier(self) -> str:
@@ -90,7 +104,33 @@ def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) ->
     position = _position(option, numbered if is_known else [(-1, ref) for ref in videos])
     index, (number, stream) = numbered[position]
     repeats = sum(video == videos[position] for video in videos[:position])
-    return MainStream(number, stream, position, repeats, index if is_known else None)
+    place = _place(videos, position) if is_known else None
+    return MainStream(number, stream, position, repeats, index if is_known else None, place)
+
+
+def _place(videos: Sequence[StreamRef], position: int) -> VideoPlace | None:
+    """The place of the video stream at that position; None if it is the only one."""
+    are_covers = [stream is not None and stream.is_cover for _, stream in videos]
+    is_cover = are_covers[position]
+    return VideoPlace(position, is_cover, are_covers[:position].count(is_cover)) if len(videos) > 1 else None
+
+
+def place_of_graph(graph: Graph, output: File, inputs: Sequence[InputInfo]) -> VideoPlace | None:
+    """The place of the graph's output that `-map` names; None if it names several, or other graphs', or no other video
+    stream.
+    """
+    outputs = {f"[{label}]" for _, _, node in graph.nodes() for label in node.outputs}
+    videos: list[StreamRef] = []
+    position: int | None = None
+    for value in [option.value or "" for option in output.options if option.name == "map"]:
+        if value in outputs and position is None:
+            position = len(videos)
+            videos.append((-1, None))
+        elif _MAP.match(value) and not value.startswith("-"):
+            videos += [ref for ref in matching_streams(value, inputs) if ref[1] is None or ref[1].kind == "video"]
+        else:
+            return None
+    return None if position is None else _place(videos, position)
 
 
 def applies_to(option: Option, main_stream: MainStream) -> bool:
