@@ -24,6 +24,8 @@ _SAME_TIMES = {
     "setparams", "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
 }  # fmt: skip
 _RETIMED = {"r", "fpsmax", "fps_mode", "vsync", "enc_time_base", "force_fps"}
+_RETIMING_BITSTREAM_FILTERS = re.compile(r"(?:^|,)\s*(?:setts|noise|(?:vp9_superframe|av1_frame)_split)\b")
+"""Bitstream filters that may change times or the number of packets."""
 _DEMUXERS = {"-1", "demux"}
 """Values of `-enc_time_base` that mean the source's time base, which the pipe lacks."""
 _IN_PIPE = sum(matroska.DISPOSITIONS) | 0x1
@@ -64,7 +66,7 @@ class EncodeCommand:
         self.input_map = stream_map.InputMap(tuple(next(count) if can_reopen else None for can_reopen in reopenable))
         self.is_steady = _is_steady(cut.after)
         self.is_steady_before = _is_steady(cut.before)
-        retimed = any(option.name in _RETIMED for option in (*output.options, *command.globals()))
+        retimed = any(map(_is_retiming, (*output.options, *command.globals())))
         self.keeps_times = self.is_steady and not retimed and not containers.has_fixed_rate(output, codec)
         self.args(StartInfo())  # so that what cannot be is refused at once
 
@@ -266,6 +268,13 @@ class EncodeCommand:
             return []
         tags = {} if "s" in _mapped_metadata(user_options) else main_stream.stream.tags
         return [Option(f"-metadata:s:v:{main_stream.position}", f"{name}={value}") for name, value in tags.items()]
+
+
+def _is_retiming(option: Option) -> bool:
+    """Whether an option may change the times or the number of packets."""
+    return option.name in _RETIMED or bool(
+        option.name == "bsf" and _RETIMING_BITSTREAM_FILTERS.search(option.value or "")
+    )
 
 
 def _is_steady(graph: filtergraph.Graph) -> bool:

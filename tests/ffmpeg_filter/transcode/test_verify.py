@@ -113,3 +113,9 @@ def test_of_several_videos_the_upscaled_one_counts_and_covers_do_not(tmp_path: P
         for number, codec in enumerate(("libx264", "png")):
             options = f"-y -map 0 -c copy -c:v:{number} {codec} -filter:v:{number} {NEAREST}"
             assert ffadcvsr("-i", tmp_path / "covered.mp4", options, tmp_path / f"out.{suffix}") == 0
+
+
+def test_packets_that_a_bitstream_filter_moves_or_drops_are_the_users() -> None:
+    for filters in ("setts=ts=2*TS", "null,noise=drop=1"):
+        assert not planned(f"-i in.mkv -vf adcvsr -c:v libx264 -bsf:v {filters} out.mkv", FILM).keeps_times
+    assert planned("-i in.mkv -vf adcvsr -c:v libx264 -bsf:v dump_extra out.mkv", FILM).keeps_times
