@@ -56,6 +56,11 @@ def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
     assert decoded(result[0])[0].width == 128
 
 
+def test_a_source_filter_may_be_longer_than_a_file_name(out: Path) -> None:
+    graph = "testsrc2=s=32x16:r=5:d=0.4" + ",hflip" * 50
+    assert ffadcvsr(f"-nostdin -f lavfi -i {graph} -vf {NEAREST} -c:v ffv1", out) == 0
+
+
 def test_a_still_becomes_a_still(tmp_path: Path) -> None:
     ffmpeg(PICTURES, "-frames:v 1", tmp_path / "in.png")
     assert ffadcvsr("-i", tmp_path / "in.png", f"-vf {NEAREST} -frames:v 1", tmp_path / "out.png") == 0
