@@ -85,8 +85,9 @@ def _run(args: list[str]) -> int:
         return _FAILURE
     if args[0] in {"y4m", "farm"}:
         return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])
-    if args[0] in {"-h", "-help", "--help", "-?"} and args[1:] in ([], ["filter=adcvsr"]):
-        print(filter_options.help_text() if args[1:] else f"{USAGE}{options.HELP}")
+    question = [arg for arg in args if arg != "-hide_banner"]
+    if question[:1] and question[0] in {"-h", "-help", "--help", "-?"} and question[1:] in ([], ["filter=adcvsr"]):
+        print(filter_options.help_text() if question[1:] else f"{USAGE}{options.HELP}")
         return 0
     command = filter_scripts.inline_scripts(parse(args))
     options.check_option_names(command)
