@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 from ffmpeg_filter.command import filter_options, filter_scripts, loglevel, output_files
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, parse
+from ffmpeg_filter.command.filtergraph import mentions
 from ffmpeg_filter.farm import options
 from ffmpeg_filter.media.binary import Binary, find_binary
 from ffmpeg_filter.media.probe import probe
@@ -155,6 +156,8 @@ def _exec_ffmpeg(binary: Binary, command: Command) -> int:
     adcvsr_options = [option.token for option in command.options() if option.name in ADCVSR_OPTIONS]
     if adcvsr_options:
         raise UsageError(f"{adcvsr_options[0]} needs adcvsr in the command; add it to -vf or -filter_complex")
+    if graph := next((file.url for file in command.inputs if file.last("f") == "lavfi" and mentions(file.url)), None):
+        raise UsageError(f"adcvsr is in the input {graph!r}, allowed: -vf and -filter_complex; move it there")
     return exec_program([binary.path, *command.args()])
 
 
