@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 
 from ffmpeg_filter.command import filter_options, filter_scripts, loglevel, output_files
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, parse
+from ffmpeg_filter.command.filtergraph import mentions
 from ffmpeg_filter.farm import options
 from ffmpeg_filter.media.binary import Binary, find_binary
 from ffmpeg_filter.media.probe import probe
@@ -90,8 +91,9 @@ def _run(args: list[str]) -> int:
         return _FAILURE
     if args[0] in {"y4m", "farm"}:
         return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])
-    if args[0] in _HELP_OPTIONS and args[1:] in ([], ["filter=adcvsr"]):
-        print(filter_options.help_text() if args[1:] else f"{USAGE}{options.HELP}")
+    question = [arg for arg in args if arg != "-hide_banner"]
+    if question[:1] and question[0] in _HELP_OPTIONS and question[1:] in ([], ["filter=adcvsr"]):
+        print(filter_options.help_text() if question[1:] else f"{USAGE}{options.HELP}")
         return 0
     command = filter_scripts.inline_scripts(parse(args))
     options.check_option_names(command)
@@ -162,6 +164,8 @@ def _exec_ffmpeg(binary: Binary, command: Command) -> int:
     adcvsr_options = [option.token for option in command.options() if option.name in ADCVSR_OPTIONS]
     if adcvsr_options:
         raise UsageError(f"{adcvsr_options[0]} needs adcvsr in the command; add it to -vf or -filter_complex")
+    if graph := next((file.url for file in command.inputs if file.last("f") == "lavfi" and mentions(file.url)), None):
+        raise UsageError(f"adcvsr is in the input {graph!r}, allowed: -vf and -filter_complex; move it there")
     return exec_program([binary.path, *command.args()])
 
 

@@ -56,13 +56,20 @@ def _from_imageio() -> str:
         raise MediaError(f"imageio-ffmpeg has no ffmpeg for this platform; set {ENVIRONMENT_VARIABLE}") from error
 
 
+def environment_without_report() -> dict[str, str]:
+    """The environment for an FFmpeg that is not to write the report that the user wants of a command: several would
+    write over each other's.
+    """
+    return {name: value for name, value in os.environ.items() if name != "FFREPORT"}
+
+
 @lru_cache(maxsize=8)
 def inspect_binary(path: str) -> Binary:
     """The program at `path` with its version. Raises MediaError if it is not FFmpeg 5.1 or later."""
     try:
         output = subprocess.run(
             [path, "-hide_banner", "-version"], capture_output=True, text=True, timeout=60, check=True,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, env=environment_without_report(),
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         raise MediaError(f"{path} does not run ({error}); set {ENVIRONMENT_VARIABLE} to a working ffmpeg") from error

@@ -1,4 +1,4 @@
-"""Color tags and HDR metadata for the encoder, which raw video on the pipe does not carry. Pure."""
+"""Color tags, field order and HDR metadata for the encoder, which raw video on the pipe does not carry. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ LOCATION_OPTION = (59, 39)
 """libavutil from which `setparams` knows chroma locations (FFmpeg 7.1)."""
 FRAME_METADATA = (59, 0)
 """libavutil from which encoders take mastering and light-level metadata from frames (FFmpeg 7)."""
+_FIELDS = {"T": "setfield=tff", "B": "setfield=bff"}
+"""Filters that mark frames as interlaced; those on the pipe are progressive."""
 
 
 def filters(frame_info: FrameInfo, version: tuple[int, int]) -> list[str]:
-    """Filters at the head of the encoder's graph that restore color tags. `version` is libavutil's."""
+    """Filters at the head of the encoder's graph that restore color tags and field order. `version` is libavutil's."""
     is_rgb = frame_info.matrix == "gbr"  # stated by the format; must not be set where an encoder converts to YUV
     tags = {
         "range": None if is_rgb else frame_info.range,
@@ -24,7 +26,8 @@ def filters(frame_info: FrameInfo, version: tuple[int, int]) -> list[str]:
     }
     params = ":".join(f"{name}={value}" for name, value in tags.items() if value)
     shape = f"setsar={frame_info.sar.numerator}/{frame_info.sar.denominator}" if frame_info.sar else ""
-    return [body for body in (shape, f"setparams={params}" if params else "") if body]
+    field = _FIELDS.get(frame_info.field, "")
+    return [body for body in (shape, f"setparams={params}" if params else "", field) if body]
 
 
 def encoder_options(

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 from ffmpeg_filter.command import loglevel
-from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE
+from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE, environment_without_report
 from ffmpeg_filter.media.stderr_log import StderrLog
 from vsadcvsr.errors import MediaError
 
@@ -28,6 +29,7 @@ thread.
 """
 _PREFIXES = re.compile(r"(\[[^]]*\] ?)*")
 """Incomplete line of a killed process: FFmpeg writes the parts of a line separately."""
+_DESCRIPTOR = re.compile(r"(?:pipe:|/dev/fd/|/proc/self/fd/)(\d+)")
 INTERRUPTED = 255
 """Exit status after Ctrl-C or another signal, of FFmpeg and of `ffadcvsr`."""
 _CRASHES = {4, 6, 7, 8, 11}
@@ -49,6 +51,7 @@ class ChildProcess:
 
     `on_line` is called with each line of standard error on a separate thread and returns whether it has handled the
     line; other lines go to `log`. `on_end` is called after the last line. None for `stdin` or `stdout` inherits it.
+    `reports` tells whether it is the one process that writes the report of `FFREPORT`.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class ChildProcess:
         max_level: int = loglevel.ALL,
         pass_fds: Sequence[int] = (),
         on_end: Callable[[], None] = lambda: None,
+        reports: bool = False,
     ) -> None:
         self.log = StderrLog(on_message, max_level)
         self._on_line, self._on_end = on_line, on_end
@@ -71,10 +75,10 @@ class ChildProcess:
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(reports=reports),
             process_group=None if sys.platform == "win32" else 0,
             creationflags=_new_group(),
-            pass_fds=pass_fds,
+            pass_fds=() if sys.platform == "win32" else {*pass_fds, *_named_descriptors(argv)},
         )
         self._reader = threading.Thread(target=self._read, name=f"{name} stderr", daemon=True)
         self._reader.start()
@@ -122,9 +126,10 @@ class ChildProcess:
         self._on_end()
 
 
-def _environment() -> dict[str, str]:
+def _environment(*, reports: bool) -> dict[str, str]:
     """The environment with colored logs turned off, since log lines are parsed."""
-    environment = {name: value for name, value in os.environ.items() if name != "AV_LOG_FORCE_COLOR"}
+    environment = dict(os.environ) if reports else environment_without_report()
+    environment.pop("AV_LOG_FORCE_COLOR", None)
     return {**environment, "AV_LOG_FORCE_NOCOLOR": "1"}
 
 
@@ -133,6 +138,18 @@ def _killed_with_parent(argv: Sequence[str]) -> list[str]:
     for the end of the video and finish a truncated file.
     """
     return [sys.executable, "-ISc", _LAUNCHER, str(os.getpid()), *argv] if sys.platform == "linux" else list(argv)
+
+
+def _named_descriptors(argv: Sequence[str]) -> Iterator[int]:
+    """Inherited descriptors that a command names, which FFmpeg alone would inherit, too: `pipe:3`, `-fd 3`, and
+    `/dev/fd/63` of `>(…)`. A child without them might open a descriptor of its own by that number, and wait forever.
+    """
+    named = [match[1] for arg in argv for match in _DESCRIPTOR.finditer(arg)]
+    named += [value for option, value in pairwise(argv) if option == "-fd" and value.isdecimal()]
+    for number in {*map(int, named)} - {0, 1, 2}:
+        with suppress(OSError, OverflowError):
+            if os.get_inheritable(number):  # those of this process itself are not
+                yield number
 
 
 def _new_group() -> int:

@@ -11,6 +11,7 @@ from ffmpeg_filter.command import containers, filtergraph, graph_cut, output_fil
 from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import Node
 from ffmpeg_filter.command.graph_cut import GraphCut
+from ffmpeg_filter.media import matroska
 from ffmpeg_filter.media.probe import InputInfo, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.null_output import null_output_args
@@ -23,8 +24,12 @@ _SAME_TIMES = {
     "setparams", "setsar", "showinfo", "split", "subtitles", "tonemap", "transpose", "unsharp", "vflip", "zscale",
 }  # fmt: skip
 _RETIMED = {"r", "fpsmax", "fps_mode", "vsync", "enc_time_base", "force_fps"}
+_RETIMING_BITSTREAM_FILTERS = re.compile(r"(?:^|,)\s*(?:setts|noise|(?:vp9_superframe|av1_frame)_split)\b")
+"""Bitstream filters that may change times or the number of packets."""
 _DEMUXERS = {"-1", "demux"}
 """Values of `-enc_time_base` that mean the source's time base, which the pipe lacks."""
+_IN_PIPE = sum(matroska.DISPOSITIONS) | 0x1
+"""Dispositions that the pipe's header states: not that of a cover, for example."""
 _INPUT_NUMBER_OPTIONS = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with an input number."""
 
@@ -61,7 +66,7 @@ class EncodeCommand:
         self.input_map = stream_map.InputMap(tuple(next(count) if can_reopen else None for can_reopen in reopenable))
         self.is_steady = _is_steady(cut.after)
         self.is_steady_before = _is_steady(cut.before)
-        retimed = any(option.name in _RETIMED for option in (*output.options, *command.globals()))
+        retimed = any(map(_is_retiming, (*output.options, *command.globals())))
         self.keeps_times = self.is_steady and not retimed and not containers.has_fixed_rate(output, codec)
         self.args(StartInfo())  # so that what cannot be is refused at once
 
@@ -78,7 +83,7 @@ class EncodeCommand:
         ]
         for number, file in enumerate(self.command.inputs):
             if self.input_map.indices[number] is not None:
-                args += replace(file, options=self._without_own_options(file.options)).args()
+                args += replace(file, options=self._input_options(file)).args()
             else:
                 args += [
                     arg for option in self._without_own_options(Command((file,)).globals()) for arg in option.args()
@@ -99,9 +104,11 @@ class EncodeCommand:
         return self._graph(StartInfo())
 
     def _offset(self, start_info: StartInfo) -> list[str]:
-        """An -itsoffset that removes the origin, so that both commands agree on timestamps."""
+        """An -itsoffset that removes the origin, so that both commands agree on timestamps. With -start_at_zero FFmpeg
+        itself removes it, and the time of the first frame, too.
+        """
         is_from_zero = self.command.has("copyts") and self.command.has("start_at_zero")
-        offset = start_info.start_time if is_from_zero and start_info.start_time else Fraction(-start_info.origin)
+        offset = start_info.start_time or Fraction(0) if is_from_zero else Fraction(-start_info.origin)
         return ["-itsoffset", time_syntax.format_seconds(offset)] if offset else []
 
     def _without_own_options(self, options: Iterable[Option]) -> tuple[Option, ...]:
@@ -113,6 +120,14 @@ class EncodeCommand:
         ]
         return tuple(
             self._renumber_graph(option) if option.name == "filter_complex" else option for option in remaining
+        )
+
+    def _input_options(self, file: File) -> tuple[Option, ...]:
+        return tuple(
+            replace(option, value=str(self.input_map.index_of(int(option.value or ""), "-isync")))
+            if option.name == "isync" and (option.value or "").isdecimal()
+            else option
+            for option in self._without_own_options(file.options)
         )
 
     def _is_overridden(self, option: Option) -> bool:
@@ -178,7 +193,7 @@ class EncodeCommand:
         if not any(option.name == "map" for option in file.options):
             result = [*self._default_maps(file, main_stream, is_target), *result]
         first = self.input_map.indices[0]
-        if first is not None and not any(option.key in {"map_metadata", "map_metadata:g"} for option in result):
+        if first is not None and "g" not in _mapped_metadata(result):
             uncopied = [Option("-metadata", f"{name}=") for name in self.inputs[0].uncopied_tags]
             result = [Option("-map_metadata", str(first)), *uncopied, *result]
         temporary = output_files.temporary_path(file)
@@ -223,6 +238,7 @@ class EncodeCommand:
             ]
         return [
             filter_option,
+            *_disposition_options(self.main_stream, _IN_PIPE),
             *self._stream_metadata(self.main_stream, user_options),
             *merge_options(start_info.options, user_options),
         ]
@@ -240,12 +256,8 @@ class EncodeCommand:
         result = [
             replace(option, value=f"[{companion.OUTPUT_LABEL}]") if option == video_map else option for option in result
         ]
-        disposition = main_stream.stream.disposition if main_stream.stream else 0
-        disposition_options = (
-            [Option(f"-disposition:v:{main_stream.position}", str(disposition))] if disposition else []
-        )
         return [
-            *disposition_options,
+            *_disposition_options(main_stream, 0),
             *self._stream_metadata(main_stream, user_options),
             *merge_options(start_info.options, result),
         ]
@@ -254,16 +266,33 @@ class EncodeCommand:
         """The main stream's own metadata, unless the user selects metadata."""
         if main_stream.stream is None:
             return []
-        mapped = any(
-            option.name == "map_metadata" and (option.value == "-1" or ":s" in option.key) for option in user_options
-        )
-        tags = {} if mapped else main_stream.stream.tags
+        tags = {} if "s" in _mapped_metadata(user_options) else main_stream.stream.tags
         return [Option(f"-metadata:s:v:{main_stream.position}", f"{name}={value}") for name, value in tags.items()]
+
+
+def _is_retiming(option: Option) -> bool:
+    """Whether an option may change the times or the number of packets."""
+    return option.name in _RETIMED or bool(
+        option.name == "bsf" and _RETIMING_BITSTREAM_FILTERS.search(option.value or "")
+    )
 
 
 def _is_steady(graph: filtergraph.Graph) -> bool:
     """Whether no filter of a graph changes the number or the times of frames."""
     return {node.name for _, _, node in graph.nodes()} <= _SAME_TIMES
+
+
+def _mapped_metadata(options: Iterable[Option]) -> set[str]:
+    """The kinds of metadata that FFmpeg does not copy by itself because of `-map_metadata`: those that an option takes
+    or gives, `g` of the file, `s` of streams and others; all where a file is said to have none.
+    """
+    kinds: set[str] = set()
+    for option in options:
+        if option.name == "map_metadata":
+            number, _, taken = (option.value or "").partition(":")
+            is_none = number.startswith("-") and not option.specifier
+            kinds |= {"g", "s"} if is_none else {taken[:1] or "g", option.specifier[:1] or "g"}
+    return kinds
 
 
 def _can_reopen(file: File) -> bool:
@@ -273,3 +302,9 @@ def _can_reopen(file: File) -> bool:
         and file.last("f") not in _SINGLE_USE_DEVICES
         and urls.protocol(file.url) not in urls.SESSIONS
     )
+
+
+def _disposition_options(main_stream: stream_map.MainStream, carried: int) -> list[Option]:
+    """The option for dispositions of the main stream of which some are not `carried`; none where all are."""
+    disposition = main_stream.stream.disposition if main_stream.stream else 0
+    return [Option(f"-disposition:v:{main_stream.position}", str(disposition))] if disposition & ~carried else []

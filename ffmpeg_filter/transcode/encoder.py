@@ -37,7 +37,7 @@ class Encoder:
         readable, writable = pipe()
         self._process = ChildProcess(
             "encoder", loglevel.with_level_prefix(argv), on_line=_is_of_null_output, on_message=on_message,
-            stdin=readable, stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs,
+            stdin=readable, stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs, reports=True,
         )  # fmt: skip
         os.close(readable)
         self._has_one_input = list(argv).count("-i") == 1

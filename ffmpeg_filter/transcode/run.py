@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -95,9 +96,9 @@ def _publish(command: Command, split: SplitCommand, outcome: Outcome, reporter: 
 def _check_inputs(command: Command) -> None:
     """Raises ProgramError for an empty file, for which FFmpeg's message is unclear."""
     for file in command.inputs:
-        path = file.path
-        if path.is_file() and not path.stat().st_size:
-            raise ProgramError(f"{path} is empty", _INVALID_DATA)
+        name = str(file.path)  # of any length, where it is a graph of lavfi or data in a URL
+        if os.path.isfile(name) and not os.path.getsize(name):  # noqa: PTH113, PTH202 - Path refuses long names
+            raise ProgramError(f"{name} is empty", _INVALID_DATA)
 
 
 def _filter_names(decoder: Sequence[str]) -> list[str]:

@@ -52,6 +52,8 @@ class SplitCommand:
     """The output that gets the upscaled frames."""
     codec: str
     """Its encoder, empty for the default."""
+    place: stream_map.VideoPlace | None
+    """Place of the upscaled stream among the output's video streams; None if it is the only one, or not known."""
     source: int
     """Number of the input with the main stream."""
     stream: InputStream | None
@@ -109,11 +111,16 @@ def split_command(
     main_stream = None if option.name == "filter_complex" else stream_map.main_stream_of(option, output, inputs)
     cut = graph_cut.cut(filtergraph.parse(option.value or ""), is_simple=main_stream is not None and not alone)
     assert cut is not None, "it was found there"
-    codec = _codec(output, main_stream.position if main_stream else 0)
+    codec = _codec(output, main_stream)
     if codec == "copy":
         raise UsageError("-c:v copy cannot be used with adcvsr, which makes new frames; name an encoder")
     parsed_options = filter_options.parse(cut.node.arguments)
     files = command.inputs if main_stream is None else [command.inputs[main_stream.input_number]]
+    if synchronized := next((file for file in files if (file.last("isync") or "-1") != "-1"), None):
+        raise UsageError(
+            f"-isync of {synchronized.url}, whose frames go to adcvsr, is not supported; use -itsoffset with the "
+            "seconds between the two inputs, or -isync of the other input"
+        )
     encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
     trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []
     source = main_stream.input_number if main_stream else _source(cut, len(inputs))
@@ -129,6 +136,7 @@ def split_command(
         filter_options=parsed_options,
         output=output,
         codec=codec,
+        place=main_stream.place if main_stream else stream_map.place_of_graph(cut.after, output, inputs),
         source=source,
         stream=main_stream.stream if main_stream else None,
         is_alone=main_stream is not None
@@ -237,10 +245,11 @@ def _output_of_graph(command: Command, option: Option) -> File:
     return files[0] if files else command.outputs[0]
 
 
-def _codec(output: File, position: int) -> str:
-    """The encoder of the output's video stream at that position; empty if it is not named."""
-    fitting = {"c", "c:v", "c:V", f"c:v:{position}", f"c:V:{position}"}
-    return next((option.value or "" for option in reversed(output.options) if option.key in fitting), "")
+def _codec(output: File, main_stream: stream_map.MainStream | None) -> str:
+    """The encoder of the main stream, by default of the output's first video stream; empty if it is not named."""
+    stream = main_stream or stream_map.MainStream(0, None, index=None)
+    codecs = [option for option in output.options if option.name == "c" and stream_map.applies_to(option, stream)]
+    return (codecs[-1].value or "") if codecs else ""
 
 
 def _source(cut: GraphCut, count: int) -> int:
@@ -248,6 +257,11 @@ def _source(cut: GraphCut, count: int) -> int:
     nodes = [node for _, _, node in cut.before.nodes()]
     internal = {label for node in nodes for label in node.outputs}
     labels = [label for node in nodes for label in node.inputs if label not in internal]
+    if strange := next((label for label in labels if not re.match(r"\d", label)), None):
+        raise UsageError(
+            f"adcvsr needs [{strange}], which its graph does not make; write the filters that make it into the same "
+            "-filter_complex, separated by ';'"
+        )
     numbers = {label: int(match[1]) for label in labels if (match := re.match(r"(\d+)(:|$)", label))}
     for label, number in numbers.items():
         stream_map.check_number(number, count, f"[{label}]")

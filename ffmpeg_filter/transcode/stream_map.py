@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ffmpeg_filter.command import containers
 from ffmpeg_filter.command.argv import File, Option
+from ffmpeg_filter.command.filtergraph import Graph
 from ffmpeg_filter.media import stream_specifiers
 from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream
 from vsadcvsr.errors import UsageError
@@ -51,6 +53,16 @@ class InputMap:
         return index
 
 
+class VideoPlace(NamedTuple):
+    """Where one of several video streams is in an output. Some containers put covers last, others make them videos."""
+
+    position: int
+    """Position among all of them."""
+    is_cover: bool
+    position_in_kind: int
+    """Position among covers if it is one, else among the others."""
+
+
 @dataclass(frozen=True)
 class MainStream:
     """The stream that is upscaled."""
@@ -62,6 +74,10 @@ class MainStream:
     """Position among the output's video streams."""
     repeats: int = 0
     """How often it is mapped unchanged before."""
+    index: int | None = 0
+    """Number of the output's stream; None if that is not known."""
+    place: VideoPlace | None = None
+    """See `SplitCommand`."""
 
     @property
     def specifier(self) -> str:
@@ -74,27 +90,65 @@ def main_stream_of(option: Option, output: File, inputs: Sequence[InputInfo]) ->
     if any(option.name == "vn" for option in output.options):
         raise UsageError("-vn leaves out the video that adcvsr upscales; remove -vn")
     maps = [option.value or "" for option in output.options if option.name == "map"]
-    videos = _mapped_videos(maps, inputs) if maps else _best_video(inputs)
+    mapped = _mapped_streams(maps, inputs) if maps else _best_video(inputs)
+    numbered = [(index, ref) for index, ref in enumerate(mapped) if ref[1] is None or ref[1].kind == "video"]
+    videos = [ref for _, ref in numbered]
     if not videos:
         for value in maps:
             _check_understood(value, inputs)
-        mapped = f"-map {' '.join(maps)}" if maps else "inputs without video"
+        source = f"-map {' '.join(maps)}" if maps else "inputs without video"
         if any(stream.is_disabled and stream.kind == "video" for info in inputs for stream in info.streams):
-            raise UsageError(f"adcvsr gets no video stream from {mapped}: -vn or -discard disables it; remove that")
-        raise UsageError(f"adcvsr gets no video stream from {mapped}; map one, such as 0:v:0")
-    position = _position(option, videos)
-    number, stream = videos[position]
-    return MainStream(number, stream, position, sum(video == videos[position] for video in videos[:position]))
+            raise UsageError(f"adcvsr gets no video stream from {source}: -vn or -discard disables it; remove that")
+        raise UsageError(f"adcvsr gets no video stream from {source}; map one, such as 0:v:0")
+    is_known = not maps or (all(map(_MAP.match, maps)) and all(info.streams for info in inputs))
+    position = _position(option, numbered if is_known else [(-1, ref) for ref in videos])
+    index, (number, stream) = numbered[position]
+    repeats = sum(video == videos[position] for video in videos[:position])
+    place = _place(videos, position) if is_known else None
+    return MainStream(number, stream, position, repeats, index if is_known else None, place)
+
+
+def _place(videos: Sequence[StreamRef], position: int) -> VideoPlace | None:
+    """The place of the video stream at that position; None if it is the only one."""
+    are_covers = [stream is not None and stream.is_cover for _, stream in videos]
+    is_cover = are_covers[position]
+    return VideoPlace(position, is_cover, are_covers[:position].count(is_cover)) if len(videos) > 1 else None
+
+
+def place_of_graph(graph: Graph, output: File, inputs: Sequence[InputInfo]) -> VideoPlace | None:
+    """The place of the graph's output that `-map` names; None if it names several, or other graphs', or no other video
+    stream.
+    """
+    outputs = {f"[{label}]" for _, _, node in graph.nodes() for label in node.outputs}
+    videos: list[StreamRef] = []
+    position: int | None = None
+    for value in [option.value or "" for option in output.options if option.name == "map"]:
+        if value in outputs and position is None:
+            position = len(videos)
+            videos.append((-1, None))
+        elif _MAP.match(value) and not value.startswith("-"):
+            videos += [ref for ref in matching_streams(value, inputs) if ref[1] is None or ref[1].kind == "video"]
+        else:
+            return None
+    return None if position is None else _place(videos, position)
 
 
 def applies_to(option: Option, main_stream: MainStream) -> bool:
     """Whether an output option applies to the main stream."""
     kind, _, position = option.specifier.partition(":")
+    if kind.isdecimal():
+        return int(kind) == main_stream.index
     return kind in {"", "v", "V"} and position in {"", str(main_stream.position)}
 
 
-def _position(option: Option, videos: Sequence[StreamRef]) -> int:
-    """Position of the filtered stream among the output's video streams; cover images are skipped."""
+def _position(option: Option, numbered: Sequence[tuple[int, StreamRef]]) -> int:
+    """Position of the filtered stream among the output's video streams, given with their numbers among all streams;
+    cover images are skipped.
+    """
+    videos = [ref for _, ref in numbered]
+    for position, (index, _) in enumerate(numbered):
+        if option.specifier == str(index):
+            return position
     requested = option.specifier.partition(":")[2]
     if requested.isdecimal():
         if int(requested) >= len(videos):
@@ -117,18 +171,18 @@ def _best_video(inputs: Sequence[InputInfo]) -> list[StreamRef]:
     return unknown[:1]
 
 
-def _mapped_videos(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[StreamRef]:
-    """Video streams of an output, in order."""
-    videos: list[StreamRef] = []
+def _mapped_streams(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[StreamRef]:
+    """Streams of an output, in order."""
+    mapped: list[StreamRef] = []
     for value in maps:
         if match := _MAP.match(value):
             check_number(int(match[2]), len(inputs), f"-map {value}")
         streams = matching_streams(value, inputs)
         if value.startswith("-"):
-            videos = [video for video in videos if video not in streams]
+            mapped = [ref for ref in mapped if ref not in streams]
         else:
-            videos += [stream for stream in streams if stream[1] is None or stream[1].kind == "video"]
-    return videos
+            mapped += streams
+    return mapped
 
 
 def _check_understood(value: str, inputs: Sequence[InputInfo]) -> None:

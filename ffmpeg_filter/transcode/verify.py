@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.transcode import vsync
 from ffmpeg_filter.transcode.pipeline import Outcome
 from ffmpeg_filter.transcode.split import SplitCommand
+from ffmpeg_filter.transcode.stream_map import VideoPlace
 
 _LIMITS = {"t", "to", "ss", "frames", "shortest", "fs"}
 _UNREADABLE = {
@@ -27,6 +28,8 @@ _WITHOUT_TIMES = {
 """Formats without timestamps."""
 _MERGES_EQUAL = {"ogg", "ogv", "webp"}
 """Formats whose encoders may merge equal consecutive frames (Theora, WebP)."""
+_COVER = 0x400
+"""FFmpeg's disposition bit of attached pictures."""
 _TOLERANCE = Fraction(1, 500)
 """Seconds by which a container may round timestamps; Matroska's unit is a millisecond."""
 
@@ -36,7 +39,7 @@ def find_faults(split: SplitCommand, outcome: Outcome, path: Path) -> Iterator[s
     muxer, name = containers.muxer_of(split.output), split.output.path.name
     if muxer in _UNREADABLE or not split.keeps_times or not path.is_file():
         return
-    written, expected = _written_times(path), _expected_times(outcome)
+    written, expected = _written_times(path, split.place), _expected_times(outcome)
     is_dropped = len(expected) < len(outcome.times)
     if split.fills_gaps and outcome.rate and (is_dropped or not vsync.is_steady(expected, outcome.rate)):
         return
@@ -63,14 +66,11 @@ def _expected_times(outcome: Outcome) -> list[Fraction]:
     return sorted(time for time in rounded if time is not None)
 
 
-def _written_times(path: Path) -> list[Fraction] | None:
-    """Presentation times of the largest video stream, in order; None if it cannot be read. Among equally large streams
-    the longest counts: AVIF has its first image in a separate stream.
-    """
+def _written_times(path: Path, place: VideoPlace | None) -> list[Fraction] | None:
+    """Presentation times of the upscaled video stream, in order; None if it cannot be read."""
     try:
         with av.open(urls.from_path(str(path))) as file:
-            size = max(stream.width * stream.height for stream in file.streams.video)
-            streams = [stream for stream in file.streams.video if stream.width * stream.height == size]
+            streams = _upscaled_streams(file.streams.video, place)
             times: dict[int, list[Fraction]] = {stream.index: [] for stream in streams}
             for packet in file.demux(streams):
                 if _is_frame(packet):
@@ -80,6 +80,21 @@ def _written_times(path: Path) -> list[Fraction] | None:
             return max(map(sorted, times.values()), key=len)
     except (av.FFmpegError, OSError, ValueError):
         return None
+
+
+def _upscaled_streams(videos: Sequence[av.VideoStream], place: VideoPlace | None) -> Sequence[av.VideoStream]:
+    """The video stream at that place; else the largest, of which there may be several: AVIF has its first image in a
+    separate stream, and the longest counts.
+    """
+    covers = [stream for stream in videos if int(stream.disposition) & _COVER]
+    others = [stream for stream in videos if stream not in covers]
+    if place is not None:
+        kind = covers if place.is_cover else others
+        of_place = kind[place.position_in_kind :] if covers else videos[place.position :]
+        if of_place:
+            return of_place[:1]
+    size = max(stream.width * stream.height for stream in others or covers)
+    return [stream for stream in others or covers if stream.width * stream.height == size]
 
 
 def _is_frame(packet: av.Packet[av.stream.Stream]) -> bool:

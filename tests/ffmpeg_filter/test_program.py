@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ffmpeg_filter import program
+from ffmpeg_filter import cli, program
 from ffmpeg_filter.program import is_plain
 
 
@@ -36,6 +36,12 @@ def test_commands_of_ffmpeg_alone(line: str) -> None:
 )
 def test_commands_that_may_be_for_us(line: str) -> None:
     assert not is_plain(shlex.split(line))
+
+
+def test_the_filters_help_comes_with_or_without_ffmpegs_banner(capsys: pytest.CaptureFixture[str]) -> None:
+    for question in (["-h", "filter=adcvsr"], ["-hide_banner", "-h", "filter=adcvsr"]):
+        assert cli.main(question) == 0
+        assert capsys.readouterr().out.startswith("Filter adcvsr")
 
 
 class _InterruptedImport:

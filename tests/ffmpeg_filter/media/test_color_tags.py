@@ -26,6 +26,11 @@ def test_colour_and_shape_are_put_back_by_filters() -> None:
     ]
 
 
+@pytest.mark.parametrize(("field", "filters"), [("T", ["setfield=tff"]), ("B", ["setfield=bff"]), ("P", [])])
+def test_interlaced_frames_are_marked_as_such(field: str, filters: list[str]) -> None:
+    assert color_tags.filters(replace(PLAIN, field=field), NEW)[2:] == filters
+
+
 def test_what_is_unknown_is_not_claimed() -> None:
     bare = replace(PLAIN, sar=None, location=None, range=None, matrix=None, primaries=None, transfer=None)
     assert color_tags.filters(bare, NEW) == []

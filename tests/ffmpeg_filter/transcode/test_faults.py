@@ -98,6 +98,12 @@ def test_a_filter_of_ffmpegs_that_does_not_exist_is_named(
     assert "No such filter: 'sharper'" in fails(capfd, "-i", clip, f"-vf {NEAREST},sharper", out, status=status)
 
 
+def test_a_source_filter_with_adcvsr_is_refused(out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    message = fails(capfd, f"-f lavfi -i testsrc2=d=1,{NEAREST}", out)
+    assert "adcvsr is in the input" in message
+    assert "-vf and -filter_complex" in message
+
+
 def test_an_input_that_is_not_there_is_named(out: Path, each_ffmpeg: Binary, capfd: pytest.CaptureFixture[str]) -> None:
     absent = out.with_name("no.mkv")
     line = fails(capfd, "-i", absent, f"-vf {NEAREST}", out, status=plain_status("-i", absent, "-f null -"))

@@ -226,6 +226,7 @@ ROWS = [
     f"-stream_loop -1 -i @audio.mkv -vf N {X} -c:a copy -t 1.8 OUT.mkv",
     f"-stream_loop -1 -i @audio.mkv -i @base.mkv -map 0 -map 1:a -vf N {X} -c:a copy -shortest OUT.mkv",
     f"-copyts -ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
+    f"-copyts -start_at_zero -i @base.mkv -vf N {X} OUT.mkv",
     f"-copyts -start_at_zero -ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-sseof -0.55 -i @base.mkv -vf N {X} OUT.mkv",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import av
 import pytest
 
+from ffmpeg_filter.media.binary import inspect_binary
 from tests.ffmpeg_filter.files import (
     FFMPEG,
     NEAREST,
@@ -33,6 +35,19 @@ def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
     assert times(out) == times(whole)
 
 
+@pytest.mark.parametrize("name", ["pipe:{}", "/dev/fd/{}"])
+def test_descriptors_of_the_caller_are_written_to(name: str, clip: Path, out: Path) -> None:
+    progress, whole = out.with_name("progress.txt"), out.with_name("whole.mkv")
+    with out.open("wb") as video, progress.open("wb") as text:
+        for file in (video, text):
+            os.set_inheritable(file.fileno(), True)
+        options = f"-y -an -vf {NEAREST} -c:v ffv1 -progress {name.format(text.fileno())} -f matroska"
+        assert ffadcvsr("-nostdin -i", clip, options, name.format(video.fileno())) == 0
+    assert progress.read_text().endswith("progress=end\n")
+    assert ffadcvsr("-nostdin -i", clip, f"-an -vf {NEAREST} -c:v ffv1", whole) == 0
+    assert alike(out, whole)
+
+
 def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
     ffmpeg(PICTURES, tmp_path / "in%02d.png")
     assert ffadcvsr("-framerate 10 -i", tmp_path / "in%02d.png", f"-vf {NEAREST}", tmp_path / "out%02d.png") == 0
@@ -41,10 +56,24 @@ def test_pictures_in_files_become_pictures_in_files(tmp_path: Path) -> None:
     assert decoded(result[0])[0].width == 128
 
 
+def test_a_source_filter_may_be_longer_than_a_file_name(out: Path) -> None:
+    graph = "testsrc2=s=32x16:r=5:d=0.4" + ",hflip" * 50
+    assert ffadcvsr(f"-nostdin -f lavfi -i {graph} -vf {NEAREST} -c:v ffv1", out) == 0
+
+
 def test_a_still_becomes_a_still(tmp_path: Path) -> None:
     ffmpeg(PICTURES, "-frames:v 1", tmp_path / "in.png")
     assert ffadcvsr("-i", tmp_path / "in.png", f"-vf {NEAREST} -frames:v 1", tmp_path / "out.png") == 0
     assert decoded(tmp_path / "out.png")[0].width == 128
+
+
+def test_the_report_is_that_of_one_program(clip: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = out.with_name("report.txt")
+    monkeypatch.setenv("FFREPORT", f"file={report}:level=32")
+    inspect_binary.cache_clear()
+    assert ffadcvsr("-nostdin -i", clip, f"-vf {NEAREST} -c:v ffv1", out) == 0
+    assert report.read_text().count("Report written to") == 1
+    assert "showinfo" not in report.read_text()
 
 
 def test_progress_is_in_ffmpegs_format(clip: Path, out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from ffmpeg_filter.command.argv import parse
 from ffmpeg_filter.media.probe import InputInfo, InputStream
+from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.split import split_command
 from tests.ffmpeg_filter.planning import FILM, SHOWN, START, UNKNOWN, decoder, encoder, planned
 from vsadcvsr.errors import UsageError
@@ -35,7 +37,10 @@ def test_maps(maps: str, expected: str) -> None:
     [
         ("-map_metadata -1 -map_chapters -1", "-map 0:v:0 -map_metadata -1 -map_chapters -1"),
         ("-map_metadata 0", "# -map 0:v:0 -map_metadata 1"),
-        ("-map_metadata 0:s:0", "# -map 0:v:0 -map_metadata 1:s:0"),
+        ("-map_metadata 0:s:0", "-map 0:v:0 -map_metadata 1:s:0"),
+        ("-map_metadata:g -1", "# -map 0:v:0 -map_metadata:g -1"),
+        ("-map_metadata:c -1", "# -map 0:v:0 -map_metadata:c -1"),
+        ("-map_metadata:s:v 0", "-map 0:v:0 -map_metadata:s:v 1"),
         ("-map_metadata:s:v 0:s:v", "-map_metadata 1 -map 0:v:0 -map_metadata:s:v 1:s:v"),
     ],
 )  # fmt: skip
@@ -93,6 +98,11 @@ def test_a_filter_of_another_stream_stays() -> None:
     )
 
 
+def test_an_input_is_synchronized_with_the_same_one() -> None:
+    arguments = "-i in.mkv -isync 0 -i sound.mkv -map 0:v -map 1:a -vf adcvsr out.mkv"
+    assert encoder(arguments, FILM, FILM).startswith("-i in.mkv -isync 1 -i sound.mkv ")
+
+
 @pytest.mark.parametrize("option", ["-vsync 0", "-vsync vfr", "-fps_mode cfr"])
 def test_timing_options_of_the_user_are_passed_once(option: str) -> None:
     name = option.split(maxsplit=1)[0]
@@ -130,6 +140,13 @@ def test_with_copyts_nothing_is_shifted() -> None:
     assert "-itsoffset" not in split.encoder_args(START)
 
 
+def test_where_clocks_begin_at_zero_ffmpeg_itself_removes_the_origin() -> None:
+    split = planned("-copyts -start_at_zero -i in.mkv -vf adcvsr out.mkv", FILM)
+    assert "-itsoffset" not in split.encoder_args(StartInfo(origin=1 << 20, start_time=Fraction(0)))
+    late = split.encoder_args(StartInfo(origin=1 << 20, start_time=Fraction(1, 2)))
+    assert late[late.index("-itsoffset") + 1] == "0.500000"
+
+
 def test_words_that_only_we_know_are_left_out() -> None:
     split = planned("-adcvsr_on_corrupt fail -i in.mkv -vf adcvsr -adcvsr_metadata out.mkv -adcvsr_dry_run", FILM)
     assert not [word for word in split.decoder_args + split.encoder_args(START) if word.startswith("-adcvsr")]
@@ -142,10 +159,19 @@ def test_loudness_is_the_users() -> None:
     assert "-nostats" not in arguments
 
 
+def test_dispositions_that_the_pipe_lacks_are_said() -> None:
+    cover = replace(FILM.streams[0], disposition=0x400, is_cover=True)
+    assert "-disposition:v:0 1024 " in encoder("-i in.flac -map 0 -vf adcvsr out.flac", InputInfo((cover,)))
+    plain = replace(FILM.streams[0], disposition=0x41)
+    assert "-disposition" not in encoder("-i in.mkv -map 0 -vf adcvsr out.mkv", InputInfo((plain,)))
+
+
 def test_a_codec_for_the_video_alone_is_taken() -> None:
     assert planned("-i in.mkv -vf adcvsr -c copy -c:v libx264 out.mkv", FILM).codec == "libx264"
     assert planned("-i in.mkv -vf adcvsr -c:v:0 libx265 -c:v:1 copy out.mkv", FILM).codec == "libx265"
     assert planned("-i in.mkv -vf adcvsr -vcodec ffv1 out.mkv", FILM).codec == "ffv1"
+    assert planned("-i in.mkv -vf adcvsr -c copy -c:0 ffv1 out.mkv", FILM).codec == "ffv1"
+    assert planned("-i in.mkv -map 0:a -map 0:v -c copy -c:1 ffv1 -filter:1 adcvsr out.mkv", FILM).codec == "ffv1"
 
 
 @pytest.mark.parametrize(
@@ -161,8 +187,10 @@ def test_a_codec_for_the_video_alone_is_taken() -> None:
         ("-i in.mkv -filter_complex [0:a]adcvsr out.mkv", "on audio"),
         ("-i in.mkv -filter_complex [x]adcvsr[x] out.mkv", "loop"),
         ("-i in.mkv -filter_complex 'split[a][b];[a]adcvsr[c];[b][c]hstack' out.mkv", "go elsewhere, too"),
+        ("-i in.mkv -filter_complex hflip[x] -filter_complex [x]adcvsr out.mkv", r"needs \[x\], which its graph"),
         ("-vf adcvsr out.mkv", "has no input"),
         ("-i in.mkv -filter_complex adcvsr", "has no output"),
+        ("-isync 0 -i in.mkv -vf adcvsr out.mkv", "-isync of in.mkv, whose frames go to adcvsr, is not supported"),
         ("-i in.mkv -vf adcvsr=scael=2 out.mkv", "did you mean 'scale'"),
         ("-i in.mkv -vf adcvsr -map 1:v out.mkv", "-map 1:v refers to input 1, but the only input is 0; change the"),
         ("-i in.mkv -filter_complex [9:v]adcvsr out.mkv", r"\[9:v\] refers to input 9, but the only input is 0"),

@@ -16,6 +16,7 @@ from ffmpeg_filter.transcode.stream_map import (
     InputMap,
     MainStream,
     MapTranslator,
+    VideoPlace,
     check_pipes,
     default_maps,
     main_stream_of,
@@ -67,14 +68,20 @@ def test_without_maps_the_largest_video_is_ours() -> None:
 
 def test_a_cover_is_passed_by() -> None:
     assert found("-vf adcvsr out.mkv", COVERED) == MainStream(0, COVERED.streams[1])
-    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == MainStream(0, COVERED.streams[1], position=1)
+    place = VideoPlace(1, is_cover=False, position_in_kind=0)
+    second = MainStream(0, COVERED.streams[1], position=1, index=1, place=place)
+    assert found("-vf adcvsr -map 0 out.mkv", COVERED) == second
 
 
 def test_of_several_video_streams_the_filter_must_name_one() -> None:
     with pytest.raises(UsageError, match=r"2 video streams.*-filter:v:0"):
         found("-vf adcvsr -map 0 out.mkv", ANGLES)
-    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1], position=1)
-    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == MainStream(0, ANGLES.streams[1])
+    place = VideoPlace(1, is_cover=False, position_in_kind=1)
+    second = MainStream(0, ANGLES.streams[1], position=1, index=1, place=place)
+    assert found("-filter:v:1 adcvsr -map 0 out.mkv", ANGLES) == second
+    assert found("-filter:1 adcvsr -map 0 out.mkv", ANGLES) == second
+    first = MainStream(0, ANGLES.streams[1], place=VideoPlace(0, is_cover=False, position_in_kind=0))
+    assert found("-filter:v:0 adcvsr -map 0:v:1 -map 0:v:0 out.mkv", ANGLES) == first
 
 
 def test_a_negative_map_takes_the_others_out() -> None:

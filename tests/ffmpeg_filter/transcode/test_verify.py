@@ -10,7 +10,7 @@ import pytest
 
 from ffmpeg_filter.transcode.pipeline import Outcome
 from ffmpeg_filter.transcode.verify import find_faults
-from tests.ffmpeg_filter.files import ffmpeg
+from tests.ffmpeg_filter.files import NEAREST, ffadcvsr, ffmpeg
 from tests.ffmpeg_filter.planning import FILM, planned
 
 TIMES = [Fraction(number, 25) for number in range(5)]
@@ -97,3 +97,25 @@ def test_of_streams_of_one_size_that_with_most_frames_is_the_video(tmp_path: Pat
 def test_what_ffmpeg_cannot_read_again_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "out.md5").write_text("MD5=0")
     assert found(tmp_path / "out.md5", Outcome(times=[*TIMES])) == []
+
+
+def test_of_several_videos_the_upscaled_one_counts_and_covers_do_not(tmp_path: Path) -> None:
+    inputs: list[str | Path] = ["-i", tmp_path / "in.mkv", "-i", tmp_path / "large.mkv"]
+    ffmpeg("-f lavfi -i testsrc2=s=32x16:r=10:d=0.5 -c:v ffv1", tmp_path / "in.mkv")
+    ffmpeg("-f lavfi -i testsrc2=s=320x160:r=25:d=0.4 -c:v ffv1", tmp_path / "large.mkv")
+    graph = f"-filter_complex [0:v]{NEAREST}[u] -map [u] -map 1 -c:v:0 ffv1 -c:v:1 copy"
+    assert ffadcvsr(*inputs, graph, tmp_path / "graph.mkv") == 0
+    assert ffadcvsr(*inputs, f"-map 1 -map 0 -c copy -c:v:1 ffv1 -filter:v:1 {NEAREST}", tmp_path / "map.mkv") == 0
+    ffmpeg("-i", tmp_path / "large.mkv", "-frames:v 1", tmp_path / "cover.jpg")
+    cover = "-map 0 -map 1 -c copy -disposition:v:1 attached_pic -c:v:0"
+    ffmpeg("-i", tmp_path / "in.mkv", "-i", tmp_path / "cover.jpg", cover, "libx264", tmp_path / "covered.mp4")
+    for suffix in ("mp4", "mkv"):
+        for number, codec in enumerate(("libx264", "png")):
+            options = f"-y -map 0 -c copy -c:v:{number} {codec} -filter:v:{number} {NEAREST}"
+            assert ffadcvsr("-i", tmp_path / "covered.mp4", options, tmp_path / f"out.{suffix}") == 0
+
+
+def test_packets_that_a_bitstream_filter_moves_or_drops_are_the_users() -> None:
+    for filters in ("setts=ts=2*TS", "null,noise=drop=1"):
+        assert not planned(f"-i in.mkv -vf adcvsr -c:v libx264 -bsf:v {filters} out.mkv", FILM).keeps_times
+    assert planned("-i in.mkv -vf adcvsr -c:v libx264 -bsf:v dump_extra out.mkv", FILM).keeps_times
