@@ -132,3 +132,9 @@ def test_a_damaged_entry_hides_no_other(tmp_path: Path, cache: Path, caplog: pyt
     (cache / "models" / "other.json").write_text(json.dumps({"file": 3}))
     assert list(user_models.entries()) == ["net"]
     assert "other.json cannot be read" in caplog.text
+
+
+def test_a_cache_folder_that_cannot_be_read_has_no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path / ("long" * 80)))  # fails as a folder of another user does
+    path = write_image_network(tmp_path / "net.onnx")
+    assert store.find(path) == path
