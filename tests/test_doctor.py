@@ -100,7 +100,7 @@ def test_where_nothing_runs_the_model_the_status_is_1(monkeypatch: pytest.Monkey
 
 
 def test_a_missing_video_source_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    process = subprocess.CompletedProcess([], 0, b"81 openvino /plugins/libadcvsr.so\n\n", b"")
+    process = subprocess.CompletedProcess([], 0, b"adcvsr\t81\topenvino\t/plugins/libadcvsr.so\n", b"")
     monkeypatch.setattr(doctor, "_run", lambda *_: process)
     plugin, source = doctor._in_python()
     assert (plugin.verdict, plugin.detail) == ("ok", "VapourSynth R81, libadcvsr.so, backend 'auto' is openvino")
@@ -110,11 +110,30 @@ def test_a_missing_video_source_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_backend_that_other_plugins_keep_from_loading_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     words = b"backend 'auto' runs on ONNX Runtime, since OpenVINO cannot be used: another build of it is there\n"
-    process = subprocess.CompletedProcess([], 0, b"81 ort /plugins/libadcvsr.so\nbs\n", words)
+    process = subprocess.CompletedProcess([], 0, b"adcvsr\t81\tort\t/plugins/libadcvsr.so\tbs\n", words)
     monkeypatch.setattr(doctor, "_run", lambda *_: process)
     plugin, _ = doctor._in_python()
     assert plugin.verdict == "failed"
     assert "another build of it is there" in plugin.detail
+
+
+@pytest.mark.parametrize("noise", [b"", b"a plugin says hello\nand again\n"])
+def test_what_other_plugins_print_and_paths_of_other_encodings_do_no_harm(
+    noise: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = b"adcvsr\t81\tort\t/M\xfcller/my plugins/libadcvsr.so\tbs\tffms2\n"
+    monkeypatch.setattr(doctor, "_run", lambda *_: subprocess.CompletedProcess([], 0, noise + line + noise, b""))
+    plugin, source = doctor._in_python()
+    assert (plugin.verdict, plugin.detail) == ("ok", "VapourSynth R81, libadcvsr.so, backend 'auto' is ort")
+    assert source.detail == "core.bs, core.ffms2"
+
+
+def test_damaged_weights_are_found_by_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = "model 'fast': fast.onnx has the wrong checksum (1…, expected 2…); install vsadcvsr again"
+    line = f"adcvsr\t81\t{error}\t/plugins/libadcvsr.so\tbs\n".encode()
+    monkeypatch.setattr(doctor, "_run", lambda *_: subprocess.CompletedProcess([], 0, line, b""))
+    plugin, _ = doctor._in_python()
+    assert (plugin.verdict, plugin.detail) == ("failed", f"VapourSynth R81, libadcvsr.so: {error}")
 
 
 @posix

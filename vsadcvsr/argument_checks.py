@@ -43,7 +43,10 @@ def number(name: str, value: object, allowed: str) -> float:
     """A real number, but no bool. Raises UsageError."""
     if type(value).__name__ in _BOOLEANS or not isinstance(value, Real):
         raise UsageError.of(name, value, allowed)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # a whole number beyond all of them
+        raise UsageError.of(name, value, allowed) from None
 
 
 def in_range(name: str, argument: object, limits: tuple[float, float], allowed: str) -> float:

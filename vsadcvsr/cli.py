@@ -60,7 +60,7 @@ def models(context: typer.Context) -> None:
         lookaheads = [str(network.spec.lookahead) for network in reversed(entry.by_scale)]
         lookahead = ", ".join(lookaheads if len(set(lookaheads)) > 1 else lookaheads[:1])
         table.add_row(name, scales, files, lookahead, precisions, denoise, entry.about)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @models_app.command("fetch")
@@ -78,7 +78,7 @@ def fetch_model(name: Annotated[str, typer.Argument(help="A model of `adcvsr mod
 
         paths = download(name, progress=show)
     for path in paths:
-        Console().print(str(path), highlight=False, soft_wrap=True)
+        _print_line(str(path))
 
 
 @models_app.command("add")
@@ -107,7 +107,12 @@ def add_model(
     entry = user_models.add(source, name, inspect)
     (added, checksum), spec = entry.files[0], entry.spec
     line = f"{name}: x{spec.scale}, {', '.join(spec.precisions)}, {added} {checksum[:12]}, {_tiles_of(spec)}"
-    Console().print(line, highlight=False, soft_wrap=True)
+    _print_line(line)
+
+
+def _print_line(line: str) -> None:
+    """Prints a line whose [brackets] are those of file names."""
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _tiles_of(spec: ModelSpec) -> str:
@@ -175,7 +180,7 @@ def compare(
     look = View(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
     for note in write(list(zip(called, inputs, strict=True)), out, truth=truth, look=look):
         Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
-    Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False, soft_wrap=True)
+    _print_line(f"{out}: {out.stat().st_size:,} bytes")
 
 
 @app.command()
@@ -206,7 +211,7 @@ def export(
         if scale not in {None, student.spec.scale}:
             raise UsageError.of("--scale", scale, f"{student.spec.scale} for {weights}")
         write(student, out)  # torch imports packages of its own for an export
-    Console().print(f"{out}: {out.stat().st_size:,} bytes", highlight=False)
+    _print_line(f"{out}: {out.stat().st_size:,} bytes")
 
 
 @app.command()
@@ -222,10 +227,8 @@ def convert(
 
     with needs("torch", "convert"):  # for weights in the paper's layout
         converted = write(files, out)
-    Console().print(
-        f"{out}: {converted.name}, x{converted.scale}, {converted.tensors:,} tensors, {converted.values:,} values",
-        highlight=False,
-    )
+    counts = f"{converted.tensors:,} tensors, {converted.values:,} values"
+    _print_line(f"{out}: {converted.name}, x{converted.scale}, {counts}")
 
 
 @app.command()
@@ -261,7 +264,7 @@ def train(
     named = {"pool": pool, "out": out, "model": model, "scale": scale, "begin": begin,
              "regression.steps": steps}  # fmt: skip
     for path in run(*settings_of(settings, data or [], named, more or []), exclude or []):
-        Console().print(str(path), highlight=False, soft_wrap=True)
+        _print_line(str(path))
 
 
 if __name__ == "__main__":

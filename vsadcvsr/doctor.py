@@ -50,8 +50,8 @@ _WATCHED = 120.0
 """Seconds that a check may take."""
 _IN_PYTHON = f"""import vapoursynth as vs
 versions = vs.core.adcvsr.Version()
-print(vs.core.core_version.release_major, versions["backend"], versions["plugin"])
-print(*[name for name in {_SOURCES} if hasattr(vs.core, name)])
+sources = [name for name in {_SOURCES} if hasattr(vs.core, name)]
+print("adcvsr", vs.core.core_version.release_major, versions["backend"], versions["plugin"], *sources, sep="\\t")
 """
 _FFADCVSR = """import sys
 from ffmpeg_filter.media import binary
@@ -173,12 +173,17 @@ def _in_python() -> Iterator[Finding]:
     if done.returncode:
         yield Finding(name, "failed", f"{_last_words(done)}; vsadcvsr.load() or a new `pip install` may help")
         return
-    (release, backend, plugin), sources = (line.split(maxsplit=2) for line in done.stdout.decode().splitlines())
-    runs = f"VapourSynth R{release}, {Path(plugin).name}, backend 'auto' is {backend}"
-    is_unusable = "cannot be used" in _last_words(done)  # together with other plugins; `_step` tries without them
-    yield Finding(name, "failed" if is_unusable else "ok", f"{runs}: {_last_words(done)}" if is_unusable else runs)
+    printed = done.stdout.decode(errors="replace").rpartition("adcvsr\t")[2]  # other plugins may print as well
+    release, backend, plugin, *sources = printed.splitlines()[0].split("\t")
+    about = f"VapourSynth R{release}, {Path(plugin).name}"
+    if backend not in backends.TABLE:
+        yield Finding(name, "failed", f"{about}: {backend}")  # the error of the weights
+    elif "cannot be used" in _last_words(done):  # together with other plugins; `_step` tries without them
+        yield Finding(name, "failed", f"{about}, backend 'auto' is {backend}: {_last_words(done)}")
+    else:
+        yield Finding(name, "ok", f"{about}, backend 'auto' is {backend}")
     if sources:
-        yield Finding("video source", "ok", ", ".join(f"core.{source}" for source in " ".join(sources).split()))
+        yield Finding("video source", "ok", ", ".join(f"core.{source}" for source in sources))
     else:
         sought = ", ".join(f"core.{source}" for source in _SOURCES)
         words = f"scripts cannot open files, for there is none of {sought}: pip install vapoursynth-bestsource"

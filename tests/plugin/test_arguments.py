@@ -102,6 +102,7 @@ WRONG_TYPES: dict[str, tuple[dict[str, Any], str]] = {
     "backend as a number": ({"backend": 1}, "backend is 1, allowed"),
     "precision as a number": ({"precision": 16}, "precision is 16, allowed"),
     "strength as a name": ({"strength": "full"}, "strength is 'full', allowed"),
+    "strength beyond all numbers": ({"strength": 10**400}, "strength is 1000"),
     "strength not a number": ({"strength": float("nan")}, "strength is nan, allowed"),
     "sc_threshold without end": ({"sc_threshold": float("inf")}, "sc_threshold is inf, allowed"),
     "color_fix as a bool": ({"color_fix": False}, "color_fix is False, allowed"),

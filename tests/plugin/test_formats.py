@@ -124,6 +124,13 @@ def test_width_and_height_give_the_size_and_one_alone_keeps_the_aspect(
     assert (upscaled.get_frame(0).width, upscaled.get_frame(0).height) == size
 
 
+def test_a_side_that_the_aspect_makes_too_long_is_refused() -> None:
+    clip = vs.core.std.BlankClip(width=2, height=2000, length=1)
+    words = "Upscale: height is 6000000, allowed: 1 to 65536; it keeps the aspect ratio; give both sides"
+    with pytest.raises(vs.Error, match=f"^{words}$"):
+        vs.core.adcvsr.Upscale(clip, model="nearest", width=6000)
+
+
 @pytest.mark.parametrize("source", [vs.YUV420P8, vs.RGB24, vs.GRAY8])
 @pytest.mark.parametrize("out", [vs.YUV444P16, vs.RGB48, vs.GRAY16])
 def test_another_format_can_be_asked_for(source: int, out: int) -> None:

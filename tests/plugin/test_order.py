@@ -130,6 +130,17 @@ def test_what_a_source_says_when_it_fails_reaches_the_user(upscale: Upscale) -> 
         upscaled.get_frame(5)
 
 
+def test_a_frame_that_fails_takes_no_output_with_it_that_does_not_depend_on_it(upscale: Upscale) -> None:
+    clip, lost = moving(length=LENGTH), {5, 6, 17}
+    expected, upscaled = truth(upscale, clip), upscale(guarded(clip, LENGTH, lambda n: n not in lost))
+    for n in range(LENGTH):
+        if lost & {*range(n - 2, n + 3)}:
+            with pytest.raises(vs.Error, match="is not there"):
+                upscaled.get_frame(n)
+        else:
+            assert digest(upscaled, n) == expected[n]
+
+
 def test_a_filter_that_goes_closes_its_engine(mean_engine: type[MeanEngine]) -> None:
     gc.collect()  # filters of earlier tests, held by the errors they raised
     before = mean_engine.closed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -101,6 +103,7 @@ def test_a_file_of_the_users_own_is_taken_by_its_path(tmp_path: Path) -> None:
         ("empty.onnx", b"", "is empty"),
         ("model.pt", b"x", r"is no model; give an \.onnx, \.safetensors or \.pth file"),
         (".", None, "is not a file"),
+        (f"{'long' * 80}.onnx", None, "cannot be read: File name too long"),
     ],
 )
 def test_files_that_cannot_be_models_are_refused(
@@ -110,6 +113,23 @@ def test_files_that_cannot_be_models_are_refused(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=message):
         store.find(tmp_path / name)
+
+
+def test_a_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(b"something")
+
+    def refuse(*_: object) -> NoReturn:  # as the system does, but for the superuser, who may run the tests
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(WeightsError, match="cannot be read: Permission denied"):
+        store.find(path)
+
+
+def test_a_name_that_no_file_can_have_is_unknown() -> None:
+    with pytest.raises(WeightsError, match="is not known, allowed: fast,"):
+        store.find("long" * 80)
 
 
 def test_every_file_that_ships_has_its_sum_and_says_what_the_catalogue_says() -> None:

@@ -36,14 +36,14 @@ def run(*arguments: str) -> int:
 
 
 def test_an_added_model_is_listed_and_runs_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write_image_network(tmp_path / "net_v3.onnx", scale=4)
+    path = write_image_network(tmp_path / "net_v3[x4].onnx", scale=4)
     frame = clip_of(1, size=(9, 14))
     expected = next(Engine.open(path).stream(frame))
     assert run("add", str(path), "--name", "anime") == 0
     path.unlink()
     assert capsys.readouterr().out.startswith("anime: x4, fp32, anime.onnx ")
     assert run() == 0
-    assert "added from net_v3.onnx" in capsys.readouterr().out
+    assert "added from net_v3[x4].onnx" in capsys.readouterr().out
     engine = Engine.open("anime")
     assert engine.spec.name == "anime"
     np.testing.assert_array_equal(next(engine.stream(frame)), expected)
@@ -132,3 +132,9 @@ def test_a_damaged_entry_hides_no_other(tmp_path: Path, cache: Path, caplog: pyt
     (cache / "models" / "other.json").write_text(json.dumps({"file": 3}))
     assert list(user_models.entries()) == ["net"]
     assert "other.json cannot be read" in caplog.text
+
+
+def test_a_cache_folder_that_cannot_be_read_has_no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADCVSR_CACHE", str(tmp_path / ("long" * 80)))  # fails as a folder of another user does
+    path = write_image_network(tmp_path / "net.onnx")
+    assert store.find(path) == path

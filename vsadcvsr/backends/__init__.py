@@ -34,7 +34,7 @@ BACKENDS_BY_SUFFIX = {".onnx": ("ort", "openvino"), ".safetensors": ("torch",), 
 DEVICES = ("auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "gpu")
 """`gpu` is a GPU of Intel's on OpenVINO, the others but `cpu` are GPUs on ONNX Runtime, `cuda` also on torch."""
 _MAX_STREAMS = 64
-_MAX_THREADS = 1024
+MAX_THREADS = 1024
 """Runtimes start as many as they are asked for, and with far more than a machine has use for they end the process."""
 PRECISIONS = ("auto", "fp32", "fp16", "bf16", "int8")
 
@@ -119,7 +119,7 @@ class BackendOptions:
         between = argument_checks.between
         numbers = {
             "device_index": argument_checks.at_least(0, "device_index", self.device_index, "0 or more"),
-            "threads": between(0, _MAX_THREADS, "threads", self.threads, f"0 (all cores) to {_MAX_THREADS}"),
+            "threads": between(0, MAX_THREADS, "threads", self.threads, f"0 (all cores) to {MAX_THREADS}"),
             "num_streams": between(1, _MAX_STREAMS, "num_streams", self.num_streams, f"1 to {_MAX_STREAMS}"),
         }
         for name, number in numbers.items():

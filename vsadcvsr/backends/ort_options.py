@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from vsadcvsr.backends import MAX_THREADS
 from vsadcvsr.backends.option_syntax import Settings
 from vsadcvsr.errors import UsageError, near_misses
 
@@ -15,6 +16,7 @@ _SWITCH = ("0", "1")
 _ANY: tuple[str, ...] = ()
 """Values that the library checks."""
 _NUMBER = ("a whole number",)
+_THREADS = (f"0 (all cores) to {MAX_THREADS}",)
 
 type Values = tuple[str, ...]
 
@@ -25,7 +27,7 @@ MODES = {"sequential": "ORT_SEQUENTIAL", "parallel": "ORT_PARALLEL"}
 ATTRIBUTES: Mapping[str, Values] = {
     "graph_optimization_level": tuple(LEVELS),
     "execution_mode": tuple(MODES),
-    "inter_op_num_threads": _NUMBER,
+    "inter_op_num_threads": _THREADS,
     "enable_mem_pattern": _SWITCH,
     "enable_mem_reuse": _SWITCH,
     "enable_cpu_mem_arena": _SWITCH,
@@ -123,7 +125,10 @@ def check(settings: Settings, device: str, providers: tuple[str, ...]) -> None:
 
 
 def _check_value(name: str, value: str, allowed: Values) -> None:
-    is_allowed = value.isdecimal() if allowed == _NUMBER else value in allowed
+    if allowed == _THREADS:
+        is_allowed = value.isdecimal() and int(value) <= MAX_THREADS
+    else:
+        is_allowed = value.isdecimal() if allowed == _NUMBER else value in allowed
     if allowed and not is_allowed:
         raise UsageError.of(f"backend_options: {name}", value, ", ".join(allowed))
 
@@ -142,7 +147,7 @@ def _attribute(name: str, value: str, library: Any) -> object:  # noqa: ANN401 -
         return getattr(library.GraphOptimizationLevel, LEVELS[value])
     if name == "execution_mode":
         return getattr(library.ExecutionMode, MODES[value])
-    return int(value) if ATTRIBUTES[name] == _NUMBER else value == "1"
+    return int(value) if ATTRIBUTES[name] == _THREADS else value == "1"
 
 
 def of_provider(settings: Settings, provider: str) -> dict[str, str]:

@@ -4,7 +4,8 @@
 
 #include <VapourSynth4.h>
 
-/* source(clip, matrix): the clip with `_Matrix` set on every frame that needs one; refuses interlaced frames. */
+/* source(clip, matrix, failed): the clip with `_Matrix` set on every frame that needs one; refuses interlaced frames. The function
+   `failed`, if there is one, is called with the number of each frame that fails or is refused, as `n`. */
 void VS_CC set_matrix_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi);
 
 /* stream(clip, func, format, scale, ahead, streams): frame n is func(n, numbers, frames, attempt)["frame"] with the properties of the clip's frame n;

@@ -11,6 +11,7 @@
 
 typedef struct {
     VSNode *clip;
+    VSFunction *failed; /* called with the number of each frame that fails, or NULL */
     int matrix; /* of frames that have none; for RGB, the output's: VSC_MATRIX_RGB where that is RGB too */
 } SetMatrix;
 
@@ -91,7 +92,19 @@ static int check(const Allowed *table, int count, int matrix, int is_rgb, const 
     return 1;
 }
 
-static const VSFrame *refuse(const VSFrame *frame, const char *why, VSFrameContext *context, const VSAPI *vsapi) {
+static void report_failure(const SetMatrix *filter, int n, const VSAPI *vsapi) {
+    if (!filter->failed)
+        return;
+    VSMap *in = vsapi->createMap(), *out = vsapi->createMap();
+    vsapi->mapSetInt(in, "n", n, maReplace);
+    vsapi->callFunction(filter->failed, in, out);
+    vsapi->freeMap(in);
+    vsapi->freeMap(out);
+}
+
+static const VSFrame *refuse(const SetMatrix *filter, int n, const VSFrame *frame, const char *why, VSFrameContext *context,
+                             const VSAPI *vsapi) {
+    report_failure(filter, n, vsapi);
     vsapi->freeFrame(frame);
     vsapi->setFilterError(why, context);
     return NULL;
@@ -104,6 +117,8 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
     (void)frame_data;
     if (reason == arInitial)
         vsapi->requestFrameFilter(n, filter->clip, context);
+    if (reason == arError)
+        report_failure(filter, n, vsapi);
     if (reason != arAllFramesReady)
         return NULL;
     const VSFrame *frame = vsapi->getFrameFilter(n, filter->clip, context);
@@ -112,16 +127,16 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
     if (field != VSC_FIELD_PROGRESSIVE) {
         snprintf(why, sizeof why, "Upscale: frame %d is interlaced (_FieldBased is %d); deinterlace first, or call"
                  " std.SetFieldBased(0) where the flag is wrong", n, field);
-        return refuse(frame, why, context, vsapi);
+        return refuse(filter, n, frame, why, context, vsapi);
     }
     if (!check(of_samples, COUNT(of_samples), 0, 0, properties, n, why, sizeof why, vsapi))
-        return refuse(frame, why, context, vsapi);
+        return refuse(filter, n, frame, why, context, vsapi);
     int is_rgb = vsapi->getVideoFrameFormat(frame)->colorFamily == cfRGB;
     int own_matrix = property(properties, "_Matrix", VSC_MATRIX_UNSPECIFIED, vsapi);
     if (is_rgb && is_specified(own_matrix)) {
         snprintf(why, sizeof why, "Upscale: frame %d is RGB and has _Matrix %d, allowed: 0; call"
                  " std.SetFrameProps(_Matrix=0) where it is wrong", n, own_matrix);
-        return refuse(frame, why, context, vsapi);
+        return refuse(filter, n, frame, why, context, vsapi);
     }
     if (is_rgb && filter->matrix == VSC_MATRIX_RGB)
         return frame;
@@ -129,10 +144,10 @@ static const VSFrame *VS_CC set_matrix_frame(int n, int reason, void *instance, 
     if (!is_known(matrix)) {
         snprintf(why, sizeof why, "Upscale: frame %d has _Matrix %d, allowed: 1, 4 to 10, 12 to 14; call"
                  " std.SetFrameProps(_Matrix=1) where it is wrong", n, matrix);
-        return refuse(frame, why, context, vsapi);
+        return refuse(filter, n, frame, why, context, vsapi);
     }
     if (!check(of_color, COUNT(of_color), matrix, is_rgb, properties, n, why, sizeof why, vsapi))
-        return refuse(frame, why, context, vsapi);
+        return refuse(filter, n, frame, why, context, vsapi);
     if (is_rgb || own_matrix == matrix)
         return frame;
     VSFrame *copy = vsapi->copyFrame(frame, core);
@@ -145,17 +160,20 @@ static void VS_CC set_matrix_free(void *instance, VSCore *core, const VSAPI *vsa
     SetMatrix *filter = instance;
     (void)core;
     vsapi->freeNode(filter->clip);
+    vsapi->freeFunction(filter->failed);
     free(filter);
 }
 
 void VS_CC set_matrix_create(const VSMap *in, VSMap *out, void *data, VSCore *core, const VSAPI *vsapi) {
     SetMatrix *filter = malloc(sizeof *filter);
+    int missing;
     (void)data;
     if (!filter) {
         vsapi->mapSetError(out, "Upscale: out of memory");
         return;
     }
     filter->clip = vsapi->mapGetNode(in, "clip", 0, NULL);
+    filter->failed = vsapi->mapGetFunction(in, "failed", 0, &missing);
     filter->matrix = vsapi->mapGetIntSaturated(in, "matrix", 0, NULL);
     VSFilterDependency needs = {filter->clip, rpStrictSpatial};
     vsapi->createVideoFilter(out, "UpscaleSource", vsapi->getVideoInfo(filter->clip), set_matrix_frame, set_matrix_free, fmParallel, &needs, 1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 import vapoursynth as vs
@@ -21,7 +22,7 @@ from vsadcvsr.plugin.formats import (
     to_rgb,
     with_source_frames,
 )
-from vsadcvsr.plugin.frames import FrameRenderer, PlanarOutput, engine_format, message
+from vsadcvsr.plugin.frames import FAILURES, FrameRenderer, PlanarOutput, engine_format, message
 from vsadcvsr.plugin.output_shape import OutputShape, SizeRequest, check_clip, resolve_shape
 from vsadcvsr.weights import store
 
@@ -79,7 +80,9 @@ def upscale(  # noqa: PLR0913 - the arguments of core.adcvsr.Upscale, all by nam
     )  # fmt: skip
     shape = resolve_shape(clip, request, engine.spec, format=format)
     settings = {"AdcVSRDenoise": float(denoise), "AdcVSRSteady": float(steady), "AdcVSRSharpen": float(sharpen)}
-    return _build_graph(engine, *to_rgb(clip, shape, fallback), shape, fallback, settings)
+    failed = deque[int](maxlen=FAILURES)
+    source, rgb = to_rgb(clip, shape, fallback, failed=failed)
+    return _build_graph(engine, source, rgb, shape, fallback, settings, failed)
 
 
 def _build_graph(
@@ -89,6 +92,7 @@ def _build_graph(
     shape: OutputShape,
     matrix: int | None,
     settings: Mapping[str, float],
+    failed: deque[int],
 ) -> vs.VideoNode:
     """The clip's filter graph. If the backend can produce planar output, a second filter requests it, since formats do
     not change within a clip; frames with matrices that only VapourSynth can convert use the RGB path.
@@ -98,7 +102,7 @@ def _build_graph(
     if default_format and engine.planar_output(source.height, source.width, default_format):
         rgb = with_source_frames(rgb, source)
         planar = PlanarOutput(shape.format.id, lambda frame: planar_request.color_format(source_properties(frame)))
-    renderer = FrameRenderer(rgb, engine, planar)
+    renderer = FrameRenderer(rgb, engine, planar, failed)
 
     def stream(format: int) -> vs.VideoNode:
         return filters()["stream"](

@@ -6,6 +6,7 @@ every frame has a matrix; for the output there is one `resize` node for each com
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container, Mapping
 from typing import NamedTuple
 
@@ -77,14 +78,22 @@ def filters(bind: Callable[..., object] = str) -> Mapping[str, Callable[..., vs.
     return functions
 
 
-def to_rgb(clip: vs.VideoNode, shape: OutputShape, matrix: int | None) -> tuple[vs.VideoNode, vs.VideoNode]:
+def to_rgb(
+    clip: vs.VideoNode, shape: OutputShape, matrix: int | None, *, failed: deque[int] | None = None
+) -> tuple[vs.VideoNode, vs.VideoNode]:
     """The clip with a matrix on every frame that is not RGB, and its conversion to RGBS. Frames fail whose colours
-    `resize` cannot convert, from theirs or, if RGB, to those of the output.
+    `resize` cannot convert, from theirs or, if RGB, to those of the output. `failed` gets the number of each frame that
+    fails, there or in the clip.
     """
     number = matrix_for(clip.height, matrix)
     if _is_rgb(check_clip(clip)):
         number = _RGB if _is_rgb(shape.format) else matrix_for(shape.height, matrix)
-    source = filters()["source"](clip=clip, matrix=number)
+
+    def report(n: int) -> None:
+        if failed is not None:
+            failed.append(n)
+
+    source = filters()["source"](clip=clip, matrix=number, failed=report)
     return source, source.resize.Bicubic(format=vs.RGBS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -25,6 +25,9 @@ UNBOUNDED = range(60_000_000, (1 << 31) - 1)
 
 The next length is that of std.Loop, whose frames do not.
 """
+
+FAILURES = 64
+"""Source frames that failed of which the numbers are kept, the latest ones."""
 
 _UNLIMITED_MIB = 1 << 30
 """More MiB than any machine has."""
@@ -115,10 +118,14 @@ class PlanarOutput(NamedTuple):
 class FrameRenderer:
     """The frame callback: renders the output of one clip, one request at a time."""
 
-    def __init__(self, clip: vs.VideoNode, engine: Engine, planar: PlanarOutput | None = None) -> None:
+    def __init__(
+        self, clip: vs.VideoNode, engine: Engine, planar: PlanarOutput | None = None, failed: Iterable[int] = ()
+    ) -> None:
         self.clip = clip
         self.engine = engine
         self.planar = planar
+        self.failed = failed
+        """Frames of the clip that failed, the latest ones."""
         # Two filters may ask. It is never held while a frame is waited for; engines of several streams need none.
         self._lock: AbstractContextManager[object] = threading.Lock() if engine.streams == 1 else nullcontext()
 
@@ -159,10 +166,14 @@ class FrameRenderer:
         """Frames still missing for output n. The engine may have moved on while frames were fetched; so from the second
         attempt on, all frames that output n can depend on are requested, from which it can be rendered in any case.
         """
-        missing = window.missing(self.engine.needed_frames(n))
+        needed, context_frames = self.engine.needed_frames(n), self.engine.context_frames(n)
+        if any(i in needed and i not in context_frames for i in [*self.failed]):  # else output n would fail, too
+            self.engine.reset()
+            needed = context_frames
+        missing = window.missing(needed)
         if not missing or not attempt:
             return missing
-        if context := window.missing(self.engine.context_frames(n)):
+        if context := window.missing(context_frames):
             return context
         self.engine.reset()
         return []

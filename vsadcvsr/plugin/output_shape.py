@@ -95,6 +95,8 @@ def resolve_shape(clip: vs.VideoNode, request: SizeRequest, spec: ModelSpec, *, 
     for name, value, step in (("width", width, 1 << out.subsampling_w), ("height", height, 1 << out.subsampling_h)):
         if value % step:
             raise UsageError.of(name, value, f"multiples of {step} for {out.name}", "choose another size or format")
+        if request.is_exact and value > MAX_SIDE:
+            raise UsageError.of(name, value, f"1 to {MAX_SIDE}", "it keeps the aspect ratio; give both sides")
     if (width, height) != (clip.width * spec.scale, clip.height * spec.scale):
         _log.info("model %r upscales by %d here; its output is resized to %dx%d", spec.name, spec.scale, width, height)
     return OutputShape(width=width, height=height, format=out)

@@ -67,8 +67,15 @@ def restoring(
 def _is_own(model: str | Path, table: Path) -> bool:
     """Whether a model is a file of the user's own rather than a name."""
     path = Path(model)
-    is_path = path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or path.exists()
+    is_path = path.suffix.lower() in SUFFIXES or len(path.parts) > 1 or _exists(path)
     return is_path and str(model) not in catalog.entries(table) and str(model) not in user_models.entries()
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _folder(entry: catalog.CatalogEntry, table: Path) -> Path:
@@ -124,14 +131,18 @@ def _catalog_file(entry: catalog.CatalogEntry, suffixes: tuple[str, ...], folder
 
 
 def _user_file(path: Path) -> Path:
-    if not path.exists():
-        raise WeightsError(f"{path} does not exist; give the path of an {_KINDS} file, or a model's name")
-    if not path.is_file():
-        raise WeightsError(f"{path} is not a file; give the path of an {_KINDS} file")
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(f"{path} is no model; give an {_KINDS} file")
-    if not path.stat().st_size:
-        raise WeightsError(f"{path} is empty; copy or export it again")
+    try:
+        if not path.exists():
+            raise WeightsError(f"{path} does not exist; give the path of an {_KINDS} file, or a model's name")
+        if not path.is_file():
+            raise WeightsError(f"{path} is not a file; give the path of an {_KINDS} file")
+        if path.suffix not in SUFFIXES:
+            raise WeightsError(f"{path} is no model; give an {_KINDS} file")
+        with path.open("rb") as file:  # what cannot be opened is not named by every library that reads it
+            if not file.read(1):
+                raise WeightsError(f"{path} is empty; copy or export it again")
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}; give a file that this user may read") from error
     return path
 
 

@@ -35,7 +35,7 @@ def entries() -> Mapping[str, CatalogEntry]:
     """Every added model by its name; damaged entries are left out with a warning."""
     try:
         files = sorted(folder().glob("*.json"))
-    except UsageError:
+    except (OSError, UsageError):  # a home folder of another user, or none
         return {}
     models = {}
     for path in files:
