@@ -42,12 +42,12 @@ def sharpness(frames: list[Array]) -> float:
 
 def test_they_are_nearer_to_the_truth_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
     gains = {model: psnr(results[model], truth) - psnr(results["bicubic"], truth) for model in ("fast", "base")}
-    assert gains == pytest.approx({"fast": 3.43, "base": 3.61}, abs=0.1)
+    assert gains == pytest.approx({"fast": 3.54, "base": 3.55}, abs=0.1)
 
 
 def test_they_are_sharper_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
     shares = {name: sharpness(frames) / sharpness(truth) for name, frames in results.items()}
-    assert shares == pytest.approx({"bicubic": 0.658, "fast": 0.854, "base": 0.873}, abs=0.02)
+    assert shares == pytest.approx({"bicubic": 0.658, "fast": 0.860, "base": 0.899}, abs=0.02)
 
 
 @pytest.mark.parametrize(("model", "most"), [("fast", 1.15), ("base", 1.25)])
@@ -91,5 +91,5 @@ def test_a_mean_along_motion_takes_noise_and_flicker_away(truth: list[Array]) ->
 
 def test_sharpen_comes_near_the_sharpness_of_the_truth(truth: list[Array], results: dict[str, list[Array]]) -> None:
     sharper = list(open_model("base#sharpen=.5", backend="ort", threads=1)([downscale(frame) for frame in truth]))
-    assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.964, abs=0.02)
+    assert sharpness(sharper) / sharpness(truth) == pytest.approx(0.975, abs=0.02)
     assert psnr(sharper, truth) - psnr(results["bicubic"], truth) == pytest.approx(3.16, abs=0.1)
