@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -29,12 +30,20 @@ def test_models_lists_what_ships() -> None:
     assert "fp32" in output
 
 
-def test_models_have_the_lookahead_of_each_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    rows = [[cell.strip() for cell in line.split("│")] for line in adcvsr("models").stdout.splitlines()]
-    columns = {row[1]: (row[2], row[4]) for row in rows if len(row) > 4 and row[1]}
-    assert columns["fast"] == ("1, 2, 4", "4, 4, 2")
-    assert columns["nearest-temporal-scales"] == ("1, 2, 3, 4", "2")
+def test_models_have_the_facts_of_each_scale_on_a_line() -> None:
+    lines = adcvsr("models").stdout.splitlines()
+    facts = dict(zip((line.partition(":")[0] for line in lines[::2]), lines[1::2], strict=True))
+    assert facts["fast"] == "    x1, x2, x4; lookahead 4, 4, 2 frames; fp32, bf16, fp16, int8; denoise 0 to 1"
+    assert facts["nearest-temporal-scales"] == "    x1, x2, x3, x4; lookahead 2 frames; fp32; denoise 0"
+
+
+def test_the_files_of_models_have_their_sums(tmp_path: Path) -> None:
+    lines = adcvsr("models", "--files").stdout.splitlines()
+    weights = Path(cli.__file__).with_name("weights")
+    for line in lines:
+        checksum, file, *_ = line.split()
+        assert hashlib.sha256((weights / file).read_bytes()).hexdigest() == checksum
+    assert any(line.endswith("fast-x2-restore.safetensors  (fast, x2)") for line in lines)
 
 
 def test_export_makes_a_file_that_runs(tmp_path: Path) -> None:

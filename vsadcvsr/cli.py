@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from vsadcvsr.commands import status
 from vsadcvsr.extras import check, needs
 
 if TYPE_CHECKING:
     from vsadcvsr.spec import ModelSpec
+    from vsadcvsr.weights.catalog import CatalogEntry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 models_app = typer.Typer(invoke_without_command=True)
@@ -44,23 +44,41 @@ def doctor() -> None:
 
 
 @models_app.callback()
-def models(context: typer.Context) -> None:
+def models(
+    context: typer.Context,
+    *,
+    files: Annotated[bool, typer.Option("--files", help="List the files and their SHA-256 instead.")] = False,
+) -> None:
     """Lists the models that can be used by name: scales, lookahead of each (frames), precisions, range of denoise."""
     from vsadcvsr.weights import user_models
     from vsadcvsr.weights.catalog import entries
 
     if context.invoked_subcommand:
         return
-    table = Table("name", "scales", "files", "lookahead", "precisions", "denoise", "about")
-    for name, entry in {**entries(), **user_models.entries()}.items():
-        listed = [f"{file} {checksum[:12]}" for network in entry.by_scale for file, checksum in network.files]
-        files = "built in" if entry.builtin else "\n".join(listed)
-        scales = ", ".join(str(network.spec.scale) for network in reversed(entry.by_scale))
-        precisions, denoise = ", ".join(entry.spec.precisions), "0 to 1" if entry.restoring else "0"
-        lookaheads = [str(network.spec.lookahead) for network in reversed(entry.by_scale)]
+    listed = {**entries(), **user_models.entries()}
+    if files:
+        for name, entry in listed.items():
+            for network in reversed(entry.by_scale):
+                for file, checksum in network.files:
+                    _print_line(f"{checksum}  {file}  ({name}, x{network.spec.scale})")
+        return
+    for name, entry in listed.items():
+        networks = entry.by_scale[::-1]
+        scales = ", ".join(f"x{network.spec.scale}" for network in networks)
+        lookaheads = [str(network.spec.lookahead) for network in networks]
         lookahead = ", ".join(lookaheads if len(set(lookaheads)) > 1 else lookaheads[:1])
-        table.add_row(name, scales, files, lookahead, precisions, denoise, entry.about)
-    Console(markup=False).print(table)
+        denoise = "0 to 1" if entry.restoring else "0"
+        _print_line(f"{name}: {entry.about}")
+        _print_line(f"    {scales}; lookahead {lookahead} frames; {', '.join(_precisions(entry))}; denoise {denoise}")
+
+
+def _precisions(entry: CatalogEntry) -> tuple[str, ...]:
+    """The precisions of a model, int8 included where its ranges were measured."""
+    from vsadcvsr.calibration import ranges_path
+    from vsadcvsr.weights.store import folder_of
+
+    is_calibrated = any(ranges_path(folder_of(entry) / file).is_file() for file, _ in entry.networks)
+    return (*entry.spec.precisions, *(["int8"] if is_calibrated else []))
 
 
 @models_app.command("fetch")

@@ -41,7 +41,7 @@ def find(
     if _is_own(model, table):
         return _user_file(Path(model))
     entry = _network(entry_of(str(model), table), suffixes, scale, restores=restores)
-    return _catalog_file(entry, suffixes, _folder(entry, table))
+    return _catalog_file(entry, suffixes, folder_of(entry, table))
 
 
 def restoring(
@@ -61,7 +61,7 @@ def restoring(
     if entry.restoring is None:
         raise WeightsError(f"model {str(model)!r} has no restoring weights; {_LEAVE}")
     file, expected = entry.restoring
-    return _verified(_folder(entry, table) / file, expected, entry)
+    return _verified(folder_of(entry, table) / file, expected, entry)
 
 
 def _is_own(model: str | Path, table: Path) -> bool:
@@ -78,7 +78,8 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _folder(entry: catalog.CatalogEntry, table: Path) -> Path:
+def folder_of(entry: catalog.CatalogEntry, table: Path = catalog.TABLE) -> Path:
+    """Where the files of a model are, or are downloaded to."""
     return entry.folder or (cache() if entry.url else table.parent)
 
 
