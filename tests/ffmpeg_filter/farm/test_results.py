@@ -101,6 +101,15 @@ def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) 
     assert pictures(Path("many.mkv")) == alone
 
 
+@pytest.mark.parametrize(("kept", "suffix"), [("-copyts", ".mp4"), ("-copyts -start_at_zero", ".mkv")])
+def test_times_that_are_kept_are_those_of_one_machine(clip: Path, kept: str, suffix: str) -> None:
+    ffmpeg("-itsoffset 0.5 -i", clip, "-i", clip, "-map 0:v -map 1:a -c copy late.mp4")
+    single, chunked, job = both([kept, "-i late.mp4", f"-vf {TEMPORAL} -c:v libx264 -c:a copy"], suffix)
+    assert recipe(job.folder)["mode"] == "direct"
+    assert times(single)[0] >= 0.5
+    assert times(chunked) == times(single)
+
+
 def test_what_looks_at_other_frames_is_done_at_the_merge(clip: Path) -> None:
     single, chunked, job = both(["-i", clip, f"-vf {TEMPORAL},tmix=frames=3,fps=10 -c:v ffv1 -c:a copy -shortest"])
     assert "timestamps are changed" in str(recipe(job.folder)["reason"])
