@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from ffmpeg_filter.farm.job_context import ffmpeg_build
 from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.transcode.stream_side_data import ROTATION_OPTION
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, recipe, source
@@ -108,6 +109,17 @@ def test_times_that_are_kept_are_those_of_one_machine(clip: Path, kept: str, suf
     assert recipe(job.folder)["mode"] == "direct"
     assert times(single)[0] >= 0.5
     assert times(chunked) == times(single)
+
+
+def test_the_report_of_ffmpeg_is_that_of_the_merge(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = Path("report.txt")
+    monkeypatch.setenv("FFREPORT", f"file={report}:level=32")
+    ffmpeg_build.cache_clear()
+    assert farm("plan", Path("job"), "-- -i", clip, f"-vf {TEMPORAL} -c:v libx264 -an many.mkv") == 0
+    assert farm("work", Path("job")) == 0
+    assert not report.exists()
+    assert farm("merge", Path("job")) == 0
+    assert "many.adcvsr-part.mkv" in report.read_text()
 
 
 def test_what_looks_at_other_frames_is_done_at_the_merge(clip: Path) -> None:
