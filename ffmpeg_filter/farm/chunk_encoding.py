@@ -13,7 +13,9 @@ from typing import Literal
 
 from ffmpeg_filter.command import containers, filtergraph, graph_cut, input_files
 from ffmpeg_filter.command.argv import GLOBALS, Command, File, Option
+from ffmpeg_filter.media import stream_specifiers
 from ffmpeg_filter.media.probe import InputInfo
+from ffmpeg_filter.transcode import stream_map
 from ffmpeg_filter.transcode.split import SplitCommand
 from vsadcvsr.errors import UsageError
 
@@ -161,9 +163,16 @@ def filter_files(split: SplitCommand) -> Iterator[Path]:
 def _count_videos(output: File, inputs: Sequence[InputInfo]) -> int:
     """Upper bound of the number of video streams in an output."""
     maps = [option.value or "" for option in output.options if option.name == "map"]
-    kinds = [value.partition(":")[2] for value in maps]
-    if not maps or all(kind.startswith(("a", "s", "t", "d", "v:0", "V:0", "V")) for kind in kinds):
-        return 1
+    return sum(_count_mapped(value, inputs) for value in maps) if maps else 1
+
+
+def _count_mapped(value: str, inputs: Sequence[InputInfo]) -> int:
+    """The same of one `-map`. What selects no known stream may select any."""
+    specifier = value.partition(":")[2].removesuffix("?")
+    if value.startswith("-") or stream_specifiers.excludes_video(specifier):
+        return 0
+    if streams := stream_map.matching_streams(value, inputs):
+        return sum(stream is None or stream.kind == "video" for _, stream in streams)
     return max(sum(len(info.of_kind("video")) for info in inputs), 1)
 
 

@@ -100,16 +100,21 @@ def _with_pass(file: File, number: str, log: str) -> File:
     return replace(file, options=(*logged, Option("-y")))
 
 
-def muxing_command(args: Sequence[str], path: str, begin: Fraction, aspect: Fraction | None) -> list[str]:
+def muxing_command(
+    args: Sequence[str], path: str, begin: Fraction, aspect: Fraction | None, *, has_final_times: bool = False
+) -> list[str]:
     """The encode command with already encoded video from the file at `path`, copied.
 
-    The video starts at `begin` seconds; `aspect` is the display aspect ratio if the file lacks it.
+    The video starts at `begin` seconds, in the file at zero unless it `has_final_times`; `aspect` is the display aspect
+    ratio if the file lacks it.
     """
     command = parse(args)
     source, output = command.inputs[0], command.outputs[0]
     input_options = [option for option in source.options if option.name not in _PIPE_OPTIONS]
     input_options += [Option("-loglevel", _loglevel(command))]
-    shift = [Option("-itsoffset", time_syntax.format_seconds(begin))] if begin and not command.has("copyts") else []
+    is_moved_to_zero = not command.has("copyts") or command.has("start_at_zero")  # by FFmpeg, when it opens the file
+    is_late = begin and (is_moved_to_zero or not has_final_times)
+    shift = [Option("-itsoffset", time_syntax.format_seconds(begin))] if is_late else []
     opened = File((*input_options, *shift), path, is_input=True)
     kept_options = [option for option in output.options if not is_video_option(option)]
     aspect_options = [Option("-aspect:v:0", f"{aspect.numerator}:{aspect.denominator}")] if aspect else []

@@ -114,7 +114,8 @@ def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter)
     form = containers.muxer_of(context.split.output)
     ending = "mkv" if form in _MATROSKA else form
     video = context.job.folder / f"video.{secrets.token_hex(8)}.{ending}"
-    times, start = _video_times(context, in_milliseconds=ending == "mkv")
+    has_final_times = ending == "mkv" and context.encoder_index.seconds[0] >= 0
+    times, start = _video_times(context, are_final=has_final_times)
     try:
         _write_video(
             video,
@@ -122,7 +123,9 @@ def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter)
             times,
             context,
         )
-        args = commands.muxing_command(context.encoder_args, str(video), start, _aspect(paths[0], video))
+        args = commands.muxing_command(
+            context.encoder_args, str(video), start, _aspect(paths[0], video), has_final_times=has_final_times
+        )
         _run_merge([context.binary.path, *output_files.with_overwrite(args)], reporter.notify)
     finally:
         video.unlink(missing_ok=True)
@@ -139,7 +142,7 @@ def _aspect(chunk: Path, video: Path) -> Fraction | None:
 def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
     child = ChildProcess(
         "merge", loglevel.with_level_prefix(argv), on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None,
-        on_message=on_message, stdout=None, max_level=loglevel.level_of(argv),
+        on_message=on_message, stdout=None, max_level=loglevel.level_of(argv), reports=True,
     )  # fmt: skip
     try:
         status = child.wait()
@@ -154,17 +157,16 @@ def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
     child.log.flush(0)
 
 
-def _video_times(context: JobContext, *, in_milliseconds: bool) -> tuple[list[int], Fraction]:
+def _video_times(context: JobContext, *, are_final: bool) -> tuple[Sequence[int], Fraction]:
     """Presentation times in the concatenated file (ticks), and its start in the output (seconds).
 
     In containers with millisecond timestamps the file keeps the final times, so that they are rounded only once.
     """
     index = context.encoder_index
     start = index.seconds[0]
-    if not in_milliseconds or start < 0:
+    if not are_final:
         return [time - index.times[0] for time in index.times], start
-    ahead = round((index.seconds[0] - start) / index.time_base)
-    return [time - ahead for time in index.times], round(start * 1000) * _MILLISECOND
+    return index.times, round(start * 1000) * _MILLISECOND
 
 
 def _inspect_chunk(path: Path, chunk: Chunk) -> _EncodedChunk:

@@ -296,7 +296,8 @@ def _redirected(args: Sequence[str], folder: Path) -> list[str]:
 def _try_encoder(prepared: PreparedCommand, args: Sequence[str], video: _ScannedVideo, spec: EncodeSpec) -> None:
     messages: list[str] = []
     frames = list(islice(_blank_frames(prepared.split, video), 2))
-    encoder = Encoder([prepared.binary.path, *args], frames[0], spec.stream_info(prepared.split), messages.append)
+    argv, info = [prepared.binary.path, *args], spec.stream_info(prepared.split)
+    encoder = Encoder(argv, frames[0], info, messages.append, reports=False)
     try:
         for frame in frames:
             if not encoder.write(frame):

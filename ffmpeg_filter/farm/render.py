@@ -207,9 +207,10 @@ class ChunkRenderer:
         args = commands.chunk_command(
             context.encoder_args, context.split.codec, str(part), context.encoder_index.time_base
         )
+        argv = [context.binary.path, *args]
         try:
             for frame in frame_index.with_times(frames, context.encoder_index, begin):
-                encoder = encoder or Encoder([context.binary.path, *args], frame, context.stream_info, self._log)
+                encoder = encoder or Encoder(argv, frame, context.stream_info, self._log, reports=False)
                 encoder.write(frame)
             assert encoder is not None, "a chunk has frames"
             encoder.finish()

@@ -32,12 +32,12 @@ class Encoder:
 
     def __init__(
         self, argv: Sequence[str], first: av.VideoFrame, stream_info: StreamInfo, on_message: Callable[[str], None],
-        *, inputs: Sequence[int] = (), packets: CompanionPackets | None = None,
+        *, inputs: Sequence[int] = (), packets: CompanionPackets | None = None, reports: bool = True,
     ) -> None:  # fmt: skip
         readable, writable = pipe()
         self._process = ChildProcess(
             "encoder", loglevel.with_level_prefix(argv), on_line=_is_of_null_output, on_message=on_message,
-            stdin=readable, stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs, reports=True,
+            stdin=readable, stdout=None, max_level=loglevel.level_of(argv), pass_fds=inputs, reports=reports,
         )  # fmt: skip
         os.close(readable)
         self._has_one_input = list(argv).count("-i") == 1

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 _NEAR = Fraction(3, 5)
+_AWAY_FROM_ZERO = Fraction(1, 1 << 17)
+"""What FFmpeg adds to times between two ticks, so that those in the middle are not rounded to even numbers."""
 
 
 def encoder_times(
@@ -19,6 +21,8 @@ def encoder_times(
     result: list[Fraction | None] = []
     for number, time in enumerate(times):
         position = time * rate
+        if position.denominator > 1:
+            position += _AWAY_FROM_ZERO if position > 0 else -_AWAY_FROM_ZERO
         duration = durations[number] if number < len(durations) else None
         ahead = position - next_tick + (1 if duration is None else duration * rate)
         if next_tick > position and ahead > 0:

@@ -37,6 +37,7 @@ def frames_before(arguments: str) -> int | None:
         "-y -nostdin -i a -vf adcvsr -c:v prores_ks -profile:v 3 -an -movflags +faststart out.mov",
         "-i a -vf adcvsr,zscale=t=linear,tonemap=hable,zscale=t=bt709 -c:v libsvtav1 -preset 8 -crf 30 out.mp4",
         "-i a -vf fps=30,adcvsr -c copy -c:v libx264 out.mkv",
+        "-i a -i a -map 0:v -map 1:a -map 1:2? -vf adcvsr -c:v libx264 out.mkv",
     ],
 )
 def test_constant_quality_is_encoded_chunk_by_chunk(arguments: str) -> None:
@@ -74,6 +75,9 @@ def test_constant_quality_is_encoded_chunk_by_chunk(arguments: str) -> None:
         ("-i a -vf adcvsr -c:v libx264 -shortest out.mkv", "-shortest may need"),
         ("-i a -vf adcvsr -c:v libx264 -force_key_frames 1,2 out.mkv", "-force_key_frames may need"),
         ("-i a -i a -map 0:v -map 1:v -filter:v:0 adcvsr -c:v libx264 out.mkv", "there are several video streams"),
+        ("-i a -i a -map 0:V -map 1:V -filter:v:0 adcvsr -c:v libx264 out.mkv", "there are several video streams"),
+        ("-i a -i a -map 0:v:0 -map 1:v:0 -filter:v:0 adcvsr -c:v ffv1 out.mkv", "there are several video streams"),
+        ("-i a -i a -map 0 -map 1:disp:default -filter:v:0 adcvsr -c:v ffv1 out.mkv", "there are several video"),
     ],
 )
 def test_options_that_need_the_whole_video_are_encoded_at_the_merge(arguments: str, why: str) -> None:

@@ -75,6 +75,18 @@ def test_the_merge_copies_pictures_and_does_all_else_as_it_was_written() -> None
     assert all(word not in command_line for word in ("-crf", "libx264", "hflip", "pipe:0", "-fps_mode"))
 
 
+@pytest.mark.parametrize(
+    ("options", "has_final_times", "is_shifted"),
+    [("", True, True), ("-copyts", True, False), ("-copyts", False, True), ("-copyts -start_at_zero", True, True)],
+)
+def test_the_merge_moves_video_that_does_not_have_its_final_times(
+    options: str, has_final_times: bool, is_shifted: bool
+) -> None:
+    arguments = encoder(f"{options} {COMMAND}")
+    command_line = commands.muxing_command(arguments, "film.mkv", Fraction(1, 4), None, has_final_times=has_final_times)
+    assert ("-itsoffset" in command_line) == is_shifted
+
+
 def test_a_second_pass_has_a_first_before_it() -> None:
     arguments = encoder(COMMAND.replace("-crf 18", "-b:v 1M -pass 2"))
     first, second = (shlex.join(item) for item in commands.encoder_passes(arguments, "notes"))

@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from ffmpeg_filter.farm.job_context import ffmpeg_build
 from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.transcode.stream_side_data import ROTATION_OPTION
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, recipe, source
@@ -99,6 +100,26 @@ def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) 
         ffmpeg(f"-i exact.mkv -vf {cut} {quality} -fps_mode passthrough -enc_time_base 1/12800 alone.mkv")
         alone += pictures(Path("alone.mkv"))
     assert pictures(Path("many.mkv")) == alone
+
+
+@pytest.mark.parametrize(("kept", "suffix"), [("-copyts", ".mp4"), ("-copyts -start_at_zero", ".mkv")])
+def test_times_that_are_kept_are_those_of_one_machine(clip: Path, kept: str, suffix: str) -> None:
+    ffmpeg("-itsoffset 0.5 -i", clip, "-i", clip, "-map 0:v -map 1:a -c copy late.mp4")
+    single, chunked, job = both([kept, "-i late.mp4", f"-vf {TEMPORAL} -c:v libx264 -c:a copy"], suffix)
+    assert recipe(job.folder)["mode"] == "direct"
+    assert times(single)[0] >= 0.5
+    assert times(chunked) == times(single)
+
+
+def test_the_report_of_ffmpeg_is_that_of_the_merge(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = Path("report.txt")
+    monkeypatch.setenv("FFREPORT", f"file={report}:level=32")
+    ffmpeg_build.cache_clear()
+    assert farm("plan", Path("job"), "-- -i", clip, f"-vf {TEMPORAL} -c:v libx264 -an many.mkv") == 0
+    assert farm("work", Path("job")) == 0
+    assert not report.exists()
+    assert farm("merge", Path("job")) == 0
+    assert "many.adcvsr-part.mkv" in report.read_text()
 
 
 def test_what_looks_at_other_frames_is_done_at_the_merge(clip: Path) -> None:

@@ -49,6 +49,11 @@ def test_a_frame_that_comes_back_is_dropped() -> None:
     assert vsync.encoder_times(times, Fraction(10)) == [0, Fraction(1, 10), Fraction(2, 10), None, Fraction(3, 10)]
 
 
+def test_times_in_the_middle_of_two_steps_are_rounded_away_from_zero() -> None:
+    times = [Fraction(25 + 2 * number, 50) for number in range(3)]
+    assert vsync.encoder_times(times, Fraction(25)) == [Fraction(number, 25) for number in (13, 14, 15)]
+
+
 def test_a_pair_at_one_time_takes_two_steps() -> None:
     times = [Fraction(number, 10) for number in (0, 1, 1, 3)]
     assert vsync.encoder_times(times, Fraction(10)) == [0, Fraction(1, 10), Fraction(2, 10), Fraction(3, 10)]
