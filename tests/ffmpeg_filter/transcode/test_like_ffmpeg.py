@@ -185,6 +185,7 @@ ROWS = [
     f"-i @fast.mp4 -vf bwdif=1,N {X} OUT.mp4",
     f"-i @base.mkv -vf fps=20,N {X} OUT.mkv",
     f"-i @base.mkv -vf framestep=2,N {X} OUT.mp4",
+    f"-i @base.mkv -vf framestep=3,N {MPEG4} OUT.avi",
     f"-i @base.mkv -vf decimate,N {X} OUT.mkv",
     f"-i @base.mkv -vf setpts=PTS,N {X} OUT.mkv",
     f"-i @base.mkv -vf setpts=2*PTS,N {X} OUT.mp4",
