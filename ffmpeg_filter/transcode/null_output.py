@@ -22,7 +22,7 @@ def null_output_args(encode: EncodeCommand, *, for_decoder: bool) -> list[str]:
     for number, (info, at) in enumerate(zip(encode.inputs, encode.input_map.indices, strict=True)):
         file = encode.command.inputs[number]
         loops = _loops(file)
-        must_agree = bool(loops) or info.has_discontinuities or (file.has("ss") and not for_decoder)
+        must_agree = bool(loops) or info.has_discontinuities or (_seeks(file) and not for_decoder)
         if at is None or not must_agree or not _ends(encode, file, loops):
             continue
         encoder_maps = _maps_of_encoder(encode, at, 0 if encode.main_stream else number)
@@ -90,6 +90,10 @@ def _maps_of_decoder(encode: EncodeCommand, number: int, at: int) -> list[str]:
 
 def _has_end(*files: File) -> bool:
     return any(file.has(name) for file in files for name in ("t", "to"))
+
+
+def _seeks(file: File) -> bool:
+    return file.has("ss") or file.has("sseof")
 
 
 def _loops(file: File) -> int:

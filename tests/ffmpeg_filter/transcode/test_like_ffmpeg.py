@@ -231,6 +231,7 @@ ROWS = [
     f"-copyts -start_at_zero -ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-sseof -0.55 -i @base.mkv -vf N {X} OUT.mkv",
+    f"-copyts -start_at_zero -sseof -0.55 -i @base.mkv -vf N {X} -c:a flac OUT.mkv",
     f"-ss 0.2 -to 0.7 -i @base.mkv -vf N {X} OUT.mkv",
     f"-t 0.5 -i @base.mkv -vf N {X} OUT.avi",
     f"-itsoffset 0.7 -i @base.mkv -vf N {X} OUT.mkv",
