@@ -240,6 +240,7 @@ ROWS = [
     # and of outputs
     *[f"-i @last.mp4 -vf N {X} -fps_mode {mode} OUT.mkv" for mode in ("cfr", "vfr", "passthrough")],
     f"-i @last.mp4 -vf N {X} -enc_time_base 1/1000 OUT.mp4",
+    f"-i @base.mkv -vf N {X} -c:a flac -enc_time_base demux OUT.mkv",
     f"-i @base.mkv -vf N {X} -video_track_timescale 90000 OUT.mp4",
     f"-i @base.mkv -vf N {X} -an -ss 0.35 -t 0.4 OUT.mkv",
     f"-i @base.mkv -vf N {X} -r 25 OUT.mkv",
