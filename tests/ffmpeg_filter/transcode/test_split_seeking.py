@@ -37,6 +37,13 @@ def test_an_input_is_sought_by_its_pictures_in_both(seek: str) -> None:
     assert second == "-map 1:0 -t 5 -c copy -f null -"
 
 
+def test_streams_that_a_negative_map_takes_out_are_not_read() -> None:
+    maps = "-map 0 -map -0:a -map -0:s"
+    assert beside(f"-stream_loop 2 -i in.mkv -vf adcvsr {maps} out.mkv", FILM) == ("", "")
+    first, _ = beside("-stream_loop 2 -i in.mkv -vf adcvsr -map 0 -map -0:a out.mkv", FILM)
+    assert first.startswith("-map 0:2 -c")
+
+
 def test_sound_that_goes_through_a_graph_counts() -> None:
     arguments = "-i in.ts -filter_complex [0:v]adcvsr[u];[0:a]volume=2[a] -map [u] -map [a] out.mkv"
     assert beside(arguments, TRANSPORT) == ("-map 0:a -c copy -f null -", "-map 1:v -c copy -f null -")
