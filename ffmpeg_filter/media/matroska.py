@@ -45,6 +45,12 @@ PACKINGS = {
 _PROJECTION, _PROJECTION_TYPE, _PROJECTION_PRIVATE, _ROTATIONS = 0x7670, 0x7671, 0x7672, range(0x7673, 0x7676)
 
 
+GUESSED_RATE = 5
+"""Frames per second up to which FFmpeg takes its guess from the first times and durations for the rate, unless it may
+look at none (`-fpsprobesize 0`).
+"""
+
+
 def can_state_rate(rate: Fraction) -> bool:
     """Whether the demuxer recovers a frame rate exactly."""
     if not Fraction(1, 1000) < rate < 1000 or max(rate.numerator, rate.denominator) > _MAX_TERM:

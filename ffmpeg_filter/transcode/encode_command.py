@@ -213,8 +213,11 @@ class EncodeCommand:
         """An output option for the encode command."""
         value = option.value or ""
         if option.name == "enc_time_base" and value in _DEMUXERS and self.main_stream and self.main_stream.stream:
-            time_base = self.main_stream.stream.time_base
-            return [replace(option, value=f"{time_base.numerator}/{time_base.denominator}")] if time_base else [option]
+            time_base, position = self.main_stream.stream.time_base, self.main_stream.position
+            if time_base is None or not stream_map.applies_to(option, self.main_stream):
+                return [option]
+            ours = Option(f"-enc_time_base:v:{position}", f"{time_base.numerator}/{time_base.denominator}")
+            return [option, ours]  # of the other streams, FFmpeg knows it
         if option.name == "map":
             return [replace(option, value=mapped) for mapped in maps.translate(value)]
         if option.name in _INPUT_NUMBER_OPTIONS and (match := re.match(r"(\d+)(.*)", value)):

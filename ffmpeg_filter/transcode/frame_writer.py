@@ -64,7 +64,12 @@ def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companio
     """Input options for frames like this one."""
     decoder = "-c:v:0" if has_companion else "-c:v"
     pipe_format = pipe_format_of(frame.format.name)
-    return [decoder, pipe_format.decoder, "-f", "matroska" if is_matroska(frame, stream_info) else "nut"]
+    if not is_matroska(frame, stream_info):
+        return [decoder, pipe_format.decoder, "-f", "nut"]
+    is_guessed = stream_info.pipe_rate <= matroska.GUESSED_RATE
+    # of a companion, whose rate that of the frames becomes, FFmpeg would take what is coded in it
+    probing = ["-fpsprobesize", "0"] if is_guessed and not has_companion else []
+    return [decoder, pipe_format.decoder, *probing, "-f", "matroska"]
 
 
 def restoring_filters(pixel_format: str, stream_info: StreamInfo, version: tuple[int, int]) -> list[str]:

@@ -4,10 +4,12 @@ and agree on the start time and on the length of a loop. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ffmpeg_filter.command import filtergraph
-from ffmpeg_filter.command.argv import File
+from ffmpeg_filter.command.argv import File, Option
+from ffmpeg_filter.transcode import stream_map
 
 if TYPE_CHECKING:
     from ffmpeg_filter.transcode.encode_command import EncodeCommand
@@ -22,7 +24,7 @@ def null_output_args(encode: EncodeCommand, *, for_decoder: bool) -> list[str]:
     for number, (info, at) in enumerate(zip(encode.inputs, encode.input_map.indices, strict=True)):
         file = encode.command.inputs[number]
         loops = _loops(file)
-        must_agree = bool(loops) or info.has_discontinuities or (file.has("ss") and not for_decoder)
+        must_agree = bool(loops) or info.has_discontinuities or (_seeks(file) and not for_decoder)
         if at is None or not must_agree or not _ends(encode, file, loops):
             continue
         encoder_maps = _maps_of_encoder(encode, at, 0 if encode.main_stream else number)
@@ -69,14 +71,37 @@ def _decodes_audio(encode: EncodeCommand) -> bool:
 
 def _maps_of_encoder(encode: EncodeCommand, at: int, number: int) -> list[str]:
     """Streams that the encode command reads of its input `at`, for input `number` of the decode command."""
-    options = [option for file in encode.command.outputs for option in encode.options_of(file)]
+    outputs = [encode.options_of(file) for file in encode.command.outputs]
+    options = [option for output in outputs for option in output]
     graphs = [filtergraph.parse(option.value or "") for option in options if option.name == "filter_complex"]
-    values = [option.value or "" for option in options if option.name == "map"]
+    values = [value for output in outputs for value in _mapped(encode, output)]
     values += [
         name for graph in (encode.planned_graph(), *graphs) for _, _, node in graph.nodes() for name in node.inputs
     ]
     maps = dict.fromkeys(value for value in values if value.partition(":")[0] == str(at))
     return [f"{number}{value.removeprefix(str(at))}" for value in maps]
+
+
+def _mapped(encode: EncodeCommand, options: Sequence[Option]) -> list[str]:
+    """The maps of an output of the encode command without those all of whose streams negative maps take out."""
+    mapped: list[str] = []
+    for value in [option.value or "" for option in options if option.name == "map"]:
+        if value.startswith("-"):
+            removed = _streams_of(encode, value[1:])
+            mapped = [other for other in mapped if not (streams := _streams_of(encode, other)) or streams - removed]
+        else:
+            mapped.append(value)
+    return mapped
+
+
+def _streams_of(encode: EncodeCommand, value: str) -> set[tuple[int, int]]:
+    """Input and index of the streams that a map of the encode command selects, as far as known."""
+    number, colon, specifier = value.partition(":")
+    if not number.isdecimal() or int(number) not in encode.input_map.indices:
+        return set()
+    user_value = f"{encode.input_map.indices.index(int(number))}{colon}{specifier}"
+    refs = stream_map.matching_streams(user_value, encode.inputs)
+    return {(number, stream.index) for number, stream in refs if stream is not None}
 
 
 def _maps_of_decoder(encode: EncodeCommand, number: int, at: int) -> list[str]:
@@ -90,6 +115,10 @@ def _maps_of_decoder(encode: EncodeCommand, number: int, at: int) -> list[str]:
 
 def _has_end(*files: File) -> bool:
     return any(file.has(name) for file in files for name in ("t", "to"))
+
+
+def _seeks(file: File) -> bool:
+    return file.has("ss") or file.has("sseof")
 
 
 def _loops(file: File) -> int:

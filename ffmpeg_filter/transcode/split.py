@@ -64,6 +64,8 @@ class SplitCommand:
     """Whether FFmpeg duplicates frames to fill gaps."""
     keeps_times: bool
     """Whether frames are known to keep their timestamps."""
+    may_go_on: bool
+    """Whether frames may follow the upscaled ones: those of another video that is laid over them and is longer."""
     rotates: bool
     """Whether FFmpeg rotates frames, rather than leaving that to players (`-noautorotate`)."""
     reads_stdin: bool
@@ -144,6 +146,7 @@ def split_command(
         and not time_syntax.input_offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
         keeps_times=encode.keeps_times,
+        may_go_on=any(_goes_on(node) for _, _, node in cut.after.nodes()),
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(is_pipe(file.url) for file in command.inputs),
         warnings=(
@@ -158,6 +161,11 @@ def split_command(
         format_filter=format_filter,
         companion_track=companion_track,
     )
+
+
+def _goes_on(node: filtergraph.Node) -> bool:
+    ends = re.search(r"(^|:)(shortest=(1|true)|eof_action=endall)(:|$)", node.arguments)
+    return node.name == "overlay" and ends is None
 
 
 def _guess_warning(url: str, fault: str) -> str:

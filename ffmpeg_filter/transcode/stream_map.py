@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ffmpeg_filter.command import containers
@@ -274,8 +274,14 @@ def _default_map(kind: str, inputs: Sequence[InputInfo], input_map: InputMap) ->
 
 
 def _best_stream(inputs: Sequence[InputInfo], kind: str) -> tuple[int, InputStream] | None:
-    streams = [(number, stream) for number, info in enumerate(inputs) for stream in info.of_kind(kind)]
-    return max(streams, key=lambda item: (STREAM_RANKS[kind](item[1]), -item[0], -item[1].index), default=None)
+    """The stream that FFmpeg takes: the best of the best of each input, among which a default one has no advantage."""
+    rank = STREAM_RANKS[kind]
+    best = [
+        (number, max(streams, key=lambda stream: (rank(stream), -stream.index)))
+        for number, info in enumerate(inputs)
+        if (streams := info.of_kind(kind))
+    ]
+    return max(best, key=lambda item: (rank(replace(item[1], is_default=False)), -item[0]), default=None)
 
 
 def _subtitle(output: File, inputs: Sequence[InputInfo]) -> tuple[int, InputStream] | None:

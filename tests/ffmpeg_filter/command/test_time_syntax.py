@@ -64,8 +64,12 @@ def test_a_beginning_at_zero_is_not_taken_off_twice() -> None:
 @pytest.mark.parametrize("value", ["-1", "demux"])
 def test_the_time_base_of_the_source_is_named(value: str) -> None:
     film = InputInfo((InputStream(index=0, kind="video", time_base=Fraction(1, 12800)),))
-    arguments = planned(f"-i in.mkv -vf adcvsr -enc_time_base {value} out.mkv", film).encoder_args(START)
-    assert arguments[arguments.index("-enc_time_base") + 1] == "1/12800"
+    for specifier in ("", ":v", ":v:0", ":0"):
+        words = planned(f"-i in.mkv -vf adcvsr -enc_time_base{specifier} {value} out.mkv", film).encoder_args(START)
+        assert words[words.index(f"-enc_time_base{specifier}") + 1] == value
+        assert words[words.index("-enc_time_base:v:0", -3) + 1] == "1/12800"
+    words = planned(f"-i in.mkv -vf adcvsr -enc_time_base:a {value} out.mkv", film).encoder_args(START)
+    assert "-enc_time_base:v:0" not in words
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,12 @@ def test_frames_of_any_size_cross_in_either_container(
     assert [bytes(packet) for packet in packets] == [packed(frame) for frame in frames]
 
 
+@pytest.mark.parametrize(("rate", "is_guessed"), [("2", True), ("5", True), ("5001/1000", False), ("25", False)])
+def test_ffmpeg_does_not_guess_low_rates(rate: str, *, is_guessed: bool) -> None:
+    info = frame_writer.StreamInfo(time_base=Fraction(1, 1000), rate=Fraction(rate))
+    assert ("-fpsprobesize" in frame_writer.input_options(sampled("yuv420p", 64, 48), info)) is is_guessed
+
+
 @pytest.mark.parametrize("name", HALF)
 def test_halves_are_refused_with_what_to_do(name: str) -> None:
     with pytest.raises(FormatError, match=f"'{name}', which FFmpeg has no raw video of; put format=… before adcvsr"):

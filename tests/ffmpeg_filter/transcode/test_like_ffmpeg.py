@@ -185,6 +185,7 @@ ROWS = [
     f"-i @fast.mp4 -vf bwdif=1,N {X} OUT.mp4",
     f"-i @base.mkv -vf fps=20,N {X} OUT.mkv",
     f"-i @base.mkv -vf framestep=2,N {X} OUT.mp4",
+    f"-i @base.mkv -vf framestep=3,N {MPEG4} OUT.avi",
     f"-i @base.mkv -vf decimate,N {X} OUT.mkv",
     f"-i @base.mkv -vf setpts=PTS,N {X} OUT.mkv",
     f"-i @base.mkv -vf setpts=2*PTS,N {X} OUT.mp4",
@@ -213,6 +214,10 @@ ROWS = [
     f"-i @base.mkv -vf N,framestep=2 {X} OUT.mp4",
     f"-i @base.mkv -vf N,minterpolate=15 {X} OUT.mkv",
     f"-i @base.mkv -filter_complex [0:v]N,split[a][b] -map [a] {X} OUT.mkv -map [b] {X} -r 5 OUT2.mkv",
+    *[
+        f"-t 0.5 -i @key.mkv -i @mono.ts -filter_complex [0:v]N[u];[u][1:v]overlay=5:5{ending}[v] -map [v] {X} OUT.mp4"
+        for ending in ("", ":shortest=1")
+    ],
     # options of inputs
     f"-r 20 -i @base.mkv -vf N {X} OUT.mkv",
     f"-an -i @base.mkv -vf N {X} OUT.mkv",
@@ -230,6 +235,7 @@ ROWS = [
     f"-copyts -start_at_zero -ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-ss 0.35 -i @base.mkv -vf N {X} OUT.mkv",
     f"-sseof -0.55 -i @base.mkv -vf N {X} OUT.mkv",
+    f"-copyts -start_at_zero -sseof -0.55 -i @base.mkv -vf N {X} -c:a flac OUT.mkv",
     f"-ss 0.2 -to 0.7 -i @base.mkv -vf N {X} OUT.mkv",
     f"-t 0.5 -i @base.mkv -vf N {X} OUT.avi",
     f"-itsoffset 0.7 -i @base.mkv -vf N {X} OUT.mkv",
@@ -238,6 +244,7 @@ ROWS = [
     # and of outputs
     *[f"-i @last.mp4 -vf N {X} -fps_mode {mode} OUT.mkv" for mode in ("cfr", "vfr", "passthrough")],
     f"-i @last.mp4 -vf N {X} -enc_time_base 1/1000 OUT.mp4",
+    f"-i @base.mkv -vf N {X} -c:a flac -enc_time_base demux OUT.mkv",
     f"-i @base.mkv -vf N {X} -video_track_timescale 90000 OUT.mp4",
     f"-i @base.mkv -vf N {X} -an -ss 0.35 -t 0.4 OUT.mkv",
     f"-i @base.mkv -vf N {X} -r 25 OUT.mkv",

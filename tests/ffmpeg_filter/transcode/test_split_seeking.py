@@ -30,10 +30,18 @@ def test_clocks_that_begin_with_what_is_read_begin_with_the_same() -> None:
     )
 
 
-def test_an_input_is_sought_by_its_pictures_in_both() -> None:
-    first, second = beside("-ss 60 -i in.mkv -vf adcvsr -map 0:v -map 0:a -t 5 out.mkv", FILM)
+@pytest.mark.parametrize("seek", ["-ss 60", "-sseof -60"])
+def test_an_input_is_sought_by_its_pictures_in_both(seek: str) -> None:
+    first, second = beside(f"{seek} -i in.mkv -vf adcvsr -map 0:v -map 0:a -t 5 out.mkv", FILM)
     assert first == ""
     assert second == "-map 1:0 -t 5 -c copy -f null -"
+
+
+def test_streams_that_a_negative_map_takes_out_are_not_read() -> None:
+    maps = "-map 0 -map -0:a -map -0:s"
+    assert beside(f"-stream_loop 2 -i in.mkv -vf adcvsr {maps} out.mkv", FILM) == ("", "")
+    first, _ = beside("-stream_loop 2 -i in.mkv -vf adcvsr -map 0 -map -0:a out.mkv", FILM)
+    assert first.startswith("-map 0:2 -c")
 
 
 def test_sound_that_goes_through_a_graph_counts() -> None:

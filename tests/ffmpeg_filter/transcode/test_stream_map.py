@@ -200,6 +200,15 @@ def test_a_default_stream_goes_before_a_fuller_one() -> None:
     ]
 
 
+def test_a_default_stream_goes_before_those_of_its_own_input_only() -> None:
+    small = InputInfo((replace(VIDEO, pixels=50, is_default=True), replace(FILM.streams[1], is_default=True)))
+    for inputs, video, audio in (((FILM, small), 0, "1:2"), ((small, FILM), 1, "2:2"), ((small, small), 0, "1:1")):
+        main_stream = found("-vf adcvsr out.mkv", *inputs)
+        assert main_stream.input_number == video
+        values = list(default_maps(output("-sn out.mkv"), main_stream, inputs, InputMap((1, 2))))
+        assert values == [UPSCALED_STREAM, audio]
+
+
 def test_audio_from_a_pipe_is_refused_unless_it_is_not_wanted() -> None:
     ours = MainStream(0, None)
     for arguments in ("-an out.mkv", "out.png"):
