@@ -41,6 +41,13 @@ class GraphCut:
     source_chain: int | None = None
     """The chain of `after` that takes the stream of a simple graph again; None if there is none."""
 
+    @property
+    def sources(self) -> list[str]:
+        """The labels that `before` takes and does not make, in order."""
+        nodes = [node for _, _, node in self.before.nodes()]
+        internal = {label for node in nodes for label in node.outputs}
+        return [label for node in nodes for label in node.inputs if label not in internal]
+
 
 def cut(graph: Graph, *, is_simple: bool = False) -> GraphCut | None:
     """The graph split at its `adcvsr`; None if it has none. Raises UsageError if it cannot be split.

@@ -12,7 +12,7 @@ from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import Node
 from ffmpeg_filter.command.graph_cut import GraphCut
 from ffmpeg_filter.media import matroska
-from ffmpeg_filter.media.probe import InputInfo, is_pipe
+from ffmpeg_filter.media.probe import InputInfo, InputStream, is_pipe
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.null_output import null_output_args
 from ffmpeg_filter.transcode.parameter_lists import merge_options
@@ -188,7 +188,7 @@ class EncodeCommand:
         result = [
             translated
             for option in self._without_own_options(file.options)
-            for translated in self._translate(option, maps)
+            for translated in [*self._translate(option, maps), *(self._time_base(option) if is_target else ())]
         ]
         if not any(option.name == "map" for option in file.options):
             result = [*self._default_maps(file, main_stream, is_target), *result]
@@ -212,17 +212,31 @@ class EncodeCommand:
     def _translate(self, option: Option, maps: stream_map.MapTranslator) -> list[Option]:
         """An output option for the encode command."""
         value = option.value or ""
-        if option.name == "enc_time_base" and value in _DEMUXERS and self.main_stream and self.main_stream.stream:
-            time_base, position = self.main_stream.stream.time_base, self.main_stream.position
-            if time_base is None or not stream_map.applies_to(option, self.main_stream):
-                return [option]
-            ours = Option(f"-enc_time_base:v:{position}", f"{time_base.numerator}/{time_base.denominator}")
-            return [option, ours]  # of the other streams, FFmpeg knows it
         if option.name == "map":
             return [replace(option, value=mapped) for mapped in maps.translate(value)]
         if option.name in _INPUT_NUMBER_OPTIONS and (match := re.match(r"(\d+)(.*)", value)):
             return [replace(option, value=f"{self.input_map.index_of(int(match[1]), option.token)}{match[2]}")]
         return [option]
+
+    def _time_base(self, option: Option) -> list[Option]:
+        """Behind an `-enc_time_base` that means the source's, which the pipe lacks: the same for the upscaled stream as
+        a number. Of other streams FFmpeg knows it.
+        """
+        if option.name != "enc_time_base" or option.value not in _DEMUXERS:
+            return []
+        place = stream_map.place_of_graph(self.cut.after, self.output, self.inputs)
+        position = place.position if place else 0
+        stream = self.main_stream or stream_map.MainStream(0, self._graph_source(), position, index=None)
+        time_base = stream.stream.time_base if stream.stream else None
+        if time_base is None or not stream_map.applies_to(option, stream):
+            return []
+        return [Option(f"-enc_time_base:v:{stream.position}", f"{time_base.numerator}/{time_base.denominator}")]
+
+    def _graph_source(self) -> InputStream | None:
+        """The video stream that a complex graph takes first; None if it is not known."""
+        labels = [*self.cut.sources, *(f"{number}:v" for number in range(len(self.inputs)))]
+        refs = [ref for label in labels for ref in stream_map.matching_streams(label, self.inputs)]
+        return next((stream for _, stream in refs if stream is not None and stream.kind == "video"), None)
 
     def _with_defaults(self, user_options: Sequence[Option], start_info: StartInfo) -> list[Option]:
         """The options plus those that a single command would imply; the user's come last and win."""

@@ -65,7 +65,9 @@ class SplitCommand:
     keeps_times: bool
     """Whether frames are known to keep their timestamps."""
     may_go_on: bool
-    """Whether frames may follow the upscaled ones: those of another video that is laid over them and is longer."""
+    """Whether frames may follow the upscaled ones: those of a longer video that is laid over them."""
+    may_stop: bool
+    """Whether the last of them may be missing, since a shorter video that is laid over them ends the output."""
     rotates: bool
     """Whether FFmpeg rotates frames, rather than leaving that to players (`-noautorotate`)."""
     reads_stdin: bool
@@ -146,7 +148,8 @@ def split_command(
         and not time_syntax.input_offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
         keeps_times=encode.keeps_times,
-        may_go_on=any(_goes_on(node) for _, _, node in cut.after.nodes()),
+        may_go_on=False in _overlays(cut.after),
+        may_stop=True in _overlays(cut.after),
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(is_pipe(file.url) for file in command.inputs),
         warnings=(
@@ -163,9 +166,10 @@ def split_command(
     )
 
 
-def _goes_on(node: filtergraph.Node) -> bool:
-    ends = re.search(r"(^|:)(shortest=(1|true)|eof_action=endall)(:|$)", node.arguments)
-    return node.name == "overlay" and ends is None
+def _overlays(graph: filtergraph.Graph) -> set[bool]:
+    """Of each overlay, whether it ends with the shorter one of its videos."""
+    ends = re.compile(r"(^|:)(shortest=(1|true)|eof_action=endall)(:|$)")
+    return {ends.search(node.arguments) is not None for _, _, node in graph.nodes() if node.name == "overlay"}
 
 
 def _guess_warning(url: str, fault: str) -> str:
@@ -262,15 +266,12 @@ def _codec(output: File, main_stream: stream_map.MainStream | None) -> str:
 
 def _source(cut: GraphCut, count: int) -> int:
     """The first input that a graph uses before `adcvsr`. Raises UsageError for an input that is not one of `count`."""
-    nodes = [node for _, _, node in cut.before.nodes()]
-    internal = {label for node in nodes for label in node.outputs}
-    labels = [label for node in nodes for label in node.inputs if label not in internal]
-    if strange := next((label for label in labels if not re.match(r"\d", label)), None):
+    if strange := next((label for label in cut.sources if not re.match(r"\d", label)), None):
         raise UsageError(
             f"adcvsr needs [{strange}], which its graph does not make; write the filters that make it into the same "
             "-filter_complex, separated by ';'"
         )
-    numbers = {label: int(match[1]) for label in labels if (match := re.match(r"(\d+)(:|$)", label))}
+    numbers = {label: int(match[1]) for label in cut.sources if (match := re.match(r"(\d+)(:|$)", label))}
     for label, number in numbers.items():
         stream_map.check_number(number, count, f"[{label}]")
     return next(iter(numbers.values()), 0)

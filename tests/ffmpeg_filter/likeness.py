@@ -61,7 +61,12 @@ def _content(path: Path) -> Iterator[str]:
     if path.suffix in _TEXTS:
         yield from (line for line in path.read_text().splitlines() if not line.startswith("#EXT-X-TARGET"))
         return
-    with av.open(str(path)) as file:
+    try:
+        file = av.open(str(path))
+    except av.InvalidDataError:
+        yield "cannot be opened"  # as an MP4 without packets
+        return
+    with file:
         for stream in file.streams:
             yield f"{stream.index} {stream.type} {stream.name} {int(stream.disposition)} {_of(stream)}"
         for packet in file.demux():

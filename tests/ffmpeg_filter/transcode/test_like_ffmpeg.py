@@ -218,6 +218,7 @@ ROWS = [
         f"-t 0.5 -i @key.mkv -i @mono.ts -filter_complex [0:v]N[u];[u][1:v]overlay=5:5{ending}[v] -map [v] {X} OUT.mp4"
         for ending in ("", ":shortest=1")
     ],
+    f"-i @key.mkv -i @mono.ts -filter_complex [0:v]N[u];[u][1:v]overlay=5:5:shortest=1[v] -map [v] {X} OUT.mp4",
     # options of inputs
     f"-r 20 -i @base.mkv -vf N {X} OUT.mkv",
     f"-an -i @base.mkv -vf N {X} OUT.mkv",
@@ -245,6 +246,7 @@ ROWS = [
     *[f"-i @last.mp4 -vf N {X} -fps_mode {mode} OUT.mkv" for mode in ("cfr", "vfr", "passthrough")],
     f"-i @last.mp4 -vf N {X} -enc_time_base 1/1000 OUT.mp4",
     f"-i @base.mkv -vf N {X} -c:a flac -enc_time_base demux OUT.mkv",
+    f"-i @n.mp4 -filter_complex [0:v]hflip,N[v] -map [v] {X} -enc_time_base demux OUT.mp4",
     f"-i @base.mkv -vf N {X} -video_track_timescale 90000 OUT.mp4",
     f"-i @base.mkv -vf N {X} -an -ss 0.35 -t 0.4 OUT.mkv",
     f"-i @base.mkv -vf N {X} -r 25 OUT.mkv",
