@@ -30,6 +30,11 @@ def protocol(url: str) -> str:
     return match[1]
 
 
+def is_pipe(url: str) -> bool:
+    """Whether a URL is a pipe or another descriptor of this process, such as standard input."""
+    return protocol(url) in {"pipe", "fd"}
+
+
 def path(url: str) -> Path | None:
     """The path of a file URL; None for other protocols."""
     return Path(url.removeprefix("file:")) if protocol(url) == "file" else None

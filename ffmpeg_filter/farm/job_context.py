@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -20,7 +19,7 @@ from ffmpeg_filter.command.filter_options import FilterOptions
 from ffmpeg_filter.farm import frame_index
 from ffmpeg_filter.farm.chunk_encoding import Mode
 from ffmpeg_filter.farm.frame_index import FrameIndex
-from ffmpeg_filter.media.binary import Binary, environment_without_report, find_binary
+from ffmpeg_filter.media.binary import Binary, find_binary, printed
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
 from ffmpeg_filter.media.probe import InputInfo, probe
 from ffmpeg_filter.transcode import stream_side_data
@@ -105,7 +104,7 @@ def job_request(args: Sequence[str], binary: Binary, options: FilterOptions, sec
 @lru_cache(maxsize=8)
 def ffmpeg_build(path: str) -> str:
     """Version and build configuration hash of an FFmpeg program."""
-    lines = _say(path, "-version").splitlines()
+    lines = printed(path, "-version").splitlines()
     parts = hashlib.sha256("\n".join(lines[1:]).encode()).hexdigest()[:12]
     return f"{lines[0].partition(' Copyright')[0]} {parts}"
 
@@ -226,13 +225,4 @@ def check_outputs(command: Command, binary: Binary) -> None:
 @lru_cache(maxsize=8)
 def _protocols(path: str) -> frozenset[str]:
     """Output protocols of an FFmpeg program."""
-    return frozenset(_say(path, "-hide_banner", "-protocols").partition("Output:")[2].split())
-
-
-def _say(path: str, *options: str) -> str:
-    """What an FFmpeg program says about itself."""
-    process = subprocess.run(
-        [path, *options], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
-        env=environment_without_report(),
-    )  # fmt: skip
-    return process.stdout
+    return frozenset(printed(path, "-hide_banner", "-protocols").partition("Output:")[2].split())

@@ -63,14 +63,19 @@ def environment_without_report() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "FFREPORT"}
 
 
+def printed(path: str, *options: str) -> str:
+    """What an FFmpeg prints about itself. Raises OSError or SubprocessError."""
+    return subprocess.run(
+        [path, *options], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL,
+        env=environment_without_report(),
+    ).stdout  # fmt: skip
+
+
 @lru_cache(maxsize=8)
 def inspect_binary(path: str) -> Binary:
     """The program at `path` with its version. Raises MediaError if it is not FFmpeg 5.1 or later."""
     try:
-        output = subprocess.run(
-            [path, "-hide_banner", "-version"], capture_output=True, text=True, timeout=60, check=True,
-            stdin=subprocess.DEVNULL, env=environment_without_report(),
-        ).stdout  # fmt: skip
+        output = printed(path, "-hide_banner", "-version")
     except (OSError, subprocess.SubprocessError) as error:
         raise MediaError(f"{path} does not run ({error}); set {ENVIRONMENT_VARIABLE} to a working ffmpeg") from error
     match = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", output)

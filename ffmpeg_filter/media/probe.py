@@ -43,7 +43,7 @@ _MP4 = "mp4"
 _UNCOPIED_TAGS = {"creation_time", "company_name", "product_name", "product_version"}
 _DEMUXER_OPTIONS = {"pix_fmt": "pixel_format", "r": "framerate", "s": "video_size"}
 """Options of the program that FFmpeg hands to demuxers by other names."""
-_DEFAULT, _ATTACHED = 0x1, 0x400
+DEFAULT, ATTACHED_PIC = 0x1, 0x400
 _TS_DISCONT = 0x200
 
 
@@ -220,11 +220,6 @@ def _holds_only_video(format_name: str) -> bool:
     return format_name in _VIDEO_ONLY_FORMATS or format_name.endswith("_pipe")
 
 
-def is_pipe(url: str) -> bool:
-    """Whether a URL is standard input or output."""
-    return url == "-" or url.startswith(("pipe:", "fd:"))
-
-
 def _with_memberships(
     container: InputContainer, streams: list[InputStream], *, has_programs: bool
 ) -> list[InputStream]:
@@ -251,8 +246,8 @@ def _stream_info(stream: av.stream.Stream) -> InputStream:
         kind=str(stream.type),
         id=stream.id,
         disposition=disposition,
-        is_default=bool(disposition & _DEFAULT),
-        is_cover=bool(disposition & _ATTACHED),
+        is_default=bool(disposition & DEFAULT),
+        is_cover=bool(disposition & ATTACHED_PIC),
         frames=stream.frames,
         tags={name: value for name, value in stream.metadata.items() if not _is_muxer_tag(name)},
     )

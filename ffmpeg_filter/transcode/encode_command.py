@@ -12,7 +12,7 @@ from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, File, Option
 from ffmpeg_filter.command.filtergraph import Node
 from ffmpeg_filter.command.graph_cut import GraphCut
 from ffmpeg_filter.media import matroska
-from ffmpeg_filter.media.probe import InputInfo, InputStream, is_pipe
+from ffmpeg_filter.media.probe import DEFAULT, InputInfo
 from ffmpeg_filter.transcode import companion, stream_map
 from ffmpeg_filter.transcode.null_output import null_output_args
 from ffmpeg_filter.transcode.parameter_lists import merge_options
@@ -28,7 +28,7 @@ _RETIMING_BITSTREAM_FILTERS = re.compile(r"(?:^|,)\s*(?:setts|noise|(?:vp9_super
 """Bitstream filters that may change times or the number of packets."""
 _DEMUXERS = {"-1", "demux"}
 """Values of `-enc_time_base` that mean the source's time base, which the pipe lacks."""
-_IN_PIPE = sum(matroska.DISPOSITIONS) | 0x1
+_IN_PIPE = sum(matroska.DISPOSITIONS) | DEFAULT
 """Dispositions that the pipe's header states: not that of a cover, for example."""
 _INPUT_NUMBER_OPTIONS = {"map_metadata", "map_chapters", "map_channel"}
 """Options whose value begins with an input number."""
@@ -224,19 +224,19 @@ class EncodeCommand:
         """
         if option.name != "enc_time_base" or option.value not in _DEMUXERS:
             return []
-        place = stream_map.place_of_graph(self.cut.after, self.output, self.inputs)
-        position = place.position if place else 0
-        stream = self.main_stream or stream_map.MainStream(0, self._graph_source(), position, index=None)
+        stream = self.main_stream or self._stream_of_graph()
         time_base = stream.stream.time_base if stream.stream else None
         if time_base is None or not stream_map.applies_to(option, stream):
             return []
         return [Option(f"-enc_time_base:v:{stream.position}", f"{time_base.numerator}/{time_base.denominator}")]
 
-    def _graph_source(self) -> InputStream | None:
-        """The video stream that a complex graph takes first; None if it is not known."""
+    def _stream_of_graph(self) -> stream_map.MainStream:
+        """The output's stream that a complex graph makes, with the first video stream that the graph takes."""
         labels = [*self.cut.sources, *(f"{number}:v" for number in range(len(self.inputs)))]
         refs = [ref for label in labels for ref in stream_map.matching_streams(label, self.inputs)]
-        return next((stream for _, stream in refs if stream is not None and stream.kind == "video"), None)
+        taken = next((stream for _, stream in refs if stream is not None and stream.kind == "video"), None)
+        place = stream_map.place_of_graph(self.cut.after, self.output, self.inputs)
+        return stream_map.MainStream(0, taken, place.position if place else 0, index=None)
 
     def _with_defaults(self, user_options: Sequence[Option], start_info: StartInfo) -> list[Option]:
         """The options plus those that a single command would imply; the user's come last and win."""
@@ -315,7 +315,7 @@ def _mapped_metadata(options: Iterable[Option]) -> set[str]:
 def _can_reopen(file: File) -> bool:
     """Whether an input can be opened a second time, for its other streams."""
     return (
-        not is_pipe(file.url)
+        not urls.is_pipe(file.url)
         and file.last("f") not in _SINGLE_USE_DEVICES
         and urls.protocol(file.url) not in urls.SESSIONS
     )

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ffmpeg_filter.command import containers, filter_options, filtergraph, graph_cut, output_files, time_syntax
+from ffmpeg_filter.command import containers, filter_options, filtergraph, graph_cut, output_files, time_syntax, urls
 from ffmpeg_filter.command.argv import Command, File, Option
 from ffmpeg_filter.command.graph_cut import GraphCut
 from ffmpeg_filter.media import embedded_side_data
 from ffmpeg_filter.media.pixel_formats import OLDEST_LIBAVUTIL, supported_formats
-from ffmpeg_filter.media.probe import InputInfo, InputStream, is_pipe
+from ffmpeg_filter.media.probe import InputInfo, InputStream
 from ffmpeg_filter.media.showinfo import FILTER as SHOWINFO
 from ffmpeg_filter.media.showinfo import LOST_KEYFRAMES_WARNING, PROFILE, lost_side_data_warning
 from ffmpeg_filter.transcode import companion, stream_map
@@ -125,6 +125,7 @@ def split_command(
             f"-isync of {synchronized.url}, whose frames go to adcvsr, is not supported; use -itsoffset with the "
             "seconds between the two inputs, or -isync of the other input"
         )
+    overlays = _overlays(cut.after)
     encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
     trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []
     source = main_stream.input_number if main_stream else _source(cut, len(inputs))
@@ -148,10 +149,10 @@ def split_command(
         and not time_syntax.input_offset(files[0]),
         fills_gaps=containers.fills_gaps(output, version),
         keeps_times=encode.keeps_times,
-        may_go_on=False in _overlays(cut.after),
-        may_stop=True in _overlays(cut.after),
+        may_go_on=False in overlays,
+        may_stop=True in overlays,
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
-        reads_stdin=any(is_pipe(file.url) for file in command.inputs),
+        reads_stdin=any(urls.is_pipe(file.url) for file in command.inputs),
         warnings=(
             *(
                 _guess_warning(file.url, info.fault)
@@ -294,7 +295,7 @@ def _decoder(
     `filters` are appended to the user's. Only inputs that the main stream needs are opened.
     """
     companion_track: companion.CompanionTrack | None = None
-    stdin = any(is_pipe(file.url) for file in files)
+    stdin = any(urls.is_pipe(file.url) for file in files)
     args = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
     args += [arg for option in command.globals() if option.name in _DECODER_GLOBALS for arg in option.args()]
     for file in files:

@@ -10,6 +10,7 @@ import av
 
 from ffmpeg_filter.command import containers, urls
 from ffmpeg_filter.media.nut import to_fraction
+from ffmpeg_filter.media.probe import ATTACHED_PIC
 from ffmpeg_filter.transcode import vsync
 from ffmpeg_filter.transcode.pipeline import Outcome
 from ffmpeg_filter.transcode.split import SplitCommand
@@ -28,8 +29,6 @@ _WITHOUT_TIMES = {
 """Formats without timestamps."""
 _MERGES_EQUAL = {"ogg", "ogv", "webp"}
 """Formats whose encoders may merge equal consecutive frames (Theora, WebP)."""
-_COVER = 0x400
-"""FFmpeg's disposition bit of attached pictures."""
 _TOLERANCE = Fraction(1, 500)
 """Seconds by which a container may round timestamps; Matroska's unit is a millisecond."""
 
@@ -89,7 +88,7 @@ def _upscaled_streams(videos: Sequence[av.VideoStream], place: VideoPlace | None
     """The video stream at that place; else the largest, of which there may be several: AVIF has its first image in a
     separate stream, and the longest counts.
     """
-    covers = [stream for stream in videos if int(stream.disposition) & _COVER]
+    covers = [stream for stream in videos if int(stream.disposition) & ATTACHED_PIC]
     others = [stream for stream in videos if stream not in covers]
     if place is not None:
         kind = covers if place.is_cover else others

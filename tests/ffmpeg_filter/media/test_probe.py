@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ffmpeg_filter.command import urls
 from ffmpeg_filter.command.argv import parse
-from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream, is_pipe, probe
+from ffmpeg_filter.media.probe import STREAM_RANKS, InputInfo, InputStream, probe
 from tests.ffmpeg_filter.files import ffmpeg
 
 
@@ -101,4 +102,4 @@ def test_ffmpeg_prefers_defaults_to_size_and_size_to_covers() -> None:
 
 @pytest.mark.parametrize(("url", "is_one"), [("-", True), ("pipe:", True), ("fd:3", True), ("a-", False)])
 def test_pipes_are_distinguished_from_files(url: str, *, is_one: bool) -> None:
-    assert is_pipe(url) is is_one
+    assert urls.is_pipe(url) is is_one

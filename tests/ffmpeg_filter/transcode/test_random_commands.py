@@ -43,9 +43,8 @@ MAPS = [
 OUTPUT_OPTIONS = [
     "-ss 0.2", "-t 0.5", "-to 0.8", "-r 25", "-r 12", "-r 24000/1001", "-fpsmax 10", "-fps_mode cfr", "-fps_mode vfr",
     "-fps_mode passthrough", "-frames:v 5", "-output_ts_offset 2", "-avoid_negative_ts make_zero",
-    "-enc_time_base demux",
-    "-metadata:s:v language=ita", "-disposition:v:0 0", "-map_metadata -1", "-map_chapters -1", "-aspect 16:9",
-    "-force_key_frames 0.2", "-g 5", "-sn", "-an",
+    "-enc_time_base demux", "-metadata:s:v language=ita", "-disposition:v:0 0", "-map_metadata -1",
+    "-map_chapters -1", "-aspect 16:9", "-force_key_frames 0.2", "-g 5", "-sn", "-an",
 ]  # fmt: skip
 CONTAINERS = {
     "mkv": ["-c:v ffv1 -c:a flac", f"{X264} -c:a copy"],

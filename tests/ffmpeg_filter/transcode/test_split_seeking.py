@@ -12,19 +12,19 @@ from tests.ffmpeg_filter.planning import FILM, START, planned
 TRANSPORT = replace(FILM, has_discontinuities=True)
 
 
-def beside(arguments: str, *inputs: InputInfo) -> tuple[str, str]:
-    """What is mapped to nowhere in the first command, and in the second."""
+def null_outputs(arguments: str, *inputs: InputInfo) -> tuple[str, str]:
+    """The null outputs of the decode command, and of the encode command."""
     split = planned(arguments, *inputs)
-    return _nowhere(split.decoder_args), _nowhere(split.encoder_args(START))
+    return _null_output(split.decoder_args), _null_output(split.encoder_args(START))
 
 
-def _nowhere(arguments: list[str]) -> str:
+def _null_output(arguments: list[str]) -> str:
     text = " ".join(arguments)
     return text.rpartition(" pipe:1 " if "pipe:1" in arguments else ".mkv ")[2] if text.endswith(" -f null -") else ""
 
 
 def test_clocks_that_begin_with_what_is_read_begin_with_the_same() -> None:
-    assert beside("-i in.ts -vf adcvsr -map 0:v -map 0:a out.mkv", TRANSPORT) == (
+    assert null_outputs("-i in.ts -vf adcvsr -map 0:v -map 0:a out.mkv", TRANSPORT) == (
         "-map 0:a -c copy -f null -",
         "-map 1:0 -c copy -f null -",
     )
@@ -32,21 +32,21 @@ def test_clocks_that_begin_with_what_is_read_begin_with_the_same() -> None:
 
 @pytest.mark.parametrize("seek", ["-ss 60", "-sseof -60"])
 def test_an_input_is_sought_by_its_pictures_in_both(seek: str) -> None:
-    first, second = beside(f"{seek} -i in.mkv -vf adcvsr -map 0:v -map 0:a -t 5 out.mkv", FILM)
+    first, second = null_outputs(f"{seek} -i in.mkv -vf adcvsr -map 0:v -map 0:a -t 5 out.mkv", FILM)
     assert first == ""
     assert second == "-map 1:0 -t 5 -c copy -f null -"
 
 
 def test_streams_that_a_negative_map_takes_out_are_not_read() -> None:
     maps = "-map 0 -map -0:a -map -0:s"
-    assert beside(f"-stream_loop 2 -i in.mkv -vf adcvsr {maps} out.mkv", FILM) == ("", "")
-    first, _ = beside("-stream_loop 2 -i in.mkv -vf adcvsr -map 0 -map -0:a out.mkv", FILM)
+    assert null_outputs(f"-stream_loop 2 -i in.mkv -vf adcvsr {maps} out.mkv", FILM) == ("", "")
+    first, _ = null_outputs("-stream_loop 2 -i in.mkv -vf adcvsr -map 0 -map -0:a out.mkv", FILM)
     assert first.startswith("-map 0:2 -c")
 
 
 def test_sound_that_goes_through_a_graph_counts() -> None:
     arguments = "-i in.ts -filter_complex [0:v]adcvsr[u];[0:a]volume=2[a] -map [u] -map [a] out.mkv"
-    assert beside(arguments, TRANSPORT) == ("-map 0:a -c copy -f null -", "-map 1:v -c copy -f null -")
+    assert null_outputs(arguments, TRANSPORT) == ("-map 0:a -c copy -f null -", "-map 1:v -c copy -f null -")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_sound_that_goes_through_a_graph_counts() -> None:
     ],
 )  # fmt: skip
 def test_a_loop_is_as_long_as_all_streams_that_are_read(arguments: str, first: str, second: str) -> None:
-    assert beside(arguments, FILM) == (f"{first} -f null -", f"{second} -f null -")
+    assert null_outputs(arguments, FILM) == (f"{first} -f null -", f"{second} -f null -")
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_loop_is_as_long_as_all_streams_that_are_read(arguments: str, first: s
     ],
 )  # fmt: skip
 def test_nothing_is_read_in_vain(arguments: str, inputs: list[InputInfo]) -> None:
-    assert beside(arguments, *inputs) == ("", "")
+    assert null_outputs(arguments, *inputs) == ("", "")
