@@ -47,6 +47,17 @@ def test_a_model_is_measured_by_name(data: Path, name: str) -> None:
     assert row["clips"]["wave"]["seconds"] > 0
 
 
+@pytest.mark.parametrize("models", ["--model nearest nearest#no-temporal", "--model nearest --model nearest#no-temporal"])
+def test_several_methods_stand_behind_one_option_or_several(data: Path, models: str) -> None:
+    for name in ("one", "two"):
+        (data / name).mkdir()
+        write_video(data / name / "wave.mkv", moving(3))
+    videos = models.replace("--model", "--videos").replace("nearest#no-temporal", f"two={data / 'two'}")
+    videos = videos.replace("nearest", f"one={data / 'one'}")
+    rows = rows_of(data, "--set", "soft", "--metrics", "psnr_y", *models.split(), *videos.split())
+    assert {"soft nearest", "soft nearest#no-temporal", "soft one", "soft two"} <= set(rows)
+
+
 def test_videos_and_commands_are_rows_like_any_other(data: Path) -> None:
     (data / "perfect").mkdir()
     write_video(data / "perfect/wave.mkv", moving(3))

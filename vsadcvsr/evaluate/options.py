@@ -38,15 +38,15 @@ def evaluation() -> ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="folder of sets, see above")
     parser.add_argument("--set", metavar="SETS", help="names of sets, separated by commas; default: all")
     parser.add_argument(
-        "--model", nargs="*", default=[],
+        "--model", nargs="*", action="extend", default=[],
         help="names or files of models; NAME#denoise=.5, NAME#steady=1 and NAME#sharpen=.5 set these, NAME#scale=4 "
         "takes the network of that scale and resizes what it makes to the truth's size, NAME#no-temporal runs each "
         "frame separately",
     )  # fmt: skip
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FILE", help=_PEER)
-    parser.add_argument("--videos", action="append", default=[], metavar="NAME=FOLDER", help=_VIDEOS)
-    parser.add_argument("--script", action="append", default=[], metavar="NAME=FILE.vpy", help=_SCRIPT)
-    parser.add_argument("--command", action="append", default=[], metavar="NAME=COMMAND", help=_COMMAND)
+    parser.add_argument("--peer", nargs="+", action="extend", default=[], metavar="NAME=FILE", help=_PEER)
+    parser.add_argument("--videos", nargs="+", action="extend", default=[], metavar="NAME=FOLDER", help=_VIDEOS)
+    parser.add_argument("--script", nargs="+", action="extend", default=[], metavar="NAME=FILE.vpy", help=_SCRIPT)
+    parser.add_argument("--command", nargs="+", action="extend", default=[], metavar="NAME=COMMAND", help=_COMMAND)
     parser.add_argument(
         "--protocol",
         choices=PROTOCOLS,
