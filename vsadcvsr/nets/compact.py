@@ -6,7 +6,7 @@ the bilinear base, because chroma detail is neither seen nor kept in 4:2:0 video
 
 Dimensions may have blocks, too, which work at a quarter of the size (`stem`, `blocks`, `temporal`), and whose result is
 added to the features of the frame (`upsample`). Networks had them until training turned out to leave nearly nothing
-of them (`vsadcvsr/weights/base.md`).
+of them (`docs/experiments.md`).
 
 Symbols: T frames of (H, W); C channels at half size; Q channels at quarter size; s the scale, 1 to 4.
 """
