@@ -7,7 +7,7 @@ later.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -157,11 +157,7 @@ def split_command(
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(urls.is_pipe(file.url) for file in command.inputs),
         warnings=(
-            *(
-                _guess_warning(file.url, info.fault)
-                for file, info in zip(command.inputs, inputs, strict=True)
-                if info.fault
-            ),
+            *_guess_warnings(command.inputs, inputs),
             *([LOST_KEYFRAMES_WARNING] if not companion_track and _wants_source_keyframes(output) else []),
             *([lost_side_data_warning([PROFILE])] if _loses_profile(main_stream, output, version) else []),
         ),
@@ -176,11 +172,13 @@ def _overlays(graph: filtergraph.Graph) -> set[bool]:
     return {ends.search(node.arguments) is not None for _, _, node in graph.nodes() if node.name == "overlay"}
 
 
-def _guess_warning(url: str, fault: str) -> str:
-    return (
-        f"{url} could not be probed ({fault}): its streams are chosen by guess, and tags and disposition of its video "
-        "are lost; name streams with -map"
-    )
+def _guess_warnings(files: Sequence[File], inputs: Sequence[InputInfo]) -> Iterator[str]:
+    for file, info in zip(files, inputs, strict=True):
+        if info.fault:
+            yield (
+                f"{file.url} could not be probed ({info.fault}): its streams are chosen by guess, and tags and "
+                "disposition of its video are lost; name streams with -map"
+            )
 
 
 def _wants_source_keyframes(output: File) -> bool:
