@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from ffmpeg_filter.command import filter_options, filter_scripts, loglevel, output_files
-from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, Command, parse
+from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, HELP_OPTIONS, Command, parse
 from ffmpeg_filter.command.filtergraph import mentions
 from ffmpeg_filter.farm import options
 from ffmpeg_filter.media.binary import Binary, find_binary
@@ -39,7 +39,6 @@ _Y4M_USAGE = """usage: ffadcvsr y4m [key=value:...]       YUV4MPEG2 from standar
 
 The options are those of the filter, but enable:
 """
-_HELP_OPTIONS = {"-h", "-help", "--help", "-?"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FAILURE = 1
 
@@ -92,7 +91,7 @@ def _run(args: list[str]) -> int:
     if args[0] in {"y4m", "farm"}:
         return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])
     question = [arg for arg in args if arg != "-hide_banner"]
-    if question[:1] and question[0] in _HELP_OPTIONS and question[1:] in ([], ["filter=adcvsr"]):
+    if question[:1] and question[0] in HELP_OPTIONS and question[1:] in ([], ["filter=adcvsr"]):
         print(filter_options.help_text() if question[1:] else f"{USAGE}{options.HELP}")
         return 0
     command = filter_scripts.inline_scripts(parse(args))
@@ -147,7 +146,7 @@ def _run_on_farm(command: Command) -> int:
 def _run_y4m(args: Sequence[str]) -> int:
     from ffmpeg_filter.upscale import y4m
 
-    if args and args[0] in _HELP_OPTIONS:
+    if args and args[0] in HELP_OPTIONS:
         print(f"{_Y4M_USAGE}{filter_options.help_text()}")
         return 0
     if len(args) > 1:

@@ -6,14 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ffmpeg_filter.command.argv import HELP_OPTIONS
 from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.media.process import INTERRUPTED, exec_program
 from ffmpeg_filter.upscale.memory import limit_memory
 from vsadcvsr.errors import AdcvsrError, one_line
 
 _SUBCOMMANDS = {"y4m", "farm"}
-_HELP = {"-h", "-help", "--help", "-?"}
-"""FFmpeg's own if an argument follows."""
 _FAILURE = 1
 
 
@@ -34,7 +33,7 @@ def run() -> None:
 
 def is_plain(args: Sequence[str]) -> bool:
     """Whether a command cannot involve adcvsr; filter scripts would have to be read for that."""
-    if not args or args[0] in _SUBCOMMANDS or (args[0] in _HELP and len(args) == 1):
+    if not args or args[0] in _SUBCOMMANDS or (args[0] in HELP_OPTIONS and len(args) == 1):
         return False
     return not any("adcvsr" in arg or arg.startswith(("-/", "-farm")) or "_script" in arg for arg in args)
 

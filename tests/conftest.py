@@ -141,6 +141,13 @@ def no_file_is_added_to_the_project(request: pytest.FixtureRequest) -> Iterator[
         pytest.fail(f"{request.node.name} left files in the project: {', '.join(added)}", pytrace=False)
 
 
+@pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The temporary folder, which is the working folder as well."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_running() -> Iterator[None]:
     before = set(psutil.pids())

@@ -18,6 +18,7 @@ MISTAKES = {
     "bench.farm --workers 2 0": "bench: --workers is [2, 0], allowed: 1 or more",
     "bench.farm --ledgers 5": "bench: --ledgers is '5', allowed: WIDTHxHEIGHT",
     "bench --json gone/bench.json": "bench: --json gone/bench.json is in a folder that does not exist; make it first",
+    "bench.farm --json gone/f.json": "bench: --json gone/f.json is in a folder that does not exist; make it first",
     "bench.paper --weights gone.safetensors --dry-run": "bench: gone.safetensors",
     "evaluate.cuts --clips gone --images gone --json .": "cuts: --json . is a folder; give the name of a file",
     "train.data.build gone --out pool": "pool: folder gone does not exist",
@@ -40,7 +41,7 @@ def test_a_mistake_is_one_line_and_the_status_2(arguments: str, message: str) ->
     assert ended.stderr.count("\n") == 1
 
 
-def test_an_end_has_its_status(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_error_has_its_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert status("bench", lambda: None) == 0
     assert status("bench", lambda: 3) == 3
     assert status("bench", lambda: raising(MediaError("no film"))) == 2
@@ -55,7 +56,7 @@ def test_a_fault_of_ours_is_not_hidden() -> None:
         status("bench", lambda: 1 // 0)
 
 
-def test_numbers_have_a_least() -> None:
+def test_numbers_below_the_minimum_are_refused() -> None:
     arguments = Namespace(count=1, workers=[1, 2], chunk_seconds=0.0)
     check_minimums(arguments, {"count": 1, "workers": 1})
     with pytest.raises(UsageError, match=r"^--chunk-seconds is 0\.0, allowed: 0\.1 or more$"):

@@ -53,7 +53,7 @@ def test_a_script_gives_an_upscaled_clip(code: str, monkeypatch: pytest.MonkeyPa
     vs.clear_outputs()
 
 
-def test_the_pipe_runs(tmp_path: Path) -> None:
+def test_the_pipe_from_vspipe_to_ffmpeg_runs_as_shown(tmp_path: Path) -> None:
     line = next(line for line in "\n".join(blocks("sh")).splitlines() if line.startswith("vspipe"))
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
@@ -110,7 +110,7 @@ def test_a_benchmark_runs_as_shown(arguments: list[str], tmp_path: Path) -> None
     run(with_numbers(arguments, size="16x16", count="1", rounds="1"), tmp_path)
 
 
-def test_measuring_as_shown(tmp_path: Path) -> None:
+def test_an_evaluation_runs_as_shown(tmp_path: Path) -> None:
     (evaluation,) = lines_with("adcvsr evaluate")
     assert evaluation[2:4] == ["--data", "EVAL_DIR"]
     for folder, size in (("gt", "64:48"), ("lr", "16:12")):

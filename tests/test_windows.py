@@ -85,13 +85,13 @@ def test_frames_go_through_both_programs(tmp_path: Path) -> None:
     assert out.stat().st_size > 1000
 
 
-def test_a_pipe_of_y4m() -> None:
+def test_y4m_is_upscaled_from_pipe_to_pipe() -> None:
     done = ffadcvsr("y4m", "model=nearest:scale=2")
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout.startswith(b"YUV4MPEG2 W64 H48")
 
 
-def test_a_farms_job(tmp_path: Path) -> None:
+def test_a_job_is_planned_rendered_and_merged(tmp_path: Path) -> None:
     job, out = tmp_path / "job", tmp_path / "out.mkv"
     command: list[str | Path] = [
         "-i",
@@ -109,7 +109,7 @@ def test_a_farms_job(tmp_path: Path) -> None:
     assert out.stat().st_size > 1000
 
 
-def test_the_adcvsr_command() -> None:
+def test_adcvsr_lists_its_models() -> None:
     done = run("vsadcvsr.cli:main", "models")
     assert done.returncode == 0, done.stderr.decode()
     assert b"fast" in done.stdout

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from vsadcvsr.commands import status
+from vsadcvsr.commands import check_output, status
 from vsadcvsr.extras import check, needs
 
 if TYPE_CHECKING:
@@ -190,13 +190,14 @@ def compare(
         from vsadcvsr.evaluate.compare import View
         from vsadcvsr.evaluate.compare import compare as write
 
+    check_output("--out", out)
     called = names.split(",") if names else [path.stem for path in inputs]
     if len(called) != len(inputs):
         raise UsageError(
             f"--names has {len(called)} names for {len(inputs)} videos; give one a video, separated by commas"
         )
-    look = View(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
-    for note in write(list(zip(called, inputs, strict=True)), out, truth=truth, look=look):
+    view = View(start=start, frames=frames, crop=crop, quality=quality, lossless=lossless)
+    for note in write(list(zip(called, inputs, strict=True)), out, truth=truth, view=view):
         Console(stderr=True).print(note, highlight=False, markup=False, soft_wrap=True)
     _print_line(f"{out}: {out.stat().st_size:,} bytes")
 

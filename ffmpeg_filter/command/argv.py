@@ -47,6 +47,8 @@ ADCVSR_OPTIONS = frozenset({"adcvsr_dry_run", "adcvsr_metadata", "adcvsr_on_corr
 """Options that FFmpeg does not know."""
 GLOBALS = frozenset([*_GLOBAL.split(), *FARM_OPTIONS])
 
+HELP_OPTIONS = {"-h", "-help", "--help", "-?"}
+"""They ask for help, of FFmpeg itself if an argument follows."""
 _ALIASES = {
     "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",
     "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",

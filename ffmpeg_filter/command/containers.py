@@ -11,9 +11,8 @@ _PICTURES = {
 }  # fmt: skip
 _AUDIO = {"aac", "ac3", "adts", "eac3", "flac", "mka", "mp2", "mp3", "oga", "opus", "wav"}
 _TEXTS = {"ass", "srt", "ssa", "vtt", "webvtt"}
-_SUBTITLES = {
-    "mkv": "text", "matroska": "text", "webm": "text", "hls": "text", "m3u8": "text", **dict.fromkeys(_TEXTS, "text"),
-}  # fmt: skip
+_TEXT_SUBTITLES = {"mkv", "matroska", "webm", "hls", "m3u8", *_TEXTS}
+"""Muxers for which FFmpeg maps text subtitles; bitmaps it maps for none."""
 _ENCODERS = {
     "3gp": "h263", "avi": "mpeg4", "mpeg": "mpeg1video", "mpg": "mpeg1video", "mpegts": "mpeg2video", "nut": "mpeg4",
     "m2ts": "mpeg2video", "ts": "mpeg2video", "vob": "mpeg2video",
@@ -58,7 +57,7 @@ def takes_by_default(output: File, kind: str) -> bool:
 
 def takes_subtitles(output: File, *, bitmaps: bool) -> bool:
     """Whether FFmpeg maps bitmap or text subtitles by default."""
-    return output.last("c:s") is not None or _SUBTITLES.get(muxer_of(output)) == ("bitmap" if bitmaps else "text")
+    return output.last("c:s") is not None or (muxer_of(output) in _TEXT_SUBTITLES and not bitmaps)
 
 
 def fills_gaps(output: File, version: tuple[int, int]) -> bool:

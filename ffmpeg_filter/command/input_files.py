@@ -22,9 +22,9 @@ SEQUENCE_NUMBER = re.compile(r"%0?\d*d")
 
 def files(command: Command) -> Iterator[Path]:
     """Paths of all of them, existing or not, unordered, possibly repeated."""
-    for number, file in enumerate(command.inputs):
+    for file in command.inputs:
         yield from of_input(file)
-        yield from _pass_logs(command, number)
+    yield from _pass_logs(command)
     for option in command.options():
         yield from _of_option(option)
 
@@ -72,10 +72,8 @@ def list_members(text: str, folder: Path) -> Iterator[Path]:
             yield folder / member
 
 
-def _pass_logs(command: Command, number: int) -> Iterator[Path]:
+def _pass_logs(command: Command) -> Iterator[Path]:
     """Log files of the first pass."""
-    if number:
-        return
     for option in command.options():
         if option.name == "passlogfile" and option.value:
             path = Path(option.value)

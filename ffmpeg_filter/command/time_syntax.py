@@ -37,11 +37,6 @@ def delayed(file: File, by: Fraction) -> File:
     if not by:
         return file
     total = input_offset(file) + by
-    file_without_offset = file.without(lambda option: option.name == "itsoffset")
-    return (
-        replace(
-            file_without_offset, options=(Option("-itsoffset", format_seconds(total)), *file_without_offset.options)
-        )
-        if total
-        else file_without_offset
-    )
+    others = file.without(lambda option: option.name == "itsoffset").options
+    offset = (Option("-itsoffset", format_seconds(total)),) if total else ()
+    return replace(file, options=(*offset, *others))

@@ -10,8 +10,7 @@ from fractions import Fraction
 
 from vsadcvsr.errors import UsageError
 
-type _Value = float
-type _Env = dict[str, float]
+type _Variables = dict[str, float]
 
 _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
     "between": (3, lambda x, low, high: float(low <= x <= high)),
@@ -56,23 +55,23 @@ def condition(text: str) -> Callable[[Fraction | None, int], bool]:
     return active
 
 
-def _compile(node: ast.expr, text: str) -> Callable[[_Env], _Value]:
+def _compile(node: ast.expr, text: str) -> Callable[[_Variables], float]:
     match node:
         case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
             value = float(number)
             return lambda _: value
         case ast.Name(id="t" | "n" as name):
-            return lambda env: env[name]
+            return lambda variables: variables[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             inner = _compile(operand, text)
-            return lambda env: -inner(env)
+            return lambda variables: -inner(variables)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             first, second, act = _compile(left, text), _compile(right, text), _OPERATORS[type(op)]
-            return lambda env: act(first(env), second(env))
+            return lambda variables: act(first(variables), second(variables))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
             known = _FUNCTIONS.get(name.removesuffix("_"))
             if known and known[0] == len(arguments):
                 parts, call = [_compile(argument, text) for argument in arguments], known[1]
-                return lambda env: call(*(part(env) for part in parts))
+                return lambda variables: call(*(part(variables) for part in parts))
     allowed = f"numbers, t, n, + - * /, {', '.join(_FUNCTIONS)}"
     raise UsageError.of("enable", text, allowed, "functions take as many arguments as in FFmpeg")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from ffmpeg_filter.farm.title import TitleRun
@@ -72,5 +71,5 @@ class TaskReporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        del kind, error, at
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to do."""

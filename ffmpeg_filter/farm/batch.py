@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self
 
 from ffmpeg_filter.farm import exit_status, finish
@@ -54,8 +53,7 @@ class BatchRunner:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        del kind, error, at
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._scheduler.close()
         for task in self._tasks():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ffmpeg_filter.command import containers, filtergraph, graph_cut, input_files
+from ffmpeg_filter.command import containers, filtergraph, input_files
 from ffmpeg_filter.command.argv import GLOBALS, Command, File, Option
 from ffmpeg_filter.media import stream_specifiers
 from ffmpeg_filter.media.probe import InputInfo
@@ -116,8 +116,7 @@ def _obstacles(command: Command, split: SplitCommand, inputs: Sequence[InputInfo
         yield f"{output.url} is no file of {', '.join(_ENCODERS[split.codec][0])}"
     if not split.keeps_times:
         yield "timestamps are changed behind adcvsr"
-    graph = graph_cut.cut(filtergraph.parse(_graph(output)))
-    if graph and (name := _first_unsteady(graph.after)):
+    if name := _first_unsteady(split.cut.after):
         yield f"{name} may depend on other frames or on time"
     if _count_videos(output, inputs) > 1:
         yield "there are several video streams"
@@ -141,10 +140,6 @@ def _kind(option: Option) -> str:
     return option.specifier.partition(":")[0].lower()
 
 
-def _graph(output: File) -> str:
-    return next((option.value or "" for option in output.options if filtergraph.mentions(option.value)), "null")
-
-
 def _first_unsteady(graph: filtergraph.Graph) -> str:
     return next((node.name for _, _, node in graph.nodes() if not _is_steady(node)), "")
 
@@ -156,8 +151,7 @@ def _is_steady(node: filtergraph.Node) -> bool:
 
 def filter_files(split: SplitCommand) -> Iterator[Path]:
     """Paths that the filters after `adcvsr` may read, such as a table of `lut3d`, existing or not."""
-    graph = graph_cut.cut(filtergraph.parse(_graph(split.output)))
-    yield from input_files.of_filters(node for _, _, node in graph.after.nodes()) if graph else ()
+    yield from input_files.of_filters(node for _, _, node in split.cut.after.nodes())
 
 
 def _count_videos(output: File, inputs: Sequence[InputInfo]) -> int:
@@ -197,8 +191,7 @@ def pinned_options(codec: str) -> list[str]:
 
 def preroll_frames(command: Command, split: SplitCommand) -> int | None:
     """Frames before the wanted one at which a decoder must start; None if it must start at the beginning."""
-    graph = graph_cut.cut(filtergraph.parse(_graph(split.output)))
-    nodes = [node for _, _, node in graph.before.nodes()] if graph else []
+    nodes = [node for _, _, node in split.cut.before.nodes()]
     is_plain = not any(option.name == "filter_complex" for option in command.options())
     source = command.inputs[split.source]
     if not is_plain or any(source.has(name) for name in ("stream_loop", "sseof", "re", "r", "framerate", "loop")):

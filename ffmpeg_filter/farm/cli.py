@@ -29,7 +29,7 @@ from ffmpeg_filter.transcode.progress import make_reporter
 from vsadcvsr.errors import FarmError, UsageError, one_line
 from vsadcvsr.farm.monitor.status import status_of
 from vsadcvsr.farm.monitor.watch import JobWatcher
-from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.store.job import Job, has_job
 from vsadcvsr.farm.store.ledger import LedgerEntry
 from vsadcvsr.farm.worker import Worker, verified_entries
 
@@ -114,10 +114,9 @@ def _add_verb(
 
 def _parse_seconds(text: str) -> Fraction:
     try:
-        value = options.parse_seconds(text)
+        return options.parse_seconds(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0") from None
-    return value
 
 
 def _parse_count(text: str) -> int:
@@ -130,7 +129,7 @@ def _plan(arguments: argparse.Namespace, command: list[str]) -> int:
     if not command:
         raise UsageError("farm plan needs a command: farm plan JOB -- and an FFmpeg command with adcvsr")
     prepared = prepare.prepare_command(command)
-    if not (arguments.job / "job.json").exists():
+    if not has_job(arguments.job):
         output_files.check(prepared.command, overwrite=prepared.command.has("y"))
     existed = arguments.job.exists()
     try:

@@ -79,7 +79,7 @@ def rounded_to_rate(index: FrameIndex, rate: Fraction) -> FrameIndex:
 def with_times(frames: Iterable[av.VideoFrame], index: FrameIndex, begin: int) -> Iterator[av.VideoFrame]:
     """Sets timestamps and durations of the index on frames, the first of which is frame `begin`."""
     for number, frame in enumerate(frames, begin):
-        frame.pts, frame.time_base = index.times[number], index.time_base
+        frame.pts, frame.dts, frame.time_base = index.times[number], None, index.time_base
         frame.duration = index.durations[number]
         yield frame
 

@@ -13,7 +13,7 @@ import av
 from av.stream import Disposition
 
 from ffmpeg_filter.command import containers, loglevel, output_files
-from ffmpeg_filter.farm import commands, dts, intermediate
+from ffmpeg_filter.farm import commands, dts, frame_index, intermediate
 from ffmpeg_filter.farm.job_context import JobContext
 from ffmpeg_filter.media.nut import to_fraction
 from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed
@@ -97,16 +97,14 @@ def _encode_pass(context: JobContext, args: Sequence[str], paths: Sequence[Path]
 
 def _intermediate_frames(context: JobContext, paths: Sequence[Path]) -> Iterator[av.VideoFrame]:
     """Frames of all chunks, in order, with timestamps. Raises MediaError if a chunk has too few."""
-    index = context.index
     for chunk, path in zip(context.job.chunks, paths, strict=True):
         frames = intermediate.read(path, context.spec.pixel_format)
-        number = chunk.begin - 1
-        for number, frame in enumerate(frames, chunk.begin):
-            frame.pts, frame.dts, frame.time_base = index.times[number], None, index.time_base
-            frame.duration = index.durations[number]
+        end = chunk.begin
+        for frame in frame_index.with_times(frames, context.index, chunk.begin):
             yield frame
-        if number + 1 != chunk.end:
-            raise MediaError(f"{path.name} has {number + 1 - chunk.begin} frames instead of {chunk.length}")
+            end += 1
+        if end != chunk.end:
+            raise MediaError(f"{path.name} has {end - chunk.begin} frames instead of {chunk.length}")
 
 
 def _join_chunks(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:

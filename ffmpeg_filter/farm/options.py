@@ -108,9 +108,7 @@ def parse_options(command: Command) -> FarmOptions:
         keep=command.has("farm_keep"),
         report=command.has("farm_report"),
         workers=None if workers is None else int(workers),
-        gpus=_parse_number(
-            command, "farm_gpus", "0, a part of 1, or whole GPUs", lambda gpus: gpus in {0, 1} or _is_gpu_share(gpus)
-        ),
+        gpus=_parse_number(command, "farm_gpus", "0, a part of 1, or whole GPUs", _is_gpu_count),
         cpus=_parse_number(command, "farm_cpus", "more than 0 cores", lambda value: value > 0),
         chunk_seconds=FarmOptions.chunk_seconds if chunk is None else _parse_chunk_seconds(chunk),
         style=None if style is None else _STYLES[style],
@@ -231,6 +229,6 @@ def _parse_number(command: Command, name: str, allowed: str, is_allowed: Callabl
     return value
 
 
-def _is_gpu_share(gpus: float) -> bool:
+def _is_gpu_count(gpus: float) -> bool:
     """Whether Ray accepts the number of GPUs."""
-    return 0 < gpus < 1 or (gpus > 0 and gpus == int(gpus))
+    return 0 <= gpus < 1 or (gpus >= 1 and gpus.is_integer())

@@ -35,9 +35,9 @@ from ffmpeg_filter.transcode.progress import Reporter
 from ffmpeg_filter.transcode.split import SplitCommand
 from ffmpeg_filter.upscale.stream import open_engine
 from vsadcvsr.errors import MediaError, UsageError
-from vsadcvsr.farm.store.chunk_boundaries import plan_chunks as chunks
+from vsadcvsr.farm.store.chunk_boundaries import plan_chunks
 from vsadcvsr.farm.store.fingerprints import fingerprint
-from vsadcvsr.farm.store.job import Job, check_folder, write_once
+from vsadcvsr.farm.store.job import Job, check_folder, has_job, write_once
 from vsadcvsr.farm.store.ledger import LedgerEntry, worker_name
 
 _TRIAL_SECONDS = "0.2"
@@ -71,7 +71,7 @@ def plan_job(folder: Path, prepared: PreparedCommand, seconds: Fraction, reporte
     check_outputs(command, binary)
     _check_passes(command)
     request = job_request(command.args(), binary, split.filter_options, seconds)
-    if (folder / "job.json").exists():
+    if has_job(folder):
         job = Job.read(folder)
         job.check_request(request)
         job.check_sources()
@@ -86,8 +86,8 @@ def plan_job(folder: Path, prepared: PreparedCommand, seconds: Fraction, reporte
         sources += [fingerprint(path) for path in dict.fromkeys(filter_files(split)) if path.is_file()]
     text = video.index.to_text().encode()
     write_once(folder / frame_index.file_name(spec.index_checksum), text)
-    chunks_of_video = chunks(video.index.seconds, video.index.cuts, seconds=seconds, margin=margin)
-    job = Job(folder=folder, request=request, recipe=spec.to_json(), sources=sources, chunks=chunks_of_video).write()
+    chunks = plan_chunks(video.index.seconds, video.index.cuts, seconds=seconds, margin=margin)
+    job = Job(folder=folder, request=request, recipe=spec.to_json(), sources=sources, chunks=chunks).write()
     now = time.time()
     job.ledger.append(
         LedgerEntry(event="planned", plan=job.key, worker=worker_name(), at=now, seconds=round(now - started, 3))
@@ -194,7 +194,7 @@ def _check_damage(command: Command, damage: Damage) -> None:
 
 def _encode_spec(prepared: PreparedCommand, video: _ScannedVideo) -> EncodeSpec:
     command, inputs, split, binary = prepared
-    first, info = video.first_info, _info(split, video)
+    first, info = video.first_info, _stream_info(split, video)
     side_data = stream_side_data.from_first_frame(first, None) if _has_header(split, video) else NO_SIDE_DATA
     encoding = choose_encoding(command, split, inputs, command.value("farm_intermediate"))
     if encoding.mode == "direct":
@@ -294,10 +294,9 @@ def _redirected(args: Sequence[str], folder: Path) -> list[str]:
 
 
 def _try_encoder(prepared: PreparedCommand, args: Sequence[str], video: _ScannedVideo, spec: EncodeSpec) -> None:
-    messages: list[str] = []
     frames = list(islice(_blank_frames(prepared.split, video), 2))
     argv, info = [prepared.binary.path, *args], spec.stream_info(prepared.split)
-    encoder = Encoder(argv, frames[0], info, messages.append, reports=False)
+    encoder = Encoder(argv, frames[0], info, lambda _: None, reports=False)
     try:
         for frame in frames:
             if not encoder.write(frame):
@@ -307,18 +306,18 @@ def _try_encoder(prepared: PreparedCommand, args: Sequence[str], video: _Scanned
         encoder.kill()
 
 
-def _info(plan: SplitCommand, video: _ScannedVideo) -> StreamInfo:
-    return plan.stream_info(video.first_info.time_base, video.first_info.rate, video.index.seconds[0])
+def _stream_info(split: SplitCommand, video: _ScannedVideo) -> StreamInfo:
+    return split.stream_info(video.first_info.time_base, video.first_info.rate, video.index.seconds[0])
 
 
 def _has_header(split: SplitCommand, video: _ScannedVideo) -> bool:
     """Whether the pipe is Matroska, whose header states side data."""
-    return frame_writer.is_matroska(_blank_frames(split, video)[0], _info(split, video))
+    return frame_writer.is_matroska(_blank_frames(split, video)[0], _stream_info(split, video))
 
 
 def _blank_frames(split: SplitCommand, video: _ScannedVideo) -> list[av.VideoFrame]:
     """Blank frames of the output size, at the first timestamps."""
-    width, height = _output_size(split, video.size)
+    width, height = split.filter_options.output_size(*video.size)
     frames = []
     for pts in video.index.times[:2]:
         frame = av.VideoFrame(width, height, video.pixel_format)
@@ -327,10 +326,6 @@ def _blank_frames(split: SplitCommand, video: _ScannedVideo) -> list[av.VideoFra
         frame.pts, frame.time_base = pts, video.index.time_base
         frames.append(frame)
     return frames
-
-
-def _output_size(split: SplitCommand, size: tuple[int, int]) -> tuple[int, int]:
-    return split.filter_options.output_size(*size)
 
 
 def _try_lossless(folder: Path, video: _ScannedVideo) -> None:

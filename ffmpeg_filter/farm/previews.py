@@ -15,7 +15,6 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from ffmpeg_filter.command import filtergraph, graph_cut
 from ffmpeg_filter.farm import intermediate
 from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
 from ffmpeg_filter.farm.render import FrameSource, MisalignedError
@@ -140,15 +139,7 @@ class _PreviewSource:
 
 
 def _geometry_filters(context: JobContext) -> list[str]:
-    values = [
-        option.value
-        for option in context.split.output.options
-        if option.value is not None and filtergraph.mentions(option.value)
-    ]
-    graphs = [graph_cut.cut(filtergraph.parse(value)) for value in values]
-    return [
-        node.name for graph in graphs if graph for _, _, node in graph.after.nodes() if node.name in _GEOMETRY_FILTERS
-    ]
+    return [node.name for _, _, node in context.split.cut.after.nodes() if node.name in _GEOMETRY_FILTERS]
 
 
 def _rgb(frame: av.VideoFrame, size: tuple[int, int], interpolation: str = "BICUBIC") -> Pixels:

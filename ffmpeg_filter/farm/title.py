@@ -22,7 +22,7 @@ from ffmpeg_filter.transcode.prepare import PreparedCommand, prepare_command
 from ffmpeg_filter.transcode.progress import Reporter
 from vsadcvsr.errors import AdcvsrError, FarmError, FormatError, UsageError, one_line
 from vsadcvsr.farm.store.claims import Claims
-from vsadcvsr.farm.store.job import Job, make_folder
+from vsadcvsr.farm.store.job import Job, has_job, make_folder
 from vsadcvsr.farm.worker import verified_entries
 
 _POLL_SECONDS = 0.5
@@ -73,7 +73,7 @@ class TitleRun:
             make_folder(folder)
             try:
                 with Claims(folder / "claims").claim("plan") as has_claim:
-                    if has_claim or (folder / "job.json").exists():
+                    if has_claim or has_job(folder):
                         self._job = plan.plan_job(folder, prepared, self._options.chunk_seconds, reporter)
             except ProgramError as error:  # what cannot be decoded or encoded here can be so nowhere
                 raise FormatError(str(error)) from error

@@ -12,7 +12,7 @@ from ffmpeg_filter.farm.render import ChunkRenderer
 from vsadcvsr.errors import AdcvsrError, FarmError
 from vsadcvsr.farm.cluster.protocol import WorkerReply
 from vsadcvsr.farm.store.fingerprints import ChangedError
-from vsadcvsr.farm.store.job import Job
+from vsadcvsr.farm.store.job import Job, has_job
 from vsadcvsr.farm.worker import Worker
 
 _OPEN_JOBS = 2
@@ -72,7 +72,7 @@ class ChunkWorker:
 def _wait_for_job(folder: Path, key: str) -> Job:
     """The job, once its file is visible here. Raises FarmError or ChangedError."""
     end = time.monotonic() + _JOB_SECONDS
-    while not (folder / "job.json").exists():
+    while not has_job(folder):
         if time.monotonic() > end:
             raise FarmError(
                 f"{folder} is not visible on {socket.gethostname()}; it has to be on storage that all nodes see "

@@ -12,7 +12,8 @@ from ffmpeg_filter.command import filtergraph, loglevel
 from vsadcvsr.errors import UsageError
 
 _MAX_LINES = 50
-_PENDING_SECONDS = 1.0  # seconds
+_PENDING_SECONDS = 1.0
+"""How long messages are kept that may explain a failure."""
 _LEVEL = re.compile(r"\[(panic|fatal|error|warning|info|verbose|debug|trace)\] ")
 _QUEUE_WARNING = re.compile(r"Thread message queue blocking")
 """Warning about a slowly read input, which is normal in front of a network."""

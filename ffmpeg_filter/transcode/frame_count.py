@@ -35,7 +35,7 @@ def expected_frames(source: File, output: File, info: InputInfo, filters: Iterab
 
 def _repeated(source: File, whole: Fraction | None) -> Fraction | None:
     """Duration of an input in seconds, with its loops and limits."""
-    loops = int(loop) if (loop := source.last("stream_loop") or "").removeprefix("-").isdecimal() else 0
+    loops = loop_count(source)
     start = time_syntax.parse_seconds(source.last("ss")) or Fraction(0)
     from_end = time_syntax.parse_seconds(source.last("sseof"))
     rest = whole
@@ -44,6 +44,12 @@ def _repeated(source: File, whole: Fraction | None) -> Fraction | None:
     if loops < 0 or source.last("loop") == "1":
         rest = None
     return _shorter(rest, source, start)
+
+
+def loop_count(file: File) -> int:
+    """How often an input is repeated (`-stream_loop`); negative without end."""
+    count = file.last("stream_loop") or ""
+    return int(count) if count.removeprefix("-").isdecimal() else 0
 
 
 def _limited(output: File, length: Fraction | None) -> Fraction | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ffmpeg_filter.command import filtergraph
 from ffmpeg_filter.command.argv import File, Option
 from ffmpeg_filter.transcode import stream_map
+from ffmpeg_filter.transcode.frame_count import loop_count
 
 if TYPE_CHECKING:
     from ffmpeg_filter.transcode.encode_command import EncodeCommand
@@ -23,7 +24,7 @@ def null_output_args(encode: EncodeCommand, *, for_decoder: bool) -> list[str]:
     decodes_audio = False
     for number, (info, at) in enumerate(zip(encode.inputs, encode.input_map.indices, strict=True)):
         file = encode.command.inputs[number]
-        loops = _loops(file)
+        loops = loop_count(file)
         must_agree = bool(loops) or info.has_discontinuities or (_seeks(file) and not for_decoder)
         if at is None or not must_agree or not _ends(encode, file, loops):
             continue
@@ -74,7 +75,7 @@ def _maps_of_encoder(encode: EncodeCommand, at: int, number: int) -> list[str]:
     outputs = [encode.options_of(file) for file in encode.command.outputs]
     options = [option for output in outputs for option in output]
     graphs = [filtergraph.parse(option.value or "") for option in options if option.name == "filter_complex"]
-    values = [value for output in outputs for value in _mapped(encode, output)]
+    values = [value for output in outputs for value in _maps_of(encode, output)]
     values += [
         name for graph in (encode.planned_graph(), *graphs) for _, _, node in graph.nodes() for name in node.inputs
     ]
@@ -82,26 +83,20 @@ def _maps_of_encoder(encode: EncodeCommand, at: int, number: int) -> list[str]:
     return [f"{number}{value.removeprefix(str(at))}" for value in maps]
 
 
-def _mapped(encode: EncodeCommand, options: Sequence[Option]) -> list[str]:
+def _maps_of(encode: EncodeCommand, options: Sequence[Option]) -> list[str]:
     """The maps of an output of the encode command without those all of whose streams negative maps take out."""
-    mapped: list[str] = []
-    for value in [option.value or "" for option in options if option.name == "map"]:
-        if value.startswith("-"):
-            removed = _streams_of(encode, value[1:])
-            mapped = [other for other in mapped if not (streams := _streams_of(encode, other)) or streams - removed]
-        else:
-            mapped.append(value)
-    return mapped
+    values = [option.value or "" for option in options if option.name == "map"]
+    selected = stream_map.selected_streams(values, lambda value: _streams_of(encode, value))
+    return [value for value, streams in selected if streams or not _streams_of(encode, value)]
 
 
-def _streams_of(encode: EncodeCommand, value: str) -> set[tuple[int, int]]:
-    """Input and index of the streams that a map of the encode command selects, as far as known."""
-    number, colon, specifier = value.partition(":")
+def _streams_of(encode: EncodeCommand, value: str) -> list[stream_map.StreamRef]:
+    """The streams that a map of the encode command selects, as far as known."""
+    number, colon, specifier = value.removeprefix("-").partition(":")
     if not number.isdecimal() or int(number) not in encode.input_map.indices:
-        return set()
+        return []
     user_value = f"{encode.input_map.indices.index(int(number))}{colon}{specifier}"
-    refs = stream_map.matching_streams(user_value, encode.inputs)
-    return {(number, stream.index) for number, stream in refs if stream is not None}
+    return [ref for ref in stream_map.matching_streams(user_value, encode.inputs) if ref[1] is not None]
 
 
 def _maps_of_decoder(encode: EncodeCommand, number: int, at: int) -> list[str]:
@@ -119,9 +114,3 @@ def _has_end(*files: File) -> bool:
 
 def _seeks(file: File) -> bool:
     return file.has("ss") or file.has("sseof")
-
-
-def _loops(file: File) -> int:
-    """How often an input is repeated; negative without end."""
-    count = file.last("stream_loop") or ""
-    return int(count) if count.removeprefix("-").isdecimal() else 0

@@ -6,13 +6,13 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-_LINE_SECONDS = 10.0  # seconds
+_LINE_SECONDS = 10.0
+"""Seconds between two lines."""
 
 
 def print_line(message: str, stream: TextIO | None = None) -> None:
@@ -32,9 +32,7 @@ class Reporter(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None: ...
 
 
 @dataclass
@@ -53,8 +51,8 @@ class MessageReporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        del kind, error, at
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to do."""
 
 
 class LineReporter(MessageReporter):
@@ -79,8 +77,7 @@ class LineReporter(MessageReporter):
         left = f" eta={_clock((self._total - self._count) / fps)}" if self._total and self._count < self._total else ""
         return f"frame={self._count}{of} fps={fps:.1f} time={_clock(self._time)} speed={self._time / spent:.3g}x{left}"
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        del kind, error, at
+    def __exit__(self, *_: object) -> None:
         if self._count:
             self.notify(self._line())
 
@@ -114,8 +111,7 @@ class BarReporter:
             self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        del kind, error, at
+    def __exit__(self, *_: object) -> None:
         with suppress(OSError):
             self._progress.stop()
 

@@ -7,7 +7,7 @@ later.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -48,6 +48,8 @@ class SplitCommand:
     """Builds the arguments from the facts of the first frame."""
     filter_options: filter_options.FilterOptions
     """Options of `adcvsr`."""
+    cut: GraphCut
+    """The filters before and after it."""
     output: File
     """The output that gets the upscaled frames."""
     codec: str
@@ -139,6 +141,7 @@ def split_command(
         decoder_args=[*decoder_args, *null_output_args(encode, for_decoder=True)],
         encoder_args=encode.args,
         filter_options=parsed_options,
+        cut=cut,
         output=output,
         codec=codec,
         place=main_stream.place if main_stream else stream_map.place_of_graph(cut.after, output, inputs),
@@ -154,11 +157,7 @@ def split_command(
         rotates=not any(option.args() in _NO_AUTOROTATE for option in files[0].options),
         reads_stdin=any(urls.is_pipe(file.url) for file in command.inputs),
         warnings=(
-            *(
-                _guess_warning(file.url, info.fault)
-                for file, info in zip(command.inputs, inputs, strict=True)
-                if info.fault
-            ),
+            *_guess_warnings(command.inputs, inputs),
             *([LOST_KEYFRAMES_WARNING] if not companion_track and _wants_source_keyframes(output) else []),
             *([lost_side_data_warning([PROFILE])] if _loses_profile(main_stream, output, version) else []),
         ),
@@ -173,11 +172,13 @@ def _overlays(graph: filtergraph.Graph) -> set[bool]:
     return {ends.search(node.arguments) is not None for _, _, node in graph.nodes() if node.name == "overlay"}
 
 
-def _guess_warning(url: str, fault: str) -> str:
-    return (
-        f"{url} could not be probed ({fault}): its streams are chosen by guess, and tags and disposition of its video "
-        "are lost; name streams with -map"
-    )
+def _guess_warnings(files: Sequence[File], inputs: Sequence[InputInfo]) -> Iterator[str]:
+    for file, info in zip(files, inputs, strict=True):
+        if info.fault:
+            yield (
+                f"{file.url} could not be probed ({info.fault}): its streams are chosen by guess, and tags and "
+                "disposition of its video are lost; name streams with -map"
+            )
 
 
 def _wants_source_keyframes(output: File) -> bool:
@@ -294,7 +295,6 @@ def _decoder(
 
     `filters` are appended to the user's. Only inputs that the main stream needs are opened.
     """
-    companion_track: companion.CompanionTrack | None = None
     stdin = any(urls.is_pipe(file.url) for file in files)
     args = ["-hide_banner", "-nostats", "-loglevel", "level+info", *([] if stdin else ["-nostdin"])]
     args += [arg for option in command.globals() if option.name in _DECODER_GLOBALS for arg in option.args()]
@@ -303,20 +303,20 @@ def _decoder(
     graph = cut.before
     for body in filters:
         graph = filtergraph.append(graph, body, [])
-    if main_stream and companion_codec:
-        companion_track = companion.from_simple_graph(companion_codec, graph, main_stream.specifier)
-    elif companion_codec:
-        graph = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", [])
-        graph, companion_track = companion.with_companion(companion_codec, graph, _LABEL)
-    if main_stream or not companion_codec:
-        graph = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", [] if main_stream else [_LABEL])
+    track: companion.CompanionTrack | None = None
+    outputs = [] if main_stream or companion_codec else [_LABEL]
+    shown = filtergraph.append(graph, f"{SHOWINFO}=checksum=0", outputs)
     if main_stream:
-        args += ["-map", main_stream.specifier, "-filter:v", str(graph)]
+        if companion_codec:
+            track = companion.from_simple_graph(companion_codec, graph, main_stream.specifier)
+        args += ["-map", main_stream.specifier, "-filter:v", str(shown)]
     else:
-        args += ["-filter_complex", str(graph), "-map", f"[{_LABEL}]"]
+        if companion_codec:
+            shown, track = companion.with_companion(companion_codec, shown, _LABEL)
+        args += ["-filter_complex", str(shown), "-map", f"[{_LABEL}]"]
     args += [arg for option in output.options if option.name == "sws_flags" for arg in option.args()]
     args += ["-map_metadata", "-1", "-map_chapters", "-1", "-fps_mode", "passthrough", "-enc_time_base", "1/90000"]
-    return [*args, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], companion_track
+    return [*args, "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"], track
 
 
 def _with_file_options(file: File) -> File:

@@ -6,7 +6,7 @@ There, input 0 is the pipe with upscaled frames, followed by the user's inputs. 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -173,16 +173,25 @@ def _best_video(inputs: Sequence[InputInfo]) -> list[StreamRef]:
 
 def _mapped_streams(maps: Sequence[str], inputs: Sequence[InputInfo]) -> list[StreamRef]:
     """Streams of an output, in order."""
-    mapped: list[StreamRef] = []
     for value in maps:
         if match := _MAP.match(value):
             check_number(int(match[2]), len(inputs), f"-map {value}")
-        streams = matching_streams(value, inputs)
+    selected = selected_streams(maps, lambda value: matching_streams(value, inputs))
+    return [ref for _, streams in selected for ref in streams]
+
+
+def selected_streams(
+    maps: Sequence[str], streams_of: Callable[[str], Sequence[StreamRef]]
+) -> list[tuple[str, list[StreamRef]]]:
+    """Each `-map` value that is not negative, with the streams that no negative one after it takes out."""
+    selected: list[tuple[str, list[StreamRef]]] = []
+    for value in maps:
+        streams = streams_of(value)
         if value.startswith("-"):
-            mapped = [ref for ref in mapped if ref not in streams]
+            selected = [(other, [ref for ref in refs if ref not in streams]) for other, refs in selected]
         else:
-            mapped += streams
-    return mapped
+            selected.append((value, [*streams]))
+    return selected
 
 
 def _check_understood(value: str, inputs: Sequence[InputInfo]) -> None:

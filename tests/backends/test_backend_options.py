@@ -106,7 +106,7 @@ def test_names_and_values_that_a_library_does_not_have_are_refused_in_one_line(
     backend: str, text: str, message: str, path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(AdcvsrError, match=message) as caught:
-        Engine.open(path, backend=backend, device="cpu", backend_options=text)
+        Engine.open(path, backend=backend, device="cpu", threads=2, backend_options=text)  # one thread has no affinity
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().out == ""
 

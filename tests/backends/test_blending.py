@@ -77,7 +77,7 @@ def test_at_full_denoise_the_bits_are_those_of_the_restoring_weights_alone(
     np.testing.assert_array_equal(pictures(pair, kind, 1), run(backend, clip_of(5, {3}, SIZE), {3}))
 
 
-def test_half_of_it_lies_between(pair: Path, kind: str) -> None:
+def test_half_denoise_lies_between_none_and_all(pair: Path, kind: str) -> None:
     least, half, most = (pictures(pair, kind, denoise) for denoise in (0, 0.5, 1))
     apart = np.abs(most - least).mean()
     assert 0.1 * apart < np.abs(half - least).mean() < apart

@@ -49,7 +49,7 @@ def test_the_files_are_half_as_large(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("backend", "precision"), [("ort", "fp32"), ("openvino", "fp32"), ("openvino", "int8"), ("openvino", "bf16")]
 )
-def test_the_pictures_are_the_same(folder: Path, backend: str, precision: str) -> None:
+def test_weights_in_16_bits_have_the_same_output(folder: Path, backend: str, precision: str) -> None:
     if backend == "openvino" and precision == "bf16" and not openvino.supports_bf16():
         pytest.skip("this CPU has no bf16")
     half, whole = (pictures(folder / f"{name}.onnx", backend, precision) for name in ("half", "whole"))

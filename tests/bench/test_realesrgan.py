@@ -18,5 +18,5 @@ def test_it_has_as_many_weights_as_the_real_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.requires("ncnn")
-def test_it_upscales_by_four(tmp_path: Path) -> None:
+def test_its_output_has_four_times_the_size(tmp_path: Path) -> None:
     run_action(tmp_path, np.zeros((3, 6, 8), np.float32), 1)()

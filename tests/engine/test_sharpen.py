@@ -92,7 +92,7 @@ def test_base_and_detail_give_the_pictures_of_rgb(scale: int) -> None:
     np.testing.assert_allclose(to_rgb(result), rgb, atol=2e-5)
 
 
-def test_colour_stays() -> None:
+def test_sharpening_changes_luma_alone() -> None:
     frame = np.random.default_rng(3).random((3, 12, 12), np.float32) * np.float32(0.2) + np.float32(0.4)
     result = sharpened(frame, 1)
     assert isinstance(result, np.ndarray)

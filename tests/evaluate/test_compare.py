@@ -51,7 +51,7 @@ def content(path: Path) -> dict[str, object]:
 def test_lossless_pictures_are_the_pixels_themselves(tmp_path: Path, page: Callable[..., dict[str, object]]) -> None:
     for seed, name in enumerate("ab"):
         pictures(tmp_path / name, 2, (24, 20), seed)
-    data = page("a", "b", look=View(lossless=True))
+    data = page("a", "b", view=View(lossless=True))
     assert (data["names"], data["count"], data["width"], data["height"]) == (["a", "b"], 2, 24, 20)
     for name, uris in zip("ab", data["pictures"], strict=True):  # type: ignore[call-overload]
         for number, uri in enumerate(uris):
@@ -98,7 +98,7 @@ def test_a_smaller_source_is_enlarged_and_the_shorter_decides(tmp_path: Path) ->
 def test_start_frames_and_crop_choose_what_is_shown(tmp_path: Path, page: Callable[..., dict[str, object]]) -> None:
     for name in "ab":
         pictures(tmp_path / name, 5, (24, 20))
-    data = page("a", "b", look=View(start=2, frames=2, crop=8, lossless=True))
+    data = page("a", "b", view=View(start=2, frames=2, crop=8, lossless=True))
     assert (data["start"], data["count"], data["width"], data["height"]) == (2, 2, 8, 8)
     first = cv2.imdecode(np.frombuffer(base64.b64decode(data["pictures"][0][0].split(",")[1]), np.uint8), 1)  # type: ignore[index]
     whole = cv2.imread(str(tmp_path / "a" / "002.png"))
@@ -118,7 +118,7 @@ def test_videos_are_read_in_their_own_colours(tmp_path: Path, page: Callable[...
             frame.colorspace = space
             file.mux(stream.encode(frame))
             file.mux(stream.encode(None))
-    data = page("a.mkv", "b.mkv", look=View(lossless=True))
+    data = page("a.mkv", "b.mkv", view=View(lossless=True))
     for (uri,) in data["pictures"]:  # type: ignore[attr-defined]
         seen = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), 1)
         assert seen is not None
@@ -144,7 +144,7 @@ def test_inputs_that_do_not_fit_are_one_line_errors(tmp_path: Path, monkeypatch:
         with pytest.raises(kind, match=message):
             compare(inputs, tmp_path / "page.html")
     with pytest.raises(MediaError, match="no frame 7"):
-        compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html", look=View(start=7))
+        compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html", view=View(start=7))
     monkeypatch.setattr(module, "MAX_BYTES", 1000)
     with pytest.raises(FormatError, match="fewer --frames"):
         compare([("a", tmp_path / "a"), ("b", tmp_path / "a")], tmp_path / "page.html")
@@ -169,6 +169,13 @@ def test_the_command_writes_a_page(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert content(tmp_path / "c.html")["names"] == ["one", "two"]
     assert isinstance(CliRunner().invoke(app, [*arguments[:-1], "one"]).exception, UsageError)
+
+
+def test_a_page_in_a_missing_folder_is_refused_before_the_videos_are_read(tmp_path: Path) -> None:
+    arguments = ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "-o", str(tmp_path / "gone" / "page.html")]
+    error = CliRunner().invoke(app, arguments).exception
+    assert isinstance(error, UsageError)
+    assert "page.html is in a folder that does not exist; make it first" in str(error)
 
 
 @pytest.mark.parametrize(

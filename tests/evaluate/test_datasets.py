@@ -116,7 +116,7 @@ def test_the_crop_of_the_truth_lies_over_that_of_the_low_frames(height: int, wid
     assert np.array_equal(case.truth[0], case.low[0].repeat(4, axis=1).repeat(4, axis=2))
 
 
-def test_the_middle_is_the_middle() -> None:
+def test_a_crop_is_of_the_centre() -> None:
     assert np.array_equal(crop_centre(picture(20, 30), 10, 50), picture(20, 30)[:, :, 10:20])
 
 

@@ -45,7 +45,7 @@ def test_they_are_nearer_to_the_truth_than_bicubic(truth: list[Array], results: 
     assert gains == pytest.approx({"fast": 3.54, "base": 3.55}, abs=0.1)
 
 
-def test_they_are_sharper_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
+def test_shipped_networks_are_sharper_than_bicubic(truth: list[Array], results: dict[str, list[Array]]) -> None:
     shares = {name: sharpness(frames) / sharpness(truth) for name, frames in results.items()}
     assert shares == pytest.approx({"bicubic": 0.658, "fast": 0.860, "base": 0.899}, abs=0.02)
 

@@ -1,16 +1,19 @@
-"""A Ray cluster of two nodes on this machine, started once and bound to 127.0.0.1."""
+"""A small job, and a Ray cluster of two nodes on this machine, started once and bound to 127.0.0.1."""
 
 from __future__ import annotations
 
 import socket
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.farm.jobs import planned
 from tests.ffmpeg_filter.files import ROOT
 from tests.requirements import requires
+from vsadcvsr.farm.store.job import Job
 
 SURROUNDINGS = {
     "GRPC_ENABLE_FORK_SUPPORT": "0",  # with it, grpcio 1.85 now and then ends Ray's door for clients as it forks
@@ -23,6 +26,11 @@ SURROUNDINGS = {
     "RAY_prestart_worker_first_driver": "0",
 }
 NODE: dict[str, Any] = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    return planned(tmp_path / "job")
 
 
 @pytest.fixture(scope="package")

@@ -15,7 +15,7 @@ LINES = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)).splitlines()
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("ffadcvsr farm")])
-def test_commands_are_understood(line: str) -> None:
+def test_every_farm_command_of_the_guide_can_be_parsed(line: str) -> None:
     words, _ = cli._split_at_dashes(shlex.split(line, comments=True)[2:])
     assert callable(cli._parser().parse_args(words).run)
 

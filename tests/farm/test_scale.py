@@ -13,17 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.farm.jobs import Maker, planned
+from tests.farm.jobs import Maker
 from vsadcvsr.farm.store.chunk_boundaries import Chunk, plan_chunks
 from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.store.ledger import Ledger, LedgerEntry
 from vsadcvsr.farm.worker import Worker, verified_entries
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
 
 
 @pytest.fixture

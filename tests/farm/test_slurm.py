@@ -83,7 +83,7 @@ def test_what_may_be_cured_goes_into_the_queue_again(programs: Programs) -> None
     assert worked(programs, 75)[-1] == "scontrol requeue 7_1"
 
 
-def test_not_for_ever(programs: Programs) -> None:
+def test_after_five_restarts_it_is_left_as_failed(programs: Programs) -> None:
     assert worked(programs, 75, SLURM_RESTART_COUNT="5") == ["ffadcvsr farm work job --chunk 1"]
 
 

@@ -15,11 +15,6 @@ from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker, verified_entries
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
-
-
 def test_all_chunks_are_made_and_finished(job: Job) -> None:
     lines = list(Worker(job, Maker(job)).process_all())
     assert [line.chunk for line in lines] == [0, 1, 2, 3]

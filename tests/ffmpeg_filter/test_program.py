@@ -13,7 +13,7 @@ from ffmpeg_filter.program import is_plain
 
 
 @pytest.mark.parametrize("line", ["-version", "-h full", "-i farm.mkv -vf scale=64:-2 -c:a copy -y y4m.mkv"])
-def test_commands_of_ffmpeg_alone(line: str) -> None:
+def test_a_command_without_adcvsr_is_plain(line: str) -> None:
     assert is_plain(shlex.split(line))
 
 

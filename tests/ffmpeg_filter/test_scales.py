@@ -24,16 +24,13 @@ from ffmpeg_filter.upscale.y4m_header import Header
 from tests.ffmpeg_filter.farms import farmed, hashes
 from tests.ffmpeg_filter.files import command, copied, decoded, ffadcvsr, ffmpeg, planes, surroundings
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 MODEL = "nearest-temporal-scales"
 SIZE = (67, 51)  # three pixels from a multiple of four, as some outputs of FFV1 in slices must not be
 FRAMES = 16
 
 type Frames = list[tuple[Plane, ...]]
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -122,7 +122,7 @@ def test_a_part_of_another_command_says_so(bare: Environment, line: str) -> None
 
 
 @pytest.mark.parametrize("line", WORKING)
-def test_everything_else_works(bare: Environment, line: str) -> None:
+def test_what_needs_no_extra_works(bare: Environment, line: str) -> None:
     status, _, err = start(bare, line)
     assert (status, err) == (0, "")
 

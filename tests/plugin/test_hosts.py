@@ -70,7 +70,7 @@ def test_the_time_that_a_network_takes_is_listed_under_its_filter(tmp_path: Path
     assert [line[:2] for line in listed if line[:1] == ["Upscale"]] == [["Upscale", "parreq"]]
 
 
-def test_stubs_come_out_right(tmp_path: Path, plugin: Path) -> None:
+def test_stubs_have_the_arguments_of_upscale(tmp_path: Path, plugin: Path) -> None:
     stubs = tmp_path / "stubs.pyi"
     loading = [] if vs.core.adcvsr.plugin_path.find("vapoursynth/plugins") > 0 else ["--load", str(plugin)]
     subprocess.run(

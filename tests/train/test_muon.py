@@ -44,7 +44,7 @@ def train(net: nn.Sequential, optimiser: torch.optim.Optimizer, steps: int) -> f
     return float(loss.detach())
 
 
-def test_it_learns() -> None:
+def test_the_loss_falls_to_a_tenth() -> None:
     net = network()
     before = train(net, Muon(net.parameters(), 0.0), 1)
     assert train(net, Muon(net.parameters(), 1e-2), 120) < before / 10

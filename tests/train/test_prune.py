@@ -64,7 +64,7 @@ def test_the_smaller_student_computes_the_same() -> None:
 
 
 @torch.no_grad()
-def test_what_acts_least_goes_first() -> None:
+def test_the_channel_with_the_least_contribution_is_pruned() -> None:
     large = idle()
     silence(large, "blocks.2.first", 1)
     layer(large, "blocks.2.second").weight[:, 4] *= 0.01

@@ -205,6 +205,13 @@ def automatic_backend(path: Path) -> str:
     return _backend_for(path, "auto", BackendOptions())
 
 
+def check_size(frames: Array, size: tuple[int, int]) -> None:
+    """Raises BackendError for frames of another size than the (height, width) of their stream's state."""
+    height, width = frames.shape[2:]
+    if (height, width) != size:
+        raise BackendError(f"a frame is {width}x{height}, its state was made for {size[1]}x{size[0]}")
+
+
 def closed_error() -> BackendError:
     """The error of a backend after `close`."""
     return BackendError("the model has been closed; load it again")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.backends import closed_error, stop_sharing
+from vsadcvsr.backends import check_size, closed_error, stop_sharing
 from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_facts import ImageFacts, Shape, ShapeOf
 from vsadcvsr.color import luma
@@ -85,9 +85,7 @@ class ImageBackend:
         assert isinstance(state, _State)
         if self._prepare is None:
             raise closed_error()
-        height, width = frames.shape[2:]
-        if (height, width) != state.size:
-            raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
+        check_size(frames, state.size)
         images = [self._image(frame, state) for frame in frames]
         output = images[0][None] if len(images) == 1 else np.stack(images)
         return self._network_output(frames, output), state

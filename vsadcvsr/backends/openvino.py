@@ -6,7 +6,6 @@ inputs and outputs, and all that is read and written, stay in fp32.
 
 from __future__ import annotations
 
-import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vsadcvsr import calibration
-from vsadcvsr.backends import BackendOptions, closed_error, stop_sharing
+from vsadcvsr.backends import BackendOptions, check_size, closed_error, stop_sharing
 from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
 from vsadcvsr.backends.onnx_metadata import KEY, SPARE_FRAMES, WEIGHTS_ELSEWHERE, network_output, read_metadata
 from vsadcvsr.backends.openvino_runtime import (
@@ -26,6 +25,7 @@ from vsadcvsr.backends.openvino_runtime import (
     openvino,
     precision_on_gpu,
     settings,
+    without_source_lines,
     zero_copy,
 )
 from vsadcvsr.blending import Blend
@@ -120,12 +120,11 @@ class OpenVino:
         assert isinstance(state, _State)
         if self._model is None:
             raise closed_error()
-        count, _, height, width = frames.shape
-        if (height, width) != state.size:
-            raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
+        check_size(frames, state.size)
+        count = len(frames)
         pictures: list[list[Array]] = [
             [np.empty((1, *shape[1:]), np.float32) for _ in range(count)]
-            for shape in self._metadata.image_shapes(count, height, width)
+            for shape in self._metadata.image_shapes(count, *state.size)
         ]
         for t in range(count):
             self._run_frame(state, frames[t : t + 1], links[t : t + 1], [outputs[t] for outputs in pictures])
@@ -187,7 +186,7 @@ def read_graph(path: Path, blend: Blend | None) -> Any:  # noqa: ANN401 - no typ
     try:
         return core().read_model(blend.graph(path) if blend else str(path))
     except RuntimeError as error:
-        message = re.sub(r"^.*\.cpp:\d+: ", "", one_line(error))  # OpenVINO's own source lines
+        message = without_source_lines(error)
         hints = (hint for words, hint in _HINTS.items() if words in message)
         hint = next(hints, "it is truncated or no ONNX file")
         raise WeightsError(f"{path} cannot be read as ONNX ({message[:200]}); {hint}") from error

@@ -16,7 +16,7 @@ from vsadcvsr.spec import Array
 
 __all__ = [
     "PrePostProcessor", "check_properties", "core", "device_name", "is_onnx", "mapped_error", "openvino",
-    "precision_on_gpu", "present_devices", "settings", "zero_copy",
+    "precision_on_gpu", "present_devices", "settings", "without_source_lines", "zero_copy",
 ]  # fmt: skip
 
 _TELEMETRY = "openvino_telemetry"
@@ -132,13 +132,13 @@ def check_properties(options: BackendOptions, device: str) -> None:
             trial.set_property(device, {name: value})
             trial.get_property(device, "FULL_DEVICE_NAME")  # starts the device, with its properties
         except RuntimeError as error:
-            words = f"backend_options: {name} is {value!r}, which OpenVINO refuses ({_reason(error)})"
-            raise UsageError(words) from error
+            reason = without_source_lines(error)[:200]
+            raise UsageError(f"backend_options: {name} is {value!r}, which OpenVINO refuses ({reason})") from error
 
 
-def _reason(error: RuntimeError) -> str:
-    """The words of OpenVINO without its own source lines."""
-    return re.sub(r"^.*\.cpp:\d+: ", "", one_line(error))[:200]
+def without_source_lines(error: RuntimeError) -> str:
+    """An error of OpenVINO in one line, without the places in its own source."""
+    return re.sub(r"^.*\.cpp:\d+: ", "", one_line(error))
 
 
 def settings(element_type: str, options: BackendOptions, *, streams: int = 1) -> dict[str, str]:

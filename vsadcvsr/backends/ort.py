@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsadcvsr.backends import Backend, BackendOptions, closed_error, stop_sharing
+from vsadcvsr.backends import Backend, BackendOptions, check_size, closed_error, stop_sharing
 from vsadcvsr.backends import ort_tensorrt as engines
 from vsadcvsr.backends.host_memory import TilePlanner
 from vsadcvsr.backends.image_backend import ImageBackend, Run, shapes_of
@@ -135,10 +135,9 @@ class OnnxRuntime:
         assert isinstance(state, _State)
         self._require_session()
         binding = state.binding
-        count, _, height, width = frames.shape
-        if (height, width) != state.size:
-            raise BackendError(f"a frame is {width}x{height}, its state was made for {state.size[1]}x{state.size[0]}")
-        outputs = [np.empty(shape, np.float32) for shape in self._metadata.image_shapes(count, height, width)]
+        check_size(frames, state.size)
+        count = len(frames)
+        outputs = [np.empty(shape, np.float32) for shape in self._metadata.image_shapes(count, *state.size)]
         frames, links = np.ascontiguousarray(frames, np.float32), np.ascontiguousarray(links, np.float32)
         for name, array in (("frames", frames), ("links", links)):
             binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)

@@ -5,28 +5,39 @@ The library takes unknown entries of a session without a word, so that names and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from vsadcvsr.backends import MAX_THREADS
 from vsadcvsr.backends.option_syntax import Settings
 from vsadcvsr.errors import UsageError, near_misses
 
-_SWITCH = ("0", "1")
-_ANY: tuple[str, ...] = ()
-"""Values that the library checks."""
-_NUMBER = ("a whole number",)
-_THREADS = (f"0 (all cores) to {MAX_THREADS}",)
 
-type Values = tuple[str, ...]
+class Values(NamedTuple):
+    """The values of an option."""
+
+    allowed: str
+    """In words, for an error."""
+    has: Callable[[str], bool]
+
+
+def _one_of(*values: str) -> Values:
+    return Values(", ".join(values), values.__contains__)
+
+
+_SWITCH = _one_of("0", "1")
+_ANY = Values("", lambda _: True)
+"""Values that the library checks."""
+_NUMBER = Values("a whole number", str.isdecimal)
+_THREADS = Values(f"0 (all cores) to {MAX_THREADS}", lambda value: value.isdecimal() and int(value) <= MAX_THREADS)
 
 LEVELS = {"disable": "ORT_DISABLE_ALL", "basic": "ORT_ENABLE_BASIC", "extended": "ORT_ENABLE_EXTENDED",
           "layout": "ORT_ENABLE_LAYOUT", "all": "ORT_ENABLE_ALL"}  # fmt: skip
 MODES = {"sequential": "ORT_SEQUENTIAL", "parallel": "ORT_PARALLEL"}
 
 ATTRIBUTES: Mapping[str, Values] = {
-    "graph_optimization_level": tuple(LEVELS),
-    "execution_mode": tuple(MODES),
+    "graph_optimization_level": _one_of(*LEVELS),
+    "execution_mode": _one_of(*MODES),
     "inter_op_num_threads": _THREADS,
     "enable_mem_pattern": _SWITCH,
     "enable_mem_reuse": _SWITCH,
@@ -44,7 +55,7 @@ ENTRIES: Mapping[str, Values] = {
     "session.set_denormal_as_zero": _SWITCH,
     "session.disable_prepacking": _SWITCH,
     "session.use_device_allocator_for_initializers": _SWITCH,
-    "session.graph_optimizations_loop_level": ("0", "1", "2"),
+    "session.graph_optimizations_loop_level": _one_of("0", "1", "2"),
     "session.disable_cpu_ep_fallback": _SWITCH,
     "session.disable_quant_qdq": _SWITCH,
     "session.disable_double_qdq_remover": _SWITCH,
@@ -56,8 +67,8 @@ ENTRIES: Mapping[str, Values] = {
 
 _CUDA: Mapping[str, Values] = {
     "gpu_mem_limit": _NUMBER,
-    "arena_extend_strategy": ("kNextPowerOfTwo", "kSameAsRequested"),
-    "cudnn_conv_algo_search": ("HEURISTIC", "DEFAULT"),  # EXHAUSTIVE chooses by time: other bits in another run
+    "arena_extend_strategy": _one_of("kNextPowerOfTwo", "kSameAsRequested"),
+    "cudnn_conv_algo_search": _one_of("HEURISTIC", "DEFAULT"),  # EXHAUSTIVE chooses by time: other bits in another run
     "cudnn_conv_use_max_workspace": _SWITCH,
     "cudnn_conv1d_pad_to_nc1d": _SWITCH,
     "do_copy_in_default_stream": _SWITCH,
@@ -65,7 +76,7 @@ _CUDA: Mapping[str, Values] = {
 }
 _TENSORRT: Mapping[str, Values] = {
     "trt_max_workspace_size": _NUMBER,
-    "trt_builder_optimization_level": tuple("012345"),
+    "trt_builder_optimization_level": _one_of(*"012345"),
     "trt_auxiliary_streams": _NUMBER,
     "trt_max_partition_iterations": _NUMBER,
     "trt_min_subgraph_size": _NUMBER,
@@ -82,17 +93,17 @@ PROVIDERS: Mapping[str, Mapping[str, Values]] = {
     "CUDAExecutionProvider": _CUDA,
     "TensorrtExecutionProvider": _TENSORRT,
     "DmlExecutionProvider": {
-        "performance_preference": ("default", "high_performance", "minimum_power"),
-        "device_filter": ("gpu", "npu", "any"),
-        "disable_metacommands": ("true", "false"),
-        "enable_dynamic_graph_fusion": ("true", "false"),
+        "performance_preference": _one_of("default", "high_performance", "minimum_power"),
+        "device_filter": _one_of("gpu", "npu", "any"),
+        "disable_metacommands": _one_of("true", "false"),
+        "enable_dynamic_graph_fusion": _one_of("true", "false"),
     },
     "CoreMLExecutionProvider": {
-        "ModelFormat": ("MLProgram", "NeuralNetwork"),
-        "MLComputeUnits": ("ALL", "CPUOnly", "CPUAndGPU", "CPUAndNeuralEngine"),
+        "ModelFormat": _one_of("MLProgram", "NeuralNetwork"),
+        "MLComputeUnits": _one_of("ALL", "CPUOnly", "CPUAndGPU", "CPUAndNeuralEngine"),
         "RequireStaticInputShapes": _SWITCH,
         "EnableOnSubgraphs": _SWITCH,
-        "SpecializationStrategy": ("Default", "FastPrediction"),
+        "SpecializationStrategy": _one_of("Default", "FastPrediction"),
         "ModelCacheDirectory": _ANY,
     },
 }
@@ -121,16 +132,8 @@ def check(settings: Settings, device: str, providers: tuple[str, ...]) -> None:
             hint = near_misses(name, known)
             words = f"backend_options: {name!r} is no option of ONNX Runtime on {device} that AdcVSR passes on"
             raise UsageError("; ".join(filter(None, (words, hint, f"those are {', '.join(known)}"))))
-        _check_value(name, value, known[name])
-
-
-def _check_value(name: str, value: str, allowed: Values) -> None:
-    if allowed == _THREADS:
-        is_allowed = value.isdecimal() and int(value) <= MAX_THREADS
-    else:
-        is_allowed = value.isdecimal() if allowed == _NUMBER else value in allowed
-    if allowed and not is_allowed:
-        raise UsageError.of(f"backend_options: {name}", value, ", ".join(allowed))
+        if not known[name].has(value):
+            raise UsageError.of(f"backend_options: {name}", value, known[name].allowed)
 
 
 def apply(session_options: Any, settings: Settings, library: Any) -> None:  # noqa: ANN401 - onnxruntime has no types
@@ -147,7 +150,7 @@ def _attribute(name: str, value: str, library: Any) -> object:  # noqa: ANN401 -
         return getattr(library.GraphOptimizationLevel, LEVELS[value])
     if name == "execution_mode":
         return getattr(library.ExecutionMode, MODES[value])
-    return int(value) if ATTRIBUTES[name] == _THREADS else value == "1"
+    return value == "1" if ATTRIBUTES[name] is _SWITCH else int(value)
 
 
 def of_provider(settings: Settings, provider: str) -> dict[str, str]:

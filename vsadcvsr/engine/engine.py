@@ -161,8 +161,7 @@ class Engine:
             yield from self._independent.stream(frames)
             return
         runner = self._new_runner(StreamPosition(self.lookahead, 0, 0))
-        for item in frames:
-            frame = item if isinstance(item, InputFrame) else InputFrame(item)
+        for frame in frames:
             if output := runner.feed(runner.checker.check(frame)):
                 yield output[1]
         runner.position.end = runner.position.next_input

@@ -80,7 +80,7 @@ def _until_failure(
 ) -> Iterator[CheckedFrame]:
     """The frames, checked, up to the first that fails, whose error goes into `failure`."""
     try:
-        for item in frames:
-            yield checker.check(item if isinstance(item, InputFrame) else InputFrame(item))
+        for frame in frames:
+            yield checker.check(frame)
     except Exception as error:  # noqa: BLE001 - raised after the frames before it
         failure.append(error)

@@ -96,8 +96,9 @@ class FrameChecker:
         self.threshold = threshold
         self._previous: _LumaFrame | None = None
 
-    def check(self, frame: InputFrame) -> CheckedFrame:
+    def check(self, item: InputFrame | Array) -> CheckedFrame:
         """The frame, if valid. Raises FormatError."""
+        frame = item if isinstance(item, InputFrame) else InputFrame(item)
         pixels = frame.pixels
         if pixels.ndim != 3 or pixels.shape[0] != 3 or not pixels.size or pixels.dtype != np.float32:
             raise FormatError(f"a frame is {pixels.dtype} {pixels.shape}, allowed: float32 (3, height, width)")

@@ -61,22 +61,22 @@ class Entry:
 
 
 def compare(
-    inputs: Sequence[tuple[str, Path]], out: Path, *, truth: Path | None = None, look: View | None = None
+    inputs: Sequence[tuple[str, Path]], out: Path, *, truth: Path | None = None, view: View | None = None
 ) -> list[str]:
     """Writes the page and returns what should be known of it, a line each.
 
     Raises UsageError for names, MediaError for what cannot be read or written, FormatError where sizes do not fit or
     the page would be too large.
     """
-    look = look or View()
+    view = view or View()
     named = [*inputs, *([(_TRUTH, truth)] if truth else [])]
     if len(named) < 2:
         raise UsageError("a comparison needs two or more videos or folders of pictures; give another one")
     if len({name for name, _ in named}) < len(named):
         raise UsageError(f"two videos have one name among {', '.join(name for name, _ in named)}; set --names")
-    read = {name: _frames(path, look) for name, path in named}
-    shown, notes = _fitted(read, look)
-    page = _page(shown, notes, look, has_truth=truth is not None)
+    read = {name: _frames(path, view) for name, path in named}
+    shown, notes = _fitted(read, view)
+    page = _page(shown, notes, view, has_truth=truth is not None)
     if len(page) > MAX_BYTES:
         hint = "show fewer --frames, a smaller --crop, or a lower --quality"
         raise FormatError(f"the page would have {len(page) >> 20} MiB, more than {MAX_BYTES >> 20} MiB; {hint}")
@@ -84,16 +84,16 @@ def compare(
     return notes
 
 
-def _frames(path: Path, look: View) -> list[Array]:
+def _frames(path: Path, view: View) -> list[Array]:
     if not path.exists():
         raise MediaError(f"{path} does not exist; give a video or a folder of pictures")
-    frames = list(islice(read_frames(path, limit=look.start + look.frames, tagged=True), look.start, None))
+    frames = list(islice(read_frames(path, limit=view.start + view.frames, tagged=True), view.start, None))
     if not frames:
-        raise MediaError(f"{path} has no frame {look.start}; give an earlier --start")
+        raise MediaError(f"{path} has no frame {view.start}; give an earlier --start")
     return frames
 
 
-def _fitted(read: dict[str, list[Array]], look: View) -> tuple[list[Entry], list[str]]:
+def _fitted(read: dict[str, list[Array]], view: View) -> tuple[list[Entry], list[str]]:
     count = min(map(len, read.values()))
     longer = [name for name, frames in read.items() if len(frames) > count]
     notes = [f"{', '.join(longer)}: longer; the {count} frames that all have are shown"] if longer else []
@@ -108,7 +108,7 @@ def _fitted(read: dict[str, list[Array]], look: View) -> tuple[list[Entry], list
                     "size; scale it first"
                 )
             notes.append(f"{name}: {size[1]}x{size[0]}, enlarged by bicubic")
-        shown.append(Entry(name, tuple(_sized(frame, height, width, look.crop) for frame in frames[:count])))
+        shown.append(Entry(name, tuple(_sized(frame, height, width, view.crop) for frame in frames[:count])))
     return shown, notes
 
 
@@ -160,16 +160,16 @@ def _steps(item: Entry) -> list[float]:
     return [steps(frame) for frame in item.frames]
 
 
-def _page(shown: Sequence[Entry], notes: Sequence[str], look: View, *, has_truth: bool) -> bytes:
+def _page(shown: Sequence[Entry], notes: Sequence[str], view: View, *, has_truth: bool) -> bytes:
     names = [item.name for item in shown]
     height, width = shown[0].frames[0].shape[1:]
     data = {
         "names": names,
         "width": width,
         "height": height,
-        "start": look.start,
+        "start": view.start,
         "count": len(shown[0].frames),
-        "pictures": [[_embedded(frame, look) for frame in item.frames] for item in shown],
+        "pictures": [[_embedded(frame, view) for frame in item.frames] for item in shown],
         "curves": _curves(shown, has_truth=has_truth),
         "notes": list(notes),
     }
@@ -177,12 +177,12 @@ def _page(shown: Sequence[Entry], notes: Sequence[str], look: View, *, has_truth
     return render(template, " | ".join(names), data)
 
 
-def _embedded(frame: Array, look: View) -> str:
+def _embedded(frame: Array, view: View) -> str:
     pixels = np.ascontiguousarray((np.clip(frame, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)[..., ::-1])
     kind, options = (
         ("png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
-        if look.lossless
-        else ("webp", [cv2.IMWRITE_WEBP_QUALITY, look.quality])
+        if view.lossless
+        else ("webp", [cv2.IMWRITE_WEBP_QUALITY, view.quality])
     )
     done, coded = cv2.imencode(f".{kind}", pixels, options)
     if not done:

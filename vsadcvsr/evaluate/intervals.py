@@ -31,12 +31,12 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 @functools.cache
-def t_quantile(degrees: int, level: float = _LEVEL) -> float:
-    """The t below which, either way, `level` of Student's distribution lies: 12.706 at 1 degree of freedom, .95."""
+def t_quantile(degrees: int) -> float:
+    """The t below which, either way, 95 % of Student's distribution lies: 12.706 at 1 degree of freedom."""
     low, high = 0.0, 1e4
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (middle, high) if _probability_within(middle, degrees) < level else (low, middle)
+        low, high = (middle, high) if _probability_within(middle, degrees) < _LEVEL else (low, middle)
     return (low + high) / 2
 
 

@@ -109,7 +109,7 @@ def text(report: Report) -> str:
     """The means as a Markdown table that also reads well as plain text: a line for every set and method."""
     columns = report.measures.columns
     heads = ["set", "method", *(COLUMNS[name].head for name in columns)]
-    return laid_out([heads, *([row.set, row.method, *_cells(row, columns)] for row in report.rows)])
+    return markdown_table([heads, *([row.set, row.method, *_cells(row, columns)] for row in report.rows)])
 
 
 def text_by_clip(report: Report) -> str:
@@ -119,7 +119,7 @@ def text_by_clip(report: Report) -> str:
     lines = (
         [row.set, clip, row.method, *_cells(score, columns)] for row in report.rows for clip, score in row.clips.items()
     )
-    return laid_out([heads, *lines])
+    return markdown_table([heads, *lines])
 
 
 def text_of_paper(report: Report) -> str:
@@ -131,7 +131,7 @@ def text_of_paper(report: Report) -> str:
     for name in dict.fromkeys(row.set for row in report.rows):
         rows = [row for row in report.rows if row.set == name]
         lines = [_bold(rows, column) for column in report.measures.columns]
-        parts.append(laid_out([[name, *(row.method for row in rows)], *lines]))
+        parts.append(markdown_table([[name, *(row.method for row in rows)], *lines]))
     return "\n\n".join(parts)
 
 
@@ -147,7 +147,7 @@ def _bold(rows: Sequence[Row], name: str) -> list[str]:
     marked = [
         f"**{cell}**" if cell == best and row.method != TRUTH else cell for cell, row in zip(cells, rows, strict=True)
     ]
-    return [column.head + {1: " ↑", -1: " ↓", 0: ""}[column.better], *marked]
+    return [column.head_with_arrow, *marked]
 
 
 def _cells(score: Row | Score, columns: Sequence[str]) -> list[str]:
@@ -165,20 +165,20 @@ def _mean(values: Sequence[float]) -> float:
 
 def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, object]:
     def means(score: Row | Score) -> dict[str, float | None]:
-        return {name: plain(score.mean(name)) for name in columns}
+        return {name: json_number(score.mean(name)) for name in columns}
 
     clips = {
         name: {
             "mean": means(score),
-            "seconds": plain(score.seconds),
-            "frames": {column: [plain(value) for value in score.frames[column]] for column in columns},
+            "seconds": json_number(score.seconds),
+            "frames": {column: [json_number(value) for value in score.frames[column]] for column in columns},
         }
         for name, score in row.clips.items()
     }
     return {"method": row.method, "set": row.set, "mean": means(row), "clips": clips}
 
 
-def plain(value: float) -> float | None:
+def json_number(value: float) -> float | None:
     """A number as JSON has it: six decimals, null for what is infinite or no number."""
     return round(value, 6) if math.isfinite(value) else None
 
@@ -213,7 +213,7 @@ def _size(variant: Variant) -> str:
     return "full size" if variant.shrink == 1 else f"1/{variant.shrink} size, bilinear"
 
 
-def laid_out(lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose first line is its head, padded to read well as plain text."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     drawn = [

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from vsadcvsr.evaluate.intervals import Estimate, estimate
 from vsadcvsr.evaluate.methods import SOURCE
 from vsadcvsr.evaluate.metrics.registry import COLUMNS
-from vsadcvsr.evaluate.report import TRUTH, Report, Row, laid_out, plain
+from vsadcvsr.evaluate.report import TRUTH, Report, Row, json_number, markdown_table
 from vsadcvsr.video_io import scene_name
 
 BASES = ("bicubic", SOURCE)
@@ -69,10 +69,10 @@ def _as_json(rows: Sequence[Row], method: str, column: str) -> dict[str, float |
     numbers = numbers_of(rows, method, column)
     mean, gain = estimate(list(numbers.values())), gain_of(numbers, numbers_of(rows, _base(rows), column))
     return {
-        "mean": plain(mean.mean),
-        "interval": plain(mean.half_width),
-        "gain": plain(gain.mean),
-        "gain_interval": plain(gain.half_width),
+        "mean": json_number(mean.mean),
+        "interval": json_number(mean.half_width),
+        "gain": json_number(gain.mean),
+        "gain_interval": json_number(gain.half_width),
         "scenes": mean.count,
     }
 
@@ -96,13 +96,9 @@ def _tables(name: str, rows: Sequence[Row], columns: Sequence[str]) -> str:
             gains.append(
                 [method, *(_cell(gain, column, "+") for gain, column in zip(differences, columns, strict=True))]
             )
-    heads = [_head(column) for column in columns]
-    text = laid_out([[f"{name}, {len(scenes)} scenes", *heads], *means])
-    return text + ("\n\n" + laid_out([[f"{name}, over {base}", *heads], *gains]) if gains else "")
-
-
-def _head(column: str) -> str:
-    return COLUMNS[column].head + {1: " ↑", -1: " ↓", 0: ""}[COLUMNS[column].better]
+    heads = [COLUMNS[column].head_with_arrow for column in columns]
+    text = markdown_table([[f"{name}, {len(scenes)} scenes", *heads], *means])
+    return text + ("\n\n" + markdown_table([[f"{name}, over {base}", *heads], *gains]) if gains else "")
 
 
 def _cell(estimate_: Estimate, column: str, sign: str = "") -> str:

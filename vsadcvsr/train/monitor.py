@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -47,7 +46,7 @@ class TrainingMonitor:
         self._bars.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bars.stop()
         if self._writer is not None:
             self._writer.close()

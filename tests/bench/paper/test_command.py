@@ -73,7 +73,7 @@ def test_weights_of_ones_own_are_measured(tmp_path: Path) -> None:
     assert trial.size == __main__.DRY_RUN.size
 
 
-def test_it_is_a_command() -> None:
+def test_the_module_runs_as_a_command() -> None:
     ask = [sys.executable, "-m", "vsadcvsr.bench.paper", "--help"]
     done = subprocess.run(ask, capture_output=True, text=True, check=True, timeout=100)
     assert "--dry-run" in done.stdout

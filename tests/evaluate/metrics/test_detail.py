@@ -43,7 +43,7 @@ def test_fine_begins_at_the_nyquist_frequency_of_a_quarter(across: bool, nyquist
 
 
 @given(share=st.floats(0.1, 3))
-def test_detail_is_energy(share: float) -> None:
+def test_detail_is_the_share_of_the_energy(share: float) -> None:
     amount, right = detail(grating(50, height=0.1 * share), grating(50))
     assert amount == pytest.approx(share**2, rel=1e-3)
     assert right == pytest.approx(1, abs=1e-4)

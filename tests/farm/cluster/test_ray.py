@@ -13,10 +13,7 @@ from tests.ffmpeg_filter.farms import TEMPORAL, farmed, hashes, pictures, source
 from tests.ffmpeg_filter.files import copied, ffadcvsr, ffmpeg, times
 from vsadcvsr.farm.store.job import Job
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 @pytest.fixture(scope="module")

@@ -37,8 +37,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, films: Path) -> None:
-    monkeypatch.chdir(tmp_path)
+def sources(in_tmp_path: Path, films: Path) -> None:
     for name in ("clip.mkv", "one.mkv"):
         Path(name).write_bytes((films / name).read_bytes())
 

@@ -74,11 +74,6 @@ class Actors:
         return post, work, answer
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
-
-
 def dispatched(actors: Actors, *jobs: Job) -> tuple[list[JobResult], list[str]]:
     """What became of each job, in the order in which they ended, and what was said."""
     messages: list[str] = []

@@ -11,16 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.farm.jobs import planned
 from tests.farm.ledgers import line, made, note
 from vsadcvsr.farm.monitor.status import JobTracker, status_of
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.store.ledger import machine_name
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
 
 
 def test_a_second_reading_opens_only_what_has_grown(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,6 @@ from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.worker import Worker
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
-
-
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -11,16 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.farm.jobs import Maker, planned
+from tests.farm.jobs import Maker
 from vsadcvsr.farm.store import claims
 from vsadcvsr.farm.store.job import Job
 from vsadcvsr.farm.store.ledger import machine_name
 from vsadcvsr.farm.worker import Worker
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
 
 
 def test_a_chunk_that_another_worker_has_is_passed_over(job: Job) -> None:

@@ -13,11 +13,6 @@ from vsadcvsr.farm.store.fingerprints import ChangedError
 from vsadcvsr.farm.store.job import Job, write_once
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return planned(tmp_path / "job")
-
-
 def test_the_same_plan_can_be_written_twice(job: Job, tmp_path: Path) -> None:
     assert planned(tmp_path / "job").key == job.key
 

@@ -42,7 +42,7 @@ def test_an_unknown_option_takes_a_value() -> None:
 
 
 @pytest.mark.parametrize("flag", ["-y", "-an", "-nostats", "-shortest", "-copyts", "-noautorotate", "-hide_banner"])
-def test_a_flag_takes_none(flag: str) -> None:
+def test_a_flag_takes_no_value(flag: str) -> None:
     assert parse([flag, "out"]).outputs[0].options == (Option(flag),)
 
 
@@ -67,7 +67,7 @@ def test_after_two_dashes_comes_a_file_whatever_its_name() -> None:
     [("-vf", "filter:v"), ("-filter:v:0", "filter:v:0"), ("-vcodec", "c:v"), ("-codec:v:1", "c:v:1"), ("-codec", "c"),
      ("-lavfi", "filter_complex"), ("-v", "loglevel"), ("-crf", "crf")],
 )  # fmt: skip
-def test_one_thing_has_one_name(word: str, key: str) -> None:
+def test_aliases_of_an_option_have_one_key(word: str, key: str) -> None:
     assert Option(word, "x").key == key
 
 

@@ -44,7 +44,7 @@ def test_nothing_given_is_all_defaults() -> None:
     assert FilterOptions().summary() == "model=fast"
 
 
-def test_values_are_typed() -> None:
+def test_values_have_the_types_of_their_options() -> None:
     assert parse("model=quality:scale=2:strength=0.5:tile=256x128") == FilterOptions(
         model="quality", scale=2, strength=0.5, tile=(256, 128)
     )

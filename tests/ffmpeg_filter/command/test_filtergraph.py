@@ -62,7 +62,7 @@ def test_what_is_no_graph_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "is_there"), [("a,adcvsr=x", True), ("[0:v]adcvsr[u]", True), ("adcvsrx", False),
                                                  ("scale", False), (None, False)])  # fmt: skip
-def test_our_name_is_found(text: str | None, is_there: bool) -> None:
+def test_a_text_mentions_adcvsr_as_a_filter_only(text: str | None, is_there: bool) -> None:
     assert mentions(text) is is_there
 
 

@@ -36,14 +36,14 @@ from vsadcvsr.errors import UsageError
         ("0", [], [0, 1]),
     ],
 )
-def test_times_select_frames(text: str, yes: list[float], no: list[float]) -> None:
+def test_an_expression_of_t_selects_frames(text: str, yes: list[float], no: list[float]) -> None:
     active = condition(text)
     assert [time for time in yes if not active(Fraction(time), 0)] == []
     assert [time for time in no if active(Fraction(time), 0)] == []
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
-def test_frame_numbers_select_frames(number: int, low: int, high: int) -> None:
+def test_an_expression_of_n_selects_frames(number: int, low: int, high: int) -> None:
     assert condition(f"between(n,{low},{high})")(None, number) == (low <= number <= high)
 
 

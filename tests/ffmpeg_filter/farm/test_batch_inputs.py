@@ -14,12 +14,9 @@ from tests.ffmpeg_filter.files import PICTURES, SOUND, ffmpeg, words_of
 from tests.requirements import absent
 from vsadcvsr.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 SHOW = "[Grp] Show - 01.mkv"
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def files(*names: str) -> None:
@@ -119,7 +116,7 @@ def test_a_file_that_is_listed_twice_is_one_title() -> None:
 
 
 @pytest.mark.parametrize("url", ["nothing*", "nothing", "@nothing", "empty"])
-def test_nothing_is_a_mistake(url: str) -> None:
+def test_an_input_without_videos_is_refused(url: str) -> None:
     Path("empty").mkdir()
     with pytest.raises(UsageError):
         files_of(url)

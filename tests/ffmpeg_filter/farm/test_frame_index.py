@@ -64,7 +64,7 @@ def test_a_sum_is_of_samples_and_of_colours() -> None:
     assert frame_checksum(first) != frame_checksum(second)
 
 
-def test_cuts_are_found() -> None:
+def test_the_first_frame_of_a_scene_is_a_cut() -> None:
     first, second = video_frames(2)
     for plane in second.planes:
         plane.update(bytes(plane.buffer_size))

@@ -12,12 +12,9 @@ from ffmpeg_filter.farm.options import HELP, FarmOptions, check_option_names, pa
 from ffmpeg_filter.farm.title import TitleRun
 from vsadcvsr.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 PLAIN = "-i in.mp4 -vf adcvsr -c:v libx264 out.mkv"
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def command(arguments: str) -> Command:

@@ -17,12 +17,9 @@ from tests.ffmpeg_filter.farms import farm, farmed, hashes, planned, source
 from tests.ffmpeg_filter.files import NEAREST, ffadcvsr, words_of
 from vsadcvsr.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 JOB = Path("job")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def films(*names: str) -> None:

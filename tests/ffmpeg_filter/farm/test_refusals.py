@@ -18,12 +18,9 @@ from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, source
 from tests.ffmpeg_filter.files import ROOT, ffadcvsr, skip_if_it_crashes
 from vsadcvsr.backends.cpu_features import CpuFeatures
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 JOB = Path("job")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def test_a_plan_that_is_made_again_is_the_same_plan(capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,7 @@ from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, 
 from tests.ffmpeg_filter.files import copied, decoded, ffadcvsr, ffmpeg, streams, times
 from vsadcvsr.farm.store.job import Job
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that commands are written in; a farm goes back to it."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 @pytest.fixture(scope="module")

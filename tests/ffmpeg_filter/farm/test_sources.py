@@ -16,13 +16,10 @@ from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, source
 from tests.ffmpeg_filter.files import copied, ffadcvsr, ffmpeg, skip_if_it_crashes
 from vsadcvsr.farm.store.job import Job
 
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
 _LONG = "testsrc2=s=32x24:r=25:d=6,noise=alls=9:allf=t"
 _OPEN = "-x264-params open-gop=1:keyint=30:bframes=3:b-adapt=0"
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,7 @@ from vsadcvsr.farm.store.ledger import worker_name
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def no_wait_for_jobs(in_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "_JOB_SECONDS", 0.0)
 
 

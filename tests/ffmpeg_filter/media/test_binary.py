@@ -18,7 +18,7 @@ def program(folder: Path, says: str) -> str:
     return str(path)
 
 
-def test_the_named_one_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_names_the_ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     named = program(tmp_path, "ffmpeg version 7 libavutil      59. 39.100 / 59. 39.100")
     monkeypatch.setenv("ADCVSR_FFMPEG", named)
     assert find_binary() == Binary(named, (59, 39))

@@ -74,7 +74,7 @@ def test_common_rates_can_be_stated(rate: str) -> None:
 
 
 @pytest.mark.parametrize("rate", ["1000", "1/1000", "1000000/33333", "90000/7001", "60000/1001"])
-def test_others_cannot(rate: str) -> None:
+def test_rates_that_the_demuxer_rounds_cannot_be_stated(rate: str) -> None:
     assert not matroska.can_state_rate(Fraction(rate))
 
 

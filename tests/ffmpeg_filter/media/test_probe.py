@@ -56,7 +56,7 @@ def test_raw_video_has_the_size_and_rate_of_the_options_of_the_program(tmp_path:
     assert (stream.pixels, stream.base_rate) == (48, Fraction(10))
 
 
-def test_a_video_is_known() -> None:
+def test_a_video_stream_has_its_size_and_rate() -> None:
     [stream] = probed("-f", "lavfi", "-i", "testsrc2=s=32x16:r=30000/1001:d=1").streams
     assert (stream.kind, stream.pixels, str(stream.rate)) == ("video", 32 * 16, "30000/1001")
 

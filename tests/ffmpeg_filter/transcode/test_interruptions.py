@@ -242,7 +242,7 @@ def test_damage_is_counted_and_what_decodes_is_kept(
     assert len(decoded(out)) >= 15
 
 
-def test_damage_can_be_the_end(damaged: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_on_corrupt_fail_ends_without_an_output(damaged: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert ffadcvsr("-nostats -adcvsr_on_corrupt fail -i", damaged, f"-vf {NEAREST} -c:v ffv1", out) == 1
     assert "the output is not finished" in capfd.readouterr().err
     assert not out.exists()

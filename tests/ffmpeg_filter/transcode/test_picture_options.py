@@ -58,9 +58,8 @@ CASES = {
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def sources(in_tmp_path: Path) -> None:
     """A folder with the model `own.onnx` and the source `in.mkv`, which has a cut."""
-    monkeypatch.chdir(tmp_path)
     write_pair(Path())
     sources = "-f lavfi -i testsrc2=s=48x32:r=25:d=0.2 -f lavfi -i mandelbrot=s=48x32:r=25"
     scenes = "[0]format=yuv444p,setsar=1[a];[1]format=yuv444p,setsar=1[b];[a][b]concat"
@@ -80,7 +79,7 @@ def wanted(case: Case) -> Path:
     return Path("wanted.mkv")
 
 
-def test_it_changes_the_pictures(case: Case, wanted: Path) -> None:
+def test_each_option_changes_the_pictures(case: Case, wanted: Path) -> None:
     assert ffadcvsr(f"-i in.mkv -vf adcvsr={Case(case.model, {}).words} -c:v ffv1 plain.mkv") == 0
     assert not alike(wanted, Path("plain.mkv"))
 

@@ -25,7 +25,7 @@ from tests.ffmpeg_filter.files import (
 )
 
 
-def test_pipes_on_both_sides(clip: Path, out: Path) -> None:
+def test_from_pipe_to_pipe_the_video_is_that_of_files(clip: Path, out: Path) -> None:
     command_line = command(f"-nostats -i - -an -vf {NEAREST} -c:v ffv1 -f matroska -")
     done = subprocess.run(command_line, input=clip.read_bytes(), env=surroundings(), capture_output=True, check=True)
     out.write_bytes(done.stdout)

@@ -13,7 +13,7 @@ from ffmpeg_filter.transcode.encode_command import StartInfo
 from tests.ffmpeg_filter.planning import FILM, PICTURE, SHOWN, START, decoder, decoding, encoder, planned
 
 
-def test_the_first_example() -> None:
+def test_a_simple_graph_is_cut_at_adcvsr() -> None:
     arguments = (
         '-y -i in.mkv -vf "bwdif,crop=8:8,adcvsr=model=fast:scale=2,format=yuv420p10le" -map 0 -c:v libx265 -crf 18 '
         "-c:a copy -c:s copy out.mkv"
@@ -32,7 +32,7 @@ def test_an_input_that_could_not_be_probed_is_warned_of() -> None:
     assert not planned("-i in.mkv -i - -vf adcvsr -map 0 out.mkv", FILM, InputInfo()).warnings
 
 
-def test_the_second_example() -> None:
+def test_a_complex_graph_with_an_overlay_is_cut_at_adcvsr() -> None:
     arguments = (
         '-i a.mp4 -i logo.png -filter_complex "[0:v]adcvsr[u];[u][1:v]overlay=20:20[v]" -map "[v]" -map 0:a out.mp4'
     )

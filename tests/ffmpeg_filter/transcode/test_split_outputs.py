@@ -28,7 +28,7 @@ from vsadcvsr.errors import UsageError
         ("", "-map 0:v:0 -map 1:1 -map 1:2"),
     ],
 )
-def test_maps(maps: str, expected: str) -> None:
+def test_maps_name_the_pipe_and_the_input_behind_it(maps: str, expected: str) -> None:
     assert encoder(f"-i in.mkv -vf adcvsr {maps} out.mkv").endswith(f" -map_metadata 1 {expected} out.adcvsr-part.mkv")
 
 
@@ -128,7 +128,7 @@ def test_timestamps_are_kept_where_they_can_be(arguments: str, *, keeps: bool) -
     assert "-enc_time_base" not in shlex.join(split.encoder_args(START))
 
 
-def test_a_cover_is_passed_by() -> None:
+def test_the_video_and_not_its_cover_is_filtered() -> None:
     film = InputInfo((InputStream(index=0, kind="video", is_cover=True), InputStream(index=1, kind="video")))
     arguments = planned("-i in.mkv -vf adcvsr -map 0 out.mkv", film).encoder_args(START)
     assert arguments[arguments.index("-filter:v:1") + 1] == "null"
@@ -152,7 +152,7 @@ def test_words_that_only_we_know_are_left_out() -> None:
     assert not [word for word in split.decoder_args + split.encoder_args(START) if word.startswith("-adcvsr")]
 
 
-def test_loudness_is_the_users() -> None:
+def test_the_log_level_of_the_command_is_kept() -> None:
     arguments = planned("-hide_banner -v error -stats -i in.mkv -vf adcvsr out.mkv", FILM).encoder_args(START)
     assert arguments.count("-hide_banner") == 1
     assert "warning" not in arguments

@@ -82,5 +82,5 @@ def test_a_loop_is_as_long_as_all_streams_that_are_read(arguments: str, first: s
         ("-i in.mkv -i b.ts -vf adcvsr -map 0:v -map 1:a out.mkv", [FILM, TRANSPORT]),
     ],
 )  # fmt: skip
-def test_nothing_is_read_in_vain(arguments: str, inputs: list[InputInfo]) -> None:
+def test_a_null_output_is_left_out_where_nothing_needs_it(arguments: str, inputs: list[InputInfo]) -> None:
     assert null_outputs(arguments, *inputs) == ("", "")

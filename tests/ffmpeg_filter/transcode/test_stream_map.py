@@ -66,7 +66,7 @@ def test_without_maps_the_largest_video_is_ours() -> None:
     assert found("-vf adcvsr out.mkv", FILM, FILM).input_number == 0
 
 
-def test_a_cover_is_passed_by() -> None:
+def test_a_cover_is_not_the_main_stream() -> None:
     assert found("-vf adcvsr out.mkv", COVERED) == MainStream(0, COVERED.streams[1])
     place = VideoPlace(1, is_cover=False, position_in_kind=0)
     second = MainStream(0, COVERED.streams[1], position=1, index=1, place=place)
@@ -101,7 +101,7 @@ def test_an_output_without_that_video_is_refused(arguments: str, message: str) -
         found(arguments, FILM)
 
 
-def test_disabled_streams_are_passed_by() -> None:
+def test_disabled_streams_are_not_selected() -> None:
     silent = InputInfo(tuple(replace(stream, is_disabled=stream.kind == "audio") for stream in FILM.streams))
     blind = InputInfo((replace(VIDEO, is_disabled=True), *FILM.streams[1:]))
     assert maps("-vf adcvsr -map 0 -map 0:a? out.mkv", silent) == ["0:v:0", "1:3", "1:4", "1:5", "1:a?"]

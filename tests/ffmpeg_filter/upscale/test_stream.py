@@ -107,7 +107,7 @@ def test_what_has_come_out_is_not_kept() -> None:
     assert most < 20
 
 
-def test_no_frames_are_no_pictures() -> None:
+def test_without_frames_nothing_is_upscaled() -> None:
     assert list(upscale([], model="nearest")) == []
 
 

@@ -154,6 +154,6 @@ def test_weights_of_open_clip_are_loaded_by_their_names() -> None:
         other.load_open_clip(tensors)
 
 
-def test_the_tail_starts_undecided() -> None:
+def test_logits_start_near_zero() -> None:
     logits = discriminator(PixelTrunk(8))(torch.rand(3, 3, 16, 16), links(1, 3))["detail"]
     assert float(logits.detach().abs().mean()) < math.log(2)

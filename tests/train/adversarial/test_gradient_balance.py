@@ -14,7 +14,7 @@ def test_a_gradient_is_brought_to_its_share() -> None:
     assert pulled.tolist() == pytest.approx([3.0, 5.0])
 
 
-def test_no_opinion_pulls_nowhere() -> None:
+def test_a_gradient_of_zero_changes_nothing() -> None:
     wanted = torch.tensor([3.0, 4.0])
     assert balance(wanted, [(1.0, torch.zeros(2))], wanted).equal(wanted)
 

@@ -191,7 +191,9 @@ def test_a_full_disk_is_reported_in_one_line(pictures: Path, monkeypatch: pytest
         ({"mix": "clean=2"}, "mix is 'clean=2'"),
     ],
 )
-def test_wrong_words_are_refused(pictures: Path, tmp_path: Path, options: dict[str, object], message: str) -> None:
+def test_wrong_options_are_refused_at_once(
+    pictures: Path, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         build.main(words(pictures, tmp_path / "pool", **options))
     assert not (tmp_path / "pool").exists()

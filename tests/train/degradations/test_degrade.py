@@ -69,7 +69,7 @@ def test_threads_change_no_bit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_tone_stays(name: str, clip: NDArray[np.float32]) -> None:
+def test_degradations_keep_the_mean(name: str, clip: NDArray[np.float32]) -> None:
     apart = [KINDS[name].degrade(clip, np.random.default_rng(seed), 4).mean() - clip.mean() * 255 for seed in range(8)]
     assert abs(np.mean(apart)) < (1 if name == "clean" else 5)
 

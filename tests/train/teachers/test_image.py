@@ -30,7 +30,7 @@ def test_a_pool_is_labelled_frame_by_frame(tmp_path: Path) -> None:
     assert np.abs(targets[1, 1] - expected).max() <= 0.51
 
 
-def test_it_needs_a_file(tmp_path: Path) -> None:
+def test_a_teacher_of_spandrel_needs_a_weights_file(tmp_path: Path) -> None:
     pool = fill_pool(tmp_path / "pool", clips=1, frames=2, side=8)
     with pytest.raises(UsageError, match="name its file with --weights"):
         label.main([str(pool), "--teacher", "spandrel"])

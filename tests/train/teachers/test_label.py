@@ -92,7 +92,7 @@ def test_parts_stay_the_same_while_others_work(pool: Path, teacher: Inverse) -> 
     assert sorted(path.name[:4] for path in pool.glob("*.inverse.npy")) == ["0000", "0001"]
 
 
-def test_progress_is_reported(pool: Path, teacher: Inverse, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_logged(pool: Path, teacher: Inverse, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         command(pool)
         command(pool)

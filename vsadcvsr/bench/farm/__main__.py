@@ -21,7 +21,7 @@ from vsadcvsr.bench.farm.forecast import Assumed, Forecast, Measured, bottleneck
 from vsadcvsr.bench.farm.ledger import LedgerReading, measure_reading
 from vsadcvsr.bench.farm.workers import Scaling, scaling
 from vsadcvsr.bench.machine import this_machine
-from vsadcvsr.commands import check_minimums, parse_size, status
+from vsadcvsr.commands import check_minimums, check_output, parse_size, status
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.extras import check, needs
 
@@ -207,6 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(arguments: argparse.Namespace) -> None:
+    check_output("--json", arguments.json)
     check_minimums(arguments, {"workers": 1, "chunks": 1, "frames": 4, "sleep": 0, "chunk_seconds": 0.1, "fps": 0.1})
     arguments.size = parse_size("--size", arguments.size)
     pairs = [parse_size("--ledgers", pair) for pair in arguments.ledgers]

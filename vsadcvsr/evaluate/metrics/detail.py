@@ -18,6 +18,8 @@ from vsadcvsr.spec import Array
 
 _MIN_ENERGY = 1e-8
 """Energy a pixel below which there is nothing to compare: a hundredth of what rounding to 8 bits leaves."""
+_FLAT = 1e-6
+"""Mean gradient up to which a picture is flat."""
 
 
 def high_frequencies(frame: Array, scale: int = 4, *, crop: int = CROP) -> NDArray[np.float64]:
@@ -50,9 +52,6 @@ def sharpness(frame: Array, truth: Array, *, crop: int = CROP) -> float:
     """
     result, reference = (_mean_gradient(picture, crop) for picture in (frame, truth))
     return result / reference if reference > _FLAT else math.nan
-
-
-_FLAT = 1e-6
 
 
 def _mean_gradient(frame: Array, crop: int) -> float:

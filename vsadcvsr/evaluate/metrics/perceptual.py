@@ -36,6 +36,8 @@ type PerceptualMetric = Callable[[Array, Array | None], float]
 
 RAFT_UPDATES = 20
 _SMALLEST = 128  # below this RAFT's pyramid of correlations runs out of pixels
+_MAX_CACHED = 32
+"""How many frames of the truth keep their features, which every method is compared with."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,6 @@ def features() -> Callable[[Sequence[Array], Sequence[Array]], list[float]]:
     return scores
 
 
-_MAX_CACHED = 32
-"""How many frames of the truth keep their features, which every method is compared with."""
-
-
 def raft(weights: Path) -> FlowNet:
     """RAFT with torchvision's `raft_large` weights from disk, in 20 updates. Raises BackendError or WeightsError."""
     try:
@@ -150,8 +148,8 @@ def raft(weights: Path) -> FlowNet:
     def between(first: Array, second: Array) -> Flow:
         height, width = first.shape[1:]
         with torch.inference_mode():
-            found = net(*(_padded(_tensor(frame) * 2 - 1) for frame in (first, second)), num_flow_updates=RAFT_UPDATES)
-        return np.ascontiguousarray(found[-1][0, :, :height, :width].permute(1, 2, 0).numpy(), dtype=np.float32)
+            flows = net(*(_padded(_tensor(frame) * 2 - 1) for frame in (first, second)), num_flow_updates=RAFT_UPDATES)
+        return np.ascontiguousarray(flows[-1][0, :, :height, :width].permute(1, 2, 0).numpy(), dtype=np.float32)
 
     return FlowNet(f"RAFT (torchvision raft_large, {weights.name}, {RAFT_UPDATES} updates)", between)
 

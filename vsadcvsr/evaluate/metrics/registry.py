@@ -32,6 +32,11 @@ class Column:
     fast: bool = False
     summary: bool = False
 
+    @property
+    def head_with_arrow(self) -> str:
+        """The head, with an arrow in the better direction."""
+        return self.head + {1: " ↑", -1: " ↓", 0: ""}[self.better]
+
 
 COLUMNS = {
     "psnr_y": Column("PSNR-Y", ".2f", 1, fast=True, summary=True),

@@ -35,6 +35,11 @@ class Attempt:
         """Duration."""
         return self.ended - self.begun
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended without a chunk."""
+        return self.outcome in {"failed", "lost"}
+
 
 def attempts(entries: Iterable[LedgerEntry]) -> list[Attempt]:
     """All attempts in entries sorted by time, by start."""

@@ -130,7 +130,7 @@ def _closed(attempt: Attempt, running: Sequence[Attempt], now: float) -> Attempt
 def _failures(attempts: Sequence[Attempt]) -> dict[str, object]:
     """Failures, and who rendered the chunk in the end."""
     finished_by = {attempt.chunk: attempt.worker for attempt in attempts if attempt.outcome == "done"}
-    failed = [attempt for attempt in attempts if attempt.outcome in {"failed", "lost"}]
+    failed = [attempt for attempt in attempts if attempt.has_failed]
     listed = [
         {
             "begun": time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(attempt.begun)), "chunk": attempt.chunk,

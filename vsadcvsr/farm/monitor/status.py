@@ -128,7 +128,7 @@ class JobTracker:
                 entry.chunk: entry.cause for entry in self.lines if entry.event == "failed" and entry.chunk not in done
             },
             retries=len(started) - len(set(started)),
-            failures=sum(attempt.outcome in {"failed", "lost"} for attempt in self.attempts),
+            failures=sum(attempt.has_failed for attempt in self.attempts),
             fps=round(sum(fps.values(), 0.0), 2),
             eta=_eta(
                 remaining, [(fps[attempt.worker], lengths[attempt.chunk], now - attempt.begun) for attempt in running]

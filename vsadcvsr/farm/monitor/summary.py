@@ -111,7 +111,7 @@ def summary(chunks: Sequence[Chunk], entries: Sequence[LedgerEntry], done: Itera
         wall=round(wall, 3), idle=round(wall - total_length(merge_spans(spans)), 3),
         planning=_last_length(planned), making=round(making, 3), merging=_last_length(merged),
         fps=round(sum(attempt.frames for attempt in successful) / making, 3) if making else 0.0,
-        retries=len(numbers) - len(set(numbers)), failures=sum(map(_is_failure, tried)),
+        retries=len(numbers) - len(set(numbers)), failures=sum(attempt.has_failed for attempt in tried),
         slowest=_slowest(max(successful, key=lambda attempt: attempt.seconds)) if successful else None,
         workers=_worker_summaries(tried),
     )  # fmt: skip
@@ -152,10 +152,6 @@ def count_of(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else plural}"
 
 
-def _is_failure(attempt: Attempt) -> bool:
-    return attempt.outcome in {"failed", "lost"}
-
-
 def _slowest(attempt: Attempt) -> dict[str, object]:
     return {"chunk": attempt.chunk, "seconds": round(attempt.seconds, 3), "worker": attempt.worker}
 
@@ -176,7 +172,7 @@ def _worker_summary(worker: str, history: Sequence[Attempt]) -> WorkerSummary:
     frames, spent = sum(attempt.frames for attempt in successful), sum(attempt.seconds for attempt in successful)
     return WorkerSummary(
         worker=worker, engine=history[-1].engine, chunks=len(successful), frames=frames,
-        failures=sum(map(_is_failure, history)),
+        failures=sum(attempt.has_failed for attempt in history),
         seconds=round(sum(attempt.seconds for attempt in history if attempt.outcome != "open"), 3),
         fps=round(frames / spent, 3) if spent else 0.0,
     )  # fmt: skip

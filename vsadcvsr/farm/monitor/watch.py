@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import Self, TextIO
 
 from vsadcvsr.farm.monitor.attempts import Attempt
@@ -39,7 +38,7 @@ class JobWatcher:
     ) -> None:
         self._view: View = view_of(style, stream or sys.stderr)
         self._informs, self._warns = least <= logging.INFO, least <= logging.WARNING
-        self._tallies = [JobTracker(job) for job in jobs]
+        self._trackers = [JobTracker(job) for job in jobs]
         self._statuses: list[Status] = []
         self._reported: list[set[tuple[int, str, float]]] = []
         self._lock = threading.RLock()
@@ -51,7 +50,7 @@ class JobWatcher:
     def add(self, job: Job) -> None:
         """Adds a job."""
         with self._lock:
-            self._tallies.append(JobTracker(job))
+            self._trackers.append(JobTracker(job))
 
     def notify(self, message: str) -> None:
         """Shows a message."""
@@ -59,12 +58,12 @@ class JobWatcher:
             self._view.notify(message)
 
     def inform(self, message: str) -> None:
-        """A line of information."""
+        """Shows a message, if information is shown."""
         if self._informs:
             self.notify(message)
 
     def warn(self, message: str) -> None:
-        """A line on what is wrong and may be made good."""
+        """Shows a message, if warnings are shown."""
         if self._warns:
             self.notify(message)
 
@@ -95,18 +94,17 @@ class JobWatcher:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        del kind, error, at
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
         if self._broken is not None:
-            return  # who listens no longer does not end what was listened to
+            return  # the jobs go on without those who watched them
         try:
             self._refresh_quietly()
         finally:
-            over = [tracker for tracker, status in zip(self._tallies, self._statuses, strict=False) if status.ended]
+            ended = [tracker for tracker, status in zip(self._trackers, self._statuses, strict=False) if status.ended]
             if self._informs:
-                self._view.finish([(tracker.job, tracker.summary()) for tracker in over])
+                self._view.finish([(tracker.job, tracker.summary()) for tracker in ended])
 
     def _run(self) -> None:
         pause = _MIN_INTERVAL
@@ -132,11 +130,11 @@ class JobWatcher:
 
     def _read(self) -> None:
         with self._lock:
-            self._statuses = [tracker.read() for tracker in self._tallies]
+            self._statuses = [tracker.read() for tracker in self._trackers]
 
     def _show(self) -> None:
         with self._lock:
-            snapshot = list(zip(self._tallies, self._statuses, strict=False))
+            snapshot = list(zip(self._trackers, self._statuses, strict=False))
             for number, (tracker, _) in enumerate(snapshot):
                 self._report_failures(number, tracker)
             if self._informs:
@@ -144,7 +142,7 @@ class JobWatcher:
 
     def _report_failures(self, number: int, tracker: JobTracker) -> None:
         """Reports failures since the last refresh; those before the first are not reported."""
-        failed = {_key(attempt): attempt for attempt in tracker.attempts if attempt.outcome in {"failed", "lost"}}
+        failed = {_key(attempt): attempt for attempt in tracker.attempts if attempt.has_failed}
         if number == len(self._reported):
             self._reported.append(set(failed))
         new = [attempt for key, attempt in failed.items() if key not in self._reported[number]]

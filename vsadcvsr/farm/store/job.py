@@ -180,7 +180,7 @@ class Job:
     @property
     def exists(self) -> bool:
         """Whether the folder still holds a job: a finished one may have been removed."""
-        return (self.folder / "job.json").exists()
+        return has_job(self.folder)
 
     def abandon(self, number: int, worker: str, cause: str) -> None:
         """Cleans up after a worker that is known to be dead, at a chunk that it may not have finished."""
@@ -208,6 +208,11 @@ class Job:
             host, _, process = rest.partition(".part.")[0].rpartition(".")
             if number.isdecimal() and host == machine_name() and not process_is_alive(process):
                 path.unlink(missing_ok=True)
+
+
+def has_job(folder: Path) -> bool:
+    """Whether a job is planned in a folder."""
+    return (folder / "job.json").exists()
 
 
 def make_folder(folder: Path) -> None:
