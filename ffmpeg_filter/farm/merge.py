@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,6 +30,8 @@ _MILLISECOND = Fraction(1, 1000)
 _MATROSKA = {"matroska", "mkv"}
 _EXPECTED_WARNINGS = re.compile(r"has not been used for any stream|Overriding aspect ratio with stream copy")
 """FFmpeg warnings that do not apply: unused encoder options, and an aspect ratio set on purpose."""
+_LEFTOVER = re.compile(r"video\.[0-9a-f]{16}\.\w+|pass-[0-9a-f]{16}-[\w.-]+|trial-\w{8}|[\w.]+\.[0-9a-f]{16}\.part")
+"""Names of temporary files and folders in a job's folder, which a plan or merge that was killed has left."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def merge(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter)
     name.
     """
     split = context.split
+    _remove_leftovers(context.job.folder)
     paths = [context.job.chunk_folder / line.file for line in lines]
     try:
         (_join_chunks if context.spec.mode == "direct" else _encode_video)(context, paths, reporter)
@@ -66,6 +70,15 @@ def merge(context: JobContext, lines: Sequence[LedgerEntry], reporter: Reporter)
         raise FarmError(f"the merged output differs from the plan: {fault}")
     for file in context.command.outputs:
         output_files.publish(file)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.iterdir():
+        if _LEFTOVER.fullmatch(path.name):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _encode_video(context: JobContext, paths: Sequence[Path], reporter: Reporter) -> None:

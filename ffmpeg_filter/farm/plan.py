@@ -15,7 +15,7 @@ import av
 
 from ffmpeg_filter.command import containers, loglevel, urls
 from ffmpeg_filter.command.argv import Command, File, Option, parse
-from ffmpeg_filter.farm import commands, frame_index, intermediate
+from ffmpeg_filter.farm import commands, frame_index
 from ffmpeg_filter.farm.chunk_encoding import ChunkEncoding, choose_encoding, filter_files, preroll_frames
 from ffmpeg_filter.farm.frame_index import FrameIndex, Indexer, frame_checksum
 from ffmpeg_filter.farm.job_context import EncodeSpec, check_inputs, check_outputs, job_request
@@ -270,8 +270,6 @@ def _try_encoders(folder: Path, prepared: PreparedCommand, spec: EncodeSpec, vid
                 args, split.codec, f"{trial_folder}/chunk.mkv", 1 / spec.stream_info(split).pipe_rate
             )
             _try_encoder(prepared, chunk, video, spec)
-        else:
-            _try_lossless(Path(trial_folder), video)
 
 
 def _can_be_redirected(output: File) -> bool:
@@ -326,16 +324,3 @@ def _blank_frames(split: SplitCommand, video: _ScannedVideo) -> list[av.VideoFra
         frame.pts, frame.time_base = pts, video.index.time_base
         frames.append(frame)
     return frames
-
-
-def _try_lossless(folder: Path, video: _ScannedVideo) -> None:
-    frame = av.VideoFrame(64, 48, video.pixel_format)
-    path = folder / f"pictures{intermediate.suffix(video.pixel_format)}"
-    try:
-        intermediate.write(path, [frame])
-        frames = list(intermediate.read(path, video.pixel_format))
-    except (MediaError, av.FFmpegError, ValueError) as error:
-        raise UsageError(
-            f"pixel format {video.pixel_format} has no lossless codec for chunks; put format=… before adcvsr"
-        ) from error
-    assert len(frames) == 1, "one was written"

@@ -146,8 +146,7 @@ class ChunkRenderer:
         """
         store = self._context.job.chunk_folder
         store.mkdir(parents=True, exist_ok=True)
-        ending = ".mkv" if self._is_direct else intermediate.suffix(self._context.spec.pixel_format)
-        part = self._context.job.unfinished_path(chunk.number, ending)
+        part = self._context.job.unfinished_path(chunk.number, intermediate.SUFFIX)
         try:
             self._render_retrying(chunk, part)
         except BaseException:

@@ -126,9 +126,7 @@ class TitleRun:
             _write_report(self.job, path.with_name(page), reporter, self._options.min_level)
         before_removal()
         if not self._options.keep:
-            folder = self.job.folder
-            index = folder / frame_index.file_name(context.spec.index_checksum)
-            self.job.remove(index, *folder.glob("video.*"), *folder.glob("pass-*.log*"))
+            self.job.remove(self.job.folder / frame_index.file_name(context.spec.index_checksum))
         return message
 
     def _folder(self) -> Path:

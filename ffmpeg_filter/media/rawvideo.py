@@ -47,7 +47,7 @@ def frame_buffers(frame: av.VideoFrame, pipe_format: PipeFormat) -> Iterator[Buf
     if pipe_format.pfm_magic:
         yield from _pfm_buffers(frame, pipe_format)
     elif pipe_format.pixel_format == frame.format.name:
-        yield from _plane_buffers(frame)
+        yield from plane_buffers(frame)
     else:
         yield from _planar_buffers(frame, layout_of(pipe_format.pixel_format))
 
@@ -57,7 +57,8 @@ def frame_bytes(frame: av.VideoFrame, pipe_format: PipeFormat) -> int:
     return sum(memoryview(part).nbytes for part in frame_buffers(frame, pipe_format))
 
 
-def _plane_buffers(frame: av.VideoFrame) -> Iterator[Buffer]:
+def plane_buffers(frame: av.VideoFrame) -> Iterator[Buffer]:
+    """The bytes of a frame's planes, as buffers in order."""
     layout = layout_of(frame.format.name)
     for number, plane in enumerate(frame.planes):
         across, lines = _line_bytes(layout, number, frame.width, frame.height)

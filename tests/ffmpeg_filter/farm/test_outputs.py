@@ -13,6 +13,7 @@ from ffmpeg_filter.cli import main
 from ffmpeg_filter.command.argv import parse
 from ffmpeg_filter.farm.options import FarmOptions, parse_titles
 from ffmpeg_filter.farm.title import TitleRun
+from ffmpeg_filter.transcode.progress import make_reporter
 from tests.ffmpeg_filter.farms import farm, farmed, hashes, planned, source
 from tests.ffmpeg_filter.files import NEAREST, ffadcvsr, words_of
 from vsadcvsr.errors import UsageError
@@ -201,3 +202,29 @@ def test_a_merge_that_fails_leaves_nothing_that_looks_like_a_video(
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert "File too large" in capfd.readouterr().err
     assert not list(Path().glob("many*"))
+
+
+def test_a_job_in_a_folder_of_other_files_removes_its_own_alone() -> None:
+    source(Path("video.mkv"), "-c:v ffv1 -c:a flac")
+    films("pass-1.log", "chunks/a.mkv", "ledger/a.txt", "trial-1/a.txt")
+    before = sorted(Path().rglob("*"))
+    (title,) = parse_titles(parse(words_of([f"-farm local -i video.mkv -vf {NEAREST} -c:v libx264 out.mkv"])))
+    run = TitleRun(title, FarmOptions(address="local", folder=Path().resolve()))
+    with make_reporter(None, enabled=False) as reporter:
+        run.plan(reporter)
+        assert farm("work", Path()) == 0
+        run.merge(reporter, lambda: None)
+    assert sorted(Path().rglob("*")) == sorted([*before, Path("out.mkv")])
+
+
+@pytest.mark.parametrize("options", ["-c:v ffv1", "-c:v libx264 -b:v 90k -pass 2"])
+def test_what_plans_and_merges_that_were_killed_have_left_is_removed_by_the_next_merge(options: str) -> None:
+    planned(options)
+    assert farm("work", JOB) == 0
+    before = sorted(JOB.iterdir())
+    films(
+        f"job/video.{'0' * 16}.mkv", f"job/pass-{'0' * 16}-0.log", f"job/pass-{'0' * 16}-0.log.mbtree",
+        "job/trial-ab_1cd23/chunk.mkv", f"job/job.json.{'0' * 16}.part",
+    )  # fmt: skip
+    assert farm("merge", JOB) == 0
+    assert sorted(JOB.iterdir()) == before

@@ -15,7 +15,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,6 +36,8 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}
 _NO_FOLDER = {errno.EEXIST, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
 _CHUNK_FILE = re.compile(r"(\d{5,})-[0-9a-f]{16}\.")
 """Name of a complete chunk file."""
+_OWN_FILES = {"chunks": "[0-9][0-9][0-9][0-9][0-9]*", "engines": "*%2F*", "ledger": "*.jsonl", "claims": "*.json*"}
+"""Patterns of the files in each folder of a job."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +194,17 @@ class Job:
             )
 
     def remove(self, *more: Path) -> None:
-        """Removes the job's files from its folder, and `more`, and then the folder if it is empty."""
+        """Removes the job's files from its folder, and `more`, and then the folder if it is empty: it may be one that
+        has other files, even the source.
+        """
         for path in (self.folder / "job.json", *more):  # without job.json, no worker continues
             path.unlink(missing_ok=True)
-        for name in ("chunks", "engines", "ledger", "claims"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for name, pattern in _OWN_FILES.items():
+            for path in (self.folder / name).glob(pattern):
+                with suppress(OSError):
+                    path.unlink()
+            with suppress(OSError):
+                (self.folder / name).rmdir()
         with suppress(OSError):
             self.folder.rmdir()
 
