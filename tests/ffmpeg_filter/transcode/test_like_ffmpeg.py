@@ -175,6 +175,7 @@ ROWS = [
     f"-framerate 5 -i @g%02d.png -vf N {X} OUT.mp4",
     f"-r 7 -i @g%02d.png -vf N {X} OUT.mkv",
     "-i @g01.png -vf N OUT.png",
+    "-i @base.mkv -vf N -update 1 OUT.png",
     f"-loop 1 -t 1 -i @g01.png -vf N {X} OUT.mp4",
     f"-f concat -safe 0 -i @stills.ffconcat -vf N {X} OUT.mp4",
     f"-f concat -safe 0 -i @stills.ffconcat -vf N {X} -r 10 OUT.mkv",
