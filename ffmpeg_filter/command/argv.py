@@ -88,6 +88,12 @@ class File:
     options: tuple[Option, ...]
     url: str
     is_input: bool
+    is_decoder: bool = False
+    """Whether it is neither, but a loopback decoder (`-dec`), whose URL is a stream of an output, such as "0:0"."""
+
+    @property
+    def is_output(self) -> bool:
+        return not self.is_input and not self.is_decoder
 
     @property
     def path(self) -> Path:
@@ -95,7 +101,8 @@ class File:
         return path_of(self.url)
 
     def args(self) -> list[str]:
-        return [*_flat(self.options), *(["-i", self.url] if self.is_input else [self.url])]
+        opening = ["-i"] if self.is_input else ["-dec"] if self.is_decoder else []
+        return [*_flat(self.options), *opening, self.url]
 
     def last(self, key: str) -> str | None:
         """The value of the last option with that key."""
@@ -118,7 +125,7 @@ class Command:
     """A command line without the program's name."""
 
     files: tuple[File, ...]
-    """Inputs and outputs, in order."""
+    """Inputs, outputs and loopback decoders, in order."""
     trailing: tuple[Option, ...] = ()
     """Options after the last file."""
 
@@ -128,7 +135,7 @@ class Command:
 
     @property
     def outputs(self) -> list[File]:
-        return [file for file in self.files if not file.is_input]
+        return [file for file in self.files if file.is_output]
 
     def options(self) -> Iterator[Option]:
         """All options, in order."""
@@ -159,9 +166,9 @@ def parse(args: Sequence[str]) -> Command:
     left = deque(args)
     while left:
         arg = left.popleft()
-        if arg in {"-i", "--"} and left:
+        if arg in {"-i", "-dec", "--"} and left:
             options += [Option(arg)] if arg == "--" else []
-            files.append(File(tuple(options), left.popleft(), is_input=arg == "-i"))
+            files.append(File(tuple(options), left.popleft(), is_input=arg == "-i", is_decoder=arg == "-dec"))
             options = []
         elif not arg.startswith("-") or arg == "-":
             files.append(File(tuple(options), arg, is_input=False))
