@@ -49,7 +49,8 @@ GLOBALS = frozenset([*_GLOBAL.split(), *FARM_OPTIONS])
 
 _ALIASES = {
     "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",
-    "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",
+    "dcodec": "c:d", "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",
+    "dframes": "frames:d", "vbsf": "bsf:v", "absf": "bsf:a",
 }  # fmt: skip
 
 

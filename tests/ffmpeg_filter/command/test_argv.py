@@ -73,7 +73,7 @@ def test_after_two_dashes_comes_a_file_whatever_its_name() -> None:
 @pytest.mark.parametrize(
     ("word", "key"),
     [("-vf", "filter:v"), ("-filter:v:0", "filter:v:0"), ("-vcodec", "c:v"), ("-codec:v:1", "c:v:1"), ("-codec", "c"),
-     ("-lavfi", "filter_complex"), ("-v", "loglevel"), ("-crf", "crf")],
+     ("-lavfi", "filter_complex"), ("-v", "loglevel"), ("-crf", "crf"), ("-vbsf", "bsf:v"), ("-dframes", "frames:d")],
 )  # fmt: skip
 def test_one_thing_has_one_name(word: str, key: str) -> None:
     assert Option(word, "x").key == key
