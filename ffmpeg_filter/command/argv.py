@@ -51,7 +51,8 @@ HELP_OPTIONS = {"-h", "-help", "--help", "-?"}
 """They ask for help, of FFmpeg itself if an argument follows."""
 _ALIASES = {
     "vf": "filter:v", "af": "filter:a", "vcodec": "c:v", "acodec": "c:a", "scodec": "c:s", "codec": "c",
-    "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",
+    "dcodec": "c:d", "lavfi": "filter_complex", "v": "loglevel", "vframes": "frames:v", "aframes": "frames:a",
+    "dframes": "frames:d", "vbsf": "bsf:v", "absf": "bsf:a",
 }  # fmt: skip
 
 
@@ -90,6 +91,12 @@ class File:
     options: tuple[Option, ...]
     url: str
     is_input: bool
+    is_decoder: bool = False
+    """Whether it is neither, but a loopback decoder (`-dec`), whose URL is a stream of an output, such as "0:0"."""
+
+    @property
+    def is_output(self) -> bool:
+        return not self.is_input and not self.is_decoder
 
     @property
     def path(self) -> Path:
@@ -97,7 +104,8 @@ class File:
         return path_of(self.url)
 
     def args(self) -> list[str]:
-        return [*_flat(self.options), *(["-i", self.url] if self.is_input else [self.url])]
+        opening = ["-i"] if self.is_input else ["-dec"] if self.is_decoder else []
+        return [*_flat(self.options), *opening, self.url]
 
     def last(self, key: str) -> str | None:
         """The value of the last option with that key."""
@@ -120,7 +128,7 @@ class Command:
     """A command line without the program's name."""
 
     files: tuple[File, ...]
-    """Inputs and outputs, in order."""
+    """Inputs, outputs and loopback decoders, in order."""
     trailing: tuple[Option, ...] = ()
     """Options after the last file."""
 
@@ -130,7 +138,7 @@ class Command:
 
     @property
     def outputs(self) -> list[File]:
-        return [file for file in self.files if not file.is_input]
+        return [file for file in self.files if file.is_output]
 
     def options(self) -> Iterator[Option]:
         """All options, in order."""
@@ -161,9 +169,9 @@ def parse(args: Sequence[str]) -> Command:
     left = deque(args)
     while left:
         arg = left.popleft()
-        if arg in {"-i", "--"} and left:
+        if arg in {"-i", "-dec", "--"} and left:
             options += [Option(arg)] if arg == "--" else []
-            files.append(File(tuple(options), left.popleft(), is_input=arg == "-i"))
+            files.append(File(tuple(options), left.popleft(), is_input=arg == "-i", is_decoder=arg == "-dec"))
             options = []
         elif not arg.startswith("-") or arg == "-":
             files.append(File(tuple(options), arg, is_input=False))

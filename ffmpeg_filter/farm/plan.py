@@ -287,7 +287,7 @@ def _redirected(args: Sequence[str], folder: Path) -> list[str]:
         options = (*file.options, Option("-t", _TRIAL_SECONDS), Option("-y"))
         return replace(file, options=options, url=str(folder / f"{number}{Path(file.url).suffix}"))
 
-    files = [file if file.is_input else redirected(number, file) for number, file in enumerate(command.files)]
+    files = [redirected(number, file) if file.is_output else file for number, file in enumerate(command.files)]
     return Command(tuple(files), command.trailing).args()
 
 

@@ -90,8 +90,11 @@ class EncodeCommand:
                 ]
         if self.option.name == "filter_complex" or self._is_complex(start_info):
             args += ["-filter_complex", str(self._graph(start_info))]
-        for file in self.command.outputs:
-            args += self._file(file, start_info).args()
+        for file in self.command.files:
+            if file.is_decoder:
+                args += replace(file, options=self._without_own_options(file.options)).args()
+            elif file.is_output:
+                args += self._file(file, start_info).args()
         args += null_output_args(self, for_decoder=False)
         return args + [arg for option in self._without_own_options(self.command.trailing) for arg in option.args()]
 

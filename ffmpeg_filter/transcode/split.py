@@ -36,6 +36,8 @@ _REPEAT_FRAMES = Fraction(1, 2)
 """Gap before the first frame, in frames, from which FFmpeg duplicates it at a constant rate."""
 _PROFILE_IN_FRAMES = (60, 0)
 """libavutil from which frames have the ICC profile of their track (FFmpeg 8)."""
+_NAMED_TIME_BASES = (58, 29)
+"""libavutil from which `-enc_time_base` knows names (FFmpeg 6.1)."""
 _NO_AUTOROTATE = (["-noautorotate"], ["-autorotate", "0"])
 
 
@@ -127,6 +129,8 @@ def split_command(
             f"-isync of {synchronized.url}, whose frames go to adcvsr, is not supported; use -itsoffset with the "
             "seconds between the two inputs, or -isync of the other input"
         )
+    if version < _NAMED_TIME_BASES and any(o.name == "enc_time_base" and o.value == "demux" for o in output.options):
+        raise UsageError("-enc_time_base demux needs FFmpeg 6.1 or later; with this one write -enc_time_base -1")
     overlays = _overlays(cut.after)
     encode = EncodeCommand(command, inputs, option, output, cut, main_stream, codec)
     trim = _start_trim(command, output) if encode.is_steady and not parsed_options.enable else []

@@ -43,7 +43,8 @@ def find_faults(split: SplitCommand, outcome: Outcome, path: Path) -> Iterator[s
     if split.fills_gaps and outcome.rate and (is_dropped or not vsync.is_steady(expected, outcome.rate)):
         return
     limits = [f"-{option.name}" for option in split.output.options if option.name in _LIMITS]
-    limited = outcome.was_quit or split.may_stop or muxer in _MERGES_EQUAL or bool(limits)
+    is_last_alone = split.output.has("update")  # one picture, written over for each frame
+    limited = outcome.was_quit or split.may_stop or muxer in _MERGES_EQUAL or is_last_alone or bool(limits)
     if written is None:
         verb = "leaves" if len(limits) == 1 else "leave"
         hint = f"; see whether {' and '.join(limits)} {verb} any frame for it" if limits else ""

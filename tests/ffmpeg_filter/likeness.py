@@ -63,8 +63,8 @@ def _content(path: Path) -> Iterator[str]:
         return
     try:
         file = av.open(str(path))
-    except av.InvalidDataError:
-        yield "cannot be opened"  # as an MP4 without packets
+    except av.FFmpegError:
+        yield "cannot be opened"  # as an MP4 without packets, or an empty file
         return
     with file:
         for stream in file.streams:

@@ -24,8 +24,11 @@ START = StartInfo(start_time=Fraction(23, 1000))
 SHOWN = "showinfo@adcvsr=checksum=0"
 
 
-def planned(arguments: str | list[str], *inputs: InputInfo) -> SplitCommand:
-    split = split_command(parse(shlex.split(arguments) if isinstance(arguments, str) else arguments), inputs)
+def planned(
+    arguments: str | list[str], *inputs: InputInfo, version: tuple[int, int] = OLDEST_LIBAVUTIL
+) -> SplitCommand:
+    command = parse(shlex.split(arguments) if isinstance(arguments, str) else arguments)
+    split = split_command(command, inputs, version=version)
     assert split is not None
     return split
 

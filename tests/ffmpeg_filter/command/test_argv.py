@@ -36,6 +36,14 @@ def test_options_belong_to_the_next_file() -> None:
     ]
 
 
+def test_a_loopback_decoder_is_no_output_and_has_its_own_options() -> None:
+    args = shlex.split("-i a.mkv -c:v ffv1 out.mkv -threads 1 -dec 0:0 -lavfi [dec:0]hflip[h] -map [h] more.mkv")
+    command = parse(args)
+    assert [file.url for file in command.outputs] == ["out.mkv", "more.mkv"]
+    assert [option.token for option in command.outputs[1].options] == ["-lavfi", "-map"]
+    assert command.args() == args
+
+
 def test_an_unknown_option_takes_a_value() -> None:
     command = parse(["-i", "a", "-brand-new", "-3", "out"])
     assert command.outputs[0].options == (Option("-brand-new", "-3"),)
@@ -65,7 +73,7 @@ def test_after_two_dashes_comes_a_file_whatever_its_name() -> None:
 @pytest.mark.parametrize(
     ("word", "key"),
     [("-vf", "filter:v"), ("-filter:v:0", "filter:v:0"), ("-vcodec", "c:v"), ("-codec:v:1", "c:v:1"), ("-codec", "c"),
-     ("-lavfi", "filter_complex"), ("-v", "loglevel"), ("-crf", "crf")],
+     ("-lavfi", "filter_complex"), ("-v", "loglevel"), ("-crf", "crf"), ("-vbsf", "bsf:v"), ("-dframes", "frames:d")],
 )  # fmt: skip
 def test_aliases_of_an_option_have_one_key(word: str, key: str) -> None:
     assert Option(word, "x").key == key

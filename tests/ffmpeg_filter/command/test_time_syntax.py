@@ -15,6 +15,7 @@ from ffmpeg_filter.media.probe import InputInfo, InputStream
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.frame_writer import TIME_ORIGIN
 from tests.ffmpeg_filter.planning import FILM, PICTURE, START, decoder, encoder, planned
+from vsadcvsr.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -61,15 +62,21 @@ def test_a_beginning_at_zero_is_not_taken_off_twice() -> None:
     assert arguments[arguments.index("-itsoffset") + 1] == "1.500000"
 
 
-@pytest.mark.parametrize("value", ["-1", "demux"])
-def test_the_time_base_of_the_source_is_named(value: str) -> None:
+@pytest.mark.parametrize(("value", "version"), [("-1", (57, 28)), ("demux", (58, 29))])
+def test_the_time_base_of_the_source_is_named(value: str, version: tuple[int, int]) -> None:
     film = InputInfo((InputStream(index=0, kind="video", time_base=Fraction(1, 12800)),))
     for specifier in ("", ":v", ":v:0", ":0"):
-        words = planned(f"-i in.mkv -vf adcvsr -enc_time_base{specifier} {value} out.mkv", film).encoder_args(START)
+        row = f"-i in.mkv -vf adcvsr -enc_time_base{specifier} {value} out.mkv"
+        words = planned(row, film, version=version).encoder_args(START)
         assert words[words.index(f"-enc_time_base{specifier}") + 1] == value
         assert words[words.index("-enc_time_base:v:0", -3) + 1] == "1/12800"
-    words = planned(f"-i in.mkv -vf adcvsr -enc_time_base:a {value} out.mkv", film).encoder_args(START)
-    assert "-enc_time_base:v:0" not in words
+    row = f"-i in.mkv -vf adcvsr -enc_time_base:a {value} out.mkv"
+    assert "-enc_time_base:v:0" not in planned(row, film, version=version).encoder_args(START)
+
+
+def test_a_time_base_that_an_old_ffmpeg_has_no_name_for_is_refused() -> None:
+    with pytest.raises(UsageError, match="-enc_time_base demux needs FFmpeg 6"):
+        planned("-i in.mkv -vf adcvsr -enc_time_base demux out.mkv", FILM, version=(58, 2))
 
 
 @pytest.mark.parametrize(

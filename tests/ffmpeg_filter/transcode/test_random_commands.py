@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ffmpeg_filter.media import binary
 from tests.ffmpeg_filter.files import ffmpeg
 from tests.ffmpeg_filter.likeness import Made, both, program
 
@@ -124,9 +125,13 @@ def has_video(made: Made) -> bool:
 
 
 @pytest.mark.parametrize("seed", seeds())
-def test_random_commands_make_what_ffmpeg_makes(seed: int, inputs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("release", ["5.1", "7", "9"])
+def test_random_commands_make_what_ffmpeg_makes(
+    release: str, seed: int, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, program(release))
     row = command(seed)
-    plain, ours = both(program("9"), row, inputs, tmp_path)
+    plain, ours = both(program(release), row, inputs, tmp_path)
     if plain["well done"] == ["True"] and not has_video(plain):
         assert ours["well done"] == ["False"] or ours == plain, row
     else:
