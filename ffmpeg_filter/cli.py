@@ -20,7 +20,7 @@ from ffmpeg_filter.media.process import INTERRUPTED, ProgramError, exec_program
 from ffmpeg_filter.media.relay import InputRelays
 from ffmpeg_filter.transcode.encode_command import StartInfo
 from ffmpeg_filter.transcode.prepare import with_metadata_note
-from ffmpeg_filter.transcode.progress import print_line
+from ffmpeg_filter.transcode.progress import print_line, reader_may_leave
 from ffmpeg_filter.transcode.run import transcode
 from ffmpeg_filter.transcode.split import SplitCommand, mentions_adcvsr, split_command
 from vsadcvsr.errors import AdcvsrError, UsageError, one_line
@@ -92,7 +92,8 @@ def _run(args: list[str]) -> int:
         return (_run_y4m if args[0] == "y4m" else _run_farm)(args[1:])
     question = [arg for arg in args if arg != "-hide_banner"]
     if question[:1] and question[0] in HELP_OPTIONS and question[1:] in ([], ["filter=adcvsr"]):
-        print(filter_options.help_text() if question[1:] else f"{USAGE}{options.HELP}")
+        with reader_may_leave():
+            print(filter_options.help_text() if question[1:] else f"{USAGE}{options.HELP}")
         return 0
     command = filter_scripts.inline_scripts(parse(args))
     options.check_option_names(command)
@@ -147,7 +148,8 @@ def _run_y4m(args: Sequence[str]) -> int:
     from ffmpeg_filter.upscale import y4m
 
     if args and args[0] in HELP_OPTIONS:
-        print(f"{_Y4M_USAGE}{filter_options.help_text()}")
+        with reader_may_leave():
+            print(f"{_Y4M_USAGE}{filter_options.help_text()}")
         return 0
     if len(args) > 1:
         raise UsageError(f"y4m takes one argument, such as model=fast:scale=2; {len(args)} are given")
@@ -175,9 +177,10 @@ def _print_commands(binary: Binary, split: SplitCommand, relays: InputRelays) ->
         relays.with_original_names(arg).replace(f"{split.format_filter},", "")
         for arg in [*split.decoder_args, *companion]
     ]
-    print(_shell_quoted([binary.path, *decoder]))
-    print(f"# adcvsr {ascii(split.filter_options.summary())[1:-1]}")
-    print(_shell_quoted([binary.path, *encoder_args]))
+    with reader_may_leave():
+        print(_shell_quoted([binary.path, *decoder]))
+        print(f"# adcvsr {ascii(split.filter_options.summary())[1:-1]}")
+        print(_shell_quoted([binary.path, *encoder_args]))
 
 
 def _shell_quoted(args: Sequence[str]) -> str:

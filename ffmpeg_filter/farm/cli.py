@@ -25,7 +25,7 @@ from ffmpeg_filter.farm.finish import is_merged, merge_and_record, plan_summary,
 from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
 from ffmpeg_filter.media.process import ProgramError
 from ffmpeg_filter.transcode import prepare
-from ffmpeg_filter.transcode.progress import make_reporter
+from ffmpeg_filter.transcode.progress import make_reporter, reader_may_leave
 from vsadcvsr.errors import FarmError, UsageError, one_line
 from vsadcvsr.farm.monitor.status import status_of
 from vsadcvsr.farm.monitor.watch import JobWatcher
@@ -47,6 +47,8 @@ def _run(args: list[str], command: list[str]) -> int:
     try:
         arguments = _parser().parse_args(args)
     except SystemExit:  # after -h
+        with reader_may_leave():
+            sys.stdout.flush()
         return OK
     return int(arguments.run(arguments, command))
 
@@ -211,12 +213,13 @@ def _merge(arguments: argparse.Namespace, command: list[str]) -> int:
 
 def _status(arguments: argparse.Namespace, command: list[str]) -> int:
     job = Job.read(arguments.job)
-    if arguments.watch:
-        with JobWatcher([job], style="json", stream=sys.stdout) if arguments.json else JobWatcher([job]) as watch:
-            watch.wait()
-        return OK
-    status = status_of(job)
-    write_line(json.dumps(status.as_json(), indent=1) if arguments.json else str(status), sys.stdout)
+    with reader_may_leave():
+        if arguments.watch:
+            with JobWatcher([job], style="json", stream=sys.stdout) if arguments.json else JobWatcher([job]) as watch:
+                watch.wait()
+            return OK
+        status = status_of(job)
+        write_line(json.dumps(status.as_json(), indent=1) if arguments.json else str(status), sys.stdout)
     return OK
 
 

@@ -77,13 +77,15 @@ class ToAvFrame:
         return _fill(frame or _without_side_data(source, raw.width, raw.height, self._pixel_format), raw)
 
     def _with_side_data(self, source: av.VideoFrame, width: int, height: int, name: str) -> av.VideoFrame | None:
-        """A frame with side data and metadata, which PyAV copies only when it scales a frame; None without any."""
+        """A frame with side data, metadata and field order, which PyAV copies only when it scales a frame; None without
+        any.
+        """
         if self._scaler is None:
             return None
         kinds = side_data.side_data_kinds(source)
         if kinds is not None and not kinds.safe:
             self._warn(kinds.names)
-        if kinds is not None and not (kinds.safe and kinds.names):
+        if kinds is not None and not (kinds.safe and (kinds.names or _has_more(source))):
             return None
         try:
             if (source.width, source.height, source.format.name) == (width, height, name):
@@ -99,6 +101,11 @@ class ToAvFrame:
         if not self._has_warned:
             self._has_warned = True
             _log.warning("left out, as PyAV %s frees it twice: side data (%s)", av.__version__, ", ".join(names))
+
+
+def _has_more(source: av.VideoFrame) -> bool:
+    """Whether a frame has a field order, or metadata of filters, which PyAV 18 does not tell."""
+    return bool(source.interlaced_frame or getattr(source, "metadata", None))
 
 
 def source_of(raw: RawFrame) -> av.VideoFrame:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, Self, TextIO
 
@@ -19,6 +21,18 @@ def print_line(message: str, stream: TextIO | None = None) -> None:
     """Prints a line to standard error. A closed standard error is not a failure, as for FFmpeg."""
     with suppress(OSError, ValueError):
         print(message, file=stream or sys.stderr, flush=True)
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """For prints to standard output, which are flushed. A reader that goes away, as `| head` does, is not a failure:
+    the rest is discarded.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails at exit, with its own lines
 
 
 class Reporter(Protocol):

@@ -188,21 +188,37 @@ def test_a_frame_upside_down_in_memory_is_read_from_its_top() -> None:
     assert (planes(flipped)[0] == planes(video_frames(1)[0])[0][::-1]).all()
 
 
-def test_interlaced_frames_are_upscaled_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
+def after_filter(frames: list[av.VideoFrame], name: str, options: str = "") -> list[av.VideoFrame]:
+    """The frames after a filter of FFmpeg."""
     graph = av.filter.Graph()
     source = graph.add_buffer(width=24, height=16, format=av.VideoFormat("yuv420p"), time_base=Fraction(1, 25))
-    mark, sink = graph.add("setfield", "tff"), graph.add("buffersink")
+    mark, sink = graph.add(name, options), graph.add("buffersink")
     source.link_to(mark)
     mark.link_to(sink)
     graph.configure()
-    for frame in video_frames(2):
+    for frame in frames:
         graph.push(frame)
-    marked = [graph.pull() for _ in range(2)]
+    outputs = [graph.pull() for _ in frames]
+    return [frame for frame in outputs if isinstance(frame, av.VideoFrame)]
+
+
+def test_interlaced_frames_are_upscaled_with_one_warning_and_stay_interlaced(caplog: pytest.LogCaptureFixture) -> None:
+    frames = video_frames(2)
     with caplog.at_level(logging.WARNING):
-        outputs = list(upscale_frames([frame for frame in marked if isinstance(frame, av.VideoFrame)], model="nearest"))
-    assert len(outputs) == 2
+        outputs = list(upscale_frames(after_filter(frames, "setfield", "tff"), model="nearest"))
+    assert [output.interlaced_frame for output in outputs] == [True, True]
     assert [record.message for record in caplog.records if "frame 0 is interlaced" in record.message] == caplog.messages
     assert len(caplog.messages) == 1
+    for output, plain in zip(outputs, upscale_frames(frames, model="nearest"), strict=True):
+        assert all((a == b).all() for a, b in zip(planes(output), planes(plain), strict=True))
+
+
+def test_metadata_of_filters_is_kept_where_there_is_no_side_data() -> None:
+    frames = after_filter(video_frames(1), "signalstats")
+    (output,), (bare,) = (upscale_frames(frames, model="nearest", side_data=kept) for kept in (True, False))
+    assert "lavfi.signalstats.YMIN" in output.metadata
+    assert dict(output.metadata) == dict(frames[0].metadata)
+    assert not bare.metadata
 
 
 def test_a_format_that_cannot_be_taken_is_refused_in_one_line() -> None:

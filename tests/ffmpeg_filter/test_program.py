@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 
 from ffmpeg_filter import cli, program
 from ffmpeg_filter.program import is_plain
+from tests.ffmpeg_filter.files import command as command_of
+from tests.ffmpeg_filter.files import surroundings
 
 
 @pytest.mark.parametrize("line", ["-version", "-h full", "-i farm.mkv -vf scale=64:-2 -c:a copy -y y4m.mkv"])
@@ -64,3 +67,23 @@ def test_the_packages_run_as_programs(arguments: str, words: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     assert words in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [
+        ("-h filter=adcvsr", "1"),
+        ("y4m -h", ""),
+        ("farm -h", ""),
+        ("-f lavfi -i testsrc=s=16x16 -vf adcvsr -adcvsr_dry_run o.mkv", ""),
+    ],
+)
+def test_a_reader_of_what_is_printed_may_go_away(arguments: str, unbuffered: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        command_of(arguments), stdout=writer, stderr=subprocess.PIPE, timeout=110, check=False,
+        env=surroundings(PYTHONUNBUFFERED=unbuffered),
+    )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
