@@ -47,7 +47,9 @@ def test_a_model_is_measured_by_name(data: Path, name: str) -> None:
     assert row["clips"]["wave"]["seconds"] > 0
 
 
-@pytest.mark.parametrize("models", ["--model nearest nearest#no-temporal", "--model nearest --model nearest#no-temporal"])
+@pytest.mark.parametrize(
+    "models", ["--model nearest nearest#no-temporal", "--model nearest --model nearest#no-temporal"]
+)
 def test_several_methods_stand_behind_one_option_or_several(data: Path, models: str) -> None:
     for name in ("one", "two"):
         (data / name).mkdir()

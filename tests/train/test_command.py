@@ -137,9 +137,9 @@ def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Pat
     assert replace(dual, heads="single") == single
 
 
-def test_the_shipped_weights_come_of_seventeen_runs(tmp_path: Path) -> None:
+def test_the_weights_of_fast_come_of_eighteen_runs(tmp_path: Path) -> None:
     runs = []
-    for example in ("first", "sixth", "seventh", "eighth", "ninth", "restore", "x2", "x2-restore"):
+    for example in ("first", "sixth", "seventh", "eighth", "ninth", "restore", "x2"):
         for options, settings in runs_in(f"fast/{example}.toml", tmp_path):
             stage = settings.regression
             begin, pool = options["--begin"], options["--pool"]
@@ -159,15 +159,16 @@ def test_the_shipped_weights_come_of_seventeen_runs(tmp_path: Path) -> None:
         ("eleventh.safetensors", "pool", 5, 35, 700, 8),
         ("eleventh.safetensors", "poor", 5, 3, 1600, 8),
         ("restore-1/fast.safetensors", "poor", 5, 35, 500, 8),
-        ("before.safetensors", "pool2", 3, 66, 9000, 4),
-        ("x2-1/fast-x2.safetensors", "pool2", 5, 67, 2500, 8),
-        ("x2-2/fast-x2.safetensors", "poor2", 5, 3, 1000, 8),
+        ("x2-1/fast-x2.safetensors", "poor2", 5, 3, 1600, 8),
+        ("x2-restore-1/fast-x2.safetensors", "poor2", 5, 35, 500, 8),
+        ("before.safetensors", "pool2", 5, 71, 8000, 8),
+        ("x2-1/fast-x2.safetensors", "pool2", 5, 35, 700, 8),
     ]
 
 
-def test_base_comes_of_eleven_runs_one_at_x2_and_others_for_poor_sources(tmp_path: Path) -> None:
+def test_the_weights_of_base_come_of_seventeen_runs(tmp_path: Path) -> None:
     runs = []
-    for example in ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "restore", "x2", "x2-restore"):
+    for example in ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "restore", "x2"):
         for options, settings in runs_in(f"base/{example}.toml", tmp_path):
             assert (settings.model, settings.half_weights) == ("base", True)
             stage = settings.regression
@@ -187,8 +188,10 @@ def test_base_comes_of_eleven_runs_one_at_x2_and_others_for_poor_sources(tmp_pat
         (4, "base-10.safetensors", "pool", 35, 700, "muon"),
         (4, "base-10.safetensors", "poor", 3, 1600, "adam"),
         (4, "base-restore-1/base.safetensors", "poor", 35, 500, "muon"),
-        (2, "before.safetensors", "pool2", 64, 8000, "muon"),
-        (2, "base-x2/base-x2.safetensors", "poor2", 3, 1000, "adam"),
+        (2, "base-x2-1/base-x2.safetensors", "poor2", 3, 1600, "adam"),
+        (2, "base-x2-restore-1/base-x2.safetensors", "poor2", 35, 500, "muon"),
+        (2, "before.safetensors", "pool2", 71, 5600, "muon"),
+        (2, "base-x2-1/base-x2.safetensors", "pool2", 35, 700, "muon"),
     ]
 
 
