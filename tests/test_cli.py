@@ -33,7 +33,7 @@ def test_models_lists_what_ships() -> None:
 def test_models_have_the_facts_of_each_scale_on_a_line() -> None:
     lines = adcvsr("models").stdout.splitlines()
     facts = dict(zip((line.partition(":")[0] for line in lines[::2]), lines[1::2], strict=True))
-    assert facts["fast"] == "    x1, x2, x4; lookahead 4, 4, 2 frames; fp32, bf16, fp16, int8; denoise 0 to 1"
+    assert facts["fast"] == "    x1, x2, x4; lookahead 4, 2, 2 frames; fp32, bf16, fp16, int8; denoise 0 to 1"
     assert facts["nearest-temporal-scales"] == "    x1, x2, x3, x4; lookahead 2 frames; fp32; denoise 0"
 
 
