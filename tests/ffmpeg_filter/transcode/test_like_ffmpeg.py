@@ -215,7 +215,7 @@ ROWS = [
     f"-i @base.mkv -vf N,framestep=2 {X} OUT.mp4",
     f"-i @base.mkv -vf N,minterpolate=15 {X} OUT.mkv",
     f"-i @base.mkv -filter_complex [0:v]N,split[a][b] -map [a] {X} OUT.mkv -map [b] {X} -r 5 OUT2.mkv",
-    # and beside a loopback decoder, from FFmpeg 7 on
+    # and beside -dec, which decodes an output again, from FFmpeg 7 on
     f"-i @base.mkv -map 0:v -c:v mpeg4 -vf N OUT.avi -dec 0:0 -lavfi [dec:0]hflip[h] -map [h] -map 0:a {X} OUT2.mkv",
     *[
         f"-t 0.5 -i @key.mkv -i @mono.ts -filter_complex [0:v]N[u];[u][1:v]overlay=5:5{ending}[v] -map [v] {X} OUT.mp4"
