@@ -1,7 +1,8 @@
-"""Memory limits for a process that only upscales.
+"""Memory of a process that only upscales.
 
-By default, a 1920x1080 run keeps 0.5 GB of unused VapourSynth frames (its limit is half the machine's memory), and
-another 0.5 GB in heap fragmentation: glibc raises its mmap threshold to 32 MB once a block of that size was freed.
+By default, a 1920x1080 run keeps 0.5 GB of unused VapourSynth frames (its limit is half the machine's memory). And
+glibc returns large blocks to the system when they are freed, which clears each page that it hands out anew: a third of
+the CPU time of a run. So here all blocks come from one heap that is never returned, and VapourSynth keeps none.
 """
 
 from __future__ import annotations
@@ -10,26 +11,38 @@ import ctypes
 import sys
 from contextlib import suppress
 
-_M_MMAP_THRESHOLD = -3
-_MMAP_BYTES = 4 << 20
-"""Size from which blocks are mapped separately, and returned to the system when freed."""
+_RECYCLING_HEAP = {
+    -8: 1,  # M_ARENA_MAX: blocks that one thread frees are there for all
+    -4: 0,  # M_MMAP_MAX: no block is mapped separately
+    -1: 2**31 - 1,  # M_TRIM_THRESHOLD: the end of the heap stays
+}
+"""Options of glibc's mallopt, and their values."""
 _CACHED_PLANES = 12
-"""Large 32-bit planes that VapourSynth may cache; about eight are in use at once."""
+"""Large 32-bit planes that VapourSynth may cache where the heap does not recycle; about eight are in use at once."""
 _MIN_CACHE_MIB = 64
-"""Lower limit of VapourSynth's cache."""
+"""Lower limit of that cache."""
+_RECYCLING_CACHE_MIB = 1
+"""VapourSynth's cache where the heap recycles: the least that it takes."""
 
 _is_limited = False
+_recycles = False
 
 
 def limit_memory() -> None:
-    """Sets the limits for the rest of the process, which must not be shared with other VapourSynth users."""
-    global _is_limited  # noqa: PLW0603 - the process has one heap and one core
+    """Sets the limits for the rest of the process, which must not be shared with other VapourSynth users; to be called
+    before there are other threads, which would have heaps of their own.
+    """
+    global _is_limited, _recycles  # noqa: PLW0603 - the process has one heap and one core
     _is_limited = True
     if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # musl has no such setting, and returns such blocks anyway
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+        with suppress(OSError, AttributeError):  # musl has no such options
+            mallopt = ctypes.CDLL(None).mallopt
+            _recycles = all(list(map(mallopt, _RECYCLING_HEAP.keys(), _RECYCLING_HEAP.values())))
 
 
 def cache_size(width: int, height: int, default: int) -> int:
     """VapourSynth's cache size in MiB for frames of that size; `default` in a shared process."""
-    return min(default, max(_MIN_CACHE_MIB, _CACHED_PLANES * 4 * width * height >> 20)) if _is_limited else default
+    if not _is_limited:
+        return default
+    planes = _CACHED_PLANES * 4 * width * height >> 20
+    return min(default, _RECYCLING_CACHE_MIB if _recycles else max(_MIN_CACHE_MIB, planes))

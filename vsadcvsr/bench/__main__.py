@@ -20,6 +20,7 @@ from vsadcvsr import backends
 from vsadcvsr.bench import mlrt
 from vsadcvsr.bench.baseline import write_baseline
 from vsadcvsr.bench.components import BenchOptions, is_image_network, noise, open_engine, step_action, stream_action
+from vsadcvsr.bench.ffadcvsr import time_command
 from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.bench.realesrgan import run_action
 from vsadcvsr.bench.timing import Timing, compare, measure
@@ -143,6 +144,15 @@ def host_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
     return Report("", {name: Timing(**timing) for name, timing in timings.items()}, {"filter / step": ratio}, {})
 
 
+def command_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
+    """The filter in an FFmpeg command, which is left out where it fails."""
+    try:
+        times = [time_command(choice, count) for _ in range(rounds)]
+    except AdcvsrError as error:
+        return Report("", {}, {}, {"ffadcvsr": str(error)})
+    return Report("", {"ffadcvsr": Timing.of(times)}, {}, {})
+
+
 def merge_reports(first: Report, *others: Report) -> Report:
     """All parts, ratios and omissions, under the first one's label."""
     for other in others:
@@ -215,6 +225,7 @@ def _measured(choice: BenchOptions, arguments: argparse.Namespace) -> Report:
         return file_report(choice, arguments.rival, frames=count, rounds=rounds)
     inner = engine_report(choice, count=count, rounds=rounds)
     others = [make(choice, count=count, rounds=rounds) for make in (baseline_report, host_report)]
+    others.append(command_report(choice, count=4 * count, rounds=3))
     if arguments.rival:
         others += [realesrgan_report(choice, rounds=3), mlrt_report(choice, arguments.rival, frames=8)]
     return merge_reports(inner, *others)
