@@ -14,6 +14,7 @@ import numpy as np
 
 from vsadcvsr import calibration
 from vsadcvsr.backends import BackendOptions, check_size, closed_error, stop_sharing
+from vsadcvsr.backends.buffer_pool import BufferPool
 from vsadcvsr.backends.cpu_features import CpuFeatures, cpu_features
 from vsadcvsr.backends.onnx_metadata import KEY, SPARE_FRAMES, WEIGHTS_ELSEWHERE, network_output, read_metadata
 from vsadcvsr.backends.openvino_runtime import (
@@ -71,12 +72,19 @@ class _StateBuffer:
 
 
 class _State:
-    """The state buffers of a stream. `request` runs the graph of one frame size."""
+    """The state buffers of a stream, and memory of its outputs. `request` runs the graph of one frame size."""
 
-    def __init__(self, request: Any, size: tuple[int, int], buffers: list[_StateBuffer]) -> None:  # noqa: ANN401 - no types
+    def __init__(
+        self,
+        request: Any,  # noqa: ANN401 - no types
+        size: tuple[int, int],
+        buffers: list[_StateBuffer],
+        outputs: list[BufferPool],
+    ) -> None:
         self.request = request
         self.size = size
         self.buffers = buffers
+        self.outputs = outputs
 
 
 class OpenVino:
@@ -112,7 +120,8 @@ class OpenVino:
                 compiled = self._compiled[height, width]
             ports = [compiled.input(f"state_{index}") for index in range(len(self._metadata.state))]
             buffers = [_StateBuffer(spec.frames, port) for spec, port in zip(self._metadata.state, ports, strict=True)]
-            return _State(compiled.create_infer_request(), (height, width), buffers)
+            outputs = [BufferPool(shape) for shape in self._metadata.image_shapes(1, height, width)]
+            return _State(compiled.create_infer_request(), (height, width), buffers, outputs)
         except RuntimeError as error:
             raise mapped_error(error) from error
 
@@ -121,14 +130,10 @@ class OpenVino:
         if self._model is None:
             raise closed_error()
         check_size(frames, state.size)
-        count = len(frames)
-        pictures: list[list[Array]] = [
-            [np.empty((1, *shape[1:]), np.float32) for _ in range(count)]
-            for shape in self._metadata.image_shapes(count, *state.size)
-        ]
-        for t in range(count):
-            self._run_frame(state, frames[t : t + 1], links[t : t + 1], [outputs[t] for outputs in pictures])
-        return network_output([outputs[0] if count == 1 else np.concatenate(outputs) for outputs in pictures]), state
+        pictures = [self._run_frame(state, frames[t : t + 1], links[t : t + 1]) for t in range(len(frames))]
+        if len(pictures) == 1:
+            return network_output(pictures[0]), state
+        return network_output([np.concatenate(parts) for parts in zip(*pictures, strict=True)]), state
 
     def close(self) -> None:
         stop_sharing(self)
@@ -146,8 +151,9 @@ class OpenVino:
         map_states = [index for index, spec in enumerate(self._metadata.state) if spec.channels >= _MAP_CHANNELS]
         return core().compile_model(_with_native_layout(model, map_states, self._type), self._device, self._settings)
 
-    def _run_frame(self, state: _State, frame: Array, link: Array, images: list[Array]) -> None:
-        """Feeds one frame; writes the output into `images`, and new state frames behind the old ones."""
+    def _run_frame(self, state: _State, frame: Array, link: Array) -> list[Array]:
+        """Feeds one frame, and returns the output; writes new state frames behind the old ones."""
+        images = [pool.take() for pool in state.outputs]
         views = [buffer.next_views() for buffer in state.buffers]
         inputs = [zero_copy(np.ascontiguousarray(array, np.float32)) for array in (frame, link)]
         for name, tensor in zip(self._metadata.inputs, [*inputs, *(read for read, _ in views)], strict=True):
@@ -159,6 +165,7 @@ class OpenVino:
             state.request.infer()
         except RuntimeError as error:
             raise mapped_error(error) from error
+        return images
 
 
 def _with_native_layout(model: Any, map_states: list[int], element_type: str) -> Any:  # noqa: ANN401 - no types
