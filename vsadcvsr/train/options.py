@@ -11,7 +11,8 @@ from vsadcvsr.spec import SCALES
 SHARD_CLIPS = 16
 """Clips in a file of a pool."""
 KINDS = (
-    "clean", "light", "poor", "stream", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan", "dove-picture",
+    "clean", "light", "poor", "noisy", "stream", "soft", "heavy", "realbasicvsr", "dove", "adcsr", "realesrgan",
+    "dove-picture",
 )  # fmt: skip
 MIX = "clean=0.4,light=0.6"
 CACHE_MIB = 1024  # MiB

@@ -74,7 +74,7 @@ def test_degradations_keep_the_mean(name: str, clip: NDArray[np.float32]) -> Non
     assert abs(np.mean(apart)) < (1 if name == "clean" else 5)
 
 
-@pytest.mark.parametrize(("bad", "factor"), [("poor", 1.3), ("stream", 1.2)])
+@pytest.mark.parametrize(("bad", "factor"), [("poor", 1.3), ("noisy", 1.3), ("stream", 1.2)])
 def test_bad_sources_keep_less_than_light_ones(bad: str, factor: float, clip: NDArray[np.float32]) -> None:
     clean = KINDS["clean"].degrade(clip, np.random.default_rng(0), 4).astype(np.float32)
     light, worse = (

@@ -70,6 +70,14 @@ def stream(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8
     return compress_quality(to_uint8(small), int(rng.integers(23, 37)))
 
 
+def noisy(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
+    """A grainy source, well encoded: noise of 4 to 16 steps of 255."""
+    sigma = 0.3 + 1.2 * rng.random()
+    small = downscale(_blur(clip, sigma, sigma, scale), rng, scale)
+    small = small + _sensor_noise(small, (4 + 12 * rng.random()) / 255, rng)
+    return compress_quality(to_uint8(small), int(rng.integers(14, 24)))
+
+
 def clean(clip: Clip, rng: np.random.Generator, scale: int) -> NDArray[np.uint8]:
     """The clip scaled down and nothing else."""
     return to_uint8(downscale(clip, rng, scale))

@@ -39,6 +39,7 @@ KINDS = {
     "clean": DegradationKind(mild.clean),
     "light": DegradationKind(mild.light),
     "poor": DegradationKind(mild.poor),
+    "noisy": DegradationKind(mild.noisy),
     "stream": DegradationKind(mild.stream),
     "soft": _from_preset(presets.SOFT),
     "heavy": _from_preset(presets.HEAVY),
