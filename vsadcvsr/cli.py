@@ -220,6 +220,7 @@ def export(
 
     if out.suffix != ".onnx":
         raise UsageError(f"output {out} does not end in .onnx; give it a name that does")
+    check_output("output", out)
     with needs("train", "export"):
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights
@@ -244,6 +245,7 @@ def convert(
     """Converts AdcSR's official checkpoints, or one of adcvsr train, to a weights file, without running their code."""
     from vsadcvsr.weights.convert import convert as write
 
+    check_output("--out", out)
     with needs("torch", "convert"):  # for weights in the paper's layout
         converted = write(files, out)
     counts = f"{converted.tensors:,} tensors, {converted.values:,} values"

@@ -67,7 +67,7 @@ def test_a_wrong_file_is_one_clear_line(text: str, message: str, tmp_path: Path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"none\.toml does not exist; give a TOML file of settings$"):
         TrainSettings.read(tmp_path / "none.toml")
 
 

@@ -234,6 +234,8 @@ class TrainSettings:
         """The contents of a TOML file, with paths relative to its folder. Raises UsageError."""
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist; give a TOML file of settings") from error
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read as TOML ({error}); give a file of settings") from error
         adversarial = settings.get("adversarial")
