@@ -218,9 +218,7 @@ def export(
     from vsadcvsr.errors import UsageError
     from vsadcvsr.weights.store import find, restoring
 
-    if out.suffix != ".onnx":
-        raise UsageError(f"output {out} does not end in .onnx; give it a name that does")
-    check_output("output", out)
+    check_output("output", out, ".onnx")
     with needs("train", "export"):
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights
@@ -245,7 +243,6 @@ def convert(
     """Converts AdcSR's official checkpoints, or one of adcvsr train, to a weights file, without running their code."""
     from vsadcvsr.weights.convert import convert as write
 
-    check_output("--out", out)
     with needs("torch", "convert"):  # for weights in the paper's layout
         converted = write(files, out)
     counts = f"{converted.tensors:,} tensors, {converted.values:,} values"
