@@ -75,6 +75,14 @@ def test_export_does_not_write_over_the_weights(tmp_path: Path) -> None:
     assert weights.read_bytes() == b"weights"
 
 
+@pytest.mark.parametrize("command", ["export fast own.onnx", "convert own.pt --out own.safetensors"])
+def test_an_output_in_a_folder_that_does_not_exist_is_named(tmp_path: Path, command: str) -> None:
+    *words, name = command.split()
+    refused = CliRunner().invoke(cli.app, [*words, str(tmp_path / "none" / name)])
+    with pytest.raises(UsageError, match=r"own\.[a-z]+ is in a folder that does not exist; make it first$"):
+        raise refused.exception or AssertionError(refused.output)
+
+
 def test_export_with_denoise_makes_the_blend_a_model_of_its_own(tmp_path: Path) -> None:
     own, fixed = write_pair(tmp_path), tmp_path / "fixed.onnx"
     arguments = ["export", str(own.with_suffix(".safetensors")), str(fixed), "--denoise", "0.5"]

@@ -218,8 +218,7 @@ def export(
     from vsadcvsr.errors import UsageError
     from vsadcvsr.weights.store import find, restoring
 
-    if out.suffix != ".onnx":
-        raise UsageError(f"output {out} does not end in .onnx; give it a name that does")
+    check_output("output", out, ".onnx")
     with needs("train", "export"):
         from vsadcvsr.nets.export import export as write
         from vsadcvsr.nets.export import load_weights

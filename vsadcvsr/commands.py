@@ -53,10 +53,12 @@ def check_minimums(namespace: Namespace, minimums: Mapping[str, float]) -> None:
             raise UsageError.of(f"--{name.replace('_', '-')}", value, f"{bound} or more")
 
 
-def check_output(name: str, path: Path | None) -> None:
+def check_output(name: str, path: Path | None, suffix: str = "") -> None:
     """Raises UsageError for a file that could not be written at the end of long work: its folder does not exist, or it
-    is a folder itself. None is no file.
+    is a folder itself; and for one that does not end in `suffix`, which readers go by. None is no file.
     """
+    if path is not None and suffix and path.suffix != suffix:
+        raise UsageError(f"{name} {path} does not end in {suffix}; give it a name that does")
     if path is not None and not path.parent.is_dir():
         raise UsageError(f"{name} {path} is in a folder that does not exist; make it first")
     if path is not None and path.is_dir():

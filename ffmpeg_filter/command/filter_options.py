@@ -13,6 +13,7 @@ from vsadcvsr.plugin.formats import matrix_number
 from vsadcvsr.plugin.output_shape import MAX_SIDE
 
 _ALIASES = {"w": "width", "h": "height"}
+_HINTS = dict.fromkeys(("format", "pix_fmt"), "pixel formats are for a filter after it: adcvsr,format=yuv420p10le")
 _HELP = {
     "model": ("<string>", "a model's name (adcvsr models), or the path of an .onnx, .safetensors or .pth file"),
     "scale": ("<int>", "1 to the model's largest, the default; where it has no such network, a downscale of the next"),
@@ -122,7 +123,7 @@ def parse(text: str) -> FilterOptions:
             key, value = "model", key
         name = _ALIASES.get(key.strip(), key.strip())
         if name not in _HELP:
-            hint = near_misses(name, _HELP) or "see -h filter=adcvsr"
+            hint = _HINTS.get(name) or near_misses(name, _HELP) or "see -h filter=adcvsr"
             raise UsageError(f"adcvsr has no option {key.strip()!r}; its options are {', '.join(_HELP)}; {hint}")
         values[name] = _check_value(name, _convert(name, filtergraph.unescape(value)))
     options = FilterOptions(**values)  # type: ignore[arg-type]  # converted by `_convert`

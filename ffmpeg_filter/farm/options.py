@@ -15,7 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ffmpeg_filter.command import loglevel, output_files, urls
-from ffmpeg_filter.command.argv import FARM_OPTIONS, Command, File, Option, parse, path_of
+from ffmpeg_filter.command.argv import ADCVSR_OPTIONS, FARM_OPTIONS, Command, File, Option, parse, path_of
 from ffmpeg_filter.farm.batch_inputs import MAX_NAMES, files_of
 from vsadcvsr.errors import UsageError, near_misses, shortened_list
 from vsadcvsr.farm.monitor.views import Style
@@ -128,8 +128,12 @@ def _python_level(level: int) -> int:
 
 
 def check_option_names(command: Command) -> None:
-    """Raises UsageError for unknown farm options, and for farm options without -farm."""
+    """Raises UsageError for unknown options of ours, and for farm options without -farm."""
     for option in command.options():
+        if option.name.startswith("adcvsr_") and option.name not in ADCVSR_OPTIONS:
+            known = [f"-{name}" for name in sorted(ADCVSR_OPTIONS) if name.startswith("adcvsr_")]
+            hint = near_misses(option.token, known) or "see ffadcvsr -h"
+            raise UsageError(f"{option.token} is no option of ffadcvsr; its own are {', '.join(known)}; {hint}")
         if option.name.startswith("farm") and option.name not in FARM_OPTIONS:
             known = [f"-{name}" for name in FARM_OPTIONS]
             hint = near_misses(option.token, known) or "see ffadcvsr -h"

@@ -158,7 +158,7 @@ def test_what_is_no_such_network_is_one_line(tmp_path: Path) -> None:
         "code.pth": r"cannot be read as weights \(no pickle of tensors\); it is truncated or another kind of file$",
         "script.pth": "cannot be read as weights",
         "list.pth": "holds no tensors by name, but a list",
-        "other.safetensors": "is no network that spandrel knows: Unsupported",
+        "other.safetensors": r"is no network that spandrel knows: Unsupported.*; export it to \.onnx$",
         "eight.safetensors": r"is a network \(RealESRGAN Compact\) that enlarges by 8, allowed: 1, 2, 3, 4$",
     }.items():
         with pytest.raises(WeightsError, match=words) as caught:

@@ -35,6 +35,7 @@ def test_what_is_of_another_shape_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert main([saved(tmp_path, "a", 1), str(other), "--out", str(out)]) == 2
     assert "differ in shape" in capsys.readouterr().err
     assert main([f"{other}:0", "--out", str(out)]) == 2
+    assert main([str(other), "--out", str(tmp_path / "mean.onnx")]) == 2
     assert "a share above 0" in capsys.readouterr().err
     assert not out.exists()
 

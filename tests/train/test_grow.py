@@ -77,4 +77,5 @@ def test_the_command_writes_the_larger_student(
     assert isinstance(grown.dims, CompactDims)
     assert grown.dims == LARGE
     assert main([str(small), "--model", "paper", "--out", str(out)]) == 2
+    assert main([str(small), "--model", "large", "--out", str(tmp_path / "large.onnx")]) == 2
     assert "compact students" in capsys.readouterr().err

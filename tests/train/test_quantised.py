@@ -35,7 +35,9 @@ def student_with_detail() -> CompactStudent:
     return student
 
 
-def test_it_rounds_as_int8_does(tmp_path: Path) -> None:
+def test_it_rounds_as_int8_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Beside int8, CPUs with bf16 round everything else to it, which is more than int8 does to this student.
+    monkeypatch.setattr("vsadcvsr.backends.openvino.supports_bf16", lambda: False)
     student, frames = student_with_detail(), clip_of(4, set(), (16, 24))
     clip = torch.from_numpy(frames)
     path = tmp_path / "own.onnx"

@@ -47,6 +47,8 @@ def test_toml_and_code_say_the_same(tmp_path: Path) -> None:
     [
         ("pool = 'p'", "setting out is missing"),
         ("pool = 'p'\nout = 'o'\nsede = 1", "did you mean 'seed'"),
+        ("pool = 'p'\nout = 'o'\nsteps = 1", "it belongs to regression or adversarial: regression.steps$"),
+        ("pool = 'p'\nout = 'o'\nint8 = true", "it belongs to regression: regression.int8$"),
         ("pool = 'p'\nout = 'o'\n[regression]\nstep = 1", "regression.step"),
         ("pool = 'p'\nout = 'o'\n[regression]\nsteps = 'many'", "regression.steps is 'many', allowed: a whole number$"),
         ("pool = 'p'\nout = 'o'\n[regression]\nsteps = true", "regression.steps is True"),
@@ -67,7 +69,7 @@ def test_a_wrong_file_is_one_clear_line(text: str, message: str, tmp_path: Path)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.toml cannot be read"):
+    with pytest.raises(UsageError, match=r"none\.toml does not exist; give a TOML file of settings$"):
         TrainSettings.read(tmp_path / "none.toml")
 
 

@@ -14,6 +14,7 @@ from ffmpeg_filter.farm.job_context import model_checksum
 from tests.backends.image_networks import write_image_network
 from tests.engine.reference import clip_of
 from vsadcvsr import cli
+from vsadcvsr.backends.openvino import supports_bf16
 from vsadcvsr.engine import Engine
 from vsadcvsr.errors import WeightsError
 from vsadcvsr.weights import store, user_models
@@ -41,7 +42,8 @@ def test_an_added_model_is_listed_and_runs_by_its_name(tmp_path: Path, capsys: p
     expected = next(Engine.open(path).stream(frame))
     assert run("add", str(path), "--name", "anime") == 0
     path.unlink()
-    assert capsys.readouterr().out.startswith("anime: x4, fp32, anime.onnx ")
+    bf16 = ", bf16" if supports_bf16() else ""
+    assert capsys.readouterr().out.startswith(f"anime: x4, fp32{bf16}, anime.onnx ")
     assert run() == 0
     assert "added from net_v3[x4].onnx" in capsys.readouterr().out
     engine = Engine.open("anime")
@@ -123,7 +125,8 @@ def test_what_is_no_model_leaves_nothing_behind(
     model = onnx.load(write_image_network(tmp_path / "apart.onnx"))
     onnx.save_model(model, tmp_path / "apart.onnx", save_as_external_data=True, location="apart.bin", size_threshold=0)
     assert run("add", str(tmp_path / "apart.onnx")) != 0
-    assert capsys.readouterr().err.strip().endswith("has weights in other files next to it; save the model as one file")
+    refusal = capsys.readouterr().err.strip()
+    assert refusal.endswith("next to it; save the model as one file (external_data=False in torch.onnx.export)")
     assert not cache.exists() or not list((cache / "models").iterdir())
 
 

@@ -95,9 +95,8 @@ def image_network(path: Path) -> ImageNetwork:
     try:
         descriptor = spandrel.ModelLoader(device="cpu").load_from_state_dict(spandrel.canonicalize_state_dict(tensors))
     except Exception as cause:  # readers of each architecture raise different errors
-        raise WeightsError(
-            f"{path} is no network that spandrel knows: {one_line(cause, 200) or type(cause).__name__}"
-        ) from cause
+        reason = one_line(cause, 200) or type(cause).__name__
+        raise WeightsError(f"{path} is no network that spandrel knows: {reason}; export it to .onnx") from cause
     if problem := _problem(descriptor, is_image=isinstance(descriptor, spandrel.ImageModelDescriptor)):
         raise WeightsError(f"{path} is a network ({descriptor.architecture.name}) that {problem}")
     return ImageNetwork(descriptor, path.stem).eval().requires_grad_(False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsadcvsr.commands import status
+from vsadcvsr.commands import check_output, status
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.extras import needs
 from vsadcvsr.train import options
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(texts: Sequence[str], correction: float, out: Path) -> None:
+    check_output("--out", out, ".safetensors")
     shares = [_parse_share(word) for word in texts]
     student = average_weights([(load_weights(path), share) for path, share in shares])
     if correction != 1:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsadcvsr.commands import status
+from vsadcvsr.commands import check_output, status
 from vsadcvsr.errors import UsageError
 from vsadcvsr.extras import needs
 from vsadcvsr.train import options
@@ -100,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _make(file: Path, model: str, out: Path) -> None:
+    check_output("--out", out, ".safetensors")
     small = load_weights(file)
     save_weights(grow(small, compact_dims(model, small.dims.scale)), out)
 

@@ -234,6 +234,8 @@ class TrainSettings:
         """The contents of a TOML file, with paths relative to its folder. Raises UsageError."""
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist; give a TOML file of settings") from error
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be read as TOML ({error}); give a file of settings") from error
         adversarial = settings.get("adversarial")
@@ -285,11 +287,19 @@ def _build[T](settings_class: type[T], table: Mapping[str, Any], prefix: str) ->
     hints = get_type_hints(settings_class)
     for name in table:
         if name not in allowed:
-            raise UsageError.of("setting", prefix + name, ", ".join(allowed), near_misses(name, allowed))
+            of_stages = [stage for stage in allowed if name in _STAGE_SETTINGS.get(stage, ())]
+            hint = f"it belongs to {' or '.join(of_stages)}: {of_stages[0]}.{name}" if of_stages else ""
+            raise UsageError.of("setting", prefix + name, ", ".join(allowed), hint or near_misses(name, allowed))
     required = (name for name, item in allowed.items() if item.default is MISSING and item.default_factory is MISSING)
     if missing := next((name for name in required if name not in table), None):
         raise UsageError(f"the setting {prefix}{missing} is missing; add it")
     return settings_class(**{name: _value(hints[name], value, prefix + name) for name, value in table.items()})
+
+
+_STAGE_SETTINGS = {
+    "regression": {item.name for item in fields(RegressionSettings)},
+    "adversarial": {item.name for item in fields(AdversarialSettings)},
+}
 
 
 def _value(hint: object, value: object, name: str) -> object:

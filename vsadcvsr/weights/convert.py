@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vsadcvsr.commands import check_output
 from vsadcvsr.errors import UsageError, WeightsError
 from vsadcvsr.former_names import current_name
 from vsadcvsr.spec import SCALES, Array
@@ -56,8 +57,7 @@ def convert(sources: Sequence[Path], out: Path, *, candidates: Sequence[Dims] = 
     from vsadcvsr.nets import weights_file
 
     candidates = candidates or _named()
-    if out.suffix != ".safetensors":
-        raise UsageError(f"output {out} does not end in .safetensors; give it a name that does")
+    check_output("output", out, ".safetensors")
     with ExitStack() as stack:
         opened = [stack.enter_context(TorchFile(path)) for path in sources]
         tensors = _official(opened) if len(opened) == 2 else _from_checkpoint(opened)

@@ -101,7 +101,8 @@ def _copy(file: Path, target: Path, inspect: Callable[[Path], ModelSpec]) -> Non
         try:
             inspect(unfinished)
         except WeightsError as error:
-            raise WeightsError(f"{file} has weights in other files next to it; save the model as one file") from error
+            hint = "save the model as one file (external_data=False in torch.onnx.export)"
+            raise WeightsError(f"{file} has weights in other files next to it; {hint}") from error
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -79,6 +79,8 @@ def test_the_names_and_defaults_are_those_of_the_plugin() -> None:
     ("text", "message"),
     [
         ("scael=2", "did you mean 'scale'"),
+        ("format=yuv420p10le", "for a filter after it: adcvsr,format=yuv420p10le$"),
+        ("scale=2:pix_fmt=yuv420p", "for a filter after it: adcvsr,format="),
         ("fast:2", "key=value"),
         ("scale=two", "scale is 'two', allowed: <int>, 1 to the model's largest"),
         ("matrix=3", r"matrix is 3, allowed: .*1 \(709\)"),

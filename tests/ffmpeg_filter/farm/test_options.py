@@ -75,6 +75,8 @@ def test_progress_for_programs_goes_beside_an_output_that_writes_nothing() -> No
 def test_options_of_a_farm_want_a_farm() -> None:
     with pytest.raises(UsageError, match="-farm_workers needs -farm ADDRESS, such as -farm local"):
         check_option_names(command(f"-farm_workers 3 {PLAIN}"))
+    with pytest.raises(UsageError, match=r"-adcvsr_dryrun is no option of ffadcvsr; .*did you mean '-adcvsr_dry_run'"):
+        check_option_names(command(f"-adcvsr_dryrun {PLAIN}"))
     check_option_names(command(f"-farm_intermediate ffv1 {PLAIN}"))  # the plan of a job has it
 
 
