@@ -152,8 +152,9 @@ def _aspect(chunk: Path, video: Path) -> Fraction | None:
 
 def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
     child = ChildProcess(
-        "merging FFmpeg", loglevel.with_level_prefix(argv), on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None,
-        on_message=on_message, stdout=None, max_level=loglevel.level_of(argv), reports=True,
+        "merging FFmpeg", loglevel.with_level_prefix(argv), on_message=on_message,
+        on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None, stdout=None,
+        max_level=loglevel.level_of(argv), reports=True,
     )  # fmt: skip
     try:
         status = child.wait_unless_killed()

@@ -75,7 +75,8 @@ def test_a_decoder_that_is_killed_is_worth_another_try(
     end: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     program = Path("ffmpeg").resolve()
-    program.write_text(f'#!/bin/sh\n[ ! -e end ] || case "$*" in *showinfo*) {end}; esac\nexec {find_binary().path} "$@"\n')
+    trap = f'[ ! -e end ] || case "$*" in *showinfo*) {end}; esac'
+    program.write_text(f'#!/bin/sh\n{trap}\nexec {find_binary().path} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(program))
     job = planned("-c:v ffv1")
