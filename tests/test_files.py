@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vsadcvsr.files import IMAGES, VIDEOS, files_below, natural_key, replacing
+from vsadcvsr.files import IMAGES, VIDEOS, files_below, natural_key, replacing, write_text
 from vsadcvsr.train.data.library import SourceFiles
 from vsadcvsr.video_io import clips_in
 
@@ -69,3 +70,20 @@ def test_a_name_that_cannot_be_a_files_is_refused_by_that_name(tmp_path: Path, m
         pass
     assert missing.value.filename == "gone"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_text_is_written_whole_or_not_at_all_and_devices_stay(tmp_path: Path) -> None:
+    path, link, pipe = tmp_path / "a.json", tmp_path / "link.json", tmp_path / "pipe"
+    write_text(path, "old")
+    link.symlink_to(path)
+    with pytest.raises(UnicodeEncodeError):
+        write_text(link, "half\udc80")
+    assert path.read_text() == "old"
+    write_text(link, "new")
+    assert (path.read_text(), link.is_symlink()) == ("new", True)
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
+    write_text(pipe, "text")
+    assert (os.read(reader, 9), pipe.is_fifo()) == (b"text", True)
+    os.close(reader)
+    assert sorted(tmp_path.iterdir()) == [path, link, pipe]

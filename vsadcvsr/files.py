@@ -39,7 +39,8 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new path in the same folder for the contents of `path`, which it replaces at the end; removed on errors.
+    """A new path in the same folder for the contents of `path`, which it replaces at the end; removed on errors. A
+    device or pipe is written as it is.
 
     Raises OSError with the name that was given where it cannot be that of a file.
     """
@@ -47,6 +48,9 @@ def replacing(path: Path) -> Iterator[Path]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    if path.exists() and not path.is_file():
+        yield path
+        return
     unfinished = path.with_name(f"{secrets.token_hex(8)}.part")
     try:
         yield unfinished
@@ -55,6 +59,12 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file, which appears whole or not at all; links are followed. Raises OSError."""
+    with replacing(path.resolve()) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def flush_to_disk(path: Path) -> None:

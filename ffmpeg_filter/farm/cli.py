@@ -26,6 +26,7 @@ from ffmpeg_filter.farm.job_context import JobContext, chdir_to_job
 from ffmpeg_filter.media.process import ProgramError
 from ffmpeg_filter.transcode import prepare
 from ffmpeg_filter.transcode.progress import make_reporter, reader_may_leave
+from vsadcvsr.commands import check_output
 from vsadcvsr.errors import FarmError, UsageError, one_line
 from vsadcvsr.farm.monitor.status import status_of
 from vsadcvsr.farm.monitor.watch import JobWatcher
@@ -48,8 +49,7 @@ def _run(args: list[str], command: list[str]) -> int:
         arguments = _parser().parse_args(args)
     except SystemExit:  # after -h
         with reader_may_leave():
-            sys.stdout.flush()
-        return OK
+            return OK
     return int(arguments.run(arguments, command))
 
 
@@ -228,6 +228,7 @@ def _report(arguments: argparse.Namespace, command: list[str]) -> int:
     folder = Path(str(job.request["folder"]))
     if any(page_path.resolve() == (folder / source.path).resolve() for source in job.sources):
         raise UsageError(f"page {str(page_path)!r} is a source of the job; give another name")
+    check_output("-o", page_path)
     write_report(job, page_path, arguments.samples)
     print_message(f"{page_path}: {page_path.stat().st_size >> 10} KiB")
     return OK

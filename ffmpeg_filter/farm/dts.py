@@ -22,10 +22,11 @@ def reorder_delay(order: Sequence[int]) -> int:
 def decoding_times(times: Sequence[int], ahead: int) -> list[int]:
     """Decoding times of a video's packets in ticks, from the sorted presentation times and the reorder delay `ahead`.
 
-    Strictly increasing, and never later than the presentation time: the presentation times moved by `ahead` places.
+    Strictly increasing, and never later than the presentation time: the presentation times moved by `ahead` places,
+    with those of the first frames, earlier by a delay, before them, as x264 and x265 have them.
     """
     if not times:
         return []
-    step = max(1, times[1] - times[0] if len(times) > 1 else 1)
-    before = [times[0] - step * count for count in range(ahead, 0, -1)]
+    delay = times[ahead] - times[0] if ahead < len(times) else 0
+    before = [time - delay for time in times[:ahead]]
     return [*before, *times[: len(times) - ahead]][: len(times)]

@@ -17,7 +17,7 @@ from ffmpeg_filter.command import containers, loglevel, output_files
 from ffmpeg_filter.farm import commands, dts, frame_index, intermediate
 from ffmpeg_filter.farm.job_context import JobContext
 from ffmpeg_filter.media.nut import to_fraction
-from ffmpeg_filter.media.process import ChildProcess, ProgramError, killed
+from ffmpeg_filter.media.process import ChildProcess, ProgramError
 from ffmpeg_filter.transcode import verify
 from ffmpeg_filter.transcode.encoder import Encoder
 from ffmpeg_filter.transcode.pipeline import Outcome
@@ -30,7 +30,7 @@ _MILLISECOND = Fraction(1, 1000)
 _MATROSKA = {"matroska", "mkv"}
 _EXPECTED_WARNINGS = re.compile(r"has not been used for any stream|Overriding aspect ratio with stream copy")
 """FFmpeg warnings that do not apply: unused encoder options, and an aspect ratio set on purpose."""
-_LEFTOVER = re.compile(r"video\.[0-9a-f]{16}\.\w+|pass-[0-9a-f]{16}-[\w.-]+|trial-\w{8}|[\w.]+\.[0-9a-f]{16}\.part")
+_LEFTOVER = re.compile(r"video\.[0-9a-f]{16}\.\w+|pass-[0-9a-f]{16}-[\w.-]+|trial-\w{8}|[\w.-]+\.[0-9a-f]{16}\.part")
 """Names of temporary files and folders in a job's folder, which a plan or merge that was killed has left."""
 
 
@@ -152,15 +152,14 @@ def _aspect(chunk: Path, video: Path) -> Fraction | None:
 
 def _run_merge(argv: Sequence[str], on_message: Callable[[str], None]) -> None:
     child = ChildProcess(
-        "merge", loglevel.with_level_prefix(argv), on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None,
-        on_message=on_message, stdout=None, max_level=loglevel.level_of(argv), reports=True,
+        "merging FFmpeg", loglevel.with_level_prefix(argv), on_message=on_message,
+        on_line=lambda line: _EXPECTED_WARNINGS.search(line) is not None, stdout=None,
+        max_level=loglevel.level_of(argv), reports=True,
     )  # fmt: skip
     try:
-        status = child.wait()
+        status = child.wait_unless_killed()
     finally:
         child.kill()
-    if status < 0:
-        raise MediaError(killed("merging FFmpeg", status))
     if status:
         raise ProgramError(f"the merge failed: {child.log.reason()}", status)
     if child.log.write_error:

@@ -23,7 +23,7 @@ from ffmpeg_filter.media import color_tags
 from ffmpeg_filter.media.damage import Damage
 from ffmpeg_filter.media.matroska import NO_SIDE_DATA
 from ffmpeg_filter.media.nut import to_fraction
-from ffmpeg_filter.media.process import ProgramError, killed
+from ffmpeg_filter.media.process import ProgramError
 from ffmpeg_filter.media.showinfo import ROTATION, FrameInfo, lost_side_data_warning
 from ffmpeg_filter.transcode import frame_writer, stream_side_data, vsync
 from ffmpeg_filter.transcode.decoder import Decoder, open_decoder
@@ -104,8 +104,7 @@ def _try_model_and_encoders(folder: Path, prepared: PreparedCommand) -> int:
     with open_decoder([prepared.binary.path, *prepared.split.decoder_args]) as decoder:
         first_frames = _scan_frames(prepared.split, islice(decoder, 2))
         if first_frames is None:
-            status = decoder.child.wait()
-            raise _undecodable(decoder, status)
+            raise _undecodable(decoder, decoder.child.wait_unless_killed())
     options = prepared.split.filter_options.upscale_arguments(*first_frames.size)
     engine = open_engine(options, first_frames.size)
     _try_encoders(folder, prepared, _encode_spec(prepared, first_frames), first_frames)
@@ -113,8 +112,7 @@ def _try_model_and_encoders(folder: Path, prepared: PreparedCommand) -> int:
 
 
 def _undecodable(running: Decoder, status: int) -> ProgramError:
-    reason = killed("decoder", status) if status < 0 else running.child.log.reason()
-    return ProgramError(f"the source cannot be decoded: {reason}", status or 1)
+    return ProgramError(f"the source cannot be decoded: {running.child.log.reason()}", status or 1)
 
 
 def _scan_video(prepared: PreparedCommand, reporter: Reporter) -> _ScannedVideo:
@@ -124,7 +122,7 @@ def _scan_video(prepared: PreparedCommand, reporter: Reporter) -> _ScannedVideo:
     argv = [binary.path, *split.decoder_args]
     with open_decoder(argv, lambda message: reporter.notify(f"decoder: {message}"), level) as decoder:
         video = _scan_frames(split, decoder, reporter.frame)
-        status = decoder.child.wait()
+        status = decoder.child.wait_unless_killed()
         if video is None or status:
             raise _undecodable(decoder, status)
         decoder.child.log.flush(0)
@@ -252,6 +250,7 @@ def _find_pts_shift(prepared: PreparedCommand, index: FrameIndex) -> int | None:
         for frame, _ in decoder:
             is_same = to_fraction(frame.time_base) == index.time_base and frame_checksum(frame) == index.checksums[0]
             return frame.pts - index.times[0] if is_same and frame.pts is not None else None
+        decoder.child.wait_unless_killed()
     return None
 
 

@@ -87,6 +87,7 @@ class FrameSource:
                 yield self._verified(frame, number, pts_shift)
                 if number + 1 == last:
                     return
+            decoder.child.wait_unless_killed()
         raise MisalignedError(f"the decoder ends before frame {last}: {decoder.child.log.reason()}")
 
     def _is_before(self, first: int) -> Callable[[av.VideoFrame], bool]:

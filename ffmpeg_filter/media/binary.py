@@ -64,20 +64,20 @@ def environment_without_report() -> dict[str, str]:
 
 
 def printed(path: str, *options: str) -> str:
-    """What an FFmpeg prints about itself. Raises OSError or SubprocessError."""
-    return subprocess.run(
-        [path, *options], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL,
-        env=environment_without_report(),
-    ).stdout  # fmt: skip
+    """What an FFmpeg prints about itself. Raises MediaError if it does not run to its end."""
+    try:
+        return subprocess.run(
+            [path, *options], capture_output=True, text=True, timeout=60, check=True, stdin=subprocess.DEVNULL,
+            env=environment_without_report(),
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        raise MediaError(f"{path} does not run ({error}); set {ENVIRONMENT_VARIABLE} to a working ffmpeg") from error
 
 
 @lru_cache(maxsize=8)
 def inspect_binary(path: str) -> Binary:
     """The program at `path` with its version. Raises MediaError if it is not FFmpeg 5.1 or later."""
-    try:
-        output = printed(path, "-hide_banner", "-version")
-    except (OSError, subprocess.SubprocessError) as error:
-        raise MediaError(f"{path} does not run ({error}); set {ENVIRONMENT_VARIABLE} to a working ffmpeg") from error
+    output = printed(path, "-hide_banner", "-version")
     match = re.search(r"libavutil\s+(\d+)\.\s*(\d+)", output)
     if not match:
         raise MediaError(f"{path} is no ffmpeg: its -version has no libavutil; set {ENVIRONMENT_VARIABLE}")

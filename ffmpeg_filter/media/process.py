@@ -37,7 +37,9 @@ _CRASHES = {4, 6, 7, 8, 11}
 
 
 def killed(name: str, status: int) -> str:
-    """A message for a process that ended by a signal."""
+    """A message for a process that ended by a signal; an FFmpeg that was asked to end does not say by which."""
+    if status == INTERRUPTED:
+        return f"the {name} was stopped by a signal"
     hint = (
         f"; if this FFmpeg does so by itself too, name another one in {ENVIRONMENT_VARIABLE}"
         if -status in _CRASHES
@@ -69,6 +71,7 @@ class ChildProcess:
         reports: bool = False,
     ) -> None:
         self.log = StderrLog(on_message, max_level)
+        self._name = name
         self._on_line, self._on_end = on_line, on_end
         self._process = subprocess.Popen(
             _killed_with_parent(argv),
@@ -87,6 +90,13 @@ class ChildProcess:
         """Waits for the process and its standard error; the exit status, negative for a signal."""
         status = self._process.wait()
         self._reader.join()
+        return status
+
+    def wait_unless_killed(self) -> int:
+        """As `wait`. Raises MediaError if a signal ended the process: another attempt may succeed."""
+        status = self.wait()
+        if status < 0 or status == INTERRUPTED:
+            raise MediaError(killed(self._name, status))
         return status
 
     def poll(self, seconds: float = 0.2) -> int | None:

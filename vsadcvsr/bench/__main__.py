@@ -26,6 +26,7 @@ from vsadcvsr.bench.realesrgan import run_action
 from vsadcvsr.bench.timing import Timing, compare, measure
 from vsadcvsr.commands import check_minimums, check_output, parse_size, status
 from vsadcvsr.errors import AdcvsrError
+from vsadcvsr.files import write_text
 from vsadcvsr.scenes import luma_thumbnail, scene_distance
 from vsadcvsr.spec import SCALES
 
@@ -238,7 +239,7 @@ def _measure(arguments: argparse.Namespace) -> None:
     print(text(report, choice))
     if arguments.json:
         written = {"choice": asdict(choice), "machine": asdict(this_machine()), **asdict(report)}
-        arguments.json.write_text(json.dumps(written, indent=1))
+        write_text(arguments.json, json.dumps(written, indent=1))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from vsadcvsr.commands import check_output, status
 from vsadcvsr.errors import FormatError, UsageError
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
+from vsadcvsr.files import write_text
 
 with needs("evaluate", "evaluate", __name__, options.evaluation):
     import cv2
@@ -136,7 +137,7 @@ def _print(arguments: argparse.Namespace) -> None:
     print(*([text_by_clip(report), ""] if arguments.by_clip else []), TABLES[arguments.table](report), "", sep="\n")
     print(*report.notes(), sep="\n")
     if arguments.json:
-        arguments.json.write_text(json.dumps({**report.as_json(), "summary": summary_as_json(report)}, indent=1))
+        write_text(arguments.json, json.dumps({**report.as_json(), "summary": summary_as_json(report)}, indent=1))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from vsadcvsr.commands import check_minimums, parse_size, status
 from vsadcvsr.errors import FormatError, MediaError, UsageError, near_misses
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
-from vsadcvsr.files import IMAGES
+from vsadcvsr.files import IMAGES, write_text
 from vsadcvsr.spec import Array
 
 with needs("evaluate", "the validation set", __name__, options.validation):
@@ -96,7 +96,7 @@ def make(root: Path, paths: Sequence[str], out: Path, plan: ValidationPlan) -> I
             sums[kind] = _write(out / "clips" / kind / f"{name}.mkv", [to_float(frame) for frame in pixels])
         facts[name] = {"from": scene, "strengths": strengths, "sha256": sums}
         yield name, hashlib.sha256("".join(sums.values()).encode()).hexdigest()
-    (out / "validation.json").write_text(json.dumps({"plan": asdict(plan), "scenes": facts}, indent=1))
+    write_text(out / "validation.json", json.dumps({"plan": asdict(plan), "scenes": facts}, indent=1))
 
 
 def _crop(frame: Array, plan: ValidationPlan) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from vsadcvsr.files import sha256
+from vsadcvsr.files import sha256, write_text
 from vsadcvsr.nets.compact import CompactStudent
 from vsadcvsr.nets.export import export
 from vsadcvsr.nets.weights_file import empty_student, save_weights
@@ -33,7 +33,7 @@ def publish(run: TrainingRun, folder: Path) -> list[Path]:
         export(student.cpu(), files[1], half=half)
     card = folder / f"{name}.md"
     units = _units(student, run.settings.pool) if isinstance(student, CompactStudent) else ""
-    card.write_text(_card(run, student, files, units), encoding="utf-8")
+    write_text(card, _card(run, student, files, units))
     return [*files, card]
 
 

@@ -49,6 +49,11 @@ def test_packets_in_the_order_of_their_pictures_keep_their_times() -> None:
     assert decoding_times([3, 5, 9], reorder_delay([0, 1, 2])) == [3, 5, 9]
 
 
+def test_the_first_packets_are_as_much_earlier_as_the_encoders_have_them() -> None:
+    assert decoding_times([10, 13, 20, 40, 41], 2) == [0, 3, 10, 13, 20]
+    assert decoding_times([10, 13], 2) == [10, 13]  # too short for the encoder to have waited
+
+
 def test_packets_of_the_same_time_keep_their_order() -> None:
     assert presentation_ranks([5, 5, 4]) == [1, 2, 0]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ffmpeg_filter.media.binary import ENVIRONMENT_VARIABLE, find_binary
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, hashes, planned, started
 from tests.ffmpeg_filter.files import command, ffadcvsr, surroundings
 from tests.waiting import wait_until
@@ -67,6 +68,28 @@ def test_a_worker_that_is_asked_to_end_leaves_nothing_half_made(number: signal.S
     assert process.returncode == status, Path("said.txt").read_text()
     assert not list(job.chunk_folder.iterdir())
     assert status_of(job).running == {}
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "exit 255"])  # as for want of memory; as FFmpeg ends after SIGTERM
+def test_a_decoder_that_is_killed_is_worth_another_try(
+    end: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = Path("ffmpeg").resolve()
+    trap = f'[ ! -e end ] || case "$*" in *showinfo*) {end}; esac'
+    program.write_text(f'#!/bin/sh\n{trap}\nexec {find_binary().path} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, str(program))
+    job = planned("-c:v ffv1")
+    Path("end").touch()
+    capfd.readouterr()
+    assert farm("work", JOB, "--chunk", "1") == 75
+    assert farm("plan", Path("other"), "--", f"-i clip.mkv -vf {TEMPORAL} -c:v ffv1 other.mkv") == 75
+    assert [line.split(" by ")[0] for line in capfd.readouterr().err.splitlines() if "decoder" in line] == [
+        f"ffadcvsr: the decoder was {'killed' if 'kill' in end else 'stopped'}"
+    ] * 2
+    assert set(status_of(job).failed) == {1}
+    Path("end").unlink()
+    assert farm("work", JOB) == 0
 
 
 def test_a_full_disk_is_worth_another_try_elsewhere() -> None:

@@ -224,7 +224,7 @@ def test_what_plans_and_merges_that_were_killed_have_left_is_removed_by_the_next
     before = sorted(JOB.iterdir())
     films(
         f"job/video.{'0' * 16}.mkv", f"job/pass-{'0' * 16}-0.log", f"job/pass-{'0' * 16}-0.log.mbtree",
-        "job/trial-ab_1cd23/chunk.mkv", f"job/job.json.{'0' * 16}.part",
+        "job/trial-ab_1cd23/chunk.mkv", f"job/job.json.{'0' * 16}.part", f"job/frames-0a.txt.{'0' * 16}.part",
     )  # fmt: skip
     assert farm("merge", JOB) == 0
     assert sorted(JOB.iterdir()) == before

@@ -74,9 +74,13 @@ def test_the_page_of_a_job_is_written_where_it_is_wanted(capfd: pytest.CaptureFi
     assert after["notes"] == []
 
 
-def test_a_page_that_cannot_be_written_is_worth_another_try() -> None:
+def test_a_page_in_a_missing_folder_is_refused_before_its_samples_are_made(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     planned()
-    assert farm("report", JOB, "--samples 0 -o nowhere/page.html") == 75
+    monkeypatch.setattr("ffmpeg_filter.farm.previews.samples", lambda *_: pytest.fail("samples were made"))
+    assert farm("report", JOB, "-o nowhere/page.html") == 64
+    assert "page.html is in a folder that does not exist; make it first" in capfd.readouterr().err
     assert not list(Path().glob("**/*.part"))
 
 

@@ -11,7 +11,7 @@ from ffmpeg_filter.farm.job_context import ffmpeg_build
 from ffmpeg_filter.media.binary import find_binary
 from ffmpeg_filter.transcode.stream_side_data import ROTATION_OPTION
 from tests.ffmpeg_filter.farms import TEMPORAL, farm, farmed, hashes, pictures, recipe, source
-from tests.ffmpeg_filter.files import copied, decoded, ffadcvsr, ffmpeg, streams, times
+from tests.ffmpeg_filter.files import FFMPEG, copied, decoded, ffadcvsr, ffmpeg, streams, times
 from vsadcvsr.farm.store.job import Job
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
@@ -243,3 +243,20 @@ def facts(path: Path) -> list[str]:
         head = [f"{stream.time_base} {stream.average_rate} {stream.base_rate} {stream.codec_context.framerate}"]
         packets = [f"{packet.pts} {packet.duration}" for packet in file.demux(stream) if packet.size]
     return head + sorted(packets)
+
+
+@pytest.mark.parametrize("encoder", ["libx264 -bf 3 -b_strategy 0", "libx265 -x265-params log-level=error:b-adapt=0"])
+def test_frames_at_uneven_times_are_decoded_when_one_machine_decodes_them(
+    encoder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADCVSR_FFMPEG", FFMPEG)  # older ones fill the gaps of an MP4
+    uneven = "testsrc2=s=64x48:r=25:d=1.2,select=not(eq(mod(n\\,5)\\,1))"
+    clip = source(Path("clip.mkv"), "-c:v ffv1 -an -fps_mode vfr", pictures=uneven)
+    single, chunked, job = both(["-i", clip, f"-vf {TEMPORAL} -c:v {encoder}"], ".mp4")
+    assert recipe(job.folder)["mode"] == "direct"
+    assert _decoded_at(chunked) == _decoded_at(single)
+
+
+def _decoded_at(path: Path) -> list[int | None]:
+    with av.open(str(path)) as file:
+        return [packet.dts for packet in file.demux(video=0) if packet.size]

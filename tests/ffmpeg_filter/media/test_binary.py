@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_filter.media.binary import Binary, find_binary, inspect_binary
+from ffmpeg_filter.media.binary import Binary, find_binary, inspect_binary, printed
 from vsadcvsr.errors import MediaError, UsageError
 
 
@@ -66,3 +66,10 @@ def test_what_cannot_be_run_is_refused_by_name(tmp_path: Path, monkeypatch: pyte
 def test_an_old_or_foreign_ffmpeg_is_refused(says: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(MediaError, match=message):
         inspect_binary(program(tmp_path, says))
+
+
+def test_one_that_is_killed_as_it_tells_of_itself_is_an_error(tmp_path: Path) -> None:
+    killed = program(tmp_path, "")
+    Path(killed).write_text("#!/bin/sh\nkill -9 $$\n")
+    with pytest.raises(MediaError, match=r"ffmpeg does not run \(.*SIGKILL.*\); set ADCVSR_FFMPEG"):
+        printed(killed, "-protocols")

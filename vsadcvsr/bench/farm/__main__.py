@@ -24,6 +24,7 @@ from vsadcvsr.bench.machine import this_machine
 from vsadcvsr.commands import check_minimums, check_output, parse_size, status
 from vsadcvsr.errors import FarmError, UsageError
 from vsadcvsr.extras import check, needs
+from vsadcvsr.files import write_text
 
 _ADDED = {
     "planning": "planning: every frame decoded, its checksum, cut detection",
@@ -226,7 +227,7 @@ def _measure(arguments: argparse.Namespace) -> None:
         print(f"\n{forecast_text(measured, assumed, calculated)}")
         data |= {"measured": asdict(measured), "assumed": asdict(assumed), "forecast": asdict(calculated)}
     if arguments.json:
-        arguments.json.write_text(json.dumps(data, indent=1))
+        write_text(arguments.json, json.dumps(data, indent=1))
 
 
 if __name__ == "__main__":

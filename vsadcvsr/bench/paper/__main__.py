@@ -19,6 +19,7 @@ from vsadcvsr import extras
 from vsadcvsr.bench import options
 from vsadcvsr.commands import check_output, status
 from vsadcvsr.errors import AdcvsrError, BackendError, MediaError
+from vsadcvsr.files import write_text
 from vsadcvsr.spec import Array, MemoryNeeds
 
 with extras.needs("torch", "the benchmark of the paper's network", __name__, options.paper):
@@ -272,7 +273,7 @@ def _measure(arguments: argparse.Namespace) -> None:
             **asdict(results),
             "planned": memory_plans(),
         }
-        arguments.json.write_text(json.dumps(written, indent=1))
+        write_text(arguments.json, json.dumps(written, indent=1))
 
 
 def _network(arguments: argparse.Namespace) -> tuple[Trial, PaperStudent]:

@@ -19,7 +19,7 @@ from vsadcvsr.commands import check_output, status
 from vsadcvsr.errors import MediaError
 from vsadcvsr.evaluate import options
 from vsadcvsr.extras import needs
-from vsadcvsr.files import IMAGES, VIDEOS
+from vsadcvsr.files import IMAGES, VIDEOS, write_text
 
 with needs("evaluate", "the measurement of cuts", __name__, options.cuts):
     import cv2
@@ -172,9 +172,8 @@ def _measure(arguments: argparse.Namespace) -> None:
         print(f"{path.name}: {detections(path, arguments.threshold)}")
     if arguments.json:
         values = {name: [round(float(value), 4) for value in distances] for name, distances in scores.items()}
-        arguments.json.write_text(
-            json.dumps({"threshold": arguments.threshold, "missed": missed, "false": false, "distances": values})
-        )
+        data = {"threshold": arguments.threshold, "missed": missed, "false": false, "distances": values}
+        write_text(arguments.json, json.dumps(data))
 
 
 if __name__ == "__main__":

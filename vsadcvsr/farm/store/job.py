@@ -237,8 +237,7 @@ def make_folder(folder: Path) -> None:
 def check_folder(folder: Path) -> None:
     """Makes a folder for a job. Raises UsageError if its storage has no hard links, and as `make_folder`."""
     make_folder(folder)
-    probe = folder / f"{secrets.token_hex(4)}.part"
-    link = probe.with_suffix(".link")
+    probe, link = (folder / f"trial-{secrets.token_hex(4)}" for _ in range(2))
     probe.touch()
     try:
         os.link(probe, link)
