@@ -137,7 +137,7 @@ def test_the_ablation_on_a_pretrained_trunk_differs_in_heads_alone(tmp_path: Pat
     assert replace(dual, heads="single") == single
 
 
-def test_the_weights_of_fast_come_of_eighteen_runs(tmp_path: Path) -> None:
+def test_the_weights_of_fast_come_of_twenty_runs(tmp_path: Path) -> None:
     runs = []
     for example in ("first", "sixth", "seventh", "eighth", "ninth", "restore", "x2"):
         for options, settings in runs_in(f"fast/{example}.toml", tmp_path):
@@ -157,8 +157,10 @@ def test_the_weights_of_fast_come_of_eighteen_runs(tmp_path: Path) -> None:
         ("ninth/fast.safetensors", "pool", 5, 35, 700, 8),
         ("before.safetensors", "pool", 5, 61, 7000, 8),
         ("eleventh.safetensors", "pool", 5, 35, 700, 8),
-        ("eleventh.safetensors", "poor", 5, 3, 1600, 8),
-        ("restore-1/fast.safetensors", "poor", 5, 35, 500, 8),
+        ("fast.safetensors", "poor", 5, 3, 8000, 8),
+        ("restore-1/fast.safetensors", "noisy", 5, 3, 3000, 8),
+        ("restore-2/fast.safetensors", "both", 5, 3, 4000, 8),
+        ("restore-3/fast.safetensors", "both", 5, 35, 500, 8),
         ("x2-1/fast-x2.safetensors", "poor2", 5, 3, 1600, 8),
         ("x2-restore-1/fast-x2.safetensors", "poor2", 5, 35, 500, 8),
         ("before.safetensors", "pool2", 5, 71, 8000, 8),
