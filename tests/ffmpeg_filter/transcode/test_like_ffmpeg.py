@@ -170,6 +170,7 @@ ROWS = [
     # a size that changes, pixels of an odd shape
     f"-i @sizes.ts -vf N {X} -g 1000 -force_key_frames source OUT.mkv",
     f"-i @sizes.ts -filter_complex [0:v]N[v] -map [v] {X} -g 1000 -force_key_frames source OUT.mkv",
+    f"-i @base.mkv -vf setsar=322/363:max=400,N {X} OUT.mkv",
     # animations, stills, sequences
     "-i @a.gif -vf N OUT.gif",
     "-i @a.gif -vf N OUT.apng",
