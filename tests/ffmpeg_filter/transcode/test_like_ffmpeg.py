@@ -199,6 +199,7 @@ ROWS = [
     f"-i @last.mp4 -vf setpts=2*PTS,N {X} OUT.mkv",
     "-i @a.gif -vf setpts=PTS,N OUT.gif",
     f"-i @base.mkv -vf settb=1/1000,N {X} OUT.mp4",
+    f"-i @base.mkv -vf setpts=PTS,N,fps=10 {X} OUT.mkv",
     f"-i @base.mkv -vf tpad=stop=5,N {X} OUT.mkv",
     f"-i @base.mkv -vf loop=1:3:2,N {X} OUT.mp4",
     f"-i @base.mkv -vf select='not(mod(n\\,3))',N {X} OUT.mkv",
