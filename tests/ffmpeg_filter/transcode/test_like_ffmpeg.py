@@ -200,6 +200,7 @@ ROWS = [
     "-i @a.gif -vf setpts=PTS,N OUT.gif",
     f"-i @base.mkv -vf settb=1/1000,N {X} OUT.mp4",
     f"-i @base.mkv -vf setpts=PTS,N,fps=10 {X} OUT.mkv",
+    f"-i @mono.ts -vf untile=2x1,N {X} OUT.264",
     f"-i @base.mkv -vf tpad=stop=5,N {X} OUT.mkv",
     f"-i @base.mkv -vf loop=1:3:2,N {X} OUT.mp4",
     f"-i @base.mkv -vf select='not(mod(n\\,3))',N {X} OUT.mkv",
