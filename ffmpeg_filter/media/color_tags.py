@@ -25,9 +25,15 @@ def filters(frame_info: FrameInfo, version: tuple[int, int]) -> list[str]:
         "chroma_location": frame_info.location if version >= LOCATION_OPTION else None,
     }
     params = ":".join(f"{name}={value}" for name, value in tags.items() if value)
-    shape = f"setsar={frame_info.sar.numerator}/{frame_info.sar.denominator}" if frame_info.sar else ""
+    shape = _shape(frame_info.sar) if frame_info.sar else ""
     field = _FIELDS.get(frame_info.field, "")
     return [body for body in (shape, f"setparams={params}" if params else "", field) if body]
+
+
+def _shape(sar: Fraction) -> str:
+    """A filter that sets the aspect ratio of pixels, which FFmpeg rounds to terms up to 100 by default."""
+    largest = max(sar.numerator, sar.denominator)
+    return f"setsar={sar.numerator}/{sar.denominator}{f':max={largest}' if largest > 100 else ''}"
 
 
 def encoder_options(

@@ -33,11 +33,11 @@ _LABEL, _INPUT_LABEL = "adcvsr_companion", "adcvsr_companion_in"
 _SHRINKING = (
     f"scale={SIZE}:{SIZE}:flags=neighbor",
     "settb=1/1000000", "interleave=1",  # removes the frame rate: MPEG-2 supports only a few
-    "settb=1/25", "setpts=N",
+    "settb=1/25", r"setpts=N+st(0\,if(N\,ld(0)\,if(isnan(T)\,0\,floor(1000*T))))",  # N restarts where the size changes
 )  # fmt: skip
 _ENCODING = (
     "-fps_mode", "passthrough", "-enc_time_base", "1/25", "-map_metadata", "-1", "-map_chapters", "-1",
-    "-flush_packets", "1", "-f", "avi",
+    "-bsf:v", "setts=ts=N", "-flush_packets", "1", "-f", "avi",
 )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ without.
 """
 _UNKNOWN_RATE = Fraction(25)
 _HEADER_BYTES = 64
+_FFMPEG_7 = 59
+"""libavutil of FFmpeg 7."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +77,10 @@ def input_options(frame: av.VideoFrame, stream_info: StreamInfo, *, has_companio
 def restoring_filters(pixel_format: str, stream_info: StreamInfo, version: tuple[int, int]) -> list[str]:
     """Filters at the head of the encoder's graph that undo the pipe's representation. `version` is libavutil's."""
     clock = [f"settb={stream_info.time_base.numerator}/{stream_info.time_base.denominator}"]
-    if stream_info.rate is None:  # the only filter that removes the frame rate in every release
-        clock = ["settb=1/1000000", "interleave=1", *clock, *([] if stream_info.has_durations else ["setpts=PTS"])]
+    if stream_info.rate is None and not stream_info.has_durations and version[0] == _FFMPEG_7:
+        clock += ["setpts=PTS"]  # takes both away there, and passes on when the video ends
+    elif stream_info.rate is None:  # the only filter that removes the frame rate in every release
+        clock = ["settb=1/1000000", "interleave=1", *clock]
     return [*clock, *pipe_format_of(pixel_format).restoring_filters(version)]
 
 

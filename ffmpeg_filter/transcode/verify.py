@@ -29,6 +29,8 @@ _WITHOUT_TIMES = {
 """Formats without timestamps."""
 _MERGES_EQUAL = {"ogg", "ogv", "webp"}
 """Formats whose encoders may merge equal consecutive frames (Theora, WebP)."""
+_DUPLICATED = Fraction(11, 10)
+"""Duration of a frame, in those of the rate, from which FFmpeg duplicates it at a constant rate."""
 _TOLERANCE = Fraction(1, 500)
 """Seconds by which a container may round timestamps; Matroska's unit is a millisecond."""
 
@@ -40,7 +42,7 @@ def find_faults(split: SplitCommand, outcome: Outcome, path: Path) -> Iterator[s
         return
     written, expected = _written_times(path, split.place), _expected_times(outcome)
     is_dropped = len(expected) < len(outcome.times)
-    if split.fills_gaps and outcome.rate and (is_dropped or not vsync.is_steady(expected, outcome.rate)):
+    if split.fills_gaps and outcome.rate and (is_dropped or not _fills_time(expected, outcome)):
         return
     limits = [f"-{option.name}" for option in split.output.options if option.name in _LIMITS]
     is_last_alone = split.output.has("update")  # one picture, written over for each frame
@@ -58,6 +60,13 @@ def find_faults(split: SplitCommand, outcome: Outcome, path: Path) -> Iterator[s
         worst = max(abs(after - before - shift) for after, before in zip(written, expected, strict=True))
         if worst > _TOLERANCE + (1 / outcome.rate if outcome.rate else 0):
             yield f"timestamps in {name} are off by up to {float(worst) * 1000:.0f} ms"
+
+
+def _fills_time(expected: Sequence[Fraction], outcome: Outcome) -> bool:
+    """Whether frames follow each other exactly, and none lasts so long that FFmpeg would duplicate it."""
+    durations = [duration for duration in outcome.durations if duration is not None]
+    longest = max(durations, default=Fraction(0)) * (outcome.rate or 0)
+    return vsync.is_steady(expected, outcome.rate) and longest <= _DUPLICATED
 
 
 def _expected_times(outcome: Outcome) -> list[Fraction]:

@@ -80,7 +80,8 @@ def _of(stream: av.stream.Stream) -> str:
     tags = sorted(f"{name}={value}" for name, value in stream.metadata.items() if not _OF_PROGRAMS.search(name))
     rates = [to_fraction(getattr(stream, name, None)) for name in ("average_rate", "base_rate")]
     tick = to_fraction(stream.time_base) or Fraction(0)
-    return f"tick {tick} rates {rates[0]} {rates[1]} {' '.join(tags)}"
+    shape = f"sar {stream.sample_aspect_ratio} " if isinstance(stream, av.VideoStream) else ""
+    return f"tick {tick} rates {rates[0]} {rates[1]} {shape}{' '.join(tags)}"
 
 
 def _captions(data: bytes) -> list[str]:

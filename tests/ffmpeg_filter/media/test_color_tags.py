@@ -26,6 +26,11 @@ def test_colour_and_shape_are_put_back_by_filters() -> None:
     ]
 
 
+def test_the_shape_of_pixels_is_not_rounded() -> None:
+    """FFmpeg's setsar would make 55/62 of it."""
+    assert color_tags.filters(replace(PLAIN, sar=Fraction(322, 363)), NEW)[0] == "setsar=322/363:max=363"
+
+
 @pytest.mark.parametrize(("field", "filters"), [("T", ["setfield=tff"]), ("B", ["setfield=bff"]), ("P", [])])
 def test_interlaced_frames_are_marked_as_such(field: str, filters: list[str]) -> None:
     assert color_tags.filters(replace(PLAIN, field=field), NEW)[2:] == filters

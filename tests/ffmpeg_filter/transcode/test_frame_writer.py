@@ -28,6 +28,7 @@ def test_a_rate_that_no_container_states_is_that_of_the_ticks(tmp_path: Path) ->
 def test_durations_that_a_filter_has_taken_away_are_taken_away_again() -> None:
     without = StreamInfo(time_base=Fraction(1, 1000), stream_rate=Fraction(10), has_durations=False)
     assert "setpts=PTS" in frame_writer.restoring_filters("yuv420p", without, (59, 8))
+    assert "interleave=1" not in frame_writer.restoring_filters("yuv420p", without, (59, 8)), "it hides the end"
     assert without.encoder_rate == 1000
     with_durations = StreamInfo(time_base=Fraction(1, 1000), stream_rate=Fraction(10))
     assert "setpts=PTS" not in frame_writer.restoring_filters("yuv420p", with_durations, (59, 8))

@@ -47,6 +47,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _animations(at)
     captioned(at / "cc.ts")
     captioned(at / "ad.ts", frames=40, first=30)
+    ffmpeg(f"-f lavfi -i testsrc2=s=96x80:r=10:d=1 {X264} -output_ts_offset 1", at / "larger.ts")
+    (at / "sizes.ts").write_bytes((at / "mono.ts").read_bytes() + (at / "larger.ts").read_bytes())
     (at / "ads.ffconcat").write_text("ffconcat version 1.0\nfile mono.ts\nfile ad.ts\n")
     ffmpeg(f"{V}:d=1 {X264} -g 3 -x264-params frame-packing=3", at / "packed.mkv")
     (at / "cut.ffconcat").write_text(
@@ -165,6 +167,10 @@ ROWS = [
     f"-i @disp.mkv -vf N {X} -force_key_frames source OUT.mkv",
     f"-i @same.mp4 -vf N {X} -force_key_frames source OUT.mp4",
     f"-i @last.mp4 -vf N {MPEG4} -force_key_frames source OUT.avi",
+    # a size that changes, pixels of an odd shape
+    f"-i @sizes.ts -vf N {X} -g 1000 -force_key_frames source OUT.mkv",
+    f"-i @sizes.ts -filter_complex [0:v]N[v] -map [v] {X} -g 1000 -force_key_frames source OUT.mkv",
+    f"-i @base.mkv -vf setsar=322/363:max=400,N {X} OUT.mkv",
     # animations, stills, sequences
     "-i @a.gif -vf N OUT.gif",
     "-i @a.gif -vf N OUT.apng",
@@ -193,6 +199,8 @@ ROWS = [
     f"-i @last.mp4 -vf setpts=2*PTS,N {X} OUT.mkv",
     "-i @a.gif -vf setpts=PTS,N OUT.gif",
     f"-i @base.mkv -vf settb=1/1000,N {X} OUT.mp4",
+    f"-i @base.mkv -vf setpts=PTS,N,fps=10 {X} OUT.mkv",
+    f"-i @mono.ts -vf untile=2x1,N {X} OUT.264",
     f"-i @base.mkv -vf tpad=stop=5,N {X} OUT.mkv",
     f"-i @base.mkv -vf loop=1:3:2,N {X} OUT.mp4",
     f"-i @base.mkv -vf select='not(mod(n\\,3))',N {X} OUT.mkv",
