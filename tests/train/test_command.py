@@ -168,7 +168,7 @@ def test_the_weights_of_fast_come_of_twenty_runs(tmp_path: Path) -> None:
     ]
 
 
-def test_the_weights_of_base_come_of_seventeen_runs(tmp_path: Path) -> None:
+def test_the_weights_of_base_come_of_eighteen_runs(tmp_path: Path) -> None:
     runs = []
     for example in ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "restore", "x2"):
         for options, settings in runs_in(f"base/{example}.toml", tmp_path):
@@ -188,8 +188,9 @@ def test_the_weights_of_base_come_of_seventeen_runs(tmp_path: Path) -> None:
         (4, "base-8/base.safetensors", "pool", 35, 500, "muon"),
         (4, "before.safetensors", "pool", 61, 4800, "muon"),
         (4, "base-10.safetensors", "pool", 35, 700, "muon"),
-        (4, "base-10.safetensors", "poor", 3, 1600, "adam"),
-        (4, "base-restore-1/base.safetensors", "poor", 35, 500, "muon"),
+        (4, "base.safetensors", "poor", 3, 5000, "adam"),
+        (4, "base-restore-1/base.safetensors", "both", 3, 2500, "adam"),
+        (4, "base-restore-2/base.safetensors", "both", 35, 500, "muon"),
         (2, "base-x2-1/base-x2.safetensors", "poor2", 3, 1600, "adam"),
         (2, "base-x2-restore-1/base-x2.safetensors", "poor2", 35, 500, "muon"),
         (2, "before.safetensors", "pool2", 71, 5600, "muon"),
