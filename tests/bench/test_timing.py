@@ -111,7 +111,9 @@ def test_the_command_writes_the_parts_and_the_machine(
     arguments = ["--model", "nearest", "--size", "32x18", "--count", "2", "--rounds", "2"]
     assert bench.main([*arguments, "--json", str(tmp_path / "found.json")]) == 0
     data = json.loads((tmp_path / "found.json").read_text())
-    assert set(data["parts"]) == {"model step", "engine around it", "cut detector", "reference step"}
+    assert set(data["parts"]) == {
+        "model step", "engine around it", "cut detector", "reference step", "ffadcvsr",
+    }  # fmt: skip
     assert data["machine"]["cores"] >= 1
     assert "left out: VapourSynth: no host here" in capsys.readouterr().out
 

@@ -97,11 +97,15 @@ def test_each_chunk_of_x264_decodes_to_what_encoding_it_alone_gives(clip: Path) 
     assert pictures(Path("many.mkv")) == alone
 
 
+LIBAVUTIL_OF_6 = 58
+
+
 @pytest.mark.parametrize(("kept", "suffix"), [("-copyts", ".mp4"), ("-copyts -start_at_zero", ".mkv")])
 def test_times_that_are_kept_are_those_of_one_machine(clip: Path, kept: str, suffix: str) -> None:
     ffmpeg("-itsoffset 0.5 -i", clip, "-i", clip, "-map 0:v -map 1:a -c copy late.mp4")
     single, chunked, job = both([kept, "-i late.mp4", f"-vf {TEMPORAL} -c:v libx264 -c:a copy"], suffix)
-    assert recipe(job.folder)["mode"] == "direct"
+    is_old = find_binary().version[0] < LIBAVUTIL_OF_6 and suffix == ".mp4"
+    assert recipe(job.folder)["mode"] == ("lossless" if is_old else "direct")  # FFmpeg 5.1 fails the plan's trial
     assert times(single)[0] >= 0.5
     assert times(chunked) == times(single)
 

@@ -124,11 +124,22 @@ def has_video(made: Made) -> bool:
     return any(row[0] in videos for row in rows if len(row) > 1 and not row[1].isalpha())
 
 
+KNOWN = {("5.1", "tpad=stop=4,N,crop=32:32")}
+"""Releases and parts of commands that are not alike at the end of the video."""
+
+
 @pytest.mark.parametrize("seed", seeds())
 @pytest.mark.parametrize("release", ["5.1", "7", "9"])
 def test_random_commands_make_what_ffmpeg_makes(
-    release: str, seed: int, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    release: str,
+    seed: int,
+    inputs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if any(release == known and part in command(seed) for known, part in KNOWN):
+        request.applymarker(pytest.mark.xfail(strict=True))
     monkeypatch.setenv(binary.ENVIRONMENT_VARIABLE, program(release))
     row = command(seed)
     plain, ours = both(program(release), row, inputs, tmp_path)
