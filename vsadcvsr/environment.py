@@ -27,6 +27,11 @@ def variables(values: Mapping[str, str]) -> AbstractContextManager[None]:
     return _added(os.environ, values)
 
 
+def for_python(**values: str) -> dict[str, str]:
+    """The variables of a Python process that imports from where this one does, with `values` added."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **values}
+
+
 def hidden(package: str) -> AbstractContextManager[None]:
     """For the time of an import hides a package that is not loaded yet."""
     return _added(cast(MutableMapping[str, ModuleType | None], sys.modules), {package: None})

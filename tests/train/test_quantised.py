@@ -36,7 +36,7 @@ def student_with_detail() -> CompactStudent:
 
 
 def test_it_rounds_as_int8_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Beside int8, CPUs with bf16 round everything else to it, which is more than int8 does to this student.
+    # On CPUs with bf16, what is not int8 runs in bf16, whose rounding error is larger here than that of int8.
     monkeypatch.setattr("vsadcvsr.backends.openvino.supports_bf16", lambda: False)
     student, frames = student_with_detail(), clip_of(4, set(), (16, 24))
     clip = torch.from_numpy(frames)

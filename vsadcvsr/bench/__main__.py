@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vsadcvsr import backends
+from vsadcvsr import backends, environment
 from vsadcvsr.bench import mlrt
 from vsadcvsr.bench.baseline import write_baseline
 from vsadcvsr.bench.components import BenchOptions, is_image_network, noise, open_engine, step_action, stream_action
@@ -135,7 +134,7 @@ def host_report(choice: BenchOptions, *, count: int, rounds: int) -> Report:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=environment.for_python(),
     )
     if run.returncode:
         words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 import time
 from dataclasses import asdict
 
+from vsadcvsr import environment
 from vsadcvsr.bench.components import BenchOptions
 from vsadcvsr.errors import BackendError
 
@@ -25,9 +25,8 @@ def time_command(choice: BenchOptions, frames: int) -> float:
         "-frames:v", str(frames), "-vf", f"format=yuv420p,{_filter(choice)}",
         "-c:v", "wrapped_avframe", "-flush_packets", "1", "-f", "framecrc", "pipe:1",
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment.for_python()
     ) as process:
         out, errors = process.stdout, process.stderr
         assert out is not None

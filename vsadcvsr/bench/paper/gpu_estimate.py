@@ -7,7 +7,6 @@ their data sheets. The overhead of calls into torch and the driver is not includ
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from vsadcvsr import environment
 from vsadcvsr.backends.pytorch.transfer import to_host
 from vsadcvsr.bench.timing import time_action
 from vsadcvsr.color import ColorFormat
@@ -103,9 +103,12 @@ def network(size: tuple[int, int] = SIZE) -> Network:
 def host(size: tuple[int, int] = SIZE, count: int = 24) -> dict[str, float]:
     """ms of the host's work on a frame, on one thread. Raises MediaError if VapourSynth does not run."""
     order = json.dumps({"height": size[0], "width": size[1], "count": count})
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     run = subprocess.run(
-        [sys.executable, str(HOST), order], capture_output=True, text=True, check=False, env=environment
+        [sys.executable, str(HOST), order],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment.for_python(OMP_NUM_THREADS="1"),
     )
     if run.returncode:
         words = run.stderr.strip().splitlines() or [f"exit status {run.returncode}"]
